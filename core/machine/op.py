@@ -64,8 +64,9 @@ class Op:
     """An atomic operation: `step(*values of reads)` gives the outcomes, `name` says it as a trace line does.
 
     `event` is for logs and counts only (a tuple whose first item is its kind): it touches no cell and takes no
-    part in the meaning.  `preempt` is by how much the operation changes preempt_count, and `may_schedule` says
-    that the task gives up its CPU here if another wants it: the UP scheduler's business, nobody else's.
+    part in the meaning.  `preempt` is by how much the operation changes preempt_count, and `may_schedule` is why
+    the task may give up its CPU here ('' not at all, 'cond_resched', 'might_sleep', 'block' on a sleeping lock,
+    'user' mode): the business of `core.machine.sched` alone.
     """
 
     __slots__ = ("event", "may_schedule", "name", "preempt", "reads", "step", "writes")
@@ -79,7 +80,7 @@ class Op:
         *,
         event: tuple[Any, ...] | None = None,
         preempt: int = 0,
-        may_schedule: bool = False,
+        may_schedule: str = "",
     ) -> None:
         self.name, self.reads, self.writes, self.step = name, reads, writes, step
         self.event, self.preempt, self.may_schedule = event, preempt, may_schedule

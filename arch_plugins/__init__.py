@@ -1,0 +1,1 @@
+"""Architectures: one module each, on a few shared families."""

@@ -1,0 +1,161 @@
+"""The generic behaviour (include/asm-generic/tlb.h, mm/pgtable-generic.c) and generic SMP on top of it.
+
+`Generic` implements every hook and is registered under every architecture.  Where the kernel's generic code calls
+something that each architecture must bring (flush_tlb_range), it is the synchronous IPI to mm_cpumask that most have.
+"""
+
+from __future__ import annotations
+
+from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import FlushRequest, send_ipis, wait_ipis
+from core.machine.pte import xchg_pte
+from core.machine.tlb import invalidate
+from core.mm.mm import Mm, Vma, mm_cpumask
+from core.mm.mmu_gather import (
+    MmuGather,
+    adjust_range,
+    gather_page,
+    tlb_flush_mmu_tlbonly,
+    tlb_get_unmap_size,
+    tlb_remove_table,
+)
+from core.mm.swap import Table
+
+
+class Generic:
+    """asm-generic, hook by hook."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts()
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """Entries are tagged by address space, or gone with the switch: nothing to do."""
+
+    @hookimpl
+    async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:
+        """tlb_update_vma_flags(); a whole-mm gather does not look at VMAs."""
+        if not tlb.fullmm:
+            tlb.vma_pfn = vma.pfn
+
+    @hookimpl
+    async def tlb_end_vma(self, tlb: MmuGather, vma: Vma) -> None:
+        """Flush at the VMA's end, unless ranges are merged; PFN mappings always: the core does not track their pages
+        (commit b67fbebd4cf9)."""
+        if not tlb.fullmm and (tlb.vma_pfn or not (tlb.mm.facts.merge_vmas or tlb.mm.facts.no_range)):
+            await tlb_flush_mmu_tlbonly(tlb)
+
+    @hookimpl
+    async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
+        pass
+
+    @hookimpl
+    async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
+        pass
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+        """xchg: the walker of another CPU may set the dirty bit until the entry is gone."""
+        return await xchg_pte(addr, nr, ("clear", addr, nr))
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        await mm.hook.flush_tlb_page(mm=mm, addr=addr)
+        return pte
+
+    @hookimpl
+    def tlb_delay_rmap(self, tlb: MmuGather) -> bool:
+        """CONFIG_SMP with a gather delays; UP and s390 share the fallback that does not."""
+        if not (tlb.mm.facts.smp and tlb.mm.facts.gather):
+            return False
+        tlb.delayed_rmap = True
+        return True
+
+    @hookimpl
+    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
+        return await gather_page(tlb, page, nr, delay_rmap)
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """NO_RANGE flushes the mm for any range; otherwise the range, with what is known of its entries."""
+        if tlb.mm.facts.no_range:
+            if not tlb.end:
+                return None
+        elif not (tlb.fullmm or tlb.need_flush_all):
+            if not tlb.end:
+                return None
+            await tlb.mm.hook.flush_tlb_range(
+                mm=tlb.mm,
+                start=tlb.start,
+                end=tlb.end,
+                stride=tlb_get_unmap_size(tlb),
+                freed_tables=tlb.freed_tables,
+            )
+            return "range"
+        await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
+        return "mm"
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await flush_by_ipi(mm, FlushRequest())
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, end))
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
+
+    @hookimpl
+    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        adjust_range(tlb, addr, 1)
+        tlb.cleared_pmds = tlb.freed_tables = True
+        await tlb_remove_table(tlb, table)
+
+    @hookimpl
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        adjust_range(tlb, addr, 1)
+        tlb.cleared_puds = tlb.freed_tables = True
+        await tlb_remove_table(tlb, table)
+
+    @hookimpl
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        adjust_range(tlb, addr, 1)
+        tlb.cleared_p4ds = tlb.freed_tables = True
+        await tlb_remove_table(tlb, table)
+
+    @hookimpl
+    def tlb_needs_table_invalidate(self) -> bool:
+        return True
+
+
+async def flush_by_ipi(mm: Mm, request: FlushRequest) -> None:
+    """Interrupt the CPUs of mm_cpumask, flush here, and wait until they have flushed too.
+
+    The order of smp_call_function_many_cond(): the local part runs while the others are on their way.
+    """
+    here = mm.task.cpu
+    cpus = await mm_cpumask(mm)
+    others = sorted(cpu for cpu in cpus if cpu != here)
+    if others:
+        await send_ipis(mm.task, others, request)
+    if here in cpus:
+        await invalidate((here,), [a for a in mm.addrs if request.covers(a)], f"local {request}")
+    if others:
+        await wait_ipis(mm.task, others)
+
+
+class Smp:
+    """Generic SMP: everything as asm-generic has it."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            family="synchronous IPI to mm_cpumask",
+            sources=("include/asm-generic/tlb.h", "mm/mmu_gather.c", "mm/pgtable-generic.c"),
+        )
+
+

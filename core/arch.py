@@ -1,0 +1,177 @@
+"""An architecture as the core sees it: a plugin on top of the generic one, its facts, and its hooks resolved.
+
+pluggy checks names and arguments; what it would let pass (a misspelt hook that matches no specification, an async
+hook where a plain one is specified) is checked here.  Hooks are resolved once: of several implementations the one
+registered last is used, because a program hook is overridden, never declined.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pluggy
+
+from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
+
+
+class PluginError(Exception):
+    """A plugin that cannot be used; the message names it, what is wrong, and what was expected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arch:
+    """A plugin set up: its name, where it came from, its facts, and `hook.<name>(**arguments)`."""
+
+    __shootdown_entity__ = True
+
+    name: str
+    source: str
+    facts: Facts
+    hook: SimpleNamespace
+
+
+def load_object(reference: str) -> Any:
+    """The object that `module:object`, `file.py:object` or an entry point's name refers to.
+
+    A class is instantiated.  PluginError if there is no such thing or importing it fails.
+    """
+    location, _, name = reference.rpartition(":")
+    if not location:
+        found = _entry_point(reference)
+    elif location.endswith(".py"):
+        found = _attribute(_from_file(Path(location), reference), name, reference)
+    else:
+        found = _attribute(_import(location, reference), name, reference)
+    if not inspect.isclass(found):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        raise PluginError(f"plugin {reference}: {name}() raised {error!r}") from error
+
+
+def _entry_point(name: str) -> Any:
+    points = {p.name: p for p in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in points:
+        known = ", ".join(sorted(points)) or "none is installed"
+        raise PluginError(
+            f"plugin {name}: expected module:object, file.py:object, or the name of an entry point in the group "
+            f"{ENTRY_POINT_GROUP} ({known})"
+        )
+    try:
+        return points[name].load()
+    except Exception as error:
+        raise PluginError(f"plugin {name}: loading its entry point raised {error!r}") from error
+
+
+def _import(module: str, reference: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(f"plugin {reference}: importing {module} raised {error!r}") from error
+
+
+def _from_file(path: Path, reference: str) -> Any:
+    if not path.is_file():
+        raise PluginError(f"plugin {reference}: no such file: {path}")
+    name = f"shootdown_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise PluginError(f"plugin {reference}: running {path} raised {error!r}") from error
+    return module
+
+
+def _attribute(module: Any, name: str, reference: str) -> Any:
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        near = difflib.get_close_matches(name, dir(module), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise PluginError(f"plugin {reference}: {module.__name__} has no {name}{hint}") from None
+
+
+def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
+    """The architecture `plugin` makes on top of the generic one, with some of its facts replaced by `facts`.
+
+    PluginError if it misspells a hook, has wrong arguments or the wrong kind of function, or its facts raise.
+    """
+    from arch_plugins.generic import Generic
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(ArchSpec)
+    _check_hooks(name, plugin)
+    for part, label in ((Generic(), "generic"), (plugin, name)):
+        try:
+            manager.register(part, label)
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"plugin {name} ({source}): {' '.join(str(error).split())}") from error
+    hook = SimpleNamespace(**{h: _resolve(manager, h) for h in SPECS})
+    own = _facts(name, source, hook.arch_facts)
+    try:
+        own = _replace(own, facts or {})
+    except TypeError as error:
+        raise PluginError(f"architecture {name}: {error}") from error
+    return Arch(name, source, own, hook)
+
+
+def _facts(name: str, source: str, arch_facts: Callable[[], Any]) -> Facts:
+    try:
+        facts = arch_facts()
+    except Exception as error:
+        raise PluginError(f"plugin {name} ({source}): hook arch_facts raised {error!r}") from error
+    if not isinstance(facts, Facts):
+        raise PluginError(f"plugin {name} ({source}): hook arch_facts returned {facts!r}, expected Facts")
+    return facts
+
+
+def _replace(facts: Facts, changes: dict[str, Any]) -> Facts:
+    from dataclasses import replace
+
+    return replace(facts, **changes)
+
+
+def _check_hooks(name: str, plugin: object) -> None:
+    """Every function marked as a hook, or named like one, must be one, and of the right kind."""
+    for attribute in dir(plugin):
+        if attribute.startswith("__"):
+            continue
+        member = getattr(plugin, attribute, None)
+        marked = getattr(member, f"{PROJECT}_impl", None) is not None
+        if not callable(member) or not (marked or attribute in SPECS):
+            continue
+        if attribute not in SPECS:
+            near = difflib.get_close_matches(attribute, SPECS, 1, 0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise PluginError(f"plugin {name}: there is no hook {attribute}{hint}")
+        if not marked:
+            raise PluginError(f"plugin {name}: {attribute} is a hook's name but is not marked @hookimpl")
+        if inspect.iscoroutinefunction(member) != is_program(attribute):
+            kind = "a program (async def)" if is_program(attribute) else "a plain def"
+            raise PluginError(f"plugin {name}: hook {attribute} must be {kind}")
+
+
+def _resolve(manager: pluggy.PluginManager, hook: str) -> Callable[..., Any]:
+    impl = getattr(manager.hook, hook).get_hookimpls()[-1]
+    function, names = impl.function, impl.argnames
+    if tuple(names) == tuple(inspect.signature(SPECS[hook]).parameters)[1:]:
+        resolved: Callable[..., Any] = function
+        return resolved
+    return lambda **given: function(**{n: given[n] for n in names})
+
+
+__all__ = ["Arch", "PluginError", "hookimpl", "load_object", "set_up"]

@@ -1,0 +1,218 @@
+"""What an architecture is: the hooks Linux lets an architecture fill in, as pluggy specifications.
+
+The names and meanings are the kernel's; include/asm-generic/tlb.h is a list of override points, and so is this.
+The generic behaviour (`arch_plugins.generic:Generic`) is itself a plugin, registered first; an architecture
+overrides some of it, and of several implementations of one hook the one registered last is used, alone.
+
+Two kinds of hooks:
+
+* a *program* is an `async def`.  It awaits the words of `core.machine` for everything another CPU can see, and
+  other hooks through `mm.hook`; between awaits it may change its own locals and, where it is given one, the gather,
+  nothing else.  It must be deterministic and keep nothing on `self`.
+* a *plain* hook is a `def`: it answers at once and touches nothing shared; it may mark the gather.
+
+Which is which is checked when a plugin is registered.  `mm` is the calling task's view of one address space: it
+has `mm.task` (and its CPU), `mm.facts`, `mm.hook`, `mm.era`.  Addresses are virtual page numbers; `end` is exclusive.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+PROJECT = "shootdown"
+ENTRY_POINT_GROUP = "shootdown.architectures"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of an architecture without running anything. Sizes in bytes, the rest in entries.
+
+    smp                     CONFIG_SMP; without it one CPU runs every task
+    preemption              'none', 'voluntary' or 'full': matters where tasks share a CPU
+    one_cpu                 the tasks of the mm have only ever run on one CPU (others may exist)
+    gather                  not CONFIG_MMU_GATHER_NO_GATHER
+    page_size, pointer_size PAGE_SIZE, sizeof(void *)
+    ptes_per_table          PTRS_PER_PTE
+    upper_entries           entries of each middle level
+    bundle                  MMU_GATHER_BUNDLE, the batch on the stack
+    max_gather_batch        entries of an allocated batch; None derives MAX_GATHER_BATCH
+    max_gather_batch_count  allocated batches; None derives MAX_GATHER_BATCH_COUNT
+    rcu_table_free          CONFIG_MMU_GATHER_RCU_TABLE_FREE
+    max_table_batch         entries of a table batch; None derives MAX_TABLE_BATCH
+    merge_vmas, no_range    CONFIG_MMU_GATHER_MERGE_VMAS, CONFIG_MMU_GATHER_NO_RANGE (which implies the former)
+    hw_dirty                the walker sets the dirty bit; otherwise a fault does
+    capabilities            names of optional abilities, which gate scenarios
+    family                  the way of flushing, for tables
+    sources                 the kernel files the plugin was written from
+    """
+
+    smp: bool = True
+    preemption: str = "none"
+    one_cpu: bool = False
+    gather: bool = True
+    page_size: int = 4096
+    pointer_size: int = 8
+    ptes_per_table: int = 512
+    upper_entries: int = 512
+    bundle: int = 8
+    max_gather_batch: int | None = None
+    max_gather_batch_count: int | None = None
+    rcu_table_free: bool = False
+    max_table_batch: int | None = None
+    merge_vmas: bool = False
+    no_range: bool = False
+    hw_dirty: bool = True
+    capabilities: frozenset[str] = frozenset()
+    family: str = ""
+    sources: tuple[str, ...] = ()
+
+    @property
+    def batch_entries(self) -> int:
+        """MAX_GATHER_BATCH: what fits a page behind struct mmu_gather_batch (next, nr, max)."""
+        if self.max_gather_batch is not None:
+            return self.max_gather_batch
+        return (self.page_size - (self.pointer_size + 8)) // self.pointer_size
+
+    @property
+    def batch_count(self) -> int:
+        """MAX_GATHER_BATCH_COUNT: 10000 pages at once are safe without a preemption point."""
+        if self.max_gather_batch_count is not None:
+            return self.max_gather_batch_count
+        return 10000 // self.batch_entries
+
+    @property
+    def table_batch_entries(self) -> int:
+        """MAX_TABLE_BATCH: what fits a page behind struct mmu_table_batch (rcu_head, nr)."""
+        if self.max_table_batch is not None:
+            return self.max_table_batch
+        header = (2 * self.pointer_size if self.rcu_table_free else 0) + self.pointer_size
+        return (self.page_size - header) // self.pointer_size
+
+
+class ArchSpec:
+    """The hooks, in the order in which an munmap meets them."""
+
+    @hookspec
+    def arch_facts(self) -> Facts:  # type: ignore[empty-body]
+        """Plain. Called once, when the architecture is set up. Returns its `Facts`."""
+
+    @hookspec
+    async def switch_mm(self, mm: Any) -> None:
+        """Program. `mm.task` has been given the CPU and is about to run in user mode on `mm`.
+
+        Called with the runqueue lock dropped and no mm lock held, whenever the CPU last ran another task.  When it
+        returns, user code may run, so no entry that an unmap has counted as flushed may be left on this CPU.
+        Mirrors switch_mm() with finish_arch_post_lock_switch().
+        """
+
+    @hookspec
+    async def tlb_start_vma(self, tlb: Any, vma: Any) -> None:
+        """Program. A VMA's range is about to be zapped; no page-table lock is held. tlb_start_vma()."""
+
+    @hookspec
+    async def tlb_end_vma(self, tlb: Any, vma: Any) -> None:
+        """Program. A VMA's range has been zapped; no page-table lock is held. tlb_end_vma().
+
+        The gathered range must be flushed here unless VMAs are merged, and always for PFN mappings.
+        """
+
+    @hookspec
+    async def arch_enter_lazy_mmu_mode(self, mm: Any) -> None:
+        """Program. Called under the page-table lock before a stretch of page-table updates."""
+
+    @hookspec
+    async def arch_leave_lazy_mmu_mode(self, mm: Any) -> None:
+        """Program. Called under the page-table lock after the stretch: updates put off are done when it returns."""
+
+    @hookspec
+    async def ptep_get_and_clear(self, mm: Any, addr: int, nr: int, full: bool) -> Any:
+        """Program. Empty `nr` equal entries from `addr`; the page-table lock is held. Returns the first as it was.
+
+        The dirty bit returned must include every store that went through the entry while it was there.  `full`
+        says that the mm has no users left.  Mirrors get_and_clear_full_ptes().
+        """
+
+    @hookspec
+    async def ptep_clear_flush(self, mm: Any, addr: int) -> Any:
+        """Program. Empty one entry and flush it everywhere before returning; the page-table lock is held.
+
+        Returns the entry as it was. mm/pgtable-generic.c:ptep_clear_flush().
+        """
+
+    @hookspec
+    def tlb_delay_rmap(self, tlb: Any) -> bool:  # type: ignore[empty-body]
+        """Plain. A dirty file page has just been unmapped, under the page-table lock: put its rmap removal off?
+
+        Saying yes marks the gather (`tlb.delayed_rmap = True`); the core then flushes before it lets go of the
+        lock.  include/asm-generic/tlb.h:tlb_delay_rmap(), commit 5df397dec7c4.
+        """
+
+    @hookspec
+    async def tlb_remove_page(self, tlb: Any, page: int, nr: int, delay_rmap: bool) -> bool:  # type: ignore[empty-body]
+        """Program. Queue `nr` unmapped pages from `page` until after the flush; the page-table lock is held.
+
+        Returns True when the gather is full and must be flushed before more is added.  A page may be released here
+        only if no TLB can still have it.  __tlb_remove_page_size().
+        """
+
+    @hookspec
+    async def tlb_flush(self, tlb: Any) -> str | None:
+        """Program. Make every CPU forget what the gather has covered; called with or without page-table lock.
+
+        On return no CPU may use an entry from tlb.start to tlb.end (everything if tlb.fullmm), nor reach a table
+        that was freed if tlb.freed_tables.  Returns what was done, for the log: 'range', 'mm', None for nothing.
+        """
+
+    @hookspec
+    async def flush_tlb_mm(self, mm: Any) -> None:
+        """Program. Forget all user entries of the mm on every CPU. Documentation/core-api/cachetlb.rst."""
+
+    @hookspec
+    async def flush_tlb_range(self, mm: Any, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        """Program. Forget the entries from `start` to `end` on every CPU.
+
+        `stride` is the pages per cleared entry (1, or a table's span when only upper entries were cleared);
+        `freed_tables` asks to forget cached upper levels too. cachetlb.rst.
+        """
+
+    @hookspec
+    async def flush_tlb_page(self, mm: Any, addr: int) -> None:
+        """Program. Forget one page on every CPU; the page-table lock is held. cachetlb.rst."""
+
+    @hookspec
+    async def pte_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
+        """Program. A page table has been unhooked: track the range and queue `table`. pte_free_tlb()."""
+
+    @hookspec
+    async def pmd_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
+        """Program. The same one level up. pmd_free_tlb()."""
+
+    @hookspec
+    async def pud_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
+        """Program. The same two levels up. pud_free_tlb()."""
+
+    @hookspec
+    def tlb_needs_table_invalidate(self) -> bool:  # type: ignore[empty-body]
+        """Plain. Does freeing a batch of tables need a TLB invalidate of its own?
+
+        False only where hardware does not walk Linux page tables.  tlb_needs_table_invalidate().
+        """
+
+
+SPECS: dict[str, Callable[..., Any]] = {
+    name: member for name, member in vars(ArchSpec).items() if inspect.isfunction(member)
+}
+"""Every hook by name."""
+
+
+def is_program(hook: str) -> bool:
+    """Whether the hook called `hook` is an `async def`."""
+    return inspect.iscoroutinefunction(SPECS[hook])

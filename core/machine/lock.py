@@ -1,0 +1,105 @@
+"""Locks as operations: a spinlock, a sleeping lock, and the mmap_lock's readers and writer.
+
+A lock's cell holds None or its owner's Tid; mmap_lock holds the tuple of its readers, or its writer.  Taking a
+held lock has no outcome: the operation is blocked and may be tried again in any later state.
+"""
+
+from __future__ import annotations
+
+from core.machine.op import Cell, Op, Outcome
+from core.machine.task import Task
+
+
+def spin_lock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -> Op:
+    """Take `lock`; the task may not be preempted until it lets go (spin_lock disables preemption)."""
+    return Op(
+        f"lock {lock}",
+        (lock,),
+        (lock,),
+        lambda owner: [Outcome(None, (task.tid,))] if owner is None else [],
+        event=event,
+        preempt=+1,
+    )
+
+
+def _release(lock: Cell, task: Task, preempt: int, event: tuple[object, ...] | None) -> Op:
+    def step(owner: object) -> list[Outcome]:
+        wrong = "" if owner == task.tid else "lock-discipline"
+        return [Outcome(None, (None,), wrong)]
+
+    return Op(f"unlock {lock}", (lock,), (lock,), step, event=event, preempt=preempt)
+
+
+def spin_unlock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -> Op:
+    """Release `lock`; it breaks the property lock-discipline if the task does not hold it."""
+    return _release(lock, task, -1, event)
+
+
+def sleeping_lock(lock: Cell, task: Task) -> Op:
+    """Take a lock that is waited for asleep (folio_lock): a voluntary preemption point."""
+    return Op(
+        f"lock {lock}",
+        (lock,),
+        (lock,),
+        lambda owner: [Outcome(None, (task.tid,))] if owner is None else [],
+        may_schedule="block",
+    )
+
+
+def sleeping_unlock(lock: Cell, task: Task) -> Op:
+    """Release a sleeping lock."""
+    return _release(lock, task, 0, None)
+
+
+MMAP_LOCK = Cell("mmap_lock")
+"""() when free, the sorted Tids of its readers, or its writer's Tid."""
+
+
+def mmap_read_lock(task: Task) -> Op:
+    """mmap_read_lock(): shared with other readers."""
+
+    def step(holders: object) -> list[Outcome]:
+        if not isinstance(holders, tuple):
+            return []
+        return [Outcome(None, (tuple(sorted((*holders, task.tid))),))]
+
+    return Op("mmap_read_lock", (MMAP_LOCK,), (MMAP_LOCK,), step, may_schedule="block")
+
+
+def mmap_read_unlock(task: Task) -> Op:
+    """mmap_read_unlock()."""
+
+    def step(holders: object) -> list[Outcome]:
+        if not isinstance(holders, tuple) or task.tid not in holders:
+            return [Outcome(None, (holders,), "lock-discipline")]
+        return [Outcome(None, (tuple(t for t in holders if t != task.tid),))]
+
+    return Op("mmap_read_unlock", (MMAP_LOCK,), (MMAP_LOCK,), step)
+
+
+def mmap_write_lock(task: Task) -> Op:
+    """mmap_write_lock(): alone."""
+    return Op(
+        "mmap_write_lock",
+        (MMAP_LOCK,),
+        (MMAP_LOCK,),
+        lambda holders: [Outcome(None, (task.tid,))] if holders == () else [],
+        may_schedule="block",
+    )
+
+
+def _from_writer(name: str, task: Task, after: tuple[object, ...]) -> Op:
+    def step(holders: object) -> list[Outcome]:
+        return [Outcome(None, (after,), "" if holders == task.tid else "lock-discipline")]
+
+    return Op(name, (MMAP_LOCK,), (MMAP_LOCK,), step)
+
+
+def mmap_write_downgrade(task: Task) -> Op:
+    """mmap_write_downgrade(): from writer to reader without letting a writer in between."""
+    return _from_writer("mmap_write_downgrade", task, (task.tid,))
+
+
+def mmap_write_unlock(task: Task) -> Op:
+    """mmap_write_unlock()."""
+    return _from_writer("mmap_write_unlock", task, ())

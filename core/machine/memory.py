@@ -1,0 +1,43 @@
+"""What a cell holds before anybody has written it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from core.machine.op import Cell
+
+INITIAL: dict[str, Hashable] = {
+    "pte": None,
+    "tlb": None,
+    "csd": None,
+    "irqs_off": False,
+    "running": None,
+    "last_ran": None,
+    "newer": False,
+    "ref": 1,
+    "mapcount": 1,
+    "PG_dirty": False,
+    "PG_locked": None,
+    "memcg": None,
+    "NR_FILE_MAPPED": 0,
+    "ptl": None,
+    "mmap_lock": (),
+    "vma": True,
+    "tlb_flush_pending": 0,
+    "mm_cpumask": frozenset(),
+    "pmd": None,
+    "pud": None,
+    "p4d": None,
+    "table": True,
+    "flush_mm": False,
+    "cpu_attach_mask": frozenset(),
+}
+"""By the cell's array; a page has one mapping and one reference, a table exists, locks are free, the rest is empty."""
+
+
+class Memory(dict[Cell, Hashable]):
+    """Cells with their values; one that has none yet starts as `INITIAL` says."""
+
+    def __missing__(self, cell: Cell) -> Hashable:
+        self[cell] = value = INITIAL[cell.array]
+        return value

@@ -1,0 +1,62 @@
+"""Page-table entries: their values, and the words that read and write one or a run of equal ones.
+
+Data types
+    Pte(frame, write, dirty)   a present entry
+    Swap(offset)               a non-present swap entry
+    None                       an empty entry
+
+A run of `nr` entries is a stretch whose flags are equal and whose frames (or offsets) are consecutive; only the
+accountant ever sees nr > 1, everyone else's runs have length 1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from core.machine.op import Cell, Op, Outcome
+
+
+class Pte(NamedTuple):
+    """A present entry. `write` is what the kernel calls pte_write(), `dirty` is pte_dirty()."""
+
+    frame: int
+    write: bool = True
+    dirty: bool = False
+
+    def __str__(self) -> str:
+        return f"page{self.frame}:{'rw' if self.write else 'ro'}{',dirty' if self.dirty else ''}"
+
+
+class Swap(NamedTuple):
+    """A swap entry: the page is on disk at `offset`."""
+
+    offset: int
+
+    def __str__(self) -> str:
+        return f"swap{self.offset}"
+
+
+Entry = Pte | Swap | None
+
+
+def pte_cell(addr: int, nr: int = 1) -> Cell:
+    """The entry (or `nr` entries from there) that maps virtual page `addr`."""
+    return Cell("pte", addr, nr)
+
+
+def ptep_get(addr: int) -> Op:
+    """Read one entry; include/linux/pgtable.h:ptep_get()."""
+    return Op(f"ptep_get({addr})", (pte_cell(addr),), (), lambda pte: [Outcome(pte)])
+
+
+def xchg_pte(addr: int, nr: int, event: tuple[object, ...] | None = None) -> Op:
+    """Read and clear in one atomic step, so that no hardware dirty bit falls between (x86, arm64, riscv)."""
+    cell = pte_cell(addr, nr)
+    return Op(f"ptep_get_and_clear({addr})", (cell,), (cell,), lambda pte: [Outcome(pte, (None,))], event=event)
+
+
+def set_pte(addr: int, pte: Entry, nr: int = 1, event: tuple[object, ...] | None = None) -> Op:
+    """A plain store to one entry; the caller holds the page-table lock. Returns None."""
+    cell = pte_cell(addr, nr)
+    name = f"pte_clear({addr})" if pte is None else f"set_pte({addr}, {pte})"
+    return Op(name, (), (cell,), lambda: [Outcome(None, (pte,))], event=event)

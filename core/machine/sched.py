@@ -1,0 +1,84 @@
+"""One CPU, several tasks: the scheduler as a wrapper around programs.
+
+A cell ('running', cpu) holds the Tid that has the CPU, or None while anybody may take it.  Each operation of a
+wrapped program may go only if its task has the CPU or can take it, and leaves the CPU free or kept according to
+the preemption model:
+
+    none        kernel code gives up the CPU at cond_resched(), when it sleeps, and in user mode
+    voluntary   also wherever might_sleep() stands
+    full        after any operation, unless preempt_count says that a spinlock is held
+
+No step is added but where a task falls asleep on a held lock and at its end, so a trace shows the program's own
+steps.  A preempted task keeps its place; nothing is fair: every choice the scheduler could make is explored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.task import Task
+
+PREEMPTION = {
+    "none": frozenset({"cond_resched", "block", "user"}),
+    "voluntary": frozenset({"cond_resched", "might_sleep", "block", "user"}),
+    "full": frozenset({"cond_resched", "might_sleep", "block", "user"}),
+}
+
+
+def running_cell(cpu: Cpu) -> Cell:
+    """Who has the CPU."""
+    return Cell("running", cpu)
+
+
+async def scheduled(program: Coroutine[Op, Any, Any], task: Task, preemption: str) -> Any:
+    """Run `program` as one of several tasks on `task.cpu`; returns what it returns."""
+    points = PREEMPTION[preemption]
+    count = 0  # preempt_count()
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            await _give_up(task)
+            return stop.value
+        if op.may_schedule == "block":
+            await _sleep_while_blocked(op, task)
+        count += op.preempt
+        free = count == 0 and (preemption == "full" or op.may_schedule in points)
+        value = await (op if op.silent and not op.may_schedule else _on_cpu(op, task, free))
+
+
+def _on_cpu(op: Op, task: Task, free: bool) -> Op:
+    """`op`, done only while the task has the CPU, which it leaves free or keeps."""
+    running = running_cell(task.cpu)
+    after = None if free else task.tid
+
+    def step(owner: object, *values: object) -> list[Outcome]:
+        if owner is not None and owner != task.tid:
+            return []
+        return [o._replace(written=(after, *o.written)) for o in op.step(*values)]
+
+    return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event)
+
+
+def _sleep_while_blocked(op: Op, task: Task) -> Op:
+    """If `op` cannot go now, leave the CPU to others; the task comes back for it later."""
+    running = running_cell(task.cpu)
+
+    def step(owner: object, *values: object) -> list[Outcome]:
+        if owner is not None and owner != task.tid:
+            return []
+        return [Outcome(None, (task.tid if op.step(*values) else None,))]
+
+    return Op(f"may sleep: {op.name}", (running, *op.reads), (running,), step)
+
+
+def _give_up(task: Task) -> Op:
+    running = running_cell(task.cpu)
+
+    def step(owner: object) -> list[Outcome]:
+        return [Outcome(None, (None,))] if owner is None or owner == task.tid else []
+
+    return Op("schedule: task ends", (running,), (running,), step)

@@ -1,0 +1,45 @@
+"""One schedule: run a single program to its end against a dictionary of cells.
+
+The reader for traces.  Every operation is *executed*, so a wrong one (an unlock of another table's lock) is caught
+rather than logged; an operation with several outcomes is a question, answered by `answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from typing import Any
+
+from core.machine.op import Cell, Op, Outcome
+
+Answer = Callable[[Op, Sequence[Outcome]], Outcome]
+Emit = Callable[[tuple[Any, ...]], None]
+
+
+class ScheduleError(Exception):
+    """The program cannot go on alone: an operation is blocked, breaks a property, or is no operation."""
+
+
+def run(program: Coroutine[Op, Any, Any], cells: dict[Cell, Hashable], answer: Answer, emit: Emit) -> Any:
+    """Run `program`, reading and writing `cells` (every cell it reads must be there), and return its result.
+
+    `emit` gets the event of each operation that has one, as it happens.
+    """
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        if not isinstance(op, Op):
+            raise ScheduleError(f"awaited {op!r}, which is no operation")
+        outcomes = op.step(*[cells[cell] for cell in op.reads])
+        if not outcomes:
+            raise ScheduleError(f"{op.name} is blocked and nobody else runs")
+        outcome = outcomes[0] if len(outcomes) == 1 else answer(op, outcomes)
+        if outcome.violated:
+            raise ScheduleError(f"{op.name} violates {outcome.violated}")
+        for cell, written in zip(op.writes, outcome.written, strict=True):
+            cells[cell] = written
+        if op.event is not None:
+            emit(op.event)
+        value = outcome.value

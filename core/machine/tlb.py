@@ -1,0 +1,126 @@
+"""The TLB of each CPU, and what user code and the walker do with it.
+
+Data types
+    Entry(frame, write, dirty)   what a CPU remembers of a translation: where, whether it may store, and whether
+                                 the dirty bit is already known to be set (then a store goes straight to memory)
+    cell ('tlb', (cpu, addr))    one remembered translation or None
+    cell ('newer', frame)        memory is newer than the disk: the only thing about contents that matters here
+    cell ('ref', frame)          references to the page; at 0 it belongs to the allocator again
+
+An access is one atomic step, from the look-up to memory: an interrupt (and so a shootdown) is taken between
+instructions, never within one.  A translation may be used for as long as the CPU remembers it, whatever the page
+table says by then: that is the whole difficulty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.pte import Pte, pte_cell
+
+USE_AFTER_FREE = "use-after-free"
+
+
+class Entry(NamedTuple):
+    """A cached translation."""
+
+    frame: int
+    write: bool
+    dirty: bool
+
+    def __str__(self) -> str:
+        return f"page{self.frame}:{'rw' if self.write else 'ro'}{',dirty' if self.dirty else ''}"
+
+
+def tlb_cell(cpu: Cpu, addr: int) -> Cell:
+    """What `cpu` remembers of virtual page `addr`."""
+    return Cell("tlb", (cpu, addr))
+
+
+def newer_cell(frame: int, nr: int = 1) -> Cell:
+    """Whether memory is newer than the disk."""
+    return Cell("newer", frame, nr)
+
+
+def ref_cell(frame: int, nr: int = 1) -> Cell:
+    """The page's reference count."""
+    return Cell("ref", frame, nr)
+
+
+def walk(pte: object, store: bool, hw_dirty: bool) -> tuple[Entry, object] | None:
+    """What the hardware walker makes of an entry: (TLB entry, new page-table entry), or None for a fault.
+
+    With a hardware dirty bit a store through a writable clean entry sets it during the walk (x86, arm64 DBM).
+    Without, an entry is writable for the hardware only once software has marked it dirty.
+    """
+    if not isinstance(pte, Pte):
+        return None
+    if not store:
+        return Entry(pte.frame, pte.write and (hw_dirty or pte.dirty), pte.dirty), pte
+    if not pte.write or not (hw_dirty or pte.dirty):
+        return None
+    return Entry(pte.frame, True, True), pte._replace(dirty=True)
+
+
+def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: bool) -> Op:
+    entry_cell = tlb_cell(cpu, addr)
+    refs = tuple(ref_cell(f) for f in frames)
+    newers = tuple(newer_cell(f) for f in frames) if store else ()
+
+    def step(entry: Entry | None, pte: object, *state: object) -> list[Outcome]:
+        ref, newer = state[: len(refs)], list(state[len(refs) :])
+        hit = entry is not None and (not store or (entry.write and entry.dirty))
+        if not hit:
+            walked = walk(pte, store, hw_dirty)
+            if walked is None:  # the fault also drops the entry that did not suffice (Intel SDM 3A, 4.10.4.1)
+                return [Outcome("fault", (None, pte, *newer))]
+            entry, pte = walked
+        assert entry is not None
+        at = frames.index(entry.frame)
+        if store:
+            newer[at] = True
+        return [Outcome("ok", (entry, pte, *newer), USE_AFTER_FREE if ref[at] == 0 else "")]
+
+    return Op(
+        f"{'store' if store else 'load'}({addr})",
+        (entry_cell, pte_cell(addr), *refs, *newers),
+        (entry_cell, pte_cell(addr), *newers),
+        step,
+        may_schedule="user",
+    )
+
+
+def user_store(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool) -> Op:
+    """One store instruction of user code to virtual page `addr`. Returns 'ok' or 'fault'.
+
+    `frames` are the pages that `addr` can ever map in this model.  Through a page that is back in the allocator
+    the step violates `use-after-free`.
+    """
+    return _access(cpu, addr, frames, True, hw_dirty)
+
+
+def user_load(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool) -> Op:
+    """One load instruction of user code from virtual page `addr`. Returns 'ok' or 'fault'."""
+    return _access(cpu, addr, frames, False, hw_dirty)
+
+
+def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
+    """The walker may fetch any present translation at any time, also one that no instruction asks for.
+
+    It never sets a dirty bit (Intel SDM 3A, 4.10.2.3).
+    """
+    cell = tlb_cell(cpu, addr)
+
+    def step(entry: Entry | None, pte: object) -> list[Outcome]:
+        walked = walk(pte, False, hw_dirty)
+        return [] if entry is not None or walked is None else [Outcome(None, (walked[0],))]
+
+    return Op(f"speculative fill({addr})", (cell, pte_cell(addr)), (cell,), step)
+
+
+def invalidate(cpus: Sequence[Cpu], addrs: Sequence[int], name: str, event: tuple[object, ...] | None = None) -> Op:
+    """Forget `addrs` on all `cpus` in one step: a local instruction, or a broadcast that is complete at its end."""
+    cells = tuple(tlb_cell(cpu, addr) for cpu in cpus for addr in addrs)
+    return Op(name, (), cells, lambda: [Outcome(None, (None,) * len(cells))], event=event)

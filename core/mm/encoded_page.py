@@ -1,0 +1,43 @@
+"""A page pointer with flags in its low bits; include/linux/mm_types.h:encode_page(), commit 7cc8f9c7146a.
+
+struct page is aligned to two words, so the low bits of a pointer to one are free to carry flags.  Nothing checks
+that at run time, in the kernel or here: a pointer that is not aligned would have its low bits read back as flags,
+and would come back as a pointer to the struct below.  `tests/mm/test_encoded_page.py` shows it.
+"""
+
+from __future__ import annotations
+
+ENCODED_PAGE_BIT_DELAY_RMAP = 1
+"""The page's rmap is removed only after the flush."""
+
+ENCODED_PAGE_BITS = 3
+
+SIZEOF_STRUCT_PAGE = 64
+"""With the memcg pointer and no debugging, on 64 bit."""
+
+
+def page_pointer(pfn: int) -> int:
+    """&vmemmap[pfn], from a vmemmap at address 0."""
+    return pfn * SIZEOF_STRUCT_PAGE
+
+
+def page_to_pfn(pointer: int) -> int:
+    """The number of the page whose struct is at `pointer`."""
+    return pointer // SIZEOF_STRUCT_PAGE
+
+
+def encode_page(pointer: int, flags: int) -> int:
+    """`pointer` with `flags` in its low bits. ValueError where the kernel's BUILD_BUG_ON stops the build."""
+    if flags & ~ENCODED_PAGE_BITS:
+        raise ValueError(f"encode_page: flags {flags:#x} do not fit ENCODED_PAGE_BITS {ENCODED_PAGE_BITS:#x}")
+    return pointer | flags
+
+
+def encoded_page_flags(encoded: int) -> int:
+    """The flag bits."""
+    return encoded & ENCODED_PAGE_BITS
+
+
+def encoded_page_ptr(encoded: int) -> int:
+    """The pointer without them."""
+    return encoded & ~ENCODED_PAGE_BITS

@@ -1,0 +1,29 @@
+"""Policy eras: what changed in the gather from kernel to kernel, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """One state of mm/mmu_gather.c and mm/memory.c.
+
+    delayed_rmap     dirty file pages keep their rmap until after the flush (commit 5df397dec7c4, v6.2)
+    delay_in_local   delayed entries may stand in the on-stack batch and one more (commit c47454823bd4, v6.2);
+                     without it only in the active batch, which may then not be left
+    """
+
+    name: str
+    delayed_rmap: bool
+    delay_in_local: bool
+
+
+ERAS = {
+    era.name: era
+    for era in (
+        Era("6.1", delayed_rmap=False, delay_in_local=False),
+        Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
+        Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
+    )
+}

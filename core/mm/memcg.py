@@ -1,0 +1,32 @@
+"""mm/memcontrol.c: moving a page's charge from one cgroup to another."""
+
+from __future__ import annotations
+
+from core.machine.op import Op, Outcome
+from core.machine.pte import Pte, ptep_get
+from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.page import folio_mapped, lock_page, unlock_page
+from core.mm.rmap import memcg_cell, mod_file_mapped
+
+
+def set_memcg(page: int, memcg: str) -> Op:
+    """folio->memcg_data = to."""
+    return Op(f"charge page{page} to {memcg}", (), (memcg_cell(page),), lambda: [Outcome(None, (memcg,))])
+
+
+async def move_charge(mm: Mm, addr: int, page: int, source: str, target: str) -> None:
+    """mem_cgroup_move_charge_pte_range() on one entry: the page-table lock pins what rmap says of the mapping.
+
+    A file page is found through the page cache also where the entry is empty (mc_handle_file_pte()).  If it is mapped
+    its NR_FILE_MAPPED goes along, which is right only as long as no mapping leaves rmap meanwhile.
+    """
+    await lock_page(mm, page)
+    await pte_lock(mm, addr)
+    pte = await ptep_get(addr)
+    if pte is None or isinstance(pte, Pte):
+        if await folio_mapped(page):
+            await mod_file_mapped(source, -1)
+            await mod_file_mapped(target, +1)
+        await set_memcg(page, target)
+    await pte_unlock(mm, addr)
+    await unlock_page(mm, page)

@@ -1,0 +1,234 @@
+"""mm/memory.c: zapping a range, freeing page tables, and the write fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Pte, Swap, ptep_get, set_pte
+from core.mm.mm import Mm, Vma, cond_resched, find_vma, need_resched, pte_lock, pte_unlock
+from core.mm.mmu_gather import MmuGather, tlb_flush_mmu, tlb_flush_mmu_tlbonly, tlb_flush_pte_range, tlb_flush_rmaps
+from core.mm.page import lock_page, set_page_dirty, unlock_page
+from core.mm.rmap import page_remove_rmap
+from core.mm.swap import Table
+
+LEVELS = ("pmd", "pud", "p4d")
+"""The entries above a pte table, by whose span in `Mm.span` they go."""
+
+
+def upper_entry(level: int, index: int) -> Cell:
+    """An entry of an upper table: the number of the table it points to, or None."""
+    return Cell(LEVELS[level], index)
+
+
+def read_upper(mm: Mm, level: int, addr: int) -> Op:
+    """*pmd, *pud or *p4d. Where no table comes or goes there is nothing to read."""
+    index = addr // mm.span[level]
+    if not mm.tables:
+        return Op(f"{LEVELS[level]}({addr})", (), (), lambda: [Outcome(index)])
+    return Op(f"{LEVELS[level]}({addr})", (upper_entry(level, index),), (), lambda table: [Outcome(table)])
+
+
+def clear_upper(mm: Mm, level: int, addr: int) -> Op:
+    """pmd_clear(), pud_clear(), p4d_clear()."""
+    cell = upper_entry(level, addr // mm.span[level])
+    return Op(f"{LEVELS[level]}_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))])
+
+
+# ---- zap -----------------------------------------------------------------------------------------------------
+
+
+async def unmap_page_range(tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
+    """Zap a range of one VMA. mmap_lock is held, for reading at least."""
+    await tlb.mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
+    await zap_upper_range(tlb, 2, addr, end)
+    await tlb.mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
+
+
+async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> None:
+    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip what has no table, go down where there is one."""
+    span = tlb.mm.span[level]
+    while addr != end:
+        next_addr = min(addr - addr % span + span, end)
+        if await read_upper(tlb.mm, level, addr) is not None:
+            if level:
+                await zap_upper_range(tlb, level - 1, addr, next_addr)
+            else:
+                await zap_pte_range(tlb, addr, next_addr)
+        await cond_resched()
+        addr = next_addr
+
+
+async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
+    """Zap the entries of one table.  Takes and drops its page-table lock, several times where it must."""
+    mm, hook = tlb.mm, tlb.mm.hook
+    while addr != end:
+        force_flush = False
+        await pte_lock(mm, addr)
+        table = addr
+        await hook.arch_enter_lazy_mmu_mode(mm=mm)
+        while addr != end:
+            pte: Any = await ptep_get(addr)
+            if pte is not None:
+                if await need_resched(mm):
+                    break
+                if isinstance(pte, Pte):
+                    forced, full = await zap_present_pte(tlb, addr)
+                    force_flush |= forced or full
+                    if full:
+                        addr += 1
+                        break
+                else:
+                    await zap_swap_entry(addr, pte)
+            addr += 1
+        await hook.arch_leave_lazy_mmu_mode(mm=mm)
+        if force_flush:  # before the lock is dropped: nobody may find the entry gone and its page still written to
+            await tlb_flush_mmu_tlbonly(tlb)
+            await tlb_flush_rmaps(tlb, table)
+        await pte_unlock(mm, table)
+        if force_flush:
+            await tlb_flush_mmu(tlb)
+        if addr != end:
+            await cond_resched()
+
+
+async def zap_present_pte(tlb: MmuGather, addr: int) -> tuple[bool, bool]:
+    """Take out one mapping under the page-table lock: (must the TLB be flushed under it?, is the gather full?)."""
+    mm = tlb.mm
+    pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=tlb.fullmm)
+    page, force_flush, delay_rmap = pte.frame, False, False
+    tlb_flush_pte_range(tlb, addr, 1)
+    if not mm.is_anon(page) and pte.dirty:
+        await set_page_dirty(page)
+        if not mm.era.delayed_rmap:
+            force_flush = True  # 1cf35d47712d
+        elif mm.hook.tlb_delay_rmap(tlb=tlb):
+            force_flush = delay_rmap = True
+    if not delay_rmap:
+        await page_remove_rmap(mm, addr, page, 1, "early")
+    full = await mm.hook.tlb_remove_page(tlb=tlb, page=page, nr=1, delay_rmap=delay_rmap)
+    return force_flush, full
+
+
+def zap_swap_entry(addr: int, entry: Swap) -> Op:
+    """pte_clear_not_present_full(): no CPU can have cached an entry that is not present."""
+    return set_pte(addr, None, event=("clear_swap", addr, 1))
+
+
+# ---- page tables ---------------------------------------------------------------------------------------------
+
+
+async def free_pgtables(tlb: MmuGather, vmas: list[Vma], floor: int, ceiling: int) -> None:
+    """Free the tables that only these VMAs used. mmap_lock is held for writing, or nobody else is left.
+
+    `floor` and `ceiling` bound what the neighbours need; ceiling 0 is the top.  Nearby VMAs go in one call.
+    """
+    at = 0
+    while at < len(vmas):
+        addr, last = vmas[at].start, at
+        while last + 1 < len(vmas) and vmas[last + 1].start <= vmas[last].end + tlb.mm.span[0]:
+            last += 1
+        above = vmas[last + 1].start if last + 1 < len(vmas) else ceiling
+        await free_pgd_range(tlb, addr, vmas[last].end, floor, above)
+        at = last + 1
+
+
+async def free_pgd_range(tlb: MmuGather, addr: int, end: int, floor: int, ceiling: int) -> None:
+    """Round `addr` up to what floor leaves free and `end` down to what ceiling does, and free from there."""
+    span = tlb.mm.span[0]
+    addr -= addr % span
+    if addr < floor:
+        addr += span
+    if ceiling:
+        ceiling -= ceiling % span
+        if not ceiling:
+            return
+    if _beyond(end, ceiling):
+        end -= span
+    if addr > end - 1:
+        return
+    await free_upper_range(tlb, 2, addr, end, floor, ceiling)
+
+
+def _beyond(end: int, ceiling: int) -> bool:
+    """`end - 1 > ceiling - 1` in unsigned arithmetic, where ceiling 0 is the top."""
+    return ceiling != 0 and end > ceiling
+
+
+async def free_upper_range(tlb: MmuGather, level: int, addr: int, end: int, floor: int, ceiling: int) -> None:
+    """free_pmd_range(), free_pud_range(), free_p4d_range(): the tables below `level`, from the bottom up."""
+    mm, span = tlb.mm, tlb.mm.span[level]
+    free = (mm.hook.pte_free_tlb, mm.hook.pmd_free_tlb, mm.hook.pud_free_tlb)[level]
+    while addr != end:
+        next_addr = min(addr - addr % span + span, end)
+        table = await read_upper(mm, level, addr)
+        if table is not None:
+            if level:
+                await free_upper_range(tlb, level - 1, addr, next_addr, floor, ceiling)
+            if level == 0 or _whole_table(mm, level, addr, next_addr, floor, ceiling):
+                await clear_upper(mm, level, addr)
+                start = addr if level == 0 else addr - addr % span
+                await free(tlb=tlb, table=Table(("pte", "pmd", "pud")[level], table), addr=start)
+        addr = next_addr
+
+
+def _whole_table(mm: Mm, level: int, addr: int, end: int, floor: int, ceiling: int) -> bool:
+    """Does nobody else need the table that an entry of `level` points to?"""
+    span = mm.span[level]
+    if addr - addr % span < floor:
+        return False
+    if ceiling:
+        ceiling -= ceiling % span
+        if not ceiling:
+            return False
+    return not _beyond(end, ceiling)
+
+
+# ---- faults --------------------------------------------------------------------------------------------------
+
+
+async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
+    """A store to `addr` faulted. True when it may be tried again, False when the access is over (SIGSEGV, or a
+    page that would have to be read in again, which no scenario here follows).
+
+    handle_mm_fault() for a shared file mapping: mmap_lock for reading around handle_pte_fault().
+    """
+    await mmap_read_lock(mm.task)
+    there = await find_vma(vma) and await handle_pte_fault(mm, addr)
+    await mmap_read_unlock(mm.task)
+    return bool(there)
+
+
+async def handle_pte_fault(mm: Mm, addr: int) -> bool:
+    """A present entry that does not allow the store: make it writable, or only dirty where software does that."""
+    await pte_lock(mm, addr)
+    pte: Any = await ptep_get(addr)
+    if not isinstance(pte, Pte):
+        await pte_unlock(mm, addr)
+        return False
+    if not pte.write:
+        return await wp_page_shared(mm, addr, pte)
+    if not pte.dirty:
+        await set_pte(addr, pte._replace(dirty=True))
+    await pte_unlock(mm, addr)
+    return True
+
+
+async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte) -> bool:
+    """The file system is told (page_mkwrite, which returns with the folio locked) before the page may be written.
+
+    Entered with the page-table lock held.  Then the entry is looked at again; folio lock first, page-table lock second.
+    """
+    page = orig_pte.frame
+    await pte_unlock(mm, addr)
+    await lock_page(mm, page)
+    await pte_lock(mm, addr)
+    same = await ptep_get(addr) == orig_pte
+    if same:
+        await set_pte(addr, orig_pte._replace(write=True, dirty=True))
+    await pte_unlock(mm, addr)
+    if same:
+        await set_page_dirty(page)  # fault_dirty_shared_page()
+    await unlock_page(mm, page)
+    return True  # not the same: VM_FAULT_NOPAGE, the store is tried again

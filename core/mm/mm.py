@@ -1,0 +1,163 @@
+"""An address space as one task sees it, and the small words everything in core/mm is written with.
+
+Data types
+    Vma        a stretch of virtual pages with its kind
+    Mm         one mm_struct from the point of view of one task: architecture, era, page kinds, who is running
+    Choices    which of the machine's free choices (allocation failure, need_resched) are open
+
+Cells of this module: ('ptl', table) the page-table lock of one table; ('vma', start) whether the VMA is still in
+the tree; ('tlb_flush_pending', None) mm->tlb_flush_pending; ('pmd', i), ('pud', i), ('p4d', i) upper entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.hookspecs import Facts
+from core.machine.lock import spin_lock, spin_unlock
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.task import Task
+from core.mm.era import Era
+
+
+@dataclass(frozen=True, slots=True)
+class Vma:
+    """vm_area_struct: pages `start` to `end` (exclusive); `pfn` is VM_PFNMAP or VM_MIXEDMAP."""
+
+    start: int
+    end: int
+    pfn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """`alloc_fails`: GFP_NOWAIT allocations may fail. `resched`: need_resched() may turn true under the lock."""
+
+    alloc_fails: bool = False
+    resched: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Mm:
+    """One address space, seen by `task`. Identity is what counts: programs never look inside for state.
+
+    hook       the architecture's hooks, each callable by its kernel name with keyword arguments
+    is_anon    whether a page is anonymous (PageAnon); the others are file or shmem pages
+    addrs      the virtual pages that CPUs may have translations of
+    mappings   where each page may be mapped: what an rmap walk visits
+    cpus       mm_cpumask where it does not change; None reads it from its cell
+    tables     tables come or go; otherwise walking down to one is no operation
+    memcgs     pages are charged to cgroups, whose mapped pages are counted
+    """
+
+    __shootdown_entity__ = True
+
+    facts: Facts
+    era: Era
+    hook: Any
+    task: Task
+    addrs: Sequence[int] = ()
+    is_anon: Callable[[int], bool] = lambda page: False
+    mappings: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    cpus: frozenset[Cpu] | None = frozenset()
+    tables: bool = False
+    memcgs: bool = False
+    choices: Choices = Choices()
+
+    def on(self, task: Task) -> Mm:
+        """The same mm, seen by another task."""
+        return replace(self, task=task)
+
+    @property
+    def span(self) -> tuple[int, int, int]:
+        """Pages covered by one entry of a pmd, pud and p4d table."""
+        ptes, upper = self.facts.ptes_per_table, self.facts.upper_entries
+        return ptes, ptes * upper, ptes * upper * upper
+
+    def table_of(self, addr: int) -> int:
+        """The number of the page table that `addr` falls into."""
+        return addr // self.facts.ptes_per_table
+
+
+def log(*event: Any) -> Op:
+    """An event for logs and counts; touches nothing."""
+    return Op(f"({event[0]})", (), (), lambda: [Outcome(None)], event=event)
+
+
+def ptl_cell(mm: Mm, addr: int) -> Cell:
+    """The page-table lock that covers `addr`."""
+    return Cell("ptl", mm.table_of(addr))
+
+
+def pte_lock(mm: Mm, addr: int) -> Op:
+    """pte_offset_map_lock()."""
+    return spin_lock(ptl_cell(mm, addr), mm.task, event=("lock",))
+
+
+def pte_unlock(mm: Mm, addr: int) -> Op:
+    """pte_unmap_unlock()."""
+    return spin_unlock(ptl_cell(mm, addr), mm.task, event=("unlock",))
+
+
+def cond_resched() -> Op:
+    """A voluntary reschedule point."""
+    return Op("cond_resched", (), (), lambda: [Outcome(None)], event=("cond_resched",), may_schedule="cond_resched")
+
+
+def need_resched(mm: Mm) -> Op:
+    """Asks the scheduler; both answers are possible where the choice is open."""
+    answers = [Outcome(False), Outcome(True)] if mm.choices.resched else [Outcome(False)]
+    return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"))
+
+
+def alloc_page(mm: Mm, what: str) -> Op:
+    """__get_free_page(GFP_NOWAIT): True, or False where failure is possible. `what` names the use for the log."""
+    answers = [Outcome(True), Outcome(False)] if mm.choices.alloc_fails else [Outcome(True)]
+    return Op(f"allocate a {what}", (), (), lambda: answers, event=("ask", what))
+
+
+PENDING = Cell("tlb_flush_pending")
+"""mm->tlb_flush_pending: how many gathers are open; include/linux/mm_types.h:inc_tlb_flush_pending()."""
+
+
+def inc_tlb_flush_pending() -> Op:
+    """Ordered before the page-table changes by the page-table lock that follows."""
+    return Op("inc_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n + 1,))])
+
+
+def dec_tlb_flush_pending() -> Op:
+    """Only after the flush has completed."""
+    return Op("dec_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n - 1,))])
+
+
+def mm_tlb_flush_nested() -> Op:
+    """Is another gather open on this mm? include/linux/mm_types.h:mm_tlb_flush_nested()."""
+    return Op("mm_tlb_flush_nested", (PENDING,), (), lambda n: [Outcome(n > 1)])
+
+
+def vma_cell(vma: Vma) -> Cell:
+    """Whether the VMA is in mm->mm_mt."""
+    return Cell("vma", vma.start)
+
+
+def find_vma(vma: Vma) -> Op:
+    """Is it there? mmap_lock is held for reading at least."""
+    cell = vma_cell(vma)
+    return Op("find_vma", (cell,), (), lambda there: [Outcome(there)])
+
+
+def set_vma(vma: Vma, there: bool) -> Op:
+    """Link or unlink the VMA; mmap_lock is held for writing."""
+    return Op("link VMA" if there else "unlink VMA", (), (vma_cell(vma),), lambda: [Outcome(None, (there,))])
+
+
+CPUMASK = Cell("mm_cpumask")
+
+
+def mm_cpumask(mm: Mm) -> Op:
+    """The CPUs that may have entries of this mm."""
+    if mm.cpus is not None:
+        return Op("mm_cpumask", (), (), lambda: [Outcome(mm.cpus)])
+    return Op("mm_cpumask", (CPUMASK,), (), lambda cpus: [Outcome(cpus)])

@@ -1,0 +1,317 @@
+"""mm/mmu_gather.c and include/asm-generic/tlb.h: what an unmap has taken out and not yet given back.
+
+The order that everything here keeps: unhook the entry, make every TLB forget it, free the page.  To flush once for
+many pages the gather holds them in batches: eight on the stack, then allocated pages full of pointers.
+
+A dirty file page needs more.  Until the flush another CPU may still write through a stale entry, so writeback must
+still find the mapping: the rmap removal is put off too, with a bit in the page pointer (`encode_page`).  It may not be
+put off past the page-table lock, so the walk over the delayed entries (`tlb_flush_rmaps`) happens under it and has to
+be short: only the last batches may hold delayed entries (`tlb_next_batch`).
+
+Data types
+    Batch(max, pages)         struct mmu_gather_batch: encoded page pointers, each with the length of its run
+    Table(level, index)       a page-table page on its way out; it is queued like a page where tables are not RCU-freed
+    MmuGather                 struct mmu_gather: lives in its program, changed only by it and by plain hooks
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from core.mm.encoded_page import (
+    ENCODED_PAGE_BIT_DELAY_RMAP,
+    encode_page,
+    encoded_page_flags,
+    encoded_page_ptr,
+    page_pointer,
+    page_to_pfn,
+)
+from core.mm.mm import (
+    Mm,
+    alloc_page,
+    cond_resched,
+    dec_tlb_flush_pending,
+    inc_tlb_flush_pending,
+    log,
+    mm_tlb_flush_nested,
+)
+from core.mm.rmap import page_remove_rmap
+from core.mm.swap import Table, free_pages_and_swap_cache, free_table
+
+ALL_ONES = 2**64 - 1
+"""~0UL: the start and end of a whole-mm gather."""
+
+TASK_SIZE = 2**47
+"""Above every virtual page number: the start of an empty range."""
+
+MAX_NR_PAGES_PER_FREE = 512
+
+
+class Slot(NamedTuple):
+    """What one call of tlb_remove_page() queued: an encoded pointer and how many pages follow it, or a table."""
+
+    encoded: int
+    nr: int
+    table: Table | None = None
+
+
+@dataclass
+class Batch:
+    """struct mmu_gather_batch: `nr` entries in use, of `max`."""
+
+    max: int
+    nr: int = 0
+    slots: list[Slot] = field(default_factory=list)
+
+
+@dataclass
+class MmuGather:
+    """struct mmu_gather. `batches[0]` is the one on the stack, `active` the one being filled."""
+
+    mm: Mm
+    fullmm: bool
+    batches: list[Batch]
+    active: int = 0
+    tables: list[Table] | None = None
+    start: int = 0
+    end: int = 0
+    need_flush_all: bool = False
+    freed_tables: bool = False
+    delayed_rmap: bool = False
+    cleared_ptes: bool = False
+    cleared_pmds: bool = False
+    cleared_puds: bool = False
+    cleared_p4ds: bool = False
+    vma_pfn: bool = False
+
+    @property
+    def room(self) -> int:
+        """Pages that still fit the active batch."""
+        batch = self.batches[self.active]
+        return batch.max - batch.nr
+
+
+# ---- the range -----------------------------------------------------------------------------------------------
+
+
+def reset_range(tlb: MmuGather) -> None:
+    """__tlb_reset_range()."""
+    if tlb.fullmm:
+        tlb.start = tlb.end = ALL_ONES
+    else:
+        tlb.start, tlb.end = TASK_SIZE, 0
+    tlb.freed_tables = False
+    tlb.cleared_ptes = tlb.cleared_pmds = tlb.cleared_puds = tlb.cleared_p4ds = False
+
+
+def adjust_range(tlb: MmuGather, addr: int, size: int) -> None:
+    """__tlb_adjust_range()."""
+    tlb.start = min(tlb.start, addr)
+    tlb.end = max(tlb.end, addr + size)
+
+
+def tlb_flush_pte_range(tlb: MmuGather, addr: int, size: int) -> None:
+    """The entries of `size` pages from `addr` have been cleared."""
+    adjust_range(tlb, addr, size)
+    tlb.cleared_ptes = True
+
+
+def tlb_get_unmap_size(tlb: MmuGather) -> int:
+    """Pages per cleared entry at the lowest level cleared."""
+    pmd, pud, p4d = tlb.mm.span
+    if tlb.cleared_ptes:
+        return 1
+    if tlb.cleared_pmds:
+        return pmd
+    if tlb.cleared_puds:
+        return pud
+    return p4d if tlb.cleared_p4ds else 1
+
+
+# ---- pages ---------------------------------------------------------------------------------------------------
+
+
+async def tlb_next_batch(tlb: MmuGather) -> bool:
+    """Make the next batch the active one; False when there is none, and the gather is full."""
+    if tlb.delayed_rmap and (tlb.active or not tlb.mm.era.delay_in_local):
+        return False  # only the last batch may hold delayed entries: the walk under the lock must stay short
+    if tlb.active + 1 < len(tlb.batches):
+        tlb.active += 1
+        return True
+    if len(tlb.batches) - 1 == tlb.mm.facts.batch_count:
+        return False
+    if not await alloc_page(tlb.mm, "batch"):
+        return False
+    tlb.batches.append(Batch(tlb.mm.facts.batch_entries))
+    tlb.active += 1
+    return True
+
+
+async def queue(tlb: MmuGather, slot: Slot) -> bool:
+    """Append to the active batch; True when the gather is full (__tlb_remove_page_size())."""
+    batch = tlb.batches[tlb.active]
+    batch.slots.append(slot)
+    batch.nr += slot.nr
+    if batch.nr == batch.max and not await tlb_next_batch(tlb):
+        return True
+    return False
+
+
+async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
+    """The generic tlb_remove_page: queue `nr` pages, which must fit the active batch."""
+    flags = ENCODED_PAGE_BIT_DELAY_RMAP if delay_rmap else 0
+    return await queue(tlb, Slot(encode_page(page_pointer(page), flags), nr))
+
+
+async def tlb_flush_rmaps(tlb: MmuGather, addr: int) -> None:
+    """Do the rmap removals put off, after the flush and still under the page-table lock, which is the one of `addr`.
+
+    Because of how tlb_next_batch() works they are all in the active batch, and since c47454823bd4 the local one.
+    """
+    if not tlb.delayed_rmap:
+        return
+    if tlb.active and tlb.mm.era.delay_in_local:
+        await tlb_flush_rmap_batch(tlb, tlb.batches[0], addr)
+    await tlb_flush_rmap_batch(tlb, tlb.batches[tlb.active], addr)
+    tlb.delayed_rmap = False
+
+
+async def tlb_flush_rmap_batch(tlb: MmuGather, batch: Batch, addr: int) -> None:
+    """One batch's. tlb_flush_rmap_batch()."""
+    for slot in batch.slots:
+        if encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP:
+            await page_remove_rmap(tlb.mm, addr, page_to_pfn(encoded_page_ptr(slot.encoded)), slot.nr, "delayed")
+
+
+async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
+    """Free everything queued, at most 512 at a time; no lock is held and the flush has been done."""
+    for batch in tlb.batches:
+        while batch.slots:
+            nr = min(MAX_NR_PAGES_PER_FREE, batch.nr)
+            await free_pages_and_swap_cache(take(batch, nr), nr)
+            await cond_resched()
+    tlb.active = 0
+
+
+def take(batch: Batch, nr: int) -> list[tuple[int | Table, int]]:
+    """Remove the first `nr` entries of a batch: [(page or table, run length), ...]."""
+    batch.nr -= nr
+    taken: list[tuple[int | Table, int]] = []
+    for at, slot in enumerate(batch.slots):
+        page = page_to_pfn(encoded_page_ptr(slot.encoded))
+        here = min(slot.nr, nr)
+        taken.append((page if slot.table is None else slot.table, here))
+        nr -= here
+        if not nr:
+            rest = [_behind(slot, page, here)] if here < slot.nr else []
+            batch.slots[: at + 1] = rest
+            break
+    return taken
+
+
+def _behind(slot: Slot, page: int, nr: int) -> Slot:
+    """What is left of a run after its first `nr` pages."""
+    return Slot(encode_page(page_pointer(page + nr), encoded_page_flags(slot.encoded)), slot.nr - nr)
+
+
+# ---- tables --------------------------------------------------------------------------------------------------
+
+
+async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
+    """Queue a page-table page: like any page, or in an RCU batch of its own where lockless walkers need it."""
+    if not tlb.mm.facts.rcu_table_free:
+        if await queue(tlb, Slot(0, 1, table)):
+            await tlb_flush_mmu(tlb)
+        return
+    if tlb.tables is None:
+        if not await alloc_page(tlb.mm, "table_batch"):
+            await tlb_table_invalidate(tlb)
+            await tlb_remove_table_one(table)
+            return
+        tlb.tables = []
+    tlb.tables.append(table)
+    if len(tlb.tables) == tlb.mm.facts.table_batch_entries:
+        await tlb_table_flush(tlb)
+
+
+async def tlb_table_invalidate(tlb: MmuGather) -> None:
+    """Hardware walkers must have forgotten the tables before they are freed."""
+    if tlb.mm.hook.tlb_needs_table_invalidate():
+        await tlb_flush_mmu_tlbonly(tlb)
+
+
+async def tlb_remove_table_one(table: Table) -> None:
+    """No memory for a batch: make sure no lockless walker is on its way, then free at once."""
+    await log("ipi_sync")
+    await free_table(table)
+
+
+async def tlb_table_flush(tlb: MmuGather) -> None:
+    """Hand the batch of tables to RCU."""
+    if tlb.tables is not None:
+        await tlb_table_invalidate(tlb)
+        await log("call_rcu", tuple(tlb.tables))
+        tlb.tables = None
+
+
+# ---- the whole -----------------------------------------------------------------------------------------------
+
+
+async def tlb_flush_mmu_tlbonly(tlb: MmuGather) -> None:
+    """Flush what the gather covers, if anything was cleared; free nothing."""
+    cleared = tlb.cleared_ptes or tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds
+    if not (tlb.freed_tables or cleared):
+        return
+    kind = await tlb.mm.hook.tlb_flush(tlb=tlb)
+    if kind is not None:
+        await log("flush", tlb.start, tlb.end, flush_flags(tlb, kind))
+    reset_range(tlb)
+
+
+def flush_flags(tlb: MmuGather, kind: str) -> tuple[str, ...]:
+    """What a flush was about, in words."""
+    flags = {
+        "full": tlb.fullmm,
+        "ptes": tlb.cleared_ptes,
+        "pmds": tlb.cleared_pmds,
+        "puds": tlb.cleared_puds,
+        "p4ds": tlb.cleared_p4ds,
+        "tables": tlb.freed_tables,
+    }
+    return (kind, *(name for name, on in flags.items() if on))
+
+
+async def tlb_flush_mmu(tlb: MmuGather) -> None:
+    """Flush, then free; no page-table lock is held."""
+    await tlb_flush_mmu_tlbonly(tlb)
+    await tlb_table_flush(tlb)
+    if tlb.mm.facts.gather:
+        await tlb_batch_pages_flush(tlb)
+
+
+async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
+    """Open a gather; `fullmm` promises that nobody runs on the mm any more."""
+    tlb = MmuGather(mm, fullmm, [Batch(mm.facts.bundle)])
+    reset_range(tlb)
+    await inc_tlb_flush_pending()
+    return tlb
+
+
+async def tlb_finish_mmu(tlb: MmuGather) -> None:
+    """Flush and free what is left, and close the gather.
+
+    With another gather open on the mm, that one may have cleared entries that this operation found empty and has to
+    answer for: flush everything (commits 56236a59556c, 99baac21e458, 7a30df49f63a).
+    """
+    if await mm_tlb_flush_nested():
+        tlb.fullmm = True
+        reset_range(tlb)
+        tlb.freed_tables = True
+    await tlb_flush_mmu(tlb)
+    for _ in tlb.batches[1:]:
+        await log("batch_free")
+    del tlb.batches[1:]
+    await dec_tlb_flush_pending()
+
+

@@ -1,0 +1,69 @@
+"""What the core knows of a page: mapcount, PG_dirty, PG_locked, its references and whose account it is on.
+
+Cells: ('mapcount', page), ('PG_dirty', page), ('PG_locked', page), ('ref', page), ('memcg', page) the cgroup that
+is charged, ('NR_FILE_MAPPED', memcg) its count of mapped file pages.
+"""
+
+from __future__ import annotations
+
+from core.machine.lock import sleeping_lock, sleeping_unlock
+from core.machine.op import Cell, Op, Outcome
+from core.machine.tlb import newer_cell, ref_cell
+from core.mm.mm import Mm
+
+FREED_TWICE = "freed-once"
+
+
+def mapcount_cell(page: int, nr: int = 1) -> Cell:
+    """How many page-table entries rmap knows for the page."""
+    return Cell("mapcount", page, nr)
+
+
+def pg_dirty_cell(page: int, nr: int = 1) -> Cell:
+    """PG_dirty."""
+    return Cell("PG_dirty", page, nr)
+
+
+def set_page_dirty(page: int, nr: int = 1) -> Op:
+    """folio_mark_dirty()."""
+    cell = pg_dirty_cell(page, nr)
+    return Op(f"set_page_dirty(page{page})", (), (cell,), lambda: [Outcome(None, (True,))], event=("set_dirty", page, nr))
+
+
+def test_clear_page_dirty(page: int) -> Op:
+    """folio_test_clear_dirty(): returns whether it was set."""
+    cell = pg_dirty_cell(page)
+    return Op(f"TestClearPageDirty(page{page})", (cell,), (cell,), lambda dirty: [Outcome(dirty, (False,))])
+
+
+def folio_mapped(page: int) -> Op:
+    """Does rmap know a mapping? Read without any lock but the folio's."""
+    return Op(f"folio_mapped(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n > 0)])
+
+
+def lock_page(mm: Mm, page: int) -> Op:
+    """folio_lock(): waits asleep."""
+    return sleeping_lock(Cell("PG_locked", page), mm.task)
+
+
+def unlock_page(mm: Mm, page: int) -> Op:
+    """folio_unlock()."""
+    return sleeping_unlock(Cell("PG_locked", page), mm.task)
+
+
+def write_to_disk(page: int) -> Op:
+    """The I/O of writeback: from now on the disk has what memory has."""
+    return Op(f"write page{page} to disk", (), (newer_cell(page),), lambda: [Outcome(None, (False,))])
+
+
+def put_page(page: int, nr: int = 1) -> Op:
+    """Drop one reference of each of `nr` pages; the last one gives the page back to the allocator.
+
+    Dropping one that is not there breaks the property freed-once.
+    """
+    cell = ref_cell(page, nr)
+
+    def step(ref: int) -> list[Outcome]:
+        return [Outcome(None, (max(ref - 1, 0),), FREED_TWICE if ref == 0 else "")]
+
+    return Op(f"put_page(page{page})", (cell,), (cell,), step)

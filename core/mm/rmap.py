@@ -1,0 +1,81 @@
+"""mm/rmap.c: taking a mapping out of the reverse map, and finding the mappings to clean.
+
+The page-table lock is what keeps the two apart: folio_mkclean() looks for the mappings rmap knows and takes the
+lock of each, so a mapping may leave rmap only under that lock, and only when no CPU can write through it any more.
+Removing it early was the bug that commit 5df397dec7c4 closed.  Removing it after the lock is dropped would break
+the accounting: mem_cgroup_move_account() moves a page's NR_FILE_MAPPED under the page-table lock alone, once
+lock_page_memcg() is gone from page_remove_rmap(), which is why the commit does not delay "past the page table lock".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Pte, ptep_get, set_pte
+from core.mm.mm import Mm, pte_lock, pte_unlock, ptl_cell
+from core.mm.page import folio_mapped, mapcount_cell
+
+RMAP_UNDER_PTL = "rmap-under-ptl"
+
+
+def memcg_cell(page: int) -> Cell:
+    """folio->memcg_data: the cgroup the page is charged to."""
+    return Cell("memcg", page)
+
+
+def file_mapped_cell(memcg: str) -> Cell:
+    """NR_FILE_MAPPED of a cgroup."""
+    return Cell("NR_FILE_MAPPED", memcg)
+
+
+async def page_remove_rmap(mm: Mm, addr: int, page: int, nr: int, when: str) -> None:
+    """Forget that `nr` pages from `page` are mapped from `addr` on; their page-table lock is held.
+
+    `when` is 'early' (as the entry is cleared) or 'delayed' (after the flush), for the log.
+    """
+    last = await _dec_mapcount(mm, addr, page, nr, when)
+    if last and mm.memcgs:
+        memcg = await folio_memcg(page)
+        await mod_file_mapped(memcg, -1)
+
+
+def _dec_mapcount(mm: Mm, addr: int, page: int, nr: int, when: str) -> Op:
+    cell, ptl = mapcount_cell(page, nr), ptl_cell(mm, addr)
+
+    def step(mapcount: int, owner: object) -> list[Outcome]:
+        outside = RMAP_UNDER_PTL if owner != mm.task.tid else ""
+        return [Outcome(mapcount == 1, (mapcount - 1,), outside)]
+
+    return Op(f"page_remove_rmap(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when))
+
+
+def folio_memcg(page: int) -> Op:
+    """Read whom the page is charged to."""
+    return Op(f"folio_memcg(page{page})", (memcg_cell(page),), (), lambda memcg: [Outcome(memcg)])
+
+
+def mod_file_mapped(memcg: str, by: int) -> Op:
+    """__mod_lruvec_state(NR_FILE_MAPPED): an atomic add."""
+    cell = file_mapped_cell(memcg)
+    return Op(f"NR_FILE_MAPPED of {memcg} {by:+d}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))])
+
+
+async def folio_mkclean(mm: Mm, page: int) -> bool:
+    """Write-protect and clean every mapping of the page; the folio lock is held. Was one of them dirty or writable?
+
+    mm/rmap.c:folio_mkclean(), page_vma_mkclean_one().  PVMW_SYNC makes the walk take the page-table lock even where
+    the entry is already empty.
+    """
+    cleaned = False
+    if not await folio_mapped(page):
+        return False
+    for addr in mm.mappings[page]:
+        await pte_lock(mm, addr)
+        pte: Any = await ptep_get(addr)
+        if isinstance(pte, Pte) and pte.frame == page and (pte.dirty or pte.write):
+            pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+            await set_pte(addr, pte._replace(write=False, dirty=False))
+            cleaned = True
+        await pte_unlock(mm, addr)
+    return cleaned

@@ -1,0 +1,44 @@
+"""mm/swap_state.c, mm/swap.c: giving pages back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.machine.op import Cell, Op, Outcome
+from core.mm.mm import log
+from core.mm.page import FREED_TWICE, put_page
+
+
+class Table(NamedTuple):
+    """A page-table page: its level ('pte', 'pmd' or 'pud') and its number in that level."""
+
+    level: str
+    index: int
+
+
+async def free_pages_and_swap_cache(pages: Sequence[tuple[int | Table, int]], entries: int) -> None:
+    """release_pages() on one array: `pages` are runs of pages, or tables; `entries` is the slots they took."""
+    await log("free", entries, tuple(pages))
+    for page, nr in pages:
+        if isinstance(page, Table):
+            await free_table_page(page)
+        else:
+            await put_page(page, nr)
+
+
+async def free_table(table: Table) -> None:
+    """__tlb_remove_table(): the table goes back to the allocator outside any array."""
+    await log("table_free", table.level, table.index)
+    await free_table_page(table)
+
+
+def free_table_page(table: Table) -> Op:
+    """The table's page goes back to the allocator; freeing it a second time breaks freed-once."""
+    cell = Cell("table", table)
+    return Op(
+        f"free {table.level} table {table.index}",
+        (cell,),
+        (cell,),
+        lambda there: [Outcome(None, (False,), "" if there else FREED_TWICE)],
+    )
