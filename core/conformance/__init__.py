@@ -1,0 +1,8 @@
+"""The conformance suite: scenarios, properties, verdicts, and the pytest plugin that third parties use."""
+
+from core.conformance.judge import judge
+from core.conformance.scenario import Scenario
+from core.conformance.scenarios import SCENARIOS
+from core.conformance.verdict import Result, as_declared, expected
+
+__all__ = ["SCENARIOS", "Result", "Scenario", "as_declared", "expected", "judge"]

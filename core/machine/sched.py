@@ -14,7 +14,7 @@ steps.  A preempted task keeps its place; nothing is fair: every choice the sche
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from core.machine.op import Cell, Cpu, Op, Outcome
@@ -27,15 +27,28 @@ PREEMPTION = {
 }
 
 
+SwitchIn = Callable[[], Coroutine[Op, Any, Any]]
+
+
 def running_cell(cpu: Cpu) -> Cell:
     """Who has the CPU."""
     return Cell("running", cpu)
 
 
-async def scheduled(program: Coroutine[Op, Any, Any], task: Task, preemption: str) -> Any:
-    """Run `program` as one of several tasks on `task.cpu`; returns what it returns."""
+def last_ran_cell(cpu: Cpu) -> Cell:
+    """Who had it last, where switching means something."""
+    return Cell("last_ran", cpu)
+
+
+async def scheduled(
+    program: Coroutine[Op, Any, Any], task: Task, preemption: str, switch_in: SwitchIn | None = None
+) -> Any:
+    """Run `program` as one of several tasks on `task.cpu`; returns what it returns.
+
+    `switch_in` is what the architecture does before the task goes on when another has run here since.
+    """
     points = PREEMPTION[preemption]
-    count = 0  # preempt_count()
+    count, mine = 0, False  # preempt_count(), and whether the CPU has been kept since the last operation
     value: Any = None
     while True:
         try:
@@ -44,9 +57,12 @@ async def scheduled(program: Coroutine[Op, Any, Any], task: Task, preemption: st
             await _give_up(task)
             return stop.value
         if op.may_schedule == "block":
-            await _sleep_while_blocked(op, task)
+            mine = await _sleep_while_blocked(op, task)
+        if switch_in is not None and not mine and await _switch_to(task):
+            await switch_in()
         count += op.preempt
         free = count == 0 and (preemption == "full" or op.may_schedule in points)
+        mine = not free
         value = await (op if op.silent and not op.may_schedule else _on_cpu(op, task, free))
 
 
@@ -64,15 +80,28 @@ def _on_cpu(op: Op, task: Task, free: bool) -> Op:
 
 
 def _sleep_while_blocked(op: Op, task: Task) -> Op:
-    """If `op` cannot go now, leave the CPU to others; the task comes back for it later."""
+    """If `op` cannot go now, leave the CPU to others; the task comes back for it later. Returns whether it can."""
     running = running_cell(task.cpu)
 
     def step(owner: object, *values: object) -> list[Outcome]:
         if owner is not None and owner != task.tid:
             return []
-        return [Outcome(None, (task.tid if op.step(*values) else None,))]
+        ready = bool(op.step(*values))
+        return [Outcome(ready, (task.tid if ready else None,))]
 
     return Op(f"may sleep: {op.name}", (running, *op.reads), (running,), step)
+
+
+def _switch_to(task: Task) -> Op:
+    """Take the CPU; returns whether another task has had it since."""
+    running, last = running_cell(task.cpu), last_ran_cell(task.cpu)
+
+    def step(owner: object, before: object) -> list[Outcome]:
+        if owner is not None and owner != task.tid:
+            return []
+        return [Outcome(before != task.tid, (task.tid, task.tid))]
+
+    return Op(f"schedule: switch to {task.name}", (running, last), (running, last), step)
 
 
 def _give_up(task: Task) -> Op:

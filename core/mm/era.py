@@ -12,11 +12,17 @@ class Era:
     delayed_rmap     dirty file pages keep their rmap until after the flush (commit 5df397dec7c4, v6.2)
     delay_in_local   delayed entries may stand in the on-stack batch and one more (commit c47454823bd4, v6.2);
                      without it only in the active batch, which may then not be left
+    lacks            commits that this kernel is to be without: the historic variants of core/conformance
     """
 
     name: str
     delayed_rmap: bool
     delay_in_local: bool
+    lacks: frozenset[str] = frozenset()
+
+    def has(self, commit: str) -> bool:
+        """Whether the change of `commit` is in."""
+        return commit not in self.lacks
 
 
 ERAS = {

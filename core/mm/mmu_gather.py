@@ -304,7 +304,7 @@ async def tlb_finish_mmu(tlb: MmuGather) -> None:
     With another gather open on the mm, that one may have cleared entries that this operation found empty and has to
     answer for: flush everything (commits 56236a59556c, 99baac21e458, 7a30df49f63a).
     """
-    if await mm_tlb_flush_nested():
+    if tlb.mm.era.has("56236a59556c") and await mm_tlb_flush_nested():
         tlb.fullmm = True
         reset_range(tlb)
         tlb.freed_tables = True

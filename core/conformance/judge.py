@@ -1,0 +1,57 @@
+"""One architecture, one scenario, one verdict."""
+
+from __future__ import annotations
+
+from core.arch import Arch
+from core.conformance.scenario import Scenario
+from core.conformance.verdict import Result
+from core.explore import Limits, check
+from core.explore.model import Verdict
+from core.mm.era import Era
+
+
+def judge(
+    arch: Arch,
+    era: Era,
+    scenario: Scenario,
+    *,
+    limits: Limits = Limits(),
+    searcher: str = "auto",
+    reductions: object = "default",
+) -> Result:
+    """Explore `scenario` on `arch` and say how it came out. Never raises for what a plugin does."""
+    lacking = scenario.lacking(arch)
+    if lacking:
+        return Result(arch.name, scenario.id, scenario.tier, "unsupported", f"needs {lacking}")
+    try:
+        model = scenario.build(arch, era)
+        verdict = check(model, limits=limits, searcher=searcher, reductions=reductions)
+    except Exception as error:  # whatever a plugin raises costs its own cell only
+        reason = f"{type(error).__name__}: {error}"
+        return Result(arch.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
+    return _result(arch.name, scenario, verdict)
+
+
+def _result(name: str, scenario: Scenario, verdict: Verdict) -> Result:
+    outcome, reason = "pass" if verdict.exhaustive else "bounded", ""
+    if verdict.violated:
+        outcome, reason = "fail", verdict.violated
+    elif verdict.exhaustive and verdict.unreached:
+        outcome, reason = "fail", f"vacuous: never reached {', '.join(verdict.unreached)}"
+    return Result(
+        name,
+        scenario.id,
+        scenario.tier,
+        outcome,
+        reason,
+        verdict.exhaustive,
+        verdict.states,
+        verdict.transitions,
+        verdict.depth,
+        verdict.bounds,
+        verdict.violated,
+        verdict.sentence,
+        verdict.trace,
+        verdict.searcher,
+        verdict.reductions,
+    )

@@ -1,0 +1,67 @@
+"""Every property by name, once, each with a sentence that says what it means that it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.explore.model import Property
+from core.machine.op import Cell
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import newer_cell, ref_cell
+from core.mm.page import pg_dirty_cell
+from core.mm.rmap import file_mapped_cell
+
+SENTENCES = {
+    "no-lost-dirty": "A store reached the page, yet neither PG_dirty nor a page-table entry says that memory is newer "
+    "than the disk: the data is lost when the page is reclaimed.",
+    "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
+    "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
+    "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
+    "folio_mkclean() and the memcg accounting in step with it.",
+    "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
+    "batch-limit": "The gather holds more pages than its batches may have entries.",
+    "freed-once": "A page was given back twice.",
+    "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",
+    "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
+    "lock-discipline": "A task released a lock that it does not hold.",
+}
+"""By name; a property that a step breaks has only its sentence here."""
+
+
+def _property(name: str, reads: Sequence[Cell], holds: object) -> Property:
+    return Property(name, SENTENCES[name], tuple(reads), holds)  # type: ignore[arg-type]
+
+
+def no_lost_dirty(page: int, addrs: Sequence[int]) -> Property:
+    """At the end: memory newer than disk is known to be (PG_dirty, or dirty in an entry that maps the page)."""
+
+    def holds(newer: bool, pg_dirty: bool, *ptes: object) -> bool:
+        return not newer or pg_dirty or any(isinstance(p, Pte) and p.frame == page and p.dirty for p in ptes)
+
+    return _property("no-lost-dirty", (newer_cell(page), pg_dirty_cell(page), *map(pte_cell, addrs)), holds)
+
+
+def all_freed(page: int, kept: int) -> Property:
+    """At the end: exactly `kept` references are left."""
+    return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
+
+
+def mapped_accounting(memcgs: Sequence[str], pages: Sequence[int]) -> Property:
+    """At the end: each cgroup counts the mapped pages charged to it."""
+    reads = [file_mapped_cell(m) for m in memcgs]
+    reads += [Cell("memcg", p) for p in pages] + [Cell("mapcount", p) for p in pages]
+
+    def holds(*values: object) -> bool:
+        counts, rest = values[: len(memcgs)], values[len(memcgs) :]
+        charged, mapcounts = rest[: len(pages)], rest[len(pages) :]
+        mapped = [m for m, n in zip(charged, mapcounts, strict=True) if n]
+        return all(count == mapped.count(memcg) for memcg, count in zip(memcgs, counts, strict=True))
+
+    return _property("mapped-accounting", reads, holds)
+
+
+def sometimes(name: str, sentence: str, reads: Sequence[Cell], holds: object) -> Property:
+    """A window that the scenario must have reached, or its pass means nothing."""
+    return Property(name, f"Never reached: {sentence}", tuple(reads), holds)  # type: ignore[arg-type]
+
+

@@ -1,0 +1,42 @@
+"""What a scenario is: a small model of one danger, what must hold in it, and what it needs to make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.arch import Arch
+from core.explore.model import Model
+from core.mm.era import Era
+
+Build = Callable[[Arch, Era], Model]
+
+TIERS = ("smoke", "required", "optional")
+"""smoke: is the plugin wired? required: every architecture must pass. optional: gated by a capability.
+A new required scenario comes only with a minor release of the suite."""
+
+CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
+    "gather": ("gathers pages (not MMU_GATHER_NO_GATHER)", lambda arch: arch.facts.gather),
+    "smp": ("has more than one CPU", lambda arch: arch.facts.smp),
+}
+"""Capabilities that follow from other facts; any other is looked up in `Facts.capabilities`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`origin` is the kernel commit or the rule it comes from; `requires` names capabilities."""
+
+    id: str
+    title: str
+    origin: str
+    build: Build
+    tier: str = "required"
+    requires: tuple[str, ...] = ()
+
+    def lacking(self, arch: Arch) -> str:
+        """The first capability that `arch` lacks, with what it means, or ''."""
+        for name in self.requires:
+            meaning, has = CAPABILITIES.get(name, (name, lambda arch, name=name: name in arch.facts.capabilities))
+            if not has(arch):
+                return f"{name}: {meaning}" if meaning != name else name
+        return ""

@@ -1,0 +1,78 @@
+"""The gather's own promises, with batches so small that three pages fill several, and allocations that may fail."""
+
+from __future__ import annotations
+
+from core.arch import Arch
+from core.conformance.properties import all_freed, sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.watch import Rule, batch_limit, delayed_in_last_batch, watched
+from core.conformance.world import World
+from core.explore.model import Model
+from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.pte import Pte
+from core.machine.tlb import ref_cell
+from core.mm.era import Era
+from core.mm.memory import unmap_page_range
+from core.mm.mm import Choices, Mm, Vma
+from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
+
+PAGES = 5
+VMA = Vma(0, PAGES)
+ANON = frozenset({0, 3})
+
+
+def dontneed_watched(rule: Rule) -> Build:
+    """MADV_DONTNEED of clean anonymous and dirty file pages, with `rule` looking at the gather after each step."""
+
+    async def unmap(mm: Mm) -> None:
+        await mmap_read_lock(mm.task)
+        tlb = await tlb_gather_mmu(mm)
+        await watched(unmap_page_range(tlb, VMA, 0, PAGES), tlb, rule)
+        await watched(tlb_finish_mmu(tlb), tlb, rule)
+        await mmap_read_unlock(mm.task)
+
+    def build(arch: Arch, era: Era) -> Model:
+        mapped = {addr: Pte(addr, dirty=addr not in ANON) for addr in range(PAGES)}
+        small = {
+            "bundle": min(arch.facts.bundle, 1),
+            "max_gather_batch": min(arch.facts.batch_entries, 2),
+            "max_gather_batch_count": min(arch.facts.batch_count, 2),
+        }
+        world = World(arch, era, mapped, ANON, Choices(alloc_fails=True), geometry=small)
+        for page in range(PAGES):
+            world.memory[ref_cell(page)] = 1 if page in ANON else 2
+        world.task("unmap", unmap)
+        window = sometimes(
+            "freed-in-parts",
+            "some pages are free and others still mapped",
+            (ref_cell(0), ref_cell(PAGES - 1)),
+            lambda first, last: first == 0 and last == 2,
+        )
+        freed = [all_freed(page, 0 if page in ANON else 1) for page in range(PAGES)]
+        return world.model("gather", finally_=freed, sometimes=[window])
+
+    return build
+
+
+SCENARIOS = [
+    Scenario(
+        "delayed-in-last-batch",
+        "only the batches that tlb_flush_rmaps() walks hold delayed entries",
+        "5df397dec7c4, c47454823bd4",
+        dontneed_watched(delayed_in_last_batch),
+        requires=("gather",),
+    ),
+    Scenario(
+        "batch-limit",
+        "the gather never holds more than its batches have entries",
+        "mm/mmu_gather.c:tlb_next_batch",
+        dontneed_watched(batch_limit),
+        requires=("gather",),
+    ),
+    Scenario(
+        "freed-once",
+        "each page is freed exactly once and none is lost, also when batches cannot be allocated",
+        "mm/mmu_gather.c:__tlb_remove_page_size",
+        dontneed_watched(lambda tlb: ""),
+    ),
+]

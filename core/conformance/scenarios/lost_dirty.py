@@ -1,0 +1,75 @@
+"""Dirty data lost: an unmap and writeback race for a page that another CPU still writes to (commit 5df397dec7c4).
+
+    CPU0 user            CPU1 unmap                    CPU2 writeback
+    store: dirty, cached
+                         clear the entry, PG_dirty
+                         page_remove_rmap
+                                                       folio_mkclean: not mapped
+                                                       write the page, clean it
+    store through the
+    stale dirty entry
+                         flush
+                                                       the page is clean, the last store is lost
+"""
+
+from __future__ import annotations
+
+from core.arch import Arch
+from core.conformance.properties import no_lost_dirty, sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, store
+from core.explore.model import Model
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import newer_cell, ref_cell
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import Mm, Vma
+from core.mm.mmap import mmap_over, munmap
+from core.mm.writeback import write_page
+
+ADDR, PAGE, STORES = 0, 0, 2
+
+
+def race(unmap: Program, name: str) -> Build:
+    """The model: a user who stores twice, an unmap, one round of writeback."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {ADDR: Pte(PAGE, write=False)})
+        world.memory[ref_cell(PAGE)] = 2  # the page cache's and the mapping's
+        world.task("user", user)
+        world.task("unmap", unmap)
+        world.kthread("writeback", lambda mm: write_page(mm, PAGE))
+        window = sometimes(
+            "unmapped-while-newer",
+            "the page is unmapped while memory is newer than the disk",
+            (pte_cell(ADDR), newer_cell(PAGE)),
+            lambda pte, newer: pte is None and newer,
+        )
+        return world.model(name, finally_=[no_lost_dirty(PAGE, [ADDR])], sometimes=[window])
+
+    return build
+
+
+VMA = Vma(ADDR, ADDR + 1)
+
+
+async def user(mm: Mm) -> None:
+    """Store until done or gone."""
+    for _ in range(STORES):
+        if not await store(mm, VMA, ADDR, [PAGE]):
+            return
+
+
+SCENARIOS = [
+    Scenario(
+        f"lost-dirty-{how}",
+        f"dirty data survives {call} while another CPU cleans the page",
+        "5df397dec7c4",
+        race(program, f"lost-dirty-{how}"),
+    )
+    for how, call, program in (
+        ("dontneed", "MADV_DONTNEED", lambda mm: madvise_dontneed(mm, VMA, ADDR, ADDR + 1)),
+        ("munmap", "munmap", lambda mm: munmap(mm, [VMA])),
+        ("mmap-over", "mmap(MAP_FIXED) over the mapping", lambda mm: mmap_over(mm, [VMA], VMA)),
+    )
+]

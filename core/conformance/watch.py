@@ -1,0 +1,56 @@
+"""Looking at a gather while it is being used: what no shared cell shows.
+
+`watched` runs a program and, after each of its operations, lets `rule` look at the gather; a broken rule becomes a
+step that violates the property by name, so it is found like any other violation and shown at the end of its trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from core.machine.op import Cell, Op, Outcome
+from core.mm.encoded_page import ENCODED_PAGE_BIT_DELAY_RMAP, encoded_page_flags
+from core.mm.mmu_gather import Batch, MmuGather
+
+Rule = Callable[[MmuGather], str]
+
+BROKEN = Cell("broken")
+
+
+async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) -> Any:
+    """Run `program`; a property that `rule` names is reported where it first breaks."""
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        value = await op
+        broken = rule(tlb)
+        if broken:
+            await report(broken)
+
+
+def report(name: str) -> Op:
+    """A step that does nothing but violate the property `name`."""
+    return Op(f"broken: {name}", (), (BROKEN,), lambda: [Outcome(None, (name,), name)])
+
+
+def delayed_in_last_batch(tlb: MmuGather) -> str:
+    """Delayed entries stand where tlb_flush_rmaps() looks: the active batch, and since c47454823bd4 the local one."""
+    walked = {tlb.active, 0} if tlb.mm.era.delay_in_local else {tlb.active}
+    for number, batch in enumerate(tlb.batches):
+        if number not in walked and _delayed(batch):
+            return "delayed-in-last-batch"
+    return ""
+
+
+def _delayed(batch: Batch) -> bool:
+    return any(encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP for slot in batch.slots)
+
+
+def batch_limit(tlb: MmuGather) -> str:
+    """No batch holds more than it has room for, and there are no more batches than MAX_GATHER_BATCH_COUNT."""
+    too_full = any(batch.nr > batch.max for batch in tlb.batches)
+    return "batch-limit" if too_full or len(tlb.batches) - 1 > tlb.mm.facts.batch_count else ""

@@ -1,0 +1,157 @@
+"""A small machine around one address space: who runs where, what is mapped, and what the hardware does by itself.
+
+A scenario describes the tasks; the world places them as the architecture's facts say:
+
+    SMP        every task has a CPU of its own
+    UP         all tasks share CPU 0 under the scheduler, with the preemption model of the facts
+    one_cpu    the tasks of the mm share CPU 0 under the scheduler; kernel threads have CPUs of their own
+
+mm_cpumask holds the CPUs of the mm's tasks.  Kernel threads run on borrowed page tables and touch no user page, so
+their CPUs are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.arch import Arch
+from core.conformance.properties import SENTENCES
+from core.explore.model import Daemon, Model, Property, Thread
+from core.machine.ipi import csd_cell, take_ipi
+from core.machine.memory import Memory
+from core.machine.op import Cell, Cpu, Op, Tid
+from core.machine.pte import Pte, pte_cell
+from core.machine.sched import scheduled
+from core.machine.task import Task
+from core.machine.tlb import user_load, user_store
+from core.mm.era import Era
+from core.mm.memory import handle_write_fault
+from core.mm.mm import Choices, Mm, Vma
+
+Program = Callable[[Mm], Coroutine[Op, Any, Any]]
+
+
+@dataclass
+class World:
+    """One model under construction.
+
+    mapped      what is mapped at the start: virtual page -> entry
+    anon        pages that are anonymous; the others are pages of a shared file
+    geometry    facts replaced for the sake of a small model (batch sizes), by name
+    """
+
+    arch: Arch
+    era: Era
+    mapped: Mapping[int, Pte]
+    anon: frozenset[int] = frozenset()
+    choices: Choices = Choices()
+    memcgs: bool = False
+    geometry: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.memory = Memory()
+        self.facts = replace(self.arch.facts, **self.geometry)  # type: ignore[arg-type]
+        self._tasks: list[tuple[Task, Program, bool]] = []
+        for addr, pte in self.mapped.items():
+            self.memory[pte_cell(addr)] = pte
+
+    @property
+    def vma(self) -> Vma:
+        """The one VMA, over everything that is mapped."""
+        return Vma(min(self.mapped), max(self.mapped) + 1)
+
+    def task(self, name: str, program: Program) -> Task:
+        """A task of the address space."""
+        return self._add(name, program, user=True)
+
+    def kthread(self, name: str, program: Program) -> Task:
+        """A kernel thread."""
+        return self._add(name, program, user=False)
+
+    def _add(self, name: str, program: Program, user: bool) -> Task:
+        number = len(self._tasks)
+        shares = not self.facts.smp or (self.facts.one_cpu and user)
+        task = Task(name, Tid(number + 1), Cpu(0 if shares else number))
+        self._tasks.append((task, program, user))
+        return task
+
+    def cpus(self) -> list[Cpu]:
+        """The CPUs of the mm's tasks."""
+        return sorted({task.cpu for task, _, user in self._tasks if user})
+
+    def model(
+        self,
+        name: str,
+        *,
+        always: Sequence[Property] = (),
+        finally_: Sequence[Property] = (),
+        sometimes: Sequence[Property] = (),
+    ) -> Model:
+        """The finished model."""
+        mm = self._mm()
+        self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
+        daemons = tuple(self._interrupts()) if self.facts.smp else ()
+        threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
+        return Model(
+            name,
+            threads,
+            self.memory,
+            daemons,
+            tuple(always),
+            tuple(finally_),
+            tuple(sometimes),
+            SENTENCES,
+        )
+
+    def _mm(self) -> Mm:
+        mappings: dict[int, list[int]] = {}
+        for addr, pte in sorted(self.mapped.items()):
+            mappings.setdefault(pte.frame, []).append(addr)
+        return Mm(
+            self.facts,
+            self.era,
+            self.arch.hook,
+            Task("nobody", Tid(0), Cpu(0)),
+            addrs=tuple(sorted(self.mapped)),
+            is_anon=self.anon.__contains__,
+            mappings=mappings,
+            cpus=frozenset(self.cpus()),
+            memcgs=self.memcgs,
+            choices=self.choices,
+        )
+
+    def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
+        mm = nobody.on(task)
+        shares = not self.facts.smp or (self.facts.one_cpu and user)
+        if not shares:
+            return Thread(task.name, task.cpu, task.tid, lambda: program(mm))
+        switch_in = (lambda: mm.hook.switch_mm(mm=mm)) if self.facts.one_cpu else None
+        preemption = self.facts.preemption
+        return Thread(
+            task.name, task.cpu, task.tid, lambda: scheduled(program(mm), task, preemption, switch_in)
+        )
+
+    def _interrupts(self) -> list[Daemon]:
+        addrs = tuple(sorted(self.mapped))
+        daemons = []
+        for sender, _, _ in self._tasks:
+            for cpu in self.cpus():
+                if cpu != sender.cpu:
+                    self.memory[csd_cell(sender.tid, cpu)] = None
+                    daemons.append(Daemon(f"IPI from {sender.name}", cpu, take_ipi(sender.tid, cpu, addrs)))
+        return daemons
+
+
+async def store(mm: Mm, vma: Vma, addr: int, frames: Sequence[int]) -> bool:
+    """One store of user code, with as many faults as it takes. False when the access is over (SIGSEGV)."""
+    while await user_store(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "fault":
+        if not await handle_write_fault(mm, vma, addr):
+            return False
+    return True
+
+
+async def load(mm: Mm, addr: int, frames: Sequence[int]) -> bool:
+    """One load of user code; False when nothing is mapped (no scenario follows a read fault)."""
+    return bool(await user_load(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "ok")
