@@ -1,0 +1,227 @@
+"""Learning what a program does: from a coroutine to an automaton, one answer at a time.
+
+The local state of a thread is what its suspended coroutine will do from here on (`core.explore.freeze`).  In a local
+state exactly one operation is pending.  What the operation does is a function of the values it reads, and where the
+program goes then is a function of the value returned.  Both are asked of the Python code once and remembered, so a search
+that visits millions of global states runs a few hundred steps of Python.
+
+Nothing is learned that the search does not reach.  To learn ahead one would have to guess which values a cell can
+hold together with which others; the guesses multiply (a gather's contents, three pages' references), and a program run on
+values that never meet raises errors that mean nothing.  Asked on demand, an exception is a real one.
+
+A coroutine cannot be copied.  The first answer in a local state goes to the coroutine that got there; for another one
+the program runs again from the start with the answers that led there.
+
+Operations that touch no cell and have one outcome (logs, walks over tables that never change) are executed on the spot.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Coroutine, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.explore.errors import Hung, NotAnOperation, NotDeterministic, ProgramError
+from core.explore.freeze import Unfreezable, freeze
+from core.explore.model import Thread
+from core.machine.op import Op, Outcome
+
+PATIENCE = 10.0
+"""Seconds that a program may run without awaiting anything."""
+
+MAX_SILENT = 100_000
+"""Operations in a row that touch nothing, before a program counts as hung."""
+
+
+@dataclass(slots=True)
+class LocalState:
+    """Where a thread can stand. `op` is what it waits for; None once it has ended.
+
+    `asserts` is the message of the assertion that failed on the way here, which ends the thread.
+    `next` maps an answer to the local state behind it.
+    """
+
+    number: int
+    op: Op | None
+    history: tuple[Any, ...]
+    asserts: str = ""
+    live: Coroutine[Op, Any, Any] | None = None
+    next: dict[Hashable, LocalState] = field(default_factory=dict)
+
+
+class Automaton:
+    """The local states of one thread as far as they have been asked for."""
+
+    def __init__(self, thread: Thread) -> None:
+        self.thread = thread
+        self.states: list[LocalState] = []
+        self._by_key: dict[Hashable, LocalState] = {}
+        self.start = self._arrive(self._fresh(), None, ())
+
+    def after(self, state: LocalState, value: Any) -> LocalState:
+        """Where the thread stands after its pending operation has returned `value`."""
+        try:
+            found = state.next.get(value)
+        except TypeError:
+            raise NotAnOperation(f"{self._where(state)} returned {value!r}, which is not hashable") from None
+        if found is None:
+            coroutine = state.live if state.live is not None else self._replay(state.history)
+            state.live = None
+            found = state.next[value] = self._arrive(coroutine, value, (*state.history, value))
+        return found
+
+    def outcomes(self, state: LocalState, values: tuple[Any, ...]) -> tuple[Outcome, ...]:
+        """What the pending operation of `state` can do on these values."""
+        assert state.op is not None
+        return outcomes_of(state.op, values, self._where(state))
+
+    def check(self, seed: int, runs: int = 32) -> None:
+        """Run random histories again from the start and hold them against what was learned.
+
+        NotDeterministic if the program does something else this time.
+        """
+        rng = random.Random(seed)
+        for _ in range(runs):
+            state, coroutine, value = self.start, self._fresh(), None
+            while True:
+                op = self._advance(coroutine, value)
+                if _semantics(op) != _semantics(state.op):
+                    raise NotDeterministic(
+                        f"{self.thread.name}: run again with the same answers, it asks for "
+                        f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its own locals"
+                    )
+                if op is None or not state.next:
+                    coroutine.close()
+                    break
+                value, state = rng.choice(list(state.next.items()))
+
+    def _fresh(self) -> Coroutine[Op, Any, Any]:
+        program = self.thread.program()
+        if not isinstance(program, Coroutine):
+            raise NotAnOperation(f"{self.thread.name}: the program is {program!r}, expected a coroutine")
+        return program
+
+    def _replay(self, history: tuple[Any, ...]) -> Coroutine[Op, Any, Any]:
+        coroutine = self._fresh()
+        answer = None
+        for value in history:
+            if self._advance(coroutine, answer) is None:
+                raise NotDeterministic(f"{self.thread.name}: run again with the same answers, it ends early")
+            answer = value
+        self._advance(coroutine, answer)
+        return coroutine
+
+    def _arrive(self, coroutine: Coroutine[Op, Any, Any], value: Any, history: tuple[Any, ...]) -> LocalState:
+        asserts = ""
+        try:
+            op = self._advance(coroutine, value)
+        except AssertionError as error:
+            op, asserts = None, str(error) or "assertion failed"
+        key = self._key(op, asserts, coroutine, history)
+        known = self._by_key.get(key)
+        if known is not None:
+            coroutine.close()
+            return known
+        state = LocalState(len(self.states), op, history, asserts, coroutine if op is not None else None)
+        self.states.append(state)
+        self._by_key[key] = state
+        return state
+
+    def _key(self, op: Op | None, asserts: str, coroutine: Any, history: tuple[Any, ...]) -> Hashable:
+        if op is None:
+            return ("ended", asserts)
+        try:
+            return (freeze(op), freeze(coroutine))
+        except Unfreezable:
+            return ("history", history)
+
+    def _advance(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
+        """Send `value`, execute what touches nothing, and return the next operation, or None at the end."""
+        for _ in range(MAX_SILENT):
+            op = self._send(coroutine, value)
+            if op is None or not op.silent:
+                return op
+            outcomes = outcomes_of(op, (), f"{self.thread.name}: {op.name}")
+            if len(outcomes) != 1 or outcomes[0].violated:
+                return op
+            value = outcomes[0].value
+        raise Hung(f"{self.thread.name}: {MAX_SILENT} operations in a row touch nothing")
+
+    def _send(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
+        try:
+            with patience(f"{self.thread.name}: runs on without awaiting an operation"):
+                op = coroutine.send(value)
+        except StopIteration:
+            return None
+        except (AssertionError, Hung):
+            raise
+        except Exception as error:
+            raise ProgramError(f"{self.thread.name}: raised {type(error).__name__}: {error}") from error
+        if not isinstance(op, Op):
+            raise NotAnOperation(f"{self.thread.name}: awaited {op!r}, expected an operation (core.machine.op.Op)")
+        return op
+
+    def _where(self, state: LocalState) -> str:
+        return f"{self.thread.name}: {_name(state.op)}"
+
+
+def outcomes_of(op: Op, values: tuple[Any, ...], where: str) -> tuple[Outcome, ...]:
+    """`op.step(*values)`, checked."""
+    try:
+        outcomes = tuple(op.step(*values))
+    except AssertionError as error:
+        return (Outcome(None, values_back(op, values), f"assertion: {error}"),)
+    except Exception as error:
+        raise ProgramError(f"{where}: raised {type(error).__name__}: {error}") from error
+    for outcome in outcomes:
+        if not isinstance(outcome, Outcome):
+            raise NotAnOperation(f"{where}: answered {outcome!r}, expected an Outcome")
+        if len(outcome.written) != len(op.writes):
+            raise NotAnOperation(
+                f"{where}: writes {len(op.writes)} cells but gave {len(outcome.written)} values: {outcome.written!r}"
+            )
+    return outcomes
+
+
+def values_back(op: Op, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Values for the cells written that leave those alone that were read."""
+    read = dict(zip(op.reads, values, strict=True))
+    return tuple(read.get(cell) for cell in op.writes)
+
+
+def _semantics(op: Op | None) -> Hashable:
+    if op is None:
+        return None
+    try:
+        return freeze(op)
+    except Unfreezable:
+        return (op.name, op.reads, op.writes)
+
+
+def _name(op: Op | None) -> str:
+    return "its end" if op is None else op.name
+
+
+@contextmanager
+def patience(message: str, seconds: float | None = None) -> Iterator[None]:
+    """Raise Hung with `message` if what is inside takes too long; without effect outside the main thread."""
+    if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+
+    def give_up(signum: int, frame: object) -> None:
+        raise Hung(message)
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE if seconds is None else seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+

@@ -1,0 +1,205 @@
+"""Breadth-first search in plain Python: every interleaving, shortest counterexample first.
+
+The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order of
+the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from core.explore.model import Limits, Model, Property
+from core.explore.tables import Move, Row, Tables
+
+CHECK_EVERY = 1 << 10
+"""States between two looks at the clock."""
+
+BYTES_PER_STATE = 200
+"""What a state costs here, measured: its bytes object, the dictionary entry, the list entries."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search found. `path` leads to the violation: (thread or daemon number, move), from the start."""
+
+    violated: str = ""
+    sentence: str = ""
+    path: list[tuple[int, Move]] = field(default_factory=list)
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    exhaustive: bool = True
+    bounds: str = ""
+    reached: set[str] = field(default_factory=set)
+
+
+class Search:
+    """One search. Agents are the threads, then the daemons."""
+
+    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool) -> None:
+        self.tables, self.limits, self.stop = tables, limits, stop_at_violation
+        self.model: Model = tables.model
+        self.threads = len(tables.automata)
+        self.found = Found()
+        self.states: list[bytes] = []
+        self.index: dict[bytes, int] = {}
+        self.parents: list[tuple[int, int, Move] | None] = []
+        self.sometimes = list(self.model.sometimes)
+        self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+
+    def run(self) -> Found:
+        """Search until everything is seen, a violation is found, or a limit is hit."""
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            self._bound("interrupted")
+        self.found.states = len(self.states)
+        return self.found
+
+    def _run(self) -> None:
+        if self._visit(b"", None):
+            return
+        at = 0
+        while at < len(self.states):
+            end = len(self.states)
+            while at < end:
+                if self._expand(at):
+                    return
+                at += 1
+                if at % CHECK_EVERY == 0 and self._limited(end, at):
+                    return
+            self.found.depth += 1
+            if self._limited(end, at):
+                return
+        self.found.depth -= 1
+
+    def _expand(self, at: int) -> bool:
+        """Visit all successors of state number `at`. True if the search is over."""
+        state = self.states[at]
+        moved = False
+        for agent, row, values, moves in self._enabled(state):
+            for move in moves:
+                self.found.transitions += 1
+                successor = self.apply(state, agent, move)
+                moved |= successor != state
+                if move.violated and self._violation(move.violated, at, (agent, move)):
+                    return True
+                if successor not in self.index and self._visit(successor, (at, agent, move)):
+                    return True
+        return not moved and not self._all_ended(state) and self._violation("deadlock", at, None)
+
+    def _enabled(self, state: bytes) -> list[tuple[int, Row, tuple[int, ...], tuple[Move, ...]]]:
+        tables, size, first = self.tables, len(state), self.tables.first_cell
+        enabled = []
+        for thread in range(self.threads):
+            at = 2 * thread
+            local = (state[at] if at < size else 0) | (state[at + 1] << 8 if at + 1 < size else 0)
+            row = tables.rows[thread][local]
+            if row is None:
+                continue
+            values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
+            moves = row.moves.get(values)
+            if moves is None:
+                moves = tables.moves(thread, local, row, values)
+            if moves:
+                enabled.append((thread, row, values, moves))
+        for number, row in enumerate(tables.daemons):
+            values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
+            moves = row.moves.get(values)
+            if moves is None:
+                moves = tables.daemon_moves(self.model.daemons[number], row, values)
+            if moves:
+                enabled.append((self.threads + number, row, values, moves))
+        return enabled
+
+    def apply(self, state: bytes, agent: int, move: Move) -> bytes:
+        """The state after `move` of `agent`."""
+        first = self.tables.first_cell
+        need = first + max([c for c, _ in move.writes], default=0) + 1
+        new = bytearray(state)
+        if len(new) < need:
+            new.extend(bytes(need - len(new)))
+        if agent < self.threads:
+            new[2 * agent] = move.after & 255
+            new[2 * agent + 1] = move.after >> 8
+        for cell, value in move.writes:
+            new[first + cell] = value
+        return bytes(new).rstrip(b"\0")
+
+    def _visit(self, state: bytes, parent: tuple[int, int, Move] | None) -> bool:
+        number = self.index[state] = len(self.states)
+        self.states.append(state)
+        self.parents.append(parent)
+        for thread in range(self.threads):
+            message = self.tables.asserts(thread, self.local(state, thread))
+            if message and self._violation("assertion", number, None, message):
+                return True
+        for prop in self.model.always:
+            if not self._holds(prop, state) and self._violation(prop.name, number, None, prop.sentence):
+                return True
+        if self.model.finally_ and self._all_ended(state):
+            for prop in self.model.finally_:
+                if not self._holds(prop, state) and self._violation(prop.name, number, None, prop.sentence):
+                    return True
+        for prop in [p for p in self.sometimes if self._holds(p, state)]:
+            self.found.reached.add(prop.name)
+            self.sometimes.remove(prop)
+        return False
+
+    def local(self, state: bytes, thread: int) -> int:
+        """The thread's local state in `state`."""
+        pair = state[2 * thread : 2 * thread + 2]
+        return int.from_bytes(pair, "little")
+
+    def _all_ended(self, state: bytes) -> bool:
+        return all(self.tables.rows[t][self.local(state, t)] is None for t in range(self.threads))
+
+    def _holds(self, prop: Property, state: bytes) -> bool:
+        cells, first = self.tables.reads(prop), self.tables.first_cell
+        values = tuple([state[first + c] if first + c < len(state) else 0 for c in cells])
+        return self.tables.holds(prop, cells, values)
+
+    def _violation(self, name: str, at: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
+        """Remember the first violation; True if the search stops at it."""
+        if not self.found.violated:
+            assertion, _, message = name.partition(": ")
+            name = assertion if assertion == "assertion" else name
+            self.found.violated = name
+            self.found.sentence = sentence or self.model.sentences.get(name, "") or message or _SENTENCES.get(name, "")
+            self.found.path = [*self._path(at), *([last] if last else [])]
+            if self.stop:
+                self.found.exhaustive = False
+                self.found.bounds = "stopped at the violation"
+        return self.stop
+
+    def _path(self, at: int) -> list[tuple[int, Move]]:
+        path: list[tuple[int, Move]] = []
+        parent = self.parents[at]
+        while parent is not None:
+            at, agent, move = parent
+            path.append((agent, move))
+            parent = self.parents[at]
+        return path[::-1]
+
+    def _limited(self, level_end: int, at: int) -> bool:
+        limits, states = self.limits, len(self.states)
+        if limits.max_states is not None and states >= limits.max_states:
+            return self._bound(f"{limits.max_states} states", at)
+        if limits.max_memory is not None and states * BYTES_PER_STATE > limits.max_memory:
+            return self._bound(f"{limits.max_memory} bytes of memory", at)
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return self._bound(f"{limits.timeout:g} seconds", at)
+        return False
+
+    def _bound(self, what: str, at: int = 0) -> bool:
+        self.found.exhaustive = False
+        frontier = len(self.states) - at
+        self.found.bounds = f"{what}; depth {self.found.depth} completed, {frontier} states on the frontier"
+        return True
+
+
+_SENTENCES = {
+    "deadlock": "Some thread has not ended, and none can take a step.",
+    "assertion": "An assertion in a program failed.",
+}

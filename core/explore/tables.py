@@ -1,0 +1,140 @@
+"""A model as numbers: local states, cell values and what each operation does on them, filled in as they are asked for.
+
+Every thread's local state and every cell's value has a small number; 0 is what it starts with.  A global state is one
+string of bytes, two for each thread and one for each cell in the order in which cells were first touched.  Trailing
+zeros are cut off, so a cell that is first touched late costs nothing before, and equal states stay equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from core.explore.errors import ExploreError, NotAnOperation, TooLarge
+from core.explore.learn import Automaton, LocalState, outcomes_of
+from core.explore.model import Daemon, Model, Property
+from core.machine.op import Cell, Op
+
+MAX_LOCAL = 1 << 16
+MAX_VALUES = 1 << 8
+
+
+class Move(NamedTuple):
+    """One outcome of an operation: the thread's local state after it, and which cells get which values."""
+
+    after: int
+    writes: tuple[tuple[int, int], ...]
+    violated: str
+    outcome: int
+
+
+@dataclass(slots=True)
+class Row:
+    """What is pending in one local state (or what a daemon does): the cells read, and the moves on their values."""
+
+    op: Op
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    moves: dict[tuple[int, ...], tuple[Move, ...]]
+
+
+class Tables:
+    """The numbers of one model. All of it is filled on demand and in a fixed order."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.cells: dict[Cell, int] = {}
+        self.values: list[list[Hashable]] = []
+        self._numbers: list[dict[Hashable, int]] = []
+        self.automata = [Automaton(thread) for thread in model.threads]
+        self.rows: list[list[Row | None]] = [[] for _ in self.automata]
+        for number in range(len(self.automata)):
+            self._grow(number)
+        self.daemons = [self._row(daemon.op) for daemon in model.daemons]
+        self.first_cell = 2 * len(self.automata)
+
+    def cell(self, cell: Cell) -> int:
+        """The number of a cell; ExploreError if the model does not say how it starts."""
+        number = self.cells.get(cell)
+        if number is None:
+            try:
+                initial = self.model.initial[cell]
+            except KeyError:
+                raise ExploreError(f"{self.model.name}: cell {cell} has no initial value") from None
+            number = self.cells[cell] = len(self.cells)
+            self.values.append([initial])
+            self._numbers.append({initial: 0})
+        return number
+
+    def value(self, cell: int, value: Hashable) -> int:
+        """The number of a value of a cell."""
+        numbers = self._numbers[cell]
+        try:
+            number = numbers.get(value)
+        except TypeError:
+            name = list(self.cells)[cell]
+            raise NotAnOperation(f"{self.model.name}: {value!r}, written to {name}, is not hashable") from None
+        if number is None:
+            number = numbers[value] = len(numbers)
+            self.values[cell].append(value)
+            if number >= MAX_VALUES:
+                raise TooLarge(f"{self.model.name}: {list(self.cells)[cell]} has more than {MAX_VALUES} values")
+        return number
+
+    def row(self, thread: int, local: int) -> Row | None:
+        """What thread `thread` waits for in local state `local`; None if it has ended."""
+        return self.rows[thread][local]
+
+    def asserts(self, thread: int, local: int) -> str:
+        """The message of the assertion that ended the thread there, or ''."""
+        return self.automata[thread].states[local].asserts
+
+    def moves(self, thread: int, local: int, row: Row, values: tuple[int, ...]) -> tuple[Move, ...]:
+        """The moves on these value numbers, asked of the program the first time."""
+        automaton = self.automata[thread]
+        state = automaton.states[local]
+        moves = []
+        for number, outcome in enumerate(automaton.outcomes(state, self._values(row, values))):
+            after = automaton.after(state, outcome.value)
+            moves.append(Move(after.number, self._written(row, outcome.written), outcome.violated, number))
+        self._grow(thread)
+        found = row.moves[values] = tuple(moves)
+        return found
+
+    def daemon_moves(self, daemon: Daemon, row: Row, values: tuple[int, ...]) -> tuple[Move, ...]:
+        """The same for a daemon, which has no local state."""
+        outcomes = outcomes_of(row.op, self._values(row, values), daemon.name)
+        found = row.moves[values] = tuple(
+            Move(0, self._written(row, outcome.written), outcome.violated, number)
+            for number, outcome in enumerate(outcomes)
+        )
+        return found
+
+    def reads(self, prop: Property) -> tuple[int, ...]:
+        """The cells of a property."""
+        return tuple(self.cell(cell) for cell in prop.reads)
+
+    def holds(self, prop: Property, cells: tuple[int, ...], values: tuple[int, ...]) -> bool:
+        """Does the property hold on these value numbers?"""
+        return bool(prop.holds(*[self.values[c][v] for c, v in zip(cells, values, strict=True)]))
+
+    def _values(self, row: Row, numbers: tuple[int, ...]) -> tuple[Hashable, ...]:
+        return tuple([self.values[cell][number] for cell, number in zip(row.reads, numbers, strict=True)])
+
+    def _written(self, row: Row, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
+        return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
+
+    def _row(self, op: Op) -> Row:
+        reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
+        return Row(op, reads, writes, {})
+
+    def _grow(self, thread: int) -> None:
+        rows, states = self.rows[thread], self.automata[thread].states
+        if len(states) > MAX_LOCAL:
+            raise TooLarge(f"{self.model.name}: {self.model.threads[thread].name} has over {MAX_LOCAL} local states")
+        for state in states[len(rows) :]:
+            rows.append(self._state_row(state))
+
+    def _state_row(self, state: LocalState) -> Row | None:
+        return None if state.op is None else self._row(state.op)
