@@ -8,7 +8,7 @@ from core.explore.model import Property
 from core.machine.op import Cell
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
-from core.mm.page import pg_dirty_cell
+from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.rmap import file_mapped_cell
 
 SENTENCES = {
@@ -33,12 +33,30 @@ def _property(name: str, reads: Sequence[Cell], holds: object) -> Property:
 
 
 def no_lost_dirty(page: int, addrs: Sequence[int]) -> Property:
+    """Always: memory newer than the disk is known to be, once nothing can tell any more.
+
+    Nothing can tell when no mapping is left in rmap whose entry would be looked at and no writeback holds the page
+    locked: then PG_dirty must say so.  It is the loss at its earliest.
+    """
+
+    def holds(newer: bool, pg_dirty: bool, locked: object, mapcount: int, *ptes: object) -> bool:
+        return not newer or pg_dirty or locked is not None or mapcount > 0 or _maps_dirty(page, ptes)
+
+    reads = (newer_cell(page), pg_dirty_cell(page), pg_locked_cell(page), mapcount_cell(page), *map(pte_cell, addrs))
+    return _property("no-lost-dirty", reads, holds)
+
+
+def dirty_known_at_end(page: int, addrs: Sequence[int]) -> Property:
     """At the end: memory newer than disk is known to be (PG_dirty, or dirty in an entry that maps the page)."""
 
     def holds(newer: bool, pg_dirty: bool, *ptes: object) -> bool:
-        return not newer or pg_dirty or any(isinstance(p, Pte) and p.frame == page and p.dirty for p in ptes)
+        return not newer or pg_dirty or _maps_dirty(page, ptes)
 
     return _property("no-lost-dirty", (newer_cell(page), pg_dirty_cell(page), *map(pte_cell, addrs)), holds)
+
+
+def _maps_dirty(page: int, ptes: Sequence[object]) -> bool:
+    return any(isinstance(p, Pte) and p.frame == page and p.dirty for p in ptes)
 
 
 def all_freed(page: int, kept: int) -> Property:

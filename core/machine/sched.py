@@ -8,8 +8,8 @@ the preemption model:
     voluntary   also wherever might_sleep() stands
     full        after any operation, unless preempt_count says that a spinlock is held
 
-No step is added but where a task falls asleep on a held lock and at its end, so a trace shows the program's own
-steps.  A preempted task keeps its place; nothing is fair: every choice the scheduler could make is explored.
+No step is added but where a task falls asleep on a held lock, where switching tasks means something to the
+architecture, and at a task's end, so a trace shows the program's own steps.  A preempted task keeps its place; nothing is fair: every choice the scheduler could make is explored.
 """
 
 from __future__ import annotations
@@ -56,14 +56,19 @@ async def scheduled(
         except StopIteration as stop:
             await _give_up(task)
             return stop.value
-        if op.may_schedule == "block":
-            mine = await _sleep_while_blocked(op, task)
-        if switch_in is not None and not mine and await _switch_to(task):
-            await switch_in()
         count += op.preempt
         free = count == 0 and (preemption == "full" or op.may_schedule in points)
+        while True:
+            if switch_in is not None and not mine and await _switch_to(op, task):
+                await switch_in()
+            if op.may_schedule != "block":
+                value = await (op if op.silent and not op.may_schedule else _on_cpu(op, task, free))
+                break
+            done, value = await _try(op, task, free)
+            if done:
+                break
+            mine = False
         mine = not free
-        value = await (op if op.silent and not op.may_schedule else _on_cpu(op, task, free))
 
 
 def _on_cpu(op: Op, task: Task, free: bool) -> Op:
@@ -79,29 +84,36 @@ def _on_cpu(op: Op, task: Task, free: bool) -> Op:
     return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event)
 
 
-def _sleep_while_blocked(op: Op, task: Task) -> Op:
-    """If `op` cannot go now, leave the CPU to others; the task comes back for it later. Returns whether it can."""
+def _try(op: Op, task: Task, free: bool) -> Op:
+    """Take a sleeping lock, or fall asleep and leave the CPU to others. Returns (taken?, the operation's value).
+
+    A task that sleeps is woken when the lock is free, so it is not enabled before.
+    """
     running = running_cell(task.cpu)
+    after = None if free else task.tid
+    kept = [op.reads.index(cell) for cell in op.writes]  # a sleeping lock writes only what it has read
 
     def step(owner: object, *values: object) -> list[Outcome]:
         if owner is not None and owner != task.tid:
             return []
-        ready = bool(op.step(*values))
-        return [Outcome(ready, (task.tid if ready else None,))]
+        taken = [o._replace(value=(True, o.value), written=(after, *o.written)) for o in op.step(*values)]
+        if taken or owner is None:
+            return taken
+        return [Outcome((False, None), (None, *[values[i] for i in kept]))]
 
-    return Op(f"may sleep: {op.name}", (running, *op.reads), (running,), step)
+    return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event)
 
 
-def _switch_to(task: Task) -> Op:
-    """Take the CPU; returns whether another task has had it since."""
+def _switch_to(op: Op, task: Task) -> Op:
+    """Take the CPU for `op`, which can go; returns whether another task has had it since."""
     running, last = running_cell(task.cpu), last_ran_cell(task.cpu)
 
-    def step(owner: object, before: object) -> list[Outcome]:
-        if owner is not None and owner != task.tid:
+    def step(owner: object, before: object, *values: object) -> list[Outcome]:
+        if (owner is not None and owner != task.tid) or not op.step(*values):
             return []
         return [Outcome(before != task.tid, (task.tid, task.tid))]
 
-    return Op(f"schedule: switch to {task.name}", (running, last), (running, last), step)
+    return Op(f"schedule: switch to {task.name}", (running, last, *op.reads), (running, last), step)
 
 
 def _give_up(task: Task) -> Op:

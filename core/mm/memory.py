@@ -56,7 +56,8 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> No
                 await zap_upper_range(tlb, level - 1, addr, next_addr)
             else:
                 await zap_pte_range(tlb, addr, next_addr)
-        await cond_resched()
+        if level < 2:  # zap_p4d_range() has none
+            await cond_resched()
         addr = next_addr
 
 

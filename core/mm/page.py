@@ -24,6 +24,11 @@ def pg_dirty_cell(page: int, nr: int = 1) -> Cell:
     return Cell("PG_dirty", page, nr)
 
 
+def pg_locked_cell(page: int) -> Cell:
+    """PG_locked: its owner."""
+    return Cell("PG_locked", page)
+
+
 def set_page_dirty(page: int, nr: int = 1) -> Op:
     """folio_mark_dirty()."""
     cell = pg_dirty_cell(page, nr)
@@ -43,12 +48,12 @@ def folio_mapped(page: int) -> Op:
 
 def lock_page(mm: Mm, page: int) -> Op:
     """folio_lock(): waits asleep."""
-    return sleeping_lock(Cell("PG_locked", page), mm.task)
+    return sleeping_lock(pg_locked_cell(page), mm.task)
 
 
 def unlock_page(mm: Mm, page: int) -> Op:
     """folio_unlock()."""
-    return sleeping_unlock(Cell("PG_locked", page), mm.task)
+    return sleeping_unlock(pg_locked_cell(page), mm.task)
 
 
 def write_to_disk(page: int) -> Op:

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from core.arch import Arch
-from core.conformance.properties import no_lost_dirty, sometimes
+from core.conformance.properties import dirty_known_at_end, no_lost_dirty, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, store
 from core.explore.model import Model
@@ -45,7 +45,12 @@ def race(unmap: Program, name: str) -> Build:
             (pte_cell(ADDR), newer_cell(PAGE)),
             lambda pte, newer: pte is None and newer,
         )
-        return world.model(name, finally_=[no_lost_dirty(PAGE, [ADDR])], sometimes=[window])
+        return world.model(
+            name,
+            always=[no_lost_dirty(PAGE, [ADDR])],
+            finally_=[dirty_known_at_end(PAGE, [ADDR])],
+            sometimes=[window],
+        )
 
     return build
 
