@@ -37,6 +37,10 @@ MAX_SILENT = 100_000
 """Operations in a row that touch nothing, before a program counts as hung."""
 
 
+MAX_HISTORY = 400
+"""Answers in one of the histories that are run again; a retry loop could go on for ever."""
+
+
 @dataclass(slots=True)
 class LocalState:
     """Where a thread can stand. `op` is what it waits for; None once it has ended.
@@ -87,17 +91,17 @@ class Automaton:
         rng = random.Random(seed)
         for _ in range(runs):
             state, coroutine, value = self.start, self._fresh(), None
-            while True:
-                op = self._advance(coroutine, value)
-                if _semantics(op) != _semantics(state.op):
+            for _ in range(MAX_HISTORY):
+                op, asserts = self._advance_or_assert(coroutine, value)
+                if (_semantics(op), asserts) != (_semantics(state.op), state.asserts):
                     raise NotDeterministic(
                         f"{self.thread.name}: run again with the same answers, it asks for "
                         f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its own locals"
                     )
                 if op is None or not state.next:
-                    coroutine.close()
                     break
                 value, state = rng.choice(list(state.next.items()))
+            coroutine.close()
 
     def _fresh(self) -> Coroutine[Op, Any, Any]:
         program = self.thread.program()
@@ -116,11 +120,7 @@ class Automaton:
         return coroutine
 
     def _arrive(self, coroutine: Coroutine[Op, Any, Any], value: Any, history: tuple[Any, ...]) -> LocalState:
-        asserts = ""
-        try:
-            op = self._advance(coroutine, value)
-        except AssertionError as error:
-            op, asserts = None, str(error) or "assertion failed"
+        op, asserts = self._advance_or_assert(coroutine, value)
         key = self._key(op, asserts, coroutine, history)
         known = self._by_key.get(key)
         if known is not None:
@@ -138,6 +138,13 @@ class Automaton:
             return (freeze(op), freeze(coroutine))
         except Unfreezable:
             return ("history", history)
+
+    def _advance_or_assert(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> tuple[Op | None, str]:
+        """The next operation, or None and the message of the assertion that failed on the way."""
+        try:
+            return self._advance(coroutine, value), ""
+        except AssertionError as error:
+            return None, (str(error) or "assertion failed").splitlines()[0]
 
     def _advance(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
         """Send `value`, execute what touches nothing, and return the next operation, or None at the end."""

@@ -29,6 +29,7 @@ INITIAL: dict[str, Hashable] = {
     "pud": None,
     "p4d": None,
     "table": True,
+    "broken": None,
     "flush_mm": False,
     "cpu_attach_mask": frozenset(),
 }

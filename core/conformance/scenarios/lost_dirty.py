@@ -30,15 +30,16 @@ from core.mm.writeback import write_page
 ADDR, PAGE, STORES = 0, 0, 2
 
 
-def race(unmap: Program, name: str) -> Build:
-    """The model: a user who stores twice, an unmap, one round of writeback."""
+def race(unmap: Program, name: str, start: Pte, writeback: bool = True) -> Build:
+    """The model: a user who stores twice to a page mapped by `start`, an unmap, perhaps one round of writeback."""
 
     def build(arch: Arch, era: Era) -> Model:
-        world = World(arch, era, {ADDR: Pte(PAGE, write=False)})
+        world = World(arch, era, {ADDR: start})
         world.memory[ref_cell(PAGE)] = 2  # the page cache's and the mapping's
         world.task("user", user)
         world.task("unmap", unmap)
-        world.kthread("writeback", lambda mm: write_page(mm, PAGE))
+        if writeback:
+            world.kthread("writeback", lambda mm: write_page(mm, PAGE))
         window = sometimes(
             "unmapped-while-newer",
             "the page is unmapped while memory is newer than the disk",
@@ -65,16 +66,45 @@ async def user(mm: Mm) -> None:
             return
 
 
+CLEAN = Pte(PAGE, write=False)
+"""As writeback leaves it: the first store faults."""
+
+WRITABLE = Pte(PAGE, write=True)
+"""As a read fault on shmem leaves it: writable, and clean until the hardware, or a fault, sets the dirty bit."""
+
+
+async def dontneed(mm: Mm) -> None:
+    """MADV_DONTNEED of the page."""
+    await madvise_dontneed(mm, VMA, ADDR, ADDR + 1)
+
+
+async def unmap(mm: Mm) -> None:
+    """munmap of the page."""
+    await munmap(mm, [VMA])
+
+
+async def map_over(mm: Mm) -> None:
+    """Another mapping in its place."""
+    await mmap_over(mm, [VMA], VMA)
+
+
 SCENARIOS = [
     Scenario(
         f"lost-dirty-{how}",
         f"dirty data survives {call} while another CPU cleans the page",
         "5df397dec7c4",
-        race(program, f"lost-dirty-{how}"),
+        race(program, f"lost-dirty-{how}", CLEAN),
     )
     for how, call, program in (
-        ("dontneed", "MADV_DONTNEED", lambda mm: madvise_dontneed(mm, VMA, ADDR, ADDR + 1)),
-        ("munmap", "munmap", lambda mm: munmap(mm, [VMA])),
-        ("mmap-over", "mmap(MAP_FIXED) over the mapping", lambda mm: mmap_over(mm, [VMA], VMA)),
+        ("dontneed", "MADV_DONTNEED", dontneed),
+        ("munmap", "munmap", unmap),
+        ("mmap-over", "mmap(MAP_FIXED) over the mapping", map_over),
+    )
+] + [
+    Scenario(
+        "dirty-bit-in-time",
+        "a dirty bit set while the entry is being cleared is not lost",
+        "mm/memory.c:zap_pte_range",
+        race(dontneed, "dirty-bit-in-time", WRITABLE, writeback=False),
     )
 ]

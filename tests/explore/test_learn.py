@@ -1,0 +1,166 @@
+"""What is learned of a program, and what a foreign program may do wrong."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+import core.explore.learn
+from core.explore import Hung, NotAnOperation, NotDeterministic, ProgramError, check
+from core.explore.errors import ExploreError
+from core.explore.tables import Tables
+from core.machine.op import Cell, Op, Outcome
+from tests.explore.programs import X, add, model, read, take, write
+
+
+def local_states(program: Any) -> int:
+    tables = Tables(one := model(program))
+    check(one)
+    from core.explore.model import Limits
+    from core.explore.reference import Search
+
+    Search(tables, Limits(), True).run()
+    return len(tables.automata[0].states)
+
+
+def test_a_retry_loop_closes() -> None:
+    async def spins() -> None:
+        while not await read(X):
+            pass
+
+    assert local_states(spins) == 2  # the compiler tests a loop's condition in two places
+
+
+def test_what_is_forgotten_is_merged_and_what_is_kept_is_not() -> None:
+    coin = Op("coin", (), (), lambda: [Outcome(0), Outcome(1)])
+
+    async def forgets() -> None:
+        await coin
+        await add(X)
+
+    async def keeps() -> None:
+        kept = await coin
+        await add(X)
+        await write(X, kept)
+
+    assert local_states(forgets) == 3
+    assert local_states(keeps) == 6
+
+
+def test_a_loop_iterator_on_the_value_stack_is_state() -> None:
+    async def loops() -> None:
+        for _ in range(3):
+            await add(X)
+
+    assert local_states(loops) == 4
+
+
+def test_mutable_structures_go_by_their_fields() -> None:
+    @dataclass
+    class Bag:
+        items: list[int] = field(default_factory=list)
+
+    async def fills() -> None:
+        bag = Bag()
+        while len(bag.items) < 2:
+            bag.items.append(await Op("coin", (), (), lambda: [Outcome(0), Outcome(1)]))
+        await add(X)
+
+    assert local_states(fills) == 1 + 2 + 4 + 1
+
+
+def test_silent_operations_are_no_states() -> None:
+    async def talks() -> None:
+        for _ in range(5):
+            await Op("log", (), (), lambda: [Outcome(None)], event=("log",))
+        await add(X)
+
+    assert local_states(talks) == 2
+
+
+class Remembers:
+    """A policy that keeps state on itself."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def program(self) -> None:
+        self.calls += 1
+        for _ in range(self.calls):
+            await add(X)
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "message"),
+    [
+        (lambda: _awaits_a_number(), NotAnOperation, "t0: awaited 7, expected an operation"),
+        (lambda: _raises(), ProgramError, "t0: raised ZeroDivisionError"),
+        (lambda: _step_raises(), ProgramError, "t0: bad: raised KeyError"),
+        (lambda: _wrong_outcome(), NotAnOperation, "t0: bad: answered 3, expected an Outcome"),
+        (lambda: _wrong_count(), NotAnOperation, "t0: bad: writes 1 cells but gave 0 values"),
+        (lambda: _unhashable(), NotAnOperation, "is not hashable"),
+        (lambda: _unknown_cell(), ExploreError, "cell nowhere has no initial value"),
+        (Remembers().program, NotDeterministic, "t0: run again with the same answers"),
+        (lambda: 5, NotAnOperation, "t0: the program is 5, expected a coroutine"),
+    ],
+)
+def test_a_program_that_misbehaves_gets_one_clear_message(program: Any, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        check(model(program))
+
+
+def test_a_program_that_never_awaits_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs() -> None:
+        while True:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(core.explore.learn, "PATIENCE", 0.05)
+    with pytest.raises(Hung, match="t0: runs on without awaiting"):
+        check(model(hangs))
+
+
+def test_endless_silent_operations_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def chatters() -> None:
+        while True:
+            await Op("log", (), (), lambda: [Outcome(None)])
+
+    monkeypatch.setattr(core.explore.learn, "MAX_SILENT", 100)
+    with pytest.raises(Hung, match="100 operations in a row touch nothing"):
+        check(model(chatters))
+
+
+class Number:
+    def __await__(self) -> Any:
+        yield 7
+
+
+async def _awaits_a_number() -> None:
+    await Number()
+
+
+async def _raises() -> None:
+    await add(X)
+    _ = 1 // 0
+
+
+async def _step_raises() -> None:
+    await Op("bad", (X,), (), lambda v: {}[v])
+
+
+async def _wrong_outcome() -> None:
+    await Op("bad", (X,), (), lambda v: [3])  # type: ignore[list-item]
+
+
+async def _wrong_count() -> None:
+    await Op("bad", (), (X,), lambda: [Outcome(None)])
+
+
+async def _unhashable() -> None:
+    await Op("bad", (), (X,), lambda: [Outcome(None, ([],))])  # type: ignore[arg-type]
+
+
+async def _unknown_cell() -> None:
+    await take(Cell("nowhere"))

@@ -1,0 +1,119 @@
+"""Wrong plugins, one mistake each."""
+
+from __future__ import annotations
+
+from arch_plugins.generic import Smp, flush_by_ipi
+from arch_plugins.s390 import S390, clear_entry
+from arch_plugins.up import Up
+from core.hookspecs import hookimpl
+from core.machine.ipi import FlushRequest, send_ipis
+from core.machine.pte import ptep_get, set_pte
+from core.mm.mm import Mm, mm_cpumask
+from core.mm.mmu_gather import MmuGather, gather_page
+from core.mm.page import put_page
+
+
+class Healthy(Smp):
+    """The control: nothing wrong."""
+
+
+class NoFlush(Smp):
+    """Never flushes what was gathered."""
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        return "range"
+
+
+class DoesNotWait(Smp):
+    """Sends the IPIs and goes on without waiting."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        others = sorted(cpu for cpu in await mm_cpumask(mm) if cpu != mm.task.cpu)
+        if others:
+            await send_ipis(mm.task, others, FlushRequest(start, end))
+
+
+class OnePageShort(Smp):
+    """Flushes a range without its last page."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, end - 1))
+
+
+class FreesAtOnce(Smp):
+    """Frees pages as they are unmapped, as s390 may and this may not."""
+
+    @hookimpl
+    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
+        await put_page(page, nr)
+        return False
+
+
+class FreesTwice(Smp):
+    """Frees at once and queues as well."""
+
+    @hookimpl
+    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
+        await put_page(page, nr)
+        return await gather_page(tlb, page, nr, delay_rmap)
+
+
+class LosesPages(Smp):
+    """Forgets pages instead of queueing them."""
+
+    @hookimpl
+    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
+        return False
+
+
+class NeverDelays(Smp):
+    """SMP with the fallback of UP."""
+
+    @hookimpl
+    def tlb_delay_rmap(self, tlb: MmuGather) -> bool:
+        return False
+
+
+class TornClear(Smp):
+    """Reads and clears in two steps where the hardware sets dirty bits."""
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+        pte = await ptep_get(addr)
+        await set_pte(addr, None)
+        return pte
+
+
+class CleansWithoutFlush(Smp):
+    """Write-protects in the page table only."""
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+        return await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+
+
+class UpWithoutFlush(Up):
+    """UP that thinks it has nothing to flush."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        return None
+
+
+class S390AlwaysLazy(S390):
+    """Marks the entry invalid without IPTE although other CPUs are attached."""
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+        return await clear_entry(addr, nr)
+
+
+class S390ForgetsSwitch(S390):
+    """Does not pay the flush owed when a task is switched in."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        return None
