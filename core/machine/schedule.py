@@ -19,10 +19,17 @@ class ScheduleError(Exception):
     """The program cannot go on alone: an operation is blocked, breaks a property, or is no operation."""
 
 
-def run(program: Coroutine[Op, Any, Any], cells: dict[Cell, Hashable], answer: Answer, emit: Emit) -> Any:
+def run(
+    program: Coroutine[Op, Any, Any],
+    cells: dict[Cell, Hashable],
+    answer: Answer,
+    emit: Emit,
+    environment: Sequence[Op] = (),
+) -> Any:
     """Run `program`, reading and writing `cells` (every cell it reads must be there), and return its result.
 
-    `emit` gets the event of each operation that has one, as it happens.
+    `emit` gets the event of each operation that has one, as it happens.  Where the program is blocked, the operations of
+    the `environment` (an interrupt taken elsewhere) are done first.
     """
     value: Any = None
     while True:
@@ -32,14 +39,27 @@ def run(program: Coroutine[Op, Any, Any], cells: dict[Cell, Hashable], answer: A
             return stop.value
         if not isinstance(op, Op):
             raise ScheduleError(f"awaited {op!r}, which is no operation")
-        outcomes = op.step(*[cells[cell] for cell in op.reads])
+        outcomes = _outcomes(op, cells)
+        if not outcomes:
+            for other in environment:
+                for outcome in _outcomes(other, cells):
+                    _write(other, outcome, cells)
+            outcomes = _outcomes(op, cells)
         if not outcomes:
             raise ScheduleError(f"{op.name} is blocked and nobody else runs")
         outcome = outcomes[0] if len(outcomes) == 1 else answer(op, outcomes)
         if outcome.violated:
             raise ScheduleError(f"{op.name} violates {outcome.violated}")
-        for cell, written in zip(op.writes, outcome.written, strict=True):
-            cells[cell] = written
+        _write(op, outcome, cells)
         if op.event is not None:
             emit(op.event)
         value = outcome.value
+
+
+def _outcomes(op: Op, cells: dict[Cell, Hashable]) -> Sequence[Outcome]:
+    return op.step(*[cells[cell] for cell in op.reads])
+
+
+def _write(op: Op, outcome: Outcome, cells: dict[Cell, Hashable]) -> None:
+    for cell, written in zip(op.writes, outcome.written, strict=True):
+        cells[cell] = written

@@ -1,0 +1,170 @@
+"""arches.toml: which architectures to compare, with what declared to fail.
+
+A file that cannot be read at all is a `ConfigError`.  A row that is wrong is a `Row` with `problem` set, so that the
+other rows still run.  Every message names the file, the key path and what was expected.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import tomli
+
+from core.arch import Arch, PluginError, load_object, set_up
+from core.hookspecs import Facts
+from core.machine.sched import PREEMPTION
+from core.mm.era import ERAS, Era
+
+DEFAULT_ERA = "6.2-fix"
+ROW_KEYS = ("name", "plugin", "era", "facts", "expect")
+TOP_KEYS = ("arch", "defaults")
+FIXED_FACTS = ("capabilities", "sources")
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; one line naming file, key and what was expected."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture of the table. `problem` says why it cannot run, '' if it can."""
+
+    name: str
+    plugin: str
+    era: Era
+    facts: dict[str, Any] = field(default_factory=dict)
+    expect: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    def arch(self) -> Arch:
+        """The architecture, set up. PluginError if the plugin is no good."""
+        return set_up(self.name, load_object(self.plugin), self.plugin, self.facts)
+
+
+def default_text() -> tuple[str, str]:
+    """The embedded arches.toml and how to name it."""
+    return files("core").joinpath("arches.toml").read_text(encoding="utf-8"), "arches.toml (embedded)"
+
+
+def load(path: Path | None) -> list[Row]:
+    """The rows of `path`, or of the embedded default. ConfigError if it is no configuration."""
+    if path is None:
+        return parse(*default_text())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str) -> list[Row]:
+    """The rows of a TOML text that came from `source`."""
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from None
+    _known(document, TOP_KEYS, source, "")
+    defaults = _typed(document, "defaults", dict, source, "", {})
+    _known(defaults, ("era",), source, "defaults.")
+    tables = _typed(document, "arch", list, source, "", [])
+    if not tables:
+        raise ConfigError(f"{source}: expected at least one [[arch]]")
+    era = _typed(defaults, "era", str, source, "defaults.", DEFAULT_ERA)
+    _era(era, source, "defaults.era")
+    rows = [_row(table, number, era, source) for number, table in enumerate(tables)]
+    names = [row.name for row in rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{source}: arch.name: {', '.join(twice)} stands twice; names must differ")
+    return rows
+
+
+def plugin_row(reference: str, era: str = DEFAULT_ERA) -> Row:
+    """A row for a plugin named on the command line."""
+    return Row(reference, reference, _era(era, "command line", "--era"))
+
+
+def _row(table: Any, number: int, era: str, source: str) -> Row:
+    at = f"arch[{number}]."
+    name = table.get("name") if isinstance(table, dict) else None
+    label = name if isinstance(name, str) and name else f"arch[{number}]"
+    try:
+        return _checked_row(table, at, era, source)
+    except (ConfigError, PluginError) as error:
+        return Row(label, "", ERAS[DEFAULT_ERA], problem=str(error))
+
+
+def _checked_row(table: Any, at: str, era: str, source: str) -> Row:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{source}: {at[:-1]}: expected a table, got {table!r}")
+    _known(table, ROW_KEYS, source, at)
+    for key in ("name", "plugin"):
+        if key not in table:
+            raise ConfigError(f"{source}: {at}{key} is missing: expected a string")
+    expect = _typed(table, "expect", dict, source, at, {})
+    for scenario, reason in expect.items():
+        if not isinstance(reason, str) or not reason:
+            raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}")
+    _scenarios(expect, source, at)
+    row = Row(
+        _typed(table, "name", str, source, at, ""),
+        _typed(table, "plugin", str, source, at, ""),
+        _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
+        _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
+        expect,
+    )
+    row.arch()
+    return row
+
+
+def _scenarios(expect: dict[str, Any], source: str, at: str) -> None:
+    from core.conformance.scenarios import SCENARIOS
+
+    _known(expect, tuple(SCENARIOS), source, f"{at}expect.", "scenario")
+
+
+def _facts(given: dict[str, Any], source: str, at: str) -> dict[str, Any]:
+    known = {f.name: get_type_hints(Facts)[f.name] for f in fields(Facts) if f.name not in FIXED_FACTS}
+    _known(given, tuple(known), source, at)
+    for key, value in given.items():
+        kinds = get_args(known[key]) or (known[key],)
+        if type(value) not in kinds:
+            wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+            raise ConfigError(f"{source}: {at}{key}: expected {wanted}, got {value!r}")
+        least = 0 if key == "bundle" else 1
+        if type(value) is int and value < least:
+            raise ConfigError(f"{source}: {at}{key}: expected a number of at least {least}, got {value}")
+    preemption = given.get("preemption", "none")
+    if preemption not in PREEMPTION:
+        raise ConfigError(f"{source}: {at}preemption: expected one of {', '.join(PREEMPTION)}, got {preemption!r}")
+    return given
+
+
+def _era(name: str, source: str, at: str) -> Era:
+    if name not in ERAS:
+        raise ConfigError(f"{source}: {at}: expected one of {', '.join(ERAS)}, got {name!r}")
+    return ERAS[name]
+
+
+def _typed(table: dict[str, Any], key: str, kind: type, source: str, at: str, default: Any) -> Any:
+    value = table.get(key, default)
+    if not isinstance(value, kind):
+        names = {dict: "a table", list: "an array of tables", str: "a string"}
+        raise ConfigError(f"{source}: {at}{key}: expected {names[kind]}, got {value!r}")
+    return value
+
+
+def _known(table: dict[str, Any], known: Iterable[str], source: str, at: str, what: str = "key") -> None:
+    known = tuple(known)
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+            raise ConfigError(f"{source}: {at}{key}: unknown {what}; {hint}")
