@@ -157,5 +157,3 @@ class Smp:
             family="synchronous IPI to mm_cpumask",
             sources=("include/asm-generic/tlb.h", "mm/mmu_gather.c", "mm/pgtable-generic.c"),
         )
-
-

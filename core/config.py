@@ -111,7 +111,9 @@ def _checked_row(table: Any, at: str, era: str, source: str) -> Row:
     expect = _typed(table, "expect", dict, source, at, {})
     for scenario, reason in expect.items():
         if not isinstance(reason, str) or not reason:
-            raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}")
+            raise ConfigError(
+                f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}"
+            )
     _scenarios(expect, source, at)
     row = Row(
         _typed(table, "name", str, source, at, ""),
@@ -143,7 +145,9 @@ def _facts(given: dict[str, Any], source: str, at: str) -> dict[str, Any]:
             raise ConfigError(f"{source}: {at}{key}: expected a number of at least {least}, got {value}")
     preemption = given.get("preemption", "none")
     if preemption not in PREEMPTION:
-        raise ConfigError(f"{source}: {at}preemption: expected one of {', '.join(PREEMPTION)}, got {preemption!r}")
+        raise ConfigError(
+            f"{source}: {at}preemption: expected one of {', '.join(PREEMPTION)}, got {preemption!r}"
+        )
     return given
 
 

@@ -26,4 +26,3 @@ def choose(name: str, era: str, config: Path | None = None) -> Choice:
     if row.problem:
         raise ConfigError(row.problem)
     return Choice(row.arch(), row.era, row.expect)
-

@@ -42,7 +42,13 @@ def no_lost_dirty(page: int, addrs: Sequence[int]) -> Property:
     def holds(newer: bool, pg_dirty: bool, locked: object, mapcount: int, *ptes: object) -> bool:
         return not newer or pg_dirty or locked is not None or mapcount > 0 or _maps_dirty(page, ptes)
 
-    reads = (newer_cell(page), pg_dirty_cell(page), pg_locked_cell(page), mapcount_cell(page), *map(pte_cell, addrs))
+    reads = (
+        newer_cell(page),
+        pg_dirty_cell(page),
+        pg_locked_cell(page),
+        mapcount_cell(page),
+        *map(pte_cell, addrs),
+    )
     return _property("no-lost-dirty", reads, holds)
 
 
@@ -81,5 +87,3 @@ def mapped_accounting(memcgs: Sequence[str], pages: Sequence[int]) -> Property:
 def sometimes(name: str, sentence: str, reads: Sequence[Cell], holds: object) -> Property:
     """A window that the scenario must have reached, or its pass means nothing."""
     return Property(name, f"Never reached: {sentence}", tuple(reads), holds)  # type: ignore[arg-type]
-
-

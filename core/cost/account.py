@@ -45,10 +45,12 @@ def account(arch: Arch, era: Era, workload: Workload) -> dict[str, int]:
     task = Task("unmapper", Tid(1), ME)
     mm = Mm(arch.facts, era, arch.hook, task, is_anon=anon.__getitem__, cpus=cpus)
     stream = EventStream(arch.facts.gather)
-    ipis = 0
+    ipis = idle = 0
 
     def emit(event: tuple[Any, ...]) -> None:
-        nonlocal ipis
+        nonlocal ipis, idle
+        if event[0] == "flush" and event[3][0] == "lazy_noop":
+            idle += 1  # s390 was called, and found nothing to flush
         if event[0] == "ipi":
             ipis += event[1]
         elif event[0] == "call_rcu":
@@ -66,7 +68,8 @@ def account(arch: Arch, era: Era, workload: Workload) -> dict[str, int]:
 
     run(unmap(), cells, _first, emit, [take_ipi(task.tid, OTHER, ())])
     summary = stream.summary()
-    return {"ipis": ipis, **{name: summary[counted] for name, counted in COUNTS.items()}}
+    counts = {name: summary[counted] for name, counted in COUNTS.items()}
+    return {"ipis": ipis, **counts, "flushes": counts["flushes"] - idle}
 
 
 _STREAMED = frozenset(

@@ -56,7 +56,17 @@ ATOMS = (
 
 ITERATORS = tuple(
     type(iterator)
-    for iterator in (iter(()), iter([]), iter({}), iter(range(0)), iter(""), iter(set()), zip(), enumerate(()), reversed([]))
+    for iterator in (
+        iter(()),
+        iter([]),
+        iter({}),
+        iter(range(0)),
+        iter(""),
+        iter(set()),
+        zip(),
+        enumerate(()),
+        reversed([]),
+    )
 ) + (map, filter, type(iter({}.values())), type(iter({}.items())), type(iter(range(2**70))))
 
 
@@ -95,7 +105,12 @@ class _Freezer:
             return frozenset(self.value(item) for item in thing)
         if kind is types.FunctionType:
             cells = [self.value(cell) for cell in thing.__closure__ or ()]
-            return (thing.__code__, tuple(cells), self.value(thing.__defaults__), self.value(thing.__kwdefaults__))
+            return (
+                thing.__code__,
+                tuple(cells),
+                self.value(thing.__defaults__),
+                self.value(thing.__kwdefaults__),
+            )
         if kind is types.CellType:
             return self.cell(thing)
         if kind is types.MethodType:
@@ -133,7 +148,12 @@ class _Freezer:
         if is_dataclass(thing):
             return tuple([self.value(getattr(thing, f.name)) for f in fields(thing)])
         state = getattr(thing, "__dict__", None)
-        slots = [s for c in kind.__mro__ for s in getattr(c, "__slots__", ()) if s not in ("__dict__", "__weakref__")]
+        slots = [
+            s
+            for c in kind.__mro__
+            for s in getattr(c, "__slots__", ())
+            if s not in ("__dict__", "__weakref__")
+        ]
         if state is None and not slots and kind.__init__ is not object.__init__:
             raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
         own = [(s, self.value(getattr(thing, s))) for s in slots if hasattr(thing, s)]

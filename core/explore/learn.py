@@ -169,7 +169,9 @@ class Automaton:
         except Exception as error:
             raise ProgramError(f"{self.thread.name}: raised {type(error).__name__}: {error}") from error
         if not isinstance(op, Op):
-            raise NotAnOperation(f"{self.thread.name}: awaited {op!r}, expected an operation (core.machine.op.Op)")
+            raise NotAnOperation(
+                f"{self.thread.name}: awaited {op!r}, expected an operation (core.machine.op.Op)"
+            )
         return op
 
     def _where(self, state: LocalState) -> str:
@@ -230,5 +232,3 @@ def patience(message: str, seconds: float | None = None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-

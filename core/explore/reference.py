@@ -166,7 +166,9 @@ class Search:
             assertion, _, message = name.partition(": ")
             name = assertion if assertion == "assertion" else name
             self.found.violated = name
-            self.found.sentence = sentence or self.model.sentences.get(name, "") or message or _SENTENCES.get(name, "")
+            self.found.sentence = (
+                sentence or self.model.sentences.get(name, "") or message or _SENTENCES.get(name, "")
+            )
             self.found.path = [*self._path(at), *([last] if last else [])]
             if self.stop:
                 self.found.exhaustive = False

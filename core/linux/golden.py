@@ -96,7 +96,9 @@ def _parse(path: Path, number: int, line: str) -> Case:
         if key not in case:
             raise GoldenError(f"{path}, line {number}: key {key!r} is missing")
         if not isinstance(case[key], kind):
-            raise GoldenError(f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {case[key]!r:.60}")
+            raise GoldenError(
+                f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {case[key]!r:.60}"
+            )
     return case
 
 
@@ -203,7 +205,15 @@ def architecture(config: dict[str, Any]) -> Arch:
     name = "s390" if config["arch"] == "s390" else ("smp" if config["smp"] else "up")
     facts: dict[str, Any] = {
         key: config[key]
-        for key in ("bundle", "page_size", "ptes_per_table", "upper_entries", "rcu_table_free", "merge_vmas", "no_range")
+        for key in (
+            "bundle",
+            "page_size",
+            "ptes_per_table",
+            "upper_entries",
+            "rcu_table_free",
+            "merge_vmas",
+            "no_range",
+        )
     }
     facts["max_gather_batch"] = config["max_gather_batch"]
     facts["max_gather_batch_count"] = config["max_gather_batch_count"]
@@ -223,5 +233,3 @@ def _without_table_invalidate(plugin: object) -> object:
             return False
 
     return SoftwareWalk()
-
-

@@ -8,7 +8,13 @@ from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, Swap, ptep_get, set_pte
 from core.mm.mm import Mm, Vma, cond_resched, find_vma, need_resched, pte_lock, pte_unlock
-from core.mm.mmu_gather import MmuGather, tlb_flush_mmu, tlb_flush_mmu_tlbonly, tlb_flush_pte_range, tlb_flush_rmaps
+from core.mm.mmu_gather import (
+    MmuGather,
+    tlb_flush_mmu,
+    tlb_flush_mmu_tlbonly,
+    tlb_flush_pte_range,
+    tlb_flush_rmaps,
+)
 from core.mm.page import lock_page, set_page_dirty, unlock_page
 from core.mm.rmap import page_remove_rmap
 from core.mm.swap import Table
@@ -84,7 +90,9 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
                     await zap_swap_entry(addr, pte)
             addr += 1
         await hook.arch_leave_lazy_mmu_mode(mm=mm)
-        if force_flush:  # before the lock is dropped: nobody may find the entry gone and its page still written to
+        if (
+            force_flush
+        ):  # before the lock is dropped: nobody may find the entry gone and its page still written to
             await tlb_flush_mmu_tlbonly(tlb)
             await tlb_flush_rmaps(tlb, table)
         await pte_unlock(mm, table)

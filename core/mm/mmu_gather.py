@@ -181,7 +181,9 @@ async def tlb_flush_rmap_batch(tlb: MmuGather, batch: Batch, addr: int) -> None:
     """One batch's. tlb_flush_rmap_batch()."""
     for slot in batch.slots:
         if encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP:
-            await page_remove_rmap(tlb.mm, addr, page_to_pfn(encoded_page_ptr(slot.encoded)), slot.nr, "delayed")
+            await page_remove_rmap(
+                tlb.mm, addr, page_to_pfn(encoded_page_ptr(slot.encoded)), slot.nr, "delayed"
+            )
 
 
 async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
@@ -313,5 +315,3 @@ async def tlb_finish_mmu(tlb: MmuGather) -> None:
         await log("batch_free")
     del tlb.batches[1:]
     await dec_tlb_flush_pending()
-
-

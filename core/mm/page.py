@@ -32,7 +32,13 @@ def pg_locked_cell(page: int) -> Cell:
 def set_page_dirty(page: int, nr: int = 1) -> Op:
     """folio_mark_dirty()."""
     cell = pg_dirty_cell(page, nr)
-    return Op(f"set_page_dirty(page{page})", (), (cell,), lambda: [Outcome(None, (True,))], event=("set_dirty", page, nr))
+    return Op(
+        f"set_page_dirty(page{page})",
+        (),
+        (cell,),
+        lambda: [Outcome(None, (True,))],
+        event=("set_dirty", page, nr),
+    )
 
 
 def test_clear_page_dirty(page: int) -> Op:

@@ -63,10 +63,23 @@ def test_core_mutant_is_killed(mutant: str, scenario: str) -> None:
 
 def test_the_healthy_plugin_passes_what_the_mutants_fail() -> None:
     for scenario in SCENARIOS.values():
-        assert judge(architecture("Healthy", {}), ERAS["6.2-fix"], scenario).verdict in ("pass", "unsupported")
+        assert judge(architecture("Healthy", {}), ERAS["6.2-fix"], scenario).verdict in (
+            "pass",
+            "unsupported",
+        )
 
 
 def test_every_required_scenario_of_the_foundation_kills_a_mutant() -> None:
-    killing = {s for _, _, scenarios in KILLS for s in scenarios} | {s for f in CORE_KILLS.values() for s in f}
-    foundation = {*LOST, "dirty-bit-in-time", "use-after-free", "rmap-under-ptl", "delayed-in-last-batch", "batch-limit", "freed-once"}
+    killing = {s for _, _, scenarios in KILLS for s in scenarios} | {
+        s for f in CORE_KILLS.values() for s in f
+    }
+    foundation = {
+        *LOST,
+        "dirty-bit-in-time",
+        "use-after-free",
+        "rmap-under-ptl",
+        "delayed-in-last-batch",
+        "batch-limit",
+        "freed-once",
+    }
     assert foundation | {"nested-gathers"} <= killing

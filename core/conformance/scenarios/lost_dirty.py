@@ -1,15 +1,15 @@
 """Dirty data lost: an unmap and writeback race for a page that another CPU still writes to (commit 5df397dec7c4).
 
-    CPU0 user            CPU1 unmap                    CPU2 writeback
-    store: dirty, cached
-                         clear the entry, PG_dirty
-                         page_remove_rmap
-                                                       folio_mkclean: not mapped
-                                                       write the page, clean it
-    store through the
-    stale dirty entry
-                         flush
-                                                       the page is clean, the last store is lost
+CPU0 user            CPU1 unmap                    CPU2 writeback
+store: dirty, cached
+                     clear the entry, PG_dirty
+                     page_remove_rmap
+                                                   folio_mkclean: not mapped
+                                                   write the page, clean it
+store through the
+stale dirty entry
+                     flush
+                                                   the page is clean, the last store is lost
 """
 
 from __future__ import annotations

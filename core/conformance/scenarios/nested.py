@@ -1,12 +1,12 @@
 """Two gathers on one mm: the second finds entries empty that the first has not flushed yet (56236a59556c, 99baac21e458).
 
-    CPU0 user     CPU1 MADV_DONTNEED            CPU2 MADV_DONTNEED
-    load: cached
-                  clear the entry
-                                                the entry is empty: nothing to flush
-                                                returns
-    load: stale
-                  flush
+CPU0 user     CPU1 MADV_DONTNEED            CPU2 MADV_DONTNEED
+load: cached
+              clear the entry
+                                            the entry is empty: nothing to flush
+                                            returns
+load: stale
+              flush
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ def nested(arch: Arch, era: Era) -> Model:
     world.task("first", dontneed)
     world.task("second", dontneed)
     window = sometimes(
-        "both-open", "two gathers are open at once", (PENDING, pte_cell(0)), lambda n, pte: n == 2 and pte is None
+        "both-open",
+        "two gathers are open at once",
+        (PENDING, pte_cell(0)),
+        lambda n, pte: n == 2 and pte is None,
     )
     return world.model("nested-gathers", finally_=[all_freed(0, 0)], sometimes=[window])
 

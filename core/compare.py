@@ -1,0 +1,316 @@
+"""The command line: `python -m core.compare`, also installed as `shootdown`.
+
+Results go to stdout, progress and diagnostics to stderr.  Exit status: 0 everything as declared (or every case equal),
+1 not, 2 usage, configuration or internal error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.arch import PluginError
+from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
+from core.conformance import SCENARIOS, Result, as_declared, judge
+from core.explore import Limits
+from core.explore.check import SEED
+from core.explore.text import columns
+from core.mm.era import ERAS
+
+EPILOG = """examples:
+  python -m core.compare                                  every row of the embedded arches.toml
+  python -m core.compare --arch smp-6.1 --scenario use-after-free
+  python -m core.compare --plugin mine.py:Mine            a plugin of your own, from a file
+  python -m core.compare explain smp-6.1 lost-dirty-dontneed
+  python -m core.compare golden FILE...                   replay traces of the kernel's own code
+"""
+
+
+class UsageError(Exception):
+    """What the user asked for does not exist; one line that says what does."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    arguments = parser().parse_args(_with_default(sys.argv[1:] if argv is None else list(argv)))
+    try:
+        status: int = arguments.command(arguments)
+        sys.stdout.flush()
+        return status
+    except (ConfigError, PluginError, UsageError) as error:
+        print(f"shootdown: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"shootdown: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("shootdown: interrupted", file=sys.stderr)
+        return 2
+
+
+COMMANDS = ("run", "list", "explain", "golden")
+
+
+def _with_default(argv: list[str]) -> list[str]:
+    """`run` is what is meant where no subcommand is named."""
+    if argv and (argv[0] in COMMANDS or argv[0] in ("-h", "--help")):
+        return argv
+    return ["run", *argv]
+
+
+def parser() -> argparse.ArgumentParser:
+    """All subcommands and their flags."""
+    top = argparse.ArgumentParser(
+        "shootdown",
+        description="Compare the TLB-flush policies of Linux architectures.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="judge and count every architecture (the default)")
+    _selection(run)
+    run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
+    run.add_argument(
+        "--format", choices=("table", "json", "markdown"), default="table", help="what goes to stdout"
+    )
+    run.add_argument(
+        "--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go"
+    )
+    run.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
+    _limits(run)
+    run.set_defaults(command=run_command)
+
+    listing = commands.add_parser("list", help="what there is: architectures and scenarios")
+    listing.add_argument("what", nargs="?", choices=("all", "arches", "scenarios"), default="all")
+    _selection(listing)
+    listing.set_defaults(command=list_command)
+
+    explain = commands.add_parser("explain", help="show a counterexample, one column per CPU")
+    explain.add_argument("arch", metavar="ARCH", help="a row of arches.toml, or a plugin")
+    explain.add_argument("scenario", metavar="SCENARIO")
+    _selection(explain, arch=False)
+    _limits(explain)
+    explain.set_defaults(command=explain_command)
+
+    golden = commands.add_parser("golden", help="replay traces of the kernel's own gather and zap code")
+    golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    golden.set_defaults(command=golden_command)
+    return top
+
+
+def _selection(command: argparse.ArgumentParser, arch: bool = True) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
+    if arch:
+        command.add_argument("--arch", action="append", default=[], metavar="NAME", help="only this row")
+        command.add_argument(
+            "--plugin",
+            action="append",
+            default=[],
+            metavar="REF",
+            help="module:object, file.py:object, entry point",
+        )
+    command.add_argument("--era", default=DEFAULT_ERA, choices=tuple(ERAS), help="policy era of --plugin")
+
+
+def _limits(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--searcher", choices=("auto", "reference", "fast"), default="auto")
+    command.add_argument("--max-states", type=_positive, metavar="N", help="give up a cell after N states")
+    command.add_argument("--timeout", type=_seconds, metavar="S", help="give up a cell after S seconds")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds
+
+
+def rows_of(arguments: argparse.Namespace) -> list[Row]:
+    """The rows that --config, --arch and --plugin choose. UsageError for a name that is no row."""
+    plugins = [plugin_row(reference, arguments.era) for reference in arguments.plugin]
+    if plugins and not arguments.arch and arguments.config is None:
+        return plugins
+    rows = load(arguments.config)
+    if not arguments.arch:
+        return rows + plugins
+    by_name = {row.name: row for row in rows}
+    for name in arguments.arch:
+        if name not in by_name:
+            raise UsageError(f"--arch {name}: no such row; there are {', '.join(by_name)}")
+    return [by_name[name] for name in dict.fromkeys(arguments.arch)] + plugins
+
+
+def scenario_of(name: str) -> str:
+    """`name`, if it is a scenario's id."""
+    if name not in SCENARIOS:
+        raise UsageError(f"scenario {name}: no such scenario; there are {', '.join(SCENARIOS)}")
+    return name
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Judge the chosen rows in the chosen scenarios, count, report."""
+    from core import jobs
+    from reports import document, files, tables
+    from reports.progress import Progress
+
+    rows = rows_of(arguments)
+    scenarios = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
+    limits = _limits_of(arguments)
+    cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
+    with Progress(len(cells), sys.stderr) as progress, jobs.processes(arguments.jobs) as executor:
+        results = list(jobs.run(cells, executor, progress.done, _patience(arguments)))
+    subjects, costs = _subjects(rows), _costs(rows)
+    settings = {"seed": SEED, "searcher": arguments.searcher, "bounds": _bounds(arguments)}
+    report = document.document(subjects, results, costs, settings)
+    texts = {
+        "json": document.to_json(report),
+        "markdown": tables.markdown(report),
+        "table": tables.text(report),
+    }
+    sys.stdout.write(texts[arguments.format])
+    sys.stdout.flush()
+    files.write_atomically(arguments.output / "report.json", texts["json"])
+    files.write_atomically(arguments.output / "report.md", texts["markdown"])
+    return 0 if all(map(as_declared, results)) else 1
+
+
+def _patience(arguments: argparse.Namespace) -> float:
+    """A cell's process gets a little longer than its search, for everything around it."""
+    from core.jobs import CELL_TIMEOUT
+
+    return CELL_TIMEOUT if arguments.timeout is None else float(arguments.timeout) + 30
+
+
+def _limits_of(arguments: argparse.Namespace) -> Limits:
+    return Limits(max_states=arguments.max_states, timeout=arguments.timeout)
+
+
+def _bounds(arguments: argparse.Namespace) -> str:
+    parts = []
+    if arguments.max_states is not None:
+        parts.append(f"{arguments.max_states} states")
+    if arguments.timeout is not None:
+        parts.append(f"{arguments.timeout:g} s")
+    return ", ".join(parts) or "none"
+
+
+def _subjects(rows: list[Row]) -> list[Any]:
+    from reports.document import Subject
+
+    subjects = []
+    for row in rows:
+        facts, problem = None, row.problem
+        try:
+            facts = None if problem else row.arch().facts
+        except Exception as error:
+            problem = str(error)
+        subjects.append(Subject(row.name, row.plugin, row.era.name, facts, problem))
+    return subjects
+
+
+def _costs(rows: list[Row]) -> dict[str, dict[str, dict[str, int]]]:
+    """By row and workload. A plugin that fails in one costs its own entry, and says so."""
+    from core.cost import STANDARD, account
+
+    costs: dict[str, dict[str, dict[str, int]]] = {}
+    for row in rows:
+        try:
+            arch = row.arch()
+            costs[row.name] = {name: account(arch, row.era, workload) for name, workload in STANDARD.items()}
+        except Exception as error:
+            print(f"shootdown: {row.name}: not counted: {error}", file=sys.stderr)
+    return costs
+
+
+def list_command(arguments: argparse.Namespace) -> int:
+    """Architectures with their family and sources, scenarios with their origin."""
+    from tabulate import tabulate
+
+    if arguments.what in ("all", "arches"):
+        table = []
+        for row in rows_of(arguments):
+            if row.problem:
+                table.append([row.name, row.plugin, row.era.name, f"cannot be used: {row.problem}", ""])
+                continue
+            facts = row.arch().facts
+            table.append(
+                [row.name, row.plugin, row.era.name, facts.family, ", ".join(sorted(facts.capabilities))]
+            )
+        print(tabulate(table, ["architecture", "plugin", "era", "family", "capabilities"]))
+    if arguments.what == "all":
+        print()
+    if arguments.what in ("all", "scenarios"):
+        scenarios = [[s.id, s.tier, ", ".join(s.requires), s.title, s.origin] for s in SCENARIOS.values()]
+        print(tabulate(scenarios, ["scenario", "tier", "requires", "what must hold", "origin"]))
+    return 0
+
+
+def explain_command(arguments: argparse.Namespace) -> int:
+    """The shortest counterexample of one cell; exit status 0 if there is none."""
+    from core.conformance.choose import choose
+
+    scenario = SCENARIOS[scenario_of(arguments.scenario)]
+    choice = choose(arguments.arch, arguments.era, arguments.config)
+    result = judge(
+        choice.arch, choice.era, scenario, limits=_limits_of(arguments), searcher=arguments.searcher
+    )
+    print(explanation(result, scenario.title, scenario.origin))
+    return 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in choice.expect else 1
+
+
+def explanation(result: Result, title: str, origin: str) -> str:
+    """A verdict in words, with its trace as columns."""
+    head = [f"{result.architecture}, {result.scenario}: {title} ({origin})", ""]
+    searched = f"{result.states} states, {result.transitions} transitions, depth {result.depth}"
+    if result.verdict == "fail" and result.trace:
+        return "\n".join(
+            [*head, columns(result.trace), "", f"{result.violated}: {result.sentence}", searched]
+        )
+    how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"
+    told = {"pass": f"pass: {how}", "bounded": how}.get(result.verdict, f"{result.verdict}: {result.reason}")
+    return "\n".join([*head, f"{told}; {searched}" if result.states else told])
+
+
+def golden_command(arguments: argparse.Namespace) -> int:
+    """Replay every case; differences are shown as they come, the counts come last."""
+    from core.linux.golden import GoldenError, compare, read_cases
+
+    counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
+    unmodelled: dict[str, int] = {}
+    status = 0
+    for path in arguments.files:
+        try:
+            for case in read_cases(path):
+                comparison = compare(case)
+                counts[comparison.outcome] += 1
+                if comparison.outcome in ("different", "error"):
+                    print(f"{comparison.id}: {comparison.detail}")
+                elif comparison.outcome == "not modelled":
+                    unmodelled[comparison.kernel] = unmodelled.get(comparison.kernel, 0) + 1
+        except GoldenError as error:
+            print(f"shootdown: {error}", file=sys.stderr)
+            status = 2
+    for kernel, number in sorted(unmodelled.items()):
+        print(f"kernel {kernel}: not modelled yet: {number}")
+    different = counts["different"] + counts["error"]
+    print(f"{counts['equal']} equal, {different} different, {counts['not modelled']} not modelled yet")
+    return status or (1 if different else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

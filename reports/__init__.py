@@ -1,0 +1,1 @@
+"""Results as a person or a program wants them. Sees results only, never programs."""
