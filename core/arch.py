@@ -86,7 +86,8 @@ def _from_file(path: Path, reference: str) -> Any:
         raise PluginError(f"plugin {reference}: no such file: {path}")
     name = f"shootdown_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -75,12 +75,8 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="judge and count every architecture (the default)")
     _selection(run)
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
-    run.add_argument(
-        "--format", choices=("table", "json", "markdown"), default="table", help="what goes to stdout"
-    )
-    run.add_argument(
-        "--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go"
-    )
+    run.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what goes to stdout")
+    run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
     run.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
     _limits(run)
     run.set_defaults(command=run_command)
@@ -248,9 +244,7 @@ def list_command(arguments: argparse.Namespace) -> int:
                 table.append([row.name, row.plugin, row.era.name, f"cannot be used: {row.problem}", ""])
                 continue
             facts = row.arch().facts
-            table.append(
-                [row.name, row.plugin, row.era.name, facts.family, ", ".join(sorted(facts.capabilities))]
-            )
+            table.append([row.name, row.plugin, row.era.name, facts.family, ", ".join(sorted(facts.capabilities))])
         print(tabulate(table, ["architecture", "plugin", "era", "family", "capabilities"]))
     if arguments.what == "all":
         print()
@@ -266,9 +260,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
 
     scenario = SCENARIOS[scenario_of(arguments.scenario)]
     choice = choose(arguments.arch, arguments.era, arguments.config)
-    result = judge(
-        choice.arch, choice.era, scenario, limits=_limits_of(arguments), searcher=arguments.searcher
-    )
+    result = judge(choice.arch, choice.era, scenario, limits=_limits_of(arguments), searcher=arguments.searcher)
     print(explanation(result, scenario.title, scenario.origin))
     return 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in choice.expect else 1
 
@@ -278,9 +270,7 @@ def explanation(result: Result, title: str, origin: str) -> str:
     head = [f"{result.architecture}, {result.scenario}: {title} ({origin})", ""]
     searched = f"{result.states} states, {result.transitions} transitions, depth {result.depth}"
     if result.verdict == "fail" and result.trace:
-        return "\n".join(
-            [*head, columns(result.trace), "", f"{result.violated}: {result.sentence}", searched]
-        )
+        return "\n".join([*head, columns(result.trace), "", f"{result.violated}: {result.sentence}", searched])
     how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"
     told = {"pass": f"pass: {how}", "bounded": how}.get(result.verdict, f"{result.verdict}: {result.reason}")
     return "\n".join([*head, f"{told}; {searched}" if result.states else told])

@@ -111,9 +111,7 @@ def _checked_row(table: Any, at: str, era: str, source: str) -> Row:
     expect = _typed(table, "expect", dict, source, at, {})
     for scenario, reason in expect.items():
         if not isinstance(reason, str) or not reason:
-            raise ConfigError(
-                f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}"
-            )
+            raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}")
     _scenarios(expect, source, at)
     row = Row(
         _typed(table, "name", str, source, at, ""),
@@ -145,9 +143,7 @@ def _facts(given: dict[str, Any], source: str, at: str) -> dict[str, Any]:
             raise ConfigError(f"{source}: {at}{key}: expected a number of at least {least}, got {value}")
     preemption = given.get("preemption", "none")
     if preemption not in PREEMPTION:
-        raise ConfigError(
-            f"{source}: {at}preemption: expected one of {', '.join(PREEMPTION)}, got {preemption!r}"
-        )
+        raise ConfigError(f"{source}: {at}preemption: expected one of {', '.join(PREEMPTION)}, got {preemption!r}")
     return given
 
 
@@ -160,7 +156,7 @@ def _era(name: str, source: str, at: str) -> Era:
 def _typed(table: dict[str, Any], key: str, kind: type, source: str, at: str, default: Any) -> Any:
     value = table.get(key, default)
     if not isinstance(value, kind):
-        names = {dict: "a table", list: "an array of tables", str: "a string"}
+        names: dict[type, str] = {dict: "a table", list: "an array of tables", str: "a string"}
         raise ConfigError(f"{source}: {at}{key}: expected {names[kind]}, got {value!r}")
     return value
 

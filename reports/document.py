@@ -84,9 +84,7 @@ def _architecture(subject: Subject) -> dict[str, Any]:
         }
         described |= {"bundle": facts.bundle, "max_gather_batch": facts.batch_entries}
         described |= {"max_gather_batch_count": facts.batch_count if facts.gather else 0}
-        described |= {
-            name: getattr(facts, name) for name in ("rcu_table_free", "merge_vmas", "no_range", "hw_dirty")
-        }
+        described |= {name: getattr(facts, name) for name in ("rcu_table_free", "merge_vmas", "no_range", "hw_dirty")}
     return {
         "name": subject.name,
         "plugin": subject.plugin,

@@ -8,8 +8,8 @@ from typing import Any
 from tabulate import tabulate
 
 LEGEND = (
-    "pass: no violation in any reachable state. fail(n): a violation, shortest trace of n steps. xfail(n): the same, as "
-    "declared in arches.toml. n/a: the architecture lacks what the scenario needs."
+    "pass: no violation in any reachable state. fail(n): a violation, shortest trace of n steps. "
+    "xfail(n): the same, as declared in arches.toml. n/a: the architecture lacks what the scenario needs."
 )
 
 COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "max_held", "max_delayed")

@@ -17,9 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("shootdown", "conformance of TLB-flush policies")
     group.addoption("--arch", action="append", default=[], help="architecture to judge: a row, or a plugin")
     group.addoption("--era", default=DEFAULT_ERA, help=f"policy era for plugins (default {DEFAULT_ERA})")
-    group.addoption(
-        "--searcher", default="auto", choices=("auto", "reference", "fast"), help="which searcher"
-    )
+    group.addoption("--searcher", default="auto", choices=("auto", "reference", "fast"), help="which searcher")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -21,6 +21,4 @@ def test_scenario(arch_name: str, scenario_id: str, request: pytest.FixtureReque
     if result.verdict == "xfail":
         pytest.xfail(result.reason)
     if not as_declared(result):
-        pytest.fail(
-            f"{result.verdict}: {result.reason}\n{result.sentence}\n{columns(result.trace)}", pytrace=False
-        )
+        pytest.fail(f"{result.verdict}: {result.reason}\n{result.sentence}\n{columns(result.trace)}", pytrace=False)

@@ -129,9 +129,7 @@ class World:
             return Thread(task.name, task.cpu, task.tid, lambda: program(mm))
         switch_in = (lambda: mm.hook.switch_mm(mm=mm)) if self.facts.one_cpu else None
         preemption = self.facts.preemption
-        return Thread(
-            task.name, task.cpu, task.tid, lambda: scheduled(program(mm), task, preemption, switch_in)
-        )
+        return Thread(task.name, task.cpu, task.tid, lambda: scheduled(program(mm), task, preemption, switch_in))
 
     def _interrupts(self) -> list[Daemon]:
         addrs = tuple(sorted(self.mapped))

@@ -54,20 +54,24 @@ ATOMS = (
     types.MemberDescriptorType,
 )
 
-ITERATORS = tuple(
-    type(iterator)
-    for iterator in (
-        iter(()),
-        iter([]),
-        iter({}),
-        iter(range(0)),
-        iter(""),
-        iter(set()),
-        zip(),
-        enumerate(()),
-        reversed([]),
-    )
-) + (map, filter, type(iter({}.values())), type(iter({}.items())), type(iter(range(2**70))))
+_SAMPLES: tuple[Any, ...] = (
+    iter(()),
+    iter([]),
+    iter(set()),
+    iter(""),
+    iter({}),
+    iter({}.values()),
+    iter({}.items()),
+    iter(range(0)),
+    iter(range(2**70)),
+    reversed([]),
+    enumerate(()),
+    zip(),
+    map(str, ()),
+    filter(None, ()),
+)
+ITERATORS = {type(sample) for sample in _SAMPLES}
+"""What tells its position by __reduce__."""
 
 
 def freeze(thing: Any) -> Hashable:
@@ -83,7 +87,8 @@ class _Freezer:
     def value(self, thing: Any) -> Hashable:
         kind = type(thing)
         if kind in _PLAIN or isinstance(thing, ATOMS):
-            return (kind, thing) if kind in (float, bool) else thing  # type: ignore[no-any-return]
+            plain: Hashable = (kind, thing) if kind in (float, bool) else thing
+            return plain
         if kind is tuple:
             return ("tuple", *[self.value(item) for item in thing])
         if getattr(kind, "__shootdown_entity__", False):
@@ -148,13 +153,8 @@ class _Freezer:
         if is_dataclass(thing):
             return tuple([self.value(getattr(thing, f.name)) for f in fields(thing)])
         state = getattr(thing, "__dict__", None)
-        slots = [
-            s
-            for c in kind.__mro__
-            for s in getattr(c, "__slots__", ())
-            if s not in ("__dict__", "__weakref__")
-        ]
-        if state is None and not slots and kind.__init__ is not object.__init__:
+        slots = [s for c in kind.__mro__ for s in getattr(c, "__slots__", ()) if s not in ("__dict__", "__weakref__")]
+        if state is None and not slots and "__init__" in vars(kind):
             raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
         own = [(s, self.value(getattr(thing, s))) for s in slots if hasattr(thing, s)]
         return (tuple(own), tuple([(k, self.value(v)) for k, v in (state or {}).items()]))

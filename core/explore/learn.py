@@ -2,12 +2,12 @@
 
 The local state of a thread is what its suspended coroutine will do from here on (`core.explore.freeze`).  In a local
 state exactly one operation is pending.  What the operation does is a function of the values it reads, and where the
-program goes then is a function of the value returned.  Both are asked of the Python code once and remembered, so a search
-that visits millions of global states runs a few hundred steps of Python.
+program goes then is a function of the value returned.  Both are asked of the Python code once and remembered, so a
+search that visits millions of global states runs a few hundred steps of Python.
 
 Nothing is learned that the search does not reach.  To learn ahead one would have to guess which values a cell can
-hold together with which others; the guesses multiply (a gather's contents, three pages' references), and a program run on
-values that never meet raises errors that mean nothing.  Asked on demand, an exception is a real one.
+hold together with which others; the guesses multiply (a gather's contents, three pages' references), and a program
+run on values that never meet raises errors that mean nothing.  Asked on demand, an exception is a real one.
 
 A coroutine cannot be copied.  The first answer in a local state goes to the coroutine that got there; for another one
 the program runs again from the start with the answers that led there.
@@ -169,9 +169,7 @@ class Automaton:
         except Exception as error:
             raise ProgramError(f"{self.thread.name}: raised {type(error).__name__}: {error}") from error
         if not isinstance(op, Op):
-            raise NotAnOperation(
-                f"{self.thread.name}: awaited {op!r}, expected an operation (core.machine.op.Op)"
-            )
+            raise NotAnOperation(f"{self.thread.name}: awaited {op!r}, expected an operation (core.machine.op.Op)")
         return op
 
     def _where(self, state: LocalState) -> str:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from core.explore.model import Limits, Model, Property
-from core.explore.tables import Move, Row, Tables
+from core.explore.tables import Move, Tables
 
 CHECK_EVERY = 1 << 10
 """States between two looks at the clock."""
@@ -78,7 +78,7 @@ class Search:
         """Visit all successors of state number `at`. True if the search is over."""
         state = self.states[at]
         moved = False
-        for agent, row, values, moves in self._enabled(state):
+        for agent, moves in self._enabled(state):
             for move in moves:
                 self.found.transitions += 1
                 successor = self.apply(state, agent, move)
@@ -89,7 +89,7 @@ class Search:
                     return True
         return not moved and not self._all_ended(state) and self._violation("deadlock", at, None)
 
-    def _enabled(self, state: bytes) -> list[tuple[int, Row, tuple[int, ...], tuple[Move, ...]]]:
+    def _enabled(self, state: bytes) -> list[tuple[int, tuple[Move, ...]]]:
         tables, size, first = self.tables, len(state), self.tables.first_cell
         enabled = []
         for thread in range(self.threads):
@@ -103,14 +103,14 @@ class Search:
             if moves is None:
                 moves = tables.moves(thread, local, row, values)
             if moves:
-                enabled.append((thread, row, values, moves))
+                enabled.append((thread, moves))
         for number, row in enumerate(tables.daemons):
             values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
             moves = row.moves.get(values)
             if moves is None:
                 moves = tables.daemon_moves(self.model.daemons[number], row, values)
             if moves:
-                enabled.append((self.threads + number, row, values, moves))
+                enabled.append((self.threads + number, moves))
         return enabled
 
     def apply(self, state: bytes, agent: int, move: Move) -> bytes:
@@ -166,9 +166,7 @@ class Search:
             assertion, _, message = name.partition(": ")
             name = assertion if assertion == "assertion" else name
             self.found.violated = name
-            self.found.sentence = (
-                sentence or self.model.sentences.get(name, "") or message or _SENTENCES.get(name, "")
-            )
+            self.found.sentence = sentence or self.model.sentences.get(name, "") or message or _SENTENCES.get(name, "")
             self.found.path = [*self._path(at), *([last] if last else [])]
             if self.stop:
                 self.found.exhaustive = False

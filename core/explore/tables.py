@@ -74,16 +74,12 @@ class Tables:
             number = numbers.get(value)
         except TypeError:
             name = list(self.cells)[cell]
-            raise NotAnOperation(
-                f"{self.model.name}: {value!r}, written to {name}, is not hashable"
-            ) from None
+            raise NotAnOperation(f"{self.model.name}: {value!r}, written to {name}, is not hashable") from None
         if number is None:
             number = numbers[value] = len(numbers)
             self.values[cell].append(value)
             if number >= MAX_VALUES:
-                raise TooLarge(
-                    f"{self.model.name}: {list(self.cells)[cell]} has more than {MAX_VALUES} values"
-                )
+                raise TooLarge(f"{self.model.name}: {list(self.cells)[cell]} has more than {MAX_VALUES} values")
         return number
 
     def row(self, thread: int, local: int) -> Row | None:
@@ -127,9 +123,7 @@ class Tables:
         return tuple([self.values[cell][number] for cell, number in zip(row.reads, numbers, strict=True)])
 
     def _written(self, row: Row, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
-        return tuple(
-            [(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)]
-        )
+        return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
     def _row(self, op: Op) -> Row:
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
@@ -138,9 +132,7 @@ class Tables:
     def _grow(self, thread: int) -> None:
         rows, states = self.rows[thread], self.automata[thread].states
         if len(states) > MAX_LOCAL:
-            raise TooLarge(
-                f"{self.model.name}: {self.model.threads[thread].name} has over {MAX_LOCAL} local states"
-            )
+            raise TooLarge(f"{self.model.name}: {self.model.threads[thread].name} has over {MAX_LOCAL} local states")
         for state in states[len(rows) :]:
             rows.append(self._state_row(state))
 

@@ -122,9 +122,7 @@ class EventStream:
         counts = self.counts
         if kind in ("clear", "clear_swap"):
             self._hold["cleared"] = self._hold.get("cleared", 0) + 1
-            counts["max_ptes_cleared_per_hold"] = max(
-                counts["max_ptes_cleared_per_hold"], self._hold["cleared"]
-            )
+            counts["max_ptes_cleared_per_hold"] = max(counts["max_ptes_cleared_per_hold"], self._hold["cleared"])
         elif kind == "rmap":
             counts[f"{args[2]}_rmaps"] += 1
             if args[2] == "delayed":

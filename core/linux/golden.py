@@ -96,9 +96,7 @@ def _parse(path: Path, number: int, line: str) -> Case:
         if key not in case:
             raise GoldenError(f"{path}, line {number}: key {key!r} is missing")
         if not isinstance(case[key], kind):
-            raise GoldenError(
-                f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {case[key]!r:.60}"
-            )
+            raise GoldenError(f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {case[key]!r:.60}")
     return case
 
 
@@ -125,7 +123,9 @@ def _first_difference(case: Case, stream: EventStream) -> str:
         more, who = (expected, "missing") if len(expected) > at else (got, "unexpected")
         return f"event {at}: {who} {json.dumps(more[at])}"
     if stream.lines != case["raw_lines"] or stream.digest() != case["raw_sha256"]:
-        return f"raw stream: {stream.lines} lines, {stream.digest()}; expected {case['raw_lines']}, {case['raw_sha256']}"
+        return (
+            f"raw stream: {stream.lines} lines, {stream.digest()}; expected {case['raw_lines']}, {case['raw_sha256']}"
+        )
     for name, value in stream.summary().items():
         if case["summary"].get(name) != value:
             return f"summary {name}: expected {case['summary'].get(name)}, got {value}"
@@ -156,7 +156,8 @@ def replay(case: Case) -> EventStream:
             stream.emit(f"{op.event[1]}_alloc", value)
         elif value:
             stream.emit("resched")
-        return next(outcome for outcome in outcomes if outcome.value == value)
+        chosen: Outcome = next(outcome for outcome in outcomes if outcome.value == value)
+        return chosen
 
     run(unmap(mm, case, space, stream), space.cells, answer, emit)
     stream.run_rcu_callbacks()

@@ -68,9 +68,7 @@ def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
             elif kind != "none":
                 raise ValueError(f"unknown kind of page {kind!r}")
             if kind != "none" and count:
-                touched.update(
-                    range(addr // facts.ptes_per_table, (addr + count - 1) // facts.ptes_per_table + 1)
-                )
+                touched.update(range(addr // facts.ptes_per_table, (addr + count - 1) // facts.ptes_per_table + 1))
             addr += count
     _create_tables(space.cells, sorted(touched), facts.upper_entries)
     space.cells[PENDING] = int(case["nested"])

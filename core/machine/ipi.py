@@ -54,9 +54,7 @@ def send_ipis(task: Task, targets: Iterable[Cpu], request: FlushRequest) -> Op:
 def wait_ipis(task: Task, targets: Iterable[Cpu]) -> Op:
     """Wait until every CPU in `targets` has served the task's request."""
     cells = tuple(csd_cell(task.tid, cpu) for cpu in sorted(targets))
-    return Op(
-        "wait for IPIs", cells, (), lambda *reqs: [Outcome(None)] if all(r is None for r in reqs) else []
-    )
+    return Op("wait for IPIs", cells, (), lambda *reqs: [Outcome(None)] if all(r is None for r in reqs) else [])
 
 
 def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:

@@ -38,7 +38,7 @@ class Cell(NamedTuple):
     """A shared word: `array` names what it is, `index` which one; `nr` consecutive equal ones from there on."""
 
     array: str
-    index: Hashable = None
+    index: Hashable = None  # type: ignore[assignment]  # the field, not tuple.index()
     nr: int = 1
 
     def __str__(self) -> str:

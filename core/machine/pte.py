@@ -52,9 +52,7 @@ def ptep_get(addr: int) -> Op:
 def xchg_pte(addr: int, nr: int, event: tuple[object, ...] | None = None) -> Op:
     """Read and clear in one atomic step, so that no hardware dirty bit falls between (x86, arm64, riscv)."""
     cell = pte_cell(addr, nr)
-    return Op(
-        f"ptep_get_and_clear({addr})", (cell,), (cell,), lambda pte: [Outcome(pte, (None,))], event=event
-    )
+    return Op(f"ptep_get_and_clear({addr})", (cell,), (cell,), lambda pte: [Outcome(pte, (None,))], event=event)
 
 
 def set_pte(addr: int, pte: Entry, nr: int = 1, event: tuple[object, ...] | None = None) -> Op:

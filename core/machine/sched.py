@@ -9,7 +9,8 @@ the preemption model:
     full        after any operation, unless preempt_count says that a spinlock is held
 
 No step is added but where a task falls asleep on a held lock, where switching tasks means something to the
-architecture, and at a task's end, so a trace shows the program's own steps.  A preempted task keeps its place; nothing is fair: every choice the scheduler could make is explored.
+architecture, and at a task's end, so a trace shows the program's own steps.  A preempted task keeps its place; nothing
+is fair: every choice the scheduler could make is explored.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def run(
 ) -> Any:
     """Run `program`, reading and writing `cells` (every cell it reads must be there), and return its result.
 
-    `emit` gets the event of each operation that has one, as it happens.  Where the program is blocked, the operations of
-    the `environment` (an interrupt taken elsewhere) are done first.
+    `emit` gets the event of each operation that has one, as it happens.  Where the program is blocked, the
+    operations of the `environment` (an interrupt taken elsewhere) are done first.
     """
     value: Any = None
     while True:

@@ -120,9 +120,7 @@ def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
     return Op(f"speculative fill({addr})", (cell, pte_cell(addr)), (cell,), step)
 
 
-def invalidate(
-    cpus: Sequence[Cpu], addrs: Sequence[int], name: str, event: tuple[object, ...] | None = None
-) -> Op:
+def invalidate(cpus: Sequence[Cpu], addrs: Sequence[int], name: str, event: tuple[object, ...] | None = None) -> Op:
     """Forget `addrs` on all `cpus` in one step: a local instruction, or a broadcast that is complete at its end."""
     cells = tuple(tlb_cell(cpu, addr) for cpu in cpus for addr in addrs)
     return Op(name, (), cells, lambda: [Outcome(None, (None,) * len(cells))], event=event)

@@ -90,9 +90,7 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
                     await zap_swap_entry(addr, pte)
             addr += 1
         await hook.arch_leave_lazy_mmu_mode(mm=mm)
-        if (
-            force_flush
-        ):  # before the lock is dropped: nobody may find the entry gone and its page still written to
+        if force_flush:  # before the lock is dropped: nobody may find the entry gone and its page still written to
             await tlb_flush_mmu_tlbonly(tlb)
             await tlb_flush_rmaps(tlb, table)
         await pte_unlock(mm, table)

@@ -103,9 +103,7 @@ def pte_unlock(mm: Mm, addr: int) -> Op:
 
 def cond_resched() -> Op:
     """A voluntary reschedule point."""
-    return Op(
-        "cond_resched", (), (), lambda: [Outcome(None)], event=("cond_resched",), may_schedule="cond_resched"
-    )
+    return Op("cond_resched", (), (), lambda: [Outcome(None)], event=("cond_resched",), may_schedule="cond_resched")
 
 
 def need_resched(mm: Mm) -> Op:

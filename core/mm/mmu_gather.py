@@ -153,9 +153,7 @@ async def queue(tlb: MmuGather, slot: Slot) -> bool:
     batch = tlb.batches[tlb.active]
     batch.slots.append(slot)
     batch.nr += slot.nr
-    if batch.nr == batch.max and not await tlb_next_batch(tlb):
-        return True
-    return False
+    return batch.nr == batch.max and not await tlb_next_batch(tlb)
 
 
 async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
@@ -181,9 +179,7 @@ async def tlb_flush_rmap_batch(tlb: MmuGather, batch: Batch, addr: int) -> None:
     """One batch's. tlb_flush_rmap_batch()."""
     for slot in batch.slots:
         if encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP:
-            await page_remove_rmap(
-                tlb.mm, addr, page_to_pfn(encoded_page_ptr(slot.encoded)), slot.nr, "delayed"
-            )
+            await page_remove_rmap(tlb.mm, addr, page_to_pfn(encoded_page_ptr(slot.encoded)), slot.nr, "delayed")
 
 
 async def tlb_batch_pages_flush(tlb: MmuGather) -> None:

@@ -14,7 +14,7 @@ class Table(NamedTuple):
     """A page-table page: its level ('pte', 'pmd' or 'pud') and its number in that level."""
 
     level: str
-    index: int
+    index: int  # type: ignore[assignment]  # the field, not tuple.index()
 
 
 async def free_pages_and_swap_cache(pages: Sequence[tuple[int | Table, int]], entries: int) -> None:

@@ -26,9 +26,7 @@ def test_lost_update_has_a_shortest_trace_of_four_steps() -> None:
     verdict = check(model(increment_torn, increment_torn, finally_=(final("sum", lambda x: x == 2, X),)))
     assert verdict.violated == "sum"
     assert verdict.sentence == "sum does not hold."
-    assert [step.step for step in verdict.trace] == ["read x", "x = 1", "read x", "x = 1"] or len(
-        verdict.trace
-    ) == 4
+    assert [step.step for step in verdict.trace] == ["read x", "x = 1", "read x", "x = 1"] or len(verdict.trace) == 4
     assert verdict.trace[-1].changes in ((), (("x", "0", "1"),))
 
 
@@ -102,9 +100,7 @@ def test_machine_choices_are_all_explored() -> None:
     async def chooses() -> None:
         await write(X, await Op("coin", (), (), lambda: [Outcome(1), Outcome(2)]))
 
-    verdict = check(
-        model(chooses, sometimes=(final("two", lambda x: x == 2, X), final("one", lambda x: x == 1, X)))
-    )
+    verdict = check(model(chooses, sometimes=(final("two", lambda x: x == 2, X), final("one", lambda x: x == 1, X))))
     assert verdict.unreached == ()
 
 
@@ -121,7 +117,8 @@ def test_the_whole_space_is_counted_behind_violations() -> None:
     whole = check(model(increment_torn, increment_torn, finally_=(wrong,)), stop_at_violation=False)
     free = check(model(increment_torn, increment_torn))
     assert (whole.states, whole.transitions) == (free.states, free.transitions)
-    assert whole.states >= first.states and len(whole.trace) == len(first.trace)
+    assert whole.states >= first.states
+    assert len(whole.trace) == len(first.trace)
 
 
 def test_the_same_model_gives_the_same_verdict_to_the_letter() -> None:

@@ -70,9 +70,7 @@ def test_the_healthy_plugin_passes_what_the_mutants_fail() -> None:
 
 
 def test_every_required_scenario_of_the_foundation_kills_a_mutant() -> None:
-    killing = {s for _, _, scenarios in KILLS for s in scenarios} | {
-        s for f in CORE_KILLS.values() for s in f
-    }
+    killing = {s for _, _, scenarios in KILLS for s in scenarios} | {s for f in CORE_KILLS.values() for s in f}
     foundation = {
         *LOST,
         "dirty-bit-in-time",

@@ -1,4 +1,6 @@
-"""Two gathers on one mm: the second finds entries empty that the first has not flushed yet (56236a59556c, 99baac21e458).
+"""Two gathers on one mm: the second finds entries empty that the first has not flushed yet.
+
+Commits 56236a59556c, 99baac21e458.
 
 CPU0 user     CPU1 MADV_DONTNEED            CPU2 MADV_DONTNEED
 load: cached
