@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
     run.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what goes to stdout")
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
+    run.add_argument("--no-costs", action="store_true", help="judge only, count no workloads")
     run.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
     _limits(run)
     run.set_defaults(command=run_command)
@@ -170,7 +171,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
     with Progress(len(cells), sys.stderr) as progress, jobs.processes(arguments.jobs) as executor:
         results = list(jobs.run(cells, executor, progress.done, _patience(arguments)))
-    subjects, costs = _subjects(rows), _costs(rows)
+    subjects, costs = _subjects(rows), {} if arguments.no_costs else _costs(rows)
     settings = {"seed": SEED, "searcher": arguments.searcher, "bounds": _bounds(arguments)}
     report = document.document(subjects, results, costs, settings)
     texts = {
@@ -225,6 +226,8 @@ def _costs(rows: list[Row]) -> dict[str, dict[str, dict[str, int]]]:
 
     costs: dict[str, dict[str, dict[str, int]]] = {}
     for row in rows:
+        if row.problem:
+            continue
         try:
             arch = row.arch()
             costs[row.name] = {name: account(arch, row.era, workload) for name, workload in STANDARD.items()}

@@ -193,11 +193,11 @@ class ArchSpec:
 
     @hookspec
     async def pmd_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
-        """Program. The same one level up. pmd_free_tlb()."""
+        """Program. A table of the level above has been unhooked: as `pte_free_tlb`, one level up. pmd_free_tlb()."""
 
     @hookspec
     async def pud_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
-        """Program. The same two levels up. pud_free_tlb()."""
+        """Program. A table two levels above has been unhooked: as `pte_free_tlb`. pud_free_tlb()."""
 
     @hookspec
     def tlb_needs_table_invalidate(self) -> bool:  # type: ignore[empty-body]

@@ -41,6 +41,8 @@ class Cell:
 def judge_cell(cell: Cell) -> Result:
     """Set the architecture up, explore, and apply what its row declares."""
     scenario = SCENARIOS[cell.scenario]
+    if cell.row.problem:
+        return _error(cell, cell.row.problem)
     try:
         arch = cell.row.arch()
     except Exception as error:

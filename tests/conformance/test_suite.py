@@ -1,0 +1,72 @@
+"""The suite the way a third party runs it, on every shipped row; and its pinned counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from core.config import load
+from core.conformance import SCENARIOS, as_declared, expected, judge
+
+ROWS = {row.name: row for row in load(None)}
+
+PINNED = {
+    ("smp-6.1", "lost-dirty-dontneed"): ("fail", 28),
+    ("smp-6.1", "lost-dirty-munmap"): ("fail", 30),
+    ("smp-6.1", "lost-dirty-mmap-over"): ("fail", 29),
+    ("up", "lost-dirty-dontneed"): ("fail", 32),
+    ("up-preempt", "lost-dirty-dontneed"): ("fail", 30),
+}
+"""Verdict and length of a shortest trace."""
+
+STATES = {
+    ("smp-6.2-fix", "lost-dirty-dontneed"): (3785, 9401, 66),
+    ("smp-6.2-fix", "nested-gathers"): (3116, 9966, 33),
+    ("s390", "lost-dirty-dontneed"): (2783, 6597, 60),
+}
+"""States, transitions and depth of an exhaustive pass."""
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_is_as_declared(name: str) -> None:
+    row = ROWS[name]
+    arch = row.arch()
+    for scenario in SCENARIOS.values():
+        result = judge(arch, row.era, scenario)
+        if scenario.id in row.expect:
+            result = expected(result, row.expect[scenario.id])
+        assert as_declared(result), (scenario.id, result.verdict, result.reason)
+        assert result.exhaustive or result.violated or result.verdict == "unsupported"
+
+
+@pytest.mark.parametrize(("cell", "wanted"), PINNED.items())
+def test_pinned_traces(cell: tuple[str, str], wanted: tuple[str, int]) -> None:
+    row = ROWS[cell[0]]
+    result = judge(row.arch(), row.era, SCENARIOS[cell[1]])
+    assert (result.verdict, len(result.trace)) == wanted
+    assert len(result.trace) <= 35
+
+
+@pytest.mark.parametrize(("cell", "wanted"), STATES.items())
+def test_pinned_counts(cell: tuple[str, str], wanted: tuple[int, int, int]) -> None:
+    row = ROWS[cell[0]]
+    result = judge(row.arch(), row.era, SCENARIOS[cell[1]])
+    assert (result.states, result.transitions, result.depth) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arch", "status", "summary"),
+    [
+        ("smp-6.2-fix", 0, f"{len(SCENARIOS)} passed"),
+        ("tests.mutants.plugins:NoFlush", 1, "failed"),
+    ],
+)
+def test_pytest_pyargs(arch: str, status: int, summary: str) -> None:
+    """One test per scenario through the pytest plugin, as in a third party's CI."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "core.conformance"]
+    done = subprocess.run([*command, "--arch", arch], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert summary in done.stdout.splitlines()[-1]

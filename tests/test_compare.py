@@ -1,0 +1,189 @@
+"""The command line: what goes where, and the exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from core.compare import main
+from reports.document import schema
+
+PLUGINS = """
+import os, time
+from core.hookspecs import hookimpl
+from arch_plugins.generic import Smp
+
+class Raises(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        raise ValueError("no such luck")
+
+class Hangs(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        while True:
+            time.sleep(0.01)
+
+class Dies(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        os._exit(7)
+
+class Confused(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        await Seven()
+
+class Seven:
+    def __await__(self):
+        yield 7
+
+class Counts(Smp):
+    calls = 0
+    @hookimpl
+    def tlb_delay_rmap(self, tlb):
+        Counts.calls += 1
+        tlb.delayed_rmap = Counts.calls % 2 == 0
+        return Counts.calls % 2 == 0
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> str:
+    path = tmp_path / "wrong.py"
+    path.write_text(PLUGINS)
+    return str(path)
+
+
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    status = main([*argv, "--output", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_json_is_what_the_schema_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("--arch", "smp-6.1", "--arch", "s390", "--scenario", "lost-dirty-dontneed", "--format", "json")
+    status, out, err = run(tmp_path, capsys, *argv)
+    report = json.loads(out)
+    jsonschema.validate(report, schema())
+    assert (status, err) == (0, "")
+    assert [(r["architecture"], r["verdict"]) for r in report["results"]] == [("smp-6.1", "xfail"), ("s390", "pass")]
+    assert len(report["results"][0]["trace"]) == 28
+    assert {c["workload"] for c in report["costs"]} == {"page_fault3", "malloc_trim", "checkpoint"}
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
+    assert "## Correctness" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_any_number_of_jobs_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("--arch", "smp-6.1", "--arch", "up", "--scenario", "lost-dirty-munmap", "--format", "json")
+    texts = {run(tmp_path, capsys, *argv, "--jobs", jobs)[1] for jobs in ("1", "2", "5")}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("plugin", "reason"),
+    [
+        ("Raises", "raised ValueError: no such luck"),
+        ("Hangs", "without awaiting an operation"),
+        ("Dies", "its process died with exit status 7"),
+        ("Confused", "awaited 7, expected an operation"),
+    ],
+)
+def test_a_plugin_that_misbehaves_costs_its_own_cell(
+    plugin: str, reason: str, plugins: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--plugin", f"{plugins}:{plugin}", "--arch", "smp-6.2-fix", "--scenario", "use-after-free"]
+    if plugin in ("Dies", "Hangs"):
+        argv += ["--no-costs"]
+    status, out, _ = run(tmp_path, capsys, *argv, "--format", "json")
+    report = json.loads(out)
+    good, bad = report["results"]
+    assert (status, good["verdict"], bad["verdict"]) == (1, "pass", "error")
+    assert reason in bad["reason"]
+
+
+def test_a_plugin_that_mutates_itself_is_found_out(
+    plugins: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ("--plugin", f"{plugins}:Counts", "--scenario", "lost-dirty-dontneed", "--format", "json")
+    _, out, _ = run(tmp_path, capsys, *argv)
+    (result,) = json.loads(out)["results"]
+    assert result["verdict"] in ("error", "fail")
+    assert "again" in result["reason"]
+
+
+def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "a.toml"
+    good = '[[arch]]\nname = "good"\nplugin = "arch_plugins.generic:Smp"\n'
+    config.write_text(good + '[[arch]]\nname = "bad"\nplugin = "arch_plugins.generic:Smp"\nfacts = { bundle = -2 }\n')
+    argv = ("--config", str(config), "--scenario", "use-after-free", "--format", "json")
+    status, out, _ = run(tmp_path, capsys, *argv)
+    verdicts = {r["architecture"]: r for r in json.loads(out)["results"]}
+    assert (status, verdicts["good"]["verdict"], verdicts["bad"]["verdict"]) == (1, "pass", "error")
+    assert "facts.bundle: expected a number of at least 0, got -2" in verdicts["bad"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--arch", "vax"], "--arch vax: no such row; there are smp-6.1"),
+        (["--scenario", "nope"], "scenario nope: no such scenario; there are lost-dirty-dontneed"),
+        (["--config", "none.toml"], "none.toml: no such file"),
+        (["explain", "vax:X", "use-after-free"], "plugin vax:X: importing vax raised ModuleNotFoundError"),
+        (["golden", "none.gz"], "none.gz: no such file"),
+    ],
+)
+def test_usage_errors_are_one_line_and_status_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_number_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--jobs", "-3"])
+    assert caught.value.code == 2
+    assert "expected a number of at least 1, got '-3'" in capsys.readouterr().err
+
+
+def test_explain_shows_columns_and_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "smp-6.1", "lost-dirty-dontneed"]) == 0
+    out = capsys.readouterr().out
+    assert "CPU0 user" in out
+    assert "CPU2 writeback" in out
+    assert "no-lost-dirty: A store reached the page, yet neither" in out
+    assert main(["explain", "s390", "use-after-free"]) == 0
+    assert "pass: every interleaving explored" in capsys.readouterr().out
+
+
+def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "flush at PTE clear" in out
+    assert "nested-gathers" in out
+
+
+def test_golden_counts_in_its_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import gzip
+
+    public = Path(__file__).parent / "data" / "golden_public.jsonl.gz"
+    with gzip.open(public, "rt") as lines:
+        cases = [json.loads(line) for line in lines]
+    few = [c for c in cases if c["id"].startswith("multivma/") and c["kernel"] == "5df397dec7"][:3]
+    wrong = dict(few[0], raw_sha256="0" * 64)
+    unknown = dict(few[0], kernel="9.9")
+    path = tmp_path / "few.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(c) + "\n" for c in few).encode()))
+    assert main(["golden", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "3 equal, 0 different, 0 not modelled yet"
+    path.write_bytes(gzip.compress("".join(json.dumps(c) + "\n" for c in [*few, wrong, unknown]).encode()))
+    assert main(["golden", str(path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "raw stream" in lines[0]
+    assert lines[-2:] == ["kernel 9.9: not modelled yet: 1", "3 equal, 1 different, 1 not modelled yet"]
