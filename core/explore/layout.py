@@ -1,0 +1,63 @@
+"""Where each part of a global state lies in its words of 64 bits.
+
+A field is a thread's local state or a cell's value, as a small number.  No field straddles two words.  Bit 62 of the
+first word says that the place in the hash table is taken; bit 63 is never used, so that numbers stay positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TAKEN = 1 << 62
+FIRST_WORD_BITS = 62
+WORD_BITS = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`bits` bits at `shift` of word number `word`; none at all when only one value is known."""
+
+    word: int
+    shift: int
+    bits: int
+
+    @property
+    def mask(self) -> int:
+        """The field's bits, at the bottom."""
+        return (1 << self.bits) - 1
+
+    def get(self, words: Sequence[int]) -> int:
+        """The number in the field."""
+        return (words[self.word] >> self.shift) & self.mask
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One field for each thread, one for each cell, and how many words they take."""
+
+    threads: tuple[Field, ...]
+    cells: tuple[Field, ...]
+    words: int
+
+
+def width(count: int) -> int:
+    """Bits for the numbers below `count`."""
+    return (count - 1).bit_length() if count > 1 else 0
+
+
+def lay_out(threads: Sequence[int], cells: Sequence[int]) -> Layout:
+    """Fields for these widths in bits: the widest first, each in the first word with room for it."""
+    widths = [*threads, *cells]
+    free = [FIRST_WORD_BITS]
+    placed: dict[int, Field] = {}
+    for number in sorted(range(len(widths)), key=lambda i: (-widths[i], i)):
+        bits = widths[number]
+        word = next((w for w, room in enumerate(free) if room >= bits), len(free))
+        if word == len(free):
+            free.append(WORD_BITS)
+        capacity = FIRST_WORD_BITS if word == 0 else WORD_BITS
+        placed[number] = Field(word, capacity - free[word] if bits else 0, bits)
+        free[word] -= bits
+    fields = tuple(placed[number] for number in range(len(widths)))
+    return Layout(fields[: len(threads)], fields[len(threads) :], len(free))
