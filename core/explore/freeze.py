@@ -74,6 +74,10 @@ ITERATORS = {type(sample) for sample in _SAMPLES}
 """What tells its position by __reduce__."""
 
 
+HEAP_TYPE = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: without it a type is written in C, and its instances may hide anything."""
+
+
 def freeze(thing: Any) -> Hashable:
     """A hashable value that is equal for equal states, and only for those. Unfreezable if there is none."""
     return _Freezer().value(thing)
@@ -153,9 +157,12 @@ class _Freezer:
         if is_dataclass(thing):
             return tuple([self.value(getattr(thing, f.name)) for f in fields(thing)])
         state = getattr(thing, "__dict__", None)
+        for base in kind.__mro__[:-1]:
+            if not base.__flags__ & HEAP_TYPE or (state is None and "__slots__" not in vars(base)):
+                raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
+        if kind is object:
+            raise Unfreezable("a bare object()")
         slots = [s for c in kind.__mro__ for s in getattr(c, "__slots__", ()) if s not in ("__dict__", "__weakref__")]
-        if state is None and not slots and "__init__" in vars(kind):
-            raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
         own = [(s, self.value(getattr(thing, s))) for s in slots if hasattr(thing, s)]
         return (tuple(own), tuple([(k, self.value(v)) for k, v in (state or {}).items()]))
 

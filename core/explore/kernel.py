@@ -31,7 +31,7 @@ types = numba.types
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Positions in `control`.
-NEXT, LEVEL_END, COUNT, EDGES, BUFFERED, DRAINED, QUIET, PAUSE_AT, SOURCE, LIMIT, REDUCED = range(11)
+NEXT, LEVEL_END, COUNT, EDGES, BUFFERED, DRAINED, QUIET, PAUSE_AT, SOURCE, LIMIT = range(10)
 CONTROL_SIZE = 16
 
 # Why `expand` came back.
@@ -55,7 +55,7 @@ def compiled(function: F) -> F:
 
 def inlined(function: F) -> F:
     """The same for a helper that is always made part of its caller."""
-    return cast(F, numba.njit(cache=True, inline="always")(function))
+    return cast(F, numba.njit(cache=True, forceinline=True, boundscheck=False)(function))
 
 
 @extending.intrinsic  # type: ignore[untyped-decorator,misc]
@@ -153,7 +153,7 @@ def look(
 @compiled
 def expand(
     words: Any, control: Any, states: Any, table: Any, threads: Any, running: int, row_of: Any, rows: Any,
-    reads: Any, child: Any, lists: Any, clears: Any, sets: Any, flags: Any, props: Any, buffer: Any, notes: Any,
+    reads: Any, child: Any, lists: Any, keeps: Any, sets: Any, flags: Any, props: Any, buffer: Any, notes: Any,
     found: Any,
 ) -> int:  # fmt: skip
     """Expand states from control[NEXT] to control[LEVEL_END]; return why it stops."""
@@ -188,7 +188,7 @@ def expand(
                     differs = False
                     for k in range(count):
                         old = states[at + k]
-                        new = (old & clears[move * count + k]) | sets[move * count + k]
+                        new = (old & keeps[move * count + k]) | sets[move * count + k]
                         buffer[to + k] = new
                         differs |= new != old
                     moved |= differs
@@ -217,11 +217,13 @@ def expand(
             flag = notes[drained, 0]
             if flag != 0 and not quiet:
                 control[SOURCE] = notes[drained, 1]
-                why = DEADLOCK if flag == DEADLOCK_FLAG else VIOLATED_STEP
                 leave = True
-                notes[drained, 0] = 0 if flag != DEADLOCK_FLAG else DEADLOCK_FLAG
                 if flag == DEADLOCK_FLAG:
+                    why = DEADLOCK
                     drained += 1
+                else:
+                    why = VIOLATED_STEP
+                    notes[drained, 0] = 0  # told once; the step itself comes when the search goes on
                 break
             if flag == DEADLOCK_FLAG:
                 drained += 1
@@ -266,6 +268,14 @@ def rehash(words: Any, states: Any, states_found: int, table: Any) -> None:
 
 
 @compiled
+def place_again(words: Any, buffer: Any, buffered: int, notes: Any, table: Any) -> None:
+    """The table has another size: find the places of what is in the buffer anew."""
+    count = len(words)
+    for number in range(buffered):
+        notes[number, 2] = slot_of(words, buffer, number * count, table.size // count - 1)
+
+
+@compiled
 def misses(
     words: Any, first: int, end: int, states: Any, threads: Any, row_of: Any, rows: Any, reads: Any, child: Any,
     wanted: Any,
@@ -305,7 +315,7 @@ def misses(
 @compiled
 def predecessor(
     words: Any, first: int, end: int, target: int, states: Any, threads: Any, row_of: Any, rows: Any, reads: Any,
-    child: Any, lists: Any, clears: Any, sets: Any,
+    child: Any, lists: Any, keeps: Any, sets: Any,
 ) -> int:  # fmt: skip
     """The first state in first..end with a move to state number `target`; -1 if there is none."""
     count = len(words)
@@ -322,7 +332,7 @@ def predecessor(
             for move in range(lists[leaf], lists[leaf + 1]):
                 same = True
                 for k in range(count):
-                    new = (states[at + k] & clears[move * count + k]) | sets[move * count + k]
+                    new = (states[at + k] & keeps[move * count + k]) | sets[move * count + k]
                     same &= new == states[goal + k]
                 if same:
                     return number

@@ -7,8 +7,8 @@ the model, outcome by outcome; so the first violation found is a shortest one, a
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
+from core.explore.found import Found, first_violation
 from core.explore.model import Limits, Model, Property
 from core.explore.tables import Move, Tables
 
@@ -17,21 +17,6 @@ CHECK_EVERY = 1 << 10
 
 BYTES_PER_STATE = 200
 """What a state costs here, measured: its bytes object, the dictionary entry, the list entries."""
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search found. `path` leads to the violation: (thread or daemon number, move), from the start."""
-
-    violated: str = ""
-    sentence: str = ""
-    path: list[tuple[int, Move]] = field(default_factory=list)
-    states: int = 0
-    transitions: int = 0
-    depth: int = 0
-    exhaustive: bool = True
-    bounds: str = ""
-    reached: set[str] = field(default_factory=set)
 
 
 class Search:
@@ -163,14 +148,8 @@ class Search:
     def _violation(self, name: str, at: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
         """Remember the first violation; True if the search stops at it."""
         if not self.found.violated:
-            assertion, _, message = name.partition(": ")
-            name = assertion if assertion == "assertion" else name
-            self.found.violated = name
-            self.found.sentence = sentence or self.model.sentences.get(name, "") or message or _SENTENCES.get(name, "")
+            first_violation(self.found, self.model, name, sentence, self.stop)
             self.found.path = [*self._path(at), *([last] if last else [])]
-            if self.stop:
-                self.found.exhaustive = False
-                self.found.bounds = "stopped at the violation"
         return self.stop
 
     def _path(self, at: int) -> list[tuple[int, Move]]:
@@ -197,9 +176,3 @@ class Search:
         frontier = len(self.states) - at
         self.found.bounds = f"{what}; depth {self.found.depth} completed, {frontier} states on the frontier"
         return True
-
-
-_SENTENCES = {
-    "deadlock": "Some thread has not ended, and none can take a step.",
-    "assertion": "An assertion in a program failed.",
-}

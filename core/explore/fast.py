@@ -1,0 +1,359 @@
+"""The compiled searcher: the reference's breadth-first search with its inner loops in machine code.
+
+States, edges, depth and traces are those of the reference, to the letter: the order in which states are found is the
+same, and the way back to a state takes the first predecessor in that order.
+
+Python is asked only for what is not known yet.  The loops leave at the first state that lacks an answer, all holes in
+the rest of the level are collected, `Tables` learns them, and the loops go on.  When a value or a local state no longer
+fits its field, the layout is widened and the states found so far are translated; the search goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from core.explore import kernel
+from core.explore.found import Found, first_violation
+from core.explore.layout import TAKEN, Layout, lay_out, width
+from core.explore.model import Limits, Property
+from core.explore.numeric import numpy
+from core.explore.packed import LayoutFull, Packed
+from core.explore.tables import Move, Tables
+
+np = numpy()
+
+FULL = 0.6
+"""How full the hash table may get."""
+
+PAUSE = 1 << 17
+"""New states between two looks at the clock: some hundredths of a second."""
+
+WANTED = 1 << 12
+
+
+class FastSearch:
+    """One search in machine code."""
+
+    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool) -> None:
+        self.tables, self.limits, self.stop = tables, limits, stop_at_violation
+        self.model = tables.model
+        self.found = Found()
+        self.sometimes = list(self.model.sometimes)
+        self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+        self.control = np.zeros(kernel.CONTROL_SIZE, np.int64)
+        self.levels = [0]
+        for prop in (*self.model.always, *self.model.finally_, *self.model.sometimes):
+            tables.reads(prop)
+        self._translate(self._layout(None))
+        words = self.packed.layout.words
+        self.states = np.zeros((1 << 14) * words, np.int64)
+        self.table = np.zeros((1 << 15) * words, np.int64)
+        self._room()
+
+    # What the arrays are, and how they grow.
+
+    def _layout(self, before: Layout | None) -> Layout:
+        """Room for everything known; a field of `before` that is too small gets twice what is known."""
+        threads = [len(rows) for rows in self.tables.rows]
+        cells = [len(values) for values in self.tables.values]
+        if before is None:
+            return lay_out([width(n) for n in threads], [width(n) for n in cells])
+        old_cells = [*[f.bits for f in before.cells], *[0] * (len(cells) - len(before.cells))]
+        return lay_out(
+            [_widened(n, f.bits) for n, f in zip(threads, before.threads, strict=True)],
+            [_widened(n, bits) for n, bits in zip(cells, old_cells, strict=True)],
+        )
+
+    def _translate(self, layout: Layout) -> None:
+        """Make the arrays for `layout`."""
+        self.packed = Packed(self.tables, layout)
+        model = self.model
+        watched = [
+            *[(p, kernel.ALWAYS) for p in model.always],
+            *[(p, kernel.FINALLY) for p in model.finally_],
+            *[(p, kernel.SOMETIMES) for p in self.sometimes],
+        ]
+        self.watched: list[Property] = [prop for prop, _ in watched]
+        self.packed.watch(watched)
+        self.found_rows = np.zeros(len(self.packed.threads), np.int64)
+        self.buffer = np.zeros(0, np.int64)
+        self._buffer()
+
+    def _buffer(self) -> None:
+        need = (kernel.BATCH + self.packed.most_moves()) * self.packed.layout.words
+        if self.buffer.size < need:
+            self.buffer = np.zeros(need, np.int64)
+            self.notes = np.zeros((need, 3), np.int64)
+
+    def _room(self) -> None:
+        """How many states fit."""
+        words = self.packed.layout.words
+        self.control[kernel.LIMIT] = min(self.states.size, int(self.table.size * FULL)) // words
+
+    def _grow(self) -> bool:
+        """Make room for more states. False if the memory allowed does not suffice."""
+        words, count = self.packed.layout.words, int(self.control[kernel.COUNT])
+        need = count + len(self.notes)
+        states, table = self.states.size, self.table.size
+        while states < need * words:
+            states = states * 3 // 2
+        while int(table * FULL) < need * words:
+            table *= 2
+        if self.limits.max_memory is not None and 8 * (states + table) > self.limits.max_memory:
+            return False
+        if states != self.states.size:
+            self.states = _resized(self.states, states)
+        if table != self.table.size:
+            self._rehash(table)
+        self._room()
+        return True
+
+    def _rehash(self, size: int) -> None:
+        words, buffered = self.packed.words, int(self.control[kernel.BUFFERED])
+        self.table = np.zeros(0, np.int64)
+        self.table = np.zeros(size, np.int64)
+        kernel.rehash(words, self.states, int(self.control[kernel.COUNT]), self.table)
+        kernel.place_again(words, self.buffer, buffered, self.notes, self.table)
+
+    def _widen(self) -> None:
+        """A number did not fit: translate everything into a wider layout."""
+        while True:
+            before = self.packed
+            try:
+                self._translate(self._layout(before.layout))
+                break
+            except LayoutFull:  # pragma: no cover - the layout has just been made for all that is known
+                continue
+        after, count = self.packed.layout, int(self.control[kernel.COUNT])
+        old = self.states[: count * before.layout.words].reshape(count, before.layout.words)
+        states = np.zeros(len(self.states) // before.layout.words * after.words, np.int64)
+        new = states.reshape(-1, after.words)
+        new[:count, 0] = TAKEN
+        pairs = [
+            *zip(before.layout.threads, after.threads, strict=True),
+            *zip(before.layout.cells, after.cells, strict=False),
+        ]
+        for source, target in pairs:
+            if source.bits:
+                new[:count, target.word] |= ((old[:, source.word] >> source.shift) & source.mask) << target.shift
+        self.states = states
+        self._rehash(self.table.size // before.layout.words * after.words)
+        self._room()
+
+    # The search.
+
+    def run(self) -> Found:
+        """Search until everything is seen, a violation is found, or a limit is hit."""
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            self._bound("interrupted")
+        self.found.states = int(self.control[kernel.COUNT])
+        self.found.transitions = int(self.control[kernel.EDGES])
+        self.found.reached |= {p.name for p, row in self._ticked() if not row}
+        return self.found
+
+    def _ticked(self) -> list[tuple[Property, bool]]:
+        active = self.packed.props[:, 2].tolist()
+        sometimes = {id(p) for p in self.sometimes}
+        return [(p, bool(a)) for p, a in zip(self.watched, active, strict=True) if id(p) in sometimes]
+
+    def _run(self) -> None:
+        self.states[0] = TAKEN
+        self.control[kernel.COUNT] = 1
+        self._rehash(self.table.size)
+        if self._look(0):
+            return
+        while self.control[kernel.NEXT] < self.control[kernel.COUNT]:
+            self.control[kernel.LEVEL_END] = self.control[kernel.COUNT]
+            self.levels.append(int(self.control[kernel.COUNT]))
+            if self._level():
+                return
+            self.found.depth += 1
+        self.found.depth -= 1
+
+    def _level(self) -> bool:
+        """Expand one level. True if the search is over."""
+        while True:
+            why = self._step()
+            if why == kernel.DONE:
+                return self._limited()
+            if why == kernel.MISS:
+                self._learn()
+            elif why == kernel.GROW:
+                if not self._grow():
+                    return self._bound(f"{self.limits.max_memory} bytes of memory")
+            elif self._said(why) or self._limited():
+                return True
+
+    def _said(self, why: int) -> bool:
+        """Deal with a state or step that has something to say. True if the search is over."""
+        source = int(self.control[kernel.SOURCE])
+        if why == kernel.LOOK:
+            return self._look(int(self.control[kernel.COUNT]) - 1)
+        if why == kernel.DEADLOCK:
+            return self._violation("deadlock", source, None)
+        if why == kernel.VIOLATED_STEP:
+            for agent, move in self._successors(self._words(source)):
+                if move.violated:
+                    return self._violation(move.violated, source, (agent, move))
+        return False
+
+    def _step(self) -> int:
+        packed, states = self.packed, int(self.control[kernel.COUNT])
+        pause = states + PAUSE
+        if self.limits.max_states is not None:
+            pause = min(pause, max(self.limits.max_states, states + 1))
+        self.control[kernel.PAUSE_AT] = pause
+        return int(
+            kernel.expand(
+                packed.words, self.control, self.states, self.table, packed.threads, packed.running,
+                packed.row_of, packed.rows.array, packed.reads.array, packed.child.array, packed.lists.array,
+                packed.keeps.array, packed.sets.array, packed.flags.array, packed.props, self.buffer, self.notes,
+                self.found_rows,
+            )
+        )  # fmt: skip
+
+    def _learn(self) -> None:
+        """Learn what the rest of the level lacks."""
+        packed, wanted = self.packed, np.zeros((WANTED, 2), np.int64)
+        first, end = int(self.control[kernel.NEXT]), int(self.control[kernel.LEVEL_END])
+        holes = kernel.misses(
+            packed.words, first, end, self.states, packed.threads, packed.row_of, packed.rows.array,
+            packed.reads.array, packed.child.array, wanted,
+        )  # fmt: skip
+        full = False
+        for state, agent in wanted[:holes].tolist():
+            full |= self._ask(agent, self._words(state))
+        if full:
+            self._widen()
+        self._buffer()
+
+    def _ask(self, agent: int, words: Sequence[int]) -> bool:
+        """Learn what an agent does in a state. True if the layout has no room for it."""
+        packed, tables = self.packed, self.tables
+        locals_, cells = packed.unpack(words)
+        row = tables.rows[agent][locals_[agent]] if agent < packed.running else tables.daemons[agent - packed.running]
+        assert row is not None
+        values = tuple([cells[c] for c in row.reads])
+        moves = row.moves.get(values)
+        if moves is None:
+            moves = self._moves(agent, locals_, values)
+        number = packed.row_of[packed.threads[agent, 3] + (locals_[agent] if agent < packed.running else 0)]
+        try:
+            packed.grow()
+            packed.add_moves(agent, int(number), values, moves)
+        except LayoutFull:
+            return True
+        return False
+
+    def _moves(self, agent: int, locals_: Sequence[int], values: tuple[int, ...]) -> tuple[Move, ...]:
+        tables = self.tables
+        if agent < len(locals_):
+            row = tables.rows[agent][locals_[agent]]
+            assert row is not None
+            return tables.moves(agent, locals_[agent], row, values)
+        number = agent - len(locals_)
+        return tables.daemon_moves(self.model.daemons[number], tables.daemons[number], values)
+
+    def _words(self, state: int) -> list[int]:
+        words = self.packed.layout.words
+        return [int(w) for w in self.states[state * words : (state + 1) * words]]
+
+    def _successors(self, words: Sequence[int]) -> list[tuple[int, Move]]:
+        """All moves in a state, in order."""
+        locals_, cells = self.packed.unpack(words)
+        rows = [self.tables.rows[t][n] for t, n in enumerate(locals_)] + list(self.tables.daemons)
+        found = []
+        for agent, row in enumerate(rows):
+            if row is not None:
+                values = tuple([cells[c] for c in row.reads])
+                moves = row.moves.get(values)
+                found += [(agent, m) for m in (self._moves(agent, locals_, values) if moves is None else moves)]
+        return found
+
+    def _after(self, words: Sequence[int], agent: int, move: Move) -> list[int]:
+        new = list(words)
+        layout = self.packed.layout
+        changes = [(layout.cells[c], v) for c, v in move.writes]
+        if agent < self.packed.running:
+            changes.append((layout.threads[agent], move.after))
+        for field, value in changes:
+            new[field.word] = (new[field.word] & ~(field.mask << field.shift)) | (value << field.shift)
+        return new
+
+    # What is said about a state.
+
+    def _look(self, state: int) -> bool:
+        """Look at a new state as the reference does, learning properties. True if the search is over."""
+        locals_, cells = self.packed.unpack(self._words(state))
+        over = False
+        quiet = bool(self.control[kernel.QUIET])
+        for thread, local in enumerate(locals_):
+            message = self.tables.asserts(thread, local)
+            if message and not quiet and self._violation("assertion", state, None, message):
+                return True
+        ended = all(self.tables.rows[t][n] is None for t, n in enumerate(locals_))
+        for number, prop in enumerate(self.watched):
+            row, kind, active = self.packed.props[number].tolist()
+            if not active or (kind == kernel.FINALLY and not ended):
+                continue
+            reads = self.tables.reads(prop)
+            values = tuple([cells[c] for c in reads])
+            holds = self.tables.holds(prop, reads, values)
+            self.packed.add_property(row, values, holds)
+            if kind == kernel.SOMETIMES:
+                if holds:
+                    self.packed.props[number, 2] = 0
+            elif not holds and not over:
+                over = self._violation(prop.name, state, None, prop.sentence)
+        return over
+
+    def _violation(self, name: str, state: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
+        if not self.found.violated:
+            first_violation(self.found, self.model, name, sentence, self.stop)
+            self.found.path = [*self._path(state), *([last] if last else [])]
+            self.control[kernel.QUIET] = 0 if self.stop else 1
+        return self.stop
+
+    def _path(self, state: int) -> list[tuple[int, Move]]:
+        path = []
+        packed = self.packed
+        level = max(n for n, first in enumerate([0, *self.levels[1:]]) if first <= state)
+        starts = [0, *self.levels[1:]]
+        while level:
+            before = kernel.predecessor(
+                packed.words, starts[level - 1], starts[level], state, self.states, packed.threads, packed.row_of,
+                packed.rows.array, packed.reads.array, packed.child.array, packed.lists.array, packed.keeps.array,
+                packed.sets.array,
+            )  # fmt: skip
+            target, words = self._words(state), self._words(before)
+            path.append(next(s for s in self._successors(words) if self._after(words, *s) == target))
+            state, level = before, level - 1
+        return path[::-1]
+
+    def _limited(self) -> bool:
+        if self.limits.max_states is not None and self.control[kernel.COUNT] >= self.limits.max_states:
+            return self._bound(f"{self.limits.max_states} states")
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return self._bound(f"{self.limits.timeout:g} seconds")
+        return False
+
+    def _bound(self, what: str) -> bool:
+        frontier = int(self.control[kernel.COUNT] - self.control[kernel.NEXT])
+        self.found.exhaustive = False
+        self.found.bounds = f"{what}; depth {self.found.depth} completed, {frontier} states on the frontier"
+        return True
+
+
+def _widened(known: int, bits: int) -> int:
+    """Bits for `known` numbers in a field of `bits`: those, or room for twice as many if they do not fit."""
+    return bits if width(known) <= bits else width(2 * known)
+
+
+def _resized(array: Any, size: int) -> Any:
+    """`array` with another size, without a copy where the system can do that."""
+    array.resize(size, refcheck=False)
+    return array

@@ -1,0 +1,39 @@
+"""What a search found, whichever searcher it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.explore.model import Model
+from core.explore.tables import Move
+
+
+@dataclass(slots=True)
+class Found:
+    """`path` leads to the violation: (number of the thread or daemon, move), from the start."""
+
+    violated: str = ""
+    sentence: str = ""
+    path: list[tuple[int, Move]] = field(default_factory=list)
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    exhaustive: bool = True
+    bounds: str = ""
+    reached: set[str] = field(default_factory=set)
+
+
+SENTENCES = {
+    "deadlock": "Some thread has not ended, and none can take a step.",
+    "assertion": "An assertion in a program failed.",
+}
+
+
+def first_violation(found: Found, model: Model, name: str, sentence: str, stop: bool) -> None:
+    """Note the name and the sentence of the first violation; an assertion in a step is 'assertion: message'."""
+    assertion, _, message = name.partition(": ")
+    found.violated = name = assertion if assertion == "assertion" else name
+    found.sentence = sentence or model.sentences.get(name, "") or message or SENTENCES.get(name, "")
+    if stop:
+        found.exhaustive = False
+        found.bounds = "stopped at the violation"
