@@ -1,0 +1,21 @@
+"""An architecture without a range flush: every flush is one of the whole mm, on every CPU that may have entries."""
+
+from arch_plugins.generic import Smp, flush_by_ipi
+from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import FlushRequest
+
+
+class Allways(Smp):
+    """MMU_GATHER_NO_RANGE, and a page flush that is one of everything too."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(no_range=True, family="synchronous IPI, no ranges", sources=("include/asm-generic/tlb.h",))
+
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        await flush_by_ipi(mm, FlushRequest())
+
+    @hookimpl
+    async def flush_tlb_page(self, mm, addr):
+        await flush_by_ipi(mm, FlushRequest())

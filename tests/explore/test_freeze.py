@@ -1,0 +1,90 @@
+"""Which suspended coroutines are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from core.explore.freeze import Unfreezable, freeze
+from tests.explore.programs import X, add, read
+
+
+def suspended(program: Any, *answers: Any) -> Coroutine[Any, Any, Any]:
+    coroutine: Coroutine[Any, Any, Any] = program()
+    value = None
+    for answer in (*answers, None):
+        coroutine.send(value)
+        value = answer
+    return coroutine
+
+
+async def keeps() -> None:
+    kept = await read(X)
+    await add(X)
+    await add(X)
+    del kept
+
+
+async def nests() -> None:
+    for number in (1, 2):
+        await inner(number)
+
+
+async def inner(number: int) -> None:
+    await add(X)
+    await read(X)
+
+
+@pytest.mark.parametrize(
+    ("program", "left", "right", "same"),
+    [
+        (keeps, (3,), (3,), True),
+        (keeps, (3,), (4,), False),
+        (keeps, (3,), (3, None), False),
+        (nests, (None,), (None,), True),
+        (nests, (None,), (None, 5), False),
+        (nests, (None, 5, None), (None,), False),
+        (nests, (None, 5, None), (None, 6, None), True),
+    ],
+)
+def test_frames_go_by_position_locals_and_stack(program: Any, left: Any, right: Any, same: bool) -> None:
+    one, two = suspended(program, *left), suspended(program, *right)
+    assert (freeze(one) == freeze(two)) is same
+    one.close()
+    two.close()
+
+
+def test_sharing_is_part_of_the_state() -> None:
+    shared: list[int] = []
+    assert freeze([shared, shared]) != freeze([[], []])
+    assert freeze([[], []]) == freeze([[], []])
+
+
+def test_closures_go_by_contents() -> None:
+    def adder(n: int) -> Any:
+        return lambda x: x + n
+
+    assert freeze(adder(1)) == freeze(adder(1))
+    assert freeze(adder(1)) != freeze(adder(2))
+
+
+def test_iterators_go_by_position() -> None:
+    def after(steps: int) -> Any:
+        iterator = iter([1, 2, 3])
+        for _ in range(steps):
+            next(iterator)
+        return iterator
+
+    assert freeze(after(1)) == freeze(after(1))
+    assert freeze(after(1)) != freeze(after(2))
+
+
+def test_true_is_not_one() -> None:
+    assert freeze((True,)) != freeze((1,))
+
+
+def test_what_cannot_be_seen_is_refused() -> None:
+    with pytest.raises(Unfreezable):
+        freeze(memoryview(b"x"))
