@@ -1,0 +1,203 @@
+"""The power of the suite: mutants made from the programs, and which of them the scenarios kill.
+
+A mutant is an operator applied to one kind of operation wherever a program awaits it, in the plugin's code and in the
+core's alike: it works on the stream of operations, so nothing is written by hand and nothing is left out.  Kinds are
+operations by name with their numbers taken out ("unlock ptl[N]"), as they turn up when the suite is run unmutated.
+
+    drop     the operation is not done; the program goes on as if it had been
+    late     it is done after the next one
+    twice    it is done again at once
+    short    a flush leaves out the last page of its range
+    deaf     an interrupt is not sent to the last of its CPUs, nor waited for
+    hopeful  a failed allocation is taken for success
+
+Operations of user code are left alone: they are the victim, not the policy.  A mutant is killed by a scenario that
+fails on it, or that can no longer reach its window, or in which a program raises where it did not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.arch import Arch
+from core.conformance.scenario import Scenario
+from core.explore import ExploreError, Limits, Model, Thread, check
+from core.explore.model import Program
+from core.explore.reference import Search
+from core.explore.tables import Tables
+from core.machine.ipi import FlushRequest
+from core.machine.op import Op, Outcome
+from core.mm.era import Era
+
+LIMITS = Limits(max_states=200_000)
+"""A mutant may make a model endless; a search that hits this has killed nothing."""
+
+USER = ("store(", "load(")
+OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One operator on one kind of operation."""
+
+    operator: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.operator}: {self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Autopsy:
+    """What became of a mutant. `killers` are the scenarios that noticed it."""
+
+    mutant: Mutant
+    killers: tuple[str, ...]
+
+
+def kind_of(op: Op) -> str:
+    """The operation's name without its numbers."""
+    return re.sub(r"\d+", "N", op.name)
+
+
+def kinds(arch: Arch, era: Era, scenarios: Sequence[Scenario]) -> dict[str, Op]:
+    """Every kind of operation that the unmutated suite awaits, in order of appearance, with an example."""
+    found: dict[str, Op] = {}
+    for scenario in scenarios:
+        tables = Tables(scenario.build(arch, era))
+        Search(tables, LIMITS, True).run()
+        for automaton in tables.automata:
+            for state in automaton.states:
+                if state.op is not None and not state.op.name.startswith(USER):
+                    found.setdefault(kind_of(state.op), state.op)
+    return found
+
+
+def mutants(found: dict[str, Op]) -> list[Mutant]:
+    """Every operator on every kind of operation that it changes."""
+    return [Mutant(name, kind) for kind, op in found.items() for name in OPERATORS if _changes(name, op)]
+
+
+def _changes(operator: str, op: Op) -> bool:
+    written = {cell.array for cell in op.writes} - {"running", "last_ran"}
+    read = {cell.array for cell in op.reads}
+    if operator == "hopeful":
+        return op.event is not None and op.event[0] == "ask" and op.event[1] != "resched"
+    if operator == "short":
+        return bool(written & {"csd", "tlb"})
+    if operator == "deaf":
+        return "csd" in written | read
+    return bool(written) or (operator == "drop" and "csd" in read)
+
+
+def autopsies(arch: Arch, era: Era, scenarios: Sequence[Scenario]) -> Iterator[Autopsy]:
+    """Run every mutant through the scenarios."""
+    for mutant in mutants(kinds(arch, era, scenarios)):
+        killers = [s.id for s in scenarios if kills(s, arch, era, mutant)]
+        yield Autopsy(mutant, tuple(killers))
+
+
+def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:
+    """Does the scenario notice the mutant?"""
+    model = infected(scenario.build(arch, era), mutant)
+    try:
+        verdict = check(model, limits=LIMITS)
+    except ExploreError:
+        return True
+    return bool(verdict.violated or (verdict.exhaustive and verdict.unreached))
+
+
+def infected(model: Model, mutant: Mutant) -> Model:
+    """The model with the mutant in every program."""
+    return replace(model, threads=tuple(replace(t, program=_infect(t, mutant)) for t in model.threads))
+
+
+def _infect(thread: Thread, mutant: Mutant) -> Program:
+    return lambda: mutated(thread.program(), mutant)
+
+
+async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant) -> Any:
+    """Run `program` with the operator applied to each operation of the mutant's kind."""
+    change = _CHANGES.get(mutant.operator)
+    held: Op | None = None  # put off by 'late'
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            if held is not None:
+                await held
+            return stop.value
+        hit = kind_of(op) == mutant.kind
+        if hit and change is not None:
+            value = await change(op)
+        elif hit and mutant.operator == "twice":
+            await op
+            value = await op
+        elif hit and mutant.operator == "late" and held is None:
+            held, value = op, None
+        else:
+            value = await op
+            if held is not None and not op.silent:
+                await held
+                held = None
+
+
+def dropped(op: Op) -> Op:
+    """Not done: nothing is written and nothing is waited for."""
+
+    def step(*values: Any) -> list[Outcome]:
+        return [Outcome(outcome.value) for outcome in op.step(*values)][:1] or [Outcome(None)]
+
+    return Op(op.name, op.reads, (), step, event=op.event)
+
+
+def shortened(op: Op) -> Op:
+    """Without the last page of the range, or the last entry."""
+    if any(cell.array == "csd" for cell in op.writes):
+        return _rewritten(op, _one_page_less)
+    if not op.writes or op.writes[-1].array != "tlb":
+        return op
+    return Op(op.name, op.reads, op.writes[:-1], lambda *v: [o._replace(written=o.written[:-1]) for o in op.step(*v)])
+
+
+def _one_page_less(value: Any) -> Any:
+    if not isinstance(value, FlushRequest):
+        return value
+    return FlushRequest(value.start, value.end - 1) if value.end is not None else FlushRequest(1, 1 << 40)
+
+
+def deafened(op: Op) -> Op:
+    """The last CPU is forgotten, by the sending and by the waiting."""
+    if op.writes:
+        return Op(
+            op.name, op.reads, op.writes[:-1], lambda *v: [o._replace(written=o.written[:-1]) for o in op.step(*v)]
+        )
+    return Op(op.name, op.reads[:-1], (), lambda *v: op.step(*v, None))
+
+
+def hopeful(op: Op) -> Op:
+    """Whatever the allocator says, the answer is taken for a page."""
+    return _answered(op, True)
+
+
+def _answered(op: Op, value: Any) -> Op:
+    return Op(op.name, op.reads, op.writes, lambda *v: [o._replace(value=value) for o in op.step(*v)], event=op.event)
+
+
+def _rewritten(op: Op, change: Callable[[Any], Any]) -> Op:
+    def step(*values: Any) -> list[Outcome]:
+        return [o._replace(written=tuple(map(change, o.written))) for o in op.step(*values)]
+
+    return Op(op.name, op.reads, op.writes, step, event=op.event)
+
+
+_CHANGES: dict[str, Callable[[Op], Op]] = {
+    "drop": dropped,
+    "short": shortened,
+    "deaf": deafened,
+    "hopeful": hopeful,
+}
