@@ -16,6 +16,7 @@ from typing import Any
 from core.arch import PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
 from core.conformance import SCENARIOS, Result, as_declared, judge
+from core.conformance.exhibit import Exhibit
 from core.explore import Limits
 from core.explore.check import SEED
 from core.explore.text import columns
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-COMMANDS = ("run", "list", "explain", "golden")
+COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants")
 
 
 def _with_default(argv: list[str]) -> list[str]:
@@ -88,11 +89,21 @@ def parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=list_command)
 
     explain = commands.add_parser("explain", help="show a counterexample, one column per CPU")
-    explain.add_argument("arch", metavar="ARCH", help="a row of arches.toml, or a plugin")
-    explain.add_argument("scenario", metavar="SCENARIO")
+    explain.add_argument("arch", metavar="ARCH", help="a row of arches.toml, a plugin, or the id of a historic bug")
+    explain.add_argument("scenario", metavar="SCENARIO", nargs="?", default="")
     _selection(explain, arch=False)
     _limits(explain)
     explain.set_defaults(command=explain_command)
+
+    bugs = commands.add_parser("bugs", help="the museum of historic bugs: each found, and its fix proved")
+    bugs.add_argument("ids", nargs="*", metavar="ID", help="only these")
+    _limits(bugs)
+    bugs.set_defaults(command=bugs_command)
+
+    mutants = commands.add_parser("mutants", help="the power of the suite: mutants, and what kills them")
+    mutants.add_argument("arch", nargs="?", default="smp-6.2-fix", metavar="ARCH")
+    _selection(mutants, arch=False)
+    mutants.set_defaults(command=mutants_command)
 
     golden = commands.add_parser("golden", help="replay traces of the kernel's own gather and zap code")
     golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -261,6 +272,8 @@ def explain_command(arguments: argparse.Namespace) -> int:
     """The shortest counterexample of one cell; exit status 0 if there is none."""
     from core.conformance.choose import choose
 
+    if not arguments.scenario:
+        return _explain_bug(arguments)
     scenario = SCENARIOS[scenario_of(arguments.scenario)]
     choice = choose(arguments.arch, arguments.era, arguments.config)
     result = judge(choice.arch, choice.era, scenario, limits=_limits_of(arguments), searcher=arguments.searcher)
@@ -277,6 +290,65 @@ def explanation(result: Result, title: str, origin: str) -> str:
     how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"
     told = {"pass": f"pass: {how}", "bounded": how}.get(result.verdict, f"{result.verdict}: {result.reason}")
     return "\n".join([*head, f"{told}; {searched}" if result.states else told])
+
+
+def _explain_bug(arguments: argparse.Namespace) -> int:
+    from core.conformance import museum
+
+    exhibit = _exhibit(arguments.arch)
+    showing = museum.show(exhibit, _limits_of(arguments), arguments.searcher)
+    print(f"{exhibit.id}: {exhibit.wrong}")
+    print(explanation(showing.bug, exhibit.scenario.title, exhibit.commit))
+    print()
+    print(explanation(showing.fixed, exhibit.scenario.title, exhibit.commit))
+    return 0 if showing.holds else 1
+
+
+def _exhibit(identity: str) -> Exhibit:
+    from core.conformance import museum
+
+    exhibit = museum.find(identity)
+    if exhibit is None:
+        known = ", ".join(e.id for e in museum.EXHIBITS)
+        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or one of the museum's bugs: {known}")
+    return exhibit
+
+
+def bugs_command(arguments: argparse.Namespace) -> int:
+    """The museum; exit status 1 if a bug is not found or its fix is not proved."""
+    from core.conformance import museum
+    from reports import tables
+
+    exhibits = [_exhibit(identity) for identity in arguments.ids] or museum.EXHIBITS
+    showings = [museum.show(exhibit, _limits_of(arguments), arguments.searcher) for exhibit in exhibits]
+    print(tables.museum(showings))
+    red = sum(showing.holds for showing in showings)
+    print(f"{red} of {len(showings)} bugs are found, and proved absent without them")
+    return 0 if red == len(showings) else 1
+
+
+def mutants_command(arguments: argparse.Namespace) -> int:
+    """Every mutant with its killers, and the rate; exit status 1 if one survives that is not argued away."""
+    from core.conformance import mutate
+    from core.conformance.choose import choose
+    from core.conformance.equivalent import why
+
+    choice = choose(arguments.arch, arguments.era, arguments.config)
+    killed, survived, equivalent = 0, 0, 0
+    for autopsy in mutate.autopsies(choice.arch, choice.era, list(SCENARIOS.values())):
+        reason = why(autopsy.mutant)
+        if autopsy.killers:
+            killed += 1
+            print(f"killed      {autopsy.mutant}: {', '.join(autopsy.killers)}")
+        elif reason:
+            equivalent += 1
+            print(f"equivalent  {autopsy.mutant}: {reason}")
+        else:
+            survived += 1
+            print(f"SURVIVED    {autopsy.mutant}")
+    rate = 100 * killed / max(killed + survived, 1)
+    print(f"{killed} killed, {survived} survived, {equivalent} equivalent: {rate:.1f} % of the others killed")
+    return 1 if survived else 0
 
 
 def golden_command(arguments: argparse.Namespace) -> int:

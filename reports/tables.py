@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
+
+from core.conformance.museum import Showing
 
 LEGEND = (
     "pass: no violation in any reachable state. fail(n): a violation, shortest trace of n steps. "
@@ -36,6 +38,19 @@ def costs(report: Mapping[str, Any], style: str) -> str:
     for cost in report["costs"]:
         rows.append([cost["architecture"], cost["workload"], *[cost["counts"][c] for c in COST_COLUMNS]])
     return tabulate(rows, ["architecture", "workload", *COST_COLUMNS], tablefmt=style)
+
+
+def museum(showings: Sequence[Showing]) -> str:
+    """One row per historic bug: found with it, proved without it."""
+    rows = []
+    for showing in showings:
+        exhibit, bug, fixed = showing.exhibit, showing.bug, showing.fixed
+        found = f"{bug.verdict}({len(bug.trace)})" if bug.trace else bug.verdict
+        rows.append([exhibit.id, exhibit.commit, exhibit.cve, exhibit.wrong, found, fixed.verdict, fixed.states])
+    headers = ["bug", "fixed by", "CVE", "what goes wrong", "with it", "without", "states"]
+    return tabulate(
+        rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 16, 60] + [None] * 3
+    )
 
 
 def problems(report: Mapping[str, Any]) -> str:

@@ -90,6 +90,8 @@ def _changes(operator: str, op: Op) -> bool:
         return bool(written & {"csd", "tlb"})
     if operator == "deaf":
         return "csd" in written | read
+    if operator == "twice":  # storing the same value again changes nothing
+        return bool(written & read)
     return bool(written) or (operator == "drop" and "csd" in read)
 
 
@@ -161,7 +163,14 @@ def shortened(op: Op) -> Op:
         return _rewritten(op, _one_page_less)
     if not op.writes or op.writes[-1].array != "tlb":
         return op
-    return Op(op.name, op.reads, op.writes[:-1], lambda *v: [o._replace(written=o.written[:-1]) for o in op.step(*v)])
+    return _without_last_write(op)
+
+
+def _without_last_write(op: Op) -> Op:
+    def step(*values: Any) -> list[Outcome]:
+        return [o._replace(written=o.written[:-1]) for o in op.step(*values)]
+
+    return Op(op.name, op.reads, op.writes[:-1], step)
 
 
 def _one_page_less(value: Any) -> Any:

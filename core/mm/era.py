@@ -24,6 +24,11 @@ class Era:
         """Whether the change of `commit` is in."""
         return commit not in self.lacks
 
+    @property
+    def delays_rmap(self) -> bool:
+        """Whether an architecture may put rmap removals off."""
+        return self.delayed_rmap and self.has("5df397dec7c4")
+
 
 ERAS = {
     era.name: era

@@ -108,7 +108,7 @@ async def zap_present_pte(tlb: MmuGather, addr: int) -> tuple[bool, bool]:
     tlb_flush_pte_range(tlb, addr, 1)
     if not mm.is_anon(page) and pte.dirty:
         await set_page_dirty(page)
-        if not mm.era.delayed_rmap:
+        if not mm.era.delays_rmap:
             force_flush = True  # 1cf35d47712d
         elif mm.hook.tlb_delay_rmap(tlb=tlb):
             force_flush = delay_rmap = True

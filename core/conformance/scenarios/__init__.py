@@ -1,8 +1,8 @@
-"""The scenarios, by id, in the order of the table."""
+"""The scenarios, by id, in the order of the table. A module may also have EXHIBITS (see core.conformance.museum)."""
 
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import gather, lost_dirty, nested, stale
 
-SCENARIOS: dict[str, Scenario] = {
-    scenario.id: scenario for module in (lost_dirty, stale, gather, nested) for scenario in module.SCENARIOS
-}
+MODULES = (lost_dirty, stale, gather, nested)
+
+SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

@@ -1,0 +1,59 @@
+"""The museum: every historic bug that the suite can show, in order of its id in the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from core.arch import Arch, load_object, set_up
+from core.conformance import scenarios
+from core.conformance.exhibit import Exhibit
+from core.conformance.judge import judge
+from core.conformance.verdict import Result
+from core.explore import Limits
+from core.mm.era import ERAS, Era
+
+
+def _order(exhibit: Exhibit) -> tuple[int, str]:
+    """B-09 before B-10, and variants in order behind their number."""
+    number = exhibit.id.removeprefix("B-")
+    digits = "".join(c for c in number if c.isdigit())
+    return int(digits or 0), number
+
+
+EXHIBITS: list[Exhibit] = sorted(
+    (exhibit for module in scenarios.MODULES for exhibit in getattr(module, "EXHIBITS", ())), key=_order
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """An exhibit judged twice: with its bug, and as the kernel is since."""
+
+    exhibit: Exhibit
+    bug: Result
+    fixed: Result
+
+    @property
+    def holds(self) -> bool:
+        """The bug is found, and the fix is proved."""
+        return self.bug.verdict == "fail" and bool(self.bug.trace) and self.fixed.verdict == "pass"
+
+
+def show(exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto") -> Showing:
+    """Judge `exhibit` with its bug and without."""
+    arch, era = subject(exhibit)
+    fixed = judge(arch, era, exhibit.scenario, limits=limits, searcher=searcher)
+    broken, old = exhibit.with_bug(arch, era)
+    bug = judge(broken, old, exhibit.scenario, limits=limits, searcher=searcher)
+    return Showing(exhibit, replace(bug, architecture=f"{exhibit.id} with the bug"), fixed)
+
+
+def subject(exhibit: Exhibit) -> tuple[Arch, Era]:
+    """The architecture and era that an exhibit is shown on."""
+    name = exhibit.plugin.rpartition(":")[2].lower()
+    return set_up(name, load_object(exhibit.plugin), exhibit.plugin), ERAS[exhibit.era]
+
+
+def find(identity: str) -> Exhibit | None:
+    """The exhibit with that id."""
+    return next((exhibit for exhibit in EXHIBITS if exhibit.id == identity), None)
