@@ -103,9 +103,7 @@ class Words:
         self.tlbs = range(1 if self.up else size.cpus)
         self.held: Hashable = me if self.up else True
 
-    def op(
-        self, name: str, reads: Sequence[Cell], writes: Sequence[Cell], step: Callable[..., list[Outcome]]
-    ) -> Op:
+    def op(self, name: str, reads: Sequence[Cell], writes: Sequence[Cell], step: Callable[..., list[Outcome]]) -> Op:
         """An operation that on UP also looks who holds the page-table lock."""
         if not self.up or PTL in reads:
             return Op(name, tuple(reads), tuple(writes), step)
@@ -127,9 +125,7 @@ class Words:
 
     def ptl_unlock(self) -> Op:
         held = self.held
-        return self.op(
-            "unlock PTL", (PTL,), (PTL,), lambda owner: [Outcome(None, (None,))] if owner == held else []
-        )
+        return self.op("unlock PTL", (PTL,), (PTL,), lambda owner: [Outcome(None, (None,))] if owner == held else [])
 
     def ipi_all(self, name: str, cell: Callable[[int], Cell], *also: tuple[Cell, Hashable]) -> Op:
         cells = [cell(cpu) for cpu in range(self.size.cpus)]

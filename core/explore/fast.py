@@ -30,6 +30,9 @@ FULL = 0.6
 PAUSE = 1 << 17
 """New states between two looks at the clock: some hundredths of a second."""
 
+QUICK = 1 << 24
+"""Below this size the table grows fourfold, because memory is not the worry and time is."""
+
 WANTED = 1 << 12
 
 
@@ -100,7 +103,7 @@ class FastSearch:
         while states < need * words:
             states = states * 3 // 2
         while int(table * FULL) < need * words:
-            table *= 2
+            table *= 4 if table < QUICK else 2
         if self.limits.max_memory is not None and 8 * (states + table) > self.limits.max_memory:
             return False
         if states != self.states.size:
@@ -289,7 +292,6 @@ class FastSearch:
     def _look(self, state: int) -> bool:
         """Look at a new state as the reference does, learning properties. True if the search is over."""
         locals_, cells = self.packed.unpack(self._words(state))
-        over = False
         quiet = bool(self.control[kernel.QUIET])
         for thread, local in enumerate(locals_):
             message = self.tables.asserts(thread, local)
@@ -307,9 +309,9 @@ class FastSearch:
             if kind == kernel.SOMETIMES:
                 if holds:
                     self.packed.props[number, 2] = 0
-            elif not holds and not over:
-                over = self._violation(prop.name, state, None, prop.sentence)
-        return over
+            elif not holds and not quiet and self._violation(prop.name, state, None, prop.sentence):
+                return True
+        return False
 
     def _violation(self, name: str, state: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
         if not self.found.violated:

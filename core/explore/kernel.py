@@ -20,13 +20,12 @@ state was expanded), to grow, and for a violation (the buffer keeps its place). 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from core.explore.numeric import numba as _numba
 
 numba = _numba()
-extending = numba.extending
-types = numba.types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,24 +47,30 @@ HASH_1 = -7046029254386353131  # 0x9E3779B97F4A7C15
 HASH_2 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 
 
+def _without_counts(**options: Any) -> Any:
+    """njit for code that only borrows its arrays: counting references to them would take half of the time."""
+    try:
+        return numba.njit(cache=True, boundscheck=False, _nrt=False, **options)
+    except (KeyError, TypeError):  # a numba without this option is only slower
+        return numba.njit(cache=True, boundscheck=False, **options)
+
+
 def compiled(function: F) -> F:
     """`function` as machine code, kept on disk for the next process."""
-    return cast(F, numba.njit(cache=True, nogil=True, boundscheck=False)(function))
+    return cast(F, _without_counts(nogil=True)(function))
 
 
 def inlined(function: F) -> F:
-    """The same for a helper that is always made part of its caller."""
-    return cast(F, numba.njit(cache=True, forceinline=True, boundscheck=False)(function))
+    """The same for a helper that is made part of its caller."""
+    return cast(F, _without_counts(forceinline=True)(function))
 
 
-@extending.intrinsic  # type: ignore[untyped-decorator,misc]
-def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of array[index] without waiting for it."""
+    ir: Any = import_module("llvmlite.ir")
+    cgutils: Any = import_module("numba.core.cgutils")
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        from llvmlite import ir  # type: ignore[import-untyped,import-not-found,unused-ignore]
-        from numba.core import cgutils  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
         struct = context.make_array(signature.args[0])(context, builder, arguments[0])
         item = builder.gep(struct.data, [arguments[1]])
         byte_pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -74,7 +79,10 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         builder.call(function, [builder.bitcast(item, byte_pointer), number(1), number(3), number(1)])
         return cgutils.get_null_value(ir.IntType(64))
 
-    return types.int64(array, index), code
+    return numba.types.int64(array, index), code
+
+
+prefetch = numba.extending.intrinsic(_prefetch)
 
 
 @inlined
@@ -89,7 +97,7 @@ def slot_of(words: Any, array: Any, at: int, mask: int) -> int:
 
 
 @inlined
-def insert(words: Any, array: Any, at: int, slot: int, table: Any, mask: int) -> bool:
+def insert(words: Any, array: Any, at: int, slot: int, table: Any, mask: int) -> Any:
     """Put the words at array[at] into the table. True if they were not there."""
     count = len(words)
     while True:
@@ -107,7 +115,7 @@ def insert(words: Any, array: Any, at: int, slot: int, table: Any, mask: int) ->
 
 
 @inlined
-def answer(row: int, array: Any, at: int, rows: Any, reads: Any, child: Any) -> int:
+def answer(row: int, array: Any, at: int, rows: Any, reads: Any, child: Any) -> Any:
     """The leaf of `row` for the state at array[at]; -1 if it is not known."""
     node = rows[row, 0]
     for r in range(rows[row, 1], rows[row, 2]):
@@ -118,7 +126,7 @@ def answer(row: int, array: Any, at: int, rows: Any, reads: Any, child: Any) -> 
 
 
 @inlined
-def pending(agent: int, threads: Any, row_of: Any, array: Any, at: int) -> int:
+def pending(agent: int, threads: Any, row_of: Any, array: Any, at: int) -> Any:
     """The row of an agent in the state at array[at]; negative if it has ended."""
     return row_of[threads[agent, 3] + ((array[at + threads[agent, 0]] >> threads[agent, 1]) & threads[agent, 2])]
 

@@ -22,8 +22,9 @@ BYTES_PER_STATE = 200
 class Search:
     """One search. Agents are the threads, then the daemons."""
 
-    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool) -> None:
+    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool, budget: int | None = None) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
+        self.budget, self.gave_up = budget, False
         self.model: Model = tables.model
         self.threads = len(tables.automata)
         self.found = Found()
@@ -34,7 +35,10 @@ class Search:
         self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
 
     def run(self) -> Found:
-        """Search until everything is seen, a violation is found, or a limit is hit."""
+        """Search until everything is seen, a violation is found, or a limit is hit.
+
+        With a budget of states it may instead give up (`gave_up`), for the other searcher to begin anew.
+        """
         try:
             self._run()
         except KeyboardInterrupt:
@@ -163,6 +167,9 @@ class Search:
 
     def _limited(self, level_end: int, at: int) -> bool:
         limits, states = self.limits, len(self.states)
+        if self.budget is not None and states > self.budget:
+            self.gave_up = True
+            return True
         if limits.max_states is not None and states >= limits.max_states:
             return self._bound(f"{limits.max_states} states", at)
         if limits.max_memory is not None and states * BYTES_PER_STATE > limits.max_memory:

@@ -19,9 +19,7 @@ CASES = [
 
 @pytest.mark.parametrize(("policy", "size", "counts"), CASES)
 def test_states_and_edges_are_those_of_other_tools(policy: str, size: Size, counts: tuple[int, int]) -> None:
-    verdict = check(
-        ladder(policy, size), searcher="reference", reductions=frozenset(), stop_at_violation=False
-    )
+    verdict = check(ladder(policy, size), searcher="reference", reductions=frozenset(), stop_at_violation=False)
     assert (verdict.states, verdict.transitions) == counts
     wanted = {"EARLY": "saved 0", "NOFLUSH": "use-after-free"}.get(policy, "")
     assert verdict.violated == wanted
