@@ -58,16 +58,21 @@ class FastSearch:
     # What the arrays are, and how they grow.
 
     def _layout(self, before: Layout | None) -> Layout:
-        """Room for everything known; a field of `before` that is too small gets twice what is known."""
+        """Room for everything known; a field of `before` that is too small gets room for twice as much.
+
+        Unless that takes another word: words cost more than translating once more.
+        """
         threads = [len(rows) for rows in self.tables.rows]
         cells = [len(values) for values in self.tables.values]
+        tight = lay_out([width(n) for n in threads], [width(n) for n in cells])
         if before is None:
-            return lay_out([width(n) for n in threads], [width(n) for n in cells])
+            return tight
         old_cells = [*[f.bits for f in before.cells], *[0] * (len(cells) - len(before.cells))]
-        return lay_out(
+        roomy = lay_out(
             [_widened(n, f.bits) for n, f in zip(threads, before.threads, strict=True)],
             [_widened(n, bits) for n, bits in zip(cells, old_cells, strict=True)],
         )
+        return tight if tight.words < roomy.words else roomy
 
     def _translate(self, layout: Layout) -> None:
         """Make the arrays for `layout`."""
