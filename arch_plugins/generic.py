@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest, send_ipis, wait_ipis
+from core.machine.op import Cpu
 from core.machine.pte import xchg_pte
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm, Vma, mm_cpumask
@@ -19,6 +20,8 @@ from core.mm.mmu_gather import (
     tlb_get_unmap_size,
     tlb_remove_table,
 )
+from core.mm.pgtable import pte_accessible
+from core.mm.reclaim import UnmapBatch
 from core.mm.swap import Table
 
 
@@ -37,13 +40,15 @@ class Generic:
     async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:
         """tlb_update_vma_flags(); a whole-mm gather does not look at VMAs."""
         if not tlb.fullmm:
-            tlb.vma_pfn = vma.pfn
+            tlb.vma_pfn = vma.pfn or (tlb.mm.era.flush_vmas_late and tlb.vma_pfn)
 
     @hookimpl
     async def tlb_end_vma(self, tlb: MmuGather, vma: Vma) -> None:
         """Flush at the VMA's end, unless ranges are merged; PFN mappings always: the core does not track their pages
-        (commit b67fbebd4cf9)."""
-        if not tlb.fullmm and (tlb.vma_pfn or not (tlb.mm.facts.merge_vmas or tlb.mm.facts.no_range)):
+        (commit b67fbebd4cf9), but see `Era.flush_vmas_late`."""
+        merged = tlb.mm.facts.merge_vmas or tlb.mm.facts.no_range
+        pfn = tlb.vma_pfn and not tlb.mm.era.flush_vmas_late
+        if not tlb.fullmm and (pfn or not merged):
             await tlb_flush_mmu_tlbonly(tlb)
 
     @hookimpl
@@ -62,7 +67,8 @@ class Generic:
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-        await mm.hook.flush_tlb_page(mm=mm, addr=addr)
+        if await pte_accessible(mm, pte):
+            await mm.hook.flush_tlb_page(mm=mm, addr=addr)
         return pte
 
     @hookimpl
@@ -110,6 +116,21 @@ class Generic:
         await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
 
     @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        """x86: remember which CPUs may have the entry."""
+        batch.cpus |= await mm_cpumask(mm)
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        """x86: flush everything on the CPUs remembered."""
+        cpus, batch.cpus = batch.cpus, frozenset()
+        await flush_cpus_by_ipi(mm, cpus, FlushRequest())
+
+    @hookimpl
+    async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
+        await mm.hook.flush_tlb_mm(mm=mm)
+
+    @hookimpl
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         adjust_range(tlb, addr, 1)
         tlb.cleared_pmds = tlb.freed_tables = True
@@ -137,8 +158,12 @@ async def flush_by_ipi(mm: Mm, request: FlushRequest) -> None:
 
     The order of smp_call_function_many_cond(): the local part runs while the others are on their way.
     """
+    await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
+
+
+async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:
+    """The same for any set of CPUs."""
     here = mm.task.cpu
-    cpus = await mm_cpumask(mm)
     others = sorted(cpu for cpu in cpus if cpu != here)
     if others:
         await send_ipis(mm.task, others, request)
@@ -155,5 +180,6 @@ class Smp:
     def arch_facts(self) -> Facts:
         return Facts(
             family="synchronous IPI to mm_cpumask",
+            capabilities=frozenset({"batched_unmap"}),
             sources=("include/asm-generic/tlb.h", "mm/mmu_gather.c", "mm/pgtable-generic.c"),
         )

@@ -17,9 +17,14 @@ COUNTED = {"clear", "clear_swap", "pte_flush", "set_dirty", "rmap", "free_now", 
 
 
 class EventStream:
-    """Collects events as they happen."""
+    """Collects events as they happen.
 
-    def __init__(self, gather: bool) -> None:
+    `arrays` says that a page freed at once is freed through an array of its own, and so counts as a call
+    (s390's __tlb_remove_folio_pages() since v6.9).
+    """
+
+    def __init__(self, gather: bool, arrays: bool = False) -> None:
+        self._arrays = arrays
         self.lines = 0
         self.queued: list[tuple[Table, ...]] = []
         self._hash = hashlib.sha256()
@@ -59,7 +64,7 @@ class EventStream:
         """One event, in the arguments of core/mm's logs."""
         self._count(kind, args)
         if kind in COUNTED:
-            self._item(kind, args)
+            self._items(kind, args)
             return
         self._open.clear()
         event = [kind, *self._barrier(kind, args)]
@@ -89,6 +94,15 @@ class EventStream:
     def _raw(self, event: list[Any]) -> None:
         self.lines += 1
         self._hash.update(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+    def _items(self, kind: str, args: tuple[Any, ...]) -> None:
+        """A run counts as its items, one by one."""
+        if kind == "table_free":
+            self._item(kind, args)
+            return
+        first, nr, *rest = args
+        for i in range(nr):
+            self._item(kind, (first + i, 1, *rest))
 
     def _item(self, kind: str, args: tuple[Any, ...]) -> None:
         if kind == "table_free":
@@ -144,6 +158,7 @@ class EventStream:
             )
             counts[made if args[0] else failed] += 1
         else:
+            counts["free_calls"] += kind == "free_now" and self._arrays
             name = {
                 "flush": "flushes",
                 "pte_flush": "pte_flushes",
@@ -152,7 +167,7 @@ class EventStream:
                 "set_dirty": "set_dirty_calls",
             }.get(kind)
             if name is not None:
-                counts[name] += 1
+                counts[name] += args[1] if kind == "free_now" else 1
         self._count_held()
 
     def _count_held(self) -> None:

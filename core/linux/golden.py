@@ -43,6 +43,7 @@ FIELDS = {
     "nested": bool,
     "free_tables": bool,
     "populate_all": bool,
+    "init_on_free": bool,
     "floor": int,
     "ceiling": int,
     "resched": list,
@@ -137,7 +138,7 @@ def replay(case: Case) -> EventStream:
     arch = architecture(case["config"])
     space = lay_out(case, arch.facts)
     mm = space.mm(arch, ERAS[case["kernel"]])
-    stream = EventStream(gather=arch.facts.gather)
+    stream = EventStream(arch.facts.gather, arrays=mm.era.folio_entries)
     script = Script(case["fail_allocs"], case["resched"])
 
     def emit(event: tuple[Any, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.arch import Arch
@@ -25,6 +25,16 @@ KINDS = {
 }
 """A present page's kind: (anonymous?, dirty?)."""
 
+FOLIO_KINDS = {
+    "folio_file_clean": (False, "none"),
+    "folio_file_dirty": (False, "all"),
+    "folio_file_head_dirty": (False, "head"),
+    "folio_file_tail_dirty": (False, "tail"),
+    "folio_anon_clean": (True, "none"),
+    "folio_anon_dirty": (True, "all"),
+}
+"""A run that is one large folio: (anonymous?, which of its entries are dirty)."""
+
 
 @dataclass
 class AddressSpace:
@@ -33,6 +43,8 @@ class AddressSpace:
     vmas: list[Vma]
     cells: Memory
     anon: list[bool]
+    folios: dict[int, tuple[int, int]] = field(default_factory=dict)
+    init_on_free: bool = False
 
     def mm(self, arch: Arch, era: Era) -> Mm:
         """The mm of the one task that runs; every choice of the machine is open, and scripted."""
@@ -43,13 +55,15 @@ class AddressSpace:
             ME,
             is_anon=self.anon.__getitem__,
             tables=True,
+            folio=lambda page: self.folios.get(page, (page, 1)),
+            init_on_free=self.init_on_free,
             choices=Choices(alloc_fails=True, resched=True),
         )
 
 
 def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
     """Build the address space of `case`. ValueError for a kind of page that is not known."""
-    space = AddressSpace([], Memory(), [])
+    space = AddressSpace([], Memory(), [], init_on_free=case["init_on_free"])
     touched: set[int] = set()
     swaps = 0
     for spec in case["vmas"]:
@@ -65,6 +79,8 @@ def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
                 swaps += count
             elif kind in KINDS:
                 _map(space, addr, count, *KINDS[kind])
+            elif kind in FOLIO_KINDS:
+                _map_folio(space, addr, count, *FOLIO_KINDS[kind])
             elif kind != "none":
                 raise ValueError(f"unknown kind of page {kind!r}")
             if kind != "none" and count:
@@ -81,6 +97,16 @@ def _map(space: AddressSpace, addr: int, count: int, anon: bool, dirty: bool) ->
     for i in range(count):
         space.cells[pte_cell(addr + i)] = Pte(first + i, True, dirty)
     space.anon.extend([anon] * count)
+
+
+def _map_folio(space: AddressSpace, addr: int, count: int, anon: bool, dirty: str) -> None:
+    first = len(space.anon)
+    _map(space, addr, count, anon, dirty == "all")
+    for i in range(count):
+        space.folios[first + i] = (first, count)
+    if count and dirty in ("head", "tail"):
+        at = 0 if dirty == "head" else count - 1
+        space.cells[pte_cell(addr + at)] = Pte(first + at, True, True)
 
 
 def _create_tables(cells: Memory, touched: list[int], upper_entries: int) -> None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 ENCODED_PAGE_BIT_DELAY_RMAP = 1
 """The page's rmap is removed only after the flush."""
 
+ENCODED_PAGE_BIT_NR_PAGES_NEXT = 2
+"""The next slot holds a number of pages (since v6.9)."""
+
 ENCODED_PAGE_BITS = 3
 
 SIZEOF_STRUCT_PAGE = 64

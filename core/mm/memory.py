@@ -16,7 +16,7 @@ from core.mm.mmu_gather import (
     tlb_flush_rmaps,
 )
 from core.mm.page import lock_page, set_page_dirty, unlock_page
-from core.mm.rmap import page_remove_rmap
+from core.mm.rmap import folio_remove_rmap_ptes
 from core.mm.swap import Table
 
 LEVELS = ("pmd", "pud", "p4d")
@@ -76,19 +76,20 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
         table = addr
         await hook.arch_enter_lazy_mmu_mode(mm=mm)
         while addr != end:
-            pte: Any = await ptep_get(addr)
-            if pte is not None:
-                if await need_resched(mm):
+            if mm.era.resched_first and await need_resched(mm):
+                break
+            addr, pte = await skip_none_ptes(addr, end)
+            if pte is None or (not mm.era.resched_first and await need_resched(mm)):
+                break
+            if isinstance(pte, Pte):
+                nr, forced, full = await zap_present_ptes(tlb, addr, end, pte)
+                force_flush |= forced or full
+                addr += nr
+                if full:
                     break
-                if isinstance(pte, Pte):
-                    forced, full = await zap_present_pte(tlb, addr)
-                    force_flush |= forced or full
-                    if full:
-                        addr += 1
-                        break
-                else:
-                    await zap_swap_entry(addr, pte)
-            addr += 1
+            else:
+                await zap_swap_entry(addr, pte)
+                addr += 1
         await hook.arch_leave_lazy_mmu_mode(mm=mm)
         if force_flush:  # before the lock is dropped: nobody may find the entry gone and its page still written to
             await tlb_flush_mmu_tlbonly(tlb)
@@ -100,22 +101,57 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
             await cond_resched()
 
 
-async def zap_present_pte(tlb: MmuGather, addr: int) -> tuple[bool, bool]:
-    """Take out one mapping under the page-table lock: (must the TLB be flushed under it?, is the gather full?)."""
+async def skip_none_ptes(addr: int, end: int) -> tuple[int, Any]:
+    """The first entry from `addr` that is not empty, and where it is; None, at `end`, if there is none."""
+    while addr != end:
+        pte = await ptep_get(addr)
+        if pte is not None:
+            return addr, pte
+        addr += 1
+    return end, None
+
+
+async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tuple[int, bool, bool]:
+    """Take out one mapping, or several of one large folio, under the page-table lock.
+
+    Returns how many, whether the TLB must be flushed under the lock, and whether the gather is full.
+    """
     mm = tlb.mm
-    pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=tlb.fullmm)
+    nr = await folio_pte_batch(mm, addr, pte, end - addr) if mm.era.folio_entries else 1
+    pte = await get_and_clear_full_ptes(mm, addr, nr, tlb.fullmm)
     page, force_flush, delay_rmap = pte.frame, False, False
-    tlb_flush_pte_range(tlb, addr, 1)
+    tlb_flush_pte_range(tlb, addr, nr)
     if not mm.is_anon(page) and pte.dirty:
-        await set_page_dirty(page)
+        await set_page_dirty(mm.folio(page)[0])
         if not mm.era.delays_rmap:
             force_flush = True  # 1cf35d47712d
         elif mm.hook.tlb_delay_rmap(tlb=tlb):
             force_flush = delay_rmap = True
     if not delay_rmap:
-        await page_remove_rmap(mm, addr, page, 1, "early")
-    full = await mm.hook.tlb_remove_page(tlb=tlb, page=page, nr=1, delay_rmap=delay_rmap)
-    return force_flush, full
+        await folio_remove_rmap_ptes(mm, addr, page, nr, "early")
+    full = await mm.hook.tlb_remove_page(tlb=tlb, page=page, nr=nr, delay_rmap=delay_rmap)
+    return nr, force_flush, full
+
+
+async def folio_pte_batch(mm: Mm, addr: int, pte: Pte, max_nr: int) -> int:
+    """How many entries from `addr` map consecutive pages of one folio, dirty or not; mm/internal.h."""
+    head, pages = mm.folio(pte.frame)
+    max_nr, nr = min(max_nr, head + pages - pte.frame), 1
+    while nr < max_nr:
+        other: Any = await ptep_get(addr + nr)
+        if not isinstance(other, Pte) or other.frame != pte.frame + nr:
+            break
+        nr += 1
+    return nr
+
+
+async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
+    """Clear `nr` entries; the first as it was, dirty if any was. include/linux/pgtable.h."""
+    first: Pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=full)
+    for i in range(1, nr):
+        other = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + i, nr=1, full=full)
+        first = first._replace(dirty=first.dirty or other.dirty)
+    return first
 
 
 def zap_swap_entry(addr: int, entry: Swap) -> Op:
@@ -131,6 +167,8 @@ async def free_pgtables(tlb: MmuGather, vmas: list[Vma], floor: int, ceiling: in
 
     `floor` and `ceiling` bound what the neighbours need; ceiling 0 is the top.  Nearby VMAs go in one call.
     """
+    if tlb.mm.era.flush_vmas_late and tlb.vma_pfn and not tlb.fullmm:
+        await tlb_flush_mmu_tlbonly(tlb)  # before the VMAs leave the file's tree; tlb_flush_vmas()
     at = 0
     while at < len(vmas):
         addr, last = vmas[at].start, at

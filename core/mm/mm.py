@@ -6,7 +6,8 @@ Data types
     Choices    which of the machine's free choices (allocation failure, need_resched) are open
 
 Cells of this module: ('ptl', table) the page-table lock of one table; ('vma', start) whether the VMA is still in
-the tree; ('tlb_flush_pending', None) mm->tlb_flush_pending; ('pmd', i), ('pud', i), ('p4d', i) upper entries.
+the tree; ('tlb_flush_pending', None) mm->tlb_flush_pending; ('tlb_flush_batched', None)
+mm->tlb_flush_batched; ('pmd', i), ('pud', i), ('p4d', i) upper entries.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from core.mm.era import Era
 
 @dataclass(frozen=True, slots=True)
 class Vma:
-    """vm_area_struct: pages `start` to `end` (exclusive); `pfn` is VM_PFNMAP or VM_MIXEDMAP."""
+    """vm_area_struct: pages `start` to `end` (exclusive); `pfn` is VM_PFNMAP or VM_MIXEDMAP, `uffd_wp` VM_UFFD_WP."""
 
     start: int
     end: int
     pfn: bool = False
+    uffd_wp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,12 @@ class Mm:
     addrs      the virtual pages that CPUs may have translations of
     mappings   where each page may be mapped: what an rmap walk visits
     cpus       mm_cpumask where it does not change; None reads it from its cell
+    folio      the folio of a page, as (first page, pages)
+    init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
     tables     tables come or go; otherwise walking down to one is no operation
     memcgs     pages are charged to cgroups, whose mapped pages are counted
+    reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
+    copies     the page that the allocator hands out when one is copied: page -> its copy
     """
 
     __shootdown_entity__ = True
@@ -64,6 +70,10 @@ class Mm:
     cpus: frozenset[Cpu] | None = frozenset()
     tables: bool = False
     memcgs: bool = False
+    reclaims: bool = False
+    copies: Mapping[int, int] = field(default_factory=dict)
+    folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)
+    init_on_free: bool = False
     choices: Choices = Choices()
 
     def on(self, task: Task) -> Mm:
@@ -122,14 +132,26 @@ PENDING = Cell("tlb_flush_pending")
 """mm->tlb_flush_pending: how many gathers are open; include/linux/mm_types.h:inc_tlb_flush_pending()."""
 
 
-def inc_tlb_flush_pending() -> Op:
-    """Ordered before the page-table changes by the page-table lock that follows."""
+def inc_tlb_flush_pending(mm: Mm) -> Op:
+    """Ordered before the page-table changes by the page-table lock that follows.
+
+    Before 16af97dc5a89 it was a flag: set_tlb_flush_pending().
+    """
+    if not mm.era.has("16af97dc5a89"):
+        return Op("set_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (1,))])
     return Op("inc_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n + 1,))])
 
 
-def dec_tlb_flush_pending() -> Op:
+def dec_tlb_flush_pending(mm: Mm) -> Op:
     """Only after the flush has completed."""
+    if not mm.era.has("16af97dc5a89"):
+        return Op("clear_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (0,))])
     return Op("dec_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n - 1,))])
+
+
+def mm_tlb_flush_pending() -> Op:
+    """Is a flush owed for what the caller sees under the page-table lock? mm_inline.h:mm_tlb_flush_pending()."""
+    return Op("mm_tlb_flush_pending", (PENDING,), (), lambda n: [Outcome(n > 0)])
 
 
 def mm_tlb_flush_nested() -> Op:

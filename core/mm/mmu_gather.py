@@ -9,7 +9,8 @@ put off past the page-table lock, so the walk over the delayed entries (`tlb_flu
 be short: only the last batches may hold delayed entries (`tlb_next_batch`).
 
 Data types
-    Batch(max, pages)         struct mmu_gather_batch: encoded page pointers, each with the length of its run
+    Slot(encoded, entries)    an encoded page pointer, or a run of them
+    Batch(max, nr, slots)     struct mmu_gather_batch
     Table(level, index)       a page-table page on its way out; it is queued like a page where tables are not RCU-freed
     MmuGather                 struct mmu_gather: lives in its program, changed only by it and by plain hooks
 """
@@ -21,6 +22,7 @@ from typing import NamedTuple
 
 from core.mm.encoded_page import (
     ENCODED_PAGE_BIT_DELAY_RMAP,
+    ENCODED_PAGE_BIT_NR_PAGES_NEXT,
     encode_page,
     encoded_page_flags,
     encoded_page_ptr,
@@ -36,7 +38,7 @@ from core.mm.mm import (
     log,
     mm_tlb_flush_nested,
 )
-from core.mm.rmap import page_remove_rmap
+from core.mm.rmap import folio_remove_rmap_ptes
 from core.mm.swap import Table, free_pages_and_swap_cache, free_table
 
 ALL_ONES = 2**64 - 1
@@ -49,16 +51,31 @@ MAX_NR_PAGES_PER_FREE = 512
 
 
 class Slot(NamedTuple):
-    """What one call of tlb_remove_page() queued: an encoded pointer and how many pages follow it, or a table."""
+    """What one call of tlb_remove_page() queued: `entries` equal entries, or a table.
+
+    The first one's pointer is `encoded`; the others follow it page by page.  An entry stands for `pages` pages of one
+    folio; if that is more than one it takes a second slot for their number.
+    """
 
     encoded: int
-    nr: int
+    entries: int
+    pages: int = 1
     table: Table | None = None
+
+    @property
+    def each(self) -> int:
+        """Slots that one entry takes."""
+        return 1 if self.pages == 1 else 2
+
+    @property
+    def nr(self) -> int:
+        """Slots that all of them take."""
+        return self.entries * self.each
 
 
 @dataclass
 class Batch:
-    """struct mmu_gather_batch: `nr` entries in use, of `max`."""
+    """struct mmu_gather_batch: `nr` slots in use, of `max`."""
 
     max: int
     nr: int = 0
@@ -149,16 +166,22 @@ async def tlb_next_batch(tlb: MmuGather) -> bool:
 
 
 async def queue(tlb: MmuGather, slot: Slot) -> bool:
-    """Append to the active batch; True when the gather is full (__tlb_remove_page_size())."""
+    """Append to the active batch; True when the gather is full (__tlb_remove_page_size()).
+
+    Where an entry may need two slots, a batch with one left is full.
+    """
     batch = tlb.batches[tlb.active]
     batch.slots.append(slot)
     batch.nr += slot.nr
-    return batch.nr == batch.max and not await tlb_next_batch(tlb)
+    full = batch.max - 1 if tlb.mm.era.folio_entries else batch.max
+    return batch.nr >= full and not await tlb_next_batch(tlb)
 
 
 async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-    """The generic tlb_remove_page: queue `nr` pages, which must fit the active batch."""
+    """The generic tlb_remove_page: `nr` pages of one folio as one entry, or, before v6.9, as `nr` entries."""
     flags = ENCODED_PAGE_BIT_DELAY_RMAP if delay_rmap else 0
+    if nr > 1 and tlb.mm.era.folio_entries:
+        return await queue(tlb, Slot(encode_page(page_pointer(page), flags | ENCODED_PAGE_BIT_NR_PAGES_NEXT), 1, nr))
     return await queue(tlb, Slot(encode_page(page_pointer(page), flags), nr))
 
 
@@ -179,38 +202,68 @@ async def tlb_flush_rmap_batch(tlb: MmuGather, batch: Batch, addr: int) -> None:
     """One batch's. tlb_flush_rmap_batch()."""
     for slot in batch.slots:
         if encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP:
-            await page_remove_rmap(tlb.mm, addr, page_to_pfn(encoded_page_ptr(slot.encoded)), slot.nr, "delayed")
+            await folio_remove_rmap_ptes(tlb.mm, addr, first_page(slot), slot.entries * slot.pages, "delayed")
 
 
 async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
-    """Free everything queued, at most 512 at a time; no lock is held and the flush has been done."""
+    """Free everything queued, a chunk at a time; no lock is held and the flush has been done."""
     for batch in tlb.batches:
         while batch.slots:
-            nr = min(MAX_NR_PAGES_PER_FREE, batch.nr)
+            nr = chunk(batch, by_pages=tlb.mm.era.folio_entries and tlb.mm.init_on_free)
             await free_pages_and_swap_cache(take(batch, nr), nr)
             await cond_resched()
     tlb.active = 0
 
 
+def chunk(batch: Batch, by_pages: bool) -> int:
+    """Slots that one call frees: 512 entries' worth, or as many as hold 512 pages; an entry is not cut in two.
+
+    __tlb_batch_free_encoded_pages().
+    """
+    if not by_pages:
+        return _slots_of(batch, MAX_NR_PAGES_PER_FREE)
+    slots = pages = 0
+    for slot in batch.slots:
+        entries = min(slot.entries, -(-(MAX_NR_PAGES_PER_FREE - pages) // slot.pages))
+        slots, pages = slots + entries * slot.each, pages + entries * slot.pages
+        if pages >= MAX_NR_PAGES_PER_FREE:
+            break
+    return slots
+
+
+def _slots_of(batch: Batch, most: int) -> int:
+    """The first `most` slots, and one more if that would leave a number of pages behind."""
+    slots = 0
+    for slot in batch.slots:
+        if slots + slot.nr >= most:
+            return slots + -(-(most - slots) // slot.each) * slot.each
+        slots += slot.nr
+    return slots
+
+
+def first_page(slot: Slot) -> int:
+    """The number of the first page of a slot."""
+    return page_to_pfn(encoded_page_ptr(slot.encoded))
+
+
 def take(batch: Batch, nr: int) -> list[tuple[int | Table, int]]:
-    """Remove the first `nr` entries of a batch: [(page or table, run length), ...]."""
+    """Remove the first `nr` slots of a batch: [(page or table, number of pages), ...]."""
     batch.nr -= nr
     taken: list[tuple[int | Table, int]] = []
     for at, slot in enumerate(batch.slots):
-        page = page_to_pfn(encoded_page_ptr(slot.encoded))
-        here = min(slot.nr, nr)
-        taken.append((page if slot.table is None else slot.table, here))
-        nr -= here
+        entries = min(slot.entries, nr // slot.each)
+        taken.append((first_page(slot) if slot.table is None else slot.table, entries * slot.pages))
+        nr -= entries * slot.each
         if not nr:
-            rest = [_behind(slot, page, here)] if here < slot.nr else []
-            batch.slots[: at + 1] = rest
+            batch.slots[: at + 1] = [_behind(slot, entries)] if entries < slot.entries else []
             break
     return taken
 
 
-def _behind(slot: Slot, page: int, nr: int) -> Slot:
-    """What is left of a run after its first `nr` pages."""
-    return Slot(encode_page(page_pointer(page + nr), encoded_page_flags(slot.encoded)), slot.nr - nr)
+def _behind(slot: Slot, entries: int) -> Slot:
+    """What is left of a slot after its first `entries`."""
+    pointer = page_pointer(first_page(slot) + entries * slot.pages)
+    return slot._replace(encoded=encode_page(pointer, encoded_page_flags(slot.encoded)), entries=slot.entries - entries)
 
 
 # ---- tables --------------------------------------------------------------------------------------------------
@@ -219,7 +272,7 @@ def _behind(slot: Slot, page: int, nr: int) -> Slot:
 async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
     """Queue a page-table page: like any page, or in an RCU batch of its own where lockless walkers need it."""
     if not tlb.mm.facts.rcu_table_free:
-        if await queue(tlb, Slot(0, 1, table)):
+        if await queue(tlb, Slot(0, 1, table=table)):
             await tlb_flush_mmu(tlb)
         return
     if tlb.tables is None:
@@ -292,7 +345,7 @@ async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
     """Open a gather; `fullmm` promises that nobody runs on the mm any more."""
     tlb = MmuGather(mm, fullmm, [Batch(mm.facts.bundle)])
     reset_range(tlb)
-    await inc_tlb_flush_pending()
+    await inc_tlb_flush_pending(mm)
     return tlb
 
 
@@ -310,4 +363,4 @@ async def tlb_finish_mmu(tlb: MmuGather) -> None:
     for _ in tlb.batches[1:]:
         await log("batch_free")
     del tlb.batches[1:]
-    await dec_tlb_flush_pending()
+    await dec_tlb_flush_pending(tlb.mm)

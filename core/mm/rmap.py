@@ -29,12 +29,18 @@ def file_mapped_cell(memcg: str) -> Cell:
     return Cell("NR_FILE_MAPPED", memcg)
 
 
-async def page_remove_rmap(mm: Mm, addr: int, page: int, nr: int, when: str) -> None:
-    """Forget that `nr` pages from `page` are mapped from `addr` on; their page-table lock is held.
+async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: str) -> None:
+    """Forget one mapping of each of `nr` pages from `page` on; the page-table lock of `addr` is held.
 
     `when` is 'early' (as the entry is cleared) or 'delayed' (after the flush), for the log.
     """
-    last = await _dec_mapcount(mm, addr, page, nr, when)
+    for i in range(nr):
+        await page_remove_rmap(mm, addr, page + i, when)
+
+
+async def page_remove_rmap(mm: Mm, addr: int, page: int, when: str) -> None:
+    """Forget one mapping of one page; the page-table lock of `addr` is held."""
+    last = await _dec_mapcount(mm, addr, page, 1, when)
     if last and mm.memcgs:
         memcg = await folio_memcg(page)
         await mod_file_mapped(memcg, -1)
