@@ -188,6 +188,26 @@ class ArchSpec:
         """Program. Forget one page on every CPU; the page-table lock is held. cachetlb.rst."""
 
     @hookspec
+    async def arch_tlbbatch_add_pending(self, mm: Any, batch: Any, addr: int) -> None:
+        """Program. Reclaim has cleared the entry of `addr` and puts its flush off; the page-table lock is held.
+
+        Only with the capability batched_unmap (CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH).  Remembers in `batch`
+        (`batch.cpus`) what arch_tlbbatch_flush() will have to reach, or starts the flush without waiting for it.
+        """
+
+    @hookspec
+    async def arch_tlbbatch_flush(self, mm: Any, batch: Any) -> None:
+        """Program. Forget everything that was added to `batch`, on every CPU, and empty it; no lock is held but
+        perhaps a folio's.  On return no CPU may use any of these entries: their pages are freed next."""
+
+    @hookspec
+    async def arch_flush_tlb_batched_pending(self, mm: Any) -> None:
+        """Program. Somebody relies on the entries that a reclaimer has cleared; the page-table lock is held.
+
+        On return no CPU may use an entry of this mm that was added to any task's batch before the call.
+        """
+
+    @hookspec
     async def pte_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
         """Program. A page table has been unhooked: track the range and queue `table`. pte_free_tlb()."""
 

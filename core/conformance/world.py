@@ -37,18 +37,20 @@ Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 class World:
     """One model under construction.
 
-    mapped      what is mapped at the start: virtual page -> entry
+    mapped      what is mapped at the start: virtual page -> entry, None where something will be
     anon        pages that are anonymous; the others are pages of a shared file
     geometry    facts replaced for the sake of a small model (batch sizes), by name
+    more        further fields of `Mm`, by name
     """
 
     arch: Arch
     era: Era
-    mapped: Mapping[int, Pte]
+    mapped: Mapping[int, Pte | None]
     anon: frozenset[int] = frozenset()
     choices: Choices = Choices()
     memcgs: bool = False
     geometry: Mapping[str, int] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory = Memory()
@@ -108,8 +110,9 @@ class World:
     def _mm(self) -> Mm:
         mappings: dict[int, list[int]] = {}
         for addr, pte in sorted(self.mapped.items()):
-            mappings.setdefault(pte.frame, []).append(addr)
-        return Mm(
+            if pte is not None:
+                mappings.setdefault(pte.frame, []).append(addr)
+        mm = Mm(
             self.facts,
             self.era,
             self.arch.hook,
@@ -121,6 +124,7 @@ class World:
             memcgs=self.memcgs,
             choices=self.choices,
         )
+        return replace(mm, **self.more)
 
     def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
         mm = nobody.on(task)

@@ -24,6 +24,7 @@ INITIAL: dict[str, Hashable] = {
     "mmap_lock": (),
     "vma": True,
     "tlb_flush_pending": 0,
+    "tlb_flush_batched": (0, 0),
     "mm_cpumask": frozenset(),
     "pmd": None,
     "pud": None,

@@ -1,8 +1,10 @@
 """Page-table entries: their values, and the words that read and write one or a run of equal ones.
 
 Data types
-    Pte(frame, write, dirty)   a present entry
+    Pte(frame, write, dirty)   a present entry; `uffd_wp` marks one that userfaultfd has write-protected
     Swap(offset)               a non-present swap entry
+    ProtNone(frame, ...)       present for the kernel, and for no access: PROT_NONE, or a NUMA hint
+    Migration(frame, write)    non-present: the page is being moved, whoever faults waits
     None                       an empty entry
 
 A run of `nr` entries is a stretch whose flags are equal and whose frames (or offsets) are consecutive; only the
@@ -22,9 +24,11 @@ class Pte(NamedTuple):
     frame: int
     write: bool = True
     dirty: bool = False
+    uffd_wp: bool = False
 
     def __str__(self) -> str:
-        return f"page{self.frame}:{'rw' if self.write else 'ro'}{',dirty' if self.dirty else ''}"
+        flags = f"{',dirty' if self.dirty else ''}{',uffd-wp' if self.uffd_wp else ''}"
+        return f"page{self.frame}:{'rw' if self.write else 'ro'}{flags}"
 
 
 class Swap(NamedTuple):
@@ -36,7 +40,29 @@ class Swap(NamedTuple):
         return f"swap{self.offset}"
 
 
-Entry = Pte | Swap | None
+class ProtNone(NamedTuple):
+    """pte_protnone(): the walker faults on it; `write` and `dirty` are what comes back with the access."""
+
+    frame: int
+    write: bool
+    dirty: bool
+
+    def __str__(self) -> str:
+        return f"page{self.frame}:none{',dirty' if self.dirty else ''}"
+
+
+class Migration(NamedTuple):
+    """A migration entry; `write` is is_writable_migration_entry(), `dirty` is_migration_entry_dirty()."""
+
+    frame: int
+    write: bool
+    dirty: bool
+
+    def __str__(self) -> str:
+        return f"migration of page{self.frame}"
+
+
+Entry = Pte | Swap | ProtNone | Migration | None
 
 
 def pte_cell(addr: int, nr: int = 1) -> Cell:

@@ -6,8 +6,17 @@ from typing import Any
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import Pte, Swap, ptep_get, set_pte
-from core.mm.mm import Mm, Vma, cond_resched, find_vma, need_resched, pte_lock, pte_unlock
+from core.machine.pte import ProtNone, Pte, Swap, ptep_get, set_pte
+from core.mm.mm import (
+    Mm,
+    Vma,
+    cond_resched,
+    find_vma,
+    mm_tlb_flush_pending,
+    need_resched,
+    pte_lock,
+    pte_unlock,
+)
 from core.mm.mmu_gather import (
     MmuGather,
     tlb_flush_mmu,
@@ -15,8 +24,19 @@ from core.mm.mmu_gather import (
     tlb_flush_pte_range,
     tlb_flush_rmaps,
 )
-from core.mm.page import lock_page, set_page_dirty, unlock_page
-from core.mm.rmap import folio_remove_rmap_ptes
+from core.mm.migrate import migrate_misplaced_folio
+from core.mm.page import (
+    copy_page,
+    folio_ref_count,
+    get_page,
+    inc_mapcount,
+    lock_page,
+    put_page,
+    set_page_dirty,
+    unlock_page,
+)
+from core.mm.rmap import folio_remove_rmap_ptes, page_remove_rmap
+from core.mm.reclaim import flush_tlb_batched_pending
 from core.mm.swap import Table
 
 LEVELS = ("pmd", "pud", "p4d")
@@ -74,6 +94,7 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
         force_flush = False
         await pte_lock(mm, addr)
         table = addr
+        await flush_tlb_batched_pending(mm)
         await hook.arch_enter_lazy_mmu_mode(mm=mm)
         while addr != end:
             if mm.era.resched_first and await need_resched(mm):
@@ -237,15 +258,15 @@ async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     """A store to `addr` faulted. True when it may be tried again, False when the access is over (SIGSEGV, or a
     page that would have to be read in again, which no scenario here follows).
 
-    handle_mm_fault() for a shared file mapping: mmap_lock for reading around handle_pte_fault().
+    handle_mm_fault(): mmap_lock for reading around handle_pte_fault().
     """
     await mmap_read_lock(mm.task)
-    there = await find_vma(vma) and await handle_pte_fault(mm, addr)
+    there = await find_vma(vma) and await handle_pte_fault(mm, vma, addr)
     await mmap_read_unlock(mm.task)
     return bool(there)
 
 
-async def handle_pte_fault(mm: Mm, addr: int) -> bool:
+async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     """A present entry that does not allow the store: make it writable, or only dirty where software does that."""
     await pte_lock(mm, addr)
     pte: Any = await ptep_get(addr)
@@ -253,11 +274,62 @@ async def handle_pte_fault(mm: Mm, addr: int) -> bool:
         await pte_unlock(mm, addr)
         return False
     if not pte.write:
-        return await wp_page_shared(mm, addr, pte)
+        return await do_wp_page(mm, vma, addr, pte)
     if not pte.dirty:
         await set_pte(addr, pte._replace(dirty=True))
     await pte_unlock(mm, addr)
     return True
+
+
+async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte) -> bool:
+    """Entered with the page-table lock held, which is dropped. A page of userfaultfd's waits for user space: False."""
+    if vma.uffd_wp and orig_pte.uffd_wp:
+        await pte_unlock(mm, addr)
+        return False  # handle_userfault()
+    if vma.uffd_wp and mm.era.has("6ce64428d62a") and await mm_tlb_flush_pending():
+        await mm.hook.flush_tlb_page(mm=mm, addr=addr)  # its flush may be put off, and the copy must be the last word
+    if not mm.is_anon(orig_pte.frame):
+        return await wp_page_shared(mm, addr, orig_pte)
+    if await folio_ref_count(orig_pte.frame) == 1:
+        await set_pte(addr, orig_pte._replace(write=True, dirty=True))  # wp_page_reuse()
+        await pte_unlock(mm, addr)
+        return True
+    return await wp_page_copy(mm, addr, orig_pte)
+
+
+async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> bool:
+    """Copy on write: the copy is made without the page-table lock, and mapped if the entry is still the same."""
+    page, new = orig_pte.frame, mm.copies[orig_pte.frame]
+    await get_page(page)
+    await pte_unlock(mm, addr)
+    await copy_page(page, new)
+    await pte_lock(mm, addr)
+    same = await ptep_get(addr) == orig_pte
+    if same:
+        await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        await get_page(new)
+        await inc_mapcount(new)
+        await set_pte(addr, Pte(new, write=True, dirty=True))
+        await page_remove_rmap(mm, addr, page, "early")
+    await pte_unlock(mm, addr)
+    if same:
+        await put_page(page)
+    await put_page(page)
+    return True
+
+
+async def do_numa_page(mm: Mm, addr: int) -> None:
+    """An access faulted on a NUMA hint: bring the page here. handle_mm_fault() around do_numa_page()."""
+    await mmap_read_lock(mm.task)
+    await pte_lock(mm, addr)
+    pte: Any = await ptep_get(addr)
+    hinted = isinstance(pte, ProtNone)
+    if hinted:
+        await get_page(pte.frame)  # folio_isolate_lru()
+    await pte_unlock(mm, addr)
+    if hinted:
+        await migrate_misplaced_folio(mm, pte.frame)
+    await mmap_read_unlock(mm.task)
 
 
 async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte) -> bool:

@@ -62,6 +62,50 @@ def unlock_page(mm: Mm, page: int) -> Op:
     return sleeping_unlock(pg_locked_cell(page), mm.task)
 
 
+def trylock_page(mm: Mm, page: int) -> Op:
+    """folio_trylock(): whether the caller has it now."""
+    cell, tid = pg_locked_cell(page), mm.task.tid
+
+    def step(owner: object) -> list[Outcome]:
+        return [Outcome(owner is None, (tid if owner is None else owner,))]
+
+    return Op(f"trylock {cell}", (cell,), (cell,), step)
+
+
+def folio_test_dirty(page: int) -> Op:
+    """PG_dirty, read."""
+    return Op(f"folio_test_dirty(page{page})", (pg_dirty_cell(page),), (), lambda dirty: [Outcome(dirty)])
+
+
+def folio_ref_count(page: int) -> Op:
+    """The references, read."""
+    return Op(f"folio_ref_count(page{page})", (ref_cell(page),), (), lambda ref: [Outcome(ref)])
+
+
+def copy_page(page: int, new: int) -> Op:
+    """Copy the contents: from now on the copy has what the page has, as the disk has after I/O."""
+    name = f"copy page{page} to page{new}"
+    return Op(name, (), (newer_cell(page),), lambda: [Outcome(None, (False,))])
+
+
+def compare_pages(page: int, other: int) -> Op:
+    """pages_identical(), for two that are: from now on a store to the page makes it differ."""
+    name = f"pages_identical(page{page}, page{other})"
+    return Op(name, (), (newer_cell(page),), lambda: [Outcome(True, (False,))])
+
+
+def inc_mapcount(page: int) -> Op:
+    """folio_add_anon_rmap_pte(), folio_add_file_rmap_pte()."""
+    cell = mapcount_cell(page)
+    return Op(f"page_add_rmap(page{page})", (cell,), (cell,), lambda n: [Outcome(None, (n + 1,))])
+
+
+def get_page(page: int) -> Op:
+    """folio_get()."""
+    cell = ref_cell(page)
+    return Op(f"get_page(page{page})", (cell,), (cell,), lambda ref: [Outcome(None, (ref + 1,))])
+
+
 def write_to_disk(page: int) -> Op:
     """The I/O of writeback: from now on the disk has what memory has."""
     return Op(f"write page{page} to disk", (), (newer_cell(page),), lambda: [Outcome(None, (False,))])

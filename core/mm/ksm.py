@@ -1,0 +1,59 @@
+"""mm/ksm.c: merging a page with another of the same contents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.pte import Pte, ptep_get, set_pte
+from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
+from core.mm.page import compare_pages, lock_page, put_page, set_page_dirty, unlock_page
+from core.mm.rmap import page_remove_rmap
+
+
+async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> None:
+    """Map `kpage` instead of `page` at `addr`, if nothing has changed in between.
+
+    The page is write-protected first, then compared, then replaced if its entry is still the same.
+    """
+    await mmap_read_lock(mm.task)
+    await lock_page(mm, page)
+    orig_pte = await write_protect_page(mm, addr, page)
+    if orig_pte is not None:
+        await compare_pages(page, kpage)
+        await replace_page(mm, addr, page, kpage, orig_pte)
+    await unlock_page(mm, page)
+    await mmap_read_unlock(mm.task)
+
+
+async def write_protect_page(mm: Mm, addr: int, page: int) -> Pte | None:
+    """Make sure that no CPU can write to the page. Returns its entry, None if it is not mapped there any more.
+
+    A read-only and clean entry says so by itself only if no flush is owed for it (b3a81d0841a9).
+    """
+    await pte_lock(mm, addr)
+    entry: Any = await ptep_get(addr)
+    if not isinstance(entry, Pte) or entry.frame != page:
+        await pte_unlock(mm, addr)
+        return None
+    pending = mm.era.has("b3a81d0841a9") and await mm_tlb_flush_pending()
+    if entry.write or entry.dirty or pending:
+        entry = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        if entry.dirty:
+            await set_page_dirty(page)
+        entry = entry._replace(write=False, dirty=False)
+        await set_pte(addr, entry)
+    await pte_unlock(mm, addr)
+    result: Pte = entry
+    return result
+
+
+async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Pte) -> None:
+    """Map `kpage` in place of `page`, unless the entry has changed."""
+    await pte_lock(mm, addr)
+    if await ptep_get(addr) == orig_pte:
+        await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        await set_pte(addr, Pte(kpage, write=False))
+        await page_remove_rmap(mm, addr, page, "early")
+        await put_page(page)
+    await pte_unlock(mm, addr)

@@ -1,0 +1,110 @@
+"""mm/migrate.c and mm/migrate_device.c: moving a page's contents to another page.
+
+The page is unmapped behind migration entries, on which faults wait; it is copied; the entries come back for the
+copy.  A store that still reaches the original behind the migration entry is a store lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.pte import Migration, ProtNone, Pte, ptep_get, set_pte
+from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.page import (
+    copy_page,
+    folio_test_dirty,
+    get_page,
+    inc_mapcount,
+    lock_page,
+    put_page,
+    set_page_dirty,
+    trylock_page,
+    unlock_page,
+)
+from core.mm.rmap import page_remove_rmap
+
+# ---- one page, because of a NUMA hint ------------------------------------------------------------------------
+
+
+async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
+    """Move an anonymous page to the node of the CPU that faulted on its hint; the caller has isolated it."""
+    await lock_page(mm, page)
+    for addr in mm.mappings[page]:
+        await try_to_migrate_one(mm, page, addr)
+    new = mm.copies[page]
+    await copy_page(page, new)
+    for addr in mm.mappings[page]:
+        await remove_migration_pte(mm, page, new, addr)
+    await unlock_page(mm, page)
+    await put_page(page)
+
+
+async def try_to_migrate_one(mm: Mm, page: int, addr: int) -> None:
+    """mm/rmap.c:try_to_migrate_one(): a migration entry takes the place of the mapping."""
+    await pte_lock(mm, addr)
+    pte: Any = await ptep_get(addr)
+    if isinstance(pte, Pte | ProtNone) and pte.frame == page:
+        pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        if pte.dirty:
+            await set_page_dirty(page)
+        await set_pte(addr, Migration(page, pte.write, pte.dirty))
+        await page_remove_rmap(mm, addr, page, "early")
+        await put_page(page)
+    await pte_unlock(mm, addr)
+
+
+async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
+    """Map `new` where a migration entry for `page` stands; the folio lock is held."""
+    await pte_lock(mm, addr)
+    entry: Any = await ptep_get(addr)
+    if isinstance(entry, Migration) and entry.frame == page:
+        await get_page(new)
+        dirty = await folio_test_dirty(page) and entry.dirty
+        await inc_mapcount(new)
+        await set_pte(addr, Pte(new, entry.write, dirty))
+    await pte_unlock(mm, addr)
+
+
+# ---- a range, for a device -----------------------------------------------------------------------------------
+
+
+async def migrate_vma(mm: Mm, start: int, end: int) -> None:
+    """migrate_vma_setup() and, as the device takes none of the pages, migrate_vma_finalize() at once."""
+    await mmap_read_lock(mm.task)
+    pages = await migrate_vma_collect_pmd(mm, start, end)
+    for page, addr in pages:
+        await remove_migration_pte(mm, page, page, addr)
+        await unlock_page(mm, page)
+        await put_page(page)
+    await mmap_read_unlock(mm.task)
+
+
+async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[int, int]]:
+    """Put migration entries in one table's place. Returns (page, address) of each; they are locked and held."""
+    collected = []
+    await pte_lock(mm, start)
+    for addr in range(start, end):
+        pte: Any = await ptep_get(addr)
+        if not isinstance(pte, Pte):
+            continue
+        page = pte.frame
+        await get_page(page)
+        if not await trylock_page(mm, page):
+            await put_page(page)
+            continue
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        if pte.dirty and mm.era.has("fd35ca3d12cc"):
+            await set_page_dirty(page)
+        await set_pte(addr, Migration(page, pte.write, pte.dirty))
+        await page_remove_rmap(mm, addr, page, "early")
+        await put_page(page)
+        collected.append((page, addr))
+    under_lock = mm.era.has("60bae7370896")
+    if not under_lock:
+        await pte_unlock(mm, start)
+    if collected:
+        await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1, freed_tables=False)
+    if under_lock:
+        await pte_unlock(mm, start)
+    return collected

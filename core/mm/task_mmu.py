@@ -1,0 +1,35 @@
+"""fs/proc/task_mmu.c: /proc/PID/clear_refs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.machine.lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock
+from core.machine.pte import Pte, ptep_get, set_pte
+from core.mm.mm import Mm, dec_tlb_flush_pending, inc_tlb_flush_pending, pte_lock, pte_unlock
+
+
+async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
+    """Writing 4 (CLEAR_REFS_SOFT_DIRTY): write-protect every page, so that the next store says that it is dirty.
+
+    Taking write permission away needs mmap_lock for writing (29a951dfb3c3): a fault in parallel takes a read-only
+    entry at its word and copies the page, while a CPU can still write to the original.
+    """
+    alone = mm.era.has("29a951dfb3c3")
+    await (mmap_write_lock if alone else mmap_read_lock)(mm.task)
+    await inc_tlb_flush_pending(mm)
+    for addr in range(start, end):
+        await pte_lock(mm, addr)
+        await clear_soft_dirty(mm, addr)
+        await pte_unlock(mm, addr)
+    await mm.hook.flush_tlb_mm(mm=mm)
+    await dec_tlb_flush_pending(mm)
+    await (mmap_write_unlock if alone else mmap_read_unlock)(mm.task)
+
+
+async def clear_soft_dirty(mm: Mm, addr: int) -> None:
+    """One entry; the page-table lock is held."""
+    pte: Any = await ptep_get(addr)
+    if isinstance(pte, Pte):
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)  # ptep_modify_prot_start()
+        await set_pte(addr, pte._replace(write=False))
