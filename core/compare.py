@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.arch import PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
@@ -21,6 +21,9 @@ from core.explore import Limits
 from core.explore.check import SEED
 from core.explore.text import columns
 from core.mm.era import ERAS
+
+if TYPE_CHECKING:
+    from core.jobs import Counted
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -180,9 +183,12 @@ def run_command(arguments: argparse.Namespace) -> int:
     scenarios = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
     limits = _limits_of(arguments)
     cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
-    with Progress(len(cells), sys.stderr) as progress, jobs.processes(arguments.jobs) as executor:
-        results = list(jobs.run(cells, executor, progress.done, _patience(arguments)))
-    subjects, costs = _subjects(rows), {} if arguments.no_costs else _costs(rows)
+    counting = [] if arguments.no_costs else [jobs.Counting(row) for row in rows]
+    everything: list[jobs.Job] = [*cells, *counting]
+    with Progress(len(everything), sys.stderr) as progress, jobs.processes(arguments.jobs) as executor:
+        answers = list(jobs.run(everything, executor, progress.done, _patience(arguments)))
+    results, counted = answers[: len(cells)], answers[len(cells) :]
+    subjects, costs = _subjects(rows), _costs(counted)
     settings = {"seed": SEED, "searcher": arguments.searcher, "bounds": _bounds(arguments)}
     report = document.document(subjects, results, costs, settings)
     texts = {
@@ -231,20 +237,12 @@ def _subjects(rows: list[Row]) -> list[Any]:
     return subjects
 
 
-def _costs(rows: list[Row]) -> dict[str, dict[str, dict[str, int]]]:
-    """By row and workload. A plugin that fails in one costs its own entry, and says so."""
-    from core.cost import STANDARD, account
-
-    costs: dict[str, dict[str, dict[str, int]]] = {}
-    for row in rows:
-        if row.problem:
-            continue
-        try:
-            arch = row.arch()
-            costs[row.name] = {name: account(arch, row.era, workload) for name, workload in STANDARD.items()}
-        except Exception as error:
-            print(f"shootdown: {row.name}: not counted: {error}", file=sys.stderr)
-    return costs
+def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
+    """By row and workload. What could not be counted says why on stderr."""
+    for one in counted:
+        if one.problem:
+            print(f"shootdown: {one.architecture}: not counted: {one.problem}", file=sys.stderr)
+    return {one.architecture: one.counts for one in counted if not one.problem}
 
 
 def list_command(arguments: argparse.Namespace) -> int:

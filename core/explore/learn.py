@@ -45,7 +45,8 @@ MAX_HISTORY = 400
 class LocalState:
     """Where a thread can stand. `op` is what it waits for; None once it has ended.
 
-    `asserts` is the message of the assertion that failed on the way here, which ends the thread.
+    `semantics` is what the operation does, to compare.  `asserts` is the message of the assertion that failed on the
+    way here, which ends the thread.
     `next` maps an answer to the local state behind it.
     """
 
@@ -53,6 +54,7 @@ class LocalState:
     op: Op | None
     history: tuple[Any, ...]
     asserts: str = ""
+    semantics: Hashable = None
     live: Coroutine[Op, Any, Any] | None = None
     next: dict[Hashable, LocalState] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ class Automaton:
         assert state.op is not None
         return outcomes_of(state.op, values, self._where(state))
 
-    def check(self, seed: int, runs: int = 32) -> None:
+    def check(self, seed: int, runs: int = 10) -> None:
         """Run random histories again from the start and hold them against what was learned.
 
         NotDeterministic if the program does something else this time.
@@ -93,7 +95,7 @@ class Automaton:
             state, coroutine, value = self.start, self._fresh(), None
             for _ in range(MAX_HISTORY):
                 op, asserts = self._advance_or_assert(coroutine, value)
-                if (_semantics(op), asserts) != (_semantics(state.op), state.asserts):
+                if asserts != state.asserts or _semantics(op) != state.semantics:
                     raise NotDeterministic(
                         f"{self.thread.name}: run again with the same answers, it asks for "
                         f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its own locals"
@@ -126,7 +128,8 @@ class Automaton:
         if known is not None:
             coroutine.close()
             return known
-        state = LocalState(len(self.states), op, history, asserts, coroutine if op is not None else None)
+        live = coroutine if op is not None else None
+        state = LocalState(len(self.states), op, history, asserts, _semantics(op), live)
         self.states.append(state)
         self._by_key[key] = state
         return state
