@@ -2,6 +2,9 @@
 
 The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order of
 the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
+
+With a plan (`core.explore.plan`) local states that are the same are one, and a thread that may hurry goes alone; what it
+does after a step of its own without a choice is part of that step.
 """
 
 from __future__ import annotations
@@ -9,7 +12,10 @@ from __future__ import annotations
 import time
 
 from core.explore.found import Found, first_violation
+from core.explore.fuse import LONGEST
 from core.explore.model import Limits, Model, Property
+from core.explore.plan import Plan, representative
+from core.explore.plan import none as no_plan
 from core.explore.tables import Move, Tables
 
 CHECK_EVERY = 1 << 10
@@ -22,9 +28,18 @@ BYTES_PER_STATE = 200
 class Search:
     """One search. Agents are the threads, then the daemons."""
 
-    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool, budget: int | None = None) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        limits: Limits,
+        stop_at_violation: bool,
+        budget: int | None = None,
+        plan: Plan | None = None,
+    ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.budget, self.gave_up = budget, False
+        self.plan = no_plan(tables) if plan is None else plan
+        self.hurries = any(self.plan.hurry)
         self.model: Model = tables.model
         self.threads = len(tables.automata)
         self.found = Found()
@@ -70,7 +85,7 @@ class Search:
         for agent, moves in self._enabled(state):
             for move in moves:
                 self.found.transitions += 1
-                successor = self.apply(state, agent, move)
+                successor = self.successor(state, agent, move)
                 moved |= successor != state
                 if move.violated and self._violation(move.violated, at, (agent, move)):
                     return True
@@ -102,6 +117,34 @@ class Search:
                 enabled.append((self.threads + number, moves))
         return enabled
 
+    def _may_hurry(self, state: bytes, thread: int, local: int) -> bool:
+        urgent = self.plan.hurry[thread].get(local)
+        return urgent is not None and urgent.allows([self.local(state, t) for t in range(self.threads)])
+
+    def successor(self, state: bytes, agent: int, move: Move) -> bytes:
+        """The state after `move` of `agent`, and after what it hurries to do behind it."""
+        state = self.apply(state, agent, move)
+        if not self.hurries or agent >= self.threads:
+            return state
+        for _ in range(LONGEST):
+            local = self.local(state, agent)
+            row = self.tables.rows[agent][local]
+            if row is None or not self._may_hurry(state, agent, local):
+                break
+            values = self.values(state, row.reads)
+            moves = row.moves.get(values)
+            if moves is None:
+                moves = self.tables.moves(agent, local, row, values)
+            if len(moves) != 1:
+                break
+            state = self.apply(state, agent, moves[0])
+        return state
+
+    def values(self, state: bytes, cells: tuple[int, ...]) -> tuple[int, ...]:
+        """The cells' value numbers in `state`."""
+        first, size = self.tables.first_cell, len(state)
+        return tuple([state[first + c] if first + c < size else 0 for c in cells])
+
     def apply(self, state: bytes, agent: int, move: Move) -> bytes:
         """The state after `move` of `agent`."""
         first = self.tables.first_cell
@@ -110,8 +153,9 @@ class Search:
         if len(new) < need:
             new.extend(bytes(need - len(new)))
         if agent < self.threads:
-            new[2 * agent] = move.after & 255
-            new[2 * agent + 1] = move.after >> 8
+            after = representative(self.plan.same[agent], move.after)
+            new[2 * agent] = after & 255
+            new[2 * agent + 1] = after >> 8
         for cell, value in move.writes:
             new[first + cell] = value
         return bytes(new).rstrip(b"\0")
@@ -145,9 +189,8 @@ class Search:
         return all(self.tables.rows[t][self.local(state, t)] is None for t in range(self.threads))
 
     def _holds(self, prop: Property, state: bytes) -> bool:
-        cells, first = self.tables.reads(prop), self.tables.first_cell
-        values = tuple([state[first + c] if first + c < len(state) else 0 for c in cells])
-        return self.tables.holds(prop, cells, values)
+        cells = self.tables.reads(prop)
+        return self.tables.holds(prop, cells, self.values(state, cells))
 
     def _violation(self, name: str, at: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
         """Remember the first violation; True if the search stops at it."""

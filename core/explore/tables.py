@@ -31,7 +31,11 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """What is pending in one local state (or what a daemon does): the cells read, and the moves on their values."""
+    """What is pending in one local state (or what a daemon does), and the moves on the values of `reads`.
+
+    With `Tables(model, before=True)` a row also reads what it only writes, behind what its step reads, so that the
+    tables know which values a step destroys: the reductions ask for that.
+    """
 
     op: Op
     reads: tuple[int, ...]
@@ -42,8 +46,8 @@ class Row:
 class Tables:
     """The numbers of one model. All of it is filled on demand and in a fixed order."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, before: bool = False) -> None:
+        self.model, self.before = model, before
         self.cells: dict[Cell, int] = {}
         self.values: list[list[Hashable]] = []
         self._numbers: list[dict[Hashable, int]] = []
@@ -111,6 +115,19 @@ class Tables:
         )
         return found
 
+    def blocked(self, row: Row, values: tuple[int, ...]) -> bool:
+        """Can the operation not happen on these values?  Learns nothing behind it; an error counts as happening."""
+        moves = row.moves.get(values)
+        if moves is not None:
+            return not moves
+        try:
+            outcomes = outcomes_of(row.op, self._values(row, values), row.op.name)
+        except ExploreError:
+            return False
+        if not outcomes:
+            row.moves[values] = ()
+        return not outcomes
+
     def reads(self, prop: Property) -> tuple[int, ...]:
         """The cells of a property."""
         return tuple(self.cell(cell) for cell in prop.reads)
@@ -120,13 +137,16 @@ class Tables:
         return bool(prop.holds(*[self.values[c][v] for c, v in zip(cells, values, strict=True)]))
 
     def _values(self, row: Row, numbers: tuple[int, ...]) -> tuple[Hashable, ...]:
-        return tuple([self.values[cell][number] for cell, number in zip(row.reads, numbers, strict=True)])
+        values = [self.values[cell][number] for cell, number in zip(row.reads, numbers, strict=True)]
+        return tuple(values[: len(row.op.reads)])
 
     def _written(self, row: Row, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
         return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
     def _row(self, op: Op) -> Row:
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
+        if self.before:
+            reads += tuple(dict.fromkeys(cell for cell in writes if cell not in reads))
         return Row(op, reads, writes, {})
 
     def _grow(self, thread: int) -> None:

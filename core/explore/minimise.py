@@ -1,0 +1,95 @@
+"""Merging local states that behave alike (bisimulation).
+
+Two local states of a thread are the same to everybody else if their operations read and write the same cells, answer
+the same on all values, and go to local states that are again the same.  Names, returned values and local variables do
+not matter.  The classes are found by splitting: all local states with equal entries start together, and whoever goes to
+another class than the others leaves, until nobody does.
+
+What is known are the entries that the search has reached.  Local states are put together only if the same entries are
+known of all of them and agree; and after the search, which has then learned more of those that stand for their class,
+the others are asked the same questions.  If one answers otherwise, or raises, it was wrong to merge it, and the
+search is repeated with what is known now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from core.explore.errors import ExploreError
+from core.explore.tables import Move, Row, Tables
+
+Classes = tuple[tuple[int, ...], ...]
+"""For each thread, for each local state: the smallest local state that is the same."""
+
+
+def classes(tables: Tables) -> Classes:
+    """What is the same, as far as is known."""
+    return tuple(_thread(tables, thread) for thread in range(len(tables.rows)))
+
+
+def wrong(tables: Tables, used: Classes) -> bool:
+    """Was it wrong to merge, by what is known now?  Asks what has been learned of one of all its class."""
+    return any(
+        _differs(tables, thread, local, to, same) for thread, same in enumerate(used) for local, to in enumerate(same)
+    )
+
+
+def representative(same: Sequence[int], local: int) -> int:
+    """Local states learned later stand for themselves."""
+    return same[local] if local < len(same) else local
+
+
+def _thread(tables: Tables, thread: int) -> tuple[int, ...]:
+    rows = tables.rows[thread]
+    split = [_outside(tables, thread, n, row) for n, row in enumerate(rows)]
+    names = _numbered(split)
+    while True:
+        finer = _numbered([(names[n], _goes(row, names)) for n, row in enumerate(rows)])
+        if len(set(finer)) == len(set(names)):
+            break
+        names = finer
+    first: dict[int, int] = {}
+    return tuple(first.setdefault(name, n) for n, name in enumerate(names))
+
+
+def _outside(tables: Tables, thread: int, local: int, row: Row | None) -> Hashable:
+    """What can be seen of the local state without looking where it goes."""
+    if row is None:
+        return ("ended", tables.asserts(thread, local))
+    if not row.moves:
+        return ("unknown", local)
+    return (row.reads, row.writes, frozenset((values, _seen(moves)) for values, moves in row.moves.items()))
+
+
+def _seen(moves: Sequence[Move]) -> Hashable:
+    return tuple((move.writes, move.violated) for move in moves)
+
+
+def _goes(row: Row | None, names: Sequence[int]) -> Hashable:
+    if row is None:
+        return ()
+    return frozenset((values, tuple(names[m.after] for m in moves)) for values, moves in row.moves.items())
+
+
+def _numbered(things: Sequence[Hashable]) -> list[int]:
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(thing, len(numbers)) for thing in things]
+
+
+def _differs(tables: Tables, thread: int, local: int, to: int, same: Sequence[int]) -> bool:
+    one, other = tables.rows[thread][local], tables.rows[thread][to]
+    if local == to or one is None or other is None:
+        return False
+    for values, moves in list(other.moves.items()):
+        mine = one.moves.get(values)
+        try:
+            mine = tables.moves(thread, local, one, values) if mine is None else mine
+        except ExploreError:
+            return True
+        if _seen(mine) != _seen(moves) or _classes_of(mine, same) != _classes_of(moves, same):
+            return True
+    return False
+
+
+def _classes_of(moves: Sequence[Move], same: Sequence[int]) -> list[int]:
+    return [representative(same, move.after) for move in moves]

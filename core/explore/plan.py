@@ -1,0 +1,85 @@
+"""Which reductions a search uses, what they were found to allow, and whether that held.
+
+A plan is made from the tables as a first, unreduced search of some thousand states leaves them, and checked against the
+tables as the reduced search leaves them.  If a check fails the plan is made anew and the search repeated: everything
+that was learned is kept, so plans only get more careful and this ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from core.explore import fuse, minimise
+from core.explore.fuse import Hurry
+from core.explore.minimise import Classes
+from core.explore.tables import Tables
+
+MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY = "minimise", "fuse_local", "fuse_left_movers", "symmetry"
+
+ALL = frozenset({MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY})
+"""Every reduction there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a search may do; `wanted` are the names asked for."""
+
+    wanted: frozenset[str]
+    same: Classes
+    hurry: Hurry
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The names of the reductions that change anything, in order."""
+        urgents = [urgent for thread in self.hurry for urgent in thread.values()]
+        found = {
+            MINIMISE: any(local != to for same in self.same for local, to in enumerate(same)),
+            FUSE_LOCAL: any(urgent.local for urgent in urgents),
+            FUSE_LEFT_MOVERS: any(not urgent.local for urgent in urgents),
+        }
+        return tuple(name for name, used in found.items() if used)
+
+    def stepwise(self) -> Plan:
+        """Only the reductions under which every step still counts as one, so that shortest traces are shortest."""
+        return replace(self, hurry=tuple({} for _ in self.hurry))
+
+
+def wanted(reductions: object) -> frozenset[str]:
+    """The names in `reductions`: 'default', or an iterable of names. ValueError for a name there is not."""
+    if reductions == "default":
+        return ALL
+    if isinstance(reductions, str) or not isinstance(reductions, Iterable):
+        raise ValueError(f"reductions {reductions!r}, expected 'default' or names of {', '.join(sorted(ALL))}")
+    names = frozenset(reductions)
+    if not names <= ALL:
+        raise ValueError(f"reduction {min(names - ALL)!r}, expected one of {', '.join(sorted(ALL))}")
+    return names
+
+
+def none(tables: Tables) -> Plan:
+    """No reduction at all."""
+    threads = range(len(tables.rows))
+    return Plan(frozenset(), tuple(() for _ in threads), tuple({} for _ in threads))
+
+
+def make(tables: Tables, names: frozenset[str]) -> Plan:
+    """What the tables, as they are, allow."""
+    plan = none(tables)
+    same = minimise.classes(tables) if MINIMISE in names else plan.same
+    hurry = fuse.analyse(tables, names, same) if names & {FUSE_LOCAL, FUSE_LEFT_MOVERS} else plan.hurry
+    return Plan(names, same, hurry)
+
+
+def held(tables: Tables, plan: Plan) -> bool:
+    """Does what is known after the search still allow all that was used?"""
+    if MINIMISE in plan.wanted and minimise.wrong(tables, plan.same):
+        return False
+    if not any(plan.hurry):
+        return True
+    return not fuse.forbids(fuse.analyse(tables, plan.wanted, plan.same), plan.hurry)
+
+
+def representative(same: Sequence[int], local: int) -> int:
+    """The local state that stands for `local`."""
+    return minimise.representative(same, local)
