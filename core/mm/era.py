@@ -17,6 +17,7 @@ class Era:
     flush_vmas_late  the flush that PFN mappings need comes from free_pgtables(), not at each VMA's end (v7.0)
     resched_first    need_resched() is asked once for a stretch of empty entries and what follows it, before looking at
                      either (do_zap_pte_range(), after v6.12); earlier, once for each entry that is not empty
+    reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, after v6.12)
     lacks            commits that this kernel is to be without: the historic variants of core/conformance
     """
 
@@ -26,6 +27,7 @@ class Era:
     folio_entries: bool = False
     flush_vmas_late: bool = False
     resched_first: bool = False
+    reclaims_tables: bool = False
     lacks: frozenset[str] = frozenset()
 
     def has(self, commit: str) -> bool:
@@ -45,6 +47,7 @@ ERAS = {
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
         Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True),
+        Era("6.18", True, True, folio_entries=True, resched_first=True, reclaims_tables=True),
         Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resched_first=True),
     )
 }

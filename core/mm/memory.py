@@ -7,6 +7,8 @@ from typing import Any
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import ProtNone, Pte, Swap, ptep_get, set_pte
+from core.mm.huge_memory import HugePmd, zap_huge_pmd
+from core.mm.migrate import migrate_misplaced_folio
 from core.mm.mm import (
     Mm,
     Vma,
@@ -19,12 +21,12 @@ from core.mm.mm import (
 )
 from core.mm.mmu_gather import (
     MmuGather,
+    adjust_range,
     tlb_flush_mmu,
     tlb_flush_mmu_tlbonly,
     tlb_flush_pte_range,
     tlb_flush_rmaps,
 )
-from core.mm.migrate import migrate_misplaced_folio
 from core.mm.page import (
     copy_page,
     folio_ref_count,
@@ -35,8 +37,8 @@ from core.mm.page import (
     set_page_dirty,
     unlock_page,
 )
-from core.mm.rmap import folio_remove_rmap_ptes, page_remove_rmap
 from core.mm.reclaim import flush_tlb_batched_pending
+from core.mm.rmap import folio_remove_rmap_ptes, page_remove_rmap
 from core.mm.swap import Table
 
 LEVELS = ("pmd", "pud", "p4d")
@@ -77,19 +79,23 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> No
     span = tlb.mm.span[level]
     while addr != end:
         next_addr = min(addr - addr % span + span, end)
-        if await read_upper(tlb.mm, level, addr) is not None:
+        entry: Any = await read_upper(tlb.mm, level, addr)
+        if entry is not None:
             if level:
                 await zap_upper_range(tlb, level - 1, addr, next_addr)
+            elif isinstance(entry, HugePmd):
+                await zap_huge_pmd(tlb, addr, next_addr)
             else:
-                await zap_pte_range(tlb, addr, next_addr)
+                await zap_pte_range(tlb, entry, addr, next_addr)
         if level < 2:  # zap_p4d_range() has none
             await cond_resched()
         addr = next_addr
 
 
-async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
-    """Zap the entries of one table.  Takes and drops its page-table lock, several times where it must."""
+async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
+    """Zap the entries of table number `pmd`.  Takes and drops its page-table lock, several times where it must."""
     mm, hook = tlb.mm, tlb.mm.hook
+    start, can_reclaim, direct = addr, reclaim_pt_is_enabled(tlb, addr, end), True
     while addr != end:
         force_flush = False
         await pte_lock(mm, addr)
@@ -107,10 +113,14 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
                 force_flush |= forced or full
                 addr += nr
                 if full:
+                    direct = False
                     break
             else:
                 await zap_swap_entry(addr, pte)
                 addr += 1
+        direct = direct and addr == end
+        if can_reclaim and direct:
+            await clear_upper(mm, 0, start)
         await hook.arch_leave_lazy_mmu_mode(mm=mm)
         if force_flush:  # before the lock is dropped: nobody may find the entry gone and its page still written to
             await tlb_flush_mmu_tlbonly(tlb)
@@ -120,6 +130,23 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
             await tlb_flush_mmu(tlb)
         if addr != end:
             await cond_resched()
+    if can_reclaim and (direct or await try_to_clear_pmd(mm, start, end)):
+        await hook.pte_free_tlb(tlb=tlb, table=Table("pte", pmd), addr=start)
+
+
+def reclaim_pt_is_enabled(tlb: MmuGather, addr: int, end: int) -> bool:
+    """May the table be freed once it is empty? mm/pt_reclaim.c."""
+    return tlb.reclaim_pt and tlb.mm.era.reclaims_tables and tlb.mm.tables and end - addr >= tlb.mm.span[0]
+
+
+async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> bool:
+    """Unhook the table if it is still empty: the lock was dropped meanwhile. try_to_free_pte()."""
+    await pte_lock(mm, addr)
+    _, pte = await skip_none_ptes(addr, end)
+    if pte is None:
+        await clear_upper(mm, 0, addr)
+    await pte_unlock(mm, addr)
+    return pte is None
 
 
 async def skip_none_ptes(addr: int, end: int) -> tuple[int, Any]:
@@ -138,6 +165,10 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tup
     Returns how many, whether the TLB must be flushed under the lock, and whether the gather is full.
     """
     mm = tlb.mm
+    if mm.special(pte.frame):
+        await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=tlb.fullmm)
+        tlb_flush_pte_range(tlb, addr, 1)
+        return 1, False, False
     nr = await folio_pte_batch(mm, addr, pte, end - addr) if mm.era.folio_entries else 1
     pte = await get_and_clear_full_ptes(mm, addr, nr, tlb.fullmm)
     page, force_flush, delay_rmap = pte.frame, False, False
@@ -236,6 +267,9 @@ async def free_upper_range(tlb: MmuGather, level: int, addr: int, end: int, floo
                 await clear_upper(mm, level, addr)
                 start = addr if level == 0 else addr - addr % span
                 await free(tlb=tlb, table=Table(("pte", "pmd", "pud")[level], table), addr=start)
+        if level == 2 and mm.facts.runtime_p4d and _whole_table(mm, level, addr, next_addr, floor, ceiling):
+            adjust_range(tlb, addr - addr % span, 1)  # p4d_free_tlb(), where pgd_none() is never true
+            tlb.freed_tables = True
         addr = next_addr
 
 

@@ -51,6 +51,7 @@ class Mm:
     mappings   where each page may be mapped: what an rmap walk visits
     cpus       mm_cpumask where it does not change; None reads it from its cell
     folio      the folio of a page, as (first page, pages)
+    special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
     init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
     tables     tables come or go; otherwise walking down to one is no operation
     memcgs     pages are charged to cgroups, whose mapped pages are counted
@@ -73,6 +74,7 @@ class Mm:
     reclaims: bool = False
     copies: Mapping[int, int] = field(default_factory=dict)
     folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)
+    special: Callable[[int], bool] = lambda page: False
     init_on_free: bool = False
     choices: Choices = Choices()
 

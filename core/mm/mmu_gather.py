@@ -84,7 +84,10 @@ class Batch:
 
 @dataclass
 class MmuGather:
-    """struct mmu_gather. `batches[0]` is the one on the stack, `active` the one being filled."""
+    """struct mmu_gather. `batches[0]` is the one on the stack, `active` the one being filled.
+
+    `reclaim_pt` is the one of struct zap_details: the operation may free page tables that it empties.
+    """
 
     mm: Mm
     fullmm: bool
@@ -101,6 +104,7 @@ class MmuGather:
     cleared_puds: bool = False
     cleared_p4ds: bool = False
     vma_pfn: bool = False
+    reclaim_pt: bool = False
 
     @property
     def room(self) -> int:
