@@ -14,8 +14,12 @@ from core.mm.rmap import file_mapped_cell
 SENTENCES = {
     "no-lost-dirty": "A store reached the page, yet neither PG_dirty nor a page-table entry says that memory is newer "
     "than the disk: the data is lost when the page is reclaimed.",
+    "store-after-copy": "A store reached a page after its contents had been copied (or compared), and the copy is what "
+    "is mapped now: the store is lost.",
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
+    "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use what "
+    "the entry was.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
     "folio_mkclean() and the memcg accounting in step with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
@@ -59,6 +63,15 @@ def dirty_known_at_end(page: int, addrs: Sequence[int]) -> Property:
         return not newer or pg_dirty or _maps_dirty(page, ptes)
 
     return _property("no-lost-dirty", (newer_cell(page), pg_dirty_cell(page), *map(pte_cell, addrs)), holds)
+
+
+def store_after_copy(page: int, new: int, addr: int) -> Property:
+    """Always: once `new` is mapped at `addr` in place of `page`, it has every store that `page` has."""
+
+    def holds(newer: bool, pte: object) -> bool:
+        return not (newer and isinstance(pte, Pte) and pte.frame == new)
+
+    return _property("store-after-copy", (newer_cell(page), pte_cell(addr)), holds)
 
 
 def _maps_dirty(page: int, ptes: Sequence[object]) -> bool:

@@ -21,11 +21,11 @@ from core.conformance.properties import SENTENCES
 from core.explore.model import Daemon, Model, Property, Thread
 from core.machine.ipi import csd_cell, take_ipi
 from core.machine.memory import Memory
-from core.machine.op import Cell, Cpu, Op, Tid
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.sched import scheduled
 from core.machine.task import Task
-from core.machine.tlb import user_load, user_store
+from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
 from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma
@@ -157,3 +157,53 @@ async def store(mm: Mm, vma: Vma, addr: int, frames: Sequence[int]) -> bool:
 async def load(mm: Mm, addr: int, frames: Sequence[int]) -> bool:
     """One load of user code; False when nothing is mapped (no scenario follows a read fault)."""
     return bool(await user_load(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "ok")
+
+
+def raw_stores(addr: int, frames: Sequence[int], times: int = 2) -> Program:
+    """User code that stores `times` times, and is of no more interest once it has faulted."""
+
+    async def program(mm: Mm) -> None:
+        for _ in range(times):
+            if await user_store(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "fault":
+                return
+
+    return program
+
+
+def returned(mm: Mm, addr: int) -> Op:
+    """The call is over: no CPU may still have a translation of `addr` that the page table does not give any more.
+
+    Nor one that allows more than the page table does.
+    """
+    return no_stale(mm, addr, "return to user mode", "stale-after-return")
+
+
+async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
+    """Run `program`; each time it finds `addr` not present under the page-table lock, no CPU may have it cached.
+
+    For operations that promise nothing about their range when they return, but go by what the entries say.
+    """
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        value = await op
+        if op.reads == (pte_cell(addr),) and not op.writes and not isinstance(value, Pte):
+            await no_stale(mm, addr, "rely on the empty entry", "empty-but-cached")
+
+
+def no_stale(mm: Mm, addr: int, name: str, violated: str) -> Op:
+    """A step that does nothing but violate `violated` if some CPU can do more at `addr` than the page table says."""
+    cells = tuple(tlb_cell(cpu, addr) for cpu in sorted(mm.cpus or ()))
+
+    def stale(pte: object, entry: Entry | None) -> bool:
+        if entry is None:
+            return False
+        return not isinstance(pte, Pte) or pte.frame != entry.frame or (entry.write and not pte.write)
+
+    def step(pte: object, *entries: Entry | None) -> list[Outcome]:
+        return [Outcome(None, (), violated if any(stale(pte, e) for e in entries) else "")]
+
+    return Op(name, (pte_cell(addr), *cells), (), step)

@@ -5,6 +5,8 @@ Data types
     Swap(offset)               a non-present swap entry
     ProtNone(frame, ...)       present for the kernel, and for no access: PROT_NONE, or a NUMA hint
     Migration(frame, write)    non-present: the page is being moved, whoever faults waits
+
+Tuples of different types can be equal, so no two kinds that one cell can hold are tuples of the same length.
     None                       an empty entry
 
 A run of `nr` entries is a stretch whose flags are equal and whose frames (or offsets) are consecutive; only the
@@ -13,6 +15,7 @@ accountant ever sees nr > 1, everyone else's runs have length 1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.machine.op import Cell, Op, Outcome
@@ -40,7 +43,8 @@ class Swap(NamedTuple):
         return f"swap{self.offset}"
 
 
-class ProtNone(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ProtNone:
     """pte_protnone(): the walker faults on it; `write` and `dirty` are what comes back with the access."""
 
     frame: int
@@ -51,7 +55,8 @@ class ProtNone(NamedTuple):
         return f"page{self.frame}:none{',dirty' if self.dirty else ''}"
 
 
-class Migration(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Migration:
     """A migration entry; `write` is is_writable_migration_entry(), `dirty` is_migration_entry_dirty()."""
 
     frame: int

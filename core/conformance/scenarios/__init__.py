@@ -1,8 +1,15 @@
 """The scenarios, by id, in the order of the table. A module may also have EXHIBITS (see core.conformance.museum)."""
 
 from core.conformance.scenario import Scenario
-from core.conformance.scenarios import gather, lost_dirty, nested, stale
+from core.conformance.scenarios import gather, lost_dirty, nested, numa, reclaim, stale
 
-MODULES = (lost_dirty, stale, gather, nested)
+MODULES = (
+    lost_dirty,
+    stale,
+    gather,
+    nested,
+    reclaim,
+    numa,
+)
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

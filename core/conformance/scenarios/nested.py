@@ -17,27 +17,14 @@ from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
+from core.conformance.world import World, load, returned
 from core.explore.model import Model
-from core.machine.op import Op, Outcome
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import Entry, tlb_cell
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import PENDING, Mm, Vma
 
 VMA = Vma(0, 1)
-
-
-def returned(mm: Mm, addr: int) -> Op:
-    """The call is over: no CPU may still have a translation of `addr` that the page table no longer has."""
-    cells = tuple(tlb_cell(cpu, addr) for cpu in sorted(mm.cpus or ()))
-
-    def step(pte: object, *entries: Entry | None) -> list[Outcome]:
-        stale = any(e is not None and (not isinstance(pte, Pte) or pte.frame != e.frame) for e in entries)
-        return [Outcome(None, (), "stale-after-return" if stale else "")]
-
-    return Op("return to user mode", (pte_cell(addr), *cells), (), step)
 
 
 async def dontneed(mm: Mm) -> None:

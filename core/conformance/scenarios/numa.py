@@ -1,0 +1,113 @@
+"""A page is migrated while the flush of its NUMA hint is still to come.
+
+B-13, 20841405940e
+
+CPU0 user            CPU1 NUMA scanner              CPU2 fault on the hint
+store: cached
+                     the entry allows nothing now
+                                                    the entry allows nothing: no flush
+                                                    migration entry, copy the page
+store to the old page
+                                                    map the copy: the store is lost
+                     flush
+
+B-18, 16af97dc5a89: with a flag instead of a counter the same happens when another operation ends in between
+
+CPU0 user            CPU1 NUMA scanner              CPU2 MADV_DONTNEED elsewhere, then the fault
+store: cached
+                     pending = true
+                                                    pending = true
+                     the entry allows nothing now
+                                                    pending = false
+                                                    nothing is pending: no flush
+                                                    migration entry, copy the page
+store to the old page
+                                                    map the copy: the store is lost
+                     flush, pending = false
+"""
+
+from __future__ import annotations
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import sometimes, store_after_copy
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, load, raw_stores
+from core.explore.model import Model
+from core.machine.pte import Migration, Pte, pte_cell
+from core.machine.tlb import ref_cell
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
+from core.mm.memory import do_numa_page
+from core.mm.mm import PENDING, Mm, Vma
+from core.mm.mprotect import change_prot_numa
+from core.mm.page import mapcount_cell
+
+ADDR, OLD, NEW = 0, 0, 1
+
+
+async def fault(mm: Mm) -> None:
+    """Access the page; on a hint, bring it here."""
+    if not await load(mm, ADDR, [OLD, NEW]):
+        await do_numa_page(mm, ADDR)
+
+
+async def dontneed_then_fault(mm: Mm) -> None:
+    """An operation of the same mm that has nothing to do with the page, and then the access."""
+    await madvise_dontneed(mm, Vma(1, 2), 1, 2)
+    await fault(mm)
+
+
+def hint(name: str, third: Program) -> Build:
+    """A user who stores, the scanner, and `third`."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {ADDR: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})
+        world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
+        world.task("user", raw_stores(ADDR, [OLD, NEW]))
+        world.task("scanner", lambda mm: change_prot_numa(mm, ADDR, ADDR + 1))
+        world.task("fault", third)
+        window = sometimes(
+            "migrated-while-pending",
+            "the page is being moved while the flush of its hint is still to come",
+            (pte_cell(ADDR), PENDING),
+            lambda pte, pending: isinstance(pte, Migration) and pending > 0,
+        )
+        return world.model(name, always=[store_after_copy(OLD, NEW, ADDR)], sometimes=[window])
+
+    return build
+
+
+SCENARIOS = [
+    Scenario(
+        "numa-hint",
+        "a page with a NUMA hint is not migrated while a CPU can still write to it",
+        "20841405940e",
+        hint("numa-hint", fault),
+        requires=("smp",),
+    ),
+    Scenario(
+        "numa-hint-nested",
+        "the end of one operation does not hide that the flush of another is still to come",
+        "16af97dc5a89",
+        hint("numa-hint-nested", dontneed_then_fault),
+        requires=("smp",),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-13",
+        "20841405940e",
+        "migration skips the flush of an entry that allows nothing, although the hint's own is still to come",
+        SCENARIOS[0],
+        lacks=frozenset({"20841405940e"}),
+    ),
+    Exhibit(
+        "B-18",
+        "16af97dc5a89",
+        "tlb_flush_pending is a flag: whoever ends first clears it for all, and migration skips the flush",
+        SCENARIOS[1],
+        lacks=frozenset({"16af97dc5a89"}),
+    ),
+]

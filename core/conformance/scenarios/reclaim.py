@@ -1,0 +1,228 @@
+"""Reclaim puts its flushes off, and somebody relies on the entries it has cleared.
+
+B-04, d950c9477d51: I/O starts while a CPU can still write
+
+CPU0 user            CPU1 kswapd
+store: dirty, cached
+                     clear the entry, PG_dirty, put the flush off
+                     pageout: the disk has what memory has
+store through the
+stale dirty entry
+                     flush, free                    the last store is lost
+
+B-14, 3ea277194daa: mprotect finds an empty entry
+
+CPU0 user            CPU1 kswapd                    CPU2 mprotect
+store: cached rw
+                     clear the entry, put the flush off
+                                                    the entry is empty: nothing to flush
+                                                    returns: the range is read-only
+store through the stale entry
+                     flush
+
+B-15, 5ee2fa2f0636: the flag is cleared that another has just set
+
+CPU0 user            CPU1 kswapd                    CPU2 MADV_DONTNEED
+                     clear entry 0, pending = true
+                                                    pending: flush the mm
+load 1: cached
+                     clear entry 1, pending = true
+                                                    pending = false
+                                                    entry 1 is empty, nothing is pending: returns
+                     flush
+
+B-16, 383c4613c67c: the lock is dropped and taken again, and the question is not asked again
+
+CPU0 user            CPU1 kswapd                    CPU2 MADV_FREE
+                                                    lock, nothing is pending
+                                                    unlock, split a large folio
+load 1: cached
+                     clear entry 1, put the flush off
+                                                    lock, entry 1 is empty: returns
+                     flush
+
+B-17, b385d21f27d8: reclaim within reclaim
+
+CPU0 user            CPU1 memcg reclaim
+load: cached
+                     clear the entry, put the flush off
+                     pageout allocates: global reclaim begins with an empty batch, and unmaps nothing
+                     nothing to flush, free
+load: use after free
+"""
+
+from __future__ import annotations
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import all_freed, no_lost_dirty, sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, load, raw_stores, relying, returned, store
+from core.explore.model import Model, Property
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed, madvise_free
+from core.mm.mm import Mm, Vma
+from core.mm.mprotect import mprotect, wrprotect
+from core.mm.page import pg_dirty_cell
+from core.mm.reclaim import BATCHED, UnmapBatch, shrink_lruvec
+
+VMA = Vma(0, 1)
+REQUIRES = ("batched_unmap", "smp")
+
+
+def kswapd(*pages: int) -> Program:
+    """Reclaim `pages`."""
+
+    async def program(mm: Mm) -> None:
+        await shrink_lruvec(mm, UnmapBatch(), pages)
+
+    return program
+
+
+async def memcg_reclaim(mm: Mm) -> None:
+    """Reclaim page 0; writing it to swap allocates, and global reclaim finds nothing to unmap."""
+    await shrink_lruvec(mm, UnmapBatch(), [0], lambda ubc: shrink_lruvec(mm, ubc, []))
+
+
+async def writer(mm: Mm) -> None:
+    """Store twice."""
+    if await store(mm, VMA, 0, [0]):
+        await store(mm, VMA, 0, [0])
+
+
+async def reader(mm: Mm) -> None:
+    """Load twice."""
+    if await load(mm, 0, [0]):
+        await load(mm, 0, [0])
+
+
+def put_off(addr: int) -> Property:
+    """The window of them all."""
+    return sometimes(
+        "put-off",
+        "the entry is gone and its flush is put off",
+        (pte_cell(addr), BATCHED),
+        lambda pte, batched: not isinstance(pte, Pte) and batched[0] != batched[1],
+    )
+
+
+def io_before_flush(arch: Arch, era: Era) -> Model:
+    """A user stores to a file page that is being reclaimed."""
+    world = World(arch, era, {0: Pte(0)}, more={"reclaims": True})
+    world.memory[ref_cell(0)] = 2  # the mapping's and the page cache's
+    world.task("user", writer)
+    world.kthread("kswapd", kswapd(0))
+    return world.model("reclaim-dirty", always=[no_lost_dirty(0, [0])], sometimes=[put_off(0)])
+
+
+def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
+    """mprotect(PROT_READ) of a page that is being reclaimed."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}), more={"reclaims": True})
+    world.memory[ref_cell(0)] = 2  # the mapping's and the reclaimer's, as for any anonymous page here
+    world.task("user", raw_stores(0, [0]))
+    world.kthread("kswapd", kswapd(0))
+
+    async def lower(mm: Mm) -> None:
+        await mprotect(mm, 0, 1, wrprotect)
+        await returned(mm, 0)
+
+    world.task("mprotect", lower)
+    return world.model("reclaim-mprotect", sometimes=[put_off(0)])
+
+
+def pending_set_during_flush(arch: Arch, era: Era) -> Model:
+    """MADV_DONTNEED over two tables, of each of which a page is being reclaimed."""
+    mapped = {0: Pte(0), 1: Pte(1)}
+    world = World(arch, era, mapped, anon=frozenset({0, 1}), geometry={"ptes_per_table": 1}, more={"reclaims": True})
+    world.memory[ref_cell(0)] = world.memory[ref_cell(1)] = 2
+    world.task("user", lambda mm: load(mm, 1, [1]))
+    world.kthread("kswapd", kswapd(0, 1))
+
+    async def dontneed(mm: Mm) -> None:
+        await madvise_dontneed(mm, Vma(0, 2), 0, 2)
+        await returned(mm, 1)
+
+    world.task("madvise", dontneed)
+    return world.model("reclaim-pending", sometimes=[put_off(1)])
+
+
+def relocked(arch: Arch, era: Era) -> Model:
+    """MADV_FREE has to split a large folio, of which only the first page is in its range."""
+    small = 5
+    mapped = {0: Pte(0), 1: Pte(small)}
+    more = {"reclaims": True, "folio": lambda page: (page, 1) if page == small else (0, 2)}
+    world = World(arch, era, mapped, anon=frozenset({0, small}), more=more)
+    world.memory[ref_cell(small)] = 2
+    world.task("user", lambda mm: load(mm, 1, [small]))
+    world.kthread("kswapd", kswapd(small))
+
+    async def free(mm: Mm) -> None:
+        await relying(madvise_free(mm, Vma(0, 2), 0, 2), mm, 1)
+
+    world.task("madvise", free)
+    return world.model("reclaim-relocked", sometimes=[put_off(1)])
+
+
+def recursion(arch: Arch, era: Era) -> Model:
+    """A clean entry of a page that is dirty nevertheless: its flush is still put off when pageout() allocates."""
+    world = World(arch, era, {0: Pte(0)}, anon=frozenset({0}), more={"reclaims": True})
+    world.memory[ref_cell(0)] = 2
+    world.memory[pg_dirty_cell(0)] = True
+    world.task("user", reader)
+    world.kthread("reclaim", memcg_reclaim)
+    return world.model("reclaim-recursion", finally_=[all_freed(0, 0)], sometimes=[put_off(0)])
+
+
+def _scenario(name: str, title: str, origin: str, build: Build) -> Scenario:
+    return Scenario(name, title, origin, build, tier="optional", requires=REQUIRES)
+
+
+SCENARIOS = [
+    _scenario(
+        "reclaim-dirty",
+        "no I/O of a reclaimed page starts while a CPU can still write to it",
+        "d950c9477d51",
+        io_before_flush,
+    ),
+    _scenario(
+        "reclaim-mprotect",
+        "mprotect does not return while an entry cleared by reclaim is still cached",
+        "3ea277194daa",
+        mprotect_of_reclaimed,
+    ),
+    _scenario(
+        "reclaim-pending",
+        "an unmap that becomes pending during a flush stays pending",
+        "5ee2fa2f0636",
+        pending_set_during_flush,
+    ),
+    _scenario(
+        "reclaim-relocked",
+        "pending unmaps are flushed again after the page-table lock was dropped",
+        "383c4613c67c",
+        relocked,
+    ),
+    _scenario(
+        "reclaim-recursion",
+        "reclaim entered from within reclaim does not forget the flush that is put off",
+        "b385d21f27d8",
+        recursion,
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(id, commit, wrong, scenario, lacks=frozenset({commit}))
+    for scenario, (id, commit, wrong) in zip(
+        SCENARIOS,
+        (
+            ("B-04", "d950c9477d51", "a reclaimed page is written out while a CPU still writes to it"),
+            ("B-14", "3ea277194daa", "mprotect skips an entry that reclaim has cleared but not flushed"),
+            ("B-15", "5ee2fa2f0636", "a flush clears the pending flag that a reclaimer has just set again"),
+            ("B-16", "383c4613c67c", "madvise drops the page-table lock and does not look for pending unmaps again"),
+            ("B-17", "b385d21f27d8", "reclaim within reclaim empties the batch: a page is freed without any flush"),
+        ),
+        strict=True,
+    )
+]
