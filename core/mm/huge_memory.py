@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Op, Outcome
-from core.mm.mm import Mm
+from core.mm.mm import Mm, pmd_ptl_cell
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_flush_mmu
 from core.mm.page import set_page_dirty
-from core.mm.rmap import page_remove_rmap
+from core.mm.rmap import folio_remove_rmap_pmd
 
 
 class HugePmd(NamedTuple):
@@ -29,12 +29,12 @@ class HugePmd(NamedTuple):
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
     """The lock of the pmd table that covers `addr`."""
-    return spin_lock(Cell("ptl", ("pmd", addr // mm.span[1])), mm.task, event=("lock",))
+    return spin_lock(pmd_ptl_cell(mm, addr), mm.task, event=("lock",))
 
 
 def pmd_unlock(mm: Mm, addr: int) -> Op:
     """Let go of it."""
-    return spin_unlock(Cell("ptl", ("pmd", addr // mm.span[1])), mm.task, event=("unlock",))
+    return spin_unlock(pmd_ptl_cell(mm, addr), mm.task, event=("unlock",))
 
 
 def tlb_flush_pmd_range(tlb: MmuGather, addr: int, size: int) -> None:
@@ -55,7 +55,7 @@ async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     if not special:
         if not mm.is_anon(pmd.frame) and pmd.dirty:
             await set_page_dirty(pmd.frame)
-        await page_remove_rmap(mm, addr, pmd.frame, "early")
+        await folio_remove_rmap_pmd(mm, addr, pmd.frame)
     await pmd_unlock(mm, addr)
     if not special and await mm.hook.tlb_remove_page(tlb=tlb, page=pmd.frame, nr=1, delay_rmap=False):
         await tlb_flush_mmu(tlb)

@@ -103,6 +103,11 @@ def ptl_cell(mm: Mm, addr: int) -> Cell:
     return Cell("ptl", mm.table_of(addr))
 
 
+def pmd_ptl_cell(mm: Mm, addr: int) -> Cell:
+    """The lock of the pmd table that covers `addr`."""
+    return Cell("ptl", ("pmd", addr // mm.span[1]))
+
+
 def pte_lock(mm: Mm, addr: int) -> Op:
     """pte_offset_map_lock()."""
     return spin_lock(ptl_cell(mm, addr), mm.task, event=("lock",))

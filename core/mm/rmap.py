@@ -13,7 +13,7 @@ from typing import Any
 
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.mm import Mm, pte_lock, pte_unlock, ptl_cell
+from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
@@ -40,20 +40,29 @@ async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: st
 
 async def page_remove_rmap(mm: Mm, addr: int, page: int, when: str) -> None:
     """Forget one mapping of one page; the page-table lock of `addr` is held."""
-    last = await _dec_mapcount(mm, addr, page, 1, when)
+    await _remove_rmap(mm, ptl_cell(mm, addr), page, when)
+
+
+async def folio_remove_rmap_pmd(mm: Mm, addr: int, page: int) -> None:
+    """Forget one huge mapping of the folio that starts with `page`; the lock of its pmd table is held."""
+    await _remove_rmap(mm, pmd_ptl_cell(mm, addr), page, "early")
+
+
+async def _remove_rmap(mm: Mm, ptl: Cell, page: int, when: str) -> None:
+    last = await _dec_mapcount(mm, ptl, page, when)
     if last and mm.memcgs:
         memcg = await folio_memcg(page)
         await mod_file_mapped(memcg, -1)
 
 
-def _dec_mapcount(mm: Mm, addr: int, page: int, nr: int, when: str) -> Op:
-    cell, ptl = mapcount_cell(page, nr), ptl_cell(mm, addr)
+def _dec_mapcount(mm: Mm, ptl: Cell, page: int, when: str) -> Op:
+    cell = mapcount_cell(page)
 
     def step(mapcount: int, owner: object) -> list[Outcome]:
         outside = RMAP_UNDER_PTL if owner != mm.task.tid else ""
         return [Outcome(mapcount == 1, (mapcount - 1,), outside)]
 
-    return Op(f"page_remove_rmap(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when))
+    return Op(f"page_remove_rmap(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, 1, when))
 
 
 def folio_memcg(page: int) -> Op:

@@ -1,0 +1,94 @@
+"""x86-64 as of 6.18 with 4-level paging and IPIs (no INVLPGB): what is flushed, of how much, on which CPUs.
+
+arch/x86/mm/tlb.c:flush_tlb_mm_range() flushes page by page up to a ceiling, counted in strides (4 KiB, or the span of
+the entries that were cleared if no smaller ones were), and everything above it.  If only this CPU is in mm_cpumask it
+flushes by itself; otherwise every CPU of the mask is asked, or, when no page table was freed, those that are not lazy
+and have the mm loaded (should_flush_tlb()).  A CPU that turns out to run something else leaves the mask.
+
+Data types
+    FlushInfo      struct flush_tlb_info: what one flush is about
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from arch_plugins.generic import flush_by_ipi
+from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm, log
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+
+TLB_SINGLE_PAGE_FLUSH_CEILING = 33
+"""tlb_single_page_flush_ceiling: above this many strides the whole TLB is flushed."""
+
+FLUSH_EVENT = "flush_tlb_mm_range"
+
+
+class FlushInfo(NamedTuple):
+    """Virtual pages `start` to `end` (exclusive; None is everything), in steps of `stride` pages."""
+
+    start: int
+    end: int | None
+    stride: int
+    freed_tables: bool
+
+    @property
+    def pages(self) -> int:
+        """What the tracepoint reports as sent: 4 KiB pages, -1 for everything."""
+        return -1 if self.end is None else self.end - self.start
+
+    @property
+    def strides(self) -> int:
+        """What the tracepoint reports as done: whole strides, -1 for everything."""
+        return -1 if self.end is None else (self.end - self.start) // self.stride
+
+
+def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: bool) -> FlushInfo:
+    """Everything, above the ceiling. get_flush_tlb_info() of 6.18 (flush_tlb_mm_range() before)."""
+    if end is None or (end - start) // stride > TLB_SINGLE_PAGE_FLUSH_CEILING:
+        return FlushInfo(0, None, stride, freed_tables)
+    return FlushInfo(start, end, stride, freed_tables)
+
+
+async def flush_tlb_mm_range(mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:
+    """Flush, and say so in the log."""
+    info = get_flush_tlb_info(start, end, stride, freed_tables)
+    await log(FLUSH_EVENT, info)
+    await flush_by_ipi(mm, FlushRequest(info.start, info.end))
+
+
+class X86618:
+    """x86-64, 6.18: MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS, PT_RECLAIM."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            rcu_table_free=True,
+            merge_vmas=True,
+            runtime_p4d=True,
+            family="synchronous IPI to mm_cpumask",
+            capabilities=frozenset({"batched_unmap"}),
+            sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
+        )
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str:
+        """arch/x86/include/asm/tlb.h:tlb_flush()."""
+        whole = tlb.fullmm or tlb.need_flush_all
+        start, end = (0, None) if whole else (tlb.start, tlb.end)
+        await flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
+        return "mm" if whole else "range"
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        """flush_tlb_mm(): tables may have been freed too."""
+        await flush_tlb_mm_range(mm, 0, None, 1, True)
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_tlb_mm_range(mm, start, end, stride, freed_tables)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await flush_tlb_mm_range(mm, addr, addr + 1, 1, False)
