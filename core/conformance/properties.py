@@ -18,8 +18,8 @@ SENTENCES = {
     "is mapped now: the store is lost.",
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
-    "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use what "
-    "the entry was.",
+    "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
+    "what the entry was.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
     "folio_mkclean() and the memcg accounting in step with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",

@@ -6,7 +6,7 @@ Data types
     ProtNone(frame, ...)       present for the kernel, and for no access: PROT_NONE, or a NUMA hint
     Migration(frame, write)    non-present: the page is being moved, whoever faults waits
 
-Tuples of different types can be equal, so no two kinds that one cell can hold are tuples of the same length.
+Tuples are equal whatever their type, so no two kinds of values that one cell can hold are tuples of the same length.
     None                       an empty entry
 
 A run of `nr` entries is a stretch whose flags are equal and whose frames (or offsets) are consecutive; only the

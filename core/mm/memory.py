@@ -113,6 +113,8 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                 force_flush |= forced or full
                 addr += nr
                 if full:
+                    if not mm.era.has("e6c495a96ce0"):
+                        tlb.start, tlb.end = addr - 1, end
                     direct = False
                     break
             else:
@@ -176,7 +178,7 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tup
     if not mm.is_anon(page) and pte.dirty:
         await set_page_dirty(mm.folio(page)[0])
         if not mm.era.delays_rmap:
-            force_flush = True  # 1cf35d47712d
+            force_flush = mm.era.has("1cf35d47712d")
         elif mm.hook.tlb_delay_rmap(tlb=tlb):
             force_flush = delay_rmap = True
     if not delay_rmap:

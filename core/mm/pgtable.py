@@ -15,5 +15,5 @@ async def pte_accessible(mm: Mm, pte: Entry) -> bool:
     if isinstance(pte, Pte):
         return True
     if isinstance(pte, ProtNone) and mm.era.has("20841405940e"):
-        return await mm_tlb_flush_pending()
+        return bool(await mm_tlb_flush_pending())
     return False

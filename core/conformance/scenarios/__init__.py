@@ -1,7 +1,18 @@
 """The scenarios, by id, in the order of the table. A module may also have EXHIBITS (see core.conformance.museum)."""
 
 from core.conformance.scenario import Scenario
-from core.conformance.scenarios import gather, lost_dirty, nested, numa, reclaim, stale
+from core.conformance.scenarios import (
+    collected,
+    copied,
+    gather,
+    gathered,
+    lost_dirty,
+    moved,
+    nested,
+    numa,
+    reclaim,
+    stale,
+)
 
 MODULES = (
     lost_dirty,
@@ -10,6 +21,10 @@ MODULES = (
     nested,
     reclaim,
     numa,
+    gathered,
+    copied,
+    moved,
+    collected,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

@@ -39,7 +39,7 @@ from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import do_numa_page
-from core.mm.mm import PENDING, Mm, Vma
+from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa
 from core.mm.page import mapcount_cell
 
@@ -68,10 +68,10 @@ def hint(name: str, third: Program) -> Build:
         world.task("scanner", lambda mm: change_prot_numa(mm, ADDR, ADDR + 1))
         world.task("fault", third)
         window = sometimes(
-            "migrated-while-pending",
-            "the page is being moved while the flush of its hint is still to come",
-            (pte_cell(ADDR), PENDING),
-            lambda pte, pending: isinstance(pte, Migration) and pending > 0,
+            "migrated",
+            "the page is being moved",
+            (pte_cell(ADDR),),
+            lambda pte: isinstance(pte, Migration),
         )
         return world.model(name, always=[store_after_copy(OLD, NEW, ADDR)], sometimes=[window])
 
