@@ -23,7 +23,7 @@ from core.explore.text import columns
 from core.mm.era import ERAS
 
 if TYPE_CHECKING:
-    from core.jobs import Counted
+    from core.jobs import Counted, Job
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
     run.add_argument("--no-costs", action="store_true", help="judge only, count no workloads")
     run.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
+    run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
+    run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     _limits(run)
     run.set_defaults(command=run_command)
 
@@ -177,16 +179,14 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Judge the chosen rows in the chosen scenarios, count, report."""
     from core import jobs
     from reports import document, files, tables
-    from reports.progress import Progress
 
     rows = rows_of(arguments)
     scenarios = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
     limits = _limits_of(arguments)
     cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
     counting = [] if arguments.no_costs else [jobs.Counting(row) for row in rows]
-    everything: list[jobs.Job] = [*cells, *counting]
-    with Progress(len(everything), sys.stderr) as progress, jobs.processes(arguments.jobs) as executor:
-        answers = list(jobs.run(everything, executor, progress.done, _patience(arguments)))
+    everything: list[Job] = [*cells, *counting]
+    answers = _answers(everything, arguments)
     results, counted = answers[: len(cells)], answers[len(cells) :]
     subjects, costs = _subjects(rows), _costs(counted)
     settings = {"seed": SEED, "searcher": arguments.searcher, "bounds": _bounds(arguments)}
@@ -201,6 +201,23 @@ def run_command(arguments: argparse.Namespace) -> int:
     files.write_atomically(arguments.output / "report.json", texts["json"])
     files.write_atomically(arguments.output / "report.md", texts["markdown"])
     return 0 if all(map(as_declared, results)) else 1
+
+
+def _answers(everything: list[Job], arguments: argparse.Namespace) -> list[Any]:
+    """Run the jobs, keeping each answer as it comes; with --resume, kept ones are not run again."""
+    from core import jobs, keep
+    from reports.progress import Progress
+
+    kept = keep.Kept(arguments.output / "kept")
+    known = {n: kept.get(job) for n, job in enumerate(everything)} if arguments.resume else {}
+    answers = [known.get(n) for n in range(len(everything))]
+    missing = [n for n, answer in enumerate(answers) if answer is None]
+    with Progress(len(missing), sys.stderr) as progress, jobs.executor(arguments.executor, arguments.jobs) as pool:
+        running = jobs.run([everything[n] for n in missing], pool, progress.done, _patience(arguments))
+        for n, answer in zip(missing, running, strict=True):
+            answers[n] = answer
+            kept.put(everything[n], answer)
+    return answers
 
 
 def _patience(arguments: argparse.Namespace) -> float:

@@ -1,24 +1,30 @@
 """Running the jobs that make a table: each in a process of its own, any number at once, in any executor.
 
-A job (one cell of verdicts, one row of counts) is foreign code as far as the harness is concerned: it may raise, hang, eat memory or kill its
-process.  So
-every job runs in a child with a time limit and a memory limit, and whatever happens there costs that job only.
-The children are forked from a server that has the suite imported already, so that one costs milliseconds.
+A job (one cell of verdicts, one row of counts) is foreign code as far as the harness is concerned: it may raise, hang,
+eat memory or kill its process.  So every job runs in a child with a time limit and a memory limit, and whatever happens
+there costs that job only.  The children are forked from a server that has the suite imported already, so that one
+costs milliseconds.
 
-`run` hands jobs to any `concurrent.futures.Executor`; its workers only start the child and wait.
+`run` hands jobs to any `concurrent.futures.Executor`; its workers only start the child and wait.  On a Dask cluster the
+workers may be daemons, which may not have children of multiprocessing: there a job is a command of its own.
 """
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
+import pickle
 import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from core.config import Row
+from core.config import ConfigError, Row
 from core.conformance import SCENARIOS, Result, expected, judge
 from core.cost import STANDARD, account
 from core.explore import Limits
@@ -97,6 +103,8 @@ class Counting:
 
 def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> Any:
     """Run `job` in a child process; its `failed` answer if the child hangs, dies or runs out of memory."""
+    if multiprocessing.current_process().daemon:
+        return _as_command(job, timeout, memory)
     context = _context()
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_in_child, args=(sender, job, memory), daemon=True)
@@ -116,10 +124,10 @@ def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY)
 
 
 def run(
-    jobs: Sequence[Job], executor: Executor, done: Callable[[int], None] = lambda n: None, timeout: float = CELL_TIMEOUT
+    jobs: Sequence[Job], pool: Executor, done: Callable[[int], None] = lambda n: None, timeout: float = CELL_TIMEOUT
 ) -> Iterator[Any]:
     """The answers of `jobs`, in their order. `done` is told how many are finished."""
-    futures = [executor.submit(isolated, job, timeout) for job in jobs]
+    futures = [pool.submit(isolated, job, timeout) for job in jobs]
     try:
         for number, (job, future) in enumerate(zip(jobs, futures, strict=True), 1):
             try:
@@ -133,9 +141,32 @@ def run(
             future.cancel()
 
 
-def processes(jobs: int) -> Executor:
-    """An executor that keeps `jobs` children busy."""
-    return ThreadPoolExecutor(jobs, "cell")
+@contextmanager
+def executor(where: str, jobs: int) -> Iterator[Executor]:
+    """What runs the jobs: '' for children of this process, `jobs` at once, or dask://HOST:PORT.
+
+    ConfigError if there is no such executor, or no scheduler answers.
+    """
+    if not where:
+        with ThreadPoolExecutor(jobs, "job") as pool:
+            yield pool
+        return
+    scheme, _, address = where.partition("://")
+    if scheme != "dask" or not address:
+        raise ConfigError(f"--executor {where}: expected dask://HOST:PORT")
+    with _dask_client(where, address) as client:
+        yield client.get_executor(pure=False, retries=3)
+
+
+def _dask_client(where: str, address: str) -> Any:
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError:
+        raise ConfigError(f"--executor {where}: needs the extra shootdown[cluster]") from None
+    try:
+        return distributed.Client(f"tcp://{address}", timeout=10)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--executor {where}: no scheduler answers: {error}") from None
 
 
 def _context() -> Any:
@@ -144,13 +175,32 @@ def _context() -> Any:
     return context
 
 
-def _in_child(sender: Connection, job: Job, memory: int) -> None:
+def _as_command(job: Job, timeout: float, memory: int) -> Any:
+    command = [sys.executable, "-m", "core.jobs", str(memory)]
+    try:
+        done = subprocess.run(command, input=pickle.dumps(job), capture_output=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return job.failed(f"gave no answer within {timeout:g} seconds")
+    if done.returncode:
+        return job.failed(f"its process died with exit status {done.returncode}")
+    return pickle.loads(done.stdout)
+
+
+def _answer(job: Job, memory: int) -> Any:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:
-        answer = job.run()
+        return job.run()
     except MemoryError:
-        answer = job.failed(f"ran out of memory ({memory} bytes)")
+        return job.failed(f"ran out of memory ({memory} bytes)")
     except BaseException as error:
-        answer = job.failed(f"raised {type(error).__name__}: {error}")
-    sender.send(answer)
+        return job.failed(f"raised {type(error).__name__}: {error}")
+
+
+def _in_child(sender: Connection, job: Job, memory: int) -> None:
+    sender.send(_answer(job, memory))
     sender.close()
+
+
+if __name__ == "__main__":
+    answer = _answer(pickle.load(sys.stdin.buffer), int(sys.argv[1]))
+    sys.stdout.buffer.write(pickle.dumps(answer))

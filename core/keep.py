@@ -1,0 +1,63 @@
+"""Keeping what is finished, so that an interrupted run can go on where it was.
+
+An answer is kept under a digest of everything it depends on: the job, the suite's own source, and the source of a
+plugin that is a file.  Change any of it and nothing is found.  Files are JSON, each written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from core.conformance import Result
+from core.explore.model import Step
+from core.jobs import Cell, Counted, Job
+from reports.files import write_atomically
+
+
+class Kept:
+    """Answers of finished jobs in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def get(self, job: Job) -> Any:
+        """The kept answer of `job`, or None. A file that cannot be read is as good as none."""
+        try:
+            stored = json.loads(self._path(job).read_text(encoding="utf-8"))
+            return _result(stored) if isinstance(job, Cell) else Counted(**stored)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def put(self, job: Job, answer: Any) -> None:
+        """Keep an answer; an error is not kept, so it is tried again."""
+        if getattr(answer, "verdict", "") != "error" and not getattr(answer, "problem", ""):
+            write_atomically(self._path(job), json.dumps(asdict(answer)))
+
+    def _path(self, job: Job) -> Path:
+        row = getattr(job, "row", None)
+        plugin = Path(getattr(row, "plugin", "").rpartition(":")[0])
+        own = plugin.read_bytes() if plugin.suffix == ".py" and plugin.is_file() else b""
+        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode() + own).hexdigest()
+        return self.directory / f"{digest[:32]}.json"
+
+
+@lru_cache
+def suite_digest() -> str:
+    """Of every source file of the suite and the shipped plugins."""
+    digest = hashlib.sha256()
+    for package in ("core", "arch_plugins"):
+        root = Path(str(files(package)))
+        for path in sorted(root.rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _result(stored: dict[str, Any]) -> Result:
+    steps = [Step(s["cpu"], s["thread"], s["step"], tuple(map(tuple, s["changes"]))) for s in stored.pop("trace")]
+    return Result(**{**stored, "reductions": tuple(stored["reductions"])}, trace=tuple(steps))

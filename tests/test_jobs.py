@@ -1,0 +1,159 @@
+"""Jobs: the same answers wherever they run, and nothing but its own job for what goes wrong in one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.compare import main
+from core.config import ConfigError, load
+from core.jobs import Cell, Counting, _as_command, executor, isolated, run
+from core.keep import Kept
+
+ROWS = {row.name: row for row in load(None)}
+JOBS = [
+    Cell(ROWS[name], scenario) for name in ("smp-6.1", "s390") for scenario in ("lost-dirty-munmap", "use-after-free")
+]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A job that goes wrong in a way of its own."""
+
+    kind: str
+
+    def run(self) -> str:
+        if self.kind == "hang":
+            time.sleep(60)
+        if self.kind == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "eat":
+            return str(len(bytearray(1 << 40)))
+        if self.kind == "raise":
+            raise ValueError("no")
+        return "fine"
+
+    def failed(self, reason: str) -> str:
+        return reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("hang", "gave no answer within 1 seconds"),
+        ("die", "its process died with exit status -9"),
+        ("eat", "ran out of memory"),
+        ("raise", "raised ValueError: no"),
+        ("none", "fine"),
+    ],
+)
+def test_trouble_costs_its_own_job(kind: str, answer: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(run([Trouble("none"), Trouble(kind), Trouble("none")], pool, timeout=1))
+    assert answers[0] == answers[2] == "fine"
+    assert answers[1].startswith(answer)
+
+
+def test_as_a_command_of_its_own() -> None:
+    """What a daemonic worker does."""
+    assert _as_command(JOBS[0], 60, 8 << 30) == JOBS[0].run()
+    assert "no answer within 0.1" in _as_command(JOBS[0], 0.1, 8 << 30).reason
+
+
+def test_any_executor_gives_the_same_answers() -> None:
+    here = [job.run() for job in JOBS]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(run(JOBS, pool)) == here
+    assert [isolated(job) for job in JOBS[:1]] == here[:1]
+
+
+def test_kept_answers_come_back_equal(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    for job in (JOBS[0], Counting(ROWS["s390"])):
+        assert kept.get(job) is None
+        kept.put(job, job.run())
+        assert kept.get(job) == job.run()
+    for path in tmp_path.iterdir():
+        path.write_text("{ damaged")
+    assert kept.get(JOBS[0]) is None
+    kept.put(JOBS[0], JOBS[0].failed("for now"))
+    assert kept.get(JOBS[0]) is None
+
+
+def test_resume_runs_only_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--arch", "s390", "--scenario", "use-after-free", "--format", "json", "--output", str(tmp_path)]
+    assert main(argv) == 0
+    first = capsys.readouterr().out
+    (path,) = [p for p in (tmp_path / "kept").iterdir() if "verdict" in p.read_text()]
+    path.write_text(path.read_text().replace('"states": ', '"states": 9'))
+    assert main([*argv, "--resume"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert str(second["results"][0]["states"]) == f"9{json.loads(first)['results'][0]['states']}"
+    assert main(argv) == 0
+    assert capsys.readouterr().out == first
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("dusk://x", r"expected dask://HOST:PORT"), ("dask://127.0.0.1:1", "no scheduler answers")],
+)
+def test_an_executor_that_is_none_is_said(where: str, message: str) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(ConfigError, match=message), executor(where, 1):
+        pass
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers, as processes on loopback: (address, workers)."""
+    pytest.importorskip("distributed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    at = ["--host", "127.0.0.1", "--no-dashboard"]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *at, "--port", str(port)]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", *at, "--nthreads", "1"]
+    processes = [subprocess.Popen(command, **quiet)]  # type: ignore[call-overload]
+    processes += [subprocess.Popen([*worker, "--no-nanny"], **quiet) for _ in range(2)]  # type: ignore[call-overload]
+    yield f"127.0.0.1:{port}", processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_answers(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:
+    from distributed import Client
+
+    address, workers = cluster
+    with Client(f"tcp://{address}", timeout=30) as client:
+        client.wait_for_workers(2, timeout=60)
+    killed = False
+
+    def kill_one(finished: int) -> None:
+        nonlocal killed
+        if not killed:
+            workers[0].kill()
+            killed = True
+
+    jobs = JOBS * 3
+    with executor(f"dask://{address}", 1) as pool:
+        answers = list(run(jobs, pool, kill_one))
+    assert killed
+    assert workers[0].wait() != 0
+    assert answers == [job.run() for job in JOBS] * 3
