@@ -45,7 +45,8 @@ SHMEM = frozenset({"tmpfs", "shanon"})
 
 @dataclass
 class MeasuredSpace:
-    """`types[addr]` is the type of entry at an address; `kind[page]` is the type of entry that maps a page; `folios[page]` its folio where that is large."""
+    """`types[addr]` is the type of entry at an address, `kind[page]` that of the entry that maps a page, and
+    `folios[page]` the page's folio where that is large."""
 
     vma: Vma
     below: list[Vma] = field(default_factory=list)

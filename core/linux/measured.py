@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.cell import SHMEM, SPECIAL, MeasuredSpace, Row, lay_out
@@ -56,20 +56,24 @@ class MeasuredError(Exception):
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The cells of a gzip file of JSON lines; MeasuredError at the first line that is none."""
+    """The cells of a file of JSON lines, gzip or plain; MeasuredError at the first line that is none."""
     number = 0
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
+        with _open(path) as lines:
             for number, line in enumerate(lines, 1):
                 yield _parse(path, number, line)
     except FileNotFoundError:
         raise MeasuredError(f"{path}: no such file") from None
-    except gzip.BadGzipFile:
-        raise MeasuredError(f"{path}: not a gzip file (expected gzip-compressed JSON lines)") from None
-    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
         raise MeasuredError(f"{path}: damaged or truncated after line {number}: {error}") from None
     except OSError as error:
         raise MeasuredError(f"{path}: {error}") from None
+
+
+def _open(path: Path) -> IO[str]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
 
 
 def _parse(path: Path, number: int, line: str) -> Row:
@@ -102,7 +106,7 @@ def compare(row: Row, arch: Arch) -> Comparison:
         return Comparison(row["id"], KERNEL, "not modelled", f"operation {row['op']}")
     try:
         observed = observe(row, arch)
-    except (PluginError, ScheduleError, KeyError, ValueError, TypeError) as error:
+    except (PluginError, ScheduleError, KeyError, ValueError, TypeError, IndexError) as error:
         return Comparison(row["id"], KERNEL, "error", f"{type(error).__name__}: {error}")
     if "order" in row:
         detail = _order_difference(row, observed)
@@ -219,11 +223,18 @@ def _difference(row: Row, flushes: list[Seen]) -> str:
 def _order_difference(row: Row, observer: Observer) -> str:
     measured = [event for repeat, event in row["order"] for _ in range(repeat) if event[0] != "f"]
     if measured != observer.order:
-        return f"predicted {json.dumps(_fold(observer.order))}, measured {json.dumps(_fold(measured))}"
+        return _miss(observer.order, measured)
     freed = sum(repeat * event[1] for repeat, event in row["order"] if event[0] == "f")
     if row.get("free_count_exact") and freed != observer.freed:
         return f"predicted {observer.freed} freed, measured {freed}"
     return ""
+
+
+def _miss(predicted: list[Any], measured: list[Any]) -> str:
+    return (
+        f"predicted {len(predicted)} {json.dumps(_fold(predicted))}, "
+        f"measured {len(measured)} {json.dumps(_fold(measured))}"
+    )
 
 
 def _fold(items: list[Any]) -> list[Any]:
