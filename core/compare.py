@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from core.mm.era import ERAS
 
 if TYPE_CHECKING:
     from core.jobs import Counted, Job
+    from core.linux.golden import Comparison
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -31,6 +32,7 @@ EPILOG = """examples:
   python -m core.compare --plugin mine.py:Mine            a plugin of your own, from a file
   python -m core.compare explain smp-6.1 lost-dirty-dontneed
   python -m core.compare golden FILE...                   replay traces of the kernel's own code
+  python -m core.compare bugs                             historic bugs, found and proved absent
 """
 
 
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants")
+COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants", "measured")
 
 
 def _with_default(argv: list[str]) -> list[str]:
@@ -113,6 +115,10 @@ def parser() -> argparse.ArgumentParser:
     golden = commands.add_parser("golden", help="replay traces of the kernel's own gather and zap code")
     golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
     golden.set_defaults(command=golden_command)
+
+    measured = commands.add_parser("measured", help="predict what running kernels did, cell by cell")
+    measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    measured.set_defaults(command=measured_command)
     return top
 
 
@@ -368,25 +374,39 @@ def mutants_command(arguments: argparse.Namespace) -> int:
 
 def golden_command(arguments: argparse.Namespace) -> int:
     """Replay every case; differences are shown as they come, the counts come last."""
-    from core.linux.golden import GoldenError, compare, read_cases
+    from core.linux.golden import compare, read_cases
+
+    return _hold_against(arguments.files, lambda path: map(compare, read_cases(path)))
+
+
+def measured_command(arguments: argparse.Namespace) -> int:
+    """Predict every cell; differences are shown as they come, the counts come last."""
+    from core.linux import measured
+
+    return _hold_against(arguments.files, measured.compare_file)
+
+
+def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
+    """Tell how each comparison came out. A file that breaks off keeps what was compared before, and costs status 2."""
+    from core.linux.golden import GoldenError
+    from core.linux.measured import MeasuredError
 
     counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
     unmodelled: dict[str, int] = {}
     status = 0
-    for path in arguments.files:
+    for path in paths:
         try:
-            for case in read_cases(path):
-                comparison = compare(case)
+            for comparison in comparisons(path):
                 counts[comparison.outcome] += 1
                 if comparison.outcome in ("different", "error"):
                     print(f"{comparison.id}: {comparison.detail}")
                 elif comparison.outcome == "not modelled":
-                    unmodelled[comparison.kernel] = unmodelled.get(comparison.kernel, 0) + 1
-        except GoldenError as error:
+                    unmodelled[comparison.detail] = unmodelled.get(comparison.detail, 0) + 1
+        except (GoldenError, MeasuredError) as error:
             print(f"shootdown: {error}", file=sys.stderr)
             status = 2
-    for kernel, number in sorted(unmodelled.items()):
-        print(f"kernel {kernel}: not modelled yet: {number}")
+    for detail, number in sorted(unmodelled.items()):
+        print(f"{detail}: not modelled yet: {number}")
     different = counts["different"] + counts["error"]
     print(f"{counts['equal']} equal, {different} different, {counts['not modelled']} not modelled yet")
     return status or (1 if different else 0)
