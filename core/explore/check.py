@@ -7,18 +7,18 @@ than that is good for, and numba is installed, the compiled searcher takes over 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from core.explore import numeric
+from core.explore import plan as plans
 from core.explore.errors import ExploreError
 from core.explore.found import Found
 from core.explore.model import Limits, Model, Verdict
+from core.explore.plan import Plan
 from core.explore.reference import Search
+from core.explore.symmetry import NotSymmetric
 from core.explore.tables import Tables
 from core.explore.trace import steps
-
-if TYPE_CHECKING:
-    from core.explore.fast import FastSearch
 
 SEED = 20221109
 """Of the random histories that check the learned automata."""
@@ -28,6 +28,12 @@ HAND_OVER = 25_000
 
 WARM_UP = 500
 """States from which the compiled searcher takes the widths of its fields when it is asked for."""
+
+LEARN_FIRST = 2_000
+"""States explored without reductions, to know the tables, when a searcher or reductions are asked for."""
+
+ATTEMPTS = 8
+"""Plans that may turn out wrong before the search does without."""
 
 SEARCHERS = ("auto", "reference", "fast")
 
@@ -43,53 +49,100 @@ def check(
     """Explore every interleaving of `model` and say what was found.
 
     `searcher` is 'reference' (plain Python), 'fast' (compiled; ExploreError if numba is missing) or 'auto'.
+    `reductions` are names of `core.explore.plan.ALL` or 'default' for all; each is used where the tables allow it,
+    and never on a model so small that it is done before.  Traces are shortest in the programs' own steps all the same.
     `stop_at_violation=False` goes on behind violations, so that the counts are those of the whole space; the
-    verdict is then about the first one all the same.  Raises an `ExploreError` for what a program may not do.
+    verdict is then about the first one all the same.  Raises an `ExploreError` for what a program may not do, and
+    ValueError for the name of a searcher or a reduction there is not.
     """
     if searcher not in SEARCHERS:
         raise ValueError(f"searcher {searcher!r}, expected one of {', '.join(SEARCHERS)}")
     if searcher == "fast" and not numeric.available():
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
-    tables = Tables(model)
-    found, name = _search(tables, limits, searcher, stop_at_violation)
-    for automaton in tables.automata:
+    job = _Job(model, limits, searcher, plans.wanted(reductions), stop_at_violation)
+    found = job.run()
+    trace = steps(job.tables, found.path)
+    for automaton in job.tables.automata:
         automaton.check(SEED)
     return Verdict(
         violated=found.violated,
         sentence=found.sentence,
-        trace=steps(tables, found.path),
+        trace=trace,
         states=found.states,
         transitions=found.transitions,
         depth=found.depth,
         exhaustive=found.exhaustive,
         bounds=found.bounds,
         unreached=tuple(p.name for p in model.sometimes if p.name not in found.reached),
-        searcher=name,
-        reductions=(),
+        searcher=job.name,
+        reductions=job.plan.used,
     )
 
 
-def _search(tables: Tables, limits: Limits, searcher: str, stop: bool) -> tuple[Found, str]:
-    """What was found, and by which searcher."""
-    started = time.monotonic()
-    budget = {"auto": HAND_OVER, "fast": WARM_UP}.get(searcher) if numeric.available() else None
-    first = Search(tables, limits, stop, budget)
-    found = first.run()
-    if not first.gave_up and searcher != "fast":
-        return found, "reference"
-    del first
-    return _compiled()(tables, _left(limits, started), stop).run(), "fast"
+class _Job:
+    """One model on its way: a first search without reductions, and if that is not enough the real one."""
 
+    def __init__(self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool) -> None:
+        self.tables = Tables(model, before=bool(names))
+        self.limits, self.searcher, self.names, self.stop = limits, searcher, names, stop
+        self.started = time.monotonic()
+        self.plan = plans.none(self.tables)
+        self.name = "reference"
 
-def _left(limits: Limits, started: float) -> Limits:
-    """The limits for a search that begins now, of those that began to count then."""
-    if limits.timeout is None:
-        return limits
-    left = max(0.0, limits.timeout - (time.monotonic() - started))
-    return Limits(limits.max_states, left, limits.max_memory)
+    def run(self) -> Found:
+        """The whole way."""
+        first = Search(self.tables, self.limits, self.stop, self._budget())
+        found = first.run()
+        if not first.gave_up and self.searcher != "fast":
+            return found
+        del first
+        found = self._reduced()
+        if found.violated and any(self.plan.hurry):
+            return self._shortest(found)
+        return found
 
+    def _budget(self) -> int | None:
+        """How many states to explore first."""
+        if self.searcher == "auto":
+            return HAND_OVER if self.names or numeric.available() else None
+        if self.names:
+            return LEARN_FIRST
+        return WARM_UP if self.searcher == "fast" else None
 
-def _compiled() -> type[FastSearch]:
-    from core.explore.fast import FastSearch  # numba takes as long to import as a small model to explore
+    def _reduced(self) -> Found:
+        """Search with a plan, until one has held."""
+        for attempt in range(ATTEMPTS + 1):
+            self.plan = plans.make(self.tables, self.names if attempt < ATTEMPTS else frozenset())
+            try:
+                found = self._search(self.plan, self.stop)
+            except NotSymmetric:
+                self.names -= {plans.SYMMETRY}
+                continue
+            if not found.exhaustive or plans.held(self.tables, self.plan):
+                break
+        return found
 
-    return FastSearch
+    def _shortest(self, found: Found) -> Found:
+        """`found` with a trace that is shortest in single steps, if the limits allow to find it."""
+        plan = self.plan.stepwise()
+        try:
+            again = self._search(plan, True)
+        except NotSymmetric:
+            again = self._search(plans.none(self.tables), True)
+        if not again.violated:
+            return found
+        if self.stop:
+            self.plan = plan
+            return again
+        return replace(found, violated=again.violated, sentence=again.sentence, path=again.path)
+
+    def _search(self, plan: Plan, stop: bool) -> Found:
+        limits = self.limits
+        if limits.timeout is not None:
+            limits = replace(limits, timeout=max(0.0, limits.timeout - (time.monotonic() - self.started)))
+        if self.searcher == "reference" or not numeric.available():
+            return Search(self.tables, limits, stop, plan=plan).run()
+        from core.explore.fast import FastSearch  # numba takes as long to import as a small model to explore
+
+        self.name = "fast"
+        return FastSearch(self.tables, limits, stop, plan).run()

@@ -16,10 +16,13 @@ from typing import Any
 
 from core.explore import kernel
 from core.explore.found import Found, first_violation
-from core.explore.layout import TAKEN, Layout, lay_out, width
+from core.explore.fuse import LONGEST
+from core.explore.layout import TAKEN, Layout, LayoutFull, lay_out, width
 from core.explore.model import Limits, Property
 from core.explore.numeric import numpy
-from core.explore.packed import LayoutFull, Packed
+from core.explore.packed import Packed
+from core.explore.plan import Plan, representative
+from core.explore.plan import none as no_plan
 from core.explore.tables import Move, Tables
 
 np = numpy()
@@ -39,11 +42,13 @@ WANTED = 1 << 12
 class FastSearch:
     """One search in machine code."""
 
-    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool) -> None:
+    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool, plan: Plan | None = None) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
+        self.plan = no_plan(tables) if plan is None else plan
         self.model = tables.model
         self.found = Found()
         self.sometimes = list(self.model.sometimes)
+        self.packed: Packed = None  # type: ignore[assignment]  # until the first layout
         self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
         self.control = np.zeros(kernel.CONTROL_SIZE, np.int64)
         self.levels = [0]
@@ -76,7 +81,9 @@ class FastSearch:
 
     def _translate(self, layout: Layout) -> None:
         """Make the arrays for `layout`."""
-        self.packed = Packed(self.tables, layout)
+        if self.packed is not None:
+            self._tick()
+        self.packed = Packed(self.tables, layout, self.plan)
         model = self.model
         watched = [
             *[(p, kernel.ALWAYS) for p in model.always],
@@ -85,15 +92,19 @@ class FastSearch:
         ]
         self.watched: list[Property] = [prop for prop, _ in watched]
         self.packed.watch(watched)
-        self.found_rows = np.zeros(len(self.packed.threads), np.int64)
-        self.buffer = np.zeros(0, np.int64)
-        self._buffer()
+        self.exchange = self.packed.exchange()
+        self.work = self.packed.work()
+        self.machine = self.packed.machine()
 
-    def _buffer(self) -> None:
-        need = (kernel.BATCH + self.packed.most_moves()) * self.packed.layout.words
-        if self.buffer.size < need:
-            self.buffer = np.zeros(need, np.int64)
-            self.notes = np.zeros((need, 3), np.int64)
+    def _refresh(self) -> None:
+        """After learning: the arrays may be others now. LayoutFull if something has no room."""
+        if self.plan.symmetry is not None:
+            self.plan.symmetry.close()
+            self.packed.grow()
+            self.exchange = self.packed.exchange()
+        if len(self.work.notes) < kernel.BATCH + self.packed.most_moves():
+            self.work = self.packed.work()
+        self.machine = self.packed.machine()
 
     def _room(self) -> None:
         """How many states fit."""
@@ -103,7 +114,7 @@ class FastSearch:
     def _grow(self) -> bool:
         """Make room for more states. False if the memory allowed does not suffice."""
         words, count = self.packed.layout.words, int(self.control[kernel.COUNT])
-        need = count + len(self.notes)
+        need = count + len(self.work.notes)
         states, table = self.states.size, self.table.size
         while states < need * words:
             states = states * 3 // 2
@@ -123,17 +134,14 @@ class FastSearch:
         self.table = np.zeros(0, np.int64)
         self.table = np.zeros(size, np.int64)
         kernel.rehash(words, self.states, int(self.control[kernel.COUNT]), self.table)
-        kernel.place_again(words, self.buffer, buffered, self.notes, self.table)
+        kernel.place_again(words, self.work, buffered, self.table)
 
     def _widen(self) -> None:
         """A number did not fit: translate everything into a wider layout."""
-        while True:
-            before = self.packed
-            try:
-                self._translate(self._layout(before.layout))
-                break
-            except LayoutFull:  # pragma: no cover - the layout has just been made for all that is known
-                continue
+        before = self.packed
+        if self.plan.symmetry is not None:
+            self.plan.symmetry.close()
+        self._translate(self._layout(before.layout))
         after, count = self.packed.layout, int(self.control[kernel.COUNT])
         old = self.states[: count * before.layout.words].reshape(count, before.layout.words)
         states = np.zeros(len(self.states) // before.layout.words * after.words, np.int64)
@@ -160,13 +168,16 @@ class FastSearch:
             self._bound("interrupted")
         self.found.states = int(self.control[kernel.COUNT])
         self.found.transitions = int(self.control[kernel.EDGES])
-        self.found.reached |= {p.name for p, row in self._ticked() if not row}
+        self._tick()
         return self.found
 
-    def _ticked(self) -> list[tuple[Property, bool]]:
-        active = self.packed.props[:, 2].tolist()
-        sometimes = {id(p) for p in self.sometimes}
-        return [(p, bool(a)) for p, a in zip(self.watched, active, strict=True) if id(p) in sometimes]
+    def _tick(self) -> None:
+        """Note which sometimes-properties have held."""
+        for number, prop in enumerate(self.watched):
+            _, kind, active = self.packed.props[number].tolist()
+            if kind == kernel.SOMETIMES and not active:
+                self.found.reached.add(prop.name)
+                self.sometimes.remove(prop)
 
     def _run(self) -> None:
         self.states[0] = TAKEN
@@ -176,7 +187,7 @@ class FastSearch:
             return
         while self.control[kernel.NEXT] < self.control[kernel.COUNT]:
             self.control[kernel.LEVEL_END] = self.control[kernel.COUNT]
-            self.levels.append(int(self.control[kernel.COUNT]))
+            self.levels.append(int(self.control[kernel.LEVEL_END]))
             if self._level():
                 return
             self.found.depth += 1
@@ -190,6 +201,9 @@ class FastSearch:
                 return self._limited()
             if why == kernel.MISS:
                 self._learn()
+            elif why == kernel.ASK:
+                *words, agent = self.work.asked.tolist()
+                self._ask_all([(agent, words)])
             elif why == kernel.GROW:
                 if not self._grow():
                     return self._bound(f"{self.limits.max_memory} bytes of memory")
@@ -202,11 +216,10 @@ class FastSearch:
         if why == kernel.LOOK:
             return self._look(int(self.control[kernel.COUNT]) - 1)
         if why == kernel.DEADLOCK:
-            return self._violation("deadlock", source, None)
+            return self._violation("deadlock", source)
         if why == kernel.VIOLATED_STEP:
-            for agent, move in self._successors(self._words(source)):
-                if move.violated:
-                    return self._violation(move.violated, source, (agent, move))
+            violated = [move.violated for _, move in self._successors(self._words(source)) if move.violated]
+            return self._violation(violated[0], source, step=True)
         return False
 
     def _step(self) -> int:
@@ -216,28 +229,27 @@ class FastSearch:
             pause = min(pause, max(self.limits.max_states, states + 1))
         self.control[kernel.PAUSE_AT] = pause
         return int(
-            kernel.expand(
-                packed.words, self.control, self.states, self.table, packed.threads, packed.running,
-                packed.row_of, packed.rows.array, packed.reads.array, packed.child.array, packed.lists.array,
-                packed.keeps.array, packed.sets.array, packed.flags.array, packed.props, self.buffer, self.notes,
-                self.found_rows,
-            )
-        )  # fmt: skip
+            kernel.expand(packed.words, self.control, self.states, self.table, self.machine, self.exchange, self.work)
+        )
 
     def _learn(self) -> None:
         """Learn what the rest of the level lacks."""
-        packed, wanted = self.packed, np.zeros((WANTED, 2), np.int64)
+        wanted = np.zeros((WANTED, 2), np.int64)
         first, end = int(self.control[kernel.NEXT]), int(self.control[kernel.LEVEL_END])
-        holes = kernel.misses(
-            packed.words, first, end, self.states, packed.threads, packed.row_of, packed.rows.array,
-            packed.reads.array, packed.child.array, wanted,
-        )  # fmt: skip
+        holes = kernel.misses(self.packed.words, first, end, self.states, self.machine, wanted)
+        self._ask_all([(agent, self._words(state)) for state, agent in wanted[:holes].tolist()])
+
+    def _ask_all(self, questions: Sequence[tuple[int, Sequence[int]]]) -> None:
         full = False
-        for state, agent in wanted[:holes].tolist():
-            full |= self._ask(agent, self._words(state))
+        for agent, words in questions:
+            full |= self._ask(agent, words)
+        try:
+            if not full:
+                self._refresh()
+        except LayoutFull:
+            full = True
         if full:
             self._widen()
-        self._buffer()
 
     def _ask(self, agent: int, words: Sequence[int]) -> bool:
         """Learn what an agent does in a state. True if the layout has no room for it."""
@@ -287,7 +299,7 @@ class FastSearch:
         layout = self.packed.layout
         changes = [(layout.cells[c], v) for c, v in move.writes]
         if agent < self.packed.running:
-            changes.append((layout.threads[agent], move.after))
+            changes.append((layout.threads[agent], representative(self.plan.same[agent], move.after)))
         for field, value in changes:
             new[field.word] = (new[field.word] & ~(field.mask << field.shift)) | (value << field.shift)
         return new
@@ -300,7 +312,7 @@ class FastSearch:
         quiet = bool(self.control[kernel.QUIET])
         for thread, local in enumerate(locals_):
             message = self.tables.asserts(thread, local)
-            if message and not quiet and self._violation("assertion", state, None, message):
+            if message and not quiet and self._violation("assertion", state, message):
                 return True
         ended = all(self.tables.rows[t][n] is None for t, n in enumerate(locals_))
         for number, prop in enumerate(self.watched):
@@ -311,35 +323,63 @@ class FastSearch:
             values = tuple([cells[c] for c in reads])
             holds = self.tables.holds(prop, reads, values)
             self.packed.add_property(row, values, holds)
+            self.machine = self.packed.machine()
             if kind == kernel.SOMETIMES:
                 if holds:
                     self.packed.props[number, 2] = 0
-            elif not holds and not quiet and self._violation(prop.name, state, None, prop.sentence):
+            elif not holds and not quiet and self._violation(prop.name, state, prop.sentence):
                 return True
         return False
 
-    def _violation(self, name: str, state: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
+    def _violation(self, name: str, state: int, sentence: str = "", step: bool = False) -> bool:
+        """Note the first violation, in a state or (with `step`) in a step from it. True if the search is over."""
         if not self.found.violated:
             first_violation(self.found, self.model, name, sentence, self.stop)
-            self.found.path = [*self._path(state), *([last] if last else [])]
+            self.found.path = self._path(state, name if step else "")
             self.control[kernel.QUIET] = 0 if self.stop else 1
         return self.stop
 
-    def _path(self, state: int) -> list[tuple[int, Move]]:
-        path = []
-        packed = self.packed
-        level = max(n for n, first in enumerate([0, *self.levels[1:]]) if first <= state)
-        starts = [0, *self.levels[1:]]
+    def _path(self, state: int, violated: str) -> list[tuple[int, Move]]:
+        """The way to a state, and the step from there that violates `violated` ('' for none)."""
+        level = max(n for n, first in enumerate(self.levels) if first <= state)
+        way = []
         while level:
-            before = kernel.predecessor(
-                packed.words, starts[level - 1], starts[level], state, self.states, packed.threads, packed.row_of,
-                packed.rows.array, packed.reads.array, packed.child.array, packed.lists.array, packed.keeps.array,
-                packed.sets.array,
+            way.append(self._words(state))
+            level -= 1
+            state = kernel.predecessor(
+                self.packed.words, self.levels[level], self.levels[level + 1], state, self.states, self.machine,
+                self.exchange, self.work,
             )  # fmt: skip
-            target, words = self._words(state), self._words(before)
-            path.append(next(s for s in self._successors(words) if self._after(words, *s) == target))
-            state, level = before, level - 1
-        return path[::-1]
+        path: list[tuple[int, Move]] = []
+        words = self._words(0)
+        for target in reversed(way):
+            steps, words = self._steps_to(words, target)
+            path += steps
+        if violated:
+            path.append(next(s for s in self._successors(words) if s[1].violated == violated))
+        return path
+
+    def _steps_to(self, words: Sequence[int], target: Sequence[int]) -> tuple[list[tuple[int, Move]], list[int]]:
+        """The first step, with what its thread hurries to do behind it, to a state for which `target` stands."""
+        for agent, move in self._successors(words):
+            after, steps = self._after(words, agent, move), [(agent, move)]
+            while self._canonical(after) != target and any(self.plan.hurry) and len(steps) <= LONGEST:
+                own = [more for a, more in self._successors(after) if a == agent]
+                if agent >= self.packed.running or len(own) != 1:
+                    break
+                after = self._after(after, agent, own[0])
+                steps.append((agent, own[0]))
+            if self._canonical(after) == target:
+                return steps, after
+        raise AssertionError("a state on the way has no successor on the way")
+
+    def _canonical(self, words: Sequence[int]) -> list[int]:
+        """What is explored in place of a state."""
+        if self.plan.symmetry is None:
+            return list(words)
+        array = np.array(words, np.int64)
+        kernel.canonical(self.packed.words, self.exchange, self.work, array, 0)
+        return [int(word) for word in array]
 
     def _limited(self) -> bool:
         if self.limits.max_states is not None and self.control[kernel.COUNT] >= self.limits.max_states:

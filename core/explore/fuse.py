@@ -1,8 +1,8 @@
 """Steps that need not wait: fusing operations into the step before them.
 
-When a thread stands before an operation `a` that no other thread can disturb, or be disturbed by, until `a` is done, then
-every order of the other threads' steps around `a` comes to the same, and the search may do `a` at once, alone.  If `a` has
-a single outcome, the state before it is not even kept.  Two reductions share this:
+When a thread stands before an operation `a` that no other thread can disturb, or be disturbed by, until `a` is done,
+then every order of the other threads' steps around `a` comes to the same, and the search may do `a` at once, alone.
+If `a` has a single outcome, the state before it is not even kept.  Two reductions share this:
 
     fuse_local         no operation that any other thread or daemon is known to do touches what `a` touches
     fuse_left_movers   some do, but none of those can happen before `a` is done: they wait for it (an unlock, the
@@ -13,20 +13,21 @@ Data types
              late to be sure (`danger`).  The search looks at the states of the others before it hurries
     Hurry    Urgent by thread and local state
 
-Why it is sound.  Let `a` of thread t be pending in state s, and take any path of other agents' steps b1 ... bn from s.
-`danger` holds every local state of another thread from which it can reach, by steps that do not wait for `a`, a step that
-conflicts with `a` (one writes what the other touches).  No thread is there, so by induction each b neither changes what
-`a` reads nor sees what `a` writes: the path a b1 ... bn exists, ends in the same state but for `a`, and the b's answer the
-same.  What `a` writes no `always` or `sometimes` property reads, so nothing that is wanted is seen only in between;
-`finally` and deadlocks are about states in which `a`, which is never blocked, has been done.  In every loop of a thread
-some operation is left that does not hurry, so nobody is kept waiting for ever.
+Why it is sound.  Let `a` of thread t be pending in state s, and take any path of other agents' steps b1 ... bn from
+s. `danger` holds every local state of another thread from which it can reach, by steps that do not wait for `a`, a
+step that conflicts with `a` (one writes what the other touches).  No thread is there, so by induction each b neither
+changes what `a` reads nor sees what `a` writes: the path a b1 ... bn exists, ends in the same state but for `a`, and
+the b's answer the same.  What `a` writes no `always` or `sometimes` property reads, so nothing that is wanted is seen
+only in between; `finally` and deadlocks are about states in which `a`, which is never blocked, has been done.  In
+every loop of a thread some operation is left that does not hurry, so nobody is kept waiting for ever.
 
-How it is checked.  "Waits for `a`" is asked of the tables: with the values that `a` has been done on, the other operation
-must have no outcome.  The tables only know what the search has reached, and a reduced search reaches less.  So the
-question is asked for every known entry of the other operation with the values of `a` put in, again and again until
-nothing new turns up, and the whole analysis is repeated after the search: what it finds then must not forbid what was
-done.  By the argument above a path of the full search is, but for hurried steps done early, a path of the reduced one,
-so its entries are among those asked about.  If the check fails the search is repeated with what is known now.
+How it is checked.  "Waits for `a`" is asked of the tables: with the values that `a` has been done on, the other
+operation must have no outcome.  The tables only know what the search has reached, and a reduced search reaches less.
+So the question is asked for every known entry of the other operation with the values of `a` put in, again and again
+until nothing new turns up, and the whole analysis is repeated after the search: what it finds then must not forbid
+what was done.  By the argument above a path of the full search is, but for hurried steps done early, a path of the
+reduced one, so its entries are among those asked about.  If the check fails the search is repeated with what is known
+now.
 """
 
 from __future__ import annotations

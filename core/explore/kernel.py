@@ -1,13 +1,14 @@
 """The inner loops of the compiled searcher: machine code made by numba, one version for each number of words.
 
-Data types (all arrays of 64-bit integers, filled by `core.explore.packed`)
-    states   the words of all states, in the order in which they were found; the frontier is its end
-    table    an open-addressing hash table of the same words, so that one cache line answers "seen before?"
-    row      a pending operation.  Its reads are fields of a state.  From its root, each value read leads to the next
-             node of a tree (`child[node + value]`), the last one to a list of moves; -1: not learned yet
-    move     words to clear, words to set, and the number of the property the step itself violates
-    buffer   successors on their way to the table
-    control  where the search stands, so that it can leave for Python and come back (see the constants)
+Data types (arrays of 64-bit integers but for `danger`, filled by `core.explore.packed` and `core.explore.exchange`)
+    states    the words of all states, in the order in which they were found; the frontier is its end
+    table     an open-addressing hash table of the same words, so that one cache line answers "seen before?"
+    Machine   the model.  A row is a pending operation.  Its reads are fields of a state.  From its root, each value
+              read leads to the next node of a tree (`child[node + value]`), the last one to a list of moves; -1: not
+              learned yet.  A move has words to keep and to set, and the number of the property the step itself violates
+    Exchange  the permutations of equal threads
+    Work      successors on their way to the table (`buffer`, `notes`) and other room to work in
+    control   where the search stands, so that it can leave for Python and come back (see the constants)
 
 Why it is fast.  A table of all states is far larger than the caches, so nearly every look into it misses.  Successors
 are collected, the cache line of each is asked for at once, and only then they are looked up in the same order.  That
@@ -17,11 +18,13 @@ Why it may leave at any time.  It leaves to learn (a state's row has no answer f
 state was expanded), to grow, and for a violation (the buffer keeps its place).  Everything else is in the arrays.
 """
 
+# ruff: noqa: SIM109, SIM110 - numba compiles plain loops and comparisons best
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from core.explore.numeric import numba as _numba
 
@@ -34,7 +37,7 @@ NEXT, LEVEL_END, COUNT, EDGES, BUFFERED, DRAINED, QUIET, PAUSE_AT, SOURCE, LIMIT
 CONTROL_SIZE = 16
 
 # Why `expand` came back.
-DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED = range(7)
+DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED, ASK = range(8)
 
 DEADLOCK_FLAG = -1
 BATCH = 96
@@ -45,6 +48,76 @@ ALWAYS, FINALLY, SOMETIMES = range(3)
 
 HASH_1 = -7046029254386353131  # 0x9E3779B97F4A7C15
 HASH_2 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+
+
+class Machine(NamedTuple):
+    """The model.
+
+    threads   word, shift, mask and first local state of each agent; a daemon's local state has no bits
+    running   how many of the agents are threads
+    row_of    by local state: its row, or ENDED or ASSERTED
+    rows      root, first and last read;  reads: word, shift, mask
+    lists     where the moves of a leaf start, in `keeps`, `sets` (words) and `flags` (violations)
+    hurry     by local state: the number of its Urgent (`core.explore.fuse`), -1 when it has to wait its turn
+    danger    by Urgent and local state of any thread: does that forbid to hurry?
+    longest   how many steps may be done in one go; 0 when nothing hurries
+    """
+
+    threads: Any
+    running: int
+    row_of: Any
+    rows: Any
+    reads: Any
+    child: Any
+    lists: Any
+    keeps: Any
+    sets: Any
+    flags: Any
+    props: Any
+    hurry: Any
+    danger: Any
+    longest: int
+
+
+class Exchange(NamedTuple):
+    """Permutations of equal threads; the first is the identity.
+
+    order          by permutation and place: the member that goes there
+    stays          the words of what a permutation leaves where it is
+    shifts         source word, target word, mask, shift to the left;  first_shift: where those of a permutation start
+    maps           word, shift, mask, target word and shift, start in `images` of fields whose numbers change too
+    key_shifts, key_maps   the same for each member's own fields, moved to where those of the first member are
+    """
+
+    order: Any
+    stays: Any
+    shifts: Any
+    first_shift: Any
+    maps: Any
+    first_map: Any
+    images: Any
+    key_shifts: Any
+    first_key_shift: Any
+    key_maps: Any
+    first_key_map: Any
+
+
+class Work(NamedTuple):
+    """Room to work in.
+
+    buffer    the words of successors;  notes: the violation, source and place in the table of each
+    leaves    the moves of each agent in the state at hand
+    asked     the words of a state in which an answer is missing
+    keys      of the members of a group;  least, image: words of states
+    """
+
+    buffer: Any
+    notes: Any
+    leaves: Any
+    asked: Any
+    keys: Any
+    least: Any
+    image: Any
 
 
 def _without_counts(**options: Any) -> Any:
@@ -115,106 +188,246 @@ def insert(words: Any, array: Any, at: int, slot: int, table: Any, mask: int) ->
 
 
 @inlined
-def answer(row: int, array: Any, at: int, rows: Any, reads: Any, child: Any) -> Any:
+def answer(m: Any, row: int, array: Any, at: int) -> Any:
     """The leaf of `row` for the state at array[at]; -1 if it is not known."""
-    node = rows[row, 0]
-    for r in range(rows[row, 1], rows[row, 2]):
+    node = m.rows[row, 0]
+    for r in range(m.rows[row, 1], m.rows[row, 2]):
         if node < 0:
             break
-        node = child[node + ((array[at + reads[r, 0]] >> reads[r, 1]) & reads[r, 2])]
+        node = m.child[node + ((array[at + m.reads[r, 0]] >> m.reads[r, 1]) & m.reads[r, 2])]
     return node
 
 
 @inlined
-def pending(agent: int, threads: Any, row_of: Any, array: Any, at: int) -> Any:
-    """The row of an agent in the state at array[at]; negative if it has ended."""
-    return row_of[threads[agent, 3] + ((array[at + threads[agent, 0]] >> threads[agent, 1]) & threads[agent, 2])]
+def local_state(m: Any, agent: int, array: Any, at: int) -> Any:
+    """An agent's local state, counted through all agents, in the state at array[at]."""
+    bits = (array[at + m.threads[agent, 0]] >> m.threads[agent, 1]) & m.threads[agent, 2]
+    return m.threads[agent, 3] + bits
+
+
+@inlined
+def may_hurry(m: Any, agent: int, array: Any, at: int) -> bool:
+    """May this thread go on alone in the state at array[at]?"""
+    number = m.hurry[local_state(m, agent, array, at)]
+    if number < 0:
+        return False
+    for other in range(m.running):
+        if m.danger[number, local_state(m, other, array, at)]:
+            return False
+    return True
+
+
+@inlined
+def step(words: Any, m: Any, move: int, source: Any, at: int, target: Any, to: int) -> bool:
+    """Put the state after `move` in source[at] to target[to]. True if it is another."""
+    count = len(words)
+    differs = False
+    for k in range(count):
+        old = source[at + k]
+        new = (old & m.keeps[move * count + k]) | m.sets[move * count + k]
+        target[to + k] = new
+        differs |= new != old
+    return differs
+
+
+@inlined
+def hurry_on(words: Any, m: Any, agent: int, array: Any, at: int) -> bool:
+    """Do what the thread may do at once in the state at array[at]. False if an answer is missing."""
+    if agent >= m.running:
+        return True
+    for _ in range(m.longest):
+        row = m.row_of[local_state(m, agent, array, at)]
+        if row < 0 or not may_hurry(m, agent, array, at):
+            return True
+        leaf = answer(m, row, array, at)
+        if leaf < 0:
+            return False
+        if m.lists[leaf + 1] - m.lists[leaf] != 1:
+            return True
+        step(words, m, m.lists[leaf], array, at, array, at)
+    return True
+
+
+@inlined
+def moved_bits(word: int, mask: int, left: int) -> Any:
+    """The bits of `word` in `mask`, shifted to the left (or, if negative, to the right)."""
+    return (word & mask) << left if left >= 0 else (word & mask) >> -left
+
+
+@inlined
+def key_of(e: Any, member: int, array: Any, at: int) -> Any:
+    """A number that is the same for members in the same state, wherever they stand."""
+    key = 0
+    for s in range(e.first_key_shift[member], e.first_key_shift[member + 1]):
+        bits = moved_bits(array[at + e.key_shifts[s, 0]], e.key_shifts[s, 2], e.key_shifts[s, 3])
+        key += bits * (2 * e.key_shifts[s, 1] + 1)
+    for s in range(e.first_key_map[member], e.first_key_map[member + 1]):
+        value = (array[at + e.key_maps[s, 0]] >> e.key_maps[s, 1]) & e.key_maps[s, 2]
+        key += (e.images[e.key_maps[s, 5] + value] << e.key_maps[s, 4]) * (2 * e.key_maps[s, 3] + 1)
+    return key
+
+
+@inlined
+def permute(words: Any, e: Any, number: int, array: Any, at: int, image: Any) -> None:
+    """The image of the state at array[at] under a permutation."""
+    count = len(words)
+    for k in range(count):
+        image[k] = array[at + k] & e.stays[number * count + k]
+    for s in range(e.first_shift[number], e.first_shift[number + 1]):
+        image[e.shifts[s, 1]] |= moved_bits(array[at + e.shifts[s, 0]], e.shifts[s, 2], e.shifts[s, 3])
+    for s in range(e.first_map[number], e.first_map[number + 1]):
+        value = (array[at + e.maps[s, 0]] >> e.maps[s, 1]) & e.maps[s, 2]
+        image[e.maps[s, 3]] |= e.images[e.maps[s, 5] + value] << e.maps[s, 4]
 
 
 @compiled
-def look(
-    words: Any, array: Any, at: int, running: int, quiet: int, threads: Any, row_of: Any, props: Any, rows: Any,
-    reads: Any, child: Any,
-) -> bool:  # fmt: skip
+def canonical(words: Any, e: Any, w: Any, array: Any, at: int) -> None:
+    """Replace the state at array[at] by the least of its images with the members' keys in order.
+
+    The keys only save work: mostly one permutation puts them in order.  Where keys are equal all images with the keys
+    in order are compared, so what is chosen depends on the set of images alone.
+    """
+    count, members = len(words), e.order.shape[1]
+    for member in range(members):
+        w.keys[member] = key_of(e, member, array, at)
+    have = False
+    only_identity = True
+    for number in range(e.order.shape[0]):
+        sorted_ = True
+        for place in range(members - 1):
+            sorted_ &= w.keys[e.order[number, place]] <= w.keys[e.order[number, place + 1]]
+        if not sorted_:
+            continue
+        only_identity &= number == 0
+        permute(words, e, number, array, at, w.image)
+        less = not have
+        if have:
+            for k in range(count):
+                if w.image[k] != w.least[k]:
+                    less = w.image[k] < w.least[k]
+                    break
+        if less:
+            have = True
+            for k in range(count):
+                w.least[k] = w.image[k]
+    if not only_identity:
+        for k in range(count):
+            array[at + k] = w.least[k]
+
+
+@compiled
+def look(m: Any, array: Any, at: int, quiet: int) -> bool:
     """Is there nothing to say about the new state at array[at]?  (Otherwise Python looks at it.)
 
     A sometimes-property that holds is ticked off in `props` (row, kind, active) on the spot.
     """
     all_ended = True
-    for agent in range(running):
-        row = pending(agent, threads, row_of, array, at)
+    for agent in range(m.running):
+        row = m.row_of[local_state(m, agent, array, at)]
         all_ended &= row < 0
         if row == ASSERTED and not quiet:
             return False
-    for p in range(props.shape[0]):
-        kind = props[p, 1]
-        if not props[p, 2] or (quiet and kind != SOMETIMES) or (kind == FINALLY and not all_ended):
+    for p in range(m.props.shape[0]):
+        kind = m.props[p, 1]
+        if not m.props[p, 2] or (quiet and kind != SOMETIMES) or (kind == FINALLY and not all_ended):
             continue
-        holds = answer(props[p, 0], array, at, rows, reads, child)
+        holds = answer(m, m.props[p, 0], array, at)
         if holds < 0 or (holds == 0 and kind != SOMETIMES):
             return False
         if holds == 1 and kind == SOMETIMES:
-            props[p, 2] = 0
+            m.props[p, 2] = 0
     return True
 
 
+@inlined
+def answers(m: Any, w: Any, states: Any, at: int) -> bool:
+    """Find what each agent can do in the state at states[at]. False if an answer is missing."""
+    if m.longest:
+        for agent in range(m.running):
+            row = m.row_of[local_state(m, agent, states, at)]
+            if row >= 0 and may_hurry(m, agent, states, at):
+                leaf = answer(m, row, states, at)
+                if leaf < 0:
+                    return False
+                if m.lists[leaf + 1] > m.lists[leaf]:
+                    w.leaves[:] = 0
+                    w.leaves[agent] = leaf
+                    return True
+    for agent in range(m.threads.shape[0]):
+        row = m.row_of[local_state(m, agent, states, at)]
+        leaf = 0
+        if row >= 0:
+            leaf = answer(m, row, states, at)
+            if leaf < 0:
+                return False
+        w.leaves[agent] = leaf
+    return True
+
+
+@inlined
+def stuck(m: Any, states: Any, at: int) -> bool:
+    """Has some thread not ended?"""
+    for agent in range(m.running):
+        if m.row_of[local_state(m, agent, states, at)] >= 0:
+            return True
+    return False
+
+
+@inlined
+def successors(
+    words: Any, m: Any, e: Any, w: Any, states: Any, number: int, buffered: int, table: Any, mask: int
+) -> int:
+    """Buffer the successors of a state; how many there are then, or -1 if an answer is missing (in w.asked)."""
+    count = len(words)
+    at = number * count
+    moved = False
+    for agent in range(m.threads.shape[0]):
+        leaf = w.leaves[agent]
+        for move in range(m.lists[leaf], m.lists[leaf + 1]):
+            to = buffered * count
+            moved |= step(words, m, move, states, at, w.buffer, to)
+            if m.longest and not hurry_on(words, m, agent, w.buffer, to):
+                for k in range(count):
+                    w.asked[k] = w.buffer[to + k]
+                w.asked[count] = agent
+                return -1
+            if e.order.shape[0] > 1:
+                canonical(words, e, w, w.buffer, to)
+            slot = slot_of(words, w.buffer, to, mask)
+            prefetch(table, slot * count)
+            w.notes[buffered, 0] = m.flags[move]
+            w.notes[buffered, 1] = number
+            w.notes[buffered, 2] = slot
+            buffered += 1
+    if not moved and stuck(m, states, at):
+        w.notes[buffered, 0] = DEADLOCK_FLAG
+        w.notes[buffered, 1] = number
+        buffered += 1
+    return buffered
+
+
 @compiled
-def expand(
-    words: Any, control: Any, states: Any, table: Any, threads: Any, running: int, row_of: Any, rows: Any,
-    reads: Any, child: Any, lists: Any, keeps: Any, sets: Any, flags: Any, props: Any, buffer: Any, notes: Any,
-    found: Any,
-) -> int:  # fmt: skip
+def expand(words: Any, control: Any, states: Any, table: Any, m: Any, e: Any, w: Any) -> int:
     """Expand states from control[NEXT] to control[LEVEL_END]; return why it stops."""
     count = len(words)
     mask = table.size // count - 1
     at_state, level_end, edges, states_found = control[NEXT], control[LEVEL_END], control[EDGES], control[COUNT]
     buffered, drained, quiet = control[BUFFERED], control[DRAINED], control[QUIET]
-    agents = threads.shape[0]
     why = DONE
     while True:
         # Fill the buffer.
         while drained == 0 and buffered < BATCH and at_state < level_end:
-            at = at_state * count
-            known = True
-            for agent in range(agents):
-                row = pending(agent, threads, row_of, states, at)
-                leaf = 0
-                if row >= 0:
-                    leaf = answer(row, states, at, rows, reads, child)
-                    if leaf < 0:
-                        known = False
-                        break
-                found[agent] = leaf
-            if not known:
+            if not answers(m, w, states, at_state * count):
                 why = MISS
                 break
-            moved = False
-            first = buffered
-            for agent in range(agents):
-                for move in range(lists[found[agent]], lists[found[agent] + 1]):
-                    to = buffered * count
-                    differs = False
-                    for k in range(count):
-                        old = states[at + k]
-                        new = (old & keeps[move * count + k]) | sets[move * count + k]
-                        buffer[to + k] = new
-                        differs |= new != old
-                    moved |= differs
-                    slot = slot_of(words, buffer, to, mask)
-                    prefetch(table, slot * count)
-                    notes[buffered, 0] = flags[move]
-                    notes[buffered, 1] = at_state
-                    notes[buffered, 2] = slot
-                    buffered += 1
-            edges += buffered - first
-            if not moved:
-                stuck = False
-                for agent in range(running):
-                    stuck |= pending(agent, threads, row_of, states, at) >= 0
-                if stuck:
-                    notes[buffered, 0] = DEADLOCK_FLAG
-                    notes[buffered, 1] = at_state
-                    buffered += 1
+            after = successors(words, m, e, w, states, at_state, buffered, table, mask)
+            if after < 0:
+                why = ASK
+                break
+            edges += after - buffered
+            if after > buffered and w.notes[after - 1, 0] == DEADLOCK_FLAG:
+                edges -= 1
+            buffered = after
             at_state += 1
         # Empty it, if there is room for all that is in it.
         if states_found + buffered > control[LIMIT]:
@@ -222,36 +435,36 @@ def expand(
             break
         leave = False
         while drained < buffered:
-            flag = notes[drained, 0]
+            flag = w.notes[drained, 0]
             if flag != 0 and not quiet:
-                control[SOURCE] = notes[drained, 1]
+                control[SOURCE] = w.notes[drained, 1]
                 leave = True
                 if flag == DEADLOCK_FLAG:
                     why = DEADLOCK
                     drained += 1
                 else:
                     why = VIOLATED_STEP
-                    notes[drained, 0] = 0  # told once; the step itself comes when the search goes on
+                    w.notes[drained, 0] = 0  # told once; the step itself comes when the search goes on
                 break
             if flag == DEADLOCK_FLAG:
                 drained += 1
                 continue
             at = drained * count
-            new = insert(words, buffer, at, notes[drained, 2], table, mask)
+            new = insert(words, w.buffer, at, w.notes[drained, 2], table, mask)
             drained += 1
             if new:
                 to = states_found * count
                 for k in range(count):
-                    states[to + k] = buffer[at + k]
+                    states[to + k] = w.buffer[at + k]
                 states_found += 1
-                if not look(words, states, to, running, quiet, threads, row_of, props, rows, reads, child):
+                if not look(m, states, to, quiet):
                     why = LOOK
                     leave = True
                     break
         if leave:
             break
         buffered, drained = 0, 0
-        if why == MISS:
+        if why == MISS or why == ASK:
             break
         if at_state >= level_end:
             break
@@ -276,18 +489,15 @@ def rehash(words: Any, states: Any, states_found: int, table: Any) -> None:
 
 
 @compiled
-def place_again(words: Any, buffer: Any, buffered: int, notes: Any, table: Any) -> None:
+def place_again(words: Any, w: Any, buffered: int, table: Any) -> None:
     """The table has another size: find the places of what is in the buffer anew."""
     count = len(words)
     for number in range(buffered):
-        notes[number, 2] = slot_of(words, buffer, number * count, table.size // count - 1)
+        w.notes[number, 2] = slot_of(words, w.buffer, number * count, table.size // count - 1)
 
 
 @compiled
-def misses(
-    words: Any, first: int, end: int, states: Any, threads: Any, row_of: Any, rows: Any, reads: Any, child: Any,
-    wanted: Any,
-) -> int:  # fmt: skip
+def misses(words: Any, first: int, end: int, states: Any, m: Any, wanted: Any) -> int:
     """States in first..end whose rows lack an answer, as (state, agent) in `wanted`, each hole once; how many.
 
     A hole is marked -2 while it is wanted.
@@ -296,23 +506,23 @@ def misses(
     held = 0
     for number in range(first, end):
         at = number * count
-        for agent in range(threads.shape[0]):
-            row = pending(agent, threads, row_of, states, at)
+        for agent in range(m.threads.shape[0]):
+            row = m.row_of[local_state(m, agent, states, at)]
             if row < 0:
                 continue
-            node = rows[row, 0]
+            node = m.rows[row, 0]
             place = -1
-            for r in range(rows[row, 1], rows[row, 2]):
+            for r in range(m.rows[row, 1], m.rows[row, 2]):
                 if node < 0:
                     break
-                place = node + ((states[at + reads[r, 0]] >> reads[r, 1]) & reads[r, 2])
-                node = child[place]
+                place = node + ((states[at + m.reads[r, 0]] >> m.reads[r, 1]) & m.reads[r, 2])
+                node = m.child[place]
             if node != -1:
                 continue
             if place >= 0:
-                child[place] = -2
+                m.child[place] = -2
             else:
-                rows[row, 0] = -2
+                m.rows[row, 0] = -2
             wanted[held, 0], wanted[held, 1] = number, agent
             held += 1
             if held == wanted.shape[0]:
@@ -321,27 +531,25 @@ def misses(
 
 
 @compiled
-def predecessor(
-    words: Any, first: int, end: int, target: int, states: Any, threads: Any, row_of: Any, rows: Any, reads: Any,
-    child: Any, lists: Any, keeps: Any, sets: Any,
-) -> int:  # fmt: skip
+def predecessor(words: Any, first: int, end: int, target: int, states: Any, m: Any, e: Any, w: Any) -> int:
     """The first state in first..end with a move to state number `target`; -1 if there is none."""
     count = len(words)
     goal = target * count
     for number in range(first, end):
         at = number * count
-        for agent in range(threads.shape[0]):
-            row = pending(agent, threads, row_of, states, at)
-            if row < 0:
-                continue
-            leaf = answer(row, states, at, rows, reads, child)
-            if leaf < 0:
-                continue
-            for move in range(lists[leaf], lists[leaf + 1]):
+        if not answers(m, w, states, at):
+            continue
+        for agent in range(m.threads.shape[0]):
+            leaf = w.leaves[agent]
+            for move in range(m.lists[leaf], m.lists[leaf + 1]):
+                step(words, m, move, states, at, w.asked, 0)
+                if m.longest:
+                    hurry_on(words, m, agent, w.asked, 0)
+                if e.order.shape[0] > 1:
+                    canonical(words, e, w, w.asked, 0)
                 same = True
                 for k in range(count):
-                    new = (states[at + k] & keeps[move * count + k]) | sets[move * count + k]
-                    same &= new == states[goal + k]
+                    same &= w.asked[k] == states[goal + k]
                 if same:
                     return number
     return -1

@@ -14,6 +14,10 @@ FIRST_WORD_BITS = 62
 WORD_BITS = 63
 
 
+class LayoutFull(Exception):
+    """A local state or a value has a number too large for its field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """`bits` bits at `shift` of word number `word`; none at all when only one value is known."""

@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.explore import kernel
-from core.explore.layout import Field, Layout
+from core.explore.exchange import exchange, no_exchange
+from core.explore.fuse import LONGEST
+from core.explore.kernel import Exchange, Machine, Work
+from core.explore.layout import Field, Layout, LayoutFull
+from core.explore.minimise import representative
 from core.explore.model import Property
 from core.explore.numeric import numpy
+from core.explore.plan import Plan
 from core.explore.tables import Move, Row, Tables
 
 np = numpy()
 
 ALL = (1 << 63) - 1
-
-
-class LayoutFull(Exception):
-    """A local state or a value has a number too large for its field."""
 
 
 class Grown:
@@ -49,8 +50,8 @@ class Grown:
 class Packed:
     """The arrays of `core.explore.kernel`, filled from `tables`."""
 
-    def __init__(self, tables: Tables, layout: Layout) -> None:
-        self.tables, self.layout = tables, layout
+    def __init__(self, tables: Tables, layout: Layout, plan: Plan) -> None:
+        self.tables, self.layout, self.plan = tables, layout, plan
         self.words = (0,) * layout.words
         self.running = len(tables.automata)
         self.violations: list[str] = [""]
@@ -67,6 +68,41 @@ class Packed:
         self._thread_rows: list[list[int]] = [[] for _ in tables.automata]
         self.grow()
         self.props = np.zeros((0, 3), np.int64)
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """Who may hurry, and what forbids it."""
+        urgents = [(t, n, urgent) for t, found in enumerate(self.plan.hurry) for n, urgent in found.items()]
+        self.hurry = np.full(len(self.row_of), -1, np.int64)
+        self.danger = np.zeros((max(len(urgents), 1), len(self.row_of)), np.int8)
+        for number, (thread, local, urgent) in enumerate(urgents):
+            self.hurry[self.threads[thread, 3] + local] = number
+            for other, danger in enumerate(urgent.danger):
+                for theirs in danger:
+                    self.danger[number, self.threads[other, 3] + theirs] = 1
+
+    def machine(self) -> Machine:
+        """The arrays as they are now."""
+        return Machine(
+            self.threads, self.running, self.row_of, self.rows.array, self.reads.array, self.child.array,
+            self.lists.array, self.keeps.array, self.sets.array, self.flags.array, self.props, self.hurry, self.danger,
+            LONGEST if any(self.plan.hurry) else 0,
+        )  # fmt: skip
+
+    def exchange(self) -> Exchange:
+        """The permutations as they are known now. LayoutFull if an image does not fit its field."""
+        if self.plan.symmetry is None:
+            return no_exchange(self.layout)
+        return exchange(self.layout, self.plan.symmetry, self.plan.same)
+
+    def work(self) -> Work:
+        """Room to work in, enough for a full buffer and the successors of one more state."""
+        words, records = self.layout.words, kernel.BATCH + self.most_moves()
+        return Work(
+            np.zeros(records * words, np.int64), np.zeros((records, 3), np.int64),
+            np.zeros(len(self.threads), np.int64), np.zeros(words + 1, np.int64),
+            np.zeros(len(self.tables.automata) + 1, np.int64), np.zeros(words, np.int64), np.zeros(words, np.int64),
+        )  # fmt: skip
 
     def _place_agents(self) -> None:
         """A daemon is a thread whose local state has no bits."""
@@ -121,7 +157,7 @@ class Packed:
         for move in moves:
             keep, put = [ALL] * self.layout.words, [0] * self.layout.words
             if agent < self.running:
-                _write(self.layout.threads[agent], move.after, keep, put)
+                _write(self.layout.threads[agent], representative(self.plan.same[agent], move.after), keep, put)
             for cell, value in move.writes:
                 if cell >= len(self.layout.cells):
                     raise LayoutFull

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from core.explore import fuse, minimise
 from core.explore.fuse import Hurry
 from core.explore.minimise import Classes
+from core.explore.symmetry import NotSymmetric, Symmetry, find
 from core.explore.tables import Tables
 
 MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY = "minimise", "fuse_local", "fuse_left_movers", "symmetry"
@@ -28,6 +29,7 @@ class Plan:
     wanted: frozenset[str]
     same: Classes
     hurry: Hurry
+    symmetry: Symmetry | None = None
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -37,6 +39,7 @@ class Plan:
             MINIMISE: any(local != to for same in self.same for local, to in enumerate(same)),
             FUSE_LOCAL: any(urgent.local for urgent in urgents),
             FUSE_LEFT_MOVERS: any(not urgent.local for urgent in urgents),
+            SYMMETRY: self.symmetry is not None,
         }
         return tuple(name for name, used in found.items() if used)
 
@@ -66,13 +69,19 @@ def none(tables: Tables) -> Plan:
 def make(tables: Tables, names: frozenset[str]) -> Plan:
     """What the tables, as they are, allow."""
     plan = none(tables)
+    symmetry = find(tables) if SYMMETRY in names else None
     same = minimise.classes(tables) if MINIMISE in names else plan.same
     hurry = fuse.analyse(tables, names, same) if names & {FUSE_LOCAL, FUSE_LEFT_MOVERS} else plan.hurry
-    return Plan(names, same, hurry)
+    return Plan(names, same, hurry, symmetry)
 
 
 def held(tables: Tables, plan: Plan) -> bool:
     """Does what is known after the search still allow all that was used?"""
+    try:
+        if plan.symmetry is not None:
+            plan.symmetry.close()
+    except NotSymmetric:
+        return False
     if MINIMISE in plan.wanted and minimise.wrong(tables, plan.same):
         return False
     if not any(plan.hurry):

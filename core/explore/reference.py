@@ -1,10 +1,10 @@
 """Breadth-first search in plain Python: every interleaving, shortest counterexample first.
 
-The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order of
-the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
+The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order
+of the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
 
-With a plan (`core.explore.plan`) local states that are the same are one, and a thread that may hurry goes alone; what it
-does after a step of its own without a choice is part of that step.
+With a plan (`core.explore.plan`) local states that are the same are one, and a thread that may hurry goes alone; what
+it does after a step of its own without a choice is part of that step.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from core.explore.fuse import LONGEST
 from core.explore.model import Limits, Model, Property
 from core.explore.plan import Plan, representative
 from core.explore.plan import none as no_plan
+from core.explore.symmetry import Image
 from core.explore.tables import Move, Tables
 
 CHECK_EVERY = 1 << 10
@@ -105,17 +106,25 @@ class Search:
             values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
             moves = row.moves.get(values)
             if moves is None:
-                moves = tables.moves(thread, local, row, values)
+                moves = self._learned(tables.moves(thread, local, row, values))
             if moves:
+                if self.hurries and self._may_hurry(state, thread, local):
+                    return [(thread, moves)]
                 enabled.append((thread, moves))
         for number, row in enumerate(tables.daemons):
             values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
             moves = row.moves.get(values)
             if moves is None:
-                moves = tables.daemon_moves(self.model.daemons[number], row, values)
+                moves = self._learned(tables.daemon_moves(self.model.daemons[number], row, values))
             if moves:
                 enabled.append((self.threads + number, moves))
         return enabled
+
+    def _learned(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+        """What has just been learned is checked for symmetry."""
+        if self.plan.symmetry is not None:
+            self.plan.symmetry.close()
+        return moves
 
     def _may_hurry(self, state: bytes, thread: int, local: int) -> bool:
         urgent = self.plan.hurry[thread].get(local)
@@ -125,7 +134,7 @@ class Search:
         """The state after `move` of `agent`, and after what it hurries to do behind it."""
         state = self.apply(state, agent, move)
         if not self.hurries or agent >= self.threads:
-            return state
+            return self.canonical(state)
         for _ in range(LONGEST):
             local = self.local(state, agent)
             row = self.tables.rows[agent][local]
@@ -134,11 +143,27 @@ class Search:
             values = self.values(state, row.reads)
             moves = row.moves.get(values)
             if moves is None:
-                moves = self.tables.moves(agent, local, row, values)
+                moves = self._learned(self.tables.moves(agent, local, row, values))
             if len(moves) != 1:
                 break
             state = self.apply(state, agent, moves[0])
-        return state
+        return self.canonical(state)
+
+    def canonical(self, state: bytes) -> bytes:
+        """What is explored in place of `state`: the least of its images under the symmetry."""
+        if self.plan.symmetry is None:
+            return state
+        return min([state, *[self._image(state, image) for image in self.plan.symmetry.images]])
+
+    def _image(self, state: bytes, image: Image) -> bytes:
+        first, same = self.tables.first_cell, self.plan.same
+        new = bytearray(first + len(self.tables.cells))
+        for thread, to in enumerate(image.threads):
+            local = representative(same[to], image.locals[thread][self.local(state, thread)])
+            new[2 * to], new[2 * to + 1] = local & 255, local >> 8
+        for cell, value in enumerate(state[first:]):
+            new[first + image.cells[cell]] = image.values[cell][value]
+        return bytes(new).rstrip(b"\0")
 
     def values(self, state: bytes, cells: tuple[int, ...]) -> tuple[int, ...]:
         """The cells' value numbers in `state`."""
@@ -196,17 +221,43 @@ class Search:
         """Remember the first violation; True if the search stops at it."""
         if not self.found.violated:
             first_violation(self.found, self.model, name, sentence, self.stop)
-            self.found.path = [*self._path(at), *([last] if last else [])]
+            self.found.path = self._path(at, last[1].violated if last else "")
         return self.stop
 
-    def _path(self, at: int) -> list[tuple[int, Move]]:
-        path: list[tuple[int, Move]] = []
-        parent = self.parents[at]
-        while parent is not None:
-            at, agent, move = parent
-            path.append((agent, move))
-            parent = self.parents[at]
-        return path[::-1]
+    def _path(self, at: int, violated: str) -> list[tuple[int, Move]]:
+        """The way to state number `at`, and the step from there that violates `violated` ('' for none)."""
+        numbers = []
+        while (parent := self.parents[at]) is not None:
+            numbers.append(at)
+            at = parent[0]
+        state, path = b"", []
+        for number in reversed(numbers):
+            steps, state = self._steps_to(state, self.states[number])
+            path += steps
+        if violated:
+            path.append(next(step for step in self._steps(state) if step[1].violated == violated))
+        return path
+
+    def _steps(self, state: bytes) -> list[tuple[int, Move]]:
+        """Every step that any agent can take in `state`, whoever may hurry."""
+        hurries, self.hurries = self.hurries, False
+        steps = [(agent, move) for agent, moves in self._enabled(state) for move in moves]
+        self.hurries = hurries
+        return steps
+
+    def _steps_to(self, state: bytes, target: bytes) -> tuple[list[tuple[int, Move]], bytes]:
+        """The first step, with what its thread hurries to do behind it, to a state for which `target` stands."""
+        for agent, move in self._steps(state):
+            after, steps = self.apply(state, agent, move), [(agent, move)]
+            while self.canonical(after) != target and self.hurries and len(steps) <= LONGEST:
+                own = [more for a, more in self._steps(after) if a == agent]
+                if agent >= self.threads or len(own) != 1:
+                    break
+                after = self.apply(after, agent, own[0])
+                steps.append((agent, own[0]))
+            if self.canonical(after) == target:
+                return steps, after
+        raise AssertionError("a state on the way has no successor on the way")
 
     def _limited(self, level_end: int, at: int) -> bool:
         limits, states = self.limits, len(self.states)

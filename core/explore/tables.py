@@ -49,6 +49,7 @@ class Tables:
     def __init__(self, model: Model, before: bool = False) -> None:
         self.model, self.before = model, before
         self.cells: dict[Cell, int] = {}
+        self._answers: dict[int, dict[tuple[int, ...], bool]] = {}
         self.values: list[list[Hashable]] = []
         self._numbers: list[dict[Hashable, int]] = []
         self.automata = [Automaton(thread) for thread in model.threads]
@@ -134,7 +135,16 @@ class Tables:
 
     def holds(self, prop: Property, cells: tuple[int, ...], values: tuple[int, ...]) -> bool:
         """Does the property hold on these value numbers?"""
-        return bool(prop.holds(*[self.values[c][v] for c, v in zip(cells, values, strict=True)]))
+        answers = self.answers(prop)
+        answer = answers.get(values)
+        if answer is None:
+            answer = bool(prop.holds(*[self.values[c][v] for c, v in zip(cells, values, strict=True)]))
+            answers[values] = answer
+        return answer
+
+    def answers(self, prop: Property) -> dict[tuple[int, ...], bool]:
+        """What is known of a property, by the value numbers it looked at."""
+        return self._answers.setdefault(id(prop), {})
 
     def _values(self, row: Row, numbers: tuple[int, ...]) -> tuple[Hashable, ...]:
         values = [self.values[cell][number] for cell, number in zip(row.reads, numbers, strict=True)]

@@ -79,7 +79,7 @@ def test_values_that_appear_late_widen_the_layout() -> None:
     [(Limits(max_states=3000), "3000 states; depth "), (Limits(max_memory=400_000), "400000 bytes of memory; depth ")],
 )
 def test_a_limit_makes_the_verdict_bounded(limits: Limits, bound: str) -> None:
-    verdict = check(ladder("DELAYED", Size(2, 1, 2, 2)), searcher="fast", limits=limits)
+    verdict = check(ladder("DELAYED", Size(2, 1, 2, 2)), searcher="fast", limits=limits, reductions=())
     assert not verdict.exhaustive
     assert verdict.bounds.startswith(bound)
     assert "on the frontier" in verdict.bounds

@@ -1,0 +1,143 @@
+"""The permutations of `core.explore.symmetry` as shifts and masks on packed states.
+
+A field whose numbers a permutation leaves alone is only moved, and all fields that move from one word to another by
+the same distance are moved at once.  A field whose numbers change (a local state, a lock's owner) is translated
+through a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.explore.kernel import Exchange
+from core.explore.layout import Field, Layout, LayoutFull
+from core.explore.minimise import Classes, representative
+from core.explore.numeric import numpy
+from core.explore.symmetry import Image, Symmetry, names_any
+
+np = numpy()
+
+ALL = (1 << 63) - 1
+
+
+class _Moves:
+    """Shifts and maps of one permutation after another."""
+
+    def __init__(self, images: list[int]) -> None:
+        self.images = images
+        self.shifts: list[tuple[int, int, int, int]] = []
+        self.maps: list[tuple[int, int, int, int, int, int]] = []
+        self.first_shift, self.first_map = [0], [0]
+
+    def add(self, pairs: Sequence[tuple[Field, Field, Sequence[int]]]) -> None:
+        """One permutation: fields, where they go, and what their numbers become."""
+        together: dict[tuple[int, int, int], int] = {}
+        for source, target, numbers in pairs:
+            if all(number == n for n, number in enumerate(numbers)) and source.bits == target.bits:
+                key = (source.word, target.word, target.shift - source.shift)
+                together[key] = together.get(key, 0) | source.mask << source.shift
+            elif source.bits:
+                if max(numbers) > target.mask:
+                    raise LayoutFull
+                room = [numbers[n] if n < len(numbers) else 0 for n in range(source.mask + 1)]
+                self.maps.append((source.word, source.shift, source.mask, target.word, target.shift, len(self.images)))
+                self.images.extend(room)
+        self.shifts += [(word, to, mask, by) for (word, to, by), mask in together.items() if mask]
+        self.first_shift.append(len(self.shifts))
+        self.first_map.append(len(self.maps))
+
+    def arrays(self) -> tuple[Any, Any, Any, Any]:
+        """shifts, first_shift, maps, first_map."""
+        return _table(self.shifts, 4), np.array(self.first_shift), _table(self.maps, 6), np.array(self.first_map)
+
+
+def _table(records: Sequence[tuple[int, ...]], width: int) -> Any:
+    return np.array(records, np.int64).reshape(len(records), width)
+
+
+def no_exchange(layout: Layout) -> Exchange:
+    """The identity alone."""
+    empty = _Moves([])
+    arrays = empty.arrays()
+    zeros = np.zeros(1, np.int64)
+    return Exchange(np.zeros((1, 2), np.int64), np.full(layout.words, ALL, np.int64), *arrays, zeros, *arrays)
+
+
+def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> Exchange:
+    """All permutations of `symmetry`, in this layout."""
+    images: list[int] = []
+    moves, keys = _Moves(images), _Moves(images)
+    members = len(symmetry.members)
+    stays, order = [ALL] * layout.words, [list(range(members))]
+    moves.add([])
+    for image in symmetry.images:
+        pairs = _pairs(layout, image, same)
+        moved = [pair for pair in pairs if pair[0] != pair[1] or list(pair[2]) != list(range(len(pair[2])))]
+        keep = [ALL] * layout.words
+        for source, target, _ in moved:
+            keep[source.word] &= ~(source.mask << source.shift)
+            keep[target.word] &= ~(target.mask << target.shift)
+        stays += keep
+        moves.add(moved)
+        order.append([image.places.index(place) for place in range(members)])
+    for member in range(members):
+        keys.add(_own(layout, symmetry, same, member))
+    shifts, first_shift, maps, first_map = moves.arrays()
+    return Exchange(
+        np.array(order, np.int64),
+        np.array(stays, np.int64),
+        shifts,
+        first_shift,
+        maps,
+        first_map,
+        np.array([*images, 0], np.int64),
+        *keys.arrays(),
+    )
+
+
+def _pairs(layout: Layout, image: Image, same: Classes) -> list[tuple[Field, Field, list[int]]]:
+    pairs = []
+    for thread, to in enumerate(image.threads):
+        goes = image.locals[thread]
+        size = max(goes, default=0) + 1
+        numbers = [representative(same[to], goes.get(n, n)) for n in range(size)]
+        pairs.append((layout.threads[thread], layout.threads[to], numbers))
+    for cell, to in enumerate(image.cells[: len(layout.cells)]):
+        pairs.append((layout.cells[cell], layout.cells[to], image.values[cell]))
+    return pairs
+
+
+def _own(layout: Layout, symmetry: Symmetry, same: Classes, member: int) -> list[tuple[Field, Field, list[int]]]:
+    """The member's own fields and those of the first member: for keys that compare members."""
+    tables = symmetry.tables
+    image = next((image for image in symmetry.images if image.places[member] == 0), None)
+    mine, first = symmetry.members[member], symmetry.members[0]
+    pairs = []
+    if member == 0 or image is None:
+        size = len(tables.rows[first])
+        numbers = [representative(same[first], n) for n in range(size)]
+        pairs.append((layout.threads[first], layout.threads[first], numbers))
+    else:
+        goes = image.locals[mine]
+        numbers = [representative(same[first], goes.get(n, n)) for n in range(max(goes, default=0) + 1)]
+        pairs.append((layout.threads[mine], layout.threads[first], numbers))
+    for number in range(len(layout.cells)):
+        if not _belongs(symmetry, number, member) or _names_members(symmetry, number):
+            continue
+        if member == 0 or image is None:
+            pairs.append((layout.cells[number], layout.cells[number], list(range(len(tables.values[number])))))
+        else:
+            pairs.append((layout.cells[number], layout.cells[image.cells[number]], image.values[number]))
+    return pairs
+
+
+def _belongs(symmetry: Symmetry, cell: int, member: int) -> bool:
+    """Is the cell moved by exactly the permutations that move this member?"""
+    return all((image.cells[cell] != cell) == (image.places[member] != member) for image in symmetry.images)
+
+
+def _names_members(symmetry: Symmetry, cell: int) -> bool:
+    """Does any value of the cell name a member?  Then its number does not compare."""
+    values = symmetry.tables.values[cell]
+    return any(names_any(value, image.rename) for image in symmetry.images for value in values)
