@@ -11,6 +11,7 @@ from core.machine.ipi import FlushRequest, send_ipis, wait_ipis
 from core.machine.op import Cpu
 from core.machine.pte import xchg_pte
 from core.machine.tlb import invalidate
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma, mm_cpumask
 from core.mm.mmu_gather import (
     MmuGather,
@@ -21,7 +22,6 @@ from core.mm.mmu_gather import (
     tlb_remove_table,
 )
 from core.mm.pgtable import pte_accessible
-from core.mm.reclaim import UnmapBatch
 from core.mm.swap import Table
 
 
@@ -180,6 +180,6 @@ class Smp:
     def arch_facts(self) -> Facts:
         return Facts(
             family="synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"batched_unmap"}),
+            capabilities=frozenset({"batched_unmap", "move_pmd"}),
             sources=("include/asm-generic/tlb.h", "mm/mmu_gather.c", "mm/pgtable-generic.c"),
         )

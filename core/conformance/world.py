@@ -39,7 +39,7 @@ class World:
 
     mapped      what is mapped at the start: virtual page -> entry, None where something will be
     anon        pages that are anonymous; the others are pages of a shared file
-    geometry    facts replaced for the sake of a small model (batch sizes), by name
+    geometry    facts replaced for the sake of a small model (batch sizes, capabilities), by name
     more        further fields of `Mm`, by name
     """
 
@@ -49,12 +49,12 @@ class World:
     anon: frozenset[int] = frozenset()
     choices: Choices = Choices()
     memcgs: bool = False
-    geometry: Mapping[str, int] = field(default_factory=dict)
+    geometry: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory = Memory()
-        self.facts = replace(self.arch.facts, **self.geometry)  # type: ignore[arg-type]
+        self.facts = replace(self.arch.facts, **self.geometry)
         self._tasks: list[tuple[Task, Program, bool]] = []
         for addr, pte in self.mapped.items():
             self.memory[pte_cell(addr)] = pte

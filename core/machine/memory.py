@@ -22,6 +22,7 @@ INITIAL: dict[str, Hashable] = {
     "NR_FILE_MAPPED": 0,
     "ptl": None,
     "mmap_lock": (),
+    "i_mmap_rwsem": None,
     "vma": True,
     "tlb_flush_pending": 0,
     "tlb_flush_batched": (0, 0),

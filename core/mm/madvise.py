@@ -6,10 +6,10 @@ from typing import Any
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte, Swap, ptep_get, set_pte
+from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.memory import folio_pte_batch, unmap_page_range
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.reclaim import flush_tlb_batched_pending
 
 
 async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:

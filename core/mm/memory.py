@@ -7,6 +7,7 @@ from typing import Any
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import ProtNone, Pte, Swap, ptep_get, set_pte
+from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import HugePmd, zap_huge_pmd
 from core.mm.migrate import migrate_misplaced_folio
 from core.mm.mm import (
@@ -37,7 +38,6 @@ from core.mm.page import (
     set_page_dirty,
     unlock_page,
 )
-from core.mm.reclaim import flush_tlb_batched_pending
 from core.mm.rmap import folio_remove_rmap_ptes, page_remove_rmap
 from core.mm.swap import Table
 

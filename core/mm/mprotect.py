@@ -11,9 +11,9 @@ from typing import Any
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
+from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.reclaim import flush_tlb_batched_pending
 
 Change = Callable[[Pte], Entry]
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.lock import mmap_write_lock, mmap_write_unlock
+from core.machine.lock import mmap_write_lock, mmap_write_unlock, spin_lock, spin_unlock
+from core.machine.op import Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.mm import Mm, pte_lock, pte_unlock
-from core.mm.reclaim import flush_tlb_batched_pending
+from core.mm.batched_unmap import flush_tlb_batched_pending
+from core.mm.memory import clear_upper, read_upper, upper_entry
+from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
+from core.mm.rmap import rmap_lock, rmap_unlock
 
 
 async def mremap(mm: Mm, old_addr: int, new_addr: int, pages: int) -> None:
@@ -24,6 +27,41 @@ async def mremap(mm: Mm, old_addr: int, new_addr: int, pages: int) -> None:
     if need_flush:
         await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=old_addr + pages, stride=1, freed_tables=False)
     await mmap_write_unlock(mm.task)
+
+
+async def mremap_table(mm: Mm, old_addr: int, new_addr: int) -> None:
+    """mremap(MREMAP_MAYMOVE) of exactly one table (HAVE_MOVE_PMD); no table is at `new_addr`.
+
+    move_pgt_entry() takes the rmap locks since 97113eb39fa7: the page-table lock of the table is not taken, so it
+    alone keeps out those who have looked the table up through its old place.
+    """
+    locks = mm.era.has("97113eb39fa7")
+    await mmap_write_lock(mm.task)
+    if locks:
+        await rmap_lock(mm)
+    await move_normal_pmd(mm, old_addr, new_addr)
+    if locks:
+        await rmap_unlock(mm)
+    await mmap_write_unlock(mm.task)
+
+
+async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> None:
+    """Move a table by its pmd; one pmd table holds both entries, so there is one lock."""
+    ptl = pmd_ptl_cell(mm, old_addr)
+    await spin_lock(ptl, mm.task)
+    table = await read_upper(mm, 0, old_addr)
+    if table is not None:
+        await clear_upper(mm, 0, old_addr)
+        await pmd_populate(mm, new_addr, table)
+        end = old_addr + mm.span[0]
+        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=end, stride=1, freed_tables=False)
+    await spin_unlock(ptl, mm.task)
+
+
+def pmd_populate(mm: Mm, addr: int, table: int) -> Op:
+    """The pmd of `addr` points to `table` from now on."""
+    cell = upper_entry(0, addr // mm.span[0])
+    return Op(f"pmd_populate({addr}, table {table})", (), (cell,), lambda: [Outcome(None, (table,))])
 
 
 async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:

@@ -1,27 +1,18 @@
-"""mm/vmscan.c:shrink_folio_list() and the batched unmap of mm/rmap.c: one flush for many reclaimed pages.
-
-try_to_unmap() clears an entry under the page-table lock but leaves the flush to the end of the batch, one IPI for
-all of it (commit 72b252aed506).  Until then three things must not happen:
-
-* I/O of a dirty page starts while a CPU can still write to it: try_to_unmap_flush_dirty() (commit d950c9477d51);
-* the page is given back: try_to_unmap_flush();
-* somebody finds the entry empty and believes that no CPU has it: flush_tlb_batched_pending(), which everybody calls
-  who has taken the page-table lock and goes by what the entries say (commit 3ea277194daa).
-
-Data types
-    UnmapBatch                           struct tlbflush_unmap_batch, current->tlb_ubc: lives in its task
-    cell ('tlb_flush_batched', None)     (pending, flushed), the two halves of mm->tlb_flush_batched
-"""
+"""mm/vmscan.c:shrink_folio_list(): taking pages back from whoever maps them, with one flush for all (batched_unmap)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.pte import Pte, Swap, ptep_get, set_pte
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.machine.pte import Swap, set_pte
+from core.mm.batched_unmap import (
+    UnmapBatch,
+    set_tlb_ubc_flush_pending,
+    try_to_unmap_flush,
+    try_to_unmap_flush_dirty,
+)
+from core.mm.mm import Mm, pte_unlock
 from core.mm.page import (
     folio_mapped,
     folio_test_dirty,
@@ -32,114 +23,40 @@ from core.mm.page import (
     unlock_page,
     write_to_disk,
 )
-from core.mm.rmap import page_remove_rmap
-
-BATCHED = Cell("tlb_flush_batched")
-"""(pending, flushed): equal when no reclaimer of the mm has cleared entries since the last flush of the whole mm."""
-
-
-@dataclass
-class UnmapBatch:
-    """struct tlbflush_unmap_batch. `cpus` is the architecture's part, arch_tlbflush_unmap_batch.cpumask."""
-
-    cpus: frozenset[Cpu] = frozenset()
-    flush_required: bool = False
-    writable: bool = False
-
-
-# ---- the mm's word -------------------------------------------------------------------------------------------
-
-
-def add_batched(mm: Mm) -> Op:
-    """atomic_inc(&mm->tlb_flush_batched).
-
-    The counter's reset before it overflows (TLB_FLUSH_BATCH_PENDING_LARGE) is left out: no model gets that far.
-    """
-    if not mm.era.has("5ee2fa2f0636"):
-        return Op("tlb_flush_batched = true", (), (BATCHED,), lambda: [Outcome(None, ((1, 0),))])
-    return Op(
-        "atomic_inc(tlb_flush_batched)",
-        (BATCHED,),
-        (BATCHED,),
-        lambda batched: [Outcome(None, ((batched[0] + 1, batched[1]),))],
-    )
-
-
-def read_batched() -> Op:
-    """atomic_read(&mm->tlb_flush_batched)."""
-    return Op("read tlb_flush_batched", (BATCHED,), (), lambda batched: [Outcome(batched)])
-
-
-def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
-    """Publish that everything pending in `seen` is flushed, unless more has become pending meanwhile.
-
-    Before 5ee2fa2f0636 it was a flag, and cleared whatever had happened meanwhile.
-    """
-    if not mm.era.has("5ee2fa2f0636"):
-        return Op("tlb_flush_batched = false", (), (BATCHED,), lambda: [Outcome(None, ((0, 0),))])
-    return Op(
-        f"atomic_cmpxchg(tlb_flush_batched, {seen})",
-        (BATCHED,),
-        (BATCHED,),
-        lambda batched: [Outcome(None, ((seen[0], seen[0]) if batched == seen else batched,))],
-    )
-
-
-async def flush_tlb_batched_pending(mm: Mm) -> None:
-    """Flush if a reclaimer may have cleared entries under this page-table lock that it has not flushed yet.
-
-    Called right after taking the lock, each time it is taken.
-    """
-    if not (mm.reclaims and mm.era.has("3ea277194daa")):
-        return
-    batched = await read_batched()
-    if batched[0] != batched[1]:
-        await mm.hook.arch_flush_tlb_batched_pending(mm=mm)
-        await set_flushed(mm, batched)
-
-
-# ---- the task's batch ----------------------------------------------------------------------------------------
-
-
-async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Pte, addr: int) -> None:
-    """An entry has been cleared and its flush put off; the page-table lock is held."""
-    await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=ubc, addr=addr)
-    ubc.flush_required = True
-    await add_batched(mm)
-    if pte.dirty:
-        ubc.writable = True  # if it was dirty then it is best to assume that it was writable
-
-
-async def try_to_unmap_flush(mm: Mm, ubc: UnmapBatch) -> None:
-    """Flush what the batch has put off, if anything."""
-    if ubc.flush_required:
-        await mm.hook.arch_tlbbatch_flush(mm=mm, batch=ubc)
-        ubc.flush_required = ubc.writable = False
-
-
-async def try_to_unmap_flush_dirty(mm: Mm, ubc: UnmapBatch) -> None:
-    """Flush if some CPU may still write to a page of the batch."""
-    if ubc.writable:
-        await try_to_unmap_flush(mm, ubc)
+from core.mm.page_vma_mapped import page_vma_mapped_walk
+from core.mm.rmap import page_remove_rmap, rmap_lock, rmap_unlock
 
 
 async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
-    """mm/rmap.c:try_to_unmap_one() with TTU_BATCH_FLUSH; the folio lock is held."""
-    await pte_lock(mm, addr)
-    pte: Any = await ptep_get(addr)
-    if isinstance(pte, Pte) and pte.frame == page:
-        if "batched_unmap" in mm.facts.capabilities:
-            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-            await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
-        else:
-            pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        if pte.dirty:
-            await set_page_dirty(page)
-        if mm.is_anon(page):
-            await set_pte(addr, Swap(page))
-        await page_remove_rmap(mm, addr, page, "early")
-        await put_page(page)
-    await pte_unlock(mm, addr)
+    """mm/rmap.c:try_to_unmap_one() with TTU_BATCH_FLUSH; the folio lock and the rmap lock are held."""
+    at = await page_vma_mapped_walk(mm, page, addr)
+    if at is None:
+        return
+    if "batched_unmap" in mm.facts.capabilities:
+        pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
+        await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
+    elif at == addr:
+        pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+    else:  # ptep_clear_flush(vma, addr, ptep), whose entry and address part when a table has moved
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
+        await mm.hook.flush_tlb_page(mm=mm, addr=addr)
+    if pte.dirty:
+        await set_page_dirty(page)
+    if mm.is_anon(page):
+        await set_pte(at, Swap(page))
+    await page_remove_rmap(mm, at, page, "early")
+    await put_page(page)
+    await pte_unlock(mm, at)
+
+
+async def try_to_unmap(mm: Mm, ubc: UnmapBatch, page: int) -> None:
+    """Go through the mappings in rmap's order, under its lock: which matters only where tables move."""
+    if mm.tables:
+        await rmap_lock(mm)
+    for addr in mm.mappings[page]:
+        await try_to_unmap_one(mm, ubc, page, addr)
+    if mm.tables:
+        await rmap_unlock(mm)
 
 
 # ---- the list ------------------------------------------------------------------------------------------------
@@ -161,8 +78,7 @@ async def shrink_folio_list(mm: Mm, ubc: UnmapBatch, pages: Sequence[int], recur
 async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | None) -> bool:
     """One round of shrink_folio_list()'s loop. Returns whether the page may be freed once the flush is done."""
     await lock_page(mm, page)
-    for addr in mm.mappings[page]:
-        await try_to_unmap_one(mm, ubc, page, addr)
+    await try_to_unmap(mm, ubc, page)
     keep = await folio_mapped(page)
     if not keep and await folio_test_dirty(page):
         if mm.era.has("d950c9477d51"):

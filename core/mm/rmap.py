@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
@@ -27,6 +28,20 @@ def memcg_cell(page: int) -> Cell:
 def file_mapped_cell(memcg: str) -> Cell:
     """NR_FILE_MAPPED of a cgroup."""
     return Cell("NR_FILE_MAPPED", memcg)
+
+
+RMAP_LOCK = Cell("i_mmap_rwsem")
+"""i_mmap_rwsem or anon_vma->root->rwsem. Its readers exclude each other here: no model has two."""
+
+
+def rmap_lock(mm: Mm) -> Op:
+    """i_mmap_lock_read(), take_rmap_locks(): the mappings that rmap knows stay where they are."""
+    return sleeping_lock(RMAP_LOCK, mm.task)
+
+
+def rmap_unlock(mm: Mm) -> Op:
+    """i_mmap_unlock_read(), drop_rmap_locks()."""
+    return sleeping_unlock(RMAP_LOCK, mm.task)
 
 
 async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: str) -> None:

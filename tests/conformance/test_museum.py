@@ -15,6 +15,7 @@ PINNED = {
     "B-06": ("stale-after-return", 21),
     "B-08": ("no-lost-dirty", 33),
     "B-09": ("use-after-free", 32),
+    "B-10": ("use-after-free", 30),
     "B-13": ("store-after-copy", 31),
     "B-14": ("stale-after-return", 20),
     "B-15": ("stale-after-return", 43),

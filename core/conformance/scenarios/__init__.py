@@ -8,6 +8,7 @@ from core.conformance.scenarios import (
     gathered,
     lost_dirty,
     moved,
+    moved_table,
     nested,
     numa,
     reclaim,
@@ -24,6 +25,7 @@ MODULES = (
     gathered,
     copied,
     moved,
+    moved_table,
     collected,
 )
 

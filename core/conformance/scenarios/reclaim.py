@@ -61,12 +61,13 @@ from core.conformance.world import Program, World, load, raw_stores, relying, re
 from core.explore.model import Model, Property
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
+from core.mm.batched_unmap import BATCHED, UnmapBatch
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed, madvise_free
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import mprotect, wrprotect
 from core.mm.page import pg_dirty_cell
-from core.mm.reclaim import BATCHED, UnmapBatch, shrink_lruvec
+from core.mm.reclaim import shrink_lruvec
 
 VMA = Vma(0, 1)
 REQUIRES = ("batched_unmap", "smp")
