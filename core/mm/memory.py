@@ -6,7 +6,7 @@ from typing import Any
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import ProtNone, Pte, Swap, ptep_get, set_pte
+from core.machine.pte import ProtNone, Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import HugePmd, zap_huge_pmd
 from core.mm.migrate import migrate_misplaced_folio
@@ -74,22 +74,27 @@ async def unmap_page_range(tlb: MmuGather, vma: Vma, addr: int, end: int) -> Non
     await tlb.mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
 
 
-async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> None:
-    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip what has no table, go down where there is one."""
+async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> int:
+    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip what has no table, go down where there is one.
+
+    Returns where to go on: at `end`, or further ahead if `Mm.ahead` is.
+    """
     span = tlb.mm.span[level]
-    while addr != end:
+    while addr < end:
         next_addr = min(addr - addr % span + span, end)
         entry: Any = await read_upper(tlb.mm, level, addr)
         if entry is not None:
             if level:
-                await zap_upper_range(tlb, level - 1, addr, next_addr)
+                next_addr = await zap_upper_range(tlb, level - 1, addr, next_addr)
             elif isinstance(entry, HugePmd):
                 await zap_huge_pmd(tlb, addr, next_addr)
             else:
                 await zap_pte_range(tlb, entry, addr, next_addr)
+                next_addr = tlb.mm.ahead(tlb, next_addr)
         if level < 2:  # zap_p4d_range() has none
             await cond_resched()
         addr = next_addr
+    return addr
 
 
 async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
@@ -105,7 +110,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
         while addr != end:
             if mm.era.resched_first and await need_resched(mm):
                 break
-            addr, pte = await skip_none_ptes(addr, end)
+            addr, pte = await skip_none_ptes(mm, addr, end)
             if pte is None or (not mm.era.resched_first and await need_resched(mm)):
                 break
             if isinstance(pte, Pte):
@@ -118,8 +123,9 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                     direct = False
                     break
             else:
-                await zap_swap_entry(addr, pte)
-                addr += 1
+                nr = mm.run(addr, end - addr)
+                await zap_swap_entries(addr, nr)
+                addr += nr
         direct = direct and addr == end
         if can_reclaim and direct:
             await clear_upper(mm, 0, start)
@@ -144,20 +150,20 @@ def reclaim_pt_is_enabled(tlb: MmuGather, addr: int, end: int) -> bool:
 async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> bool:
     """Unhook the table if it is still empty: the lock was dropped meanwhile. try_to_free_pte()."""
     await pte_lock(mm, addr)
-    _, pte = await skip_none_ptes(addr, end)
+    _, pte = await skip_none_ptes(mm, addr, end)
     if pte is None:
         await clear_upper(mm, 0, addr)
     await pte_unlock(mm, addr)
     return pte is None
 
 
-async def skip_none_ptes(addr: int, end: int) -> tuple[int, Any]:
+async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
     """The first entry from `addr` that is not empty, and where it is; None, at `end`, if there is none."""
     while addr != end:
         pte = await ptep_get(addr)
         if pte is not None:
             return addr, pte
-        addr += 1
+        addr += mm.run(addr, end - addr)
     return end, None
 
 
@@ -171,12 +177,13 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tup
         await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=tlb.fullmm)
         tlb_flush_pte_range(tlb, addr, 1)
         return 1, False, False
-    nr = await folio_pte_batch(mm, addr, pte, end - addr) if mm.era.folio_entries else 1
+    together = mm.era.folio_entries and mm.folio(pte.frame)[1] > 1
+    nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else min(mm.run(addr, end - addr), tlb.room)
     pte = await get_and_clear_full_ptes(mm, addr, nr, tlb.fullmm)
     page, force_flush, delay_rmap = pte.frame, False, False
     tlb_flush_pte_range(tlb, addr, nr)
     if not mm.is_anon(page) and pte.dirty:
-        await set_page_dirty(mm.folio(page)[0])
+        await set_page_dirty(mm.folio(page)[0], 1 if together else nr)
         if not mm.era.delays_rmap:
             force_flush = mm.era.has("1cf35d47712d")
         elif mm.hook.tlb_delay_rmap(tlb=tlb):
@@ -190,27 +197,31 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tup
 async def folio_pte_batch(mm: Mm, addr: int, pte: Pte, max_nr: int) -> int:
     """How many entries from `addr` map consecutive pages of one folio, dirty or not; mm/internal.h."""
     head, pages = mm.folio(pte.frame)
-    max_nr, nr = min(max_nr, head + pages - pte.frame), 1
+    max_nr = min(max_nr, head + pages - pte.frame)
+    nr = mm.run(addr, max_nr)
     while nr < max_nr:
         other: Any = await ptep_get(addr + nr)
         if not isinstance(other, Pte) or other.frame != pte.frame + nr:
             break
-        nr += 1
+        nr += mm.run(addr + nr, max_nr - nr)
     return nr
 
 
 async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
     """Clear `nr` entries; the first as it was, dirty if any was. include/linux/pgtable.h."""
-    first: Pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=full)
-    for i in range(1, nr):
-        other = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + i, nr=1, full=full)
+    at = mm.run(addr, nr)
+    first: Pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full)
+    while at < nr:
+        here = mm.run(addr + at, nr - at)
+        other = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + at, nr=here, full=full)
         first = first._replace(dirty=first.dirty or other.dirty)
+        at += here
     return first
 
 
-def zap_swap_entry(addr: int, entry: Swap) -> Op:
+def zap_swap_entries(addr: int, nr: int) -> Op:
     """pte_clear_not_present_full(): no CPU can have cached an entry that is not present."""
-    return set_pte(addr, None, event=("clear_swap", addr, 1))
+    return set_pte(addr, None, nr, event=("clear_swap", addr, nr))
 
 
 # ---- page tables ---------------------------------------------------------------------------------------------

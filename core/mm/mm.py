@@ -56,6 +56,9 @@ class Mm:
     tables     tables come or go; otherwise walking down to one is no operation
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
+    long_runs  equal entries and their pages are dealt with together: only the accountant's are
+    run        how many entries from `addr`, `max_nr` at most, equal the first: 1 but for the accountant
+    ahead      where to go on zapping after a table: at `addr`, but the accountant may have counted further ahead
     copies     the page that the allocator hands out when one is copied: page -> its copy
     """
 
@@ -77,6 +80,9 @@ class Mm:
     special: Callable[[int], bool] = lambda page: False
     init_on_free: bool = False
     choices: Choices = Choices()
+    long_runs: bool = False
+    run: Callable[[int, int], int] = lambda addr, max_nr: 1
+    ahead: Callable[[Any, int], int] = lambda tlb, addr: addr
 
     def on(self, task: Task) -> Mm:
         """The same mm, seen by another task."""

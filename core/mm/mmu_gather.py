@@ -108,9 +108,9 @@ class MmuGather:
 
     @property
     def room(self) -> int:
-        """Pages that still fit the active batch."""
+        """Entries that the gather takes before it has to look for room again; at least 1."""
         batch = self.batches[self.active]
-        return batch.max - batch.nr
+        return max(batch_full(self.mm, batch) - batch.nr, 1) if self.mm.facts.gather else ALL_ONES
 
 
 # ---- the range -----------------------------------------------------------------------------------------------
@@ -170,21 +170,22 @@ async def tlb_next_batch(tlb: MmuGather) -> bool:
 
 
 async def queue(tlb: MmuGather, slot: Slot) -> bool:
-    """Append to the active batch; True when the gather is full (__tlb_remove_page_size()).
-
-    Where an entry may need two slots, a batch with one left is full.
-    """
+    """Append to the active batch; True when the gather is full (__tlb_remove_page_size())."""
     batch = tlb.batches[tlb.active]
     batch.slots.append(slot)
     batch.nr += slot.nr
-    full = batch.max - 1 if tlb.mm.era.folio_entries else batch.max
-    return batch.nr >= full and not await tlb_next_batch(tlb)
+    return batch.nr >= batch_full(tlb.mm, batch) and not await tlb_next_batch(tlb)
+
+
+def batch_full(mm: Mm, batch: Batch) -> int:
+    """The number of slots with which a batch is full: all, or, where an entry may need two, all but one."""
+    return batch.max - 1 if mm.era.folio_entries else batch.max
 
 
 async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-    """The generic tlb_remove_page: `nr` pages of one folio as one entry, or, before v6.9, as `nr` entries."""
+    """The generic tlb_remove_page: `nr` pages of one large folio as one entry, others (and before v6.9) as `nr`."""
     flags = ENCODED_PAGE_BIT_DELAY_RMAP if delay_rmap else 0
-    if nr > 1 and tlb.mm.era.folio_entries:
+    if nr > 1 and tlb.mm.era.folio_entries and tlb.mm.folio(page)[1] > 1:
         return await queue(tlb, Slot(encode_page(page_pointer(page), flags | ENCODED_PAGE_BIT_NR_PAGES_NEXT), 1, nr))
     return await queue(tlb, Slot(encode_page(page_pointer(page), flags), nr))
 

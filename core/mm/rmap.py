@@ -49,8 +49,9 @@ async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: st
 
     `when` is 'early' (as the entry is cleared) or 'delayed' (after the flush), for the log.
     """
-    for i in range(nr):
-        await page_remove_rmap(mm, addr, page + i, when)
+    each = nr if mm.long_runs else 1
+    for i in range(0, nr, each):
+        await _remove_rmap(mm, ptl_cell(mm, addr), page + i, when, each)
 
 
 async def page_remove_rmap(mm: Mm, addr: int, page: int, when: str) -> None:
@@ -63,21 +64,21 @@ async def folio_remove_rmap_pmd(mm: Mm, addr: int, page: int) -> None:
     await _remove_rmap(mm, pmd_ptl_cell(mm, addr), page, "early")
 
 
-async def _remove_rmap(mm: Mm, ptl: Cell, page: int, when: str) -> None:
-    last = await _dec_mapcount(mm, ptl, page, when)
+async def _remove_rmap(mm: Mm, ptl: Cell, page: int, when: str, nr: int = 1) -> None:
+    last = await _dec_mapcount(mm, ptl, page, nr, when)
     if last and mm.memcgs:
         memcg = await folio_memcg(page)
         await mod_file_mapped(memcg, -1)
 
 
-def _dec_mapcount(mm: Mm, ptl: Cell, page: int, when: str) -> Op:
-    cell = mapcount_cell(page)
+def _dec_mapcount(mm: Mm, ptl: Cell, page: int, nr: int, when: str) -> Op:
+    cell = mapcount_cell(page, nr)
 
     def step(mapcount: int, owner: object) -> list[Outcome]:
         outside = RMAP_UNDER_PTL if owner != mm.task.tid else ""
         return [Outcome(mapcount == 1, (mapcount - 1,), outside)]
 
-    return Op(f"page_remove_rmap(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, 1, when))
+    return Op(f"page_remove_rmap(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when))
 
 
 def folio_memcg(page: int) -> Op:
