@@ -1,0 +1,119 @@
+"""Page-table contents as runs: what is mapped where, without an object per page.
+
+Data types
+    Kind              what an entry is: none, swap, or a page's kind and the size of its folio
+    Stretch           a pattern of (kind, entries) repeated; Stretch(0, ((FILE_DIRTY, 1), (FILE_CLEAN, 7)), 256)
+    Layout(stretches) consecutive stretches from page 0 on; page `addr` maps frame `addr`
+
+A run of a `folio_...` kind is one large folio of that many pages; of any other kind, so many small pages.  Two
+neighbouring entries are *equal* when the zap and every architecture treat them alike: both empty, both swap entries, or
+both small pages that are dirty file pages, or are not.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+KINDS = {
+    "none": (False, False, False),
+    "swap": (False, False, False),
+    "anon_clean": (True, True, False),
+    "anon_dirty": (True, True, True),
+    "file_clean": (True, False, False),
+    "file_dirty": (True, False, True),
+    "folio_anon_clean": (True, True, False),
+    "folio_anon_dirty": (True, True, True),
+    "folio_file_clean": (True, False, False),
+    "folio_file_dirty": (True, False, True),
+}
+"""(present?, anonymous?, dirty?) by name."""
+
+
+class Run(NamedTuple):
+    """Entries `start` to `end` (exclusive), all of `kind`; `folio` is (first page, pages) when they map a large one."""
+
+    start: int
+    end: int
+    kind: str
+    folio: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """`pattern` from page `start` on, `repeat` times. ValueError for an unknown kind or a run of no entries."""
+
+    start: int
+    pattern: tuple[tuple[str, int], ...]
+    repeat: int
+
+    def __post_init__(self) -> None:
+        for kind, count in self.pattern:
+            if kind not in KINDS:
+                raise ValueError(f"unknown kind of page {kind!r}; expected one of {', '.join(KINDS)}")
+            if count < 1:
+                raise ValueError(f"{kind}: expected a positive number of pages, got {count}")
+        if self.repeat < 1 or not self.pattern:
+            raise ValueError("a stretch has a pattern and repeats it at least once")
+        ends = tuple(accumulate(count for _, count in self.pattern))
+        object.__setattr__(self, "ends", ends)
+        uniform = len(self.pattern) == 1 and not self.pattern[0][0].startswith("folio_")
+        object.__setattr__(self, "period", 1 if uniform else ends[-1])
+        object.__setattr__(self, "end", self.start + ends[-1] * self.repeat)
+        object.__setattr__(self, "uniform", uniform)
+
+    ends: tuple[int, ...] = ()
+    period: int = 1
+    end: int = 0
+    uniform: bool = False
+
+    def run_at(self, addr: int) -> Run:
+        """The run that `addr` falls into."""
+        if self.uniform:
+            return Run(self.start, self.end, self.pattern[0][0], None)
+        length = self.ends[-1]
+        base = addr - (addr - self.start) % length
+        at = bisect_right(self.ends, addr - base)
+        kind, count = self.pattern[at]
+        end = base + self.ends[at]
+        return Run(end - count, end, kind, (end - count, count) if kind.startswith("folio_") else None)
+
+
+class Layout:
+    """Stretches one behind another from page 0. `runs` are (kind, entries), or (repeat, [(kind, entries), ...])."""
+
+    def __init__(self, runs: Iterable[tuple[str, int] | tuple[int, Sequence[tuple[str, int]]]]) -> None:
+        self.stretches: list[Stretch] = []
+        addr = 0
+        for first, second in runs:
+            pattern, repeat = (((first, second),), 1) if isinstance(first, str) else (tuple(second), first)  # type: ignore[arg-type]
+            stretch = Stretch(addr, pattern, repeat)  # type: ignore[arg-type]
+            self.stretches.append(stretch)
+            addr = stretch.end
+        self.end = addr
+        self._starts = [s.start for s in self.stretches]
+        self._last = Run(0, 0, "none", None)
+
+    def stretch_at(self, addr: int) -> Stretch:
+        """The stretch that `addr` falls into."""
+        return self.stretches[bisect_right(self._starts, addr) - 1]
+
+    def run_at(self, addr: int) -> Run:
+        """The run that `addr` falls into."""
+        run = self._last
+        if not run.start <= addr < run.end:
+            run = self._last = self.stretch_at(addr).run_at(addr)
+        return run
+
+    def present_in(self, start: int, end: int) -> bool:
+        """Does anything but empty entries stand from `start` to `end`?"""
+        addr = start
+        while addr < min(end, self.end):
+            run = self.run_at(addr)
+            if run.kind != "none":
+                return True
+            addr = run.end
+        return False

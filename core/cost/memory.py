@@ -1,0 +1,46 @@
+"""Cells for the accountant: the page table is a Layout, what pages hold is not kept, the rest is as everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from core.cost.layout import KINDS, Layout
+from core.machine.memory import INITIAL, Memory
+from core.machine.op import Cell
+from core.machine.pte import Pte, Swap
+
+PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref"})
+"""Cells of single pages: each page has one mapping and one reference and is met once, so they hold what they start with."""
+
+
+class RunMemory(Memory):
+    """The cells of a run through a Layout, in ascending order. `zapped` is where the entries begin that are still there."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.zapped = 0
+
+    def __getitem__(self, cell: Cell) -> Hashable:
+        if cell.array == "pte":
+            return self._pte(cell.index)  # type: ignore[arg-type]
+        if cell.array in PER_PAGE:
+            return INITIAL[cell.array]
+        return super().__getitem__(cell)
+
+    def __setitem__(self, cell: Cell, value: Hashable) -> None:
+        if cell.array == "pte":
+            self.zapped = max(self.zapped, cell.index + cell.nr)  # type: ignore[operator]
+        elif cell.array == "ptl" and value is None:
+            self.pop(cell, None)
+        elif cell.array not in PER_PAGE:
+            super().__setitem__(cell, value)
+
+    def _pte(self, addr: int) -> Pte | Swap | None:
+        if addr < self.zapped:
+            return None
+        kind = self.layout.run_at(addr).kind
+        present, _, dirty = KINDS[kind]
+        if present:
+            return Pte(addr, True, dirty)
+        return Swap(addr) if kind == "swap" else None
