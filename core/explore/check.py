@@ -23,7 +23,7 @@ from core.explore.trace import steps
 SEED = 20221109
 """Of the random histories that check the learned automata."""
 
-HAND_OVER = 25_000
+HAND_OVER = 12_000
 """States after which the compiled searcher takes over: about as long as it takes to load it."""
 
 WARM_UP = 500
@@ -61,7 +61,7 @@ def check(
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
     job = _Job(model, limits, searcher, plans.wanted(reductions), stop_at_violation)
     found = job.run()
-    trace = steps(job.tables, found.path)
+    trace = steps(job.tables, found.find_path())
     for automaton in job.tables.automata:
         automaton.check(SEED)
     return Verdict(
@@ -118,6 +118,8 @@ class _Job:
             except NotSymmetric:
                 self.names -= {plans.SYMMETRY}
                 continue
+            except plans.PlanBroken:
+                continue
             if not found.exhaustive or plans.held(self.tables, self.plan):
                 break
         return found
@@ -127,14 +129,14 @@ class _Job:
         plan = self.plan.stepwise()
         try:
             again = self._search(plan, True)
-        except NotSymmetric:
+        except (NotSymmetric, plans.PlanBroken):
             again = self._search(plans.none(self.tables), True)
         if not again.violated:
             return found
         if self.stop:
             self.plan = plan
             return again
-        return replace(found, violated=again.violated, sentence=again.sentence, path=again.path)
+        return replace(found, violated=again.violated, sentence=again.sentence, find_path=again.find_path)
 
     def _search(self, plan: Plan, stop: bool) -> Found:
         limits = self.limits

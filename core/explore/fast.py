@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from core.explore import kernel
@@ -21,7 +22,7 @@ from core.explore.layout import TAKEN, Layout, LayoutFull, lay_out, width
 from core.explore.model import Limits, Property
 from core.explore.numeric import numpy
 from core.explore.packed import Packed
-from core.explore.plan import Plan, representative
+from core.explore.plan import Plan, PlanBroken, held, representative
 from core.explore.plan import none as no_plan
 from core.explore.tables import Move, Tables
 
@@ -35,6 +36,9 @@ PAUSE = 1 << 17
 
 QUICK = 1 << 24
 """Below this size the table grows fourfold, because memory is not the worry and time is."""
+
+FIRST_CHECK = 1 << 15
+"""States after which a plan is checked for the first time; then whenever there are twice as many."""
 
 WANTED = 1 << 12
 
@@ -52,6 +56,7 @@ class FastSearch:
         self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
         self.control = np.zeros(kernel.CONTROL_SIZE, np.int64)
         self.levels = [0]
+        self.check_at, self.entries = FIRST_CHECK, tables.entries()
         for prop in (*self.model.always, *self.model.finally_, *self.model.sometimes):
             tables.reads(prop)
         self._translate(self._layout(None))
@@ -193,11 +198,22 @@ class FastSearch:
             self.found.depth += 1
         self.found.depth -= 1
 
+    def _planned(self) -> None:
+        """Now and then: is the plan still right?  PlanBroken if not, so that little is searched in vain."""
+        if self.control[kernel.COUNT] < self.check_at or not self.plan.wanted:
+            return
+        self.check_at = 2 * int(self.control[kernel.COUNT])
+        entries = self.tables.entries()
+        if entries != self.entries and not held(self.tables, self.plan):
+            raise PlanBroken
+        self.entries = self.tables.entries()
+
     def _level(self) -> bool:
         """Expand one level. True if the search is over."""
         while True:
             why = self._step()
             if why == kernel.DONE:
+                self._planned()
                 return self._limited()
             if why == kernel.MISS:
                 self._learn()
@@ -335,7 +351,7 @@ class FastSearch:
         """Note the first violation, in a state or (with `step`) in a step from it. True if the search is over."""
         if not self.found.violated:
             first_violation(self.found, self.model, name, sentence, self.stop)
-            self.found.path = self._path(state, name if step else "")
+            self.found.find_path = partial(self._path, state, name if step else "")
             self.control[kernel.QUIET] = 0 if self.stop else 1
         return self.stop
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.explore.model import Model
@@ -10,11 +11,11 @@ from core.explore.tables import Move
 
 @dataclass(slots=True)
 class Found:
-    """`path` leads to the violation: (number of the thread or daemon, move), from the start."""
+    """`find_path()` is the way to the violation: (number of the thread or daemon, move), from the start."""
 
     violated: str = ""
     sentence: str = ""
-    path: list[tuple[int, Move]] = field(default_factory=list)
+    find_path: Callable[[], list[tuple[int, Move]]] = list
     states: int = 0
     transitions: int = 0
     depth: int = 0

@@ -32,7 +32,7 @@ now.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.explore.minimise import Classes, representative
@@ -68,9 +68,9 @@ def analyse(tables: Tables, kinds: frozenset[str], same: Classes) -> Hurry:
     if sum(map(len, tables.rows)) > MAX_ROWS:
         return tuple({} for _ in tables.rows)
     while True:
-        before = _entries(tables)
+        before = tables.entries()
         hurry = tuple(_thread(tables, thread, kinds, same) for thread in range(len(tables.rows)))
-        if _entries(tables) == before:
+        if tables.entries() == before:
             return hurry
 
 
@@ -82,16 +82,6 @@ def forbids(now: Hurry, used: Hurry) -> bool:
             if known is None or any(n - u for n, u in zip(known.danger, urgent.danger, strict=True)):
                 return True
     return False
-
-
-def _entries(tables: Tables) -> int:
-    return sum(len(row.moves) for row in _all_rows(tables))
-
-
-def _all_rows(tables: Tables) -> Iterator[Row]:
-    for rows in tables.rows:
-        yield from (row for row in rows if row is not None)
-    yield from tables.daemons
 
 
 def _thread(tables: Tables, thread: int, kinds: frozenset[str], same: Classes) -> dict[int, Urgent]:

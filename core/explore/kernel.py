@@ -108,7 +108,7 @@ class Work(NamedTuple):
     buffer    the words of successors;  notes: the violation, source and place in the table of each
     leaves    the moves of each agent in the state at hand
     asked     the words of a state in which an answer is missing
-    keys      of the members of a group;  least, image: words of states
+    keys      of the members of a group;  least, image, kept: words
     """
 
     buffer: Any
@@ -118,6 +118,7 @@ class Work(NamedTuple):
     keys: Any
     least: Any
     image: Any
+    kept: Any
 
 
 def _without_counts(**options: Any) -> Any:
@@ -535,6 +536,12 @@ def predecessor(words: Any, first: int, end: int, target: int, states: Any, m: A
     """The first state in first..end with a move to state number `target`; -1 if there is none."""
     count = len(words)
     goal = target * count
+    permutations = e.order.shape[0]
+    keep = w.kept  # what no permutation touches has to be equal already
+    for k in range(count):
+        keep[k] = e.stays[k]
+        for number in range(permutations):
+            keep[k] &= e.stays[number * count + k]
     for number in range(first, end):
         at = number * count
         if not answers(m, w, states, at):
@@ -545,9 +552,11 @@ def predecessor(words: Any, first: int, end: int, target: int, states: Any, m: A
                 step(words, m, move, states, at, w.asked, 0)
                 if m.longest:
                     hurry_on(words, m, agent, w.asked, 0)
-                if e.order.shape[0] > 1:
-                    canonical(words, e, w, w.asked, 0)
                 same = True
+                for k in range(count):
+                    same &= (w.asked[k] & keep[k]) == (states[goal + k] & keep[k])
+                if same and permutations > 1:
+                    canonical(words, e, w, w.asked, 0)
                 for k in range(count):
                     same &= w.asked[k] == states[goal + k]
                 if same:

@@ -102,6 +102,7 @@ class Packed:
             np.zeros(records * words, np.int64), np.zeros((records, 3), np.int64),
             np.zeros(len(self.threads), np.int64), np.zeros(words + 1, np.int64),
             np.zeros(len(self.tables.automata) + 1, np.int64), np.zeros(words, np.int64), np.zeros(words, np.int64),
+            np.zeros(words, np.int64),
         )  # fmt: skip
 
     def _place_agents(self) -> None:

@@ -22,6 +22,10 @@ ALL = frozenset({MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY})
 """Every reduction there is."""
 
 
+class PlanBroken(Exception):
+    """What has been learned since forbids what the plan allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a search may do; `wanted` are the names asked for."""

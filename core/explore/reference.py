@@ -10,6 +10,7 @@ it does after a step of its own without a choice is part of that step.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from core.explore.found import Found, first_violation
 from core.explore.fuse import LONGEST
@@ -221,7 +222,7 @@ class Search:
         """Remember the first violation; True if the search stops at it."""
         if not self.found.violated:
             first_violation(self.found, self.model, name, sentence, self.stop)
-            self.found.path = self._path(at, last[1].violated if last else "")
+            self.found.find_path = partial(self._path, at, last[1].violated if last else "")
         return self.stop
 
     def _path(self, at: int, violated: str) -> list[tuple[int, Move]]:

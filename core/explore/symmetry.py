@@ -52,6 +52,7 @@ class Image:
     locals: list[dict[int, int]] = field(default_factory=list)
     daemons: list[int] = field(default_factory=list)
     done: dict[tuple[int, int], int] = field(default_factory=dict)
+    numbers: int = -1
 
 
 class Symmetry:
@@ -102,7 +103,9 @@ class Symmetry:
         return changed
 
     def _cells(self, image: Image) -> bool:
-        tables, before = self.tables, (len(image.cells), sum(map(len, image.values)))
+        tables = self.tables
+        if image.numbers == tables.numbers:
+            return False
         cells = list(tables.cells)
         for cell in cells[len(image.cells) :]:
             image.cells.append(tables.cell(renamed(cell, image.rename)))
@@ -113,7 +116,8 @@ class Symmetry:
                 known.append(tables.value(to, renamed(value, image.rename)))
             if known[0] != 0:
                 raise NotSymmetric(f"{cells[number]} does not start as {cells[to]}")
-        return before != (len(image.cells), sum(map(len, image.values)))
+        image.numbers = len(image.cells) + sum(map(len, image.values))  # fewer if an image was new: another round
+        return True
 
     def _daemon(self, image: Image, row: Row) -> int:
         reads, writes = self._renamed_cells(image, row)

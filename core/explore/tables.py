@@ -49,6 +49,8 @@ class Tables:
     def __init__(self, model: Model, before: bool = False) -> None:
         self.model, self.before = model, before
         self.cells: dict[Cell, int] = {}
+        self.numbers = 0
+        """Cells and values numbered so far: grows whenever something new turns up."""
         self._answers: dict[int, dict[tuple[int, ...], bool]] = {}
         self.values: list[list[Hashable]] = []
         self._numbers: list[dict[Hashable, int]] = []
@@ -68,6 +70,7 @@ class Tables:
             except KeyError:
                 raise ExploreError(f"{self.model.name}: cell {cell} has no initial value") from None
             number = self.cells[cell] = len(self.cells)
+            self.numbers += 2
             self.values.append([initial])
             self._numbers.append({initial: 0})
         return number
@@ -82,10 +85,16 @@ class Tables:
             raise NotAnOperation(f"{self.model.name}: {value!r}, written to {name}, is not hashable") from None
         if number is None:
             number = numbers[value] = len(numbers)
+            self.numbers += 1
             self.values[cell].append(value)
             if number >= MAX_VALUES:
                 raise TooLarge(f"{self.model.name}: {list(self.cells)[cell]} has more than {MAX_VALUES} values")
         return number
+
+    def entries(self) -> int:
+        """How many answers are known."""
+        threads = sum(len(row.moves) for rows in self.rows for row in rows if row is not None)
+        return threads + sum(len(row.moves) for row in self.daemons)
 
     def row(self, thread: int, local: int) -> Row | None:
         """What thread `thread` waits for in local state `local`; None if it has ended."""
