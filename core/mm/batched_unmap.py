@@ -1,7 +1,7 @@
 """mm/rmap.c: unmapping in batches, one flush for many reclaimed pages.
 
 try_to_unmap() clears an entry under the page-table lock but leaves the flush to the end of the batch, one IPI for
-all of it (commit 72b252aed506).  Until then three things must not happen:
+all of it.  Until then three things must not happen:
 
 * I/O of a dirty page starts while a CPU can still write to it: try_to_unmap_flush_dirty() (commit d950c9477d51);
 * the page is given back: try_to_unmap_flush();

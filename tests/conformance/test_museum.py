@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.conformance.exhibit import Exhibit
@@ -46,3 +48,14 @@ def test_ids_are_in_order_and_unique() -> None:
     assert numbers == sorted(numbers)
     assert len({e.id for e in EXHIBITS}) == len(EXHIBITS)
     assert set(PINNED) == {e.id for e in EXHIBITS}
+
+
+def test_the_page_says_what_the_models_say() -> None:
+    """Every row of docs/museum.md that has a number of steps is an exhibit, with its commit and its trace."""
+    page = (Path(__file__).parents[2] / "docs" / "museum.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| B-")]
+    assert rows
+    by_id = {exhibit.id: exhibit for exhibit in EXHIBITS}
+    for identity, commit, violated, steps, *_ in rows:
+        assert commit in by_id[identity].commit
+        assert (violated, int(steps)) == PINNED[identity]
