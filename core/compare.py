@@ -10,10 +10,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.arch import PluginError
+from core.arch import Arch, PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
 from core.conformance import SCENARIOS, Result, as_declared, judge
 from core.conformance.exhibit import Exhibit
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     mutants = commands.add_parser("mutants", help="the power of the suite: mutants, and what kills them")
     mutants.add_argument("arch", nargs="?", default="smp-6.2-fix", metavar="ARCH")
     _selection(mutants, arch=False)
+    mutants.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="mutants at once")
     mutants.set_defaults(command=mutants_command)
 
     golden = commands.add_parser("golden", help="replay traces of the kernel's own gather and zap code")
@@ -349,27 +351,35 @@ def bugs_command(arguments: argparse.Namespace) -> int:
 
 
 def mutants_command(arguments: argparse.Namespace) -> int:
-    """Every mutant with its killers, and the rate; exit status 1 if one survives that is not argued away."""
+    """Every mutant with its killer, and the rate; exit status 1 if one survives that is not argued away."""
+    from core import jobs
     from core.conformance import mutate
     from core.conformance.choose import choose
     from core.conformance.equivalent import why
+    from reports.progress import Progress
 
     choice = choose(arguments.arch, arguments.era, arguments.config)
-    killed, survived, equivalent = 0, 0, 0
-    for autopsy in mutate.autopsies(choice.arch, choice.era, list(SCENARIOS.values())):
-        reason = why(autopsy.mutant)
-        if autopsy.killers:
-            killed += 1
-            print(f"killed      {autopsy.mutant}: {', '.join(autopsy.killers)}")
-        elif reason:
-            equivalent += 1
-            print(f"equivalent  {autopsy.mutant}: {reason}")
-        else:
-            survived += 1
-            print(f"SURVIVED    {autopsy.mutant}")
-    rate = 100 * killed / max(killed + survived, 1)
-    print(f"{killed} killed, {survived} survived, {equivalent} equivalent: {rate:.1f} % of the others killed")
-    return 1 if survived else 0
+    set_up = partial(_set_up, arguments.arch, arguments.era, arguments.config)
+    trials = mutate.trials(set_up, choice.era, list(SCENARIOS.values()))
+    counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
+    with Progress(len(trials), sys.stderr) as progress, jobs.executor("", arguments.jobs) as pool:
+        for autopsy in jobs.run(trials, pool, progress.done):
+            reason = why(autopsy.mutant)
+            fate = "killed" if autopsy.killer else ("equivalent" if reason else "SURVIVED")
+            counts[fate] += 1
+            print(f"{fate:11} {autopsy.mutant}: {autopsy.killer or reason}".rstrip(": "))
+    rate = 100 * counts["killed"] / max(counts["killed"] + counts["SURVIVED"], 1)
+    print(
+        f"{len(trials)} mutants: {counts['killed']} killed, {counts['SURVIVED']} survived, "
+        f"{counts['equivalent']} equivalent; {rate:.1f} % of the others killed"
+    )
+    return 1 if counts["SURVIVED"] else 0
+
+
+def _set_up(name: str, era: str, config: Path | None) -> Arch:
+    from core.conformance.choose import choose
+
+    return choose(name, era, config).arch
 
 
 def golden_command(arguments: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ fails on it, or that can no longer reach its window, or in which a program raise
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,10 +52,10 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Autopsy:
-    """What became of a mutant. `killers` are the scenarios that noticed it."""
+    """What became of a mutant. `killer` is the first scenario that noticed it, '' if none did."""
 
     mutant: Mutant
-    killers: tuple[str, ...]
+    killer: str
 
 
 def kind_of(op: Op) -> str:
@@ -63,22 +63,63 @@ def kind_of(op: Op) -> str:
     return re.sub(r"\d+", "N", op.name)
 
 
-def kinds(arch: Arch, era: Era, scenarios: Sequence[Scenario]) -> dict[str, Op]:
-    """Every kind of operation that the unmutated suite awaits, in order of appearance, with an example."""
-    found: dict[str, Op] = {}
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of operation: an example, and the scenarios in which it turns up."""
+
+    op: Op
+    scenarios: tuple[Scenario, ...]
+
+
+def kinds(arch: Arch, era: Era, scenarios: Sequence[Scenario]) -> dict[str, Kind]:
+    """Every kind of operation that the unmutated suite awaits, in order of appearance."""
+    found: dict[str, Kind] = {}
     for scenario in scenarios:
-        tables = Tables(scenario.build(arch, era))
-        Search(tables, LIMITS, True).run()
-        for automaton in tables.automata:
-            for state in automaton.states:
-                if state.op is not None and not state.op.name.startswith(USER):
-                    found.setdefault(kind_of(state.op), state.op)
+        if scenario.lacking(arch):
+            continue
+        for name, op in _kinds_in(scenario.build(arch, era)).items():
+            before = found[name].scenarios if name in found else ()
+            found[name] = Kind(op, (*before, scenario))
     return found
 
 
-def mutants(found: dict[str, Op]) -> list[Mutant]:
-    """Every operator on every kind of operation that it changes."""
-    return [Mutant(name, kind) for kind, op in found.items() for name in OPERATORS if _changes(name, op)]
+def _kinds_in(model: Model) -> dict[str, Op]:
+    tables = Tables(model)
+    Search(tables, LIMITS, True).run()
+    ops = [state.op for automaton in tables.automata for state in automaton.states]
+    return {kind_of(op): op for op in ops if op is not None and not op.name.startswith(USER)}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant and the scenarios it is put to: a job (core.jobs) that answers an Autopsy."""
+
+    mutant: Mutant
+    arch: Callable[[], Arch]
+    era: Era
+    scenarios: tuple[str, ...]
+
+    def run(self) -> Autopsy:
+        """Put it to one scenario after another until one kills it."""
+        from core.conformance.scenarios import SCENARIOS
+
+        arch = self.arch()
+        killer = next((s for s in self.scenarios if kills(SCENARIOS[s], arch, self.era, self.mutant)), "")
+        return Autopsy(self.mutant, killer)
+
+    def failed(self, reason: str) -> Autopsy:
+        """A mutant whose process hangs or dies has been noticed."""
+        return Autopsy(self.mutant, f"(process: {reason})")
+
+
+def trials(arch: Callable[[], Arch], era: Era, scenarios: Sequence[Scenario]) -> list[Trial]:
+    """Every operator on every kind of operation that it changes. `arch` sets the architecture up, in any process."""
+    return [
+        Trial(Mutant(operator, name), arch, era, tuple(s.id for s in kind.scenarios))
+        for name, kind in kinds(arch(), era, scenarios).items()
+        for operator in OPERATORS
+        if _changes(operator, kind.op)
+    ]
 
 
 def _changes(operator: str, op: Op) -> bool:
@@ -93,13 +134,6 @@ def _changes(operator: str, op: Op) -> bool:
     if operator == "twice":  # storing the same value again changes nothing
         return bool(written & read)
     return bool(written) or (operator == "drop" and "csd" in read)
-
-
-def autopsies(arch: Arch, era: Era, scenarios: Sequence[Scenario]) -> Iterator[Autopsy]:
-    """Run every mutant through the scenarios."""
-    for mutant in mutants(kinds(arch, era, scenarios)):
-        killers = [s.id for s in scenarios if kills(s, arch, era, mutant)]
-        yield Autopsy(mutant, tuple(killers))
 
 
 def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:

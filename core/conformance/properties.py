@@ -26,6 +26,8 @@ SENTENCES = {
     "batch-limit": "The gather holds more pages than its batches may have entries.",
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",
+    "mapcount-is-ptes": "The page's mapcount is not the number of page-table entries that map it: an entry was put in or "
+    "taken out behind rmap's back.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }
@@ -81,6 +83,15 @@ def _maps_dirty(page: int, ptes: Sequence[object]) -> bool:
 def all_freed(page: int, kept: int) -> Property:
     """At the end: exactly `kept` references are left."""
     return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
+
+
+def mapcount_is_ptes(page: int, addrs: Sequence[int]) -> Property:
+    """At the end: rmap knows as many mappings as there are entries that map the page."""
+
+    def holds(mapcount: int, *ptes: object) -> bool:
+        return mapcount == sum(isinstance(p, Pte) and p.frame == page for p in ptes)
+
+    return _property("mapcount-is-ptes", (mapcount_cell(page), *map(pte_cell, addrs)), holds)
 
 
 def mapped_accounting(memcgs: Sequence[str], pages: Sequence[int]) -> Property:

@@ -28,7 +28,8 @@ VMA = Vma(0, 1)
 
 
 async def dontneed(mm: Mm) -> None:
-    """MADV_DONTNEED, and back."""
+    """A load, so that this CPU has an entry of its own to forget; MADV_DONTNEED, and back."""
+    await load(mm, 0, [0])
     await madvise_dontneed(mm, VMA, 0, 1)
     await returned(mm, 0)
 

@@ -60,7 +60,29 @@ def rmap_under_ptl(arch: Arch, era: Era) -> Model:
     return world.model("rmap-under-ptl", finally_=[mapped_accounting(["A", "B"], [0])], sometimes=[window])
 
 
+async def uses_unmaps_uses(mm: Mm) -> None:
+    """Load, MADV_DONTNEED, load: what this CPU itself remembers must go too."""
+    await load(mm, 0, [0])
+    await madvise_dontneed(mm, VMA, 0, 1)
+    await load(mm, 0, [0])
+
+
+def own_tlb(arch: Arch, era: Era) -> Model:
+    """One task alone against its own TLB."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+    world.task("task", uses_unmaps_uses)
+    window = sometimes("freed", "the page is free", (ref_cell(0),), lambda ref: ref == 0)
+    return world.model("own-tlb", finally_=[all_freed(0, 0)], sometimes=[window])
+
+
 SCENARIOS = [
+    Scenario(
+        "own-tlb",
+        "the CPU that unmaps forgets the entry as well",
+        "Documentation/core-api/cachetlb.rst",
+        own_tlb,
+        tier="smoke",
+    ),
     Scenario(
         "use-after-free",
         "no page is freed while a TLB entry to it can still be used",
