@@ -11,6 +11,7 @@ Cells: ('flush_mm', None) mm->context.flush_mm; ('cpu_attach_mask', None) where 
 from __future__ import annotations
 
 from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import pte_cell, ptep_get, set_pte
 from core.machine.tlb import invalidate, tlb_cell
@@ -63,6 +64,8 @@ class S390:
         return Facts(
             gather=False,
             bundle=0,
+            ptes_per_table=256,
+            upper_entries=2048,
             rcu_table_free=True,
             merge_vmas=True,
             hw_dirty=False,
@@ -90,13 +93,15 @@ class S390:
             pte = await clear_entry(addr, nr)
             await set_flush_mm(True)
             return pte
+        await insn(mm.task.cpu, "IPTE", nr)
         pte = await ipte(mm, addr, nr)
         await log("pte_flush", addr, nr)
         return pte
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
-        """ptep_xchg_direct()."""
+        """ptep_xchg_direct(). On this CPU alone with the local-clearing facility: IPTE with the local bit."""
+        await insn(mm.task.cpu, "IPTE")
         return await ipte(mm, addr, 1)
 
     @hookimpl
@@ -152,6 +157,7 @@ async def flush_mm_lazy(mm: Mm) -> bool:
     """__tlb_flush_mm_lazy(): flush if somebody put it off. Returns whether it did."""
     if not await test_and_clear_flush_mm():
         return False
+    await insn(mm.task.cpu, "IDTE")
     await invalidate(sorted({mm.task.cpu, *(mm.cpus or ())}), mm.addrs, "IDTE")
     return True
 

@@ -147,7 +147,7 @@ def replay(case: Case) -> EventStream:
         elif event[0] == "call_rcu":
             stream.emit("call_rcu", len(event[1]))
             stream.queued.append(event[1])
-        elif event[0] not in ("ask", "ipi"):
+        elif event[0] not in ("ask", "ipi", "insn"):
             stream.emit(*event)
 
     def answer(op: Op, outcomes: Any) -> Outcome:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -55,13 +55,17 @@ class MeasuredError(Exception):
     """A file that cannot be read as measured cells: names file, line and what was expected."""
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The cells of a file of JSON lines, gzip or plain; MeasuredError at the first line that is none."""
+def read_rows(path: Path, parse: Callable[[Path, int, str], Row] | None = None) -> Iterator[Row]:
+    """The cells of a file of JSON lines, gzip or plain; MeasuredError at the first line that is none.
+
+    `parse` makes a cell of a line, for files of another kind.
+    """
+    parse = parse or _parse
     number = 0
     try:
         with _open(path) as lines:
             for number, line in enumerate(lines, 1):
-                yield _parse(path, number, line)
+                yield parse(path, number, line)
     except FileNotFoundError:
         raise MeasuredError(f"{path}: no such file") from None
     except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:

@@ -32,6 +32,9 @@ INITIAL: dict[str, Hashable] = {
     "p4d": None,
     "table": True,
     "broken": None,
+    "broadcast": (),
+    "context": True,
+    "queued": (),
     "flush_mm": False,
     "cpu_attach_mask": frozenset(),
 }

@@ -1,0 +1,118 @@
+"""arm64: TLBI ...IS to the inner shareable domain, complete at the issuer's DSB ISH.
+
+arch/arm64/include/asm/tlbflush.h:__flush_tlb_range(), flush_tlb_mm(); asm/tlb.h:tlb_flush().  Without range
+instructions (FEAT_TLBIRANGE) each stride takes one; from MAX_TLBI_OPS (MAX_DVM_OPS) strides on the ASID goes as a
+whole.  With them a range is written as a sum of (num+1) * 2^(5*scale+1) pages, and an odd page by itself: 6.1 goes
+up the scales, taking the odd page first, 6.12 down, taking it last; the number of instructions comes out of the loop.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.broadcast import Broadcast, Insns
+from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import FlushRequest
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+
+MAX_TLBI_RANGE_PAGES = 32 << (5 * 3 + 1)
+
+
+def range_insns(op: str, pages: int, stride: int, upwards: bool) -> Insns:
+    """The loop of __flush_tlb_range_op(): ranges from the largest scale down, or (6.1) from the smallest up."""
+    single, ranges, scale = 0, 0, 0 if upwards else 3
+    while pages > 0:
+        if pages % 2 if upwards else pages == 1:
+            single, pages = single + 1, pages - stride
+            continue
+        num = ((pages >> (5 * scale + 1)) & 31 if upwards else min(pages >> (5 * scale + 1), 32)) - 1
+        if num >= 0:
+            ranges, pages = ranges + 1, pages - ((num + 1) << (5 * scale + 1))
+        scale += 1 if upwards else -1
+    return [(name, nr) for name, nr in ((op, single), (f"TLBI_R{op.removeprefix('TLBI_')}", ranges)) if nr]
+
+
+class Arm64(Broadcast):
+    """6.12, without FEAT_TLBIRANGE."""
+
+    prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
+    ceiling: int | None = 511
+    ranges, upwards, batched = False, False, True
+    sync_again = True
+    """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            rcu_table_free=True,
+            family="hardware broadcast",
+            capabilities=frozenset({"batched_unmap"} if self.batched else ()),
+            sources=("arch/arm64/include/asm/tlb.h", "arch/arm64/include/asm/tlbflush.h"),
+        )
+
+    def of_range(self, pages: int, stride: int, freed_tables: bool) -> Insns:
+        op = "TLBI_VAE1IS" if freed_tables else "TLBI_VALE1IS"
+        return range_insns(op, pages, stride, self.upwards) if self.ranges else [(op, pages // stride)]
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await self.flush_range(mm, start, end, stride, freed_tables)
+        start, end = start - start % stride, end + -end % stride
+        if self.sync_again and self.ceiling is not None and (end - start) // stride > self.ceiling:
+            await self.wait(mm)
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """A whole-mm gather only flushes what walks tables: the ASID is not used again without a flush of all."""
+        if tlb.fullmm:
+            if tlb.freed_tables:
+                await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
+            return "mm"
+        await tlb.mm.hook.flush_tlb_range(
+            mm=tlb.mm, start=tlb.start, end=tlb.end, stride=tlb_get_unmap_size(tlb), freed_tables=tlb.freed_tables
+        )
+        return "range"
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        """__flush_tlb_page_nosync(): issued at once, completed by arch_tlbbatch_flush()."""
+        await self.send(mm, self.of_range(1, 1, False), FlushRequest(addr, addr + 1))
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        await self.wait(mm)
+
+    @hookimpl
+    async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
+        """Another CPU's barrier completes nothing of what was issued elsewhere: flush (commit 4b634918384c)."""
+        await mm.hook.flush_tlb_mm(mm=mm)
+
+
+class Arm64Range(Arm64):
+    """6.12 with FEAT_TLBIRANGE."""
+
+    ranges, ceiling = True, MAX_TLBI_RANGE_PAGES
+
+
+class Arm64V61(Arm64):
+    """6.1: no batched unmap."""
+
+    upwards, batched, sync_again = True, False, False
+
+
+class Arm64V61Range(Arm64V61):
+    """6.1 with FEAT_TLBIRANGE."""
+
+    ranges, ceiling = True, MAX_TLBI_RANGE_PAGES - 1
+
+
+class Arm64V72(Arm64):
+    """7.2, without FEAT_TLBIRANGE."""
+
+    sync_again = False
+
+
+class Arm64V72Range(Arm64Range):
+    """7.2 with FEAT_TLBIRANGE."""
+
+    sync_again = False

@@ -1,0 +1,71 @@
+"""Hardware broadcast that only the issuer can complete: arm64, ARMv7, csky CK860, radix tlbie, ia64, GINVT, INVLPGB.
+
+A flush is issued to all TLBs and then waited for by the barrier of whoever issued it.  A plugin says with `issued` and
+`barrier` which instructions these are and how many a range takes.
+"""
+
+from __future__ import annotations
+
+from core.hookspecs import hookimpl
+from core.machine.broadcast import complete, issue
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm
+
+Insns = list[tuple[str, int]]
+
+
+class Broadcast:
+    """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
+
+    `ceiling`: more strides than that are flushed as the whole mm; None for no ceiling.
+    """
+
+    prologue = ""
+    barrier = "sync"
+    mm_insn = "flush_mm"
+    page_insn = "flush_page"
+    ceiling: int | None = None
+
+    def of_range(self, pages: int, stride: int, freed_tables: bool) -> Insns:
+        """The instructions that flush `pages` pages in steps of `stride`."""
+        return [(self.page_insn, -(-pages // stride))]
+
+    async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
+        """Issue, then complete."""
+        await self.send(mm, insns, request)
+        await self.wait(mm)
+
+    async def send(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
+        """Issue only."""
+        if self.prologue:
+            await insn(mm.task.cpu, self.prologue)
+        for name, nr in insns:
+            await insn(mm.task.cpu, name, nr)
+        await issue(mm, insns[0][0], request)
+
+    async def wait(self, mm: Mm) -> None:
+        """The barrier."""
+        await insn(mm.task.cpu, self.barrier)
+        await complete(mm, self.barrier)
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await self.flush_range(mm, start, end, stride, freed_tables)
+
+    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        """The range rounded to strides, or the mm above the ceiling."""
+        start, end = start - start % stride, end + -end % stride
+        if self.ceiling is not None and (end - start) // stride > self.ceiling:
+            await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
+        else:
+            insns = self.of_range(end - start, stride, freed_tables)
+            await self.broadcast(mm, insns, FlushRequest(start, end))
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.broadcast(mm, self.of_range(1, 1, False), FlushRequest(addr, addr + 1))

@@ -1,0 +1,85 @@
+"""riscv of 6.12: SFENCE.VMA here if nobody else has the mm, else one SBI call (or an IPI) to mm_cpumask.
+
+arch/riscv/mm/tlbflush.c:__flush_tlb_range(); more than tlb_flush_all_threshold strides here are flushed as the whole
+ASID.  asm/tlb.h:tlb_flush() flushes the mm where tables were freed.  6.1 knows no ranges in tlb_flush().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.generic import flush_by_ipi
+from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm, mm_cpumask
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+
+TLB_FLUSH_ALL_THRESHOLD = 64
+"""Strides; above it the whole ASID goes. The firmware's own limit is one page (OpenSBI's tlb_range_flush_limit)."""
+
+
+class Riscv:
+    """6.12, remote fences by the firmware."""
+
+    sbi, ranges = True, True
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            rcu_table_free=self.ranges,
+            family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
+            capabilities=frozenset({"batched_unmap"} if self.ranges else ()),
+            sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),
+        )
+
+    async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
+        """__flush_tlb_range(). The firmware asks and waits as an IPI does."""
+        cpus, here = await mm_cpumask(mm), mm.task.cpu
+        nr = 0 if request.end is None else -(-(request.end - request.start) // stride)
+        local = ("SFENCE_va_asid", nr) if 0 < nr <= self.threshold else ("SFENCE_all_asid", 1)
+        if not cpus - {here}:
+            await insn(here, *local)
+        elif self.sbi:
+            await insn(here, "SBI_ECALL")
+            for cpu in sorted(cpus):
+                await insn(cpu, "M_SFENCE_va_asid" if nr == 1 else "M_SFENCE_all_asid")
+        else:
+            for cpu in sorted(cpus):
+                await insn(cpu, *local)
+        await flush_by_ipi(mm, request)
+
+    @property
+    def threshold(self) -> int:
+        """Strides flushed one by one; 6.1 does that for a single page only."""
+        return TLB_FLUSH_ALL_THRESHOLD if self.ranges else 1
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        if not self.ranges or tlb.fullmm or tlb.need_flush_all or tlb.freed_tables:
+            await self.fence(tlb.mm, FlushRequest(), 1)
+            return "mm"
+        await self.fence(tlb.mm, FlushRequest(tlb.start, tlb.end), tlb_get_unmap_size(tlb))
+        return "range"
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.fence(mm, FlushRequest(), 1)
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await self.fence(mm, FlushRequest(start, end), stride)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.fence(mm, FlushRequest(addr, addr + 1), 1)
+
+
+class RiscvIpi(Riscv):
+    """6.12 with IPIs of its own (AIA)."""
+
+    sbi = False
+
+
+class RiscvV61(Riscv):
+    """6.1."""
+
+    ranges = False

@@ -1,0 +1,78 @@
+"""x86-64 of 6.1 and 6.12, and without SMP: INVLPG per stride up to the ceiling, above it a load of CR3.
+
+arch/x86/mm/tlb.c:flush_tlb_mm_range() asks mm_cpumask by IPI and skips CPUs that are lazy unless page tables were
+freed; a lazy CPU that is asked switches to init_mm (a load of CR3) and leaves the mask.  Which CPUs are lazy is a
+property of the plugin's instance, `lazy`: none where every task of the mm runs.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.generic import flush_cpus_by_ipi
+from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
+from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu
+from core.mm.mm import Mm, log, mm_cpumask
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+
+
+class X86:
+    """x86-64 with IPIs."""
+
+    smp, rcu, lazy = True, True, frozenset[Cpu]()
+
+    def __init__(self, lazy: frozenset[Cpu] = frozenset()) -> None:
+        self.lazy = lazy
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            smp=self.smp,
+            rcu_table_free=self.rcu,
+            merge_vmas=True,
+            runtime_p4d=True,
+            family="synchronous IPI to mm_cpumask" if self.smp else "uniprocessor",
+            capabilities=frozenset({"batched_unmap"} if self.smp else ()),
+            sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
+        )
+
+    async def flush_tlb_mm_range(self, mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:
+        """flush_tlb_mm_range(), and flush_tlb_func() on every CPU that is asked."""
+        info = get_flush_tlb_info(start, end, stride, freed_tables)
+        await log(FLUSH_EVENT, info)
+        cpus = await mm_cpumask(mm) if self.smp else frozenset({mm.task.cpu})
+        for cpu in sorted(cpus):
+            if cpu not in self.lazy:
+                nr = 0 if info.end is None else -(-(info.end - info.start) // stride)
+                await (insn(cpu, "MOV_CR3") if info.end is None else insn(cpu, "INVLPG", nr))
+            elif freed_tables:
+                await insn(cpu, "MOV_CR3")
+        asked = cpus if freed_tables else cpus - self.lazy
+        await flush_cpus_by_ipi(mm, asked, FlushRequest(info.start, info.end))
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str:
+        """arch/x86/include/asm/tlb.h:tlb_flush()."""
+        whole = tlb.fullmm or tlb.need_flush_all
+        start, end = (0, None) if whole else (tlb.start, tlb.end)
+        await self.flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
+        return "mm" if whole else "range"
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.flush_tlb_mm_range(mm, 0, None, 1, True)
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await self.flush_tlb_mm_range(mm, start, end, stride, freed_tables)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.flush_tlb_mm_range(mm, addr, addr + 1, 1, False)
+
+
+class X86Up(X86):
+    """CONFIG_SMP=n: the same instructions, here only; page tables are queued like pages."""
+
+    smp, rcu = False, False

@@ -1,0 +1,285 @@
+"""Emulated cells: the TLB-maintenance instructions that stock kernels executed, against what the plugins predict.
+
+One JSON object a line (gzip): one system call on one mapping, and per instruction how often each CPU executed it
+while the call ran.  The prediction lays out the mapping, runs the call's program over core/mm with the plugin of the
+cell's architecture, kernel and CPU, and counts the events ('insn', cpu, name, nr).
+
+Instructions of bystanders are left out by the symbol they were executed in (`BYSTANDERS`): a context switch, the idle
+loop, other processes' page faults.  SBI_ECALL is also what sets timers and sends IPIs, from the same address, so a
+cell may have more of them than were predicted; the fences that the firmware executes for them (M_SFENCE_*) must be
+equal.
+
+Data types
+    Row           one line, as read
+    Rule          the plugin that plays a kernel on a CPU
+    Comparison    core.linux.golden's
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from arch_plugins.arm64 import Arm64, Arm64Range, Arm64V61, Arm64V61Range, Arm64V72, Arm64V72Range
+from arch_plugins.riscv import Riscv
+from arch_plugins.s390 import S390
+from arch_plugins.x86 import X86, X86Up
+from core.arch import Arch, PluginError, set_up
+from core.linux.golden import Comparison
+from core.linux.measured import MeasuredError, read_rows
+from core.machine.ipi import take_ipi
+from core.machine.memory import Memory
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.pte import Pte, pte_cell
+from core.machine.schedule import ScheduleError, run
+from core.machine.task import Task
+from core.mm.era import ERAS, Era
+from core.mm.memory import free_pgtables, unmap_page_range, upper_entry
+from core.mm.mm import Choices, Mm, Vma
+from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
+from core.mm.mprotect import change_protection, wrprotect
+
+Row = dict[str, Any]
+Counts = dict[str, list[int]]
+
+FIELDS: dict[str, type] = {
+    "id": str,
+    "arch": str,
+    "kernel": str,
+    "cpu_model": str,
+    "run": str,
+    "kind": str,
+    "op": str,
+    "threads": str,
+    "pages": int,
+    "keep_neighbours": int,
+    "insn": dict,
+    "sites": list,
+}
+"""What every line has, and what it must be."""
+
+ERA: dict[str, Era] = {
+    "6.1": ERAS["6.1"],
+    "6.12": ERAS["6.12"],
+    "7.2": replace(ERAS["7.0"], name="7.2", reclaims_tables=True),
+}
+"""By the version's first two numbers."""
+
+INSTRUCTIONS = {
+    "arm64": ("TLBI_", "DSB_"),
+    "s390x": ("IPTE", "IDTE", "CSP"),
+    "riscv64": ("SFENCE", "M_SFENCE", "SBI_ECALL"),
+    "x86_64": ("INVLPG", "MOV_CR3", "INVPCID"),
+}
+"""How the names of an architecture's instructions begin; anything else in a row is a kernel function."""
+
+BYSTANDERS = {
+    "__switch_to": "a context switch: DSB ISH in arch/arm64/kernel/process.c:__switch_to()",
+    "do_idle": "the idle loop",
+    "cpu_do_idle": "the idle loop",
+    "finish_arch_post_lock_switch": "a task switched in pays a flush put off before, arch/s390",
+    "ptep_xchg_direct": "a page fault of some process: ptep_clear_flush(), arch/s390",
+}
+"""Functions that no measured call runs into."""
+
+START = 1 << 30
+"""The first page mapped: the start of a table at every level, whatever the architecture."""
+
+
+class EmulatedError(MeasuredError):
+    """A file that cannot be read as emulated cells: names file, line and what was expected."""
+
+
+def recognises(path: Path) -> bool:
+    """Whether the first line of the file has the fields of an emulated cell."""
+    first = next(read_rows(path, lambda path, number, line: dict(json.loads(line))), {})
+    return "insn" in first and "arch" in first
+
+
+def compare_file(path: Path) -> Iterator[Comparison]:
+    """Predict every cell of a file and hold it against what was counted."""
+    for row in read_rows(Path(path), _parse):
+        yield compare(row)
+
+
+def _parse(path: Path, number: int, line: str) -> Row:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise EmulatedError(f"{path}, line {number}: not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise EmulatedError(f"{path}, line {number}: expected one JSON object")
+    for key, kind in FIELDS.items():
+        if not isinstance(row.get(key), kind):
+            raise EmulatedError(
+                f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {row.get(key)!r:.60}"
+            )
+    return row
+
+
+def compare(row: Row) -> Comparison:
+    """One cell."""
+    version = ".".join(row["kernel"].split(".")[:2])
+    missing = _not_modelled(row, version)
+    if missing:
+        return Comparison(row["id"], version, "not modelled", missing)
+    try:
+        predicted = predict(row, architecture(row, version), ERA[version])
+    except (PluginError, ScheduleError, KeyError, ValueError, TypeError, IndexError) as error:
+        return Comparison(row["id"], version, "error", f"{type(error).__name__}: {error}")
+    detail = difference(row, predicted)
+    return Comparison(row["id"], version, "different" if detail else "equal", detail)
+
+
+def _not_modelled(row: Row, version: str) -> str:
+    if row["arch"] not in INSTRUCTIONS:
+        return f"architecture {row['arch']}"
+    if version not in ERA:
+        return f"kernel {version}"
+    if row["op"] not in CALLS:
+        return f"operation {row['op']}"
+    if row["threads"] not in THREADS:
+        return f"threads {row['threads']}"
+    if row["kind"] not in ("anon", "shm_clean", "shm_dirty"):
+        return f"kind {row['kind']}"
+    return ""
+
+
+# ---- prediction ----------------------------------------------------------------------------------------------
+
+THREADS: dict[str, tuple[frozenset[Cpu], frozenset[Cpu]]] = {
+    "single": (frozenset({Cpu(0)}), frozenset()),
+    "spin_cpu1": (frozenset({Cpu(0), Cpu(1)}), frozenset()),
+    "lazy_cpu1": (frozenset({Cpu(0), Cpu(1)}), frozenset({Cpu(1)})),
+}
+"""(CPUs that the mm is attached to, those of them that are lazy): a second thread runs on CPU 1, or sleeps there."""
+
+
+def architecture(row: Row, version: str) -> Arch:
+    """The plugin that plays a cell's kernel on its CPU.
+
+    The runs that count functions as well (`order`) were made on a CPU without range instructions.
+    """
+    name = row["arch"]
+    if name == "s390x":
+        return set_up(name, S390(), "arch_plugins.s390:S390")
+    if name == "riscv64":
+        return set_up(name, Riscv(), "arch_plugins.riscv:Riscv")
+    if name == "arm64":
+        ranges = row["cpu_model"] == "max" and not row["run"].endswith("-order")
+        plugin = ARM64[version][ranges]
+        return set_up(name, plugin(), f"arch_plugins.arm64:{plugin.__name__}")
+    up = "-up" in row["kernel"]
+    return set_up(name, X86Up() if up else X86(THREADS[row["threads"]][1]), "arch_plugins.x86")
+
+
+ARM64: dict[str, tuple[type[Arm64], type[Arm64]]] = {
+    "6.1": (Arm64V61, Arm64V61Range),
+    "6.12": (Arm64, Arm64Range),
+    "7.2": (Arm64V72, Arm64V72Range),
+}
+"""Without and with range instructions."""
+
+
+async def munmap(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
+    """munmap(): zap, free the tables, flush and free."""
+    tlb = await tlb_gather_mmu(mm)
+    await unmap_page_range(tlb, vma, vma.start, vma.end)
+    await free_pgtables(tlb, [vma], floor, ceiling)
+    await tlb_finish_mmu(tlb)
+
+
+async def dontneed(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
+    """MADV_DONTNEED."""
+    tlb = await tlb_gather_mmu(mm)
+    tlb.reclaim_pt = True
+    await unmap_page_range(tlb, vma, vma.start, vma.end)
+    await tlb_finish_mmu(tlb)
+
+
+async def mprotect_ro(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
+    """mprotect(PROT_READ): every entry allowed writing."""
+    await change_protection(mm, vma.start, vma.end, wrprotect)
+
+
+CALLS: dict[str, Callable[..., Any]] = {"munmap": munmap, "dontneed": dontneed, "mprotect_ro": mprotect_ro}
+
+
+def predict(row: Row, arch: Arch, era: Era) -> Counts:
+    """Instruction -> how often each of the two CPUs executes it."""
+    counts: Counts = {}
+    start = START + row["keep_neighbours"]  # the neighbour below is the first page that is mapped
+    vma = Vma(start, start + row["pages"])
+    task = Task("caller", Tid(1), Cpu(0))
+    cpus, _ = THREADS[row["threads"]]
+    mm = Mm(
+        arch.facts,
+        era,
+        arch.hook,
+        task,
+        is_anon=lambda page: bool(row["kind"] == "anon"),
+        tables=True,
+        cpus=cpus,
+        choices=Choices(),
+    )
+
+    def emit(event: tuple[Any, ...]) -> None:
+        if event[0] == "insn":
+            counts.setdefault(event[2], [0, 0])[event[1]] += event[3]
+
+    floor, ceiling = (vma.start, vma.end) if row["keep_neighbours"] else (0, 0)
+    call = CALLS[row["op"]](mm, vma, floor, ceiling)
+    cells = lay_out(row, arch, era, vma)
+    cells[Cell("cpu_attach_mask")] = cpus
+    run(call, cells, _only, emit, [take_ipi(task.tid, Cpu(1), ())])
+    return counts
+
+
+def lay_out(row: Row, arch: Arch, era: Era, vma: Vma) -> Memory:
+    """Every page mapped and writable, with the tables that takes.
+
+    The pages of a file in memory are dirty from the start, and so is an entry that maps one for reading: on s390 always
+    (arch/s390/include/asm/pgtable.h:mk_pte()), elsewhere since set_pte_range() looks at the folio (after v6.12).
+    """
+    cells = Memory()
+    dirty = row["kind"] != "shm_clean" or row["arch"] == "s390x" or era.resched_first
+    for addr in range(vma.start, vma.end):
+        cells[pte_cell(addr)] = Pte(addr - vma.start, True, dirty)
+    first, last = vma.start, vma.end - 1
+    for level, span in enumerate((arch.facts.ptes_per_table, arch.facts.upper_entries, arch.facts.upper_entries)):
+        first, last = first // span, last // span
+        for number, index in enumerate(range(first, last + 1)):
+            cells[upper_entry(level, index)] = number
+    return cells
+
+
+def _only(op: Op, outcomes: Any) -> Outcome:
+    raise ScheduleError(f"{op.name} has {len(outcomes)} outcomes; a measured call has no choice")
+
+
+# ---- comparison ----------------------------------------------------------------------------------------------
+
+
+def counted(row: Row) -> Counts:
+    """What was executed, without bystanders."""
+    counts: Counts = {}
+    for name, place, *cpus in row["sites"]:
+        symbol = str(place).split("+")[0].split(".")[0]
+        if str(name).startswith(INSTRUCTIONS[row["arch"]]) and symbol not in BYSTANDERS:
+            total = counts.setdefault(name, [0, 0])
+            for cpu, nr in enumerate(cpus):
+                total[cpu] += nr
+    return {name: nr for name, nr in counts.items() if any(nr)}
+
+
+def difference(row: Row, predicted: Counts) -> str:
+    """'' if the cell is as predicted."""
+    measured = counted(row)
+    expected = dict(predicted)
+    calls, fences = measured.pop("SBI_ECALL", [0, 0]), expected.pop("SBI_ECALL", [0, 0])
+    if measured == expected and all(n >= least for n, least in zip(calls, fences, strict=True)):
+        return ""
+    return f"predicted {json.dumps(predicted, sort_keys=True)}, counted {json.dumps(counted(row), sort_keys=True)}"

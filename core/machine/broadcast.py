@@ -1,0 +1,43 @@
+"""Invalidations broadcast by hardware: issued by one instruction, complete only at the issuer's own barrier.
+
+Between the two every CPU may go on using what it has cached, so the model keeps it all that time: the latest moment
+is the worst one, and a CPU that forgets earlier is like one that never had the entry.  What has been issued belongs to
+its issuer, and a barrier on another CPU completes nothing of it (arm64: DSB ISH; commit 4b634918384c).
+
+Data types
+    cell ('broadcast', tid)    what `tid` has issued and not completed: a tuple of FlushRequests
+"""
+
+from __future__ import annotations
+
+from core.machine.ipi import FlushRequest
+from core.machine.op import Cell, Op, Outcome, Tid
+from core.machine.tlb import tlb_cell
+from core.mm.mm import Mm
+
+
+def broadcast_cell(tid: Tid) -> Cell:
+    """What the thread has issued and not completed."""
+    return Cell("broadcast", tid)
+
+
+def issue(mm: Mm, name: str, request: FlushRequest) -> Op:
+    """Send `request` to every TLB; nothing is promised yet."""
+    cell = broadcast_cell(mm.task.tid)
+    return Op(f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))])
+
+
+def complete(mm: Mm, name: str) -> Op:
+    """The issuer's barrier: on return everything it has sent has been done on all CPUs of the mm."""
+    cell = broadcast_cell(mm.task.tid)
+    pairs = [(cpu, addr) for cpu in sorted({mm.task.cpu, *(mm.cpus or ())}) for addr in mm.addrs]
+    entries = tuple(tlb_cell(cpu, addr) for cpu, addr in pairs)
+
+    def step(sent: tuple[FlushRequest, ...], *cached: object) -> list[Outcome]:
+        kept = tuple(
+            None if any(r.covers(addr) for r in sent) else entry
+            for (_, addr), entry in zip(pairs, cached, strict=True)
+        )
+        return [Outcome(None, ((), *kept))]
+
+    return Op(name, (cell, *entries), (cell, *entries), step)
