@@ -6,6 +6,7 @@ It knows operations, cells and threads (`core.machine.op`), and nothing of memor
 from core.explore.check import check
 from core.explore.errors import ExploreError, Hung, NotAnOperation, NotDeterministic, ProgramError, TooLarge
 from core.explore.model import Daemon, Limits, Model, Property, Step, Thread, Verdict
+from core.explore.walk import walk
 
 __all__ = [
     "Daemon",
@@ -22,4 +23,5 @@ __all__ = [
     "TooLarge",
     "Verdict",
     "check",
+    "walk",
 ]

@@ -18,7 +18,8 @@ from core.explore.plan import Plan
 from core.explore.reference import Search
 from core.explore.symmetry import NotSymmetric
 from core.explore.tables import Tables
-from core.explore.trace import steps
+from core.explore.trace import choices, steps
+from core.explore.walk import wander
 
 SEED = 20221109
 """Of the random histories that check the learned automata."""
@@ -31,6 +32,9 @@ WARM_UP = 500
 
 LEARN_FIRST = 2_000
 """States explored without reductions, to know the tables, when a searcher or reductions are asked for."""
+
+WANDER = 20_000
+"""Steps of random walks behind that: they come to the ends of programs, which the first levels do not."""
 
 ATTEMPTS = 8
 """Plans that may turn out wrong before the search does without."""
@@ -61,7 +65,7 @@ def check(
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
     job = _Job(model, limits, searcher, plans.wanted(reductions), stop_at_violation)
     found = job.run()
-    trace = steps(job.tables, found.find_path())
+    trace = steps(job.tables, choices(found.find_path()))
     for automaton in job.tables.automata:
         automaton.check(SEED)
     return Verdict(
@@ -96,6 +100,8 @@ class _Job:
         if not first.gave_up and self.searcher != "fast":
             return found
         del first
+        if self.names:
+            wander(self.tables, SEED, WANDER)
         found = self._reduced()
         if found.violated and any(self.plan.hurry):
             return self._shortest(found)

@@ -5,52 +5,47 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from core.explore.model import Step
+from core.explore.place import Choice, Place
 from core.explore.tables import Move, Tables
 
 
-def steps(tables: Tables, path: Sequence[tuple[int, Move]]) -> tuple[Step, ...]:
-    """Walk `path` from the initial state.
+def choices(path: Sequence[tuple[int, Move]]) -> list[Choice]:
+    """What a search chose.
 
-    Of the moves only the agent and the number of the outcome count: where the search took one local state for another
-    that is the same, the walk stays with the program's own.
+    Of its moves only the agent and the number of the outcome count: where the search took one local state for another
+    that is the same, a walk stays with the program's own.
     """
-    now = [0] * len(tables.cells)
-    local = [0] * len(tables.automata)
+    return [Choice(agent, move.outcome) for agent, move in path]
+
+
+def steps(tables: Tables, path: Sequence[Choice]) -> tuple[Step, ...]:
+    """Walk `path` from the initial state."""
+    place = Place(tables)
     lines = []
-    for agent, move in path:
-        cpu, thread, step = _who(tables, agent, local)
-        move = _own(tables, agent, local, now, move)
-        changes = []
-        for cell, value in move.writes:
-            if now[cell] != value:
-                before, after = tables.values[cell][now[cell]], tables.values[cell][value]
-                changes.append((str(list(tables.cells)[cell]), show(before), show(after)))
-                now[cell] = value
-        if agent < len(local):
-            local[agent] = move.after
-        lines.append(Step(cpu, thread, step, tuple(changes)))
+    for agent, outcome in path:
+        cpu, thread, step = _who(place, agent)
+        move = place.moves(agent)[outcome]
+        before = list(place.cells)
+        place.go(agent, move)
+        changes = [(cell, before[cell], place.cells[cell]) for cell, _ in move.writes]
+        lines.append(Step(cpu, thread, step, _shown(tables, changes)))
     return tuple(lines)
 
 
-def _own(tables: Tables, agent: int, local: list[int], now: list[int], move: Move) -> Move:
-    """The move of the local state that the program is really in."""
-    if agent >= len(local):
-        return move
-    row = tables.row(agent, local[agent])
-    assert row is not None
-    now.extend([0] * (len(tables.cells) - len(now)))
-    values = tuple([now[cell] for cell in row.reads])
-    moves = row.moves.get(values)
-    return (tables.moves(agent, local[agent], row, values) if moves is None else moves)[move.outcome]
+def _shown(tables: Tables, changes: Sequence[tuple[int, int, int]]) -> tuple[tuple[str, str, str], ...]:
+    names, values = list(tables.cells), tables.values
+    different = dict.fromkeys(change for change in changes if change[1] != change[2])
+    return tuple((str(names[c]), show(values[c][old]), show(values[c][new])) for c, old, new in different)
 
 
-def _who(tables: Tables, agent: int, local: list[int]) -> tuple[int, str, str]:
-    if agent < len(local):
-        thread = tables.model.threads[agent]
-        row = tables.row(agent, local[agent])
+def _who(place: Place, agent: int) -> tuple[int, str, str]:
+    model = place.tables.model
+    if agent < len(place.locals):
+        thread = model.threads[agent]
+        row = place.tables.row(agent, place.locals[agent])
         assert row is not None
         return int(thread.cpu), thread.name, row.op.name
-    daemon = tables.model.daemons[agent - len(local)]
+    daemon = model.daemons[agent - len(place.locals)]
     return int(daemon.cpu), daemon.name, daemon.op.name
 
 
