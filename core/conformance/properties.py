@@ -20,14 +20,15 @@ SENTENCES = {
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
     "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
     "what the entry was.",
+    "no-page-table": "An upper entry was made to point to a page that is no page table: the hardware walks it as one.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
     "folio_mkclean() and the memcg accounting in step with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
     "batch-limit": "The gather holds more pages than its batches may have entries.",
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",
-    "mapcount-is-ptes": "The page's mapcount is not the number of page-table entries that map it: an entry was put in or "
-    "taken out behind rmap's back.",
+    "mapcount-is-ptes": "The page's mapcount is not the number of page-table entries that map it: an entry was put in "
+    "or taken out behind rmap's back.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }

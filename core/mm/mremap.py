@@ -37,20 +37,24 @@ async def mremap_table(mm: Mm, old_addr: int, new_addr: int) -> None:
     """
     locks = mm.era.has("97113eb39fa7")
     await mmap_write_lock(mm.task)
-    if locks:
-        await rmap_lock(mm)
-    await move_normal_pmd(mm, old_addr, new_addr)
-    if locks:
-        await rmap_unlock(mm)
+    if await read_upper(mm, 0, old_addr) is not None:  # get_old_pmd(); what it is decides how it is moved
+        if locks:
+            await rmap_lock(mm)
+        await move_normal_pmd(mm, old_addr, new_addr)
+        if locks:
+            await rmap_unlock(mm)
     await mmap_write_unlock(mm.task)
 
 
 async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> None:
-    """Move a table by its pmd; one pmd table holds both entries, so there is one lock."""
+    """Move a table by its pmd; one pmd table holds both entries, so there is one lock.
+
+    The caller has seen a table there, without any lock: since 6fa1066fc5d0 that is asked again.
+    """
     ptl = pmd_ptl_cell(mm, old_addr)
     await spin_lock(ptl, mm.task)
     table = await read_upper(mm, 0, old_addr)
-    if table is not None:
+    if table is not None or not mm.era.has("6fa1066fc5d0"):
         await clear_upper(mm, 0, old_addr)
         await pmd_populate(mm, new_addr, table)
         end = old_addr + mm.span[0]
@@ -58,10 +62,11 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> None:
     await spin_unlock(ptl, mm.task)
 
 
-def pmd_populate(mm: Mm, addr: int, table: int) -> Op:
-    """The pmd of `addr` points to `table` from now on."""
+def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
+    """The pmd of `addr` points to `table` from now on; made from an empty pmd, it points to physical page 0."""
     cell = upper_entry(0, addr // mm.span[0])
-    return Op(f"pmd_populate({addr}, table {table})", (), (cell,), lambda: [Outcome(None, (table,))])
+    name = f"pmd_populate({addr}, {'physical page 0' if table is None else f'table {table}'})"
+    return Op(name, (), (cell,), lambda: [Outcome(None, (table,), "no-page-table" if table is None else "")])
 
 
 async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:

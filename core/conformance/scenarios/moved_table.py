@@ -14,6 +14,17 @@ address: cached
                                                     free the page
 load at the new
 address: use after free
+
+B-11, 6fa1066fc5d0, CVE-2024-50066
+
+CPU0 mremap                                         CPU1 collapse of the file's pages
+the old address has a page table
+                                                    lock rmap
+                                                    clear the pmd, flush, free the table
+                                                    unlock rmap
+lock rmap, lock pmd
+take the pmd, which is empty, for a table
+the new address has physical page 0 as a page table
 """
 
 from __future__ import annotations
@@ -24,15 +35,18 @@ from core.conformance.properties import sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model
+from core.machine.op import Cell
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.machine.walk import user_load_through
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
+from core.mm.khugepaged import retract_page_tables
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm
 from core.mm.mremap import mremap_table
 from core.mm.reclaim import shrink_lruvec
+from core.mm.swap import Table
 
 OLD, NEW, PAGE = 0, 1, 0
 
@@ -73,6 +87,24 @@ def moved_table(arch: Arch, era: Era) -> Model:
     return world.model("mremap-table", sometimes=[window])
 
 
+def retracted(arch: Arch, era: Era) -> Model:
+    """mremap of an empty table, against MADV_COLLAPSE in another process that maps the file."""
+    world = World(
+        arch,
+        era,
+        {OLD: None, NEW: None},
+        geometry={"ptes_per_table": 1},
+        more={"tables": True},
+    )
+    world.memory[upper_entry(0, OLD)] = OLD
+    world.memory[upper_entry(0, NEW)] = None
+    world.task("mremap", lambda mm: mremap_table(mm, OLD, NEW))
+    world.kthread("collapse", lambda mm: retract_page_tables(mm, OLD))
+    moved = sometimes("moved", "the table is in its new place", (upper_entry(0, NEW),), lambda t: t is not None)
+    freed = sometimes("freed", "the table is free", (Cell("table", Table("pte", OLD)),), lambda there: not there)
+    return world.model("mremap-collapse", sometimes=[moved, freed])
+
+
 SCENARIOS = [
     Scenario(
         "mremap-table",
@@ -81,7 +113,15 @@ SCENARIOS = [
         moved_table,
         tier="optional",
         requires=("move_pmd", "smp"),
-    )
+    ),
+    Scenario(
+        "mremap-collapse",
+        "no page table is moved that has been freed since it was looked up",
+        "6fa1066fc5d0",
+        retracted,
+        tier="optional",
+        requires=("move_pmd", "smp"),
+    ),
 ]
 
 EXHIBITS = [
@@ -92,5 +132,13 @@ EXHIBITS = [
         SCENARIOS[0],
         lacks=frozenset({"97113eb39fa7"}),
         cve="CVE-2022-41222",
-    )
+    ),
+    Exhibit(
+        "B-11",
+        "6fa1066fc5d0",
+        "mremap looks a page table up before it takes the locks: the table is gone, and page 0 is installed as one",
+        SCENARIOS[1],
+        lacks=frozenset({"6fa1066fc5d0"}),
+        cve="CVE-2024-50066",
+    ),
 ]

@@ -1,0 +1,29 @@
+"""mm/khugepaged.c: taking away page tables that a huge page has made superfluous."""
+
+from __future__ import annotations
+
+from core.machine.lock import spin_lock, spin_unlock
+from core.mm.memory import clear_upper, read_upper
+from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
+from core.mm.rmap import rmap_lock, rmap_unlock
+from core.mm.swap import Table, free_table_page
+
+
+async def retract_page_tables(mm: Mm, addr: int) -> None:
+    """Free the empty table that maps `addr`, on behalf of whoever collapses the file's pages; without mmap_lock."""
+    await rmap_lock(mm)  # i_mmap_lock_read()
+    table = await read_upper(mm, 0, addr)  # find_pmd_or_thp_or_none()
+    if table is not None:
+        await _retract(mm, addr, table)
+    await rmap_unlock(mm)
+
+
+async def _retract(mm: Mm, addr: int, table: int) -> None:
+    pml, entries = pmd_ptl_cell(mm, addr), table * mm.span[0]
+    await spin_lock(pml, mm.task)
+    await pte_lock(mm, entries)
+    await clear_upper(mm, 0, addr)  # pmdp_collapse_flush()
+    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1, freed_tables=True)
+    await pte_unlock(mm, entries)
+    await spin_unlock(pml, mm.task)
+    await free_table_page(Table("pte", table))  # pte_free_defer()
