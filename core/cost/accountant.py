@@ -5,7 +5,7 @@ the end of a batch, a table or a folio.  Beyond that, time goes by *periods*.  A
 compared with what it was at the ends of earlier tables of the same stretch: if it holds the same (page numbers moved
 along, start and end of its range each where they were or moved along too), everything that happened in between will
 happen again, as often as the distance still fits the stretch.  So the counts are multiplied, the gather is moved along,
-and the zap goes on there (`Mm.ahead`).
+and the zap goes on there (`Mm.ahead`).  What is left of the stretch is a part of the same period, and known as well.
 
 Why that is exact: between two tables a program's future depends on the gather, on where it is, on what lies ahead, and
 on the answers of the allocator; no lock is held.  The layout repeats by construction of the stretch, the answers by
@@ -31,7 +31,17 @@ from core.mm.encoded_page import encode_page, encoded_page_flags, page_pointer
 from core.mm.era import Era
 from core.mm.memory import unmap_page_range
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.mmu_gather import MmuGather, first_page, tlb_finish_mmu, tlb_gather_mmu
+from core.mm.mmu_gather import (
+    ALL_ONES,
+    TASK_SIZE,
+    Batch,
+    MmuGather,
+    Slot,
+    first_page,
+    tlb_finish_mmu,
+    tlb_gather_mmu,
+)
+from core.mm.swap import Table
 
 HERE, THERE = Cpu(0), Cpu(1)
 REMEMBERED = 20_000
@@ -40,13 +50,17 @@ REMEMBERED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A table's end: where, what the gather's range was, and the counts so far."""
+    """A table's end: where, what the gather is, and the counts so far."""
 
     addr: int
     start: int
     end: int
+    batches: tuple[tuple[int, int, tuple[Slot, ...]], ...]
+    state: tuple[Any, ...]
+    tables: tuple[Table, ...] | None
     sums: dict[str, int]
     allocations: int
+    unbroken: int
 
 
 class Accountant:
@@ -72,11 +86,10 @@ class Accountant:
         self.allocations = 0
         self.steps = 0
         self._marks: dict[Any, Mark] = {}
+        self._at: dict[int, Mark] = {}
         self._stretch_end = 0
         facts = arch.facts
         cpus = frozenset({HERE, THERE}) if facts.smp and not facts.one_cpu else frozenset({HERE})
-        self.memory = RunMemory(layout)
-        self.memory[Cell("cpu_attach_mask")] = cpus
         self.mm = Mm(
             facts,
             era,
@@ -89,7 +102,10 @@ class Accountant:
             long_runs=long_runs,
             run=self._run if long_runs else lambda addr, max_nr: 1,
             ahead=self._ahead,
+            tables=True,
         )
+        self.memory = RunMemory(layout, self.mm.span)
+        self.memory[Cell("cpu_attach_mask")] = cpus
 
     def count(self) -> dict[str, int]:
         """Unmap everything; the counts by name."""
@@ -124,45 +140,82 @@ class Accountant:
         stretch = self.layout.stretch_at(addr)
         if stretch.end != self._stretch_end:
             self._marks.clear()
+            self._at.clear()
             self._stretch_end = stretch.end
-        if stretch.end - addr < 2 * self.mm.span[0]:
+        if stretch.end - addr < self.mm.span[0]:
             return addr
-        key = ((addr - stretch.start) % stretch.period, *_shape(tlb))
-        mark = self._marks.get(key)
-        if mark is not None:
-            addr = self._jump(tlb, mark, addr, stretch.end)
-        if len(self._marks) < REMEMBERED:
-            self._marks[key] = Mark(addr, tlb.start, tlb.end, dict(self.counts.sums), self.allocations)
+        mark = self._mark(tlb, addr)
+        active = tlb.batches[tlb.active]
+        key = ((addr - stretch.start) % stretch.period, mark.state, active.nr, len(tlb.batches))
+        earlier = self._marks.get(key)
+        if earlier is not None and _shape(earlier) == _shape(mark):
+            return self._jump(tlb, earlier, mark, stretch.end)
+        if len(self._at) < REMEMBERED:
+            self._marks[key] = self._at[addr] = mark
         return addr
 
-    def _jump(self, tlb: MmuGather, mark: Mark, addr: int, end: int) -> int:
-        period, asked = addr - mark.addr, self.allocations - mark.allocations
-        moves = (tlb.start - mark.start, tlb.end - mark.end)
+    def _mark(self, tlb: MmuGather, addr: int) -> Mark:
+        batches = tuple((batch.max, batch.nr, tuple(batch.slots)) for batch in tlb.batches)
+        tables = None if tlb.tables is None else tuple(tlb.tables)
+        counts = self.counts
+        state = tuple([getattr(tlb, name) for name in STATE])
+        return Mark(
+            addr, tlb.start, tlb.end, batches, state, tables, counts.sums.copy(), self.allocations, counts.unbroken
+        )
+
+    def _jump(self, tlb: MmuGather, earlier: Mark, now: Mark, end: int) -> int:
+        """Count the period from `earlier` to `now` as often as it fits, and what is left as far as it is known."""
+        period, asked = now.addr - earlier.addr, now.allocations - earlier.allocations
+        moves = (now.start - earlier.start, now.end - earlier.end)
         if not all(moved in (0, period) for moved in moves):
-            return addr
-        times = (end - addr) // period
-        failing = [n for n in self.fail_allocs if n > self.allocations]
-        if failing and asked:
-            times = min(times, (min(failing) - 1 - self.allocations) // asked)
-        if times < 1:
-            return addr
-        sums, before = self.counts.sums, mark.sums
+            return now.addr
+        times = (end - now.addr) // period
+        failing = min((n for n in self.fail_allocs if n > now.allocations), default=None)
+        if failing is not None and asked:
+            times = min(times, (failing - 1 - now.allocations) // asked)
+        self._add(earlier, now, times)
+        _restore(tlb, now, times * period, times * moves[0], times * moves[1])
+        addr = now.addr + times * period
+        rest = self._at.get(earlier.addr + (end - addr) // self.mm.span[0] * self.mm.span[0])
+        if failing is None and rest is not None and rest.addr > earlier.addr:
+            self._add(earlier, rest, 1)
+            self.counts.unbroken = rest.unbroken
+            along = addr - earlier.addr
+            _restore(tlb, rest, along, _along(rest.start, earlier.start, moves[0], along), 0)
+            tlb.end += _along(rest.end, earlier.end, moves[1], along)
+            addr += rest.addr - earlier.addr
+        self._marks.clear()  # the gather's way from here on is a new one
+        self._at.clear()
+        return addr
+
+    def _add(self, earlier: Mark, later: Mark, times: int) -> None:
+        """Count what happened from one mark to the other once more, `times` times."""
+        sums = self.counts.sums
         for name in sums:
-            sums[name] += times * (sums[name] - before[name])
-        self.allocations += times * asked
-        _move(tlb, times * period, times * moves[0], times * moves[1])
-        return addr + times * period
+            sums[name] += times * (later.sums[name] - earlier.sums[name])
+        self.allocations += times * (later.allocations - earlier.allocations)
 
 
-def _shape(tlb: MmuGather) -> tuple[Any, ...]:
-    """What the gather holds, page numbers and range apart."""
-    batches = tuple((batch.max, batch.nr, _slots(batch.slots)) for batch in tlb.batches)
-    flags = (tlb.freed_tables, tlb.delayed_rmap, tlb.need_flush_all, tlb.vma_pfn, tlb.fullmm)
-    cleared = (tlb.cleared_ptes, tlb.cleared_pmds, tlb.cleared_puds, tlb.cleared_p4ds)
-    return (tlb.active, batches, flags, cleared, len(tlb.tables or ()))
+STATE = (
+    "active",
+    "need_flush_all",
+    "freed_tables",
+    "delayed_rmap",
+    "cleared_ptes",
+    "cleared_pmds",
+    "cleared_puds",
+    "cleared_p4ds",
+    "vma_pfn",
+)
+"""The gather's fields besides its range, its batches and its tables."""
 
 
-def _slots(slots: list[Any]) -> tuple[Any, ...]:
+def _shape(mark: Mark) -> tuple[Any, ...]:
+    """What the gather holds, page numbers apart."""
+    return tuple((most, nr, _slots(slots)) for most, nr, slots in mark.batches), len(mark.tables or ())
+
+
+def _slots(slots: tuple[Slot, ...]) -> tuple[Any, ...]:
     """Slots without their page numbers, equal neighbours together."""
     folded: list[tuple[int, int, int]] = []
     for slot in slots:
@@ -173,12 +226,20 @@ def _slots(slots: list[Any]) -> tuple[Any, ...]:
     return tuple(folded)
 
 
-def _move(tlb: MmuGather, by: int, start: int, end: int) -> None:
-    """Move the gather along: its pages by `by`, its range as told."""
-    tlb.start += start
-    tlb.end += end
-    for batch in tlb.batches:
-        batch.slots = [
-            slot._replace(encoded=encode_page(page_pointer(first_page(slot) + by), encoded_page_flags(slot.encoded)))
-            for slot in batch.slots
-        ]
+def _restore(tlb: MmuGather, mark: Mark, by: int, start: int, end: int) -> None:
+    """Make the gather what it was at a mark, its pages moved along by `by`, its range as told."""
+    for name, value in zip(STATE, mark.state, strict=True):
+        setattr(tlb, name, value)
+    tlb.start, tlb.end = mark.start + start, mark.end + end
+    tlb.tables = None if mark.tables is None else list(mark.tables)
+    tlb.batches[:] = [Batch(most, nr, [_moved(slot, by) for slot in slots]) for most, nr, slots in mark.batches]
+
+
+def _along(bound: int, earlier: int, moves: int, by: int) -> int:
+    """By how much a bound of the range moves: not if it is nowhere, or stands since before the period."""
+    nowhere = bound in (0, TASK_SIZE, ALL_ONES)
+    return 0 if nowhere or (not moves and bound == earlier) else by
+
+
+def _moved(slot: Slot, by: int) -> Slot:
+    return slot._replace(encoded=encode_page(page_pointer(first_page(slot) + by), encoded_page_flags(slot.encoded)))

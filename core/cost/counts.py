@@ -28,7 +28,6 @@ SUMS = (
     "ptes_cleared",
     "flushed_pages",
     "full_flushes",
-    "reschedule_points",
 )
 MAXIMA = ("max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
 
@@ -78,7 +77,6 @@ class Counts:
     _on_clear_swap = _on_clear
 
     def _on_cond_resched(self) -> None:
-        self.sums["reschedule_points"] += 1
         self.unbroken = 0
 
     def _on_pte_flush(self, _addr: int, nr: int) -> None:

@@ -8,22 +8,25 @@ from core.cost.layout import KINDS, Layout
 from core.machine.memory import INITIAL, Memory
 from core.machine.op import Cell
 from core.machine.pte import Pte, Swap
+from core.mm.memory import LEVELS
 
 PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref"})
-"""Cells of single pages: each page has one mapping and one reference and is met once, so they hold what they start with."""
+"""Cells of single pages: each has one mapping and one reference and is met once, so they hold what they start with."""
 
 
 class RunMemory(Memory):
-    """The cells of a run through a Layout, in ascending order. `zapped` is where the entries begin that are still there."""
+    """The cells of one way through a Layout, upwards. `zapped` is where the entries begin that are still there."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, spans: tuple[int, int, int]) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.spans = layout, dict(zip(LEVELS, spans, strict=True))
         self.zapped = 0
 
     def __getitem__(self, cell: Cell) -> Hashable:
         if cell.array == "pte":
             return self._pte(cell.index)  # type: ignore[arg-type]
+        if cell.array in self.spans:
+            return self._upper(cell)
         if cell.array in PER_PAGE:
             return INITIAL[cell.array]
         return super().__getitem__(cell)
@@ -35,6 +38,12 @@ class RunMemory(Memory):
             self.pop(cell, None)
         elif cell.array not in PER_PAGE:
             super().__setitem__(cell, value)
+
+    def _upper(self, cell: Cell) -> int | None:
+        """A table stands wherever an entry is not empty."""
+        index: int = cell.index  # type: ignore[assignment]
+        span = self.spans[cell.array]
+        return index if self.layout.present_in(index * span, (index + 1) * span) else None
 
     def _pte(self, addr: int) -> Pte | Swap | None:
         if addr < self.zapped:
