@@ -1,9 +1,9 @@
 """Random walks: for models too large to search, and to get to know one before it is searched.
 
 A walk chooses who goes next as PCT does (Burckhardt et al., ASPLOS 2010): every thread and daemon has a random
-priority, the highest that can go goes, and at a few random moments the one that goes falls below all others.  A bug that
-needs d such changes is found with a probability that falls with the number of steps to the power of d - 1 only, while a
-walk that tosses a coin at every step hardly ever lets one thread run far ahead.
+priority, the highest that can go goes, and at a few random moments the one that goes falls below all others.  A bug
+that needs d such changes is found with a probability that falls with the number of steps to the power of d - 1 only,
+while a walk that tosses a coin at every step hardly ever lets one thread run far ahead.
 
 A walk that finds a violation is replayed step by step and then shortened: steps are left out, in ever smaller pieces,
 as long as what remains can be walked and breaks the same property.  Such a trace is short, but not always shortest.
@@ -19,6 +19,9 @@ from core.explore.model import Model, Verdict
 from core.explore.place import Broken, Choice, Place, step_broken
 from core.explore.tables import Tables
 from core.explore.trace import steps
+
+SHUFFLED = 0.1
+"""How often `wander` deals the priorities anew."""
 
 CHANGES = 3
 """Priority changes in a walk at most."""
@@ -46,16 +49,22 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000) -> V
 
 
 def wander(tables: Tables, seed: int, count: int) -> None:
-    """Take about `count` steps at random, to learn what the programs do in all their parts."""
+    """Take about `count` steps at random, to learn what the programs do in all their parts.
+
+    Priorities are dealt anew at every tenth step or so, which meets more local states than tossing a coin each time.
+    """
     rng = random.Random(seed)
-    agents = range(len(tables.rows) + len(tables.daemons))
+    order = list(range(len(tables.rows) + len(tables.daemons)))
     place = Place(tables)
     for _ in range(count):
-        choices = [(agent, move) for agent in agents for move in place.moves(agent)]
-        if not choices or (place.ended() and rng.random() < 0.5):
+        if rng.random() < SHUFFLED:
+            rng.shuffle(order)
+        agent = next((agent for agent in order if place.moves(agent)), None)
+        if agent is None or place.ended():
             place = Place(tables)
-            continue
-        place.go(*rng.choice(choices))
+            rng.shuffle(order)
+        elif not place.go(agent, rng.choice(place.moves(agent))):
+            rng.shuffle(order)
 
 
 class _Walk:
