@@ -46,7 +46,7 @@ class Arm64(Broadcast):
         return Facts(
             rcu_table_free=True,
             family="hardware broadcast",
-            capabilities=frozenset({"batched_unmap"} if self.batched else ()),
+            capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.batched else ())}),
             sources=("arch/arm64/include/asm/tlb.h", "arch/arm64/include/asm/tlbflush.h"),
         )
 

@@ -27,7 +27,7 @@ class Riscv:
         return Facts(
             rcu_table_free=self.ranges,
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"batched_unmap"} if self.ranges else ()),
+            capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.ranges else ())}),
             sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),
         )
 

@@ -33,7 +33,7 @@ class X86:
             merge_vmas=True,
             runtime_p4d=True,
             family="synchronous IPI to mm_cpumask" if self.smp else "uniprocessor",
-            capabilities=frozenset({"batched_unmap"} if self.smp else ()),
+            capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.smp else ())}),
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )
 

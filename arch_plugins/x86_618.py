@@ -68,7 +68,7 @@ class X86618:
             merge_vmas=True,
             runtime_p4d=True,
             family="synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"batched_unmap"}),
+            capabilities=frozenset({"batched_unmap", "move_pmd"}),
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )
 
