@@ -7,7 +7,7 @@ from typing import Any
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
-from core.mm.page import compare_pages, lock_page, put_page, set_page_dirty, unlock_page
+from core.mm.page import compare_pages, get_page, inc_mapcount, lock_page, put_page, set_page_dirty, unlock_page
 from core.mm.rmap import page_remove_rmap
 
 
@@ -52,6 +52,8 @@ async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Pte) 
     """Map `kpage` in place of `page`, unless the entry has changed."""
     await pte_lock(mm, addr)
     if await ptep_get(addr) == orig_pte:
+        await get_page(kpage)
+        await inc_mapcount(kpage)
         await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
         await set_pte(addr, Pte(kpage, write=False))
         await page_remove_rmap(mm, addr, page, "early")

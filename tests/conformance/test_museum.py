@@ -26,7 +26,7 @@ PINNED = {
     "B-17": ("use-after-free", 18),
     "B-18": ("store-after-copy", 40),
     "B-19": ("stale-after-return", 17),
-    "B-20": ("store-after-copy", 31),
+    "B-20": ("store-after-copy", 33),
     "B-23": ("store-after-copy", 29),
     "B-23u": ("store-after-copy", 36),
     "B-25": ("use-after-free", 17),

@@ -40,7 +40,7 @@ from dataclasses import replace
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import sometimes, store_after_copy
+from core.conformance.properties import mapcount_is_ptes, sometimes, store_after_copy
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, raw_stores, store
 from core.explore.model import Model, Property
@@ -86,13 +86,20 @@ def pending(allowed: bool) -> Property:
     )
 
 
+def accounted() -> list[Property]:
+    """At the end rmap agrees with the page table about both pages."""
+    return [mapcount_is_ptes(OLD, [0]), mapcount_is_ptes(NEW, [0])]
+
+
 def soft_dirty(arch: Arch, era: Era) -> Model:
     """clear_refs against a write fault in another thread."""
     world = shared_page(arch, era)
     world.task("clear_refs", lambda mm: clear_refs_write(mm, 0, 1))
     world.task("fault", lambda mm: store(mm, VMA, 0, [OLD, NEW]))
     window = [pending(True), pending(False)]
-    return world.model("copy-soft-dirty", always=[store_after_copy(OLD, NEW, 0)], sometimes=window)
+    return world.model(
+        "copy-soft-dirty", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window
+    )
 
 
 def uffd(arch: Arch, era: Era) -> Model:
@@ -103,13 +110,14 @@ def uffd(arch: Arch, era: Era) -> Model:
     world.task("unprotect", lambda mm: mwriteprotect_range(mm, 0, 1, False))
     world.task("fault", lambda mm: store(mm, UFFD_VMA, 0, [OLD, NEW]))
     window = [pending(True), pending(False)]
-    return world.model("copy-uffd-wp", always=[store_after_copy(OLD, NEW, 0)], sometimes=window)
+    return world.model("copy-uffd-wp", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
 
 
 def ksm(arch: Arch, era: Era) -> Model:
     """KSM next to MADV_FREE and clear_refs, in a kernel where all three hold mmap_lock for reading (4.13)."""
     era = replace(era, lacks=era.lacks | {"29a951dfb3c3"})
     world = World(arch, era, {0: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}))
+    world.memory[mapcount_cell(NEW)] = 0
     world.task("user", raw_stores(0, [OLD, NEW]))
     world.task("madvise", lambda mm: madvise_free(mm, VMA, 0, 1))
     world.task("clear_refs", lambda mm: clear_refs_write(mm, 0, 1))
@@ -119,7 +127,7 @@ def ksm(arch: Arch, era: Era) -> Model:
 
     world.kthread("ksmd", ksmd)
     window = [pending(True), pending(False)]
-    return world.model("merge-ksm", always=[store_after_copy(OLD, NEW, 0)], sometimes=window)
+    return world.model("merge-ksm", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
 
 
 SCENARIOS = [
