@@ -25,6 +25,8 @@ REPORTED = (
     "pages_freed",
     "full_flushes",
     "flushed_pages",
+    "small_flushes",
+    "small_pages",
     "free_calls",
 )
 """The counts of a report: IPIs sent and flushes made, entries flushed one by one, page-table-lock holds, batch pages

@@ -28,7 +28,12 @@ SUMS = (
     "ptes_cleared",
     "flushed_pages",
     "full_flushes",
+    "small_flushes",
+    "small_pages",
 )
+CEILING = 33
+"""x86's tlb_single_page_flush_ceiling: a flush of more pages than this is priced as one of everything."""
+
 MAXIMA = ("max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
 
 
@@ -113,6 +118,9 @@ class Counts:
         self.sums["flushes"] += 1
         if flags[0] == "range":
             self.sums["flushed_pages"] += end - start
+            if end - start <= CEILING:
+                self.sums["small_flushes"] += 1
+                self.sums["small_pages"] += end - start
         else:
             self.sums["full_flushes"] += 1
 
