@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.explore.model import Property
 from core.machine.op import Cell
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import ProtNone, Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.rmap import file_mapped_cell
@@ -27,8 +27,9 @@ SENTENCES = {
     "batch-limit": "The gather holds more pages than its batches may have entries.",
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",
-    "mapcount-is-ptes": "The page's mapcount is not the number of page-table entries that map it: an entry was put in "
-    "or taken out behind rmap's back.",
+    "unmapped-at-end": "The range was unmapped, and something is mapped: an entry came back after it was cleared.",
+    "mapcount-is-ptes": "The page's mapcount is not the number of page-table entries that map it: an entry came or "
+    "went behind rmap's back.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }
@@ -86,11 +87,16 @@ def all_freed(page: int, kept: int) -> Property:
     return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
 
 
+def unmapped_at_end(addr: int) -> Property:
+    """At the end: nothing is mapped at `addr` any more."""
+    return _property("unmapped-at-end", (pte_cell(addr),), lambda pte: pte is None)
+
+
 def mapcount_is_ptes(page: int, addrs: Sequence[int]) -> Property:
     """At the end: rmap knows as many mappings as there are entries that map the page."""
 
     def holds(mapcount: int, *ptes: object) -> bool:
-        return mapcount == sum(isinstance(p, Pte) and p.frame == page for p in ptes)
+        return mapcount == sum(isinstance(p, Pte | ProtNone) and p.frame == page for p in ptes)
 
     return _property("mapcount-is-ptes", (mapcount_cell(page), *map(pte_cell, addrs)), holds)
 

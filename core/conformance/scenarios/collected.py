@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, dirty_known_at_end, sometimes
+from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, returned, store
 from core.explore.model import Model, Property
@@ -71,8 +71,8 @@ def dirty(arch: Arch, era: Era) -> Model:
     world.memory[ref_cell(0)] = 2  # the mapping's and the page cache's
     world.task("user", writer)
     world.task("migrate", lambda mm: migrate_vma(mm, 0, 1))
-    known = dirty_known_at_end(0, [0])
-    return world.model("migrate-dirty", finally_=[known], sometimes=[collected(True)])
+    kept = [dirty_known_at_end(0, [0]), mapcount_is_ptes(0, [0]), all_freed(0, 2)]
+    return world.model("migrate-dirty", finally_=kept, sometimes=[collected(True)])
 
 
 def flush(arch: Arch, era: Era) -> Model:
@@ -81,7 +81,9 @@ def flush(arch: Arch, era: Era) -> Model:
     world.task("user", reader)
     world.task("migrate", lambda mm: migrate_vma(mm, 0, 1))
     world.task("madvise", dontneed)
-    return world.model("migrate-flush", finally_=[all_freed(0, 0)], sometimes=[collected(False)])
+    return world.model(
+        "migrate-flush", finally_=[all_freed(0, 0), mapcount_is_ptes(0, [0])], sometimes=[collected(False)]
+    )
 
 
 SCENARIOS = [

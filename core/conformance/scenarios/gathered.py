@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, dirty_known_at_end, sometimes
+from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, store
 from core.explore.model import Model
@@ -70,7 +70,8 @@ def mapped_twice(arch: Arch, era: Era) -> Model:
         (pte_cell(0), newer_cell(0)),
         lambda pte, newer: pte is None and newer,
     )
-    return world.model("mapped-twice", finally_=[dirty_known_at_end(0, [0, 1])], sometimes=[window])
+    kept = [dirty_known_at_end(0, [0, 1]), mapcount_is_ptes(0, [0, 1]), all_freed(0, 2)]
+    return world.model("mapped-twice", finally_=kept, sometimes=[window])
 
 
 def full_gather(arch: Arch, era: Era) -> Model:
@@ -85,7 +86,7 @@ def full_gather(arch: Arch, era: Era) -> Model:
         (pte_cell(0), pte_cell(1)),
         lambda first, second: first is None and second is not None,
     )
-    freed = [all_freed(0, 0), all_freed(1, 0)]
+    freed = [all_freed(0, 0), all_freed(1, 0), mapcount_is_ptes(0, [0]), mapcount_is_ptes(1, [1])]
     return world.model("full-gather", finally_=freed, sometimes=[window])
 
 

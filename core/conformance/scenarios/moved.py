@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, dirty_known_at_end, sometimes
+from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, store
 from core.explore.model import Model, Property
@@ -83,8 +83,9 @@ def cleaned(arch: Arch, era: Era) -> Model:
     world.task("user", writer)
     world.task("mremap", lambda mm: mremap(mm, HERE, THERE, 1))
     world.kthread("writeback", lambda mm: write_page(mm, PAGE))
-    known = dirty_known_at_end(PAGE, [HERE, THERE])
-    return world.model("mremap-writeback", finally_=[known], sometimes=[moved(True)])
+    places = [HERE, THERE]
+    kept = [dirty_known_at_end(PAGE, places), mapcount_is_ptes(PAGE, places), all_freed(PAGE, 2)]
+    return world.model("mremap-writeback", finally_=kept, sometimes=[moved(True)])
 
 
 def freed(arch: Arch, era: Era) -> Model:
@@ -93,7 +94,8 @@ def freed(arch: Arch, era: Era) -> Model:
     world.task("user", reader)
     world.task("mremap", lambda mm: mremap(mm, HERE, THERE, 1))
     world.kthread("truncate", lambda mm: truncate_inode_page(mm, PAGE))
-    return world.model("mremap-truncate", finally_=[all_freed(PAGE, 0)], sometimes=[moved(False)])
+    gone = [all_freed(PAGE, 0), mapcount_is_ptes(PAGE, [HERE, THERE])]
+    return world.model("mremap-truncate", finally_=gone, sometimes=[moved(False)])
 
 
 SCENARIOS = [

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import sometimes
+from core.conformance.properties import mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model
@@ -84,7 +84,7 @@ def moved_table(arch: Arch, era: Era) -> Model:
         (upper_entry(0, NEW), pte_cell(OLD)),
         lambda table, pte: table is not None and isinstance(pte, Pte),
     )
-    return world.model("mremap-table", sometimes=[window])
+    return world.model("mremap-table", finally_=[mapcount_is_ptes(PAGE, [OLD])], sometimes=[window])
 
 
 def retracted(arch: Arch, era: Era) -> Model:

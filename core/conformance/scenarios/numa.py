@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import sometimes, store_after_copy
+from core.conformance.properties import mapcount_is_ptes, sometimes, store_after_copy
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load, raw_stores
 from core.explore.model import Model
@@ -73,7 +73,8 @@ def hint(name: str, third: Program) -> Build:
             (pte_cell(ADDR),),
             lambda pte: isinstance(pte, Migration),
         )
-        return world.model(name, always=[store_after_copy(OLD, NEW, ADDR)], sometimes=[window])
+        mapped = [mapcount_is_ptes(page, [ADDR]) for page in (OLD, NEW)]
+        return world.model(name, always=[store_after_copy(OLD, NEW, ADDR)], finally_=mapped, sometimes=[window])
 
     return build
 

@@ -55,7 +55,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, no_lost_dirty, sometimes
+from core.conformance.properties import all_freed, mapcount_is_ptes, no_lost_dirty, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load, raw_stores, relying, returned, store
 from core.explore.model import Model, Property
@@ -109,13 +109,18 @@ def put_off(addr: int) -> Property:
     )
 
 
+def agree(page: int) -> list[Property]:
+    """At the end rmap and the page table agree about a page whose place has its number."""
+    return [mapcount_is_ptes(page, [page])]
+
+
 def io_before_flush(arch: Arch, era: Era) -> Model:
     """A user stores to a file page that is being reclaimed."""
     world = World(arch, era, {0: Pte(0)}, more={"reclaims": True})
     world.memory[ref_cell(0)] = 2  # the mapping's and the page cache's
     world.task("user", writer)
     world.kthread("kswapd", kswapd(0))
-    return world.model("reclaim-dirty", always=[no_lost_dirty(0, [0])], sometimes=[put_off(0)])
+    return world.model("reclaim-dirty", always=[no_lost_dirty(0, [0])], finally_=agree(0), sometimes=[put_off(0)])
 
 
 def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
@@ -130,7 +135,7 @@ def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
         await returned(mm, 0)
 
     world.task("mprotect", lower)
-    return world.model("reclaim-mprotect", sometimes=[put_off(0)])
+    return world.model("reclaim-mprotect", finally_=agree(0), sometimes=[put_off(0)])
 
 
 def pending_set_during_flush(arch: Arch, era: Era) -> Model:
@@ -146,7 +151,7 @@ def pending_set_during_flush(arch: Arch, era: Era) -> Model:
         await returned(mm, 1)
 
     world.task("madvise", dontneed)
-    return world.model("reclaim-pending", sometimes=[put_off(1)])
+    return world.model("reclaim-pending", finally_=[*agree(0), *agree(1)], sometimes=[put_off(1)])
 
 
 def relocked(arch: Arch, era: Era) -> Model:
@@ -163,7 +168,7 @@ def relocked(arch: Arch, era: Era) -> Model:
         await relying(madvise_free(mm, Vma(0, 2), 0, 2), mm, 1)
 
     world.task("madvise", free)
-    return world.model("reclaim-relocked", sometimes=[put_off(1)])
+    return world.model("reclaim-relocked", finally_=[mapcount_is_ptes(small, [1])], sometimes=[put_off(1)])
 
 
 def recursion(arch: Arch, era: Era) -> Model:
@@ -173,7 +178,7 @@ def recursion(arch: Arch, era: Era) -> Model:
     world.memory[pg_dirty_cell(0)] = True
     world.task("user", reader)
     world.kthread("reclaim", memcg_reclaim)
-    return world.model("reclaim-recursion", finally_=[all_freed(0, 0)], sometimes=[put_off(0)])
+    return world.model("reclaim-recursion", finally_=[all_freed(0, 0), *agree(0)], sometimes=[put_off(0)])
 
 
 def _scenario(name: str, title: str, origin: str, build: Build) -> Scenario:
