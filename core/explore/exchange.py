@@ -18,7 +18,7 @@ from core.explore.symmetry import Image, Symmetry, names_any
 
 np = numpy()
 
-ALL = (1 << 63) - 1
+ALL = -1
 
 
 class _Moves:
@@ -99,33 +99,32 @@ def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> Exchange:
 def _pairs(layout: Layout, image: Image, same: Classes) -> list[tuple[Field, Field, list[int]]]:
     pairs = []
     for thread, to in enumerate(image.threads):
-        goes = image.locals[thread]
-        size = max(goes, default=0) + 1
-        numbers = [representative(same[to], goes.get(n, n)) for n in range(size)]
-        pairs.append((layout.threads[thread], layout.threads[to], numbers))
+        pairs.append((layout.threads[thread], layout.threads[to], _locals(image, same, thread, to)))
     for cell, to in enumerate(image.cells[: len(layout.cells)]):
         pairs.append((layout.cells[cell], layout.cells[to], image.values[cell]))
     return pairs
 
 
+def _locals(image: Image, same: Classes, thread: int, to: int) -> list[int]:
+    """What becomes of a thread's local states.  Those that another stands for never occur."""
+    goes = image.locals[thread]
+    return [
+        n if representative(same[thread], n) != n else representative(same[to], goes.get(n, n))
+        for n in range(max(goes, default=0) + 1)
+    ]
+
+
 def _own(layout: Layout, symmetry: Symmetry, same: Classes, member: int) -> list[tuple[Field, Field, list[int]]]:
     """The member's own fields and those of the first member: for keys that compare members."""
     tables = symmetry.tables
-    image = next((image for image in symmetry.images if image.places[member] == 0), None)
+    image = next((image for image in symmetry.images if image.places[member] == 0 != member), None)
     mine, first = symmetry.members[member], symmetry.members[0]
-    pairs = []
-    if member == 0 or image is None:
-        size = len(tables.rows[first])
-        numbers = [representative(same[first], n) for n in range(size)]
-        pairs.append((layout.threads[first], layout.threads[first], numbers))
-    else:
-        goes = image.locals[mine]
-        numbers = [representative(same[first], goes.get(n, n)) for n in range(max(goes, default=0) + 1)]
-        pairs.append((layout.threads[mine], layout.threads[first], numbers))
+    numbers = list(range(len(tables.rows[first]))) if image is None else _locals(image, same, mine, first)
+    pairs = [(layout.threads[mine], layout.threads[first], numbers)]
     for number in range(len(layout.cells)):
         if not _belongs(symmetry, number, member) or _names_members(symmetry, number):
             continue
-        if member == 0 or image is None:
+        if image is None:
             pairs.append((layout.cells[number], layout.cells[number], list(range(len(tables.values[number])))))
         else:
             pairs.append((layout.cells[number], layout.cells[image.cells[number]], image.values[number]))

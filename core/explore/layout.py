@@ -1,7 +1,7 @@
 """Where each part of a global state lies in its words of 64 bits.
 
-A field is a thread's local state or a cell's value, as a small number.  No field straddles two words.  Bit 62 of the
-first word says that the place in the hash table is taken; bit 63 is never used, so that numbers stay positive.
+A field is a thread's local state or a cell's value, as a small number.  No field straddles two words.  The highest
+bit of a word is never part of a field; that of the first word says that the place in the hash table is taken.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TAKEN = 1 << 62
-FIRST_WORD_BITS = 62
+TAKEN = -(1 << 63)
 WORD_BITS = 63
 
 
@@ -53,15 +52,14 @@ def width(count: int) -> int:
 def lay_out(threads: Sequence[int], cells: Sequence[int]) -> Layout:
     """Fields for these widths in bits: the widest first, each in the first word with room for it."""
     widths = [*threads, *cells]
-    free = [FIRST_WORD_BITS]
+    free = [WORD_BITS]
     placed: dict[int, Field] = {}
     for number in sorted(range(len(widths)), key=lambda i: (-widths[i], i)):
         bits = widths[number]
         word = next((w for w, room in enumerate(free) if room >= bits), len(free))
         if word == len(free):
             free.append(WORD_BITS)
-        capacity = FIRST_WORD_BITS if word == 0 else WORD_BITS
-        placed[number] = Field(word, capacity - free[word] if bits else 0, bits)
+        placed[number] = Field(word, WORD_BITS - free[word] if bits else 0, bits)
         free[word] -= bits
     fields = tuple(placed[number] for number in range(len(widths)))
     return Layout(fields[: len(threads)], fields[len(threads) :], len(free))

@@ -22,7 +22,7 @@ from core.explore.tables import Move, Row, Tables
 
 np = numpy()
 
-ALL = (1 << 63) - 1
+ALL = -1
 
 
 class Grown:
