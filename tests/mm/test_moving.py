@@ -1,0 +1,208 @@
+"""Moving, copying and protecting, one CPU at a time: where the page is mapped afterwards, and who holds what."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from arch_plugins.generic import Smp
+from core.arch import set_up
+from core.machine.memory import Memory
+from core.machine.op import Cpu, Op, Tid
+from core.machine.pte import ProtNone, Pte, pte_cell
+from core.machine.schedule import ScheduleError, run
+from core.machine.task import Task
+from core.machine.tlb import Entry, ref_cell, tlb_cell
+from core.machine.walk import user_load_through
+from core.mm.era import ERAS
+from core.mm.khugepaged import retract_page_tables
+from core.mm.ksm import try_to_merge_one_page
+from core.mm.madvise import madvise_free
+from core.mm.memory import do_numa_page, handle_write_fault, upper_entry
+from core.mm.migrate import migrate_vma
+from core.mm.mm import PENDING, Mm, Vma
+from core.mm.mprotect import change_prot_numa, mprotect, wrprotect
+from core.mm.mremap import mremap, mremap_table
+from core.mm.page import mapcount_cell, pg_dirty_cell
+from core.mm.task_mmu import clear_refs_write
+from core.mm.truncate import truncate_inode_page
+from core.mm.userfaultfd import mwriteprotect_range
+
+ME, PAGE, COPY = Cpu(0), 0, 1
+
+
+def an_mm(anon: bool = True, **more: Any) -> Mm:
+    """An mm of generic SMP that only CPU 0 runs, whose tables have one entry each."""
+    arch = set_up("smp", Smp(), "test", {"ptes_per_table": 1})
+    given: dict[str, Any] = {"mappings": {PAGE: (0, 1)}, "copies": {PAGE: COPY}, **more}
+    return Mm(
+        arch.facts,
+        ERAS["6.2-fix"],
+        arch.hook,
+        Task("t", Tid(1), ME),
+        addrs=(0, 1),
+        is_anon=lambda page: anon,
+        cpus=frozenset({ME}),
+        **given,
+    )
+
+
+def mapped(pte: Any, refs: int = 1) -> Memory:
+    """`pte` at address 0, cached as it is."""
+    memory = Memory()
+    memory[pte_cell(0)] = pte
+    memory[tlb_cell(ME, 0)] = Entry(PAGE, True, True)
+    memory[ref_cell(PAGE)] = refs
+    memory[ref_cell(COPY)] = memory[mapcount_cell(COPY)] = 0
+    return memory
+
+
+def alone(program: Coroutine[Op, Any, Any], memory: Memory) -> Any:
+    """Run it with nobody else around; nothing may be pending afterwards."""
+    value = run(program, memory, lambda op, outcomes: outcomes[0], lambda event: None)
+    assert memory[PENDING] == 0
+    return value
+
+
+def test_mremap_takes_the_dirty_bit_along_and_flushes_the_old_address() -> None:
+    memory = mapped(Pte(PAGE, dirty=True))
+    alone(mremap(an_mm(), 0, 1, 1), memory)
+    assert memory[pte_cell(0)] is None
+    assert memory[pte_cell(1)] == Pte(PAGE, dirty=True)
+    assert memory[tlb_cell(ME, 0)] is None
+    assert (memory[ref_cell(PAGE)], memory[mapcount_cell(PAGE)]) == (1, 1)
+
+
+def tables(memory: Memory) -> Memory:
+    """The same behind a table that can be moved."""
+    memory[upper_entry(0, 0)], memory[upper_entry(0, 1)] = 0, None
+    return memory
+
+
+def test_a_moved_table_is_found_at_its_new_address() -> None:
+    memory = tables(mapped(Pte(PAGE)))
+    alone(mremap_table(an_mm(tables=True), 0, 1), memory)
+    assert (memory[upper_entry(0, 0)], memory[upper_entry(0, 1)]) == (None, 0)
+    assert memory[tlb_cell(ME, 0)] is None
+    there = user_load_through(ME, 1, upper_entry(0, 1), {0: pte_cell(0)}, [PAGE])
+    here = user_load_through(ME, 0, upper_entry(0, 0), {0: pte_cell(0)}, [PAGE])
+    assert alone(_one(there), memory) == "ok"
+    assert alone(_one(here), memory) == "fault"
+
+
+async def _one(op: Op) -> Any:
+    return await op
+
+
+def test_a_load_through_a_table_reaches_freed_pages_only_through_the_tlb() -> None:
+    memory = tables(mapped(None, refs=0))
+    op = user_load_through(ME, 0, upper_entry(0, 0), {0: pte_cell(0)}, [PAGE])
+    with pytest.raises(ScheduleError, match="use-after-free"):
+        alone(_one(op), memory)
+    memory[tlb_cell(ME, 0)] = None
+    assert alone(_one(op), memory) == "fault"
+
+
+def test_a_retracted_table_is_not_moved() -> None:
+    memory, mm = tables(mapped(None)), an_mm(tables=True)
+    alone(retract_page_tables(mm, 0), memory)
+    alone(retract_page_tables(mm, 0), memory)
+    alone(mremap_table(mm, 0, 1), memory)
+    assert (memory[upper_entry(0, 0)], memory[upper_entry(0, 1)]) == (None, None)
+
+
+def test_a_page_that_a_device_does_not_take_comes_back_dirty() -> None:
+    memory = mapped(Pte(PAGE, dirty=True), refs=2)
+    alone(migrate_vma(an_mm(anon=False), 0, 1), memory)
+    assert memory[pte_cell(0)] == Pte(PAGE, dirty=True)
+    assert memory[pg_dirty_cell(PAGE)] is True
+    assert memory[tlb_cell(ME, 0)] is None
+    assert (memory[ref_cell(PAGE)], memory[mapcount_cell(PAGE)]) == (2, 1)
+
+
+def test_a_numa_hint_moves_the_page() -> None:
+    memory, mm = mapped(Pte(PAGE, dirty=True)), an_mm()
+    alone(change_prot_numa(mm, 0, 1), memory)
+    assert memory[pte_cell(0)] == ProtNone(PAGE, True, True)
+    alone(do_numa_page(mm, 0), memory)
+    assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
+    assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (0, 1)
+    assert (memory[mapcount_cell(PAGE)], memory[mapcount_cell(COPY)]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("lower", "after"),
+    [
+        (lambda mm: mprotect(mm, 0, 1, wrprotect), Pte(PAGE, write=False, dirty=True)),
+        (lambda mm: clear_refs_write(mm, 0, 1), Pte(PAGE, write=False, dirty=True)),
+        (lambda mm: mwriteprotect_range(mm, 0, 1, True), Pte(PAGE, write=False, dirty=True, uffd_wp=True)),
+        (lambda mm: madvise_free(mm, Vma(0, 1), 0, 1), Pte(PAGE)),
+    ],
+    ids=["mprotect", "clear_refs", "userfaultfd", "MADV_FREE"],
+)
+def test_what_allows_less_is_flushed(lower: Any, after: Pte) -> None:
+    memory = mapped(Pte(PAGE, dirty=True))
+    alone(lower(an_mm()), memory)
+    assert memory[pte_cell(0)] == after
+    assert memory[tlb_cell(ME, 0)] is None
+
+
+@pytest.mark.parametrize(("refs", "frame"), [(1, PAGE), (2, COPY)])
+def test_a_write_fault_copies_only_what_somebody_else_holds(refs: int, frame: int) -> None:
+    memory = mapped(Pte(PAGE, write=False), refs)
+    assert alone(handle_write_fault(an_mm(), Vma(0, 1), 0), memory) is True
+    assert memory[pte_cell(0)] == Pte(frame, dirty=True)
+    assert memory[ref_cell(PAGE)] == 1
+    assert memory[ref_cell(COPY)] == (frame == COPY)
+
+
+def test_a_fault_on_userfaultfds_protection_waits_for_user_space() -> None:
+    memory = mapped(Pte(PAGE, write=False, uffd_wp=True), refs=2)
+    assert alone(handle_write_fault(an_mm(), Vma(0, 1, uffd_wp=True), 0), memory) is False
+    alone(mwriteprotect_range(an_mm(), 0, 1, False), memory)
+    assert alone(handle_write_fault(an_mm(), Vma(0, 1, uffd_wp=True), 0), memory) is True
+    assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
+
+
+def test_ksm_maps_the_other_page_read_only() -> None:
+    memory = mapped(Pte(PAGE, dirty=True))
+    memory[ref_cell(COPY)] = 1
+    alone(try_to_merge_one_page(an_mm(), 0, PAGE, COPY), memory)
+    assert memory[pte_cell(0)] == Pte(COPY, write=False)
+    assert memory[tlb_cell(ME, 0)] is None
+    assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (0, 2)
+
+
+def test_truncation_frees_a_page_that_is_mapped() -> None:
+    memory = mapped(Pte(PAGE, write=False), refs=2)
+    alone(truncate_inode_page(an_mm(anon=False), PAGE), memory)
+    assert memory[pte_cell(0)] is None
+    assert memory[tlb_cell(ME, 0)] is None
+    assert memory[ref_cell(PAGE)] == 0
+
+
+def test_without_the_fix_a_moved_page_stays_cached_until_the_end() -> None:
+    """Taking both fixes out puts the flush after the locks; it is done all the same before mremap returns."""
+    mm = an_mm()
+    old = replace(mm, era=replace(mm.era, lacks=frozenset({"eb66ae030829", "5d1904204c99"})))
+    memory, names = mapped(Pte(PAGE, dirty=True)), list[str]()
+    alone(_noting(mremap(old, 0, 1, 1), names), memory)
+    assert memory[tlb_cell(ME, 0)] is None
+    assert names.index("unlock ptl[0]") < names.index("local flush [0, 1)")
+    names.clear()
+    alone(_noting(mremap(mm, 0, 1, 1), names), mapped(Pte(PAGE, dirty=True)))
+    assert names.index("local flush [0, 1)") < names.index("unlock ptl[1]") < names.index("unlock ptl[0]")
+
+
+async def _noting(program: Coroutine[Op, Any, Any], names: list[str]) -> Any:
+    value = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        names.append(op.name)
+        value = await op
