@@ -18,6 +18,7 @@ from core.arch import Arch, PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
 from core.conformance import SCENARIOS, Result, as_declared, judge
 from core.conformance.exhibit import Exhibit
+from core.cost.commands import add_parsers
 from core.explore import Limits
 from core.explore.check import SEED
 from core.explore.text import columns
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants", "measured")
+COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants", "measured", "sweep", "prices", "workloads")
 
 
 def _with_default(argv: list[str]) -> list[str]:
@@ -121,6 +122,8 @@ def parser() -> argparse.ArgumentParser:
     measured = commands.add_parser("measured", help="predict what running kernels did, cell by cell")
     measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
     measured.set_defaults(command=measured_command)
+
+    add_parsers(commands.add_parser)
     return top
 
 
@@ -391,9 +394,12 @@ def golden_command(arguments: argparse.Namespace) -> int:
 
 def measured_command(arguments: argparse.Namespace) -> int:
     """Predict every cell; differences are shown as they come, the counts come last."""
-    from core.linux import measured
+    from core.linux import emulated, measured
 
-    return _hold_against(arguments.files, measured.compare_file)
+    def comparisons(path: Path) -> Iterable[Comparison]:
+        return emulated.compare_file(path) if emulated.recognises(path) else measured.compare_file(path)
+
+    return _hold_against(arguments.files, comparisons)
 
 
 def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
