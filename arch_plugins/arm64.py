@@ -100,7 +100,7 @@ class Arm64V61(Arm64):
     upwards, batched, sync_again = True, False, False
 
 
-class Arm64V61Range(Arm64V61):
+class Arm64RangeV61(Arm64V61):
     """6.1 with FEAT_TLBIRANGE."""
 
     ranges, ceiling = True, MAX_TLBI_RANGE_PAGES - 1
@@ -112,7 +112,7 @@ class Arm64V72(Arm64):
     sync_again = False
 
 
-class Arm64V72Range(Arm64Range):
+class Arm64RangeV72(Arm64Range):
     """7.2 with FEAT_TLBIRANGE."""
 
     sync_again = False

@@ -47,7 +47,7 @@ class Generic:
         """Flush at the VMA's end, unless ranges are merged; PFN mappings always: the core does not track their pages
         (commit b67fbebd4cf9), but see `Era.flush_vmas_late`."""
         merged = tlb.mm.facts.merge_vmas or tlb.mm.facts.no_range
-        pfn = tlb.vma_pfn and not tlb.mm.era.flush_vmas_late
+        pfn = tlb.vma_pfn and not tlb.mm.era.flush_vmas_late and tlb.mm.era.has("b67fbebd4cf9")
         if not tlb.fullmm and (pfn or not merged):
             await tlb_flush_mmu_tlbonly(tlb)
 

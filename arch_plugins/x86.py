@@ -12,9 +12,17 @@ from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
-from core.machine.op import Cpu
+from core.machine.op import Cell, Cpu, Op, Outcome
 from core.mm.mm import Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+
+LEFT = Cell("left_mask")
+"""CPUs that have left mm_cpumask since the start."""
+
+
+def left_mask(leaving: frozenset[Cpu]) -> Op:
+    """Which CPUs have left the mask so far; those `leaving` do so now. switch_mm_irqs_off()."""
+    return Op("leave mm_cpumask", (LEFT,), (LEFT,), lambda left: [Outcome(left, (left | leaving,))])
 
 
 class X86:
@@ -42,6 +50,8 @@ class X86:
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
         cpus = await mm_cpumask(mm) if self.smp else frozenset({mm.task.cpu})
+        if self.lazy:
+            cpus -= await left_mask(self.lazy if freed_tables else frozenset())
         for cpu in sorted(cpus):
             if cpu not in self.lazy:
                 nr = 0 if info.end is None else -(-(info.end - info.start) // stride)

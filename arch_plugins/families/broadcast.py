@@ -10,7 +10,7 @@ from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
-from core.mm.mm import Mm
+from core.mm.mm import Mm, mm_cpumask
 
 Insns = list[tuple[str, int]]
 
@@ -42,12 +42,12 @@ class Broadcast:
             await insn(mm.task.cpu, self.prologue)
         for name, nr in insns:
             await insn(mm.task.cpu, name, nr)
-        await issue(mm, insns[0][0], request)
+        await issue(mm.task.tid, insns[0][0], request)
 
     async def wait(self, mm: Mm) -> None:
         """The barrier."""
         await insn(mm.task.cpu, self.barrier)
-        await complete(mm, self.barrier)
+        await complete(mm.task.tid, {mm.task.cpu, *await mm_cpumask(mm)}, mm.addrs, self.barrier)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

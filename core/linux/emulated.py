@@ -23,11 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from arch_plugins.arm64 import Arm64, Arm64Range, Arm64V61, Arm64V61Range, Arm64V72, Arm64V72Range
-from arch_plugins.riscv import Riscv
-from arch_plugins.s390 import S390
-from arch_plugins.x86 import X86, X86Up
-from core.arch import Arch, PluginError, set_up
+from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.golden import Comparison
 from core.linux.measured import MeasuredError, read_rows
 from core.machine.ipi import take_ipi
@@ -163,25 +159,28 @@ def architecture(row: Row, version: str) -> Arch:
 
     The runs that count functions as well (`order`) were made on a CPU without range instructions.
     """
-    name = row["arch"]
-    if name == "s390x":
-        return set_up(name, S390(), "arch_plugins.s390:S390")
-    if name == "riscv64":
-        return set_up(name, Riscv(), "arch_plugins.riscv:Riscv")
+    name, variant = row["arch"], "smp"
     if name == "arm64":
         ranges = row["cpu_model"] == "max" and not row["run"].endswith("-order")
-        plugin = ARM64[version][ranges]
-        return set_up(name, plugin(), f"arch_plugins.arm64:{plugin.__name__}")
-    up = "-up" in row["kernel"]
-    return set_up(name, X86Up() if up else X86(THREADS[row["threads"]][1]), "arch_plugins.x86")
+        variant = "range" if ranges else "strides"
+    elif "-up" in row["kernel"]:
+        variant = "up"
+    reference = PLUGINS[name, variant].format("" if version == "6.12" else f"V{version.replace('.', '')}")
+    plugin = load_object(reference)
+    if name == "x86_64":
+        plugin.lazy = THREADS[row["threads"]][1]
+    return set_up(name, plugin, reference)
 
 
-ARM64: dict[str, tuple[type[Arm64], type[Arm64]]] = {
-    "6.1": (Arm64V61, Arm64V61Range),
-    "6.12": (Arm64, Arm64Range),
-    "7.2": (Arm64V72, Arm64V72Range),
+PLUGINS = {
+    ("arm64", "strides"): "arch_plugins.arm64:Arm64{}",
+    ("arm64", "range"): "arch_plugins.arm64:Arm64Range{}",
+    ("riscv64", "smp"): "arch_plugins.riscv:Riscv",
+    ("s390x", "smp"): "arch_plugins.s390:S390",
+    ("x86_64", "smp"): "arch_plugins.x86:X86",
+    ("x86_64", "up"): "arch_plugins.x86:X86Up",
 }
-"""Without and with range instructions."""
+"""By architecture and variant; {} is the version where it matters and is not 6.12."""
 
 
 async def munmap(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:

@@ -10,10 +10,11 @@ Data types
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from core.machine.ipi import FlushRequest
-from core.machine.op import Cell, Op, Outcome, Tid
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import tlb_cell
-from core.mm.mm import Mm
 
 
 def broadcast_cell(tid: Tid) -> Cell:
@@ -21,22 +22,21 @@ def broadcast_cell(tid: Tid) -> Cell:
     return Cell("broadcast", tid)
 
 
-def issue(mm: Mm, name: str, request: FlushRequest) -> Op:
+def issue(tid: Tid, name: str, request: FlushRequest) -> Op:
     """Send `request` to every TLB; nothing is promised yet."""
-    cell = broadcast_cell(mm.task.tid)
+    cell = broadcast_cell(tid)
     return Op(f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))])
 
 
-def complete(mm: Mm, name: str) -> Op:
-    """The issuer's barrier: on return everything it has sent has been done on all CPUs of the mm."""
-    cell = broadcast_cell(mm.task.tid)
-    pairs = [(cpu, addr) for cpu in sorted({mm.task.cpu, *(mm.cpus or ())}) for addr in mm.addrs]
+def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
+    """The issuer's barrier: on return everything it has sent has been done on all `cpus`."""
+    cell = broadcast_cell(tid)
+    pairs = [(cpu, addr) for cpu in sorted(cpus) for addr in addrs]
     entries = tuple(tlb_cell(cpu, addr) for cpu, addr in pairs)
 
     def step(sent: tuple[FlushRequest, ...], *cached: object) -> list[Outcome]:
         kept = tuple(
-            None if any(r.covers(addr) for r in sent) else entry
-            for (_, addr), entry in zip(pairs, cached, strict=True)
+            None if any(r.covers(addr) for r in sent) else entry for (_, addr), entry in zip(pairs, cached, strict=True)
         )
         return [Outcome(None, ((), *kept))]
 

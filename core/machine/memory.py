@@ -34,7 +34,9 @@ INITIAL: dict[str, Hashable] = {
     "broken": None,
     "broadcast": (),
     "context": True,
-    "queued": (),
+    "queued": None,
+    "mm_users": 2,
+    "left_mask": frozenset(),
     "flush_mm": False,
     "cpu_attach_mask": frozenset(),
 }

@@ -1,0 +1,25 @@
+"""arm (v7): broadcast TLBIMVAIS page by page, whole ASIDs with TLBIASIDIS; DSB ISH by the issuer.
+
+arch/arm/mm/tlb-v7.S:v7wbi_flush_user_tlb_range(), arch/arm/include/asm/tlbflush.h.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.broadcast import Broadcast
+from core.hookspecs import Facts, hookimpl
+
+
+class Arm(Broadcast):
+    """ARMv7 without LPAE; a core with maintenance broadcast (ID_MMFR3)."""
+
+    prologue, barrier, mm_insn, page_insn = "DSB_ISHST", "DSB_ISH", "TLBIASIDIS", "TLBIMVAIS"
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            pointer_size=4,
+            upper_entries=1,
+            hw_dirty=False,
+            sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
+            family="hardware broadcast",
+        )

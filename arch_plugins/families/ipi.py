@@ -1,0 +1,54 @@
+"""Synchronous interprocessor interrupts, to mm_cpumask or to every CPU.
+
+A CPU that never ran the mm has nothing of it cached and nothing to do but answer, so to every CPU means, in a model, to
+every CPU of the model that can have entries; what the others cost is arithmetic.
+
+A CPU flushes page by page up to `ceiling` pages (None: always) and everything of the mm above.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.facts import Stated
+from arch_plugins.generic import flush_by_ipi
+from core.hookspecs import hookimpl
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm, mm_cpumask
+
+
+class Ipi(Stated):
+    """`page_insn` and `mm_insn` are what each CPU executes per page and for the mm."""
+
+    ceiling: int | None = None
+    page_insn, mm_insn = "flush_page", "flush_mm"
+
+    def request(self, start: int, end: int) -> FlushRequest:
+        """What a range becomes."""
+        whole = self.ceiling is not None and end - start > self.ceiling
+        return FlushRequest() if whole else FlushRequest(start, end)
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        """Flush here and elsewhere, and wait."""
+        await self.tell(mm, request)
+        await flush_by_ipi(mm, request)
+
+    async def tell(self, mm: Mm, request: FlushRequest) -> None:
+        """Which instructions that takes."""
+        for cpu in sorted(await mm_cpumask(mm)):
+            await insn(cpu, *self.insns(request))
+
+    def insns(self, request: FlushRequest) -> tuple[str, int]:
+        """What one CPU executes."""
+        return (self.mm_insn, 1) if request.end is None else (self.page_insn, request.end - request.start)
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.ask(mm, FlushRequest())
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await self.ask(mm, self.request(start, end))
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.ask(mm, FlushRequest(addr, addr + 1))

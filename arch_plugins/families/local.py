@@ -1,0 +1,28 @@
+"""Flushed by this CPU alone: one CPU, or one TLB that all hardware threads share.
+
+`shared` (hexagon): what one thread invalidates is gone for all.  Otherwise CONFIG_SMP does not exist.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.ipi import Ipi
+from arch_plugins.up import Up
+from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
+from core.machine.tlb import invalidate
+from core.mm.mm import Mm
+
+
+class Local(Ipi, Up):
+    """One CPU, or one TLB. Clearing an entry is two steps, as `Up` has it, except where TLBs are shared."""
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        here = mm.task.cpu
+        await insn(here, *self.insns(request))
+        cpus = sorted({here, *(mm.cpus or ())}) if self.FACTS.smp else [here]
+        await invalidate(cpus, [a for a in mm.addrs if request.covers(a)], f"local {request}")
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.FACTS

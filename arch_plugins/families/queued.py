@@ -1,0 +1,99 @@
+"""Flushes queued by the clearing of entries and done on leaving the lazy-MMU section, inside the page-table lock.
+
+sparc64 (arch/sparc/mm/tlb.c:tlb_batch_add_one()) and powerpc hash (hpte_need_flush()): when the core thinks of flushing
+the hardware is already clean, so flush_tlb_mm(), _range() and _page() are empty.  Outside a section, and when the
+queue is full, the flush is done at once.
+
+Data types
+    cell ('queued', cpu)    the queue of a CPU: addresses, or None outside a section
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.facts import Stated
+from core.hookspecs import hookimpl
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.pte import xchg_pte
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather
+
+BATCH_NR = 192
+"""TLB_BATCH_NR, PPC64_TLB_BATCH_NR."""
+
+Queue = tuple[int, ...] | None
+
+
+def queue_cell(cpu: Cpu) -> Cell:
+    """This CPU's queue."""
+    return Cell("queued", cpu)
+
+
+def swap_queue(cpu: Cpu, to: Queue) -> Op:
+    """Take the queue and leave `to` in its place; the page-table lock keeps the task on its CPU."""
+    cell = queue_cell(cpu)
+    return Op("take the queue", (cell,), (cell,), lambda queue: [Outcome(queue, (to,))])
+
+
+def add_to_queue(cpu: Cpu, addr: int) -> Op:
+    """Queue an address. Returns the queue afterwards, None if there is no section to wait for."""
+    cell = queue_cell(cpu)
+
+    def step(queue: Queue) -> list[Outcome]:
+        after = None if queue is None else (*queue, addr)
+        return [Outcome(after, (after,))]
+
+    return Op(f"queue {addr}", (cell,), (cell,), step)
+
+
+class Queued(Stated):
+    """`flush_pages` flushes what was queued, everywhere."""
+
+    async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
+        """Flush the addresses on every CPU."""
+        raise NotImplementedError
+
+    async def flush_queue(self, mm: Mm, to: Queue) -> None:
+        """Flush the queue and leave it as `to`."""
+        queue: Queue = await swap_queue(mm.task.cpu, to)
+        if queue:
+            await self.flush_pages(mm, queue)
+
+    @hookimpl
+    async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
+        await swap_queue(mm.task.cpu, ())
+
+    @hookimpl
+    async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
+        await self.flush_queue(mm, None)
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+        pte = await xchg_pte(addr, nr, ("clear", addr, nr))
+        for page in () if full else range(addr, addr + nr):
+            queue = await add_to_queue(mm.task.cpu, page)
+            if queue is None:
+                await self.flush_pages(mm, (page,))
+            elif len(queue) == BATCH_NR:
+                await self.flush_queue(mm, ())
+        return pte
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """The section is over and the queue empty."""
+        return "pending"
+
+    @hookimpl
+    def tlb_needs_table_invalidate(self) -> bool:
+        return False
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        """Empty."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        """Empty."""
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        """Empty."""

@@ -1,0 +1,24 @@
+"""loongarch: IPI to mm_cpumask, context reset for a single user; MMU_GATHER_MERGE_VMAS.
+
+arch/loongarch/kernel/smp.c:flush_tlb_range(), arch/loongarch/mm/tlb.c:local_flush_tlb_range().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.context import ContextReset
+from core.hookspecs import Facts
+
+
+class Loongarch(ContextReset):
+    """16 KiB pages, an STLB of 2048 entries: above an eighth of it, in pairs of pages, a new ASID."""
+
+    ceiling, page_insn, mm_insn = 512, "INVTLB_ADDR_GFALSE_AND_ASID", "drop_mmu_context"
+    FACTS = Facts(
+        page_size=16384,
+        ptes_per_table=2048,
+        upper_entries=2048,
+        merge_vmas=True,
+        hw_dirty=False,
+        family="IPI to mm_cpumask, context reset",
+        sources=("arch/loongarch/kernel/smp.c", "arch/loongarch/mm/tlb.c", "arch/loongarch/include/asm/tlb.h"),
+    )

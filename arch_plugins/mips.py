@@ -1,0 +1,30 @@
+"""mips: IPI to every other CPU, or for a single user no IPI but context reset; GINVT broadcasts with an MMID.
+
+arch/mips/kernel/smp.c:flush_tlb_mm(), flush_tlb_range(); arch/mips/mm/tlb-r4k.c:local_flush_tlb_range(): more than
+tlbsize/2 pairs of pages drop the context.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.context import ContextReset
+from core.hookspecs import Facts, hookimpl
+
+SOURCES = ("arch/mips/kernel/smp.c", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlbex.c")
+
+
+class Mips(ContextReset):
+    """64 bit, a VTLB of 64 entries, each a pair of pages."""
+
+    ceiling, page_insn, mm_insn = 64, "TLBWI", "drop_mmu_context"
+    FACTS = Facts(hw_dirty=False, family="IPI to every CPU, context reset", sources=SOURCES)
+
+
+class MipsGinvt(Broadcast):
+    """Release 6 with GINVT and MMIDs: SYNC_GINV waits for the issuer's invalidations."""
+
+    barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(hw_dirty=False, family="hardware broadcast", sources=SOURCES)

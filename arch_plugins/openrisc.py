@@ -1,0 +1,25 @@
+"""openrisc: IPI to mm_cpumask; MMU_GATHER_NO_RANGE, so a gather flushes the mm, which is the whole TLB.
+
+arch/openrisc/kernel/smp.c:flush_tlb_mm(), arch/openrisc/mm/tlb.c:local_flush_tlb_mm().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.ipi import Ipi
+from core.hookspecs import Facts
+
+
+class Openrisc(Ipi):
+    """or1k, 8 KiB pages."""
+
+    page_insn, mm_insn = "l.mtspr_xTLBMR", "local_flush_tlb_all"
+    FACTS = Facts(
+        page_size=8192,
+        pointer_size=4,
+        ptes_per_table=2048,
+        upper_entries=1,
+        no_range=True,
+        hw_dirty=False,
+        family="synchronous IPI to mm_cpumask",
+        sources=("arch/openrisc/kernel/smp.c", "arch/openrisc/mm/tlb.c", "arch/openrisc/include/asm/pgtable.h"),
+    )

@@ -1,0 +1,34 @@
+"""parisc: clearing an entry purges it on all CPUs (pdtlb, pitlb are broadcast), and the gather flushes again.
+
+arch/parisc/include/asm/pgtable.h:pte_clear(), purge_tlb_entries(); arch/parisc/kernel/cache.c:__flush_tlb_range().
+The delayed rmap that the generic code adds costs and gains nothing here.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.ipi import Ipi
+from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
+from core.machine.pte import xchg_pte
+from core.machine.tlb import invalidate
+from core.mm.mm import Mm, mm_cpumask
+
+
+class Parisc(Ipi):
+    """PA 2.0, 64 bit, 4 KiB pages; the threshold is the least that calibration at boot allows: 16 KiB."""
+
+    ceiling, page_insn, mm_insn = 3, "pdtlb", "flush_tlb_all"
+    FACTS = Facts(
+        hw_dirty=False,
+        family="flush at PTE clear",
+        sources=("arch/parisc/include/asm/pgtable.h", "arch/parisc/kernel/cache.c"),
+    )
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+        """The entry first, then the purge: a walk in between could bring the old entry back otherwise."""
+        pte = await xchg_pte(addr, nr, ("clear", addr, nr))
+        await insn(mm.task.cpu, "pdtlb", nr)
+        cpus = sorted({mm.task.cpu, *await mm_cpumask(mm)})
+        await invalidate(cpus, [a for a in mm.addrs if addr <= a < addr + nr], f"purge_tlb_entries({addr})")
+        return pte

@@ -1,0 +1,25 @@
+"""powerpc nohash (e500): IPI to mm_cpumask; more than one page is the whole PID.
+
+arch/powerpc/mm/nohash/tlb.c:flush_tlb_range() calls flush_tlb_mm() for anything longer.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.ipi import Ipi
+from core.hookspecs import Facts
+
+
+class PowerpcNohash(Ipi):
+    """e500, 32 bit."""
+
+    ceiling, page_insn, mm_insn = 1, "tlbivax", "tlbilx_pid"
+    FACTS = Facts(
+        pointer_size=4,
+        ptes_per_table=1024,
+        upper_entries=1,
+        rcu_table_free=True,
+        merge_vmas=True,
+        hw_dirty=False,
+        family="synchronous IPI to mm_cpumask",
+        sources=("arch/powerpc/mm/nohash/tlb.c", "arch/powerpc/include/asm/nohash/32/pgtable.h"),
+    )

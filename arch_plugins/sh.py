@@ -1,0 +1,23 @@
+"""sh: IPI to every CPU, context reset for a single user; above a quarter of the UTLB a new context.
+
+arch/sh/kernel/smp.c:flush_tlb_range(), arch/sh/mm/tlbflush_32.c:local_flush_tlb_range().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.context import ContextReset
+from core.hookspecs import Facts
+
+
+class Sh(ContextReset):
+    """SH-X3: a UTLB of 64 entries."""
+
+    ceiling, page_insn, mm_insn = 16, "local_flush_tlb_one", "get_mmu_context"
+    FACTS = Facts(
+        pointer_size=4,
+        ptes_per_table=1024,
+        upper_entries=1,
+        hw_dirty=False,
+        family="IPI to every CPU, context reset",
+        sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),
+    )

@@ -1,0 +1,22 @@
+"""sparc32: cross calls (xc3) to mm_cpumask; the SRMMU sets the modified bit itself.
+
+arch/sparc/mm/srmmu.c:smp_flush_tlb_range().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.ipi import Ipi
+from core.hookspecs import Facts
+
+
+class Sparc32(Ipi):
+    """sun4m."""
+
+    page_insn, mm_insn = "sta_ASI_M_FLUSH_PROBE", "sta_ASI_M_FLUSH_PROBE_CTX"
+    FACTS = Facts(
+        pointer_size=4,
+        ptes_per_table=64,
+        upper_entries=64,
+        family="synchronous IPI to mm_cpumask",
+        sources=("arch/sparc/mm/srmmu.c", "arch/sparc/include/asm/pgtable_32.h"),
+    )

@@ -1,0 +1,45 @@
+"""sparc64: entries queued as they are cleared; TSB purge and cross call on leaving the lazy-MMU section.
+
+arch/sparc/mm/tlb.c:flush_tlb_pending(), arch/sparc/kernel/smp_64.c:smp_flush_tlb_pending().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.queued import Queued
+from arch_plugins.generic import flush_by_ipi
+from core.hookspecs import Facts
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm
+
+
+class Sparc64(Queued):
+    """sun4u and sun4v, 8 KiB pages."""
+
+    FACTS = Facts(
+        page_size=8192,
+        ptes_per_table=1024,
+        upper_entries=1024,
+        rcu_table_free=True,
+        merge_vmas=True,
+        hw_dirty=False,
+        family="flush on leaving the lazy-MMU section",
+        sources=("arch/sparc/mm/tlb.c", "arch/sparc/kernel/smp_64.c", "arch/sparc/include/asm/tlb_64.h"),
+    )
+
+    async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
+        """One cross call for each stretch of addresses."""
+        await insn(mm.task.cpu, "stxa_DMMU_DEMAP", len(addrs))
+        for start, end in stretches(addrs):
+            await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+def stretches(addrs: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Neighbouring addresses together, as (first, one past the last)."""
+    found: list[tuple[int, int]] = []
+    for addr in sorted(addrs):
+        if found and found[-1][1] == addr:
+            found[-1] = (found[-1][0], addr + 1)
+        else:
+            found.append((addr, addr + 1))
+    return found

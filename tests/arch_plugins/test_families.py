@@ -1,0 +1,143 @@
+"""What each way of flushing promises, and that it takes what the family says it takes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from arch_plugins.alpha import Alpha
+from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61, range_insns
+from arch_plugins.loongarch import Loongarch
+from arch_plugins.mips import Mips
+from arch_plugins.sh import Sh
+from arch_plugins.sparc64 import Sparc64, stretches
+from core.arch import set_up
+from core.hookspecs import hookimpl
+from core.machine.broadcast import complete, issue
+from core.machine.ipi import FlushRequest
+from core.machine.memory import Memory
+from core.machine.op import Cell, Cpu, Tid
+from core.machine.pte import Pte, pte_cell
+from core.machine.schedule import run
+from core.machine.task import Task
+from core.machine.tlb import Entry, tlb_cell
+from core.mm.era import ERAS
+from core.mm.mm import Mm
+
+CPUS = (Cpu(0), Cpu(1))
+STALE = Entry(0, True, True)
+
+
+def space(plugin: object) -> tuple[Mm, Memory]:
+    arch = set_up("test", plugin, "test")
+    cells = Memory({tlb_cell(cpu, addr): STALE for cpu in CPUS for addr in (0, 1)})
+    mm = Mm(arch.facts, ERAS["6.12"], arch.hook, Task("t", Tid(1), Cpu(0)), addrs=(0, 1), cpus=frozenset(CPUS))
+    return mm, cells
+
+
+def go(program: Any, cells: Memory) -> list[tuple[Any, ...]]:
+    events: list[tuple[Any, ...]] = []
+
+    def only(op: Any, outcomes: Any) -> Any:
+        raise AssertionError(op)
+
+    run(program, cells, only, events.append)
+    return events
+
+
+async def ops(*each: Any) -> None:
+    for op in each:
+        await op
+
+
+def test_a_broadcast_is_complete_only_at_its_issuers_barrier() -> None:
+    cells = Memory({tlb_cell(cpu, 0): STALE for cpu in CPUS})
+    go(ops(issue(Tid(1), "TLBI", FlushRequest(0, 1))), cells)
+    go(ops(complete(Tid(2), CPUS, (0,), "DSB")), cells)
+    assert all(cells[tlb_cell(cpu, 0)] == STALE for cpu in CPUS)
+    go(ops(complete(Tid(1), CPUS, (0,), "DSB")), cells)
+    assert not any(cells[tlb_cell(cpu, 0)] for cpu in CPUS)
+
+
+@pytest.mark.parametrize("plugin", [Mips, Sh, Loongarch, Alpha])
+def test_a_dropped_context_is_taken_anew_by_switch_mm(plugin: type) -> None:
+    mm, cells = space(plugin())
+    cells[Cell("mm_users")] = 1
+    events = go(mm.hook.flush_tlb_mm(mm=mm), cells)
+    assert not [event for event in events if event[0] == "ipi"]
+    assert cells[tlb_cell(Cpu(0), 0)] is None
+    assert cells[tlb_cell(Cpu(1), 0)] == STALE
+    go(mm.hook.switch_mm(mm=mm.on(Task("t", Tid(1), Cpu(1)))), cells)
+    assert cells[tlb_cell(Cpu(1), 0)] is None
+
+
+def test_a_switch_that_keeps_the_context_leaves_what_was_flushed() -> None:
+    class Forgets(Mips):
+        @hookimpl
+        async def switch_mm(self, mm: Mm) -> None:
+            pass
+
+    mm, cells = space(Forgets())
+    cells[Cell("mm_users")] = 1
+    go(mm.hook.flush_tlb_mm(mm=mm), cells)
+    go(mm.hook.switch_mm(mm=mm.on(Task("t", Tid(1), Cpu(1)))), cells)
+    assert cells[tlb_cell(Cpu(1), 0)] == STALE
+
+
+def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> None:
+    class Here(Sparc64):
+        flushed: ClassVar[list[tuple[int, ...]]] = []
+
+        async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
+            self.flushed.append(addrs)
+
+    mm, cells = space(Here())
+    Here.flushed.clear()
+    for addr in range(200):
+        cells[pte_cell(addr)] = Pte(addr)
+
+    async def clear(nr: int, lazy: bool) -> None:
+        if lazy:
+            await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
+        for addr in range(nr):
+            await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        if lazy:
+            assert len(Here.flushed) == nr // 192
+            await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+
+    go(clear(2, lazy=False), cells)
+    assert Here.flushed == [(0,), (1,)]
+    Here.flushed.clear()
+    go(clear(200, lazy=True), cells)
+    assert [len(addrs) for addrs in Here.flushed] == [192, 8]
+    assert stretches((3, 1, 2, 7)) == [(1, 4), (7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("pages", "singles", "ranges"), [(1, 1, 0), (2, 0, 1), (9, 1, 1), (64, 0, 1), (513, 1, 1), (2048, 0, 1), (68, 0, 2)]
+)
+@pytest.mark.parametrize("upwards", [False, True])
+def test_range_instructions_cover_the_range(pages: int, singles: int, ranges: int, upwards: bool) -> None:
+    assert dict(range_insns("TLBI_VALE1IS", pages, 1, upwards)) == {
+        name: nr for name, nr in (("TLBI_VALE1IS", singles), ("TLBI_RVALE1IS", ranges)) if nr
+    }
+
+
+@pytest.mark.parametrize(
+    ("plugin", "pages", "insns"),
+    [
+        (Arm64, 511, {"DSB_ISHST": 1, "TLBI_VALE1IS": 511, "DSB_ISH": 1}),
+        (Arm64, 512, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 2}),
+        (Arm64Range, 512, {"DSB_ISHST": 1, "TLBI_RVALE1IS": 1, "DSB_ISH": 1}),
+        (Arm64RangeV61, 1 << 21, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 1}),
+    ],
+)
+def test_the_instructions_of_a_range(plugin: type, pages: int, insns: dict[str, int]) -> None:
+    mm, cells = space(plugin())
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=1, freed_tables=False), cells)
+    counts: dict[str, int] = {}
+    for kind, _cpu, name, nr in events:
+        assert kind == "insn"
+        counts[name] = counts.get(name, 0) + nr
+    assert counts == insns

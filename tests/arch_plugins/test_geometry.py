@@ -1,0 +1,103 @@
+"""Every plugin is small, sets up, and gives the gather the batch sizes of its page and pointer size."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import arch_plugins
+from core.arch import set_up
+
+FOUND = [
+    (module.name, name)
+    for module in pkgutil.iter_modules(arch_plugins.__path__)
+    if not module.ispkg
+    for name, member in sorted(vars(importlib.import_module(f"arch_plugins.{module.name}")).items())
+    if inspect.isclass(member)
+    and member.__module__ == f"arch_plugins.{module.name}"
+    and hasattr(member, "arch_facts")
+    and name != "Generic"
+]
+BATCHES = {
+    (8, 4096): (510, 19),
+    (8, 8192): (1022, 9),
+    (8, 16384): (2046, 4),
+    (8, 65536): (8190, 1),
+    (4, 4096): (1021, 9),
+    (4, 8192): (2045, 4),
+    (4, 16384): (4093, 2),
+}
+"""(sizeof(void *), PAGE_SIZE) -> (MAX_GATHER_BATCH, MAX_GATHER_BATCH_COUNT)."""
+
+ROWS = [
+    "x86",
+    "x86_invlpgb",
+    "arm64",
+    "arm",
+    "powerpc_radix",
+    "powerpc_hash",
+    "powerpc_book3s32",
+    "powerpc_nohash",
+    "s390",
+    "sparc64",
+    "sparc32",
+    "riscv",
+    "loongarch",
+    "mips",
+    "alpha",
+    "arc",
+    "csky",
+    "hexagon",
+    "ia64",
+    "m68k",
+    "microblaze",
+    "nios2",
+    "openrisc",
+    "parisc",
+    "sh",
+    "um",
+    "xtensa",
+]
+
+
+def test_every_architecture_with_an_mmu_has_a_plugin() -> None:
+    assert set(ROWS) <= {module for module, _ in FOUND}
+
+
+@pytest.mark.parametrize(("module", "name"), FOUND)
+def test_facts(module: str, name: str) -> None:
+    plugin = getattr(importlib.import_module(f"arch_plugins.{module}"), name)()
+    facts = set_up(name, plugin, module).facts
+    assert facts.family
+    assert facts.sources
+    assert (facts.batch_entries, facts.batch_count) == BATCHES[facts.pointer_size, facts.page_size]
+    if facts.pointer_size == 8 and facts.gather and not module.startswith("powerpc"):
+        assert facts.bundle + facts.batch_entries >= facts.ptes_per_table  # a table of dirty pages fits without a flush
+
+
+@pytest.mark.parametrize("module", ROWS)
+def test_a_plugin_is_small(module: str) -> None:
+    tree = ast.parse((Path(arch_plugins.__path__[0]) / f"{module}.py").read_text())
+    lines = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for line in (range(node.lineno, node.end_lineno + 1) if not hasattr(node, "body") else [node.lineno])
+    }
+    assert len(lines) <= 80
+
+
+def test_no_two_plugins_repeat_a_body() -> None:
+    seen: dict[str, str] = {}
+    for module in ROWS:
+        tree = ast.parse((Path(arch_plugins.__path__[0]) / f"{module}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.AsyncFunctionDef) and len(node.body) > 2:
+                body = "\n".join(ast.dump(statement) for statement in node.body[1:])
+                assert body not in seen, f"{module}.{node.name} repeats {seen[body]}"
+                seen[body] = f"{module}.{node.name}"

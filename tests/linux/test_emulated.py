@@ -1,0 +1,104 @@
+"""Instructions of emulated kernels: cells of every kind, and that a wrong rule or a bad file is found out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.linux.emulated import EmulatedError, compare, compare_file, recognises
+
+
+def cell(arch: str, kernel: str, op: str, pages: int, insn: dict[str, list[int]], **more: Any) -> dict[str, Any]:
+    """A line as the files have it; the instructions are executed in 'tlb_flush'."""
+    row = {
+        "id": f"{arch}/{kernel}/{op}/{pages}",
+        "arch": arch,
+        "kernel": kernel,
+        "cpu_model": "max",
+        "run": "test-plug",
+        "kind": "anon",
+        "op": op,
+        "threads": "single",
+        "pages": pages,
+        "keep_neighbours": 0,
+        "insn": insn,
+        "sites": [[name, "tlb_flush+0x1", *nr] for name, nr in insn.items()],
+    }
+    return {**row, **more}
+
+
+SPIN, LAZY = {"threads": "spin_cpu1"}, {"threads": "lazy_cpu1"}
+A57 = {"cpu_model": "cortex-a57"}
+
+CELLS = [
+    cell("x86_64", "6.1.0-50-amd64", "munmap", 8, {"INVLPG": [8, 0]}),
+    cell("x86_64", "6.12.95", "dontneed", 34, {"MOV_CR3": [1, 1]}, **SPIN),
+    cell("x86_64", "6.12.95", "dontneed", 33, {"INVLPG": [33, 0]}, **LAZY),
+    cell("x86_64", "6.12.95", "munmap", 33, {"INVLPG": [33, 0], "MOV_CR3": [0, 1]}, **LAZY),
+    cell("x86_64", "6.12.95", "munmap", 513, {"INVLPG": [3, 3], "MOV_CR3": [1, 1]}, kind="shm_dirty", **SPIN),
+    cell("x86_64", "6.12.95-upx86", "munmap", 8, {"INVLPG": [8, 0]}, kind="shm_dirty"),
+    cell("s390x", "6.1.0-50", "munmap", 2048, {"IDTE": [9, 0]}, kind="shm_dirty"),
+    cell("s390x", "6.1.0-50", "munmap", 34, {"IDTE": [1, 0], "IPTE": [34, 0]}, **LAZY),
+    cell("s390x", "6.12.95", "dontneed", 2048, {"IDTE": [1, 0]}),
+    cell("s390x", "6.12.95", "mprotect_ro", 9, {"IPTE": [9, 0]}, **SPIN),
+    cell(
+        "arm64",
+        "6.1.0-50",
+        "munmap",
+        33,
+        {"DSB_ISHST": [2, 0], "DSB_ISH": [2, 0], "TLBI_VALE1IS": [33, 0], "TLBI_VAE1IS": [1, 0]},
+        **A57,
+    ),
+    cell("arm64", "6.12.95", "dontneed", 512, {"DSB_ISHST": [1, 0], "DSB_ISH": [2, 0], "TLBI_ASIDE1IS": [1, 0]}, **A57),
+    cell("arm64", "6.12.95", "dontneed", 34, {"DSB_ISHST": [1, 0], "DSB_ISH": [1, 0], "TLBI_RVALE1IS": [1, 0]}),
+    cell("riscv64", "7.2.13", "munmap", 34, {"SFENCE_va_asid": [34, 0], "SFENCE_all_asid": [1, 0]}),
+    cell("riscv64", "7.2.13", "dontneed", 9, {"SBI_ECALL": [1, 0], "M_SFENCE_all_asid": [1, 1]}, **SPIN),
+    cell("riscv64", "7.2.13", "dontneed", 9, {"SBI_ECALL": [3, 1], "M_SFENCE_all_asid": [1, 1]}, **SPIN),
+    cell("x86_64", "7.2.13", "dontneed", 512, {"INVLPG": [1, 1], "MOV_CR3": [1, 1]}, kind="shm_dirty", keep_neighbours=1, **SPIN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", CELLS, ids=lambda row: row["id"])
+def test_a_counted_cell_is_predicted(row: dict[str, Any]) -> None:
+    assert compare(row).detail == ""
+
+
+@pytest.mark.parametrize("row", CELLS, ids=lambda row: row["id"])
+def test_one_instruction_more_is_a_difference(row: dict[str, Any]) -> None:
+    name = next(n for n in row["insn"] if n != "SBI_ECALL")
+    sites = [*row["sites"], [name, "tlb_flush+0x2", 1, 0]]
+    assert compare({**row, "sites": sites}).outcome == "different"
+
+
+def test_bystanders_and_functions_are_left_out() -> None:
+    row = CELLS[10]
+    extra = [["DSB_ISH", "__switch_to+0xc8", 4, 2], ["tlb_flush_mmu", "tlb_flush_mmu+0x0", 3, 0]]
+    assert compare({**row, "sites": row["sites"] + extra}).outcome == "equal"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"kernel": "5.10.0"}, "kernel 5.10"),
+        ({"arch": "sparc64"}, "architecture sparc64"),
+        ({"op": "fork"}, "operation fork"),
+        ({"kind": "thp"}, "kind thp"),
+    ],
+)
+def test_what_is_not_modelled_says_why(change: dict[str, str], why: str) -> None:
+    comparison = compare({**CELLS[0], **change})
+    assert (comparison.outcome, comparison.detail) == ("not modelled", why)
+
+
+def test_files(tmp_path: Path) -> None:
+    good = tmp_path / "good.jsonl"
+    good.write_text("".join(json.dumps(row) + "\n" for row in CELLS[:3]))
+    assert recognises(good)
+    assert [comparison.outcome for comparison in compare_file(good)] == ["equal"] * 3
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(json.dumps({**CELLS[0], "pages": "many"}))
+    with pytest.raises(EmulatedError, match=r"bad\.jsonl, line 1: key 'pages' should be int, is 'many'"):
+        list(compare_file(bad))
