@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from core.machine.op import Op, Outcome
 from core.mm.memory import unmap_page_range
 from core.mm.mm import Mm, Vma
+from core.mm.mmap import in_file_cell
 from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
 from core.mm.page import lock_page, put_page, unlock_page
+from core.mm.rmap import rmap_lock, rmap_unlock
 
 
 async def truncate_inode_page(mm: Mm, page: int) -> None:
@@ -21,3 +24,15 @@ async def truncate_inode_page(mm: Mm, page: int) -> None:
     await lock_page(mm, page)
     await unlock_page(mm, page)
     await put_page(page)
+
+
+async def unmap_mapping_range(mm: Mm, vmas: list[Vma]) -> None:
+    """mm/memory.c:unmap_mapping_range(): a driver takes its pages out of every VMA that its file still knows."""
+    await rmap_lock(mm)  # i_mmap_lock_read()
+    for vma in vmas:
+        cell = in_file_cell(vma)
+        if await Op("look for the VMA in i_mmap", (cell,), (), lambda there: [Outcome(there)]):
+            tlb = await tlb_gather_mmu(mm)
+            await unmap_page_range(tlb, vma, vma.start, vma.end)
+            await tlb_finish_mmu(tlb)
+    await rmap_unlock(mm)

@@ -30,6 +30,8 @@ PINNED = {
     "B-23": ("store-after-copy", 29),
     "B-23u": ("store-after-copy", 36),
     "B-25": ("use-after-free", 17),
+    "B-30": ("use-after-free", 17),
+    "B-30v": ("use-after-free", 21),
 }
 """The property that the bug breaks, and the length of a shortest trace."""
 

@@ -2,6 +2,7 @@
 
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (
+    changed,
     collected,
     copied,
     gather,
@@ -11,6 +12,7 @@ from core.conformance.scenarios import (
     moved_table,
     nested,
     numa,
+    pfn,
     reclaim,
     stale,
 )
@@ -20,6 +22,7 @@ MODULES = (
     stale,
     gather,
     nested,
+    changed,
     reclaim,
     numa,
     gathered,
@@ -27,6 +30,7 @@ MODULES = (
     moved,
     moved_table,
     collected,
+    pfn,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
