@@ -85,6 +85,9 @@ class Arm64(Broadcast):
     @hookimpl
     async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
         """Another CPU's barrier completes nothing of what was issued elsewhere: flush (commit 4b634918384c)."""
+        if not mm.era.has("4b634918384c"):
+            await self.wait(mm)
+            return
         await mm.hook.flush_tlb_mm(mm=mm)
 
 

@@ -30,8 +30,10 @@ PINNED = {
     "B-23": ("store-after-copy", 29),
     "B-23u": ("store-after-copy", 36),
     "B-25": ("use-after-free", 17),
+    "B-26": ("stale-after-return", 24),
     "B-30": ("use-after-free", 17),
     "B-30v": ("use-after-free", 21),
+    "B-31": ("use-after-free", 11),
 }
 """The property that the bug breaks, and the length of a shortest trace."""
 

@@ -13,6 +13,7 @@ from core.conformance.scenarios import (
     nested,
     numa,
     pfn,
+    promised,
     reclaim,
     stale,
 )
@@ -31,6 +32,7 @@ MODULES = (
     moved_table,
     collected,
     pfn,
+    promised,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
