@@ -8,7 +8,7 @@ operations by name with their numbers taken out ("unlock ptl[N]"), as they turn 
     late     it is done after the next one
     twice    it is done again at once
     short    a flush leaves out the last page of its range
-    deaf     an interrupt is not sent to the last of its CPUs, nor waited for
+    deaf     an interrupt is not sent to the first of its CPUs, nor waited for
     hopeful  a failed allocation is taken for success
 
 Operations of user code are left alone: they are the victim, not the policy.  A mutant is killed by a scenario that
@@ -214,12 +214,14 @@ def _one_page_less(value: Any) -> Any:
 
 
 def deafened(op: Op) -> Op:
-    """The last CPU is forgotten, by the sending and by the waiting."""
-    if op.writes:
-        return Op(
-            op.name, op.reads, op.writes[:-1], lambda *v: [o._replace(written=o.written[:-1]) for o in op.step(*v)]
-        )
-    return Op(op.name, op.reads[:-1], (), lambda *v: op.step(*v, None))
+    """The first CPU is forgotten, by the sending and by the waiting."""
+    if not op.writes:
+        return Op(op.name, op.reads[1:], (), lambda *v: op.step(None, *v))
+
+    def step(*values: Any) -> list[Outcome]:
+        return [o._replace(written=o.written[1:]) for o in op.step(*values)]
+
+    return Op(op.name, op.reads, op.writes[1:], step)
 
 
 def hopeful(op: Op) -> Op:

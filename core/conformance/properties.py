@@ -28,8 +28,8 @@ SENTENCES = {
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",
     "unmapped-at-end": "The range was unmapped, and something is mapped: an entry came back after it was cleared.",
-    "mapcount-is-ptes": "The page's mapcount is not the number of page-table entries that map it: an entry came or "
-    "went behind rmap's back.",
+    "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one came or went behind rmap's "
+    "back.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }

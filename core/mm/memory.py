@@ -113,7 +113,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
             addr, pte = await skip_none_ptes(mm, addr, end)
             if pte is None or (not mm.era.resched_first and await need_resched(mm)):
                 break
-            if isinstance(pte, Pte):
+            if isinstance(pte, Pte | ProtNone):  # pte_present() is true of both
                 nr, forced, full = await zap_present_ptes(tlb, addr, end, pte)
                 force_flush |= forced or full
                 addr += nr
@@ -167,7 +167,7 @@ async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
     return end, None
 
 
-async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tuple[int, bool, bool]:
+async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte | ProtNone) -> tuple[int, bool, bool]:
     """Take out one mapping, or several of one large folio, under the page-table lock.
 
     Returns how many, whether the TLB must be flushed under the lock, and whether the gather is full.
@@ -194,7 +194,7 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte) -> tup
     return nr, force_flush, full
 
 
-async def folio_pte_batch(mm: Mm, addr: int, pte: Pte, max_nr: int) -> int:
+async def folio_pte_batch(mm: Mm, addr: int, pte: Pte | ProtNone, max_nr: int) -> int:
     """How many entries from `addr` map consecutive pages of one folio, dirty or not; mm/internal.h."""
     head, pages = mm.folio(pte.frame)
     max_nr = min(max_nr, head + pages - pte.frame)

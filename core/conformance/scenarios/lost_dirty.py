@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import dirty_known_at_end, mapcount_is_ptes, no_lost_dirty, sometimes
+from core.conformance.properties import dirty_known_at_end, mapcount_is_ptes, no_lost_dirty, sometimes, unmapped_at_end
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, store
 from core.explore.model import Model
@@ -50,7 +50,7 @@ def race(unmap: Program, name: str, start: Pte, writeback: bool = True) -> Build
         return world.model(
             name,
             always=[no_lost_dirty(PAGE, [ADDR])],
-            finally_=[dirty_known_at_end(PAGE, [ADDR]), mapcount_is_ptes(PAGE, [ADDR])],
+            finally_=[dirty_known_at_end(PAGE, [ADDR]), mapcount_is_ptes(PAGE, [ADDR]), unmapped_at_end(ADDR)],
             sometimes=[window],
         )
 
