@@ -57,8 +57,17 @@ CELLS = [
     cell("riscv64", "7.2.13", "munmap", 34, {"SFENCE_va_asid": [34, 0], "SFENCE_all_asid": [1, 0]}),
     cell("riscv64", "7.2.13", "dontneed", 9, {"SBI_ECALL": [1, 0], "M_SFENCE_all_asid": [1, 1]}, **SPIN),
     cell("riscv64", "7.2.13", "dontneed", 9, {"SBI_ECALL": [3, 1], "M_SFENCE_all_asid": [1, 1]}, **SPIN),
-    cell("x86_64", "7.2.13", "dontneed", 512, {"INVLPG": [1, 1], "MOV_CR3": [1, 1]}, kind="shm_dirty", keep_neighbours=1, **SPIN),
-]  # fmt: skip
+    cell(
+        "x86_64",
+        "7.2.13",
+        "dontneed",
+        512,
+        {"INVLPG": [1, 1], "MOV_CR3": [1, 1]},
+        kind="shm_dirty",
+        keep_neighbours=1,
+        **SPIN,
+    ),
+]
 
 
 @pytest.mark.parametrize("row", CELLS, ids=lambda row: row["id"])

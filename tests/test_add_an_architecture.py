@@ -1,0 +1,53 @@
+"""The example of docs/add-an-architecture.md runs, and the broken one fails; arches-all.toml names every plugin."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.arch import load_object, set_up
+from core.compare import main
+from core.config import load
+from core.conformance import SCENARIOS, judge
+from core.mm.era import ERAS
+from tests.arch_plugins.test_geometry import FOUND
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "add-an-architecture.md").read_text(encoding="utf-8")
+SCENARIO = "lost-dirty-munmap"
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's two files, as a reader would save them."""
+    example, broken = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "example.py").write_text(example)
+    (tmp_path / "broken.py").write_text(broken)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_the_example_of_the_page_passes(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = f"{written / 'example.py'}:Example"
+    arguments = ["--plugin", reference, "--scenario", SCENARIO, "--no-costs", "--output", str(written / "out")]
+    assert main(arguments) == 0
+    assert "Example" in capsys.readouterr().out
+    facts = set_up("example", load_object(reference), reference).facts
+    assert (facts.batch_entries, facts.batch_count) == (2045, 4)
+
+
+def test_the_example_without_its_barrier_fails(written: Path) -> None:
+    reference = f"{written / 'broken.py'}:Forgetful"
+    arch = set_up("forgetful", load_object(reference), reference)
+    result = judge(arch, ERAS["6.12"], SCENARIOS[SCENARIO])
+    assert result.verdict == "fail"
+    assert result.trace
+
+
+def test_the_table_of_all_architectures_is_complete() -> None:
+    rows = load(ROOT / "arches-all.toml")
+    assert not [row.problem for row in rows if row.problem]
+    named = {row.plugin for row in rows}
+    assert {f"arch_plugins.{module}:{name}" for module, name in FOUND if module not in ("generic", "up")} <= named
