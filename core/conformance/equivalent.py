@@ -48,6 +48,16 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "unlock ptl[pmd,N]"): "held one step longer",
     ("late", "unlock i_mmap_rwsem"): "held one step longer",
     ("late", "free pte table N"): "a table is given back later, never earlier",
+    (
+        "late",
+        "set_pte(N, pageN:ro,dirty)",
+    ): "mprotect and clear_refs hold mmap_lock for writing: only rmap walks come in "
+    "between, and what they find empty comes back without write permission and with its dirty bit",
+    (
+        "late",
+        "pmd_clear(N)",
+    ): "the table is reached by both addresses one step longer, before the flush of the old ones",
+    ("late", "pmd_populate(N, table N)"): "still under both locks; the flush is of the old addresses",
     ("late", "NR_FILE_MAPPED of A -N"): "atomic additions commute, and nobody reads the sum in between",
     ("late", "NR_FILE_MAPPED of B -N"): "atomic additions commute, as above",
     ("late", "NR_FILE_MAPPED of B +N"): "atomic additions commute, as above",
