@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants", "measured", "sweep", "prices", "workloads")
+COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants", "measured", "sweep", "prices", "workloads", "replay")
 
 
 def _with_default(argv: list[str]) -> list[str]:

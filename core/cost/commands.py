@@ -1,4 +1,4 @@
-"""The subcommands about cost: `sweep`, `prices` and `workloads`."""
+"""The subcommands about cost: `sweep`, `prices`, `workloads` and `replay`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.config import DEFAULT_ERA, ConfigError
+from core.config import DEFAULT_ERA, ConfigError, Row, load
 from core.cost.account import account
 from core.cost.model import DEFAULT, MODELS, coefficients_table
 from core.cost.sweep import FRONT, Point, axis, pareto, plot, sweep, write_csv
@@ -42,6 +42,13 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     loads.add_argument("--era", default=DEFAULT_ERA, choices=ERAS, help="of a plugin that is no row")
     loads.add_argument("--model", choices=MODELS, default=DEFAULT)
     loads.set_defaults(command=workloads_command)
+
+    again = add("replay", help="what a recorded program's unmappings cost on every architecture")
+    again.add_argument("file", type=Path, metavar="RECORDING")
+    again.add_argument("--arch", action="append", default=[], metavar="NAME", help="only this row of arches.toml")
+    again.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
+    again.add_argument("--model", choices=MODELS, default=DEFAULT)
+    again.set_defaults(command=replay_command)
 
 
 def sweep_command(arguments: argparse.Namespace) -> int:
@@ -100,3 +107,52 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     print(tabulate(rows, ["workload", *COLUMNS, f"price ({model.name})"]))
     print("IPIs and flushes are priced as x86 does them; see `prices`.", file=sys.stderr)
     return 0
+
+
+def replay_command(arguments: argparse.Namespace) -> int:
+    """What a recorded program's unmappings cost on each row, and how exact x86 is against the recording."""
+    from tabulate import tabulate
+
+    from core.linux.golden import GoldenError
+    from core.linux.recordings import APPROXIMATIONS, replay
+
+    archs = {row.name: (row.arch(), row.era) for row in _rows(arguments)}
+    totals: dict[str, dict[str, int]] = {name: {} for name in archs}
+    exact: dict[str, list[int]] = {"anonymous": [0, 0, 0, 0], "file or shared": [0, 0, 0, 0]}
+    status = 0
+    try:
+        for call in replay(arguments.file, archs):
+            tally = exact["anonymous" if call.anonymous else "file or shared"]
+            for at, value in enumerate((1, call.measured == call.predicted, len(call.measured), len(call.predicted))):
+                tally[at] += value
+            for name, counts in call.counts.items():
+                sums = totals[name]
+                for key, value in counts.items():
+                    sums[key] = max(sums.get(key, 0), value) if key.startswith("max_") else sums.get(key, 0) + value
+    except GoldenError as error:
+        print(f"shootdown: {error}", file=sys.stderr)
+        status = 2
+    model = MODELS[arguments.model]
+    rows = [
+        [name, *[sums[c] for c in COLUMNS], sums["pages_freed"], f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"]
+        + [str(model.price(sums))]
+        for name, sums in totals.items()
+        if sums
+    ]
+    print(tabulate(rows, ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({model.name})"]))
+    print()
+    table = [[kind, *values] for kind, values in exact.items()]
+    print(
+        tabulate(table, ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "flushes predicted"])
+    )
+    for text in APPROXIMATIONS:
+        print(f"approximation: {text}")
+    return status
+
+
+def _rows(arguments: argparse.Namespace) -> list[Row]:
+    rows = [row for row in load(arguments.config) if not arguments.arch or row.name in arguments.arch]
+    missing = set(arguments.arch) - {row.name for row in rows}
+    if missing:
+        raise ConfigError(f"--arch {sorted(missing)[0]}: no such row")
+    return [row for row in rows if not row.problem]
