@@ -133,12 +133,11 @@ def replay_command(arguments: argparse.Namespace) -> int:
         print(f"shootdown: {error}", file=sys.stderr)
         status = 2
     model = MODELS[arguments.model]
-    rows = [
-        [name, *[sums[c] for c in COLUMNS], sums["pages_freed"], f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"]
-        + [str(model.price(sums))]
-        for name, sums in totals.items()
-        if sums
-    ]
+    rows: list[list[Any]] = []
+    for name, sums in totals.items():
+        if sums:
+            per_flush = f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"
+            rows.append([name, *[sums[c] for c in COLUMNS], sums["pages_freed"], per_flush, str(model.price(sums))])
     print(tabulate(rows, ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({model.name})"]))
     print()
     table = [[kind, *values] for kind, values in exact.items()]

@@ -46,6 +46,10 @@ class Counts:
         self.tlb: MmuGather | None = None
         self.unbroken = self.cleared = self.delayed = 0
 
+    def watch(self, tlb: MmuGather) -> None:
+        """Watch how much `tlb` holds."""
+        self.tlb = tlb
+
     def result(self) -> dict[str, int]:
         """All of them by name."""
         return {**self.sums, **self.maxima}

@@ -26,18 +26,24 @@ class Mapping:
     ceiling: int = 0
 
 
-async def munmap(mm: Mm, at: Mapping) -> None:
+def _nobody(tlb: MmuGather) -> None:
+    """Nobody wants to watch the gather."""
+
+
+async def munmap(mm: Mm, at: Mapping, watch: Callable[[MmuGather], None] = _nobody) -> None:
     """munmap(), and the same work for mmap(MAP_FIXED) over a mapping and for the tail that mremap() cuts off:
     mm/vma.c:vms_clear_ptes()."""
     tlb = await tlb_gather_mmu(mm)
+    watch(tlb)
     await unmap_page_range(tlb, at.vma, at.vma.start, at.vma.end)
     await free_pgtables(tlb, [at.vma], at.floor, at.ceiling)
     await tlb_finish_mmu(tlb)
 
 
-async def dontneed(mm: Mm, at: Mapping) -> None:
+async def dontneed(mm: Mm, at: Mapping, watch: Callable[[MmuGather], None] = _nobody) -> None:
     """MADV_DONTNEED: no tables are freed but those that CONFIG_PT_RECLAIM finds emptied."""
     tlb = await tlb_gather_mmu(mm)
+    watch(tlb)
     tlb.reclaim_pt = True
     await unmap_page_range(tlb, at.vma, at.vma.start, at.vma.end)
     await tlb_finish_mmu(tlb)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -31,11 +31,12 @@ from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
-from core.machine.schedule import run
+from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.mm.mmu_gather import MmuGather
 
 APPROXIMATIONS = (
     "mappings that exec itself makes are not recorded: pages faulted outside known mappings count as a file's when "
@@ -256,11 +257,11 @@ def _call(
             predicted.append((event[1].strides, locked > 0))  # type: ignore[attr-defined]
 
     unmapping = Unmapping(space, name, start, end, several)
-    unmapping.on(x86, ERAS["6.18"], [watch])
+    unmapping.on(x86, ERAS["6.18"], watch)
     counts: dict[str, Mapping[str, int]] = {}
     for row, (arch, era) in archs.items():
         heard = Counts()
-        unmapping.on(arch, era, [heard.emit])
+        unmapping.on(arch, era, heard.emit, heard.watch)
         counts[row] = heard.result()
     anonymous = all(space.pages[page] in ("anon_dirty", "zero") for page in there)
     return Call(name, len(there), anonymous, tuple(measured), tuple(predicted), counts)
@@ -276,8 +277,8 @@ class Unmapping:
     end: int
     several: bool
 
-    def on(self, arch: Arch, era: Era, listeners: Sequence[object]) -> None:
-        """Run it and tell the listeners every event."""
+    def on(self, arch: Arch, era: Era, emit: Emit, watch: Callable[[MmuGather], None] = lambda tlb: None) -> None:
+        """Run it; `emit` hears every event, `watch` gets the gather."""
         kinds = [self.space.pages[page] for page in self.space.resident(self.start, self.end)]
         cpus = frozenset({HERE, THERE}) if self.several and arch.facts.smp else frozenset({HERE})
         mm = Mm(
@@ -294,11 +295,7 @@ class Unmapping:
         where = Range(Vma(self.start, self.end), (), *self.space.neighbours(self.start, self.end))
 
         async def program() -> None:
-            await operation(mm, where)
-
-        def emit(event: tuple[object, ...]) -> None:
-            for listener in listeners:
-                listener(event)  # type: ignore[operator]
+            await operation(mm, where, watch)
 
         run(program(), self._cells(mm, cpus), _first, emit, [take_ipi(Tid(1), THERE, ())])
 
