@@ -60,7 +60,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-COMMANDS = ("run", "list", "explain", "golden", "bugs", "mutants", "measured", "sweep", "prices", "workloads", "replay")
+COMMANDS = (
+    "run",
+    "list",
+    "explain",
+    "diff",
+    "golden",
+    "bugs",
+    "mutants",
+    "measured",
+    "sweep",
+    "prices",
+    "workloads",
+    "replay",
+)
 
 
 def _with_default(argv: list[str]) -> list[str]:
@@ -114,6 +127,11 @@ def parser() -> argparse.ArgumentParser:
     _selection(mutants, arch=False)
     mutants.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="mutants at once")
     mutants.set_defaults(command=mutants_command)
+
+    diff = commands.add_parser("diff", help="what changed from one JSON report to another")
+    diff.add_argument("old", type=Path, metavar="OLD")
+    diff.add_argument("new", type=Path, metavar="NEW")
+    diff.set_defaults(command=diff_command)
 
     golden = commands.add_parser("golden", help="replay traces of the kernel's own gather and zap code")
     golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -189,7 +207,7 @@ def scenario_of(name: str) -> str:
 def run_command(arguments: argparse.Namespace) -> int:
     """Judge the chosen rows in the chosen scenarios, count, report."""
     from core import jobs
-    from reports import document, files, tables
+    from reports import document, files, junit, tables
 
     rows = rows_of(arguments)
     scenarios = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
@@ -211,6 +229,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     files.write_atomically(arguments.output / "report.json", texts["json"])
     files.write_atomically(arguments.output / "report.md", texts["markdown"])
+    files.write_atomically(arguments.output / "report.xml", junit.junit(report))
     return 0 if all(map(as_declared, results)) else 1
 
 
@@ -383,6 +402,20 @@ def _set_up(name: str, era: str, config: Path | None) -> Arch:
     from core.conformance.choose import choose
 
     return choose(name, era, config).arch
+
+
+def diff_command(arguments: argparse.Namespace) -> int:
+    """Verdicts and counts that differ, a line each; exit status 1 if there are any."""
+    from reports.difference import ReportError, changes, read
+
+    try:
+        found = changes(read(arguments.old), read(arguments.new))
+    except ReportError as error:
+        raise UsageError(str(error)) from error
+    for change in found:
+        print(change)
+    print(f"{len(found)} changed")
+    return 1 if found else 0
 
 
 def golden_command(arguments: argparse.Namespace) -> int:

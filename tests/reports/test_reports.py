@@ -1,0 +1,103 @@
+"""Reports made of reports: differences, and JUnit XML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from core.compare import main
+from reports import files
+from reports.junit import junit
+
+
+def report(**verdicts: str) -> dict[str, Any]:
+    """One architecture with a result per keyword and one count."""
+    results = [
+        {"architecture": "smp", "scenario": name, "verdict": verdict, "reason": "why", "trace": None}
+        for name, verdict in verdicts.items()
+    ]
+    costs = [{"architecture": "smp", "workload": "w", "counts": {"flushes": len(verdicts)}, "price": None}]
+    schema = {"name": "shootdown-run", "version": "1.0"}
+    return {"schema": schema, "architectures": [{"name": "smp"}], "results": results, "costs": costs}
+
+
+def written(path: Path, content: object) -> str:
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def test_equal_reports_do_not_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = written(tmp_path / "one", report(a="pass"))
+    assert main(["diff", one, one]) == 0
+    assert capsys.readouterr().out == "0 changed\n"
+
+
+def test_a_changed_a_new_and_a_lost_cell_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failing = report(a="fail", c="pass")
+    failing["results"][0]["trace"] = [{}] * 28
+    old, new = written(tmp_path / "old", report(a="pass", b="pass", z="pass")), written(tmp_path / "new", failing)
+    assert main(["diff", old, new]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "smp a: pass -> fail(28)",
+        "smp c: absent -> pass",
+        "smp b: pass -> absent",
+        "smp z: pass -> absent",
+        "smp w flushes: 3 -> 2",
+        "5 changed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "expected a JSON report of `run`"),
+        ("[]", "schema.name: expected 'shootdown-run'"),
+        ('{"schema": {"name": "other"}}', "schema.name: expected 'shootdown-run'"),
+        ('{"schema": {"name": "shootdown-run"}}', "results: expected a list"),
+        ('{"schema": {"name": "shootdown-run"}, "results": [{}], "costs": []}', "expected results and costs as"),
+    ],
+)
+def test_what_is_no_report_is_one_line_and_status_2(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    assert main(["diff", str(path), str(path)]) == 2
+    err = capsys.readouterr().err
+    assert f"{path}: " in err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_junit_counts_what_is_not_as_declared() -> None:
+    root = ElementTree.fromstring(junit(report(a="pass", b="fail", c="error", d="xfail", e="unsupported", f="xpass")))
+    (suite,) = root
+    assert suite.attrib == {"name": "smp", "tests": "6", "failures": "2", "errors": "1", "skipped": "2"}
+    assert [[element.tag for element in case] for case in suite] == [
+        [],
+        ["failure"],
+        ["error"],
+        ["skipped"],
+        ["skipped"],
+        ["failure"],
+    ]
+
+
+def test_junit_survives_control_characters() -> None:
+    broken = report(a="error")
+    broken["results"][0]["reason"] = "beep \x07 <&>"
+    (case,) = ElementTree.fromstring(junit(broken)).iter("error")
+    assert case.get("message") == "error: beep ? <&>"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    files.write_atomically(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_atomically(path, "new \ud800")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
