@@ -16,6 +16,7 @@ from core.conformance.scenarios import (
     promised,
     reclaim,
     stale,
+    switched,
 )
 
 MODULES = (
@@ -33,6 +34,7 @@ MODULES = (
     collected,
     pfn,
     promised,
+    switched,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

@@ -1,0 +1,234 @@
+"""A CPU takes up an address space while another one flushes it: who must be told?
+
+Each model has one CPU that switches, written with the words of its architecture's switch_mm(), and one that takes the
+page away and frees it.
+
+B-34, 71b3c126e611, CVE-2016-2069, x86, with store buffers
+
+CPU0 switch_mm, user                        CPU1 unmap
+                                            clear the entry: in the store buffer
+                                            read mm_cpumask: CPU0 is not in it
+set the bit, load CR3
+load: the old entry, cached
+                                            the store drains; free the page
+load through the stale entry
+
+B-35, fea4e317f9e7, x86
+
+CPU0 switch_mm, user                        CPU1 unmap
+loaded_mm = LOADED_MM_SWITCHING
+set the bit; tlb_gen is what it was:
+no flush needed
+                                            clear the entry, increment tlb_gen
+                                            CPU0 has the bit, but has not loaded the mm: no IPI
+                                            free the page
+load CR3; loaded_mm = next
+load through the stale entry
+
+B-39, 82dd33fde026, riscv with ASIDs
+
+CPU0 switch_mm, user                        CPU1 copies the page
+load: cached under the ASID
+switch out: clear the bit
+                                            clear the entry, flush the CPUs of the mask: CPU1
+                                            map the copy, free the page
+switch in: same ASID, set the bit
+load through the stale entry
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, load
+from core.explore.model import Daemon, Model
+from core.machine.ipi import FlushRequest, irqs_off_cell, send_ipis, wait_ipis
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
+from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
+from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.mm import CPUMASK, Mm, mm_cpumask
+from core.mm.page import put_page
+
+PAGE, COPY = 0, 1
+HERE, THERE = Cpu(0), Cpu(1)
+"""The CPU that switches, and the one that flushes."""
+
+GEN, LOADED = Cell("tlb_gen"), Cell("loaded_mm", HERE)
+
+
+def put(cell: Cell, value: object) -> Op:
+    """A plain store to a word of the architecture."""
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])  # type: ignore[list-item]
+
+
+def get(cell: Cell) -> Op:
+    """A plain load from one."""
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
+
+
+def add(cell: Cell, by: int) -> Op:
+    """atomic_add()."""
+    return Op(f"{cell} += {by}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))])
+
+
+def set_bit(cpu: Cpu) -> Op:
+    """cpumask_set_cpu(cpu, mm_cpumask(mm)): atomic."""
+    return Op(f"mm_cpumask += CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask | {cpu},))])
+
+
+def clear_bit(cpu: Cpu) -> Op:
+    """cpumask_clear_cpu(cpu, mm_cpumask(mm)): atomic."""
+    return Op(f"mm_cpumask -= CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask - {cpu},))])
+
+
+async def loads(mm: Mm) -> None:
+    """Two loads of user code."""
+    for _ in range(2):
+        await load(mm, 0, [PAGE, COPY])
+
+
+# ---- B-34 ----------------------------------------------------------------------------------------------------
+
+
+async def switch_in(mm: Mm) -> None:
+    """The bit is set by an atomic operation, and CR3 written by a serialising one."""
+    await set_bit(HERE)
+    await loads(mm)
+
+
+async def unmap_buffered(mm: Mm) -> None:
+    """pte_clear() is a plain store; flush_tlb_page() looks at mm_cpumask behind it."""
+    await buffered_store(THERE, "pte_clear(0)", None)
+    if mm.era.has("71b3c126e611"):
+        await mfence(THERE)
+    await mm.hook.flush_tlb_page(mm=mm, addr=0)
+    await mfence(THERE, "the free is atomic")
+    await put_page(PAGE)
+
+
+# ---- B-35 ----------------------------------------------------------------------------------------------------
+
+
+async def switch_mm_irqs_off(mm: Mm) -> None:
+    """arch/x86/mm/tlb.c: an ASID that is up to date is taken up without a flush (choose_new_asid())."""
+    await put(irqs_off_cell(HERE), True)
+    await put(LOADED, "LOADED_MM_SWITCHING")
+    await set_bit(HERE)
+    if await get(GEN):
+        await invalidate((HERE,), (0,), "load CR3 with a flush")
+    await put(LOADED, "next")
+    await put(irqs_off_cell(HERE), False)
+    await loads(mm)
+
+
+async def unmap_by_gen(mm: Mm) -> None:
+    """flush_tlb_mm_range(): should_flush_tlb() asks what each CPU of the mask has loaded."""
+    await xchg_pte(0, 1)
+    await add(GEN, 1)
+    if HERE in await mm_cpumask(mm):
+        loaded = await get(LOADED)
+        if loaded == "next" or (loaded == "LOADED_MM_SWITCHING" and mm.era.has("fea4e317f9e7")):
+            await send_ipis(mm.task, [HERE], FlushRequest())
+            await wait_ipis(mm.task, [HERE])
+    await put_page(PAGE)
+
+
+# ---- B-39 ----------------------------------------------------------------------------------------------------
+
+
+async def out_and_in(mm: Mm) -> None:
+    """arch/riscv/mm/context.c:switch_mm(), out of the mm and back; the ASID is still good."""
+    await set_bit(HERE)
+    await load(mm, 0, [PAGE, COPY])
+    if not mm.era.has("82dd33fde026"):
+        await clear_bit(HERE)
+    await set_bit(HERE)
+    await loads(mm)
+
+
+async def copy(mm: Mm) -> None:
+    """wp_page_copy() of a sibling."""
+    await xchg_pte(0, 1)
+    await mm.hook.flush_tlb_page(mm=mm, addr=0)
+    await set_pte(0, Pte(COPY))
+    await put_page(PAGE)
+
+
+# ---- the models ----------------------------------------------------------------------------------------------
+
+
+def model(name: str, switching: Program, flushing: Program) -> Build:
+    """One CPU each; what is not used of the architecture's words stays as it is."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {0: Pte(PAGE, dirty=True)}, frozenset({PAGE, COPY}), more={"cpus": None})
+        world.memory[CPUMASK] = frozenset({THERE})
+        world.memory[GEN] = 0
+        world.memory[LOADED] = "prev"
+        world.memory[store_buffer_cell(THERE)] = ()
+        if switching is switch_mm_irqs_off:
+            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
+        world.task("switch", switching)
+        world.task("unmap", flushing)
+        window = sometimes(
+            "switched-early",
+            "the mm is in use here and the page is not free yet",
+            (CPUMASK, tlb_cell(HERE, 0), ref_cell(PAGE)),
+            lambda mask, entry, ref: HERE in mask and entry is not None and ref == 1,
+        )
+        made = world.model(name, sometimes=[window])
+        if flushing is unmap_buffered:
+            made = replace(made, daemons=(*made.daemons, Daemon("store buffer", THERE, drain(THERE, pte_cell(0)))))
+        return made
+
+    return build
+
+
+def _scenario(name: str, title: str, origin: str, switching: Program, flushing: Program) -> Scenario:
+    return Scenario(name, title, origin, model(name, switching, flushing), tier="optional", requires=("smp",))
+
+
+SCENARIOS = [
+    _scenario(
+        "switch-tso",
+        "mm_cpumask is read after the entry is seen to be clear",
+        "71b3c126e611",
+        switch_in,
+        unmap_buffered,
+    ),
+    _scenario(
+        "switch-gen", "a CPU that is switching to the mm is told", "fea4e317f9e7", switch_mm_irqs_off, unmap_by_gen
+    ),
+    _scenario("switch-asid", "a CPU that keeps entries of an ASID stays in the mask", "82dd33fde026", out_and_in, copy),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-34",
+        "71b3c126e611",
+        "the flush reads mm_cpumask while the cleared entry is still in the store buffer",
+        SCENARIOS[0],
+        lacks=frozenset({"71b3c126e611"}),
+        cve="CVE-2016-2069",
+    ),
+    Exhibit(
+        "B-35",
+        "fea4e317f9e7",
+        "no IPI for a CPU that is between two address spaces and has decided not to flush",
+        SCENARIOS[1],
+        lacks=frozenset({"fea4e317f9e7"}),
+    ),
+    Exhibit(
+        "B-39",
+        "82dd33fde026",
+        "a CPU leaves the mask as it switches, and keeps its entries under the ASID",
+        SCENARIOS[2],
+        lacks=frozenset({"82dd33fde026"}),
+    ),
+]
