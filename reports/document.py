@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from core.conformance.verdict import Result
+from core.cost.model import DEFAULT, MODELS
 from core.explore.model import Step
 from core.hookspecs import Facts
 
@@ -48,7 +49,7 @@ def document(
         "architectures": [_architecture(subject) for subject in subjects],
         "results": [_result(result) for result in results],
         "costs": [
-            {"architecture": arch, "workload": workload, "counts": dict(counts), "price": None}
+            {"architecture": arch, "workload": workload, "counts": dict(counts), "price": _price(counts)}
             for arch, workloads in costs.items()
             for workload, counts in workloads.items()
         ],
@@ -95,6 +96,13 @@ def _architecture(subject: Subject) -> dict[str, Any]:
         "facts": described,
         "problem": subject.problem,
     }
+
+
+def _price(counts: Mapping[str, int]) -> dict[str, Any]:
+    """The counts in time, from the default cost model; `unpriced` are counts that it has no coefficient for."""
+    price = MODELS[DEFAULT].price(counts)
+    bounds = {"low": round(price.low), "high": round(price.high)}
+    return {"model": DEFAULT, "unit": "ns", **bounds, "unpriced": list(price.unpriced)}
 
 
 def _result(result: Result) -> dict[str, Any]:

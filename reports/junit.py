@@ -12,7 +12,7 @@ def junit(report: Mapping[str, Any]) -> str:
     root = ElementTree.Element("testsuites", name="shootdown")
     for arch in report["architectures"]:
         own = [result for result in report["results"] if result["architecture"] == arch["name"]]
-        suite = ElementTree.SubElement(root, "testsuite", name=arch["name"], **_counts(own))
+        suite = ElementTree.SubElement(root, "testsuite", {"name": arch["name"], **_counts(own)})
         for result in own:
             _case(suite, result)
     ElementTree.indent(root)

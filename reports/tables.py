@@ -14,6 +14,11 @@ LEGEND = (
     "xfail(n): the same, as declared in arches.toml. n/a: the architecture lacks what the scenario needs."
 )
 
+COST_LEGEND = (
+    "Prices take flushes and IPIs to cost what they do on x86 (`prices` has the sources); + means that some counts "
+    "have no price. An architecture that fails is not to be compared by cost."
+)
+
 COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "max_held", "max_delayed")
 
 
@@ -36,8 +41,15 @@ def costs(report: Mapping[str, Any], style: str) -> str:
     """One row per architecture and workload with the counts."""
     rows = []
     for cost in report["costs"]:
-        rows.append([cost["architecture"], cost["workload"], *[cost["counts"][c] for c in COST_COLUMNS]])
-    return tabulate(rows, ["architecture", "workload", *COST_COLUMNS], tablefmt=style)
+        counts = [cost["counts"][c] for c in COST_COLUMNS]
+        rows.append([cost["architecture"], cost["workload"], *counts, _microseconds(cost["price"])])
+    return tabulate(rows, ["architecture", "workload", *COST_COLUMNS, "price in us"], tablefmt=style)
+
+
+def _microseconds(price: Mapping[str, Any]) -> str:
+    """From the lowest to the highest source; a plus says that some counts have no price."""
+    more = "+" if price["unpriced"] else ""
+    return f"{price['low'] / 1000:.0f} to {price['high'] / 1000:.0f}{more}"
 
 
 def museum(showings: Sequence[Showing]) -> str:
@@ -67,7 +79,7 @@ def text(report: Mapping[str, Any]) -> str:
     """The terminal's report."""
     parts = [verdicts(report, "simple"), LEGEND]
     if report["costs"]:
-        parts.append(costs(report, "simple"))
+        parts += [costs(report, "simple"), COST_LEGEND]
     wrong = problems(report)
     if wrong:
         parts.append(f"Not as declared:\n{wrong}")
@@ -79,7 +91,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     """The same as Markdown."""
     parts = ["# Shootdown", "## Correctness", verdicts(report, "github"), LEGEND]
     if report["costs"]:
-        parts += ["## Cost", costs(report, "github")]
+        parts += ["## Cost", costs(report, "github"), COST_LEGEND]
     wrong = problems(report)
     if wrong:
         parts += ["## Not as declared", "\n".join(f"- {line}" for line in wrong.splitlines())]
