@@ -1,0 +1,67 @@
+"""One run of the ladder in a process of its own, told as JSON.
+
+    python -m benchmarks.one_run POLICY CPUS,PAGES,STORES,ROUNDS [REDUCTIONS [SEARCHER]]
+
+`search` is the time inside the compiled searches alone, their machine code loaded; `check` the time of the whole check,
+with learning, planning and loading.  Whoever starts the process can time the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from benchmarks.ladder import Size, ladder
+from core.explore import check
+
+
+def main(policy: str, size: str, reductions: str = "none", searcher: str = "auto") -> None:
+    """Run and print."""
+    chosen: Any = {"none": (), "all": "default"}.get(reductions, reductions.split("+"))
+    searches = _timed_searches()
+    started = time.perf_counter()
+    verdict = check(
+        ladder(policy, Size(*map(int, size.split(",")))),
+        searcher=searcher,
+        reductions=chosen,
+        stop_at_violation=policy in ("EARLY", "NOFLUSH"),
+    )
+    told = {
+        "states": verdict.states,
+        "transitions": verdict.transitions,
+        "depth": verdict.depth,
+        "violated": verdict.violated,
+        "trace": len(verdict.trace),
+        "searcher": verdict.searcher,
+        "reductions": verdict.reductions,
+        "check": time.perf_counter() - started,
+        "search": sum(seconds for seconds, _ in searches),
+        "bytes": max((size for _, size in searches), default=0),
+    }
+    print(json.dumps(told))
+
+
+def _timed_searches() -> list[tuple[float, int]]:
+    """Seconds and bytes of each compiled search from now on."""
+    try:
+        from core.explore.fast import FastSearch
+    except ImportError:
+        return []
+    told: list[tuple[float, int]] = []
+    run = FastSearch.run
+
+    def timed(self: Any) -> Any:
+        self._step()  # there is nothing to do yet: this only loads the machine code
+        started = time.perf_counter()
+        found = run(self)
+        told.append((time.perf_counter() - started, self.states.nbytes + self.table.nbytes))
+        return found
+
+    FastSearch.run = timed  # type: ignore[method-assign]
+    return told
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

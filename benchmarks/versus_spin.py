@@ -1,0 +1,118 @@
+"""The ladder side by side with SPIN, interleaved, so that a machine that drifts slows both: A B C A B C ...
+
+    python -m benchmarks.versus_spin [--model FILE.pml] [--policy DELAYED] [--rounds 3] [SIZE ...]
+
+A size is CPUS,PAGES,STORES,ROUNDS.  `spin` and `gcc` have to be installed.  Another Promela model is used with
+-DPOLICY, -DCPUS, -DPAGES, -DW and -DR.  For each size it prints the best of all rounds and the median of the ratios
+within a round.  `search` is pan's own time against the time inside the compiled search; `whole` is from the source to
+the verdict: spin, gcc and pan against a python process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+SIZES = ["2,1,2,2", "2,2,2,1", "2,2,3,2", "2,3,2,1", "3,2,2,1", "3,2,2,2"]
+
+
+class Run(NamedTuple):
+    """Seconds of search and of everything, states, and bytes at the peak."""
+
+    search: float
+    whole: float
+    states: int
+    memory: int
+
+
+def spin(model: Path, policy: str, size: str, breadth_first: bool) -> Run:
+    """spin -a, gcc, pan."""
+    cpus, pages, stores, rounds = size.split(",")
+    defines = [f"-DPOLICY={policy}", f"-DCPUS={cpus}", f"-DPAGES={pages}", f"-DW={stores}", f"-DR={rounds}"]
+    with tempfile.TemporaryDirectory() as place:
+        started = time.perf_counter()
+        _ok(["spin", "-a", *defines, str(model.resolve())], place)
+        options = ["-DBFS"] if breadth_first else []
+        _ok(["gcc", "-O3", "-DSAFETY", "-DNOREDUCE", *options, "-o", "pan", "pan.c"], place)
+        told = _ok(["./pan", "-m1000000", "-w24", "-E"], place)
+        whole = time.perf_counter() - started
+    seconds = re.search(r"elapsed time ([0-9.e+-]+) seconds", told)
+    states = re.search(r"([0-9.e+]+) states, stored", told)
+    memory = re.search(r"([0-9.]+)\s+total actual memory usage", told)
+    return Run(
+        float(seconds.group(1)) if seconds else 0.0,
+        whole,
+        int(float(states.group(1))) if states else 0,
+        int(float(memory.group(1)) * 2**20) if memory else 0,
+    )
+
+
+def ours(policy: str, size: str, reductions: str) -> Run:
+    """A python process."""
+    started = time.perf_counter()
+    told: dict[str, Any] = json.loads(
+        _ok([sys.executable, "-m", "benchmarks.one_run", policy, size, reductions], str(HERE.parent))
+    )
+    whole = time.perf_counter() - started
+    return Run(told["search"] or told["check"], whole, told["states"], told["bytes"])
+
+
+def _ok(command: list[str], place: str) -> str:
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr or done.stdout}")
+    return done.stdout
+
+
+def compare(model: Path, policy: str, size: str, rounds: int) -> None:
+    """All rounds of one size."""
+    stops = policy == "EARLY"
+    runs: dict[str, list[Run]] = {"spin": [], "plain": [], "reduced": []}
+    for _ in range(rounds):
+        runs["spin"].append(spin(model, policy, size, stops))
+        runs["plain"].append(ours(policy, size, "none"))
+        runs["reduced"].append(ours(policy, size, "all"))
+    print(f"{policy} ({size})")
+    for name, found in runs.items():
+        search, whole = min(r.search for r in found), min(r.whole for r in found)
+        ratio = [r.search / max(s.search, 0.005) for r, s in zip(found, runs["spin"], strict=True)]
+        of_whole = [r.whole / s.whole for r, s in zip(found, runs["spin"], strict=True)]
+        states, memory = found[0].states, found[0].memory
+        each = f"{memory / states:6.1f} B/state" if memory and states else ""
+        print(
+            f"  {name:8} {states:10} states  search {search:7.3f} s (x{median(ratio):.2f})"
+            f"  whole {whole:7.3f} s (x{median(of_whole):.2f})  {each}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", default=SIZES, metavar="SIZE")
+    parser.add_argument("--model", type=Path, default=HERE / "rmap_race.pml")
+    parser.add_argument("--policy", default="DELAYED")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    missing = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
+    if missing:
+        parser.error(f"not installed: {', '.join(missing)}")
+    for size in asked.sizes:
+        compare(asked.model, asked.policy, size, asked.rounds)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(f"largest process: {peak // 1024} MiB")
+
+
+if __name__ == "__main__":
+    main()
