@@ -12,7 +12,7 @@ from core.hookspecs import Facts
 class Alpha(ContextReset):
     """8 KiB pages; stores fault on write to set the dirty bit (FOW)."""
 
-    ceiling, page_insn, mm_insn = 1, "tbi", "flush_tlb_current"
+    ceiling, page_insn, mm_insn = 0, "tbi", "flush_tlb_current"
     FACTS = Facts(
         page_size=8192,
         ptes_per_table=1024,

@@ -1,18 +1,21 @@
-"""csky CK860: tlbi.vaas per pair of pages, tlbi.asids; sync.is by the issuer.
+"""csky CK860: sync.is, tlbi.vas per pair of pages or tlbi.asids, sync.i by the issuer.
 
 arch/csky/mm/tlb.c:flush_tlb_range().
 """
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.broadcast import Broadcast, Insns
 from core.hookspecs import Facts, hookimpl
 
 
 class Csky(Broadcast):
     """CK860, SMP."""
 
-    barrier, mm_insn, page_insn = "sync.is", "tlbi.asids", "tlbi.vas"
+    prologue, barrier, mm_insn, page_insn = "sync.is", "sync.i", "tlbi.asids", "tlbi.vas"
+
+    def of_range(self, pages: int, stride: int, freed_tables: bool) -> Insns:
+        return [(self.page_insn, -(-pages // 2))]
 
     @hookimpl
     def arch_facts(self) -> Facts:

@@ -12,7 +12,7 @@ from core.hookspecs import Facts
 class M68k(Local):
     """68040, which sets the modified bit as it walks."""
 
-    ceiling, page_insn, mm_insn = 1, "pflush_page", "pflushan"
+    ceiling, page_insn, mm_insn = 0, "pflush_page", "pflushan"
     FACTS = Facts(
         smp=False,
         pointer_size=4,

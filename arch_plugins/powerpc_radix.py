@@ -19,7 +19,7 @@ class PowerpcRadix(Broadcast):
     def arch_facts(self) -> Facts:
         return Facts(
             page_size=65536,
-            ptes_per_table=256,
+            ptes_per_table=32,
             upper_entries=512,
             rcu_table_free=True,
             merge_vmas=True,

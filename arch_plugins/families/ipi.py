@@ -21,6 +21,8 @@ class Ipi(Stated):
 
     ceiling: int | None = None
     page_insn, mm_insn = "flush_page", "flush_mm"
+    pages_per_insn = 1
+    """2 where a TLB entry is a pair of pages."""
 
     def request(self, start: int, end: int) -> FlushRequest:
         """What a range becomes."""
@@ -39,7 +41,9 @@ class Ipi(Stated):
 
     def insns(self, request: FlushRequest) -> tuple[str, int]:
         """What one CPU executes."""
-        return (self.mm_insn, 1) if request.end is None else (self.page_insn, request.end - request.start)
+        if request.end is None:
+            return self.mm_insn, 1
+        return self.page_insn, -(-request.end // self.pages_per_insn) - request.start // self.pages_per_insn
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from arch_plugins.alpha import Alpha
 from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61, range_insns
+from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips
 from arch_plugins.sh import Sh
@@ -130,6 +131,7 @@ def test_range_instructions_cover_the_range(pages: int, singles: int, ranges: in
         (Arm64, 511, {"DSB_ISHST": 1, "TLBI_VALE1IS": 511, "DSB_ISH": 1}),
         (Arm64, 512, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 2}),
         (Arm64Range, 512, {"DSB_ISHST": 1, "TLBI_RVALE1IS": 1, "DSB_ISH": 1}),
+        (Csky, 8, {"sync.is": 1, "tlbi.vas": 4, "sync.i": 1}),
         (Arm64RangeV61, 1 << 21, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 1}),
     ],
 )
