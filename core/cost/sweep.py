@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import gcd
 from pathlib import Path
@@ -55,12 +55,13 @@ def axis(text: str) -> Axis:
 
 def sweep(plugin: str, era: Era, axes: Sequence[Axis], workload: Workload | None = None) -> Iterator[Point]:
     """Every point of the grid, in order. Without `workload`: a shared mapping of `pages`, `dirty` % dirty."""
-    found = load_object(plugin)
+    base = set_up(plugin, load_object(plugin), plugin)
     for values in product(*(axis.values for axis in axes)):
         point: Point = dict(zip((axis.name for axis in axes), values, strict=True))
         facts = {name: value for name, value in point.items() if name in FACTS}
         load = workload or Workload("sweep", "", mapping(point.get("pages", 2048), point.get("dirty", 100)))
-        yield {**point, **account(set_up(plugin, found, plugin, facts), era, load)}
+        arch = replace(base, facts=replace(base.facts, **facts))
+        yield {**point, **account(arch, era, load)}
 
 
 def mapping(pages: int, dirty: int) -> Runs:
