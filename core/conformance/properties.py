@@ -21,6 +21,8 @@ SENTENCES = {
     "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
     "what the entry was.",
     "no-page-table": "An upper entry was made to point to a page that is no page table: the hardware walks it as one.",
+    "walk-of-freed-table": "The hardware went on from an upper entry that it had cached, into a page table that had "
+    "been given back to the allocator.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
     "folio_mkclean() and the memcg accounting in step with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",

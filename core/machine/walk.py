@@ -1,8 +1,14 @@
-"""A load whose translation goes through a page table that may be moved: the walker reads the pmd, then the entry."""
+"""A load whose translation goes through a page table that may be moved or freed: first the pmd, then the entry.
+
+Data types
+    Upper(table)    what a CPU remembers of an address if it is only the table that maps it: a paging-structure
+                    cache (Intel SDM 3A, 4.10.3). It stands in the address's TLB cell, and goes with any flush of it
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell, walk
@@ -30,3 +36,35 @@ def user_load_through(cpu: Cpu, addr: int, pmd: Cell, entries: Mapping[int, Cell
 
     reads = (entry_cell, pmd, *refs, *entries.values())
     return Op(f"load({addr})", reads, (entry_cell,), step, may_schedule="user")
+
+
+class Upper(NamedTuple):
+    """A cached upper entry."""
+
+    table: int
+
+    def __str__(self) -> str:
+        return f"table{self.table}"
+
+
+def cache_upper(cpu: Cpu, addr: int, pmd: Cell) -> Op:
+    """The walker reads the pmd and remembers the table; at any time, for any address. Returns whether there is one."""
+    cell = tlb_cell(cpu, addr)
+
+    def step(entry: object, table: int | None) -> list[Outcome]:
+        if entry is None and table is not None:
+            entry = Upper(table)
+        return [Outcome(entry is not None, (entry,))]
+
+    return Op(f"walk: the table of {addr}", (cell, pmd), (cell,), step)
+
+
+def walk_on(cpu: Cpu, addr: int, table: Cell) -> Op:
+    """The walker reads an entry in the table that it remembers; `table` says whether that still is one."""
+    cell = tlb_cell(cpu, addr)
+
+    def step(entry: object, there: bool) -> list[Outcome]:
+        freed = isinstance(entry, Upper) and not there
+        return [Outcome(None, (), "walk-of-freed-table" if freed else "")]
+
+    return Op(f"walk: the entry of {addr}", (cell, table), (), step)

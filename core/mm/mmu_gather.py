@@ -293,7 +293,7 @@ async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
 
 async def tlb_table_invalidate(tlb: MmuGather) -> None:
     """Hardware walkers must have forgotten the tables before they are freed."""
-    if tlb.mm.hook.tlb_needs_table_invalidate():
+    if tlb.mm.era.has("d86564a2f085") and tlb.mm.hook.tlb_needs_table_invalidate():
         await tlb_flush_mmu_tlbonly(tlb)
 
 

@@ -31,6 +31,8 @@ PINNED = {
     "B-23u": ("store-after-copy", 36),
     "B-25": ("use-after-free", 17),
     "B-26": ("stale-after-return", 24),
+    "B-27": ("walk-of-freed-table", 18),
+    "B-28": ("use-after-free", 12),
     "B-30": ("use-after-free", 17),
     "B-30v": ("use-after-free", 21),
     "B-31": ("use-after-free", 11),

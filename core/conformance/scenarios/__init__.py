@@ -5,6 +5,7 @@ from core.conformance.scenarios import (
     changed,
     collected,
     copied,
+    freed_table,
     gather,
     gathered,
     lost_dirty,
@@ -15,6 +16,7 @@ from core.conformance.scenarios import (
     pfn,
     promised,
     reclaim,
+    shared_table,
     stale,
     switched,
 )
@@ -35,6 +37,8 @@ MODULES = (
     pfn,
     promised,
     switched,
+    freed_table,
+    shared_table,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

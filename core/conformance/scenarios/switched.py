@@ -64,7 +64,7 @@ GEN, LOADED = Cell("tlb_gen"), Cell("loaded_mm", HERE)
 
 def put(cell: Cell, value: object) -> Op:
     """A plain store to a word of the architecture."""
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])  # type: ignore[list-item]
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
 
 
 def get(cell: Cell) -> Op:

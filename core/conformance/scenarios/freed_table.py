@@ -1,0 +1,86 @@
+"""A page table is given back while the hardware remembers where it was.
+
+B-27, d86564a2f085, where tables wait for lockless walkers (RCU_TABLE_FREE)
+
+CPU0 walker                  CPU1 munmap
+remember the table
+                             clear the pmd
+                             no memory for a batch of tables: free it at once,
+                             after an IPI that lockless walkers in software wait for, but not the hardware
+walk on in the freed table
+                             flush
+"""
+
+from __future__ import annotations
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World
+from core.explore.model import Model
+from core.machine.op import Cell
+from core.machine.walk import cache_upper, walk_on
+from core.mm.era import Era
+from core.mm.memory import upper_entry
+from core.mm.mm import Choices, Mm, Vma
+from core.mm.mmap import munmap
+from core.mm.swap import Table
+
+TABLE = Cell("table", Table("pte", 0))
+
+
+async def walker(mm: Mm) -> None:
+    """Two walks; what the first has remembered the second goes by."""
+    for _ in range(2):
+        if await cache_upper(mm.task.cpu, 0, upper_entry(0, 0)):
+            await walk_on(mm.task.cpu, 0, TABLE)
+
+
+def freed(arch: Arch, era: Era) -> Model:
+    """munmap of all that a page table maps, when memory for a batch may be short; the tables above are kept."""
+    world = World(
+        arch,
+        era,
+        {0: None},
+        choices=Choices(alloc_fails=True),
+        geometry={"rcu_table_free": True, "ptes_per_table": 1},
+        more={"tables": True},
+    )
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.task("walker", walker)
+    world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
+    window = [
+        sometimes(
+            "unhooked",
+            "the pmd is clear and the table is there",
+            (upper_entry(0, 0), TABLE),
+            lambda pmd, there: pmd is None and there,
+        ),
+        sometimes("freed", "the table is free", (TABLE,), lambda there: not there),
+    ]
+    return world.model("table-free", sometimes=window)
+
+
+SCENARIOS = [
+    Scenario(
+        "table-free",
+        "no page table is freed while the hardware remembers it, also without memory for a batch",
+        "d86564a2f085",
+        freed,
+        tier="optional",
+        requires=("smp", "gather", "hardware_walk"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-27",
+        "d86564a2f085",
+        "without memory for a batch a page table is freed at once, and the hardware still walks it",
+        SCENARIOS[0],
+        lacks=frozenset({"d86564a2f085"}),
+    ),
+]

@@ -1,0 +1,89 @@
+"""A page table of hugetlb pages is shared by two processes, and each flushes its own CPUs.
+
+B-28, a4a118f2eead, CVE-2021-4002
+
+CPU0 user of P1      CPU1 munmap in P1              CPU2 truncate by P2
+load: cached
+                     lock i_mmap
+                     drop the shared table
+                     unlock i_mmap; flush later
+                                                    lock i_mmap
+                                                    clear the entry, flush P2's CPUs
+                                                    free the page
+load through the
+stale entry: use after free
+                     flush
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World
+from core.explore.model import Model
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell
+from core.machine.walk import user_load_through
+from core.mm.era import Era
+from core.mm.hugetlb import hugetlb_vmtruncate, unmap_hugepage_range
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm
+
+ADDR, PAGE = 0, 0
+
+
+async def reader(mm: Mm) -> None:
+    """Load twice."""
+    for _ in range(2):
+        await user_load_through(mm.task.cpu, ADDR, upper_entry(0, ADDR), {ADDR: pte_cell(ADDR)}, [PAGE])
+
+
+def unshared(arch: Arch, era: Era) -> Model:
+    """munmap in one process, ftruncate in the other, once the first has let go of the table.
+
+    While both have it, truncation goes through the VMAs of both and flushes both; that is not what this is about.
+    """
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, geometry={"ptes_per_table": 1}, more={"tables": True})
+    world.memory[upper_entry(0, ADDR)] = ADDR
+    world.task("user", reader)
+    world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+
+    async def truncate(mm: Mm) -> None:
+        """P2's mm runs on this CPU only, if P1 has left the table; else both are flushed."""
+        await hugetlb_vmtruncate(mm, replace(mm, cpus=frozenset({mm.task.cpu})), ADDR, upper_entry(0, ADDR))
+
+    world.kthread("truncate", truncate)
+    window = sometimes(
+        "unshared-first",
+        "this process has left the table, and the page is not free",
+        (upper_entry(0, ADDR), ref_cell(PAGE)),
+        lambda table, ref: table is None and ref == 1,
+    )
+    return world.model("hugetlb-unshare", sometimes=[window])
+
+
+SCENARIOS = [
+    Scenario(
+        "hugetlb-unshare",
+        "a process that leaves a shared page table flushes before the others may free its pages",
+        "a4a118f2eead",
+        unshared,
+        tier="optional",
+        requires=("smp", "gather", "hardware_walk"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-28",
+        "a4a118f2eead",
+        "a shared page table is let go of before the flush, and its other user frees the page",
+        SCENARIOS[0],
+        lacks=frozenset({"a4a118f2eead"}),
+        cve="CVE-2021-4002",
+    ),
+]

@@ -1,0 +1,47 @@
+"""mm/hugetlb.c: a page table that two processes share, because it maps the same part of the same file in both."""
+
+from __future__ import annotations
+
+from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Pte, xchg_pte
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm
+from core.mm.mmu_gather import adjust_range, tlb_finish_mmu, tlb_flush_mmu_tlbonly, tlb_gather_mmu
+from core.mm.page import put_page
+from core.mm.rmap import rmap_lock, rmap_unlock
+
+
+async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
+    """unmap_single_vma() of one shared table: the entries stay, for the others; only the way to them goes.
+
+    a4a118f2eead flushes before i_mmap_rwsem is released: the table's other users do not know this mm's CPUs.
+    """
+    tlb = await tlb_gather_mmu(mm)
+    await rmap_lock(mm)  # i_mmap_lock_write()
+    await huge_pmd_unshare(upper_entry(0, addr))
+    adjust_range(tlb, addr, 1)
+    tlb.cleared_ptes = True
+    if mm.era.has("a4a118f2eead"):
+        await tlb_flush_mmu_tlbonly(tlb)
+    await rmap_unlock(mm)
+    await tlb_finish_mmu(tlb)
+
+
+def huge_pmd_unshare(pud: Cell) -> Op:
+    """pud_clear(), with the reference to the table that went with it."""
+    return Op("huge_pmd_unshare", (), (pud,), lambda: [Outcome(None, (None,))])
+
+
+async def hugetlb_vmtruncate(other: Mm, own: Mm, addr: int, pud: Cell) -> None:
+    """hugetlb_vmtruncate_list(): the file is truncated by a process `own` that shares the table with `other`.
+
+    It goes through the VMAs of the file. The mm of one that still has the table (`pud` is set) is flushed too.
+    """
+    await rmap_lock(own)  # i_mmap_lock_write()
+    pte = await xchg_pte(addr, 1)
+    await own.hook.flush_tlb_page(mm=own, addr=addr)
+    if await Op("huge_pte_offset", (pud,), (), lambda table: [Outcome(table is not None)]):
+        await other.hook.flush_tlb_page(mm=other, addr=addr)
+    await rmap_unlock(own)
+    if isinstance(pte, Pte):
+        await put_page(pte.frame)
