@@ -64,9 +64,9 @@ def planned(one: Model, names: frozenset[str], searcher: str, stop: bool = True,
 @pytest.mark.parametrize("names", SETS, ids=lambda names: "+".join(sorted(names)) or "none")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_ladder_keeps_its_verdict_and_loses_states(policy: str, names: frozenset[str], searcher: str) -> None:
-    size = Size(2, 1, 2, 1)
+    size = Size(2, 1, 1, 1)
     whole = check(ladder(policy, size), searcher="reference", reductions=(), stop_at_violation=False)
-    plan, found = planned(ladder(policy, size), names, searcher, stop=False, first=500)
+    plan, found = planned(ladder(policy, size), names, searcher, stop=False, first=300)
     assert found.violated == whole.violated
     assert found.states <= whole.states
     if plans.FUSE_LEFT_MOVERS in plan.used:
@@ -88,7 +88,7 @@ def test_both_searchers_reduce_alike() -> None:
     pytest.importorskip("numba")
     for policy in POLICIES:
         one, two = (
-            planned(ladder(policy, Size(2, 1, 2, 1)), ALL, searcher, stop=False, first=500)[1]
+            planned(ladder(policy, Size(2, 1, 1, 1)), ALL, searcher, stop=False, first=300)[1]
             for searcher in ("reference", "fast")
         )
         assert (one.states, one.transitions, one.depth) == (two.states, two.transitions, two.depth)
