@@ -66,3 +66,22 @@ def pmdp_huge_get_and_clear(mm: Mm, addr: int) -> Op:
     cell = Cell("pmd", addr // mm.span[0])
     event = ("clear_pmd", addr, mm.span[0])
     return Op(f"pmdp_huge_get_and_clear({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (None,))], event=event)
+
+
+async def change_huge_pmd(mm: Mm, addr: int) -> None:
+    """mprotect(PROT_READ) of a huge entry, under mmap_lock and the lock of the pmd.
+
+    Before ced108037c2a the entry was empty for a moment, which those who look without the lock take for an answer;
+    pmdp_invalidate() leaves one that is not present and not empty.
+    """
+    cell = Cell("pmd", addr // mm.span[0])
+    await pmd_lock(mm, addr)
+    if mm.era.has("ced108037c2a"):
+        pmd: Any = await Op(f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (pmd,))])
+    else:
+        pmd = await pmdp_huge_get_and_clear(mm, addr)
+    if pmd is not None:
+        entry = pmd._replace(write=False)
+        await Op(f"set_pmd_at({addr})", (), (cell,), lambda: [Outcome(None, (entry,))])
+    await pmd_unlock(mm, addr)
+    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False)

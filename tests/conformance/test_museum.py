@@ -29,6 +29,7 @@ PINNED = {
     "B-20": ("store-after-copy", 33),
     "B-23": ("store-after-copy", 29),
     "B-23u": ("store-after-copy", 36),
+    "B-24": ("unmapped-at-end", 18),
     "B-25": ("use-after-free", 17),
     "B-26": ("stale-after-return", 24),
     "B-27": ("walk-of-freed-table", 18),

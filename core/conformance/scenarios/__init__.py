@@ -8,6 +8,7 @@ from core.conformance.scenarios import (
     freed_table,
     gather,
     gathered,
+    huge,
     lost_dirty,
     moved,
     moved_table,
@@ -39,6 +40,7 @@ MODULES = (
     switched,
     freed_table,
     shared_table,
+    huge,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
