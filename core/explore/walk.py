@@ -39,7 +39,7 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000) -> V
     unreached = [prop.name for prop in model.sometimes]
     bound = f"{walks} random walks of up to {depth} steps, seed {seed}"
     for _ in range(walks):
-        walked = _Walk(tables, rng, depth)
+        walked = _Walk(tables, rng, depth, longest or depth)
         broken = walked.run(unreached)
         taken, longest = taken + len(walked.path), max(longest, len(walked.path))
         if broken is not None:
@@ -68,13 +68,13 @@ def wander(tables: Tables, seed: int, count: int) -> None:
 
 
 class _Walk:
-    """One walk."""
+    """One walk.  `expected` is how long it may become: the changes of priority are spread over that."""
 
-    def __init__(self, tables: Tables, rng: random.Random, depth: int) -> None:
+    def __init__(self, tables: Tables, rng: random.Random, depth: int, expected: int) -> None:
         self.tables, self.rng, self.depth = tables, rng, depth
         self.order = list(range(len(tables.rows) + len(tables.daemons)))
         rng.shuffle(self.order)
-        self.changes = {rng.randrange(depth) for _ in range(rng.randrange(CHANGES + 1))}
+        self.changes = {rng.randrange(expected) for _ in range(rng.randrange(CHANGES + 1))}
         self.path: list[Choice] = []
         self.place = Place(tables)
 
