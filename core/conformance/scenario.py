@@ -18,6 +18,10 @@ A new required scenario comes only with a minor release of the suite."""
 CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "gather": ("gathers pages (not MMU_GATHER_NO_GATHER)", lambda arch: arch.facts.gather),
     "smp": ("has more than one CPU", lambda arch: arch.facts.smp),
+    "mask_ipi": (
+        "flushes a page by interrupting the CPUs of mm_cpumask",
+        lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",
+    ),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",
         lambda arch: bool(arch.hook.tlb_needs_table_invalidate()),

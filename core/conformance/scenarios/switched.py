@@ -191,7 +191,9 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
 
 
 def _scenario(name: str, title: str, origin: str, switching: Program, flushing: Program) -> Scenario:
-    return Scenario(name, title, origin, model(name, switching, flushing), tier="optional", requires=("smp",))
+    return Scenario(
+        name, title, origin, model(name, switching, flushing), tier="optional", requires=("smp", "mask_ipi")
+    )
 
 
 SCENARIOS = [
