@@ -18,7 +18,7 @@ from core.explore.plan import Plan
 from core.explore.reference import Search
 from core.explore.symmetry import NotSymmetric
 from core.explore.tables import Tables
-from core.explore.trace import choices, steps
+from core.explore.trace import steps
 from core.explore.walk import wander
 
 SEED = 20221109
@@ -65,7 +65,7 @@ def check(
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
     job = _Job(model, limits, searcher, plans.wanted(reductions), stop_at_violation)
     found = job.run()
-    trace = steps(job.tables, choices(found.find_path()))
+    trace = steps(job.tables, found.find_path())
     for automaton in job.tables.automata:
         automaton.check(SEED)
     return Verdict(

@@ -16,12 +16,13 @@ from functools import partial
 from typing import Any
 
 from core.explore import kernel
-from core.explore.found import Found, first_violation
-from core.explore.fuse import LONGEST
+from core.explore.found import Choice, Found, first_violation
 from core.explore.layout import TAKEN, Layout, LayoutFull, lay_out, width
 from core.explore.model import Limits, Property
 from core.explore.numeric import numpy
 from core.explore.packed import Packed
+from core.explore.path import concrete
+from core.explore.place import Place
 from core.explore.plan import Plan, PlanBroken, held, representative
 from core.explore.plan import none as no_plan
 from core.explore.tables import Move, Tables
@@ -310,16 +311,6 @@ class FastSearch:
                 found += [(agent, m) for m in (self._moves(agent, locals_, values) if moves is None else moves)]
         return found
 
-    def _after(self, words: Sequence[int], agent: int, move: Move) -> list[int]:
-        new = list(words)
-        layout = self.packed.layout
-        changes = [(layout.cells[c], v) for c, v in move.writes]
-        if agent < self.packed.running:
-            changes.append((layout.threads[agent], representative(self.plan.same[agent], move.after)))
-        for field, value in changes:
-            new[field.word] = (new[field.word] & ~(field.mask << field.shift)) | (value << field.shift)
-        return new
-
     # What is said about a state.
 
     def _look(self, state: int) -> bool:
@@ -355,47 +346,37 @@ class FastSearch:
             self.control[kernel.QUIET] = 0 if self.stop else 1
         return self.stop
 
-    def _path(self, state: int, violated: str) -> list[tuple[int, Move]]:
+    def _path(self, state: int, violated: str) -> list[Choice]:
         """The way to a state, and the step from there that violates `violated` ('' for none)."""
         level = max(n for n, first in enumerate(self.levels) if first <= state)
         way = []
         while level:
-            way.append(self._words(state))
+            way.append(tuple(self._words(state)))
             level -= 1
             state = kernel.predecessor(
                 self.packed.words, self.levels[level], self.levels[level + 1], state, self.states, self.machine,
                 self.exchange, self.work,
             )  # fmt: skip
-        path: list[tuple[int, Move]] = []
-        words = self._words(0)
-        for target in reversed(way):
-            steps, words = self._steps_to(words, target)
-            path += steps
-        if violated:
-            path.append(next(s for s in self._successors(words) if s[1].violated == violated))
-        return path
+        return concrete(self.tables, way[::-1], self._key, any(self.plan.hurry), violated)
 
-    def _steps_to(self, words: Sequence[int], target: Sequence[int]) -> tuple[list[tuple[int, Move]], list[int]]:
-        """The first step, with what its thread hurries to do behind it, to a state for which `target` stands."""
-        for agent, move in self._successors(words):
-            after, steps = self._after(words, agent, move), [(agent, move)]
-            while self._canonical(after) != target and any(self.plan.hurry) and len(steps) <= LONGEST:
-                own = [more for a, more in self._successors(after) if a == agent]
-                if agent >= self.packed.running or len(own) != 1:
-                    break
-                after = self._after(after, agent, own[0])
-                steps.append((agent, own[0]))
-            if self._canonical(after) == target:
-                return steps, after
-        raise AssertionError("a state on the way has no successor on the way")
-
-    def _canonical(self, words: Sequence[int]) -> list[int]:
-        """What is explored in place of a state."""
+    def _key(self, place: Place) -> tuple[int, ...] | None:
+        """The words of the state that is explored in place of this one; None if it does not fit them."""
+        packed, same = self.packed, self.plan.same
+        words = [TAKEN, *[0] * (packed.layout.words - 1)]
+        locals_ = [representative(same[thread], local) for thread, local in enumerate(place.locals)]
+        known = len(packed.layout.cells)
+        fields = zip((*packed.layout.threads, *packed.layout.cells), (*locals_, *place.cells[:known]), strict=False)
+        if any(place.cells[known:]):
+            return None
+        for field, number in fields:
+            if number > field.mask:
+                return None
+            words[field.word] |= number << field.shift
         if self.plan.symmetry is None:
-            return list(words)
+            return tuple(words)
         array = np.array(words, np.int64)
-        kernel.canonical(self.packed.words, self.exchange, self.work, array, 0)
-        return [int(word) for word in array]
+        kernel.canonical(packed.words, self.exchange, self.work, array, 0)
+        return tuple(int(word) for word in array)
 
     def _limited(self) -> bool:
         if self.limits.max_states is not None and self.control[kernel.COUNT] >= self.limits.max_states:

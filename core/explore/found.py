@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.explore.model import Model
-from core.explore.tables import Move
+
+
+class Choice(NamedTuple):
+    """Threads are numbered first, then daemons; `outcome` counts the outcomes of the operation."""
+
+    agent: int
+    outcome: int
 
 
 @dataclass(slots=True)
 class Found:
-    """`find_path()` is the way to the violation: (number of the thread or daemon, move), from the start."""
+    """`find_path()` is the way to the violation, from the start."""
 
     violated: str = ""
     sentence: str = ""
-    find_path: Callable[[], list[tuple[int, Move]]] = list
+    find_path: Callable[[], list[Choice]] = list
     states: int = 0
     transitions: int = 0
     depth: int = 0

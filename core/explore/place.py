@@ -9,15 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from core.explore.found import SENTENCES
+from core.explore.found import SENTENCES, Choice
 from core.explore.tables import Move, Tables
 
-
-class Choice(NamedTuple):
-    """Threads are numbered first, then daemons; `outcome` counts the outcomes of the operation."""
-
-    agent: int
-    outcome: int
+__all__ = ["Broken", "Choice", "Place", "step_broken"]
 
 
 class Broken(NamedTuple):
@@ -34,6 +29,12 @@ class Place:
         self.tables = tables
         self.locals = [0] * len(tables.automata)
         self.cells = [0] * len(tables.cells)
+
+    def copy(self) -> Place:
+        """Another walk from here."""
+        other = Place(self.tables)
+        other.locals, other.cells = list(self.locals), list(self.cells)
+        return other
 
     def moves(self, agent: int) -> tuple[Move, ...]:
         """What an agent can do now."""

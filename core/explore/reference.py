@@ -12,9 +12,11 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from core.explore.found import Found, first_violation
+from core.explore.found import Choice, Found, first_violation
 from core.explore.fuse import LONGEST
 from core.explore.model import Limits, Model, Property
+from core.explore.path import concrete
+from core.explore.place import Place
 from core.explore.plan import Plan, representative
 from core.explore.plan import none as no_plan
 from core.explore.symmetry import Image
@@ -225,40 +227,23 @@ class Search:
             self.found.find_path = partial(self._path, at, last[1].violated if last else "")
         return self.stop
 
-    def _path(self, at: int, violated: str) -> list[tuple[int, Move]]:
+    def _path(self, at: int, violated: str) -> list[Choice]:
         """The way to state number `at`, and the step from there that violates `violated` ('' for none)."""
         numbers = []
         while (parent := self.parents[at]) is not None:
             numbers.append(at)
             at = parent[0]
-        state, path = b"", []
-        for number in reversed(numbers):
-            steps, state = self._steps_to(state, self.states[number])
-            path += steps
-        if violated:
-            path.append(next(step for step in self._steps(state) if step[1].violated == violated))
-        return path
+        way = [self.states[number] for number in reversed(numbers)]
+        return concrete(self.tables, way, self._key, self.hurries, violated)
 
-    def _steps(self, state: bytes) -> list[tuple[int, Move]]:
-        """Every step that any agent can take in `state`, whoever may hurry."""
-        hurries, self.hurries = self.hurries, False
-        steps = [(agent, move) for agent, moves in self._enabled(state) for move in moves]
-        self.hurries = hurries
-        return steps
-
-    def _steps_to(self, state: bytes, target: bytes) -> tuple[list[tuple[int, Move]], bytes]:
-        """The first step, with what its thread hurries to do behind it, to a state for which `target` stands."""
-        for agent, move in self._steps(state):
-            after, steps = self.apply(state, agent, move), [(agent, move)]
-            while self.canonical(after) != target and self.hurries and len(steps) <= LONGEST:
-                own = [more for a, more in self._steps(after) if a == agent]
-                if agent >= self.threads or len(own) != 1:
-                    break
-                after = self.apply(after, agent, own[0])
-                steps.append((agent, own[0]))
-            if self.canonical(after) == target:
-                return steps, after
-        raise AssertionError("a state on the way has no successor on the way")
+    def _key(self, place: Place) -> bytes | None:
+        """The state that is explored in place of this one; None if no image of it is known."""
+        locals_ = [representative(same, local) for same, local in zip(self.plan.same, place.locals, strict=True)]
+        state = b"".join(local.to_bytes(2, "little") for local in locals_) + bytes(place.cells)
+        try:
+            return self.canonical(state.rstrip(b"\0"))
+        except (KeyError, IndexError):
+            return None
 
     def _limited(self, level_end: int, at: int) -> bool:
         limits, states = self.limits, len(self.states)

@@ -6,16 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from core.explore.model import Step
 from core.explore.place import Choice, Place
-from core.explore.tables import Move, Tables
-
-
-def choices(path: Sequence[tuple[int, Move]]) -> list[Choice]:
-    """What a search chose.
-
-    Of its moves only the agent and the number of the outcome count: where the search took one local state for another
-    that is the same, a walk stays with the program's own.
-    """
-    return [Choice(agent, move.outcome) for agent, move in path]
+from core.explore.tables import Tables
 
 
 def steps(tables: Tables, path: Sequence[Choice]) -> tuple[Step, ...]:

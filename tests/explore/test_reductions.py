@@ -19,7 +19,7 @@ from core.explore.plan import ALL, Plan
 from core.explore.reference import Search
 from core.explore.symmetry import Symmetry
 from core.explore.tables import Tables
-from core.explore.trace import choices, steps
+from core.explore.trace import steps
 from core.machine.op import Cell, Cpu, Op, Outcome
 from tests.explore.programs import LOCK_A, X, Y, a_then_b, add, b_then_a, final, model, read, take, write
 from tests.explore.test_fast import ACTIONS, CELLS, program
@@ -56,7 +56,7 @@ def planned(one: Model, names: frozenset[str], searcher: str, stop: bool = True,
             names -= {plans.SYMMETRY}
             continue
         if not found.exhaustive or plans.held(tables, plan):
-            steps(tables, choices(found.find_path()))  # the way can be walked
+            steps(tables, found.find_path())  # the way can be walked
             return plan, found
 
 
