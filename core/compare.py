@@ -98,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
     run.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what goes to stdout")
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
+    run.add_argument("--all", action="store_true", help="scenarios of the tier long too")
     run.add_argument("--no-costs", action="store_true", help="judge only, count no workloads")
     run.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
@@ -210,7 +211,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     from reports import document, files, junit, tables
 
     rows = rows_of(arguments)
-    scenarios = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
+    scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
     limits = _limits_of(arguments)
     cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
     counting = [] if arguments.no_costs else [jobs.Counting(row) for row in rows]
@@ -231,6 +232,14 @@ def run_command(arguments: argparse.Namespace) -> int:
     files.write_atomically(arguments.output / "report.md", texts["markdown"])
     files.write_atomically(arguments.output / "report.xml", junit.junit(report))
     return 0 if all(map(as_declared, results)) else 1
+
+
+def _default_scenarios(everything: bool) -> list[str]:
+    """All but those that take long; what is left out is said."""
+    left_out = [] if everything else [s.id for s in SCENARIOS.values() if s.tier == "long"]
+    if left_out:
+        print(f"left out, because they take long (--all runs them): {', '.join(left_out)}", file=sys.stderr)
+    return [name for name in SCENARIOS if name not in left_out]
 
 
 def _answers(everything: list[Job], arguments: argparse.Namespace) -> list[Any]:

@@ -36,6 +36,10 @@ CELL_MEMORY = 8 << 30
 """Bytes of address space that one cell may use."""
 
 
+BATCH = 8
+"""Jobs that share a child as long as nothing happens to it."""
+
+
 class Job(Protocol):
     """What can be run apart: `run` does it, `failed` is the answer if it cannot."""
 
@@ -123,19 +127,42 @@ def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY)
         receiver.close()
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Several jobs in one child, to save on children; answers all their answers, or None if the child is lost."""
+
+    jobs: tuple[Job, ...]
+
+    def run(self) -> list[Any]:
+        """One after another."""
+        return [_answer(job) for job in self.jobs]
+
+    def failed(self, reason: str) -> None:
+        """Nobody knows which job it was."""
+
+
+def isolated_batch(jobs: tuple[Job, ...], timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
+    """The answers of `jobs` from one child; where that is lost, from a child for each."""
+    answers: list[Any] | None = isolated(Batch(jobs), timeout, memory)
+    return [isolated(job, timeout, memory) for job in jobs] if answers is None else answers
+
+
 def run(
     jobs: Sequence[Job], pool: Executor, done: Callable[[int], None] = lambda n: None, timeout: float = CELL_TIMEOUT
 ) -> Iterator[Any]:
     """The answers of `jobs`, in their order. `done` is told how many are finished."""
-    futures = [pool.submit(isolated, job, timeout) for job in jobs]
+    batches = [tuple(jobs[i : i + BATCH]) for i in range(0, len(jobs), BATCH)]
+    futures = [pool.submit(isolated_batch, batch, timeout) for batch in batches]
+    finished = 0
     try:
-        for number, (job, future) in enumerate(zip(jobs, futures, strict=True), 1):
+        for batch, future in zip(batches, futures, strict=True):
             try:
-                answer = future.result()
+                answers = future.result()
             except Exception as error:
-                answer = job.failed(f"its worker failed: {error!r}")
-            yield answer
-            done(number)
+                answers = [job.failed(f"its worker failed: {error!r}") for job in batch]
+            finished += len(batch)
+            yield from answers
+            done(finished)
     finally:
         for future in futures:
             future.cancel()
@@ -186,21 +213,25 @@ def _as_command(job: Job, timeout: float, memory: int) -> Any:
     return pickle.loads(done.stdout)
 
 
-def _answer(job: Job, memory: int) -> Any:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+def _answer(job: Job) -> Any:
     try:
         return job.run()
     except MemoryError:
-        return job.failed(f"ran out of memory ({memory} bytes)")
+        return job.failed("ran out of memory")
     except BaseException as error:
         return job.failed(f"raised {type(error).__name__}: {error}")
 
 
+def _limited(job: Job, memory: int) -> Any:
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    return _answer(job)
+
+
 def _in_child(sender: Connection, job: Job, memory: int) -> None:
-    sender.send(_answer(job, memory))
+    sender.send(_limited(job, memory))
     sender.close()
 
 
 if __name__ == "__main__":
-    answer = _answer(pickle.load(sys.stdin.buffer), int(sys.argv[1]))
+    answer = _limited(pickle.load(sys.stdin.buffer), int(sys.argv[1]))
     sys.stdout.buffer.write(pickle.dumps(answer))

@@ -9,9 +9,16 @@ from tabulate import tabulate
 
 from core.conformance.museum import Showing
 
+MAX_COLUMNS = 12
+"""Scenarios that get a column each."""
+
+SIGNS = {"pass": ".", "bounded": "b", "fail": "F", "xfail": "x", "xpass": "X", "unsupported": "-", "error": "E"}
+"""A verdict as one sign."""
+
 LEGEND = (
     "pass: no violation in any reachable state. fail(n): a violation, shortest trace of n steps. "
-    "xfail(n): the same, as declared in arches.toml. n/a: the architecture lacks what the scenario needs."
+    "xfail(n): the same, as declared in arches.toml. n/a: the architecture lacks what the scenario needs. "
+    "As signs: . pass, b bounded, F fail, x xfail, X xpass, - n/a, E error."
 )
 
 COST_LEGEND = (
@@ -23,18 +30,43 @@ COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "
 
 
 def verdicts(report: Mapping[str, Any], style: str) -> str:
-    """One row per architecture: a verdict per scenario, states explored, and whether all of it is exhaustive."""
+    """One row per architecture: a verdict per scenario, states explored, and whether all of it is exhaustive.
+
+    Where there are too many scenarios for a column each, a verdict is one sign, and the scenarios are numbered below.
+    """
     scenarios = list(dict.fromkeys(result["scenario"] for result in report["results"]))
+    wide = len(scenarios) <= MAX_COLUMNS
     rows = []
     for arch in report["architectures"]:
         own = {r["scenario"]: r for r in report["results"] if r["architecture"] == arch["name"]}
         ran = [r for r in own.values() if r["verdict"] not in ("unsupported", "error")]
         proved = all(r["exhaustive"] or r["violated"] for r in ran) and bool(ran)
-        cells = [_cell(own[s]) if s in own else "" for s in scenarios]
-        states = sum(r["states"] for r in ran)
-        rows.append([arch["name"], *cells, states, "yes" if proved else "no"])
-    headers = ["architecture", *[_heading(s) for s in scenarios], "states", "exhaustive"]
-    return tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=_align(len(headers), 2))
+        cells = [_cell(own[s]) for s in scenarios] if wide else _signs(own, scenarios)
+        rows.append([arch["name"], *cells, sum(r["states"] for r in ran), "yes" if proved else "no"])
+    columns = [_heading(s) for s in scenarios] if wide else [_ruler(len(scenarios)), "not passed (trace)"]
+    headers = ["architecture", *columns, "states", "exhaustive"]
+    table = tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=_align(len(headers), 2))
+    return table if wide else f"{table}\n\n{_numbered(scenarios)}"
+
+
+def _signs(own: Mapping[str, Mapping[str, Any]], scenarios: Sequence[str]) -> list[str]:
+    """All verdicts as one string of signs, and the scenarios that did not pass by number, with their traces."""
+    signs = "".join(SIGNS[own[s]["verdict"]] for s in scenarios)
+    groups = " ".join(signs[i : i + 10] for i in range(0, len(signs), 10))
+    bad = [(n, own[s]) for n, s in enumerate(scenarios, 1) if own[s]["verdict"] not in ("pass", "unsupported")]
+    return [groups, ", ".join(f"{n}({len(r['trace'] or ())})" for n, r in bad)]
+
+
+def _ruler(count: int) -> str:
+    """1, 11, 21, ... above the groups of ten."""
+    return " ".join(str(first).ljust(10) for first in range(1, count + 1, 10)).rstrip()
+
+
+def _numbered(scenarios: Sequence[str]) -> str:
+    names = [f"{n} {s}" for n, s in enumerate(scenarios, 1)]
+    width = max(map(len, names)) + 2
+    lines = ["".join(name.ljust(width) for name in names[i : i + 4]).rstrip() for i in range(0, len(names), 4)]
+    return "\n".join(lines)
 
 
 def costs(report: Mapping[str, Any], style: str) -> str:

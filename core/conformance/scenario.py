@@ -11,8 +11,9 @@ from core.mm.era import Era
 
 Build = Callable[[Arch, Era], Model]
 
-TIERS = ("smoke", "required", "optional")
+TIERS = ("smoke", "required", "optional", "long")
 """smoke: is the plugin wired? required: every architecture must pass. optional: gated by a capability.
+long: required as well, but it takes longer than a few tenths of a second: `compare` runs it with --all or by name.
 A new required scenario comes only with a minor release of the suite."""
 
 CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {

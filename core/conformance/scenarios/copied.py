@@ -143,6 +143,7 @@ SCENARIOS = [
         "no page is copied on write while a CPU can still write to it: userfaultfd",
         "6ce64428d62a",
         uffd,
+        tier="long",
         requires=("smp",),
     ),
     Scenario(
@@ -150,6 +151,7 @@ SCENARIOS = [
         "no page is merged while a CPU can still write to it",
         "b3a81d0841a9",
         ksm,
+        tier="long",
         requires=("smp",),
     ),
 ]
