@@ -101,7 +101,7 @@ class _Job:
             return found
         del first
         if self.names:
-            wander(self.tables, SEED, WANDER)
+            wander(self.tables, SEED, min(WANDER, 2 * found.states))
         found = self._reduced()
         if found.violated and any(self.plan.hurry):
             return self._shortest(found)

@@ -1,7 +1,11 @@
 """Breadth-first search in plain Python: every interleaving, shortest counterexample first.
 
-The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order
-of the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
+The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order of
+the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
+
+A state is one integer: 16 bits for each thread, 8 for each cell in the order in which cells were first touched.  What a
+thread does next depends on a few of the bits: they are masked out, and looked up among the answers that are known.  A
+cell that is first touched late is zero in all states before, so nothing has to be done about it.
 
 With a plan (`core.explore.plan`) local states that are the same are one, and a thread that may hurry goes alone; what
 it does after a step of its own without a choice is part of that step.
@@ -10,23 +14,55 @@ it does after a step of its own without a choice is part of that step.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from core.explore.found import Choice, Found, first_violation
-from core.explore.fuse import LONGEST
+from core.explore.fuse import LONGEST, Urgent
 from core.explore.model import Limits, Model, Property
 from core.explore.path import concrete
 from core.explore.place import Place
 from core.explore.plan import Plan, representative
 from core.explore.plan import none as no_plan
 from core.explore.symmetry import Image
-from core.explore.tables import Move, Tables
+from core.explore.tables import Move, Row, Tables
 
 CHECK_EVERY = 1 << 10
 """States between two looks at the clock."""
 
-BYTES_PER_STATE = 200
-"""What a state costs here, measured: its bytes object, the dictionary entry, the list entries."""
+BYTES_PER_STATE = 250
+"""What a state costs here, measured: its integer, the dictionary entry, the list entries."""
+
+LOCAL_BITS, CELL_BITS = 16, 8
+
+
+class Change(NamedTuple):
+    """A move on a state: (state | mask) ^ flip."""
+
+    mask: int
+    flip: int
+    move: Move
+
+
+@dataclass(slots=True)
+class Pending:
+    """What an agent does next: the row, the bits of a state that it reads, and what is known of it by these bits."""
+
+    row: Row
+    local: int
+    reads: int
+    urgent: Urgent | None
+    changes: dict[int, tuple[Change, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Watched:
+    """A property, the bits of a state that it reads, and its answers by these bits."""
+
+    prop: Property
+    reads: int
+    answers: dict[int, bool] = field(default_factory=dict)
 
 
 class Search:
@@ -44,13 +80,20 @@ class Search:
         self.budget, self.gave_up = budget, False
         self.plan = no_plan(tables) if plan is None else plan
         self.hurries = any(self.plan.hurry)
+        self.plain = not self.hurries and self.plan.symmetry is None
         self.model: Model = tables.model
         self.threads = len(tables.automata)
+        self.first = LOCAL_BITS * self.threads
         self.found = Found()
-        self.states: list[bytes] = []
-        self.index: dict[bytes, int] = {}
-        self.parents: list[tuple[int, int, Move] | None] = []
-        self.sometimes = list(self.model.sometimes)
+        self.states: list[int] = []
+        self.index: dict[int, int] = {}
+        self.parents: list[int] = []
+        self.always = [self._watch(prop) for prop in self.model.always]
+        self.finally_ = [self._watch(prop) for prop in self.model.finally_]
+        self.sometimes = [self._watch(prop) for prop in self.model.sometimes]
+        self.pending: list[dict[int, Pending | None]] = [{} for _ in range(self.threads)]
+        self.local_bits = [((1 << LOCAL_BITS) - 1) << LOCAL_BITS * t for t in range(self.threads)]
+        self.daemons = [Pending(row, 0, self._bits(row.reads), None) for row in tables.daemons]
         self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
 
     def run(self) -> Found:
@@ -66,7 +109,7 @@ class Search:
         return self.found
 
     def _run(self) -> None:
-        if self._visit(b"", None):
+        if self._visit(0, -1):
             return
         at = 0
         while at < len(self.states):
@@ -75,177 +118,212 @@ class Search:
                 if self._expand(at):
                     return
                 at += 1
-                if at % CHECK_EVERY == 0 and self._limited(end, at):
+                if at % CHECK_EVERY == 0 and self._limited(at):
                     return
             self.found.depth += 1
-            if self._limited(end, at):
+            if self._limited(at):
                 return
         self.found.depth -= 1
 
     def _expand(self, at: int) -> bool:
         """Visit all successors of state number `at`. True if the search is over."""
-        state = self.states[at]
+        state, index, plain = self.states[at], self.index, self.plain
         moved = False
-        for agent, moves in self._enabled(state):
-            for move in moves:
+        for agent, changes in self._enabled(state):
+            for mask, flip, move in changes:
                 self.found.transitions += 1
-                successor = self.successor(state, agent, move)
+                successor = (state | mask) ^ flip
+                if not plain:
+                    successor = self._reduced(successor, agent)
                 moved |= successor != state
-                if move.violated and self._violation(move.violated, at, (agent, move)):
+                if move.violated and self._violation(move.violated, at, step=True):
                     return True
-                if successor not in self.index and self._visit(successor, (at, agent, move)):
+                if successor not in index and self._visit(successor, at):
                     return True
-        return not moved and not self._all_ended(state) and self._violation("deadlock", at, None)
+        return not moved and not self._all_ended(state) and self._violation("deadlock", at)
 
-    def _enabled(self, state: bytes) -> list[tuple[int, tuple[Move, ...]]]:
-        tables, size, first = self.tables, len(state), self.tables.first_cell
+    def _enabled(self, state: int) -> list[tuple[int, tuple[Change, ...]]]:
+        """What each agent that can go can do; only a thread that may hurry, if there is one."""
         enabled = []
         for thread in range(self.threads):
-            at = 2 * thread
-            local = (state[at] if at < size else 0) | (state[at + 1] << 8 if at + 1 < size else 0)
-            row = tables.rows[thread][local]
-            if row is None:
+            pending = self._pending(state, thread)
+            if pending is None:
                 continue
-            values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
-            moves = row.moves.get(values)
-            if moves is None:
-                moves = self._learned(tables.moves(thread, local, row, values))
-            if moves:
-                if self.hurries and self._may_hurry(state, thread, local):
-                    return [(thread, moves)]
-                enabled.append((thread, moves))
-        for number, row in enumerate(tables.daemons):
-            values = tuple([state[first + c] if first + c < size else 0 for c in row.reads])
-            moves = row.moves.get(values)
-            if moves is None:
-                moves = self._learned(tables.daemon_moves(self.model.daemons[number], row, values))
-            if moves:
-                enabled.append((self.threads + number, moves))
+            changes = pending.changes.get(state & pending.reads)
+            if changes is None:
+                changes = self._ask(state, thread, pending)
+            if changes:
+                if pending.urgent is not None and self._may_hurry(state, pending.urgent):
+                    return [(thread, changes)]
+                enabled.append((thread, changes))
+        for number, pending in enumerate(self.daemons, self.threads):
+            changes = pending.changes.get(state & pending.reads)
+            if changes is None:
+                changes = self._ask(state, number, pending)
+            if changes:
+                enabled.append((number, changes))
         return enabled
 
-    def _learned(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
-        """What has just been learned is checked for symmetry."""
-        if self.plan.symmetry is not None:
-            self.plan.symmetry.close()
-        return moves
+    def _pending(self, state: int, thread: int) -> Pending | None:
+        """What the thread waits for; None if it has ended."""
+        known, bits = self.pending[thread], state & self.local_bits[thread]
+        try:
+            return known[bits]
+        except KeyError:
+            local = bits >> LOCAL_BITS * thread
+            row = self.tables.rows[thread][local]
+            urgent = self.plan.hurry[thread].get(local)
+            found = known[bits] = None if row is None else Pending(row, local, self._bits(row.reads), urgent)
+            return found
 
-    def _may_hurry(self, state: bytes, thread: int, local: int) -> bool:
-        urgent = self.plan.hurry[thread].get(local)
-        return urgent is not None and urgent.allows([self.local(state, t) for t in range(self.threads)])
+    def _ask(self, state: int, agent: int, pending: Pending) -> tuple[Change, ...]:
+        """Ask the tables what the agent can do; what has been learned then is checked for symmetry."""
+        row, values = pending.row, self.values(state, pending.row.reads)
+        moves = row.moves.get(values)
+        if moves is None:
+            if agent < self.threads:
+                moves = self.tables.moves(agent, pending.local, row, values)
+            else:
+                moves = self.tables.daemon_moves(self.model.daemons[agent - self.threads], row, values)
+            if self.plan.symmetry is not None:
+                self.plan.symmetry.close()
+        found = pending.changes[state & pending.reads] = tuple([self._change(agent, move) for move in moves])
+        return found
 
-    def successor(self, state: bytes, agent: int, move: Move) -> bytes:
-        """The state after `move` of `agent`, and after what it hurries to do behind it."""
-        state = self.apply(state, agent, move)
-        if not self.hurries or agent >= self.threads:
-            return self.canonical(state)
-        for _ in range(LONGEST):
-            local = self.local(state, agent)
-            row = self.tables.rows[agent][local]
-            if row is None or not self._may_hurry(state, agent, local):
-                break
-            values = self.values(state, row.reads)
-            moves = row.moves.get(values)
-            if moves is None:
-                moves = self._learned(self.tables.moves(agent, local, row, values))
-            if len(moves) != 1:
-                break
-            state = self.apply(state, agent, moves[0])
+    def _change(self, agent: int, move: Move) -> Change:
+        mask = put = 0
+        if agent < self.threads:
+            mask = self.local_bits[agent]
+            put = representative(self.plan.same[agent], move.after) << LOCAL_BITS * agent
+        for cell, value in move.writes:
+            bits, shift = self._bits((cell,)), self.first + CELL_BITS * cell
+            mask, put = mask | bits, put & ~bits | value << shift
+        return Change(mask, mask ^ put, move)
+
+    def _bits(self, cells: tuple[int, ...]) -> int:
+        """The bits of these cells in a state."""
+        bits = 0
+        for cell in cells:
+            bits |= ((1 << CELL_BITS) - 1) << self.first + CELL_BITS * cell
+        return bits
+
+    def values(self, state: int, cells: tuple[int, ...]) -> tuple[int, ...]:
+        """The cells' value numbers in `state`."""
+        return tuple([state >> self.first + CELL_BITS * cell & (1 << CELL_BITS) - 1 for cell in cells])
+
+    # Reductions.
+
+    def _may_hurry(self, state: int, urgent: Urgent) -> bool:
+        return urgent.allows([(state & b) >> LOCAL_BITS * t for t, b in enumerate(self.local_bits)])
+
+    def _reduced(self, state: int, agent: int) -> int:
+        """The state behind what the agent hurries to do after the step that led to `state`."""
+        if self.hurries and agent < self.threads:
+            for _ in range(LONGEST):
+                pending = self._pending(state, agent)
+                if pending is None or pending.urgent is None or not self._may_hurry(state, pending.urgent):
+                    break
+                changes = pending.changes.get(state & pending.reads)
+                if changes is None:
+                    changes = self._ask(state, agent, pending)
+                if len(changes) != 1:
+                    break
+                state = (state | changes[0].mask) ^ changes[0].flip
         return self.canonical(state)
 
-    def canonical(self, state: bytes) -> bytes:
+    def canonical(self, state: int) -> int:
         """What is explored in place of `state`: the least of its images under the symmetry."""
         if self.plan.symmetry is None:
             return state
         return min([state, *[self._image(state, image) for image in self.plan.symmetry.images]])
 
-    def _image(self, state: bytes, image: Image) -> bytes:
-        first, same = self.tables.first_cell, self.plan.same
-        new = bytearray(first + len(self.tables.cells))
+    def _image(self, state: int, image: Image) -> int:
+        new, same = 0, self.plan.same
         for thread, to in enumerate(image.threads):
-            local = representative(same[to], image.locals[thread][self.local(state, thread)])
-            new[2 * to], new[2 * to + 1] = local & 255, local >> 8
-        for cell, value in enumerate(state[first:]):
-            new[first + image.cells[cell]] = image.values[cell][value]
-        return bytes(new).rstrip(b"\0")
+            local = (state & self.local_bits[thread]) >> LOCAL_BITS * thread
+            new |= representative(same[to], image.locals[thread][local]) << LOCAL_BITS * to
+        rest = state >> self.first
+        cells = rest.to_bytes((rest.bit_length() + 7) // 8, "little")
+        for cell, value in enumerate(cells):
+            new |= image.values[cell][value] << self.first + CELL_BITS * image.cells[cell]
+        return new
 
-    def values(self, state: bytes, cells: tuple[int, ...]) -> tuple[int, ...]:
-        """The cells' value numbers in `state`."""
-        first, size = self.tables.first_cell, len(state)
-        return tuple([state[first + c] if first + c < size else 0 for c in cells])
+    # What is said about a state.
 
-    def apply(self, state: bytes, agent: int, move: Move) -> bytes:
-        """The state after `move` of `agent`."""
-        first = self.tables.first_cell
-        need = first + max([c for c, _ in move.writes], default=0) + 1
-        new = bytearray(state)
-        if len(new) < need:
-            new.extend(bytes(need - len(new)))
-        if agent < self.threads:
-            after = representative(self.plan.same[agent], move.after)
-            new[2 * agent] = after & 255
-            new[2 * agent + 1] = after >> 8
-        for cell, value in move.writes:
-            new[first + cell] = value
-        return bytes(new).rstrip(b"\0")
-
-    def _visit(self, state: bytes, parent: tuple[int, int, Move] | None) -> bool:
+    def _visit(self, state: int, parent: int) -> bool:
+        """Take in a new state. True if the search is over."""
         number = self.index[state] = len(self.states)
         self.states.append(state)
         self.parents.append(parent)
-        for thread in range(self.threads):
-            message = self.tables.asserts(thread, self.local(state, thread))
-            if message and self._violation("assertion", number, None, message):
+        if self.tables.any_asserts and self._asserts(state, number):
+            return True
+        for watched in self.always:
+            if not self._holds(watched, state) and self._broken(watched.prop, number):
                 return True
-        for prop in self.model.always:
-            if not self._holds(prop, state) and self._violation(prop.name, number, None, prop.sentence):
-                return True
-        if self.model.finally_ and self._all_ended(state):
-            for prop in self.model.finally_:
-                if not self._holds(prop, state) and self._violation(prop.name, number, None, prop.sentence):
+        if self.finally_ and self._all_ended(state):
+            for watched in self.finally_:
+                if not self._holds(watched, state) and self._broken(watched.prop, number):
                     return True
-        for prop in [p for p in self.sometimes if self._holds(p, state)]:
-            self.found.reached.add(prop.name)
-            self.sometimes.remove(prop)
+        if self.sometimes:
+            self._tick(state)
         return False
 
-    def local(self, state: bytes, thread: int) -> int:
-        """The thread's local state in `state`."""
-        pair = state[2 * thread : 2 * thread + 2]
-        return int.from_bytes(pair, "little")
+    def _tick(self, state: int) -> None:
+        for watched in [w for w in self.sometimes if self._holds(w, state)]:
+            self.found.reached.add(watched.prop.name)
+            self.sometimes.remove(watched)
 
-    def _all_ended(self, state: bytes) -> bool:
-        return all(self.tables.rows[t][self.local(state, t)] is None for t in range(self.threads))
+    def _asserts(self, state: int, number: int) -> bool:
+        for thread, bits in enumerate(self.local_bits):
+            message = self.tables.asserts(thread, (state & bits) >> LOCAL_BITS * thread)
+            if message and self._violation("assertion", number, message):
+                return True
+        return False
 
-    def _holds(self, prop: Property, state: bytes) -> bool:
-        cells = self.tables.reads(prop)
-        return self.tables.holds(prop, cells, self.values(state, cells))
+    def _all_ended(self, state: int) -> bool:
+        return all(self._pending(state, thread) is None for thread in range(self.threads))
 
-    def _violation(self, name: str, at: int, last: tuple[int, Move] | None, sentence: str = "") -> bool:
-        """Remember the first violation; True if the search stops at it."""
+    def _watch(self, prop: Property) -> Watched:
+        return Watched(prop, self._bits(self.tables.reads(prop)))
+
+    def _holds(self, watched: Watched, state: int) -> bool:
+        answer = watched.answers.get(state & watched.reads)
+        if answer is None:
+            cells = self.tables.reads(watched.prop)
+            answer = self.tables.holds(watched.prop, cells, self.values(state, cells))
+            watched.answers[state & watched.reads] = answer
+        return answer
+
+    def _broken(self, prop: Property, at: int) -> bool:
+        return self._violation(prop.name, at, prop.sentence)
+
+    def _violation(self, name: str, at: int, sentence: str = "", step: bool = False) -> bool:
+        """Note the first violation, in a state or (with `step`) in a step from it. True if the search is over."""
         if not self.found.violated:
             first_violation(self.found, self.model, name, sentence, self.stop)
-            self.found.find_path = partial(self._path, at, last[1].violated if last else "")
+            self.found.find_path = partial(self._path, at, name if step else "")
         return self.stop
 
     def _path(self, at: int, violated: str) -> list[Choice]:
         """The way to state number `at`, and the step from there that violates `violated` ('' for none)."""
-        numbers = []
-        while (parent := self.parents[at]) is not None:
-            numbers.append(at)
-            at = parent[0]
-        way = [self.states[number] for number in reversed(numbers)]
-        return concrete(self.tables, way, self._key, self.hurries, violated)
+        way = []
+        while at:
+            way.append(self.states[at])
+            at = self.parents[at]
+        return concrete(self.tables, way[::-1], self._key, self.hurries, violated)
 
-    def _key(self, place: Place) -> bytes | None:
+    def _key(self, place: Place) -> int | None:
         """The state that is explored in place of this one; None if no image of it is known."""
-        locals_ = [representative(same, local) for same, local in zip(self.plan.same, place.locals, strict=True)]
-        state = b"".join(local.to_bytes(2, "little") for local in locals_) + bytes(place.cells)
+        state = 0
+        for thread, local in enumerate(place.locals):
+            state |= representative(self.plan.same[thread], local) << LOCAL_BITS * thread
+        state |= int.from_bytes(bytes(place.cells), "little") << self.first
         try:
-            return self.canonical(state.rstrip(b"\0"))
+            return self.canonical(state)
         except (KeyError, IndexError):
             return None
 
-    def _limited(self, level_end: int, at: int) -> bool:
+    def _limited(self, at: int) -> bool:
         limits, states = self.limits, len(self.states)
         if self.budget is not None and states > self.budget:
             self.gave_up = True

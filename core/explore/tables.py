@@ -49,6 +49,8 @@ class Tables:
     def __init__(self, model: Model, before: bool = False) -> None:
         self.model, self.before = model, before
         self.cells: dict[Cell, int] = {}
+        self.any_asserts = False
+        """Is an assertion known to fail in any local state?"""
         self.numbers = 0
         """Cells and values numbered so far: grows whenever something new turns up."""
         self._answers: dict[int, dict[tuple[int, ...], bool]] = {}
@@ -59,7 +61,6 @@ class Tables:
         for number in range(len(self.automata)):
             self._grow(number)
         self.daemons = [self._row(daemon.op) for daemon in model.daemons]
-        self.first_cell = 2 * len(self.automata)
 
     def cell(self, cell: Cell) -> int:
         """The number of a cell; ExploreError if the model does not say how it starts."""
@@ -173,6 +174,7 @@ class Tables:
         if len(states) > MAX_LOCAL:
             raise TooLarge(f"{self.model.name}: {self.model.threads[thread].name} has over {MAX_LOCAL} local states")
         for state in states[len(rows) :]:
+            self.any_asserts |= bool(state.asserts)
             rows.append(self._state_row(state))
 
     def _state_row(self, state: LocalState) -> Row | None:
