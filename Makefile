@@ -10,7 +10,7 @@ compare: $(VENV)/run-installed
 	$(BIN)/python -m core.compare
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(VENV)/dev-installed
 	$(BIN)/ruff check .

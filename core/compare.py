@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import core.cost.commands as cost_commands
+import core.linux.commands as linux_commands
 from core.arch import Arch, PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
 from core.conformance import SCENARIOS, Result, as_declared, judge
 from core.conformance.exhibit import Exhibit
-from core.cost.commands import add_parsers
 from core.explore import Limits
 from core.explore.check import SEED
 from core.explore.text import columns
@@ -26,7 +27,6 @@ from core.mm.era import ERAS
 
 if TYPE_CHECKING:
     from core.jobs import Counted, Job
-    from core.linux.golden import Comparison
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -134,15 +134,8 @@ def parser() -> argparse.ArgumentParser:
     diff.add_argument("new", type=Path, metavar="NEW")
     diff.set_defaults(command=diff_command)
 
-    golden = commands.add_parser("golden", help="replay traces of the kernel's own gather and zap code")
-    golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    golden.set_defaults(command=golden_command)
-
-    measured = commands.add_parser("measured", help="predict what running kernels did, cell by cell")
-    measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    measured.set_defaults(command=measured_command)
-
-    add_parsers(commands.add_parser)
+    linux_commands.add_parsers(commands.add_parser)
+    cost_commands.add_parsers(commands.add_parser)
     return top
 
 
@@ -425,49 +418,6 @@ def diff_command(arguments: argparse.Namespace) -> int:
         print(change)
     print(f"{len(found)} changed")
     return 1 if found else 0
-
-
-def golden_command(arguments: argparse.Namespace) -> int:
-    """Replay every case; differences are shown as they come, the counts come last."""
-    from core.linux.golden import compare, read_cases
-
-    return _hold_against(arguments.files, lambda path: map(compare, read_cases(path)))
-
-
-def measured_command(arguments: argparse.Namespace) -> int:
-    """Predict every cell; differences are shown as they come, the counts come last."""
-    from core.linux import emulated, measured
-
-    def comparisons(path: Path) -> Iterable[Comparison]:
-        return emulated.compare_file(path) if emulated.recognises(path) else measured.compare_file(path)
-
-    return _hold_against(arguments.files, comparisons)
-
-
-def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
-    """Tell how each comparison came out. A file that breaks off keeps what was compared before, and costs status 2."""
-    from core.linux.golden import GoldenError
-    from core.linux.measured import MeasuredError
-
-    counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
-    unmodelled: dict[str, int] = {}
-    status = 0
-    for path in paths:
-        try:
-            for comparison in comparisons(path):
-                counts[comparison.outcome] += 1
-                if comparison.outcome in ("different", "error"):
-                    print(f"{comparison.id}: {comparison.detail}")
-                elif comparison.outcome == "not modelled":
-                    unmodelled[comparison.detail] = unmodelled.get(comparison.detail, 0) + 1
-        except (GoldenError, MeasuredError) as error:
-            print(f"shootdown: {error}", file=sys.stderr)
-            status = 2
-    for detail, number in sorted(unmodelled.items()):
-        print(f"{detail}: not modelled yet: {number}")
-    different = counts["different"] + counts["error"]
-    print(f"{counts['equal']} equal, {different} different, {counts['not modelled']} not modelled yet")
-    return status or (1 if different else 0)
 
 
 if __name__ == "__main__":

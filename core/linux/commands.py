@@ -1,0 +1,64 @@
+"""The subcommands that hold the programs against real kernels: `golden` and `measured`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from core.linux.golden import Comparison
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Register the subcommands with argparse's add_parser."""
+    golden = add("golden", help="replay traces of the kernel's own gather and zap code")
+    golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    golden.set_defaults(command=golden_command)
+
+    measured = add("measured", help="predict what running kernels did, cell by cell")
+    measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    measured.set_defaults(command=measured_command)
+
+
+def golden_command(arguments: argparse.Namespace) -> int:
+    """Replay every case; differences are shown as they come, the counts come last."""
+    from core.linux.golden import compare, read_cases
+
+    return _hold_against(arguments.files, lambda path: map(compare, read_cases(path)))
+
+
+def measured_command(arguments: argparse.Namespace) -> int:
+    """Predict every cell; differences are shown as they come, the counts come last."""
+    from core.linux import emulated, measured
+
+    def comparisons(path: Path) -> Iterable[Comparison]:
+        return emulated.compare_file(path) if emulated.recognises(path) else measured.compare_file(path)
+
+    return _hold_against(arguments.files, comparisons)
+
+
+def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
+    """Tell how each comparison came out. A file that breaks off keeps what was compared before, and costs status 2."""
+    from core.linux.golden import GoldenError
+    from core.linux.measured import MeasuredError
+
+    counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
+    unmodelled: dict[str, int] = {}
+    status = 0
+    for path in paths:
+        try:
+            for comparison in comparisons(path):
+                counts[comparison.outcome] += 1
+                if comparison.outcome in ("different", "error"):
+                    print(f"{comparison.id}: {comparison.detail}")
+                elif comparison.outcome == "not modelled":
+                    unmodelled[comparison.detail] = unmodelled.get(comparison.detail, 0) + 1
+        except (GoldenError, MeasuredError) as error:
+            print(f"shootdown: {error}", file=sys.stderr)
+            status = 2
+    for detail, number in sorted(unmodelled.items()):
+        print(f"{detail}: not modelled yet: {number}")
+    different = counts["different"] + counts["error"]
+    print(f"{counts['equal']} equal, {different} different, {counts['not modelled']} not modelled yet")
+    return status or (1 if different else 0)
