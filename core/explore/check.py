@@ -24,7 +24,7 @@ from core.explore.walk import wander
 SEED = 20221109
 """Of the random histories that check the learned automata."""
 
-HAND_OVER = 25_000
+HAND_OVER = 40_000
 """States after which the compiled searcher takes over: about as long as it takes to load it."""
 
 WARM_UP = 500
