@@ -49,11 +49,15 @@ class _Moves:
 
     def arrays(self) -> tuple[Any, Any, Any, Any]:
         """shifts, first_shift, maps, first_map."""
-        return _table(self.shifts, 4), np.array(self.first_shift), _table(self.maps, 6), np.array(self.first_map)
+        return _flat(self.shifts, 4), np.array(self.first_shift), _flat(self.maps, 8), np.array(self.first_map)
 
 
-def _table(records: Sequence[tuple[int, ...]], width: int) -> Any:
-    return np.array(records, np.int64).reshape(len(records), width)
+def _flat(records: Sequence[tuple[int, ...]], width: int) -> Any:
+    """The records one behind the other, each filled up to `width` numbers."""
+    flat = np.zeros((len(records), width), np.int64)
+    for number, record in enumerate(records):
+        flat[number, : len(record)] = record
+    return flat.reshape(-1)
 
 
 def no_exchange(layout: Layout) -> Exchange:

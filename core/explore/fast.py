@@ -108,7 +108,7 @@ class FastSearch:
             self.plan.symmetry.close()
             self.packed.grow()
             self.exchange = self.packed.exchange()
-        if len(self.work.notes) < kernel.BATCH + self.packed.most_moves():
+        if len(self.work.notes) // 4 < kernel.BATCH + self.packed.most_moves():
             self.work = self.packed.work()
         self.machine = self.packed.machine()
 
@@ -120,7 +120,7 @@ class FastSearch:
     def _grow(self) -> bool:
         """Make room for more states. False if the memory allowed does not suffice."""
         words, count = self.packed.layout.words, int(self.control[kernel.COUNT])
-        need = count + len(self.work.notes)
+        need = count + len(self.work.notes) // 4
         states, table = self.states.size, self.table.size
         while states < need * words:
             states = states * 3 // 2

@@ -129,7 +129,7 @@ def _urgent(tables: Tables, thread: int, row: Row, same: Classes) -> Urgent | No
 
 
 def _touch(one: Row, two: Row) -> bool:
-    """Does one write what the other touches?  (A row reads what it writes, too.)"""
+    """Does one write what the other touches?  (`one` also reads what it writes.)"""
     return any(c in two.reads for c in one.writes) or any(c in one.reads for c in two.writes)
 
 

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from core.explore.numeric import numba as _numba
 
 numba = _numba()
+uint64 = numba.uint64
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,10 +54,10 @@ HASH_2 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 class Machine(NamedTuple):
     """The model.
 
-    threads   word, shift, mask and first local state of each agent; a daemon's local state has no bits
-    running   how many of the agents are threads
+    threads   word, shift, mask and first local state of each agent; a daemon's has no bits
+    running   how many of the agents are threads;  agents: how many there are
     row_of    by local state: its row, or ENDED or ASSERTED
-    rows      root, first and last read;  reads: word, shift, mask
+    rows      root, first and last read, nothing;  reads: word, shift, mask, nothing
     lists     where the moves of a leaf start, in `keeps`, `sets` (words) and `flags` (violations)
     hurry     by local state: the number of its Urgent (`core.explore.fuse`), -1 when it has to wait its turn
     danger    by Urgent and local state of any thread: does that forbid to hurry?
@@ -65,6 +66,7 @@ class Machine(NamedTuple):
 
     threads: Any
     running: int
+    agents: int
     row_of: Any
     rows: Any
     reads: Any
@@ -85,7 +87,7 @@ class Exchange(NamedTuple):
     order          by permutation and place: the member that goes there
     stays          the words of what a permutation leaves where it is
     shifts         source word, target word, mask, shift to the left;  first_shift: where those of a permutation start
-    maps           word, shift, mask, target word and shift, start in `images` of fields whose numbers change too
+    maps           word, shift, mask, target word and shift, start in `images` of fields whose numbers change
     key_shifts, key_maps   the same for each member's own fields, moved to where those of the first member are
     """
 
@@ -160,11 +162,23 @@ prefetch = numba.extending.intrinsic(_prefetch)
 
 
 @inlined
+def get(array: Any, at: int) -> Any:
+    """array[at] without Python's meaning of negative numbers, which costs three instructions."""
+    return array[uint64(at)]
+
+
+@inlined
+def put(array: Any, at: int, value: int) -> None:
+    """array[at] = value, likewise."""
+    array[uint64(at)] = value
+
+
+@inlined
 def slot_of(words: Any, array: Any, at: int, mask: int) -> int:
     """The place in a table of mask + 1 where the search for the words at array[at] starts."""
     mixed = 0
     for k in range(len(words)):
-        mixed = (mixed ^ array[at + k]) * HASH_1
+        mixed = (mixed ^ get(array, at + k)) * HASH_1
         mixed ^= (mixed >> 29) & 0x7FFFFFFFF
     mixed *= HASH_2
     return (mixed >> 20) & mask
@@ -176,13 +190,13 @@ def insert(words: Any, array: Any, at: int, slot: int, table: Any, mask: int) ->
     count = len(words)
     while True:
         place = slot * count
-        if table[place] == 0:
+        if get(table, place) == 0:
             for k in range(count):
-                table[place + k] = array[at + k]
+                put(table, place + k, get(array, at + k))
             return True
         same = True
         for k in range(count):
-            same &= table[place + k] == array[at + k]
+            same &= get(table, place + k) == get(array, at + k)
         if same:
             return False
         slot = (slot + 1) & mask
@@ -191,25 +205,28 @@ def insert(words: Any, array: Any, at: int, slot: int, table: Any, mask: int) ->
 @inlined
 def answer(m: Any, row: int, array: Any, at: int) -> Any:
     """The leaf of `row` for the state at array[at]; -1 if it is not known."""
-    node = m.rows[row, 0]
-    for r in range(m.rows[row, 1], m.rows[row, 2]):
+    node = get(m.rows, 4 * row)
+    for r in range(get(m.rows, 4 * row + 1), get(m.rows, 4 * row + 2)):
         if node < 0:
             break
-        node = m.child[node + ((array[at + m.reads[r, 0]] >> m.reads[r, 1]) & m.reads[r, 2])]
+        node = get(
+            m.child,
+            node + ((get(array, at + get(m.reads, 4 * r)) >> get(m.reads, 4 * r + 1)) & get(m.reads, 4 * r + 2)),
+        )
     return node
 
 
 @inlined
 def local_state(m: Any, agent: int, array: Any, at: int) -> Any:
     """An agent's local state, counted through all agents, in the state at array[at]."""
-    bits = (array[at + m.threads[agent, 0]] >> m.threads[agent, 1]) & m.threads[agent, 2]
-    return m.threads[agent, 3] + bits
+    bits = (get(array, at + get(m.threads, 4 * agent)) >> get(m.threads, 4 * agent + 1)) & get(m.threads, 4 * agent + 2)
+    return get(m.threads, 4 * agent + 3) + bits
 
 
 @inlined
 def may_hurry(m: Any, agent: int, array: Any, at: int) -> bool:
     """May this thread go on alone in the state at array[at]?"""
-    number = m.hurry[local_state(m, agent, array, at)]
+    number = get(m.hurry, local_state(m, agent, array, at))
     if number < 0:
         return False
     for other in range(m.running):
@@ -224,9 +241,9 @@ def step(words: Any, m: Any, move: int, source: Any, at: int, target: Any, to: i
     count = len(words)
     differs = False
     for k in range(count):
-        old = source[at + k]
-        new = (old & m.keeps[move * count + k]) | m.sets[move * count + k]
-        target[to + k] = new
+        old = get(source, at + k)
+        new = (old & get(m.keeps, move * count + k)) | get(m.sets, move * count + k)
+        put(target, to + k, new)
         differs |= new != old
     return differs
 
@@ -237,15 +254,15 @@ def hurry_on(words: Any, m: Any, agent: int, array: Any, at: int) -> bool:
     if agent >= m.running:
         return True
     for _ in range(m.longest):
-        row = m.row_of[local_state(m, agent, array, at)]
+        row = get(m.row_of, local_state(m, agent, array, at))
         if row < 0 or not may_hurry(m, agent, array, at):
             return True
         leaf = answer(m, row, array, at)
         if leaf < 0:
             return False
-        if m.lists[leaf + 1] - m.lists[leaf] != 1:
+        if get(m.lists, leaf + 1) - get(m.lists, leaf) != 1:
             return True
-        step(words, m, m.lists[leaf], array, at, array, at)
+        step(words, m, get(m.lists, leaf), array, at, array, at)
     return True
 
 
@@ -259,12 +276,16 @@ def moved_bits(word: int, mask: int, left: int) -> Any:
 def key_of(e: Any, member: int, array: Any, at: int) -> Any:
     """A number that is the same for members in the same state, wherever they stand."""
     key = 0
-    for s in range(e.first_key_shift[member], e.first_key_shift[member + 1]):
-        bits = moved_bits(array[at + e.key_shifts[s, 0]], e.key_shifts[s, 2], e.key_shifts[s, 3])
-        key += bits * (2 * e.key_shifts[s, 1] + 1)
-    for s in range(e.first_key_map[member], e.first_key_map[member + 1]):
-        value = (array[at + e.key_maps[s, 0]] >> e.key_maps[s, 1]) & e.key_maps[s, 2]
-        key += (e.images[e.key_maps[s, 5] + value] << e.key_maps[s, 4]) * (2 * e.key_maps[s, 3] + 1)
+    for s in range(get(e.first_key_shift, member), get(e.first_key_shift, member + 1)):
+        bits = moved_bits(
+            get(array, at + get(e.key_shifts, 4 * s)), get(e.key_shifts, 4 * s + 2), get(e.key_shifts, 4 * s + 3)
+        )
+        key += bits * (2 * get(e.key_shifts, 4 * s + 1) + 1)
+    for s in range(get(e.first_key_map, member), get(e.first_key_map, member + 1)):
+        value = (get(array, at + get(e.key_maps, 8 * s)) >> get(e.key_maps, 8 * s + 1)) & get(e.key_maps, 8 * s + 2)
+        key += (get(e.images, get(e.key_maps, 8 * s + 5) + value) << get(e.key_maps, 8 * s + 4)) * (
+            2 * get(e.key_maps, 8 * s + 3) + 1
+        )
     return key
 
 
@@ -273,12 +294,14 @@ def permute(words: Any, e: Any, number: int, array: Any, at: int, image: Any) ->
     """The image of the state at array[at] under a permutation."""
     count = len(words)
     for k in range(count):
-        image[k] = array[at + k] & e.stays[number * count + k]
-    for s in range(e.first_shift[number], e.first_shift[number + 1]):
-        image[e.shifts[s, 1]] |= moved_bits(array[at + e.shifts[s, 0]], e.shifts[s, 2], e.shifts[s, 3])
-    for s in range(e.first_map[number], e.first_map[number + 1]):
-        value = (array[at + e.maps[s, 0]] >> e.maps[s, 1]) & e.maps[s, 2]
-        image[e.maps[s, 3]] |= e.images[e.maps[s, 5] + value] << e.maps[s, 4]
+        image[k] = get(array, at + k) & get(e.stays, number * count + k)
+    for s in range(get(e.first_shift, number), get(e.first_shift, number + 1)):
+        image[get(e.shifts, 4 * s + 1)] |= moved_bits(
+            get(array, at + get(e.shifts, 4 * s)), get(e.shifts, 4 * s + 2), get(e.shifts, 4 * s + 3)
+        )
+    for s in range(get(e.first_map, number), get(e.first_map, number + 1)):
+        value = (get(array, at + get(e.maps, 8 * s)) >> get(e.maps, 8 * s + 1)) & get(e.maps, 8 * s + 2)
+        image[get(e.maps, 8 * s + 3)] |= get(e.images, get(e.maps, 8 * s + 5) + value) << get(e.maps, 8 * s + 4)
 
 
 @compiled
@@ -324,7 +347,7 @@ def look(m: Any, array: Any, at: int, quiet: int) -> bool:
     """
     all_ended = True
     for agent in range(m.running):
-        row = m.row_of[local_state(m, agent, array, at)]
+        row = get(m.row_of, local_state(m, agent, array, at))
         all_ended &= row < 0
         if row == ASSERTED and not quiet:
             return False
@@ -345,23 +368,23 @@ def answers(m: Any, w: Any, states: Any, at: int) -> bool:
     """Find what each agent can do in the state at states[at]. False if an answer is missing."""
     if m.longest:
         for agent in range(m.running):
-            row = m.row_of[local_state(m, agent, states, at)]
+            row = get(m.row_of, local_state(m, agent, states, at))
             if row >= 0 and may_hurry(m, agent, states, at):
                 leaf = answer(m, row, states, at)
                 if leaf < 0:
                     return False
-                if m.lists[leaf + 1] > m.lists[leaf]:
+                if get(m.lists, leaf + 1) > get(m.lists, leaf):
                     w.leaves[:] = 0
-                    w.leaves[agent] = leaf
+                    put(w.leaves, agent, leaf)
                     return True
-    for agent in range(m.threads.shape[0]):
-        row = m.row_of[local_state(m, agent, states, at)]
+    for agent in range(m.agents):
+        row = get(m.row_of, local_state(m, agent, states, at))
         leaf = 0
         if row >= 0:
             leaf = answer(m, row, states, at)
             if leaf < 0:
                 return False
-        w.leaves[agent] = leaf
+        put(w.leaves, agent, leaf)
     return True
 
 
@@ -369,7 +392,7 @@ def answers(m: Any, w: Any, states: Any, at: int) -> bool:
 def stuck(m: Any, states: Any, at: int) -> bool:
     """Has some thread not ended?"""
     for agent in range(m.running):
-        if m.row_of[local_state(m, agent, states, at)] >= 0:
+        if get(m.row_of, local_state(m, agent, states, at)) >= 0:
             return True
     return False
 
@@ -382,9 +405,9 @@ def successors(
     count = len(words)
     at = number * count
     moved = False
-    for agent in range(m.threads.shape[0]):
-        leaf = w.leaves[agent]
-        for move in range(m.lists[leaf], m.lists[leaf + 1]):
+    for agent in range(m.agents):
+        leaf = get(w.leaves, agent)
+        for move in range(get(m.lists, leaf), get(m.lists, leaf + 1)):
             to = buffered * count
             moved |= step(words, m, move, states, at, w.buffer, to)
             if m.longest and not hurry_on(words, m, agent, w.buffer, to):
@@ -396,13 +419,13 @@ def successors(
                 canonical(words, e, w, w.buffer, to)
             slot = slot_of(words, w.buffer, to, mask)
             prefetch(table, slot * count)
-            w.notes[buffered, 0] = m.flags[move]
-            w.notes[buffered, 1] = number
-            w.notes[buffered, 2] = slot
+            put(w.notes, 4 * buffered, get(m.flags, move))
+            put(w.notes, 4 * buffered + 1, number)
+            put(w.notes, 4 * buffered + 2, slot)
             buffered += 1
     if not moved and stuck(m, states, at):
-        w.notes[buffered, 0] = DEADLOCK_FLAG
-        w.notes[buffered, 1] = number
+        put(w.notes, 4 * buffered, DEADLOCK_FLAG)
+        put(w.notes, 4 * buffered + 1, number)
         buffered += 1
     return buffered
 
@@ -426,7 +449,7 @@ def expand(words: Any, control: Any, states: Any, table: Any, m: Any, e: Any, w:
                 why = ASK
                 break
             edges += after - buffered
-            if after > buffered and w.notes[after - 1, 0] == DEADLOCK_FLAG:
+            if after > buffered and get(w.notes, 4 * (after - 1)) == DEADLOCK_FLAG:
                 edges -= 1
             buffered = after
             at_state += 1
@@ -436,27 +459,27 @@ def expand(words: Any, control: Any, states: Any, table: Any, m: Any, e: Any, w:
             break
         leave = False
         while drained < buffered:
-            flag = w.notes[drained, 0]
+            flag = get(w.notes, 4 * drained)
             if flag != 0 and not quiet:
-                control[SOURCE] = w.notes[drained, 1]
+                control[SOURCE] = get(w.notes, 4 * drained + 1)
                 leave = True
                 if flag == DEADLOCK_FLAG:
                     why = DEADLOCK
                     drained += 1
                 else:
                     why = VIOLATED_STEP
-                    w.notes[drained, 0] = 0  # told once; the step itself comes when the search goes on
+                    put(w.notes, 4 * drained, 0)  # told once; the step itself comes when the search goes on
                 break
             if flag == DEADLOCK_FLAG:
                 drained += 1
                 continue
             at = drained * count
-            new = insert(words, w.buffer, at, w.notes[drained, 2], table, mask)
+            new = insert(words, w.buffer, at, get(w.notes, 4 * drained + 2), table, mask)
             drained += 1
             if new:
                 to = states_found * count
                 for k in range(count):
-                    states[to + k] = w.buffer[at + k]
+                    put(states, to + k, get(w.buffer, at + k))
                 states_found += 1
                 if not look(m, states, to, quiet):
                     why = LOOK
@@ -494,7 +517,7 @@ def place_again(words: Any, w: Any, buffered: int, table: Any) -> None:
     """The table has another size: find the places of what is in the buffer anew."""
     count = len(words)
     for number in range(buffered):
-        w.notes[number, 2] = slot_of(words, w.buffer, number * count, table.size // count - 1)
+        put(w.notes, 4 * number + 2, slot_of(words, w.buffer, number * count, table.size // count - 1))
 
 
 @compiled
@@ -507,23 +530,23 @@ def misses(words: Any, first: int, end: int, states: Any, m: Any, wanted: Any) -
     held = 0
     for number in range(first, end):
         at = number * count
-        for agent in range(m.threads.shape[0]):
-            row = m.row_of[local_state(m, agent, states, at)]
+        for agent in range(m.agents):
+            row = get(m.row_of, local_state(m, agent, states, at))
             if row < 0:
                 continue
-            node = m.rows[row, 0]
+            node = get(m.rows, 4 * row)
             place = -1
-            for r in range(m.rows[row, 1], m.rows[row, 2]):
+            for r in range(get(m.rows, 4 * row + 1), get(m.rows, 4 * row + 2)):
                 if node < 0:
                     break
-                place = node + ((states[at + m.reads[r, 0]] >> m.reads[r, 1]) & m.reads[r, 2])
-                node = m.child[place]
+                place = node + ((states[at + get(m.reads, 4 * r)] >> get(m.reads, 4 * r + 1)) & get(m.reads, 4 * r + 2))
+                node = get(m.child, place)
             if node != -1:
                 continue
             if place >= 0:
                 m.child[place] = -2
             else:
-                m.rows[row, 0] = -2
+                m.rows[4 * row] = -2
             wanted[held, 0], wanted[held, 1] = number, agent
             held += 1
             if held == wanted.shape[0]:
@@ -539,16 +562,16 @@ def predecessor(words: Any, first: int, end: int, target: int, states: Any, m: A
     permutations = e.order.shape[0]
     keep = w.kept  # what no permutation touches has to be equal already
     for k in range(count):
-        keep[k] = e.stays[k]
+        keep[k] = get(e.stays, k)
         for number in range(permutations):
-            keep[k] &= e.stays[number * count + k]
+            keep[k] &= get(e.stays, number * count + k)
     for number in range(first, end):
         at = number * count
         if not answers(m, w, states, at):
             continue
-        for agent in range(m.threads.shape[0]):
-            leaf = w.leaves[agent]
-            for move in range(m.lists[leaf], m.lists[leaf + 1]):
+        for agent in range(m.agents):
+            leaf = get(w.leaves, agent)
+            for move in range(get(m.lists, leaf), get(m.lists, leaf + 1)):
                 step(words, m, move, states, at, w.asked, 0)
                 if m.longest:
                     hurry_on(words, m, agent, w.asked, 0)

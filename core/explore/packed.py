@@ -55,7 +55,7 @@ class Packed:
         self.words = (0,) * layout.words
         self.running = len(tables.automata)
         self.violations: list[str] = [""]
-        self.rows, self.reads, self.child = Grown(3), Grown(3), Grown(1, fill=-1)
+        self.rows, self.reads, self.child = Grown(4), Grown(4), Grown(1, fill=-1)
         self.lists, self.flags = Grown(), Grown()
         self.keeps, self.sets = Grown(), Grown()
         self.lists.append(0)
@@ -84,7 +84,8 @@ class Packed:
     def machine(self) -> Machine:
         """The arrays as they are now."""
         return Machine(
-            self.threads, self.running, self.row_of, self.rows.array, self.reads.array, self.child.array,
+            self.threads.reshape(-1), self.running, len(self.threads), self.row_of, self.rows.array.reshape(-1),
+            self.reads.array.reshape(-1), self.child.array,
             self.lists.array, self.keeps.array, self.sets.array, self.flags.array, self.props, self.hurry, self.danger,
             LONGEST if any(self.plan.hurry) else 0,
         )  # fmt: skip
@@ -99,7 +100,7 @@ class Packed:
         """Room to work in, enough for a full buffer and the successors of one more state."""
         words, records = self.layout.words, kernel.BATCH + self.most_moves()
         return Work(
-            np.zeros(records * words, np.int64), np.zeros((records, 3), np.int64),
+            np.zeros(records * words, np.int64), np.zeros(4 * records, np.int64),
             np.zeros(len(self.threads), np.int64), np.zeros(words + 1, np.int64),
             np.zeros(len(self.tables.automata) + 1, np.int64), np.zeros(words, np.int64), np.zeros(words, np.int64),
             np.zeros(words, np.int64),
@@ -145,9 +146,9 @@ class Packed:
         first = self.reads.extend(0)
         for field in fields:
             if field.bits:
-                self.reads.append((field.word, field.shift, field.mask))
+                self.reads.append((field.word, field.shift, field.mask, 0))
         self._fields.append(fields)
-        return self.rows.append((-1, first, self.reads.used))
+        return self.rows.append((-1, first, self.reads.used, 0))
 
     def _answers(self, agent: int, number: int, row: Row) -> None:
         for values, moves in row.moves.items():

@@ -33,7 +33,7 @@ class Move(NamedTuple):
 class Row:
     """What is pending in one local state (or what a daemon does), and the moves on the values of `reads`.
 
-    With `Tables(model, before=True)` a row also reads what it only writes, behind what its step reads, so that the
+    With `Tables(model, before=True)` a thread's row also reads what it only writes, behind what its step reads, so that the
     tables know which values a step destroys: the reductions ask for that.
     """
 
@@ -60,7 +60,7 @@ class Tables:
         self.rows: list[list[Row | None]] = [[] for _ in self.automata]
         for number in range(len(self.automata)):
             self._grow(number)
-        self.daemons = [self._row(daemon.op) for daemon in model.daemons]
+        self.daemons = [self._row(daemon.op, False) for daemon in model.daemons]
 
     def cell(self, cell: Cell) -> int:
         """The number of a cell; ExploreError if the model does not say how it starts."""
@@ -163,9 +163,9 @@ class Tables:
     def _written(self, row: Row, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
         return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
-    def _row(self, op: Op) -> Row:
+    def _row(self, op: Op, before: bool) -> Row:
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
-        if self.before:
+        if before:
             reads += tuple(dict.fromkeys(cell for cell in writes if cell not in reads))
         return Row(op, reads, writes, {})
 
@@ -178,4 +178,4 @@ class Tables:
             rows.append(self._state_row(state))
 
     def _state_row(self, state: LocalState) -> Row | None:
-        return None if state.op is None else self._row(state.op)
+        return None if state.op is None else self._row(state.op, self.before)
