@@ -69,7 +69,8 @@ def analyse(tables: Tables, kinds: frozenset[str], same: Classes) -> Hurry:
         return tuple({} for _ in tables.rows)
     while True:
         before = tables.entries()
-        hurry = tuple(_thread(tables, thread, kinds, same) for thread in range(len(tables.rows)))
+        known = _Known(tables, same)
+        hurry = tuple(known.thread(thread, kinds) for thread in range(len(tables.rows)))
         if tables.entries() == before:
             return hurry
 
@@ -84,80 +85,86 @@ def forbids(now: Hurry, used: Hurry) -> bool:
     return False
 
 
-def _thread(tables: Tables, thread: int, kinds: frozenset[str], same: Classes) -> dict[int, Urgent]:
-    seen = _visible(tables)
-    found: dict[int, Urgent] = {}
-    for local, row in enumerate(tables.rows[thread]):
-        if row is None or not row.moves or not _eligible(row, seen):
-            continue
-        urgent = _urgent(tables, thread, row, same)
-        if urgent is not None and ("fuse_local" if urgent.local else "fuse_left_movers") in kinds:
-            found[local] = urgent
-    _break_loops(found, tables.rows[thread], same[thread])
-    return found
+class _Known:
+    """What one pass looks at again and again.
+
+    after     by thread and local state: the local states its operation may lead to
+    touched   by thread and local state: the cells that the operation reads, and those it writes, as bits
+    daemons   the same by daemon;  seen: the cells that an always- or sometimes-property reads
+    """
+
+    def __init__(self, tables: Tables, same: Classes) -> None:
+        self.tables = tables
+        self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
+        self.touched = [[_cells(row) for row in rows] for rows in tables.rows]
+        self.daemons = [_cells(row) for row in tables.daemons]
+        props = (*tables.model.always, *tables.model.sometimes)
+        self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
+
+    def thread(self, thread: int, kinds: frozenset[str]) -> dict[int, Urgent]:
+        """What may hurry in one thread."""
+        found: dict[int, Urgent] = {}
+        for local, row in enumerate(self.tables.rows[thread]):
+            if row is None or not row.moves or not self._eligible(row):
+                continue
+            urgent = self._urgent(thread, local, row)
+            if urgent is not None and ("fuse_local" if urgent.local else "fuse_left_movers") in kinds:
+                found[local] = urgent
+        _break_loops(found, self.after[thread])
+        return found
+
+    def _eligible(self, row: Row) -> bool:
+        """Never blocked, violating nothing, writing nothing that a property looks at."""
+        if self.seen.intersection(row.writes):
+            return False
+        return all(moves and not any(m.violated for m in moves) for moves in row.moves.values())
+
+    def _urgent(self, thread: int, local: int, row: Row) -> Urgent | None:
+        """None if a daemon conflicts, which no local state can exclude."""
+        mine, conflicts = self.touched[thread][local], False
+        for daemon, theirs in zip(self.tables.daemons, self.daemons, strict=True):
+            if _touch(mine, theirs):
+                conflicts = True
+                if not _waits(self.tables, row, daemon):
+                    return None
+        danger = []
+        for other, cells in enumerate(self.touched):
+            touching = set() if other == thread else {n for n, theirs in enumerate(cells) if _touch(mine, theirs)}
+            conflicts = conflicts or bool(touching)
+            danger.append(self._reaching(row, other, touching))
+        return Urgent(tuple(danger), not conflicts)
+
+    def _reaching(self, row: Row, other: int, touching: set[int]) -> frozenset[int]:
+        """The local states from which a conflict can be reached without waiting for `row`."""
+        waiting = {n for n in touching if _waits(self.tables, row, self.tables.rows[other][n])}
+        danger = touching - waiting
+        grows = bool(danger)
+        while grows:
+            grows = False
+            for number, after in enumerate(self.after[other]):
+                if number not in danger and number not in waiting and not danger.isdisjoint(after):
+                    danger.add(number)
+                    grows = True
+        return frozenset(danger)
 
 
-def _visible(tables: Tables) -> frozenset[int]:
-    props = (*tables.model.always, *tables.model.sometimes)
-    return frozenset(cell for prop in props for cell in tables.reads(prop))
-
-
-def _eligible(row: Row, seen: frozenset[int]) -> bool:
-    """Never blocked, violating nothing, writing nothing that a property looks at."""
-    if seen.intersection(row.writes):
-        return False
-    return all(moves and not any(m.violated for m in moves) for moves in row.moves.values())
-
-
-def _urgent(tables: Tables, thread: int, row: Row, same: Classes) -> Urgent | None:
-    """None if a daemon conflicts, which no local state can exclude."""
-    conflicts = False
-    for daemon in tables.daemons:
-        if _touch(row, daemon):
-            conflicts = True
-            if not _waits(tables, row, daemon):
-                return None
-    danger = []
-    for other, rows in enumerate(tables.rows):
-        if other == thread:
-            danger.append(frozenset[int]())
-            continue
-        touching = {n for n, r in enumerate(rows) if r is not None and _touch(row, r)}
-        conflicts = conflicts or bool(touching)
-        danger.append(_reaching(tables, row, rows, touching, same[other]))
-    return Urgent(tuple(danger), not conflicts)
-
-
-def _touch(one: Row, two: Row) -> bool:
-    """Does one write what the other touches?  (`one` also reads what it writes.)"""
-    return any(c in two.reads for c in one.writes) or any(c in one.reads for c in two.writes)
-
-
-def _reaching(
-    tables: Tables, row: Row, rows: list[Row | None], touching: set[int], same: Sequence[int]
-) -> frozenset[int]:
-    """The local states from which a conflict can be reached without waiting for `row`."""
-    waiting = {n for n in touching if _waits(tables, row, rows[n])}
-    danger = touching - waiting
-    if not danger:
+def _after(row: Row | None, same: Sequence[int]) -> frozenset[int]:
+    if row is None:
         return frozenset()
-    before: dict[int, set[int]] = {}
-    for number, other in enumerate(rows):
-        if other is not None and number not in waiting:
-            for after in _after(other, same):
-                before.setdefault(after, set()).add(number)
-    todo = list(danger)
-    while todo:
-        for number in before.get(todo.pop(), ()):
-            if number not in danger:
-                danger.add(number)
-                todo.append(number)
-    return frozenset(danger)
-
-
-def _after(row: Row, same: Sequence[int]) -> set[int]:
     after = {move.after for moves in row.moves.values() for move in moves}
-    return after | {representative(same, local) for local in after}
+    return frozenset(after | {representative(same, local) for local in after})
+
+
+def _cells(row: Row | None) -> tuple[int, int]:
+    """What is read and what is written, one bit for each cell."""
+    if row is None:
+        return 0, 0
+    return sum(1 << cell for cell in set(row.reads)), sum(1 << cell for cell in set(row.writes))
+
+
+def _touch(one: tuple[int, int], two: tuple[int, int]) -> bool:
+    """Does one write what the other touches?"""
+    return bool(one[1] & (two[0] | two[1]) or one[0] & two[1])
 
 
 def _waits(tables: Tables, row: Row, other: Row | None) -> bool:
@@ -177,24 +184,19 @@ def _waits(tables: Tables, row: Row, other: Row | None) -> bool:
     return True
 
 
-def _break_loops(found: dict[int, Urgent], rows: list[Row | None], same: Sequence[int]) -> None:
+def _break_loops(found: dict[int, Urgent], after: Sequence[frozenset[int]]) -> None:
     """Take out of `found` what closes a loop of operations that all hurry."""
     done: set[int] = set()
     for start in sorted(found):
-        path: list[tuple[int, list[int]]] = [(start, _next(rows, start, same))] if start not in done else []
+        path = [(start, sorted(after[start]))] if start not in done else []
         while path:
             at, todo = path[-1]
             if at not in found or not todo:
                 done.add(at)
                 path.pop()
                 continue
-            after = todo.pop()
-            if after in found and any(after == on for on, _ in path):
-                del found[after]
-            elif after in found and after not in done:
-                path.append((after, _next(rows, after, same)))
-
-
-def _next(rows: list[Row | None], local: int, same: Sequence[int]) -> list[int]:
-    row = rows[local]
-    return [] if row is None else sorted(_after(row, same))
+            to = todo.pop()
+            if to in found and any(to == on for on, _ in path):
+                del found[to]
+            elif to in found and to not in done:
+                path.append((to, sorted(after[to])))

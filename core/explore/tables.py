@@ -33,8 +33,8 @@ class Move(NamedTuple):
 class Row:
     """What is pending in one local state (or what a daemon does), and the moves on the values of `reads`.
 
-    With `Tables(model, before=True)` a thread's row also reads what it only writes, behind what its step reads, so that the
-    tables know which values a step destroys: the reductions ask for that.
+    With `Tables(model, before=True)` a thread's row also reads what it only writes, behind what its step reads, so that
+    the tables know which values a step destroys: the reductions ask for that.
     """
 
     op: Op
