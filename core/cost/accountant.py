@@ -181,8 +181,9 @@ class Accountant:
             self._add(earlier, rest, 1)
             self.counts.unbroken = rest.unbroken
             along = addr - earlier.addr
-            _restore(tlb, rest, along, _along(rest.start, earlier.start, moves[0], along), 0)
-            tlb.end += _along(rest.end, earlier.end, moves[1], along)
+            start = 0 if rest.start in NO_START else _along(rest.start, earlier.start, moves[0], along)
+            end_by = 0 if rest.end in NO_END else _along(rest.end, earlier.end, moves[1], along)
+            _restore(tlb, rest, along, start, end_by)
             addr += rest.addr - earlier.addr
         self._marks.clear()  # the gather's way from here on is a new one
         self._at.clear()
@@ -208,6 +209,10 @@ STATE = (
     "vma_pfn",
 )
 """The gather's fields besides its range, its batches and its tables."""
+
+
+NO_START, NO_END = (TASK_SIZE, ALL_ONES), (0, ALL_ONES)
+"""Bounds of a range that covers nothing, or of a whole-mm gather: they do not move. Page 0 is a start like any."""
 
 
 def _shape(mark: Mark) -> tuple[Any, ...]:
@@ -236,9 +241,8 @@ def _restore(tlb: MmuGather, mark: Mark, by: int, start: int, end: int) -> None:
 
 
 def _along(bound: int, earlier: int, moves: int, by: int) -> int:
-    """By how much a bound of the range moves: not if it is nowhere, or stands since before the period."""
-    nowhere = bound in (0, TASK_SIZE, ALL_ONES)
-    return 0 if nowhere or (not moves and bound == earlier) else by
+    """By how much a bound of the range moves: not if it stands since before the period."""
+    return 0 if not moves and bound == earlier else by
 
 
 def _moved(slot: Slot, by: int) -> Slot:

@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.arch import load_object, set_up
@@ -46,6 +46,14 @@ geometry = st.fixed_dictionaries(
     era=st.sampled_from(sorted(ERAS)),
     failing=st.sets(st.integers(1, 40), max_size=3),
     fullmm=st.booleans(),
+)
+@example(  # a range that starts at page 0 moves along like any other
+    stretches=[(7, [("anon_clean", 1), ("anon_clean", 1)])],
+    facts={"bundle": 2, "max_gather_batch": 3, "max_gather_batch_count": 1, "ptes_per_table": 2, "merge_vmas": False},
+    plugin="smp",
+    era="5df397dec7",
+    failing=set(),
+    fullmm=False,
 )
 def test_equal_to_stepping_page_by_page(stretches, facts, plugin, era, failing, fullmm) -> None:
     if plugin == "s390":
