@@ -145,12 +145,9 @@ class _Job:
         return replace(found, violated=again.violated, sentence=again.sentence, find_path=again.find_path)
 
     def _search(self, plan: Plan, stop: bool) -> Found:
-        limits = self.limits
-        if limits.timeout is not None:
-            limits = replace(limits, timeout=max(0.0, limits.timeout - (time.monotonic() - self.started)))
         if self.searcher == "reference" or not numeric.available():
-            return Search(self.tables, limits, stop, plan=plan).run()
+            return Search(self.tables, self.limits, stop, plan=plan, started=self.started).run()
         from core.explore.fast import FastSearch  # numba takes as long to import as a small model to explore
 
         self.name = "fast"
-        return FastSearch(self.tables, limits, stop, plan).run()
+        return FastSearch(self.tables, self.limits, stop, plan, self.started).run()

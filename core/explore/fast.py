@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from core.explore import kernel
-from core.explore.found import Choice, Found, first_violation
+from core.explore.found import Choice, Found, deadline, first_violation
 from core.explore.layout import TAKEN, Layout, LayoutFull, lay_out, width
 from core.explore.model import Limits, Property
 from core.explore.numeric import numpy
@@ -47,14 +47,21 @@ WANTED = 1 << 12
 class FastSearch:
     """One search in machine code."""
 
-    def __init__(self, tables: Tables, limits: Limits, stop_at_violation: bool, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        limits: Limits,
+        stop_at_violation: bool,
+        plan: Plan | None = None,
+        started: float | None = None,
+    ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.plan = no_plan(tables) if plan is None else plan
         self.model = tables.model
         self.found = Found()
         self.sometimes = list(self.model.sometimes)
         self.packed: Packed = None  # type: ignore[assignment]  # until the first layout
-        self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+        self.deadline = deadline(limits, started)
         self.control = np.zeros(kernel.CONTROL_SIZE, np.int64)
         self.levels = [0]
         self.check_at, self.entries = FIRST_CHECK, tables.entries()

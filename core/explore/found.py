@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.explore.model import Model
+from core.explore.model import Limits, Model
 
 
 class Choice(NamedTuple):
@@ -45,3 +46,10 @@ def first_violation(found: Found, model: Model, name: str, sentence: str, stop: 
     if stop:
         found.exhaustive = False
         found.bounds = "stopped at the violation"
+
+
+def deadline(limits: Limits, started: float | None) -> float | None:
+    """When a search has to end that began at `started` (by time.monotonic(); None is now); None for never."""
+    if limits.timeout is None:
+        return None
+    return (time.monotonic() if started is None else started) + limits.timeout

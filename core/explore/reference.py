@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from core.explore.found import Choice, Found, first_violation
+from core.explore.found import Choice, Found, deadline, first_violation
 from core.explore.fuse import LONGEST, Urgent
 from core.explore.model import Limits, Model, Property
 from core.explore.path import concrete
@@ -75,6 +75,7 @@ class Search:
         stop_at_violation: bool,
         budget: int | None = None,
         plan: Plan | None = None,
+        started: float | None = None,
     ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.budget, self.gave_up = budget, False
@@ -94,7 +95,7 @@ class Search:
         self.pending: list[dict[int, Pending | None]] = [{} for _ in range(self.threads)]
         self.local_bits = [((1 << LOCAL_BITS) - 1) << LOCAL_BITS * t for t in range(self.threads)]
         self.daemons = [Pending(row, 0, self._bits(row.reads), None) for row in tables.daemons]
-        self.deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+        self.deadline = deadline(limits, started)
 
     def run(self) -> Found:
         """Search until everything is seen, a violation is found, or a limit is hit.

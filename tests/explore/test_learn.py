@@ -72,6 +72,28 @@ def test_mutable_structures_go_by_their_fields() -> None:
     assert local_states(fills) == 1 + 2 + 4 + 1
 
 
+class Sealed:
+    """Its state cannot be seen from Python."""
+
+    __slots__ = ("__weakref__", "iterator")
+
+    def __init__(self) -> None:
+        self.iterator = open(__file__, encoding="utf-8")  # noqa: SIM115
+
+
+def test_what_cannot_be_seen_goes_by_its_history() -> None:
+    """Sound, and larger: the two ways to come to the same place stay apart."""
+
+    async def sealed() -> None:
+        box = Sealed()
+        for _ in range(2):
+            await Op("coin", (), (), lambda: [Outcome(0), Outcome(1)])
+        box.iterator.close()
+        await add(X)
+
+    assert local_states(sealed) == 1 + 2 + 4 + 1
+
+
 def test_silent_operations_are_no_states() -> None:
     async def talks() -> None:
         for _ in range(5):
