@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from benchmarks.ladder import LADDER, Size, ladder
 from core.explore import Limits, Model, Property, check
 from core.explore.layout import lay_out, width
-from core.machine.op import Cell, Op, Outcome
-from tests.explore.programs import X, a_then_b, add, b_then_a, final, increment_torn, model, read, write
+from core.machine.op import Op, Outcome
+from tests.explore.programs import X, a_then_b, add, b_then_a, final, increment_torn, model, read
+from tests.explore.random_programs import ACTIONS, CELLS, program
 
 pytest.importorskip("numba", reason="the compiled searcher needs numba")
 
@@ -106,31 +107,6 @@ def test_no_field_straddles_a_word_or_overlaps(threads: list[int], cells: list[i
 @given(st.integers(1, 1000))
 def test_a_width_holds_its_numbers(count: int) -> None:
     assert (count - 1) < (1 << width(count))
-
-
-CELLS = [Cell("c", n) for n in range(3)]
-
-ACTIONS = st.tuples(st.sampled_from(["add", "write", "copy", "wait", "coin"]), st.integers(0, 2), st.integers(0, 2))
-
-
-def program(actions: list[tuple[str, int, int]]) -> Any:
-    async def run() -> None:
-        for kind, one, two in actions:
-            if kind == "copy":
-                await write(CELLS[two], await read(CELLS[one]))
-            elif kind == "coin":
-                if await Op("coin", (), (CELLS[one],), lambda: [Outcome(0, (1,)), Outcome(1, (2,))]):
-                    await write(CELLS[two], 0)
-            elif kind == "wait":
-                await Op("wait", (CELLS[one],), (), lambda v: [Outcome(None)] if v else [])
-            else:
-                await (
-                    write(CELLS[one], two)
-                    if kind == "write"
-                    else Op("add", (CELLS[one],), (CELLS[one],), lambda v: [Outcome(None, ((v + 1) % 3,))])
-                )
-
-    return run
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

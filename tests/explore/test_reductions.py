@@ -22,7 +22,7 @@ from core.explore.tables import Tables
 from core.explore.trace import steps
 from core.machine.op import Cell, Cpu, Op, Outcome
 from tests.explore.programs import LOCK_A, X, Y, a_then_b, add, b_then_a, final, model, read, take, write
-from tests.explore.test_fast import ACTIONS, CELLS, program
+from tests.explore.random_programs import ACTIONS, CELLS, program
 
 SEARCHERS = ["reference", pytest.param("fast", marks=pytest.mark.skipif(not available(), reason="needs numba"))]
 
