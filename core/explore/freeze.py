@@ -5,8 +5,8 @@ is the same: the code, where it stands in it, its local variables, its value sta
 expression, the coroutine it awaits), and so on down.  `freeze` walks all of that and makes a hashable value of it:
 
 * numbers, strings, enums, classes, modules and code are themselves;
-* tuples, lists, dicts, sets, iterators and instances go by type and contents, and a mutable object that is met again is
-  named by its first meeting, so that sharing is part of the state;
+* tuples, lists, dicts, sets, iterators, exceptions and instances go by type and contents, and a mutable object that is
+  met again is named by its first meeting, so that sharing is part of the state;
 * a function goes by its code, defaults and closure, a closure cell by its contents;
 * an operation goes by what it reads, writes and does;
 * an object whose class says `__shootdown_entity__ = True` is only itself: its owner promises that it does not change;
@@ -23,9 +23,10 @@ and behind it the locals and the stack in order.  That is how it is on 3.11, 3.1
 from __future__ import annotations
 
 import gc
+import struct
 import types
+from collections import deque
 from collections.abc import Hashable
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -36,6 +37,8 @@ from core.machine.op import Op
 class Unfreezable(Exception):
     """An object whose state cannot be seen."""
 
+
+POINTER = struct.calcsize("P")
 
 ATOMS = (
     int,
@@ -91,7 +94,7 @@ class _Freezer:
     def value(self, thing: Any) -> Hashable:
         kind = type(thing)
         if kind in _PLAIN or isinstance(thing, ATOMS):
-            plain: Hashable = (kind, thing) if kind in (float, bool) else thing
+            plain: Hashable = thing if kind in _PLAIN else (kind, thing)  # True is 1, and so is Cpu(1)
             return plain
         if kind is tuple:
             return ("tuple", *[self.value(item) for item in thing])
@@ -154,17 +157,37 @@ class _Freezer:
         return (code, lasti, names, tuple(values))
 
     def instance(self, thing: Any, kind: type) -> Hashable:
-        if is_dataclass(thing):
-            return tuple([self.value(getattr(thing, f.name)) for f in fields(thing)])
-        state = getattr(thing, "__dict__", None)
-        for base in kind.__mro__[:-1]:
-            if not base.__flags__ & HEAP_TYPE or (state is None and "__slots__" not in vars(base)):
-                raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
-        if kind is object:
-            raise Unfreezable("a bare object()")
-        slots = [s for c in kind.__mro__ for s in getattr(c, "__slots__", ()) if s not in ("__dict__", "__weakref__")]
-        own = [(s, self.value(getattr(thing, s))) for s in slots if hasattr(thing, s)]
-        return (tuple(own), tuple([(k, self.value(v)) for k, v in (state or {}).items()]))
+        inside: Hashable = ()
+        if isinstance(thing, BaseException):
+            inside = self.value(thing.args)
+        elif isinstance(thing, dict):
+            inside = tuple([(self.value(key), self.value(item)) for key, item in dict.items(thing)])
+        elif isinstance(thing, (list, deque)):
+            inside = (getattr(thing, "maxlen", None), *[self.value(item) for item in thing])
+        elif isinstance(thing, (set, frozenset)):
+            inside = frozenset(self.value(item) for item in thing)
+        elif hides(kind):
+            raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
+        own = [(name, self.value(getattr(thing, name))) for name in _slots(kind) if hasattr(thing, name)]
+        return (inside, tuple(own), tuple([(k, self.value(v)) for k, v in getattr(thing, "__dict__", {}).items()]))
+
+
+def _slots(kind: type) -> list[str]:
+    """The attributes with a place of their own, as they are called outside of their class."""
+    names = []
+    for owner in kind.__mro__:
+        slots = owner.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            private = name.startswith("__") and not name.endswith("__")
+            if name not in ("__dict__", "__weakref__"):
+                names.append(f"_{owner.__name__.lstrip('_')}{name}" if private else name)
+    return names
+
+
+def hides(kind: type) -> bool:
+    """Have instances more in memory than their attributes?  So it is with what is written in C: files, counters ..."""
+    attributes = len(_slots(kind)) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
+    return kind.__itemsize__ != 0 or kind.__basicsize__ != object.__basicsize__ + POINTER * attributes
 
 
 _PLAIN = {int, str, type(None), bytes}

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import random
 import time
+import weakref
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +16,9 @@ import pytest
 import core.explore.learn
 from core.explore import Hung, NotAnOperation, NotDeterministic, ProgramError, check
 from core.explore.errors import ExploreError
+from core.explore.freeze import Unfreezable, freeze
 from core.explore.tables import Tables
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Cpu, Op, Outcome
 from tests.explore.programs import X, add, model, read, take, write
 
 
@@ -72,23 +78,70 @@ def test_mutable_structures_go_by_their_fields() -> None:
     assert local_states(fills) == 1 + 2 + 4 + 1
 
 
-class Sealed:
-    """Its state cannot be seen from Python."""
+class Noted(dict[str, int]):
+    """A dictionary with something beside its items."""
 
-    __slots__ = ("__weakref__", "iterator")
 
-    def __init__(self) -> None:
-        self.iterator = open(__file__, encoding="utf-8")  # noqa: SIM115
+class Slotted:
+    """A private attribute with a place of its own."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: int) -> None:
+        self.__value = value
+
+
+@dataclass
+class Extra:
+    """More than its fields."""
+
+    one: int
+
+    def __post_init__(self) -> None:
+        self.two = self.one
+
+
+def changed(thing: Any, name: str, value: Any) -> Any:
+    setattr(thing, name, value)
+    return thing
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Noted(a=1), changed(Noted(a=1), "note", 2)),
+        (Noted(a=1), Noted(a=2)),
+        (Slotted(1), Slotted(2)),
+        (Extra(1), changed(Extra(1), "two", 3)),
+        (KeyError(1), KeyError(2)),
+        (deque([1], 2), deque([1], 3)),
+        (Cpu(1), 1),
+        (True, 1),
+        (iter([1, 2]), iter([1, 3])),
+        ({1, 2}, {1, 3}),
+        (lambda: 1, lambda: 2),
+    ],
+)
+def test_different_states_are_told_apart(one: Any, other: Any) -> None:
+    assert freeze(one) == freeze(one)
+    assert freeze(one) != freeze(other)
+
+
+def test_what_hides_its_state_is_not_frozen() -> None:
+    with open(__file__, encoding="utf-8") as text:
+        for thing in (text, io.StringIO("a"), random.Random(1), itertools.count(), weakref.ref(Extra)):
+            with pytest.raises(Unfreezable):
+                freeze(thing)
 
 
 def test_what_cannot_be_seen_goes_by_its_history() -> None:
     """Sound, and larger: the two ways to come to the same place stay apart."""
 
     async def sealed() -> None:
-        box = Sealed()
+        box = random.Random(1)
         for _ in range(2):
             await Op("coin", (), (), lambda: [Outcome(0), Outcome(1)])
-        box.iterator.close()
+        box.random()
         await add(X)
 
     assert local_states(sealed) == 1 + 2 + 4 + 1
