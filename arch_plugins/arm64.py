@@ -4,6 +4,7 @@ arch/arm64/include/asm/tlbflush.h:__flush_tlb_range(), flush_tlb_mm(); asm/tlb.h
 instructions (FEAT_TLBIRANGE) each stride takes one; from MAX_TLBI_OPS (MAX_DVM_OPS) strides on the ASID goes as a
 whole.  With them a range is written as a sum of (num+1) * 2^(5*scale+1) pages, and an odd page by itself: 6.1 goes
 up the scales, taking the odd page first, 6.12 down, taking it last; the number of instructions comes out of the loop.
+With FEAT_LPA2 (6.9 and later) pages are taken one by one up to the next multiple of 64 KiB.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 MAX_TLBI_RANGE_PAGES = 32 << (5 * 3 + 1)
+LPA2_PAGES = 16
+"""With FEAT_LPA2 the operand of a range instruction has the address in units of 64 KiB."""
 
 
-def range_insns(op: str, pages: int, stride: int, upwards: bool) -> Insns:
+def range_insns(op: str, start: int, end: int, stride: int, upwards: bool, lpa2: bool) -> Insns:
     """The loop of __flush_tlb_range_op(): ranges from the largest scale down, or (6.1) from the smallest up."""
-    single, ranges, scale = 0, 0, 0 if upwards else 3
+    single, ranges, scale, pages = 0, 0, 0 if upwards else 3, end - start
     while pages > 0:
-        if pages % 2 if upwards else pages == 1:
+        if (pages % 2 if upwards else pages == 1) or (lpa2 and (end - pages) % LPA2_PAGES):
             single, pages = single + 1, pages - stride
             continue
         num = ((pages >> (5 * scale + 1)) & 31 if upwards else min(pages >> (5 * scale + 1), 32)) - 1
@@ -37,7 +40,7 @@ class Arm64(Broadcast):
 
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
     ceiling: int | None = 511
-    ranges, upwards, batched = False, False, True
+    ranges, upwards, lpa2, batched = False, False, False, True
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
 
@@ -50,9 +53,11 @@ class Arm64(Broadcast):
             sources=("arch/arm64/include/asm/tlb.h", "arch/arm64/include/asm/tlbflush.h"),
         )
 
-    def of_range(self, pages: int, stride: int, freed_tables: bool) -> Insns:
+    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
         op = "TLBI_VAE1IS" if freed_tables else "TLBI_VALE1IS"
-        return range_insns(op, pages, stride, self.upwards) if self.ranges else [(op, pages // stride)]
+        if self.ranges:
+            return range_insns(op, start, end, stride, self.upwards, self.lpa2)
+        return [(op, (end - start) // stride)]
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
@@ -76,7 +81,7 @@ class Arm64(Broadcast):
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
         """__flush_tlb_page_nosync(): issued at once, completed by arch_tlbbatch_flush()."""
-        await self.send(mm, self.of_range(1, 1, False), FlushRequest(addr, addr + 1))
+        await self.send(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1))
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
@@ -92,9 +97,9 @@ class Arm64(Broadcast):
 
 
 class Arm64Range(Arm64):
-    """6.12 with FEAT_TLBIRANGE."""
+    """6.12 with FEAT_TLBIRANGE and FEAT_LPA2, as Debian builds it (ARM64_PA_BITS_52 with 4 KiB pages)."""
 
-    ranges, ceiling = True, MAX_TLBI_RANGE_PAGES
+    ranges, lpa2, ceiling = True, True, MAX_TLBI_RANGE_PAGES
 
 
 class Arm64V61(Arm64):
@@ -110,7 +115,7 @@ class Arm64RangeV61(Arm64V61):
 
 
 class Arm64V72(Arm64):
-    """7.2, without FEAT_TLBIRANGE."""
+    """7.2, without FEAT_TLBIRANGE. __do_flush_tlb_range() returns from its flush_tlb_mm() past its own barrier."""
 
     sync_again = False
 

@@ -14,8 +14,8 @@ class Csky(Broadcast):
 
     prologue, barrier, mm_insn, page_insn = "sync.is", "sync.i", "tlbi.asids", "tlbi.vas"
 
-    def of_range(self, pages: int, stride: int, freed_tables: bool) -> Insns:
-        return [(self.page_insn, -(-pages // 2))]
+    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
+        return [(self.page_insn, -(-end // 2) - start // 2)]
 
     @hookimpl
     def arch_facts(self) -> Facts:

@@ -27,9 +27,9 @@ class Broadcast:
     page_insn = "flush_page"
     ceiling: int | None = None
 
-    def of_range(self, pages: int, stride: int, freed_tables: bool) -> Insns:
-        """The instructions that flush `pages` pages in steps of `stride`."""
-        return [(self.page_insn, -(-pages // stride))]
+    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
+        """The instructions that flush pages `start` to `end` in steps of `stride`."""
+        return [(self.page_insn, -(-(end - start) // stride))]
 
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
         """Issue, then complete."""
@@ -63,9 +63,9 @@ class Broadcast:
         if self.ceiling is not None and (end - start) // stride > self.ceiling:
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
         else:
-            insns = self.of_range(end - start, stride, freed_tables)
+            insns = self.of_range(start, end, stride, freed_tables)
             await self.broadcast(mm, insns, FlushRequest(start, end))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.broadcast(mm, self.of_range(1, 1, False), FlushRequest(addr, addr + 1))
+        await self.broadcast(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1))

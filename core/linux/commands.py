@@ -44,7 +44,7 @@ def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comp
     from core.linux.measured import MeasuredError
 
     counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
-    unmodelled: dict[str, int] = {}
+    remarks: dict[str, int] = {}
     status = 0
     for path in paths:
         try:
@@ -52,13 +52,14 @@ def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comp
                 counts[comparison.outcome] += 1
                 if comparison.outcome in ("different", "error"):
                     print(f"{comparison.id}: {comparison.detail}")
-                elif comparison.outcome == "not modelled":
-                    unmodelled[comparison.detail] = unmodelled.get(comparison.detail, 0) + 1
+                elif comparison.detail:
+                    remark = comparison.detail + (": not modelled yet" if comparison.outcome == "not modelled" else "")
+                    remarks[remark] = remarks.get(remark, 0) + 1
         except (GoldenError, MeasuredError) as error:
             print(f"shootdown: {error}", file=sys.stderr)
             status = 2
-    for detail, number in sorted(unmodelled.items()):
-        print(f"{detail}: not modelled yet: {number}")
+    for remark, number in sorted(remarks.items()):
+        print(f"{remark}: {number}")
     different = counts["different"] + counts["error"]
     print(f"{counts['equal']} equal, {different} different, {counts['not modelled']} not modelled yet")
     return status or (1 if different else 0)

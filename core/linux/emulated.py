@@ -18,14 +18,16 @@ Data types
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.golden import Comparison
 from core.linux.measured import MeasuredError, read_rows
+from core.linux.rescheduled import MOST_CUTS, Price, Stretch, guesses
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
@@ -96,9 +98,15 @@ def recognises(path: Path) -> bool:
 
 
 def compare_file(path: Path) -> Iterator[Comparison]:
-    """Predict every cell of a file and hold it against what was counted."""
-    for row in read_rows(Path(path), _parse):
-        yield compare(row)
+    """Predict every cell of a file and hold it against what was counted.
+
+    Whether the CPU of an arm64 run has range instructions (FEAT_TLBIRANGE) is read off the run: a kernel that finds
+    the feature uses them for any two pages and more, and one that does not cannot (system_supports_tlb_range()).
+    """
+    rows = list(read_rows(Path(path), _parse))
+    ranges = {row["run"] for row in rows if any(name.startswith("TLBI_R") for name in row["insn"])}
+    for row in rows:
+        yield compare(row, row["run"] in ranges)
 
 
 def _parse(path: Path, number: int, line: str) -> Row:
@@ -116,14 +124,20 @@ def _parse(path: Path, number: int, line: str) -> Row:
     return row
 
 
-def compare(row: Row) -> Comparison:
-    """One cell."""
+RESCHEDULED = "equal with the caller rescheduled inside the zap"
+
+
+def compare(row: Row, ranges: bool | None = None) -> Comparison:
+    """One cell. `ranges`: the CPU has range instructions; None goes by the name of its model."""
     version = ".".join(row["kernel"].split(".")[:2])
     missing = _not_modelled(row, version)
     if missing:
         return Comparison(row["id"], version, "not modelled", missing)
     try:
-        predicted = predict(row, architecture(row, version), ERA[version])
+        arch, era = architecture(row, version, row["cpu_model"] == "max" if ranges is None else ranges), ERA[version]
+        predicted = predict(row, arch, era).counts
+        if difference(row, predicted) and rescheduled(row, arch, era):
+            return Comparison(row["id"], version, "equal", RESCHEDULED)
     except (PluginError, ScheduleError, KeyError, ValueError, TypeError, IndexError) as error:
         return Comparison(row["id"], version, "error", f"{type(error).__name__}: {error}")
     detail = difference(row, predicted)
@@ -154,14 +168,10 @@ THREADS: dict[str, tuple[frozenset[Cpu], frozenset[Cpu]]] = {
 """(CPUs that the mm is attached to, those of them that are lazy): a second thread runs on CPU 1, or sleeps there."""
 
 
-def architecture(row: Row, version: str) -> Arch:
-    """The plugin that plays a cell's kernel on its CPU.
-
-    The runs that count functions as well (`order`) were made on a CPU without range instructions.
-    """
+def architecture(row: Row, version: str, ranges: bool) -> Arch:
+    """The plugin that plays a cell's kernel on its CPU."""
     name, variant = row["arch"], "smp"
     if name == "arm64":
-        ranges = row["cpu_model"] == "max" and not row["run"].endswith("-order")
         variant = "range" if ranges else "strides"
     elif "-up" in row["kernel"]:
         variant = "up"
@@ -207,9 +217,17 @@ async def mprotect_ro(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
 CALLS: dict[str, Callable[..., Any]] = {"munmap": munmap, "dontneed": dontneed, "mprotect_ro": mprotect_ro}
 
 
-def predict(row: Row, arch: Arch, era: Era) -> Counts:
-    """Instruction -> how often each of the two CPUs executes it."""
-    counts: Counts = {}
+class Prediction(NamedTuple):
+    """Instruction -> how often each of the two CPUs executes it, and the stretches flushed
+    because of their entries."""
+
+    counts: Counts
+    flushes: list[Stretch]
+
+
+def predict(row: Row, arch: Arch, era: Era, cuts: Sequence[int] = ()) -> Prediction:
+    """What the call executes; need_resched() is true once before each page of `cuts`."""
+    made = Prediction({}, [])
     start = START + row["keep_neighbours"]  # the neighbour below is the first page that is mapped
     vma = Vma(start, start + row["pages"])
     task = Task("caller", Tid(1), Cpu(0))
@@ -222,19 +240,32 @@ def predict(row: Row, arch: Arch, era: Era) -> Counts:
         is_anon=lambda page: bool(row["kind"] == "anon"),
         tables=True,
         cpus=cpus,
-        choices=Choices(),
+        choices=Choices(resched=bool(cuts)),
     )
+    zapped, pending = start, list(cuts)
 
     def emit(event: tuple[Any, ...]) -> None:
         if event[0] == "insn":
-            counts.setdefault(event[2], [0, 0])[event[1]] += event[3]
+            made.counts.setdefault(event[2], [0, 0])[event[1]] += event[3]
+        elif event[0] == "flush" and "tables" not in event[3]:
+            made.flushes.append((event[1], event[2]))
+
+    def answer(op: Op, outcomes: Sequence[Outcome]) -> Outcome:
+        """need_resched(), which is asked before each page; that is the only choice."""
+        nonlocal zapped
+        no, yes = outcomes
+        if pending and pending[0] == zapped:
+            del pending[0]
+            return yes
+        zapped += 1
+        return no
 
     floor, ceiling = (vma.start, vma.end) if row["keep_neighbours"] else (0, 0)
     call = CALLS[row["op"]](mm, vma, floor, ceiling)
     cells = lay_out(row, arch, era, vma)
     cells[Cell("cpu_attach_mask")] = cpus
-    run(call, cells, _only, emit, [take_ipi(task.tid, Cpu(1), ())])
-    return counts
+    run(call, cells, answer if cuts else _only, emit, [take_ipi(task.tid, Cpu(1), ())])
+    return made
 
 
 def lay_out(row: Row, arch: Arch, era: Era, vma: Vma) -> Memory:
@@ -257,6 +288,42 @@ def lay_out(row: Row, arch: Arch, era: Era, vma: Vma) -> Memory:
 
 def _only(op: Op, outcomes: Any) -> Outcome:
     raise ScheduleError(f"{op.name} has {len(outcomes)} outcomes; a measured call has no choice")
+
+
+# ---- rescheduling --------------------------------------------------------------------------------------------
+
+
+def rescheduled(row: Row, arch: Arch, era: Era) -> bool:
+    """Whether the cell is as predicted if the caller was rescheduled inside the zap, as often as it counts at most.
+
+    On arm64 only, where the barrier of __switch_to() counts that; core.linux.rescheduled says how.
+    """
+    switches = sum(nr for _, place, nr, _ in row["sites"] if place.startswith("__switch_to+"))
+    made, found = predict(row, arch, era), counted(row)
+    names = made.counts.keys() | found.keys()
+    total = {name: found.get(name, [0])[0] - made.counts.get(name, [0])[0] for name in names}
+    cuts = total.get("DSB_ISHST", 0)  # each flush begins with one
+    if not 0 < cuts <= min(switches, MOST_CUTS):
+        return False
+    price = cache(partial(_price, Mm(arch.facts, era, arch.hook, Task("caller", Tid(1), Cpu(0)))))
+    for flush in made.flushes:
+        total = {name: nr + price(flush).get(name, 0) for name, nr in total.items()}
+    return any(
+        not difference(row, predict(row, arch, era, at).counts) for at in guesses(made.flushes, price, total, cuts)
+    )
+
+
+def _price(mm: Mm, stretch: Stretch) -> Price:
+    """The instructions of flush_tlb_range()."""
+    price: Price = {}
+
+    def emit(event: tuple[Any, ...]) -> None:
+        if event[0] == "insn":
+            price[event[2]] = price.get(event[2], 0) + event[3]
+
+    start, end = stretch
+    run(mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1, freed_tables=False), Memory(), _only, emit)
+    return price
 
 
 # ---- comparison ----------------------------------------------------------------------------------------------

@@ -120,9 +120,19 @@ def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> No
 )
 @pytest.mark.parametrize("upwards", [False, True])
 def test_range_instructions_cover_the_range(pages: int, singles: int, ranges: int, upwards: bool) -> None:
-    assert dict(range_insns("TLBI_VALE1IS", pages, 1, upwards)) == {
+    assert dict(range_insns("TLBI_VALE1IS", 0, pages, 1, upwards, lpa2=False)) == {
         name: nr for name, nr in (("TLBI_VALE1IS", singles), ("TLBI_RVALE1IS", ranges)) if nr
     }
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "insns"),
+    [(16, 48, {"R": 1}), (17, 48, {"": 15, "R": 1}), (15, 17, {"": 2}), (3, 34, {"": 13, "R": 1})],
+)
+def test_with_lpa2_ranges_begin_at_64_kib(start: int, end: int, insns: dict[str, int]) -> None:
+    """(3, 34): 13 pages up to 16, then 18 as 9 times 2^1."""
+    found = dict(range_insns("TLBI_VALE1IS", start, end, 1, False, lpa2=True))
+    assert found == {f"TLBI_{r}VALE1IS": nr for r, nr in insns.items()}
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from core.linux.emulated import EmulatedError, compare, compare_file, recognises
+from core.linux.emulated import RESCHEDULED, EmulatedError, compare, compare_file, recognises
+from core.linux.rescheduled import Stretch, guesses
 
 
 def cell(arch: str, kernel: str, op: str, pages: int, insn: dict[str, list[int]], **more: Any) -> dict[str, Any]:
@@ -100,6 +105,90 @@ def test_bystanders_and_functions_are_left_out() -> None:
 def test_what_is_not_modelled_says_why(change: dict[str, str], why: str) -> None:
     comparison = compare({**CELLS[0], **change})
     assert (comparison.outcome, comparison.detail) == ("not modelled", why)
+
+
+# arm64-6.1-a57 and arm64-6.12-smp1: dirty shared pages, the caller switched away twice and five times
+SPLIT = [
+    cell(
+        "arm64",
+        "6.1.0-50",
+        "munmap",
+        513,
+        {"DSB_ISHST": [4, 0], "DSB_ISH": [4, 0], "TLBI_VAE1IS": [2, 0], "TLBI_VALE1IS": [513, 0]},
+        kind="shm_dirty",
+        **A57,
+    ),
+    cell(
+        "arm64",
+        "6.12.95",
+        "munmap",
+        2048,
+        {
+            "DSB_ISHST": [7, 0],
+            "DSB_ISH": [7, 0],
+            "TLBI_VALE1IS": [18, 0],
+            "TLBI_RVALE1IS": [9, 0],
+            "TLBI_RVAE1IS": [1, 0],
+        },
+        kind="shm_dirty",
+    ),
+]
+
+
+@pytest.mark.parametrize("row", SPLIT, ids=lambda row: row["kernel"])
+def test_a_switched_away_caller_may_have_left_the_zap(row: dict[str, Any]) -> None:
+    def with_switches(row: dict[str, Any], nr: int) -> dict[str, Any]:
+        return {**row, "sites": [*row["sites"], ["DSB_ISH", "__switch_to+0x98", nr, 0]]}
+
+    assert compare(row).outcome == "different"
+    comparison = compare(with_switches(row, 2))
+    assert (comparison.outcome, comparison.detail) == ("equal", RESCHEDULED)
+
+
+def test_no_moment_explains_what_no_rescheduling_does() -> None:
+    row = SPLIT[0]
+    more = [["DSB_ISH", "__switch_to+0x98", 2, 0], ["TLBI_VALE1IS", "tlb_flush+0x2", 1, 0]]
+    assert compare({**row, "sites": [*row["sites"], *more]}).outcome == "different"
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=3), st.data())
+def test_a_guess_costs_what_was_asked_and_none_is_missed(lengths: list[int], data: st.DataObject) -> None:
+    """Against all ways to cut, tried one by one."""
+    flushes, at = [], 0
+    for length in lengths:
+        flushes.append((at, at + length))
+        at += length
+
+    def price(stretch: Stretch) -> dict[str, int]:
+        start, end = stretch
+        return {"barrier": 1, "ranges": (end - start) // 8, "single": (end - start) % 8}
+
+    def total(pieces: list[Stretch]) -> Counter[str]:
+        return sum((Counter(price(piece)) for piece in pieces), Counter())
+
+    def cut(places: tuple[int, ...]) -> list[Stretch]:
+        ends = sorted({*places, *(end for _, end in flushes)})
+        return list(zip([0, *ends], ends, strict=False))
+
+    inside = sorted(set(range(1, at)) - {end for _, end in flushes})
+    ways = list(combinations(inside, 2))
+    if ways:
+        asked = total(cut(data.draw(st.sampled_from(ways))))
+        asked_for = {name: asked[name] for name in ("barrier", "ranges", "single")}
+        assert sorted(guesses(flushes, price, asked_for, 2)) == [w for w in ways if total(cut(w)) == asked]
+
+
+def test_range_instructions_are_read_off_the_run(tmp_path: Path) -> None:
+    """The model's name says that it has them, but the run of the first two cells shows none."""
+    strides = {"DSB_ISHST": [1, 0], "DSB_ISH": [1, 0], "TLBI_VALE1IS": [8, 0]}
+    ranges = {"DSB_ISHST": [1, 0], "DSB_ISH": [1, 0], "TLBI_RVALE1IS": [1, 0]}
+    rows = [cell("arm64", "6.12.95", "dontneed", 8, strides, run="a"), cell("arm64", "6.12.95", "dontneed", 8, ranges)]
+    file = tmp_path / "runs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [comparison.outcome for comparison in compare_file(file)] == ["equal", "equal"]
+    file.write_text("".join(json.dumps({**row, "run": "b"}) + "\n" for row in rows))
+    assert [comparison.outcome for comparison in compare_file(file)] == ["different", "equal"]
 
 
 def test_files(tmp_path: Path) -> None:
