@@ -126,6 +126,8 @@ def parser() -> argparse.ArgumentParser:
     mutants = commands.add_parser("mutants", help="the power of the suite: mutants, and what kills them")
     mutants.add_argument("arch", nargs="?", default="smp-6.2-fix", metavar="ARCH")
     _selection(mutants, arch=False)
+    mutants.add_argument("--scenario", action="append", default=[], metavar="ID", help="only what this scenario runs")
+    mutants.add_argument("--matrix", action="store_true", help="what each scenario kills, and what only it does")
     mutants.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="mutants at once")
     mutants.set_defaults(command=mutants_command)
 
@@ -380,18 +382,24 @@ def mutants_command(arguments: argparse.Namespace) -> int:
     from core.conformance import mutate
     from core.conformance.choose import choose
     from core.conformance.equivalent import why
+    from reports import tables
     from reports.progress import Progress
 
     choice = choose(arguments.arch, arguments.era, arguments.config)
     set_up = partial(_set_up, arguments.arch, arguments.era, arguments.config)
-    trials = mutate.trials(set_up, choice.era, list(SCENARIOS.values()))
+    names = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
+    trials = mutate.trials(set_up, choice.era, [SCENARIOS[name] for name in names], arguments.matrix)
     counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
+    autopsies = []
     with Progress(len(trials), sys.stderr) as progress, jobs.executor("", arguments.jobs) as pool:
         for autopsy in jobs.run(trials, pool, progress.done):
             reason = why(autopsy.mutant)
-            fate = "killed" if autopsy.killer else ("equivalent" if reason else "SURVIVED")
+            fate = "killed" if autopsy.killers else ("equivalent" if reason else "SURVIVED")
             counts[fate] += 1
-            print(f"{fate:11} {autopsy.mutant}: {autopsy.killer or reason}".rstrip(": "))
+            autopsies.append(autopsy)
+            print(f"{fate:11} {autopsy.mutant}: {', '.join(autopsy.killers) or reason}".rstrip(": "))
+    if arguments.matrix:
+        print(tables.power(names, autopsies))
     rate = 100 * counts["killed"] / max(counts["killed"] + counts["SURVIVED"], 1)
     print(
         f"{len(trials)} mutants: {counts['killed']} killed, {counts['SURVIVED']} survived, "

@@ -8,6 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from core.conformance.museum import Showing
+from core.conformance.mutate import Autopsy
 
 MAX_COLUMNS = 12
 """Scenarios that get a column each."""
@@ -95,6 +96,15 @@ def museum(showings: Sequence[Showing]) -> str:
     return tabulate(
         rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 16, 60] + [None] * 3
     )
+
+
+def power(scenarios: Sequence[str], autopsies: Sequence[Autopsy]) -> str:
+    """One row per scenario: how many mutants it kills, and how many that no other does."""
+    rows = []
+    for name in scenarios:
+        killed = [autopsy for autopsy in autopsies if name in autopsy.killers]
+        rows.append([name, len(killed), sum(len(autopsy.killers) == 1 for autopsy in killed)])
+    return tabulate(rows, ["scenario", "kills", "alone"], tablefmt="simple")
 
 
 def problems(report: Mapping[str, Any]) -> str:

@@ -11,8 +11,9 @@ operations by name with their numbers taken out ("unlock ptl[N]"), as they turn 
     deaf     an interrupt is not sent to the first of its CPUs, nor waited for
     hopeful  a failed allocation is taken for success
 
-Operations of user code are left alone: they are the victim, not the policy.  A mutant is killed by a scenario that
-fails on it, or that can no longer reach its window, or in which a program raises where it did not.
+Operations of user code and of the hardware's walks are left alone: they are the victim, not the policy.  A mutant is
+killed by a scenario that fails on it, or that can no longer reach its window, or in which a program raises where it
+did not.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from core.arch import Arch
@@ -35,7 +37,7 @@ from core.mm.era import Era
 LIMITS = Limits(max_states=200_000)
 """A mutant may make a model endless; a search that hits this has killed nothing."""
 
-USER = ("store(", "load(")
+USER = ("store(", "load(", "walk:")
 OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
 
 
@@ -52,10 +54,10 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Autopsy:
-    """What became of a mutant. `killer` is the first scenario that noticed it, '' if none did."""
+    """What became of a mutant. `killers` are the scenarios that noticed it: the first one, or all."""
 
     mutant: Mutant
-    killer: str
+    killers: tuple[str, ...]
 
 
 def kind_of(op: Op) -> str:
@@ -92,30 +94,34 @@ def _kinds_in(model: Model) -> dict[str, Op]:
 
 @dataclass(frozen=True)
 class Trial:
-    """A mutant and the scenarios it is put to: a job (core.jobs) that answers an Autopsy."""
+    """A mutant and the scenarios it is put to: a job (core.jobs) that answers an Autopsy.
+
+    `every` goes on after the first that kills it.
+    """
 
     mutant: Mutant
     arch: Callable[[], Arch]
     era: Era
     scenarios: tuple[str, ...]
+    every: bool = False
 
     def run(self) -> Autopsy:
-        """Put it to one scenario after another until one kills it."""
+        """Put it to one scenario after another, until one kills it."""
         from core.conformance.scenarios import SCENARIOS
 
         arch = self.arch()
-        killer = next((s for s in self.scenarios if kills(SCENARIOS[s], arch, self.era, self.mutant)), "")
-        return Autopsy(self.mutant, killer)
+        killers = (s for s in self.scenarios if kills(SCENARIOS[s], arch, self.era, self.mutant))
+        return Autopsy(self.mutant, tuple(killers if self.every else islice(killers, 1)))
 
     def failed(self, reason: str) -> Autopsy:
         """A mutant whose process hangs or dies has been noticed."""
-        return Autopsy(self.mutant, f"(process: {reason})")
+        return Autopsy(self.mutant, (f"(process: {reason})",))
 
 
-def trials(arch: Callable[[], Arch], era: Era, scenarios: Sequence[Scenario]) -> list[Trial]:
+def trials(arch: Callable[[], Arch], era: Era, scenarios: Sequence[Scenario], every: bool = False) -> list[Trial]:
     """Every operator on every kind of operation that it changes. `arch` sets the architecture up, in any process."""
     return [
-        Trial(Mutant(operator, name), arch, era, tuple(s.id for s in kind.scenarios))
+        Trial(Mutant(operator, name), arch, era, tuple(s.id for s in kind.scenarios), every)
         for name, kind in kinds(arch(), era, scenarios).items()
         for operator in OPERATORS
         if _changes(operator, kind.op)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.explore.model import Property
-from core.machine.op import Cell
-from core.machine.pte import ProtNone, Pte, pte_cell
+from core.machine.lock import MMAP_LOCK
+from core.machine.op import Cell, Tid
+from core.machine.pte import ProtNone, Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
+from core.mm.mm import PENDING
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
-from core.mm.rmap import file_mapped_cell
+from core.mm.rmap import RMAP_LOCK, file_mapped_cell
 
 SENTENCES = {
     "no-lost-dirty": "A store reached the page, yet neither PG_dirty nor a page-table entry says that memory is newer "
@@ -33,6 +35,14 @@ SENTENCES = {
     "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one came or went behind rmap's "
     "back.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
+    "balanced": "Everything has ended, and a lock is held, a gather is counted as open, or a batch has not been given "
+    "back.",
+    "vma-as-asked": "The call has returned, and a mapping is there that it was to take away, or is not that it was to "
+    "make.",
+    "mapped-throughout": "A fault found no mapping at an address that one mapping or the other covers at any time.",
+    "fault-into-unmapped": "A fault found the mapping, and an entry that munmap had already emptied: it would map a "
+    "page that nobody unmaps.",
+    "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }
 """By name; a property that a step breaks has only its sentence here."""
@@ -92,6 +102,23 @@ def all_freed(page: int, kept: int) -> Property:
 def unmapped_at_end(addr: int) -> Property:
     """At the end: nothing is mapped at `addr` any more."""
     return _property("unmapped-at-end", (pte_cell(addr),), lambda pte: pte is None)
+
+
+def balanced(tasks: Sequence[Tid]) -> Property:
+    """At the end: what was taken has been given back."""
+    held = tuple(Cell("held_batches", tid) for tid in tasks)
+    free = ((), None, 0) + (0,) * len(held)
+    return _property("balanced", (MMAP_LOCK, RMAP_LOCK, PENDING, *held), lambda *now: now == free)
+
+
+def vma_as_asked(start: int, there: bool) -> Property:
+    """At the end: the VMA that starts at `start` is in the tree, or is not."""
+    return _property("vma-as-asked", (Cell("vma", start),), lambda now: now is there)
+
+
+def contents_known(addr: int) -> Property:
+    """At the end: the entry of a reclaimed anonymous page maps it, or says where it is on disk."""
+    return _property("contents-known", (pte_cell(addr),), lambda pte: isinstance(pte, Pte | Swap))
 
 
 def mapcount_is_ptes(page: int, addrs: Sequence[int]) -> Property:

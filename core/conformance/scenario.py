@@ -23,6 +23,7 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
         "flushes a page by interrupting the CPUs of mm_cpumask",
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",
     ),
+    "hardware_dirty": ("sets the dirty bit in hardware", lambda arch: arch.facts.hw_dirty),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",
         lambda arch: bool(arch.hook.tlb_needs_table_invalidate()),

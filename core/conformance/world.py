@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.arch import Arch
-from core.conformance.properties import SENTENCES
+from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.machine.ipi import csd_cell, take_ipi
 from core.machine.memory import Memory
@@ -102,7 +102,7 @@ class World:
             self.memory,
             daemons,
             tuple(always),
-            tuple(finally_),
+            (*finally_, balanced([task.tid for task, _, _ in self._tasks if self.choices.alloc_fails])),
             tuple(sometimes),
             SENTENCES,
         )
@@ -183,6 +183,17 @@ async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
 
     For operations that promise nothing about their range when they return, but go by what the entries say.
     """
+
+    def look(op: Op, value: Any) -> Op | None:
+        if op.reads == (pte_cell(addr),) and not op.writes and not isinstance(value, Pte):
+            return no_stale(mm, addr, "rely on the empty entry", "empty-but-cached")
+        return None
+
+    return await looking(program, look)
+
+
+async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op | None]) -> Any:
+    """Run `program`; after each of its operations do what `look` says of it and what it returned."""
     value: Any = None
     while True:
         try:
@@ -190,8 +201,9 @@ async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
         except StopIteration as stop:
             return stop.value
         value = await op
-        if op.reads == (pte_cell(addr),) and not op.writes and not isinstance(value, Pte):
-            await no_stale(mm, addr, "rely on the empty entry", "empty-but-cached")
+        then = look(op, value)
+        if then is not None:
+            await then
 
 
 def no_stale(mm: Mm, addr: int, name: str, violated: str) -> Op:

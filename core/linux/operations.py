@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.huge_memory import HugePmd, pmd_lock, pmd_unlock, tlb_flush_pmd_range
+from core.mm.huge_memory import pmd_lock, pmd_unlock, tlb_flush_pmd_range
 from core.mm.memory import free_pgtables, read_upper, unmap_page_range
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
@@ -96,7 +96,7 @@ OPERATIONS: dict[str, Callable[[Mm, Mapping], Awaitable[None]]] = {
 """By the names in the files."""
 
 OnTable = Callable[[MmuGather, int, int], Awaitable[None]]
-OnHuge = Callable[[MmuGather, int, HugePmd], Awaitable[None]]
+OnHuge = Callable[[MmuGather, int, Pte], Awaitable[None]]
 
 
 async def _walk(mm: Mm, at: Mapping, on_table: OnTable, on_huge: OnHuge) -> None:
@@ -107,7 +107,7 @@ async def _walk(mm: Mm, at: Mapping, on_table: OnTable, on_huge: OnHuge) -> None
     while addr != at.vma.end:
         next_addr = min(addr - addr % span + span, at.vma.end)
         pmd: Any = await read_upper(mm, 0, addr)
-        if isinstance(pmd, HugePmd):
+        if isinstance(pmd, Pte):
             await on_huge(tlb, addr, pmd)
         elif pmd is not None:
             await on_table(tlb, addr, next_addr)
@@ -128,7 +128,7 @@ async def _change_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
     await pte_unlock(tlb.mm, table)
 
 
-async def _change_huge_pmd(tlb: MmuGather, addr: int, pmd: HugePmd) -> None:
+async def _change_huge_pmd(tlb: MmuGather, addr: int, pmd: Pte) -> None:
     await pmd_lock(tlb.mm, addr)
     if pmd.write:
         tlb_flush_pmd_range(tlb, addr, tlb.mm.span[0])
@@ -147,7 +147,7 @@ async def _free_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
     await pte_unlock(mm, table)
 
 
-async def _free_huge_pmd(tlb: MmuGather, addr: int, pmd: HugePmd) -> None:
+async def _free_huge_pmd(tlb: MmuGather, addr: int, pmd: Pte) -> None:
     mm = tlb.mm
     if not mm.is_anon(pmd.frame) or mm.special(pmd.frame):
         return

@@ -72,7 +72,8 @@ def mmap_read_unlock(task: Task) -> Op:
     def step(holders: object) -> list[Outcome]:
         if not isinstance(holders, tuple) or task.tid not in holders:
             return [Outcome(None, (holders,), "lock-discipline")]
-        return [Outcome(None, (tuple(t for t in holders if t != task.tid),))]
+        at = holders.index(task.tid)
+        return [Outcome(None, (holders[:at] + holders[at + 1 :],))]
 
     return Op("mmap_read_unlock", (MMAP_LOCK,), (MMAP_LOCK,), step)
 

@@ -23,6 +23,7 @@ INITIAL: dict[str, Hashable] = {
     "ptl": None,
     "mmap_lock": (),
     "i_mmap_rwsem": None,
+    "held_batches": 0,
     "vma": True,
     "tlb_flush_pending": 0,
     "tlb_flush_batched": (0, 0),

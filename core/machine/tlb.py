@@ -64,7 +64,7 @@ def walk(pte: object, store: bool, hw_dirty: bool) -> tuple[Entry, object] | Non
     return Entry(pte.frame, True, True), pte._replace(dirty=True)
 
 
-def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: bool) -> Op:
+def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: bool, pte_at: Cell) -> Op:
     entry_cell = tlb_cell(cpu, addr)
     refs = tuple(ref_cell(f) for f in frames)
     newers = tuple(newer_cell(f) for f in frames) if store else ()
@@ -85,25 +85,26 @@ def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: b
 
     return Op(
         f"{'store' if store else 'load'}({addr})",
-        (entry_cell, pte_cell(addr), *refs, *newers),
-        (entry_cell, pte_cell(addr), *newers),
+        (entry_cell, pte_at, *refs, *newers),
+        (entry_cell, pte_at, *newers),
         step,
         may_schedule="user",
     )
 
 
-def user_store(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool) -> Op:
+def user_store(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool, huge: Cell | None = None) -> Op:
     """One store instruction of user code to virtual page `addr`. Returns 'ok' or 'fault'.
 
-    `frames` are the pages that `addr` can ever map in this model.  Through a page that is back in the allocator
+    `frames` are the pages that `addr` can ever map in this model; `huge` is the cell of the upper entry that maps it,
+    if it is not one of a page table.  Through a page that is back in the allocator
     the step violates `use-after-free`.
     """
-    return _access(cpu, addr, frames, True, hw_dirty)
+    return _access(cpu, addr, frames, True, hw_dirty, huge or pte_cell(addr))
 
 
 def user_load(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool) -> Op:
     """One load instruction of user code from virtual page `addr`. Returns 'ok' or 'fault'."""
-    return _access(cpu, addr, frames, False, hw_dirty)
+    return _access(cpu, addr, frames, False, hw_dirty, pte_cell(addr))
 
 
 def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:

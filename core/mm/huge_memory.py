@@ -1,7 +1,8 @@
 """mm/huge_memory.c: entries of a pmd table that map a huge page themselves.
 
 Data types
-    HugePmd(frame, write, dirty)   a present huge entry, in the cell of its pmd
+    Pte, in the cell of a pmd        pmd_trans_huge(): `frame` is the first page of the folio it maps
+    ProtNone, in the cell of a pmd   what pmdp_invalidate() leaves: the hardware faults on it, and it is not empty
 
 A huge page takes one slot of the gather whatever its size, and it is queued after its lock has been dropped: a dirty
 one of a file does not force a flush under the lock.
@@ -9,22 +10,15 @@ one of a file does not force a flush under the lock.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Entry, ProtNone, Pte
 from core.mm.mm import Mm, pmd_ptl_cell
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_flush_mmu
 from core.mm.page import set_page_dirty
 from core.mm.rmap import folio_remove_rmap_pmd
-
-
-class HugePmd(NamedTuple):
-    """pmd_trans_huge(): `frame` is the first page of the folio it maps."""
-
-    frame: int
-    write: bool = True
-    dirty: bool = False
 
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
@@ -53,9 +47,9 @@ async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     tlb_flush_pmd_range(tlb, addr, mm.span[0])
     special = mm.special(pmd.frame)
     if not special:
+        await folio_remove_rmap_pmd(mm, addr, pmd.frame)
         if not mm.is_anon(pmd.frame) and pmd.dirty:
             await set_page_dirty(pmd.frame)
-        await folio_remove_rmap_pmd(mm, addr, pmd.frame)
     await pmd_unlock(mm, addr)
     if not special and await mm.hook.tlb_remove_page(tlb=tlb, page=pmd.frame, nr=1, delay_rmap=False):
         await tlb_flush_mmu(tlb)
@@ -68,20 +62,33 @@ def pmdp_huge_get_and_clear(mm: Mm, addr: int) -> Op:
     return Op(f"pmdp_huge_get_and_clear({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (None,))], event=event)
 
 
+def pmdp_invalidate(mm: Mm, addr: int) -> Op:
+    """pmdp_invalidate_ad(): not present, so that no CPU sets a dirty bit, and not empty. Returns what it was.
+
+    x86 flushes nothing here (arch/x86/mm/pgtable.c); the generic one does, which is more.
+    """
+    cell = Cell("pmd", addr // mm.span[0])
+
+    def step(pmd: Entry) -> list[Outcome]:
+        invalid = ProtNone(pmd.frame, pmd.write, pmd.dirty) if isinstance(pmd, Pte) else pmd
+        return [Outcome(pmd, (invalid,))]
+
+    return Op(f"pmdp_invalidate({addr})", (cell,), (cell,), step)
+
+
+def set_pmd_at(mm: Mm, addr: int, pmd: Pte) -> Op:
+    """A plain store; the lock of the pmd is held."""
+    return Op(f"set_pmd_at({addr})", (), (Cell("pmd", addr // mm.span[0]),), lambda: [Outcome(None, (pmd,))])
+
+
 async def change_huge_pmd(mm: Mm, addr: int) -> None:
     """mprotect(PROT_READ) of a huge entry, under mmap_lock and the lock of the pmd.
 
-    Before ced108037c2a the entry was empty for a moment, which those who look without the lock take for an answer;
-    pmdp_invalidate() leaves one that is not present and not empty.
+    Before ced108037c2a the entry was empty for a moment, which those who look without the lock take for an answer.
     """
-    cell = Cell("pmd", addr // mm.span[0])
     await pmd_lock(mm, addr)
-    if mm.era.has("ced108037c2a"):
-        pmd: Any = await Op(f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (pmd,))])
-    else:
-        pmd = await pmdp_huge_get_and_clear(mm, addr)
+    pmd: Any = await (pmdp_invalidate(mm, addr) if mm.era.has("ced108037c2a") else pmdp_huge_get_and_clear(mm, addr))
     if pmd is not None:
-        entry = pmd._replace(write=False)
-        await Op(f"set_pmd_at({addr})", (), (cell,), lambda: [Outcome(None, (entry,))])
+        await set_pmd_at(mm, addr, Pte(pmd.frame, write=False, dirty=pmd.dirty))
     await pmd_unlock(mm, addr)
     await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False)

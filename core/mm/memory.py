@@ -8,7 +8,7 @@ from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import ProtNone, Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
-from core.mm.huge_memory import HugePmd, zap_huge_pmd
+from core.mm.huge_memory import zap_huge_pmd
 from core.mm.migrate import migrate_misplaced_folio
 from core.mm.mm import (
     Mm,
@@ -86,7 +86,7 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> in
         if entry is not None:
             if level:
                 next_addr = await zap_upper_range(tlb, level - 1, addr, next_addr)
-            elif isinstance(entry, HugePmd):
+            elif isinstance(entry, Pte | ProtNone):
                 await zap_huge_pmd(tlb, addr, next_addr)
             else:
                 await zap_pte_range(tlb, entry, addr, next_addr)

@@ -135,10 +135,33 @@ def need_resched(mm: Mm) -> Op:
     return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"))
 
 
+def held_cell(task: Task) -> Cell:
+    """How many pages for batches the task has taken from the allocator; kept where it may refuse one."""
+    return Cell("held_batches", task.tid)
+
+
 def alloc_page(mm: Mm, what: str) -> Op:
     """__get_free_page(GFP_NOWAIT): True, or False where failure is possible. `what` names the use for the log."""
-    answers = [Outcome(True), Outcome(False)] if mm.choices.alloc_fails else [Outcome(True)]
-    return Op(f"allocate a {what}", (), (), lambda: answers, event=("ask", what))
+    if not mm.choices.alloc_fails:
+        return Op(f"allocate a {what}", (), (), lambda: [Outcome(True)], event=("ask", what))
+    cell = held_cell(mm.task)
+
+    def step(held: int) -> list[Outcome]:
+        return [Outcome(True, (held + 1,)), Outcome(False, (held,))]
+
+    return Op(f"allocate a {what}", (cell,), (cell,), step, event=("ask", what))
+
+
+def free_batch(mm: Mm, *event: Any) -> Op:
+    """Give a batch's page back. One that the allocator has refused is not there to be given back."""
+    if not mm.choices.alloc_fails:
+        return log(*event)
+    cell = held_cell(mm.task)
+
+    def step(held: int) -> list[Outcome]:
+        return [Outcome(None, (max(held - 1, 0),), "" if held else "freed-once")]
+
+    return Op(f"({event[0]})", (cell,), (cell,), step, event=event)
 
 
 PENDING = Cell("tlb_flush_pending")

@@ -34,6 +34,7 @@ from core.mm.mm import (
     alloc_page,
     cond_resched,
     dec_tlb_flush_pending,
+    free_batch,
     inc_tlb_flush_pending,
     log,
     mm_tlb_flush_nested,
@@ -307,7 +308,7 @@ async def tlb_table_flush(tlb: MmuGather) -> None:
     """Hand the batch of tables to RCU."""
     if tlb.tables is not None:
         await tlb_table_invalidate(tlb)
-        await log("call_rcu", tuple(tlb.tables))
+        await free_batch(tlb.mm, "call_rcu", tuple(tlb.tables))
         tlb.tables = None
 
 
@@ -366,6 +367,6 @@ async def tlb_finish_mmu(tlb: MmuGather) -> None:
         tlb.freed_tables = True
     await tlb_flush_mmu(tlb)
     for _ in tlb.batches[1:]:
-        await log("batch_free")
+        await free_batch(tlb.mm, "batch_free")
     del tlb.batches[1:]
     await dec_tlb_flush_pending(tlb.mm)

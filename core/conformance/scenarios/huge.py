@@ -10,19 +10,24 @@ clear the entry
 set the entry, read-only
 unlock pmd, flush
 the page is mapped still
+
+And what pmdp_invalidate() in the place of the clearing is for: a dirty bit that the hardware sets between the read and
+the write of the entry.
 """
 
 from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import SENTENCES, sometimes
+from core.conformance.properties import SENTENCES, dirty_known_at_end, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model, Property
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.pte import Pte
+from core.machine.tlb import newer_cell, user_store
 from core.mm.era import Era
-from core.mm.huge_memory import HugePmd, change_huge_pmd
+from core.mm.huge_memory import change_huge_pmd
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
@@ -37,12 +42,18 @@ async def change(mm: Mm) -> None:
     await mmap_read_unlock(mm.task)
 
 
+def huge_page(arch: Arch, era: Era, anon: frozenset[int]) -> World:
+    """Page 0, mapped by a pmd; tables have one entry, so it is as large as any other."""
+    more = {"tables": True, "folio": lambda page: (0, 1)}
+    world = World(arch, era, {0: None}, anon, geometry={"ptes_per_table": 1}, more=more)
+    world.memory[upper_entry(1, 0)] = world.memory[upper_entry(2, 0)] = 0
+    world.memory[PMD] = Pte(0)
+    return world
+
+
 def emptied(arch: Arch, era: Era) -> Model:
     """A change of protection against MADV_DONTNEED, both for reading, on one huge page."""
-    more = {"tables": True, "folio": lambda page: (0, 1)}
-    world = World(arch, era, {0: None}, frozenset({0}), geometry={"ptes_per_table": 1}, more=more)
-    world.memory[upper_entry(1, 0)] = world.memory[upper_entry(2, 0)] = 0
-    world.memory[PMD] = HugePmd(0)
+    world = huge_page(arch, era, frozenset({0}))
     world.task("change", change)
     world.task("madvise", lambda mm: madvise_dontneed(mm, Vma(0, 1), 0, 1))
     gone = Property("unmapped-at-end", SENTENCES["unmapped-at-end"], (PMD,), lambda pmd: pmd is None)
@@ -50,6 +61,33 @@ def emptied(arch: Arch, era: Era) -> Model:
         "changed-first", "the entry is changed, and there", (PMD,), lambda pmd: pmd is not None and not pmd.write
     )
     return world.model("huge-emptied", finally_=[gone], sometimes=[window])
+
+
+async def change_and_zap(mm: Mm) -> None:
+    """What the entry knew of the page has to reach PG_dirty."""
+    await change(mm)
+    await madvise_dontneed(mm, Vma(0, 1), 0, 1)
+
+
+async def writer(mm: Mm) -> None:
+    """Stores until the page is no longer writable."""
+    for _ in range(2):
+        if await user_store(mm.task.cpu, 0, [0], mm.facts.hw_dirty, PMD) == "fault":
+            return
+
+
+def dirtied(arch: Arch, era: Era) -> Model:
+    """A change of protection of a huge page of a file, while a CPU writes to it for the first time."""
+    world = huge_page(arch, era, frozenset())
+    world.task("user", writer)
+    world.task("change", change_and_zap)
+    window = sometimes(
+        "dirty-and-changed",
+        "the page has been written to, and then write-protected",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and isinstance(pmd, Pte) and not pmd.write,
+    )
+    return world.model("huge-dirty", finally_=[dirty_known_at_end(0, [])], sometimes=[window])
 
 
 SCENARIOS = [
@@ -60,6 +98,14 @@ SCENARIOS = [
         emptied,
         tier="optional",
         requires=("smp", "gather"),
+    ),
+    Scenario(
+        "huge-dirty",
+        "a huge entry that is being changed loses no dirty bit",
+        "ced108037c2a",
+        dirtied,
+        tier="optional",
+        requires=("smp", "gather", "hardware_dirty"),
     ),
 ]
 

@@ -16,28 +16,41 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import dirty_known_at_end, mapcount_is_ptes, no_lost_dirty, sometimes, unmapped_at_end
+from core.conformance.properties import (
+    dirty_known_at_end,
+    mapcount_is_ptes,
+    no_lost_dirty,
+    sometimes,
+    unmapped_at_end,
+    vma_as_asked,
+)
 from core.conformance.scenario import Build, Scenario
-from core.conformance.world import Program, World, store
+from core.conformance.watch import report
+from core.conformance.world import Program, World, looking, store
 from core.explore.model import Model
+from core.machine.op import Op
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
-from core.mm.mm import Mm, Vma
+from core.mm.mm import Mm, Vma, vma_cell
 from core.mm.mmap import mmap_over, munmap
 from core.mm.writeback import write_page
 
 ADDR, PAGE, STORES = 0, 0, 2
 
 
-def race(unmap: Program, name: str, start: Pte, writeback: bool = True) -> Build:
-    """The model: a user who stores twice to a page mapped by `start`, an unmap, perhaps one round of writeback."""
+def race(unmap: Program, name: str, start: Pte, writeback: bool = True, vma_stays: bool = True) -> Build:
+    """The model: a user who stores twice to a page mapped by `start`, an unmap, perhaps one round of writeback.
+
+    `vma_stays`: a mapping is there in the end.
+    """
 
     def build(arch: Arch, era: Era) -> Model:
         world = World(arch, era, {ADDR: start})
         world.memory[ref_cell(PAGE)] = 2  # the page cache's and the mapping's
-        world.task("user", user)
+        users: dict[Program, Program] = {map_over: user_of_either, unmap_one: user_of_neither}
+        world.task("user", users.get(unmap, user))
         world.task("unmap", unmap)
         if writeback:
             world.kthread("writeback", lambda mm: write_page(mm, PAGE))
@@ -50,7 +63,12 @@ def race(unmap: Program, name: str, start: Pte, writeback: bool = True) -> Build
         return world.model(
             name,
             always=[no_lost_dirty(PAGE, [ADDR])],
-            finally_=[dirty_known_at_end(PAGE, [ADDR]), mapcount_is_ptes(PAGE, [ADDR]), unmapped_at_end(ADDR)],
+            finally_=[
+                dirty_known_at_end(PAGE, [ADDR]),
+                mapcount_is_ptes(PAGE, [ADDR]),
+                unmapped_at_end(ADDR),
+                vma_as_asked(ADDR, vma_stays),
+            ],
             sometimes=[window],
         )
 
@@ -67,6 +85,28 @@ async def user(mm: Mm) -> None:
             return
 
 
+async def user_of_either(mm: Mm) -> None:
+    """The same, where one mapping takes the place of another: no fault may find none."""
+
+    def look(op: Op, value: bool) -> Op | None:
+        return report("mapped-throughout") if op.reads == (vma_cell(VMA),) and not value else None
+
+    await looking(user(mm), look)
+
+
+async def user_of_neither(mm: Mm) -> None:
+    """The same, where munmap leaves nothing: a fault that finds the mapping must find its entry too."""
+    found = False
+
+    def look(op: Op, value: object) -> Op | None:
+        nonlocal found
+        found = bool(value) if op.reads == (vma_cell(VMA),) else found
+        emptied = op.reads == (pte_cell(ADDR),) and not op.writes and value is None
+        return report("fault-into-unmapped") if found and emptied else None
+
+    await looking(user(mm), look)
+
+
 CLEAN = Pte(PAGE, write=False)
 """As writeback leaves it: the first store faults."""
 
@@ -79,7 +119,7 @@ async def dontneed(mm: Mm) -> None:
     await madvise_dontneed(mm, VMA, ADDR, ADDR + 1)
 
 
-async def unmap(mm: Mm) -> None:
+async def unmap_one(mm: Mm) -> None:
     """munmap of the page."""
     await munmap(mm, [VMA])
 
@@ -94,11 +134,11 @@ SCENARIOS = [
         f"lost-dirty-{how}",
         f"dirty data survives {call} while another CPU cleans the page",
         "5df397dec7c4",
-        race(program, f"lost-dirty-{how}", CLEAN),
+        race(program, f"lost-dirty-{how}", CLEAN, vma_stays=program is not unmap_one),
     )
     for how, call, program in (
         ("dontneed", "MADV_DONTNEED", dontneed),
-        ("munmap", "munmap", unmap),
+        ("munmap", "munmap", unmap_one),
         ("mmap-over", "mmap(MAP_FIXED) over the mapping", map_over),
     )
 ] + [

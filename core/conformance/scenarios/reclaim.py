@@ -55,7 +55,7 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, mapcount_is_ptes, no_lost_dirty, sometimes
+from core.conformance.properties import all_freed, contents_known, mapcount_is_ptes, no_lost_dirty, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load, raw_stores, relying, returned, store
 from core.explore.model import Model, Property
@@ -135,7 +135,7 @@ def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
         await returned(mm, 0)
 
     world.task("mprotect", lower)
-    return world.model("reclaim-mprotect", finally_=agree(0), sometimes=[put_off(0)])
+    return world.model("reclaim-mprotect", finally_=[*agree(0), contents_known(0)], sometimes=[put_off(0)])
 
 
 def pending_set_during_flush(arch: Arch, era: Era) -> Model:
@@ -178,7 +178,9 @@ def recursion(arch: Arch, era: Era) -> Model:
     world.memory[pg_dirty_cell(0)] = True
     world.task("user", reader)
     world.kthread("reclaim", memcg_reclaim)
-    return world.model("reclaim-recursion", finally_=[all_freed(0, 0), *agree(0)], sometimes=[put_off(0)])
+    return world.model(
+        "reclaim-recursion", finally_=[all_freed(0, 0), *agree(0), contents_known(0)], sometimes=[put_off(0)]
+    )
 
 
 def _scenario(name: str, title: str, origin: str, build: Build) -> Scenario:

@@ -46,8 +46,8 @@ from core.conformance.properties import sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load
 from core.explore.model import Daemon, Model
-from core.machine.ipi import FlushRequest, irqs_off_cell, send_ipis, wait_ipis
-from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, wait_ipis
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
 from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
 from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
@@ -78,8 +78,13 @@ def add(cell: Cell, by: int) -> Op:
 
 
 def set_bit(cpu: Cpu) -> Op:
-    """cpumask_set_cpu(cpu, mm_cpumask(mm)): atomic."""
-    return Op(f"mm_cpumask += CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask | {cpu},))])
+    """cpumask_set_cpu(cpu, mm_cpumask(mm)): a locked operation, which waits for the CPU's store buffer to drain."""
+    return Op(
+        f"mm_cpumask += CPU{cpu}",
+        (CPUMASK, store_buffer_cell(cpu)),
+        (CPUMASK,),
+        lambda mask, waiting: [] if waiting else [Outcome(None, (mask | {cpu},))],
+    )
 
 
 def clear_bit(cpu: Cpu) -> Op:
@@ -116,15 +121,33 @@ async def unmap_buffered(mm: Mm) -> None:
 
 
 async def switch_mm_irqs_off(mm: Mm) -> None:
-    """arch/x86/mm/tlb.c: an ASID that is up to date is taken up without a flush (choose_new_asid())."""
+    """arch/x86/mm/tlb.c: an ASID that is up to date is taken up without a flush (choose_new_asid()).
+
+    loaded_mm is written with plain stores.  Nothing but the locked operation that sets the bit keeps the first of them
+    from being seen after tlb_gen has been read.
+    """
     await put(irqs_off_cell(HERE), True)
-    await put(LOADED, "LOADED_MM_SWITCHING")
+    await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
     await set_bit(HERE)
     if await get(GEN):
         await invalidate((HERE,), (0,), "load CR3 with a flush")
-    await put(LOADED, "next")
+    await buffered_store(HERE, "loaded_mm = next", "next")
     await put(irqs_off_cell(HERE), False)
     await loads(mm)
+
+
+def flush_tlb_func(sender: Tid) -> Op:
+    """The interrupt: a CPU that has not loaded the mm has nothing to flush, it believes. It sees its own stores."""
+    request, entry, buffer = csd_cell(sender, HERE), tlb_cell(HERE, 0), store_buffer_cell(HERE)
+
+    def step(asked: object, irqs_off: bool, waiting: tuple[str, ...], loaded: str, cached: object) -> list[Outcome]:
+        if asked is None or irqs_off:
+            return []
+        mine = waiting[-1] if waiting else loaded
+        return [Outcome(None, (None, None if mine == "next" else cached))]
+
+    reads = (request, irqs_off_cell(HERE), buffer, LOADED, entry)
+    return Op(f"take IPI of T{sender}: flush_tlb_func", reads, (request, entry), step)
 
 
 async def unmap_by_gen(mm: Mm) -> None:
@@ -171,11 +194,11 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         world.memory[CPUMASK] = frozenset({THERE})
         world.memory[GEN] = 0
         world.memory[LOADED] = "prev"
-        world.memory[store_buffer_cell(THERE)] = ()
+        world.memory[store_buffer_cell(HERE)] = world.memory[store_buffer_cell(THERE)] = ()
         if switching is switch_mm_irqs_off:
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
         world.task("switch", switching)
-        world.task("unmap", flushing)
+        unmapper = world.task("unmap", flushing)
         window = sometimes(
             "switched-early",
             "the mm is in use here and the page is not free yet",
@@ -185,6 +208,9 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         made = world.model(name, sometimes=[window])
         if flushing is unmap_buffered:
             made = replace(made, daemons=(*made.daemons, Daemon("store buffer", THERE, drain(THERE, pte_cell(0)))))
+        if switching is switch_mm_irqs_off:
+            interrupt = Daemon("IPI from unmap", HERE, flush_tlb_func(unmapper.tid))
+            made = replace(made, daemons=(interrupt, Daemon("store buffer", HERE, drain(HERE, LOADED))))
         return made
 
     return build

@@ -1,0 +1,60 @@
+"""Mutants made from the programs: which there are, what is said of those that survive, and what each scenario kills."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from core.arch import Arch
+from core.compare import main
+from core.conformance.choose import choose
+from core.conformance.equivalent import ARGUED
+from core.conformance.mutate import Mutant, kills, trials
+from core.conformance.scenarios import SCENARIOS
+from core.mm.era import ERAS
+
+ROW = "smp-6.2-fix"
+
+
+def arch() -> Arch:
+    """The row whose mutants the arguments are about."""
+    return choose(ROW, "", None).arch
+
+
+def test_every_argument_is_about_a_mutant_that_there_is() -> None:
+    mutants = {(t.mutant.operator, t.mutant.kind) for t in trials(arch, ERAS["6.2-fix"], list(SCENARIOS.values()))}
+    assert len(mutants) >= 190
+    assert set(ARGUED) <= mutants
+
+
+@pytest.mark.parametrize(
+    ("scenario", "operator", "kind"),
+    [
+        ("switch-gen", "drop", "irqs_off[N] = True"),
+        ("switch-gen", "late", "loaded_mm = LOADED_MM_SWITCHING (buffered)"),
+        ("huge-dirty", "drop", "pmdp_invalidate(N)"),
+        ("lost-dirty-munmap", "late", "unlink VMA"),
+        ("lost-dirty-mmap-over", "late", "link VMA"),
+        ("freed-once", "hopeful", "allocate a batch"),
+        ("reclaim-mprotect", "drop", "set_pte(N, swapN)"),
+        ("use-after-free", "drop", "dec_tlb_flush_pending"),
+    ],
+)
+def test_is_killed_by_the_scenario_that_is_there_for_it(scenario: str, operator: str, kind: str) -> None:
+    assert kills(SCENARIOS[scenario], arch(), ERAS["6.2-fix"], Mutant(operator, kind))
+
+
+def test_the_hardware_is_no_mutant() -> None:
+    found = trials(partial(arch), ERAS["6.2-fix"], [SCENARIOS["table-free"], SCENARIOS["use-after-free"]])
+    assert not [t.mutant for t in found if t.mutant.kind.startswith(("walk:", "store(", "load("))]
+
+
+def test_the_matrix_says_what_a_scenario_kills_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["mutants", "--scenario", "own-tlb", "--scenario", "use-after-free", "--matrix", "--jobs", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith(("own-tlb ", "use-after-free "))}
+    killed = [line for line in lines if line.startswith("killed")]
+    alone = sum("own-tlb" in line and "use-after-free" not in line for line in killed)
+    assert rows["own-tlb"] == [str(sum("own-tlb" in line for line in killed)), str(alone)]
+    assert int(rows["use-after-free"][0]) > 0
