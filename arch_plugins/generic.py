@@ -7,7 +7,8 @@ something that each architecture must bring (flush_tlb_range), it is the synchro
 from __future__ import annotations
 
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import FlushRequest, send_ipis, wait_ipis
+from core.machine.accessed import test_and_clear_young
+from core.machine.ipi import FlushRequest, Request, send_ipis, wait_ipis
 from core.machine.op import Cpu
 from core.machine.pte import xchg_pte
 from core.machine.tlb import invalidate
@@ -70,6 +71,13 @@ class Generic:
         if await pte_accessible(mm, pte):
             await mm.hook.flush_tlb_page(mm=mm, addr=addr)
         return pte
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        young = bool(await test_and_clear_young(addr))
+        if young:
+            await mm.hook.flush_tlb_page(mm=mm, addr=addr)
+        return young
 
     @hookimpl
     def tlb_delay_rmap(self, tlb: MmuGather) -> bool:
@@ -149,6 +157,10 @@ class Generic:
         await tlb_remove_table(tlb, table)
 
     @hookimpl
+    async def arch_alloc_page(self, mm: Mm, page: int) -> None:
+        """Whoever had the page has flushed before it was freed."""
+
+    @hookimpl
     def tlb_needs_table_invalidate(self) -> bool:
         return True
 
@@ -161,7 +173,7 @@ async def flush_by_ipi(mm: Mm, request: FlushRequest) -> None:
     await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
 
 
-async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:
+async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: Request) -> None:
     """The same for any set of CPUs."""
     here = mm.task.cpu
     others = sorted(cpu for cpu in cpus if cpu != here)

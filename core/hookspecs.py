@@ -150,6 +150,14 @@ class ArchSpec:
         """
 
     @hookspec
+    async def ptep_clear_flush_young(self, mm: Any, addr: int) -> bool:  # type: ignore[empty-body]
+        """Program. Clear the accessed bit of one entry; the page-table lock is held. Returns whether it was set.
+
+        Reclaim's way to learn what is in use.  The flush is not for correctness: of an entry that stays cached the next
+        use is not noticed, that is all, so x86 leaves it out.  mm/pgtable-generic.c:ptep_clear_flush_young().
+        """
+
+    @hookspec
     def tlb_delay_rmap(self, tlb: Any) -> bool:  # type: ignore[empty-body]
         """Plain. A dirty file page has just been unmapped, under the page-table lock: put its rmap removal off?
 
@@ -220,6 +228,13 @@ class ArchSpec:
     @hookspec
     async def pud_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
         """Program. A table two levels above has been unhooked: as `pte_free_tlb`. pud_free_tlb()."""
+
+    @hookspec
+    async def arch_alloc_page(self, mm: Any, page: int) -> None:
+        """Program. The allocator is about to hand a free page out; nobody has it yet.
+
+        Mirrors arch_alloc_page() (mm/page_alloc.c:post_alloc_hook()); `mm` is the one whose page it was.
+        """
 
     @hookspec
     def tlb_needs_table_invalidate(self) -> bool:  # type: ignore[empty-body]

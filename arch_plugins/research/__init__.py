@@ -1,1 +1,1 @@
-"""Policies from papers; no kernel has them. Each says when it is safe, and has a variant that must fail."""
+"""Policies from papers; no kernel has them. Each says on which conditions it is safe, and fails without each of them."""

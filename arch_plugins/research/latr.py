@@ -18,6 +18,7 @@ from core.machine.ipi import FlushRequest, csd_cell, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
 from core.machine.task import Task
 from core.machine.tlb import invalidate
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 
 
@@ -34,11 +35,19 @@ class Latr(Smp):
 
     @hookimpl
     def arch_facts(self) -> Facts:
-        return Facts(family="research: lazy sweep", sources=("doi:10.1145/3173162.3173198",))
+        return Facts(
+            family="research: lazy sweep",
+            capabilities=frozenset({"batched_unmap", "move_pmd"}),
+            sources=("doi:10.1145/3173162.3173198",),
+        )
 
     async def flush(self, mm: Mm, request: FlushRequest) -> None:
+        """Everywhere."""
+        await self.flush_cpus(mm, await mm_cpumask(mm), request)
+
+    async def flush_cpus(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:
         """Post, flush here, and put the reuse off until everybody has swept."""
-        cpus, here = await mm_cpumask(mm), mm.task.cpu
+        here = mm.task.cpu
         others = sorted(cpus - {here})
         if others:
             await post_states(mm.task, others, request)
@@ -58,6 +67,11 @@ class Latr(Smp):
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         await self.flush(mm, FlushRequest(addr, addr + 1))
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        cpus, batch.cpus = batch.cpus, frozenset()
+        await self.flush_cpus(mm, cpus, FlushRequest())
 
 
 class LatrReusesAtOnce(Latr):

@@ -19,6 +19,7 @@ SENTENCES = {
     "store-after-copy": "A store reached a page after its contents had been copied (or compared), and the copy is what "
     "is mapped now: the store is lost.",
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
+    "another's-page": "A CPU read through a stale TLB entry what belongs to whoever has been given the page since.",
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
     "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
     "what the entry was.",

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from core.arch import Arch
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
+from core.hookspecs import Facts
+from core.machine.early_ack import handler_cell, leave_handler, outside_handlers, take_or_answer
 from core.machine.ipi import csd_cell, take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
@@ -129,6 +132,8 @@ class World:
     def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
         mm = nobody.on(task)
         shares = not self.facts.smp or (self.facts.one_cpu and user)
+        if not shares and _answers_early(self.facts):
+            return Thread(task.name, task.cpu, task.tid, lambda: outside_handlers(program(mm), task.cpu))
         if not shares:
             return Thread(task.name, task.cpu, task.tid, lambda: program(mm))
         switch_in = (lambda: mm.hook.switch_mm(mm=mm)) if self.facts.one_cpu else None
@@ -137,12 +142,15 @@ class World:
 
     def _interrupts(self) -> list[Daemon]:
         addrs = tuple(sorted(self.mapped))
-        daemons = []
+        daemons, early = [], _answers_early(self.facts)
+        take = take_or_answer if early else take_ipi
         for sender, _, _ in self._tasks:
             for cpu in self.cpus():
                 if cpu != sender.cpu:
                     self.memory[csd_cell(sender.tid, cpu)] = None
-                    daemons.append(Daemon(f"IPI from {sender.name}", cpu, take_ipi(sender.tid, cpu, addrs)))
+                    daemons.append(Daemon(f"IPI from {sender.name}", cpu, take(sender.tid, cpu, addrs)))
+        for cpu in self.cpus() if early else ():
+            daemons.append(Daemon(f"handler of CPU{cpu}", cpu, leave_handler(cpu, addrs)))
         return daemons
 
 
@@ -208,14 +216,23 @@ async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op
 
 def no_stale(mm: Mm, addr: int, name: str, violated: str) -> Op:
     """A step that does nothing but violate `violated` if some CPU can do more at `addr` than the page table says."""
-    cells = tuple(tlb_cell(cpu, addr) for cpu in sorted(mm.cpus or ()))
+    cpus = sorted(mm.cpus or ())
+    cells = tuple(tlb_cell(cpu, addr) for cpu in cpus)
+    handlers = tuple(handler_cell(cpu) for cpu in cpus) if _answers_early(mm.facts) else ()
 
     def stale(pte: object, entry: Entry | None) -> bool:
         if entry is None:
             return False
         return not isinstance(pte, Pte) or pte.frame != entry.frame or (entry.write and not pte.write)
 
-    def step(pte: object, *entries: Entry | None) -> list[Outcome]:
-        return [Outcome(None, (), violated if any(stale(pte, e) for e in entries) else "")]
+    def step(pte: object, *state: Any) -> list[Outcome]:
+        entries, inside = state[: len(cpus)], state[len(cpus) :]
+        usable = [e for e, request in zip_longest(entries, inside) if request is None or not request.covers(addr)]
+        return [Outcome(None, (), violated if any(stale(pte, e) for e in usable) else "")]
 
-    return Op(name, (pte_cell(addr), *cells), (), step)
+    return Op(name, (pte_cell(addr), *cells, *handlers), (), step)
+
+
+def _answers_early(facts: Facts) -> bool:
+    """Do CPUs answer interrupts before they serve them (core.machine.early_ack)?"""
+    return "early_ack" in facts.capabilities

@@ -11,12 +11,19 @@ nothing that another CPU could see, and a request served early is one that could
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.task import Task
 from core.machine.tlb import tlb_cell
+
+
+class Request(Hashable, Protocol):
+    """What one CPU can ask of another."""
+
+    def covers(self, addr: int) -> bool:
+        """Whether virtual page `addr` is to be forgotten."""
 
 
 class FlushRequest(NamedTuple):
@@ -43,7 +50,7 @@ def irqs_off_cell(cpu: Cpu) -> Cell:
     return Cell("irqs_off", cpu)
 
 
-def send_ipis(task: Task, targets: Iterable[Cpu], request: FlushRequest) -> Op:
+def send_ipis(task: Task, targets: Iterable[Cpu], request: Request) -> Op:
     """Put `request` to every CPU in `targets` (which leaves out the task's own)."""
     cells = tuple(csd_cell(task.tid, cpu) for cpu in sorted(targets))
     name = f"send IPI to {', '.join(f'CPU{c.index[1]}' for c in cells)}: {request}"  # type: ignore[index]
@@ -62,7 +69,7 @@ def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
     request_cell = csd_cell(sender, cpu)
     entries = tuple(tlb_cell(cpu, addr) for addr in addrs)
 
-    def step(request: FlushRequest | None, irqs_off: bool, *tlb: object) -> list[Outcome]:
+    def step(request: Request | None, irqs_off: bool, *tlb: object) -> list[Outcome]:
         if request is None or irqs_off:
             return []
         kept = tuple(None if request.covers(addr) else e for addr, e in zip(addrs, tlb, strict=True))

@@ -27,11 +27,15 @@ BATCHED = Cell("tlb_flush_batched")
 
 @dataclass
 class UnmapBatch:
-    """struct tlbflush_unmap_batch. `cpus` is the architecture's part, arch_tlbflush_unmap_batch.cpumask."""
+    """struct tlbflush_unmap_batch. `cpus` is the architecture's part, arch_tlbflush_unmap_batch.cpumask.
+
+    `read_only`: no entry allowed a store, so that only loads can go through one (LUF's can_luf_folio(), no kernel's).
+    """
 
     cpus: frozenset[Cpu] = frozenset()
     flush_required: bool = False
     writable: bool = False
+    read_only: bool = True
 
 
 # ---- the mm's word -------------------------------------------------------------------------------------------
@@ -95,13 +99,14 @@ async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Pte, addr: int
     await add_batched(mm)
     if pte.dirty:
         ubc.writable = True  # if it was dirty then it is best to assume that it was writable
+    ubc.read_only &= not pte.write
 
 
 async def try_to_unmap_flush(mm: Mm, ubc: UnmapBatch) -> None:
     """Flush what the batch has put off, if anything."""
     if ubc.flush_required:
         await mm.hook.arch_tlbbatch_flush(mm=mm, batch=ubc)
-        ubc.flush_required = ubc.writable = False
+        ubc.flush_required, ubc.writable, ubc.read_only = False, False, True
 
 
 async def try_to_unmap_flush_dirty(mm: Mm, ubc: UnmapBatch) -> None:

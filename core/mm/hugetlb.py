@@ -19,8 +19,8 @@ async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
     tlb = await tlb_gather_mmu(mm)
     await rmap_lock(mm)  # i_mmap_lock_write()
     await huge_pmd_unshare(upper_entry(0, addr))
-    adjust_range(tlb, addr, 1)
-    tlb.cleared_ptes = True
+    adjust_range(tlb, addr, 1)  # tlb_flush_pmd_range(): a table of pmd leaves
+    tlb.cleared_pmds = True
     if mm.era.has("a4a118f2eead"):
         await tlb_flush_mmu_tlbonly(tlb)
     await rmap_unlock(mm)

@@ -11,6 +11,8 @@ from core.config import load
 from core.conformance import SCENARIOS, as_declared, expected, judge
 
 ROWS = {row.name: row for row in load(None)}
+RUN = sum(not scenario.lacking(ROWS["smp-6.2-fix"].arch()) for scenario in SCENARIOS.values())
+"""Scenarios that the row can run: the others are about abilities that it lacks."""
 
 PINNED = {
     ("smp-6.1", "lost-dirty-dontneed"): ("fail", 28),
@@ -60,7 +62,7 @@ def test_pinned_counts(cell: tuple[str, str], wanted: tuple[int, int, int]) -> N
 @pytest.mark.parametrize(
     ("arch", "status", "summary"),
     [
-        ("smp-6.2-fix", 0, f"{len(SCENARIOS)} passed"),
+        ("smp-6.2-fix", 0, f"{RUN} passed"),
         ("tests.mutants.plugins:NoFlush", 1, "failed"),
     ],
 )

@@ -17,6 +17,7 @@ from core.conformance.scenarios import (
     pfn,
     promised,
     reclaim,
+    researched,
     shared_table,
     stale,
     switched,
@@ -41,6 +42,7 @@ MODULES = (
     freed_table,
     shared_table,
     huge,
+    researched,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

@@ -1,0 +1,108 @@
+"""Page access tracking: no flush for an entry whose accessed bit is still clear when it is taken out.
+
+Amit, "Optimizing the TLB Shootdown Algorithm with Page Access Tracking", USENIX ATC 2017.  The walker sets the bit
+before a CPU caches the entry, so one that was never accessed is cached nowhere, and nobody need be interrupted.  (The
+paper also finds entries that only one CPU has cached; that part is not here.)
+
+Safe on two conditions.  A clear bit means that the entry is not cached: reclaim clears bits to learn what is in use,
+and x86 does so without a flush, because there nothing depends on it; with this policy it must flush.
+`AccessTrackingAgesLikeX86` drops that: reclaim looks at a page, and the unmap that follows flushes nobody.  And only
+flushes are left out that go with entries taken out one by one: a page table that processes share is let go of as a
+whole (huge_pmd_unshare()), with the bits in entries that nobody looks at.  `AccessTrackingEverywhere` drops that.
+
+Data types
+    cell ('cached', addr)    an entry of the address has been taken out with its bit set.  It stays set: a flush that
+                             somebody else has begun for it may not be over, and theirs is not to be relied on
+"""
+
+from __future__ import annotations
+
+from arch_plugins.generic import Generic, Smp, flush_by_ipi
+from core.hookspecs import Facts, hookimpl
+from core.machine.accessed import test_and_clear_young, xchg_pte_young
+from core.machine.ipi import FlushRequest
+from core.machine.op import Cell, Op, Outcome
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather
+
+
+def cached_cell(addr: int) -> Cell:
+    """Whether some CPU may have cached what has been taken out at `addr`."""
+    return Cell("cached", addr)
+
+
+def note_cached(addr: int, nr: int) -> Op:
+    """From now on flushes of the addresses are needed."""
+    cell = Cell("cached", addr, nr)
+    return Op(f"cached({addr})", (), (cell,), lambda: [Outcome(None, (True,))])
+
+
+def any_cached(mm: Mm, start: int, end: int) -> Op:
+    """Whether a flush of the range is needed; where nobody follows the TLBs (`mm.addrs` is empty), always."""
+    cells = tuple(cached_cell(addr) for addr in mm.addrs if start <= addr < end)
+    unknown = not mm.addrs
+    return Op("any cached?", cells, (), lambda *cached: [Outcome(unknown or any(cached))])
+
+
+class AccessTracking(Smp):
+    """Generic SMP that flushes what was accessed."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            family="research: page access tracking",
+            capabilities=frozenset({"batched_unmap", "move_pmd", "access_tracking"}),
+            sources=("USENIX ATC 2017, pages 27 to 39",),
+        )
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+        """The bit must be the one of the moment when the entry goes: the walker may set it until then."""
+        pte, young = await xchg_pte_young(addr, nr)
+        if young:
+            await note_cached(addr, nr)
+        return pte
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        if await any_cached(mm, addr, addr + 1):
+            await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
+        return pte
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """Only where entries were taken out one by one; a table is cached whatever its entries say."""
+        whole = tlb.fullmm or tlb.freed_tables or tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds
+        if whole or await any_cached(tlb.mm, tlb.start, tlb.end):
+            return await Generic().tlb_flush(tlb)
+        return None
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        """The entry stays, and may be cached: flush, then a clear bit is true again.
+
+        The bit may be set again before the flush, by a CPU that walks anew: then it stays set.
+        """
+        young = bool(await test_and_clear_young(addr))
+        if young:
+            await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
+        return young
+
+
+class AccessTrackingEverywhere(AccessTracking):
+    """Without the second condition: must fail."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        if freed_tables or await any_cached(mm, start, end):
+            await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+class AccessTrackingAgesLikeX86(AccessTracking):
+    """Without the first condition: must fail."""
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        """arch/x86/mm/pgtable.c:ptep_clear_flush_young()."""
+        return bool(await test_and_clear_young(addr))

@@ -1,0 +1,64 @@
+"""Early acknowledgement: a CPU answers the interrupt as it enters the handler, and flushes before it leaves.
+
+Amit, Tai and Wei, "Don't shoot down TLB shootdowns!", EuroSys 2020, doi 10.1145/3342195.3387518, section on early
+acknowledgement: the initiator need not wait for the flush itself, because no user code runs on the responder before it.
+
+Safe on one condition: no page tables were freed.  The hardware walker works on in the handler, and would read them;
+such requests are answered when they have been served.  `EarlyAckAlways` drops the condition.  (The paper has a second
+one: an NMI that comes in the window may not touch user memory, as nmi_uaccess_okay() sees to.  No model has an NMI.)
+"""
+
+from __future__ import annotations
+
+from arch_plugins.generic import Smp, flush_cpus_by_ipi
+from core.hookspecs import Facts, hookimpl
+from core.machine.early_ack import EarlyRequest
+from core.machine.ipi import FlushRequest, Request
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm, mm_cpumask
+
+
+class EarlyAck(Smp):
+    """Generic SMP with early acknowledgement."""
+
+    always = False
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(
+            family="research: early acknowledgement",
+            capabilities=frozenset({"batched_unmap", "move_pmd", "early_ack"}),
+            sources=("doi:10.1145/3342195.3387518",),
+        )
+
+    def request(self, start: int, end: int | None, freed_tables: bool) -> Request:
+        """One that may be answered first, unless page tables were freed."""
+        return FlushRequest(start, end) if freed_tables and not self.always else EarlyRequest(start, end)
+
+    async def ask(self, mm: Mm, request: Request) -> None:
+        """Interrupt the CPUs of mm_cpumask, flush here, and wait for their answers."""
+        await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        """Tables may have been freed: its callers do not say."""
+        await self.ask(mm, self.request(0, None, True))
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await self.ask(mm, self.request(start, end, freed_tables))
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.ask(mm, self.request(addr, addr + 1, False))
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        cpus, batch.cpus = batch.cpus, frozenset()
+        await flush_cpus_by_ipi(mm, cpus, self.request(0, None, False))
+
+
+class EarlyAckAlways(EarlyAck):
+    """Without the condition: must fail."""
+
+    always = True

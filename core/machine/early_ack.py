@@ -1,0 +1,93 @@
+"""Interrupts answered before they are served, and served before the CPU returns to user mode.
+
+The sender goes on as soon as it has the answer.  The CPU still has its entries, but is in its interrupt handler, and
+user code runs there again only when the handler is through.  The hardware walker knows nothing of handlers: it goes on
+from what it remembers.  Kernel code of that CPU is let go on too, which is more than happens: an interrupted task
+stands still.
+
+Data types
+    EarlyRequest              a request that may be answered first; any other is answered when it has been served
+    cell ('handler', cpu)     the EarlyRequest that the CPU has answered and not served, None outside the handler
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.machine.ipi import csd_cell, irqs_off_cell, take_ipi
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.tlb import tlb_cell
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyRequest:
+    """Forget the pages from `start` to `end` (exclusive; None is everything), and answer before doing so."""
+
+    start: int = 0
+    end: int | None = None
+
+    def covers(self, addr: int) -> bool:
+        """Whether virtual page `addr` is to be forgotten."""
+        return self.end is None or self.start <= addr < self.end
+
+    def __str__(self) -> str:
+        return f"answer, then flush {'all' if self.end is None else f'[{self.start}, {self.end})'}"
+
+
+def handler_cell(cpu: Cpu) -> Cell:
+    """What `cpu` has answered and not served."""
+    return Cell("handler", cpu)
+
+
+def take_or_answer(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
+    """The environment's step: `cpu` is interrupted; it serves the request, or answers an early one and goes on."""
+    serve, handler = take_ipi(sender, cpu, addrs), handler_cell(cpu)
+    kept = [serve.reads.index(cell) for cell in serve.writes]
+
+    def step(inside: EarlyRequest | None, *values: Any) -> list[Outcome]:
+        request, irqs_off, *_ = values
+        if not isinstance(request, EarlyRequest):
+            return [o._replace(written=(inside, irqs_off, *o.written)) for o in serve.step(*values)]
+        if irqs_off:
+            return []
+        return [Outcome(None, (request, True, None, *(values[i] for i in kept[1:])))]
+
+    irqs_off = irqs_off_cell(cpu)
+    assert serve.reads[:2] == (csd_cell(sender, cpu), irqs_off)
+    assert serve.writes[0] == serve.reads[0]
+    return Op(serve.name, (handler, *serve.reads), (handler, irqs_off, *serve.writes), step)
+
+
+def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
+    """The environment's step: the handler flushes and returns."""
+    handler, entries = handler_cell(cpu), tuple(tlb_cell(cpu, addr) for addr in addrs)
+
+    def step(request: EarlyRequest | None, *tlb: object) -> list[Outcome]:
+        if request is None:
+            return []
+        kept = tuple(None if request.covers(addr) else e for addr, e in zip(addrs, tlb, strict=True))
+        return [Outcome(None, (None, False, *kept))]
+
+    return Op(
+        f"CPU{cpu} flushes and leaves its handler", (handler, *entries), (handler, irqs_off_cell(cpu), *entries), step
+    )
+
+
+async def outside_handlers(program: Coroutine[Op, Any, Any], cpu: Cpu) -> Any:
+    """Run `program`, of which what runs in user mode waits while `cpu` is in a handler."""
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        value = await (_outside(op, handler_cell(cpu)) if op.may_schedule == "user" else op)
+
+
+def _outside(op: Op, handler: Cell) -> Op:
+    def step(inside: EarlyRequest | None, *values: object) -> Sequence[Outcome]:
+        return [] if inside is not None else op.step(*values)
+
+    return Op(op.name, (handler, *op.reads), op.writes, step, event=op.event, preempt=op.preempt, may_schedule="user")

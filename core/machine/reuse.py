@@ -1,0 +1,51 @@
+"""Reuse: a page that is free is nobody's until the allocator hands it out again.
+
+`core.machine.tlb` takes a free page for another's at once, which is right for whoever flushes before freeing.  These
+words tell the two apart: through a stale entry a free page may be read, as long as its contents are what they were.
+
+Data types
+    cell ('owner', page)    who has been given the page since it was free, None so far
+"""
+
+from __future__ import annotations
+
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.pte import pte_cell
+from core.machine.tlb import Entry, ref_cell, tlb_cell, walk
+
+ANOTHERS = "another's-page"
+
+
+def owner_cell(page: int) -> Cell:
+    """Who has been given the page."""
+    return Cell("owner", page)
+
+
+def load_unless_reused(cpu: Cpu, addr: int, page: int, hw_dirty: bool) -> Op:
+    """One load from virtual page `addr`, which only ever maps `page`. Returns 'ok' or 'fault'.
+
+    If somebody has been given the page, the load breaks the property another's-page.
+    """
+    cell = tlb_cell(cpu, addr)
+
+    def step(entry: Entry | None, pte: object, owner: object) -> list[Outcome]:
+        if entry is None:
+            walked = walk(pte, False, hw_dirty)
+            if walked is None:
+                return [Outcome("fault", (None,))]
+            entry = walked[0]
+        return [Outcome("ok", (entry,), ANOTHERS if owner is not None else "")]
+
+    return Op(f"load({addr})", (cell, pte_cell(addr), owner_cell(page)), (cell,), step, may_schedule="user")
+
+
+def take_free_page(page: int) -> Op:
+    """The allocator finds the page on its list; nobody else gets it from now on."""
+    ref = ref_cell(page)
+    return Op(f"take page{page} from the free list", (ref,), (), lambda ref: [] if ref else [Outcome(None)])
+
+
+def hand_out(page: int, to: str) -> Op:
+    """The page is given to `to`, who writes to it."""
+    cells = (ref_cell(page), owner_cell(page))
+    return Op(f"page{page} is {to}'s", (), cells, lambda: [Outcome(None, (1, to))])

@@ -1,0 +1,17 @@
+"""mm/rmap.c:folio_referenced(): reclaim asks which pages have been used, by their accessed bits."""
+
+from __future__ import annotations
+
+from core.machine.pte import Pte, ptep_get
+from core.mm.mm import Mm, pte_lock, pte_unlock
+
+
+async def folio_referenced_one(mm: Mm, page: int, addr: int) -> bool:
+    """One mapping of the page: was it accessed since the last time?"""
+    await pte_lock(mm, addr)
+    pte: object = await ptep_get(addr)
+    young = False
+    if isinstance(pte, Pte) and pte.frame == page:
+        young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=addr)
+    await pte_unlock(mm, addr)
+    return young
