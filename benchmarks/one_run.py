@@ -46,17 +46,17 @@ def main(policy: str, size: str, reductions: str = "none", searcher: str = "auto
 def _timed_searches() -> list[tuple[float, int]]:
     """Seconds and bytes of each compiled search from now on."""
     try:
-        from core.explore.fast import FastSearch
+        from core.explore.compiled.search import FastSearch
     except ImportError:
         return []
     told: list[tuple[float, int]] = []
     run = FastSearch.run
 
     def timed(self: Any) -> Any:
-        self._step()  # there is nothing to do yet: this only loads the machine code
+        self.step()  # there is nothing to do yet: this only loads the machine code
         started = time.perf_counter()
         found = run(self)
-        told.append((time.perf_counter() - started, self.states.nbytes + self.table.nbytes))
+        told.append((time.perf_counter() - started, self.store.bytes))
         return found
 
     FastSearch.run = timed  # type: ignore[method-assign]

@@ -24,7 +24,7 @@ from core.explore.walk import wander
 SEED = 20221109
 """Of the random histories that check the learned automata."""
 
-HAND_OVER = 40_000
+HAND_OVER = 20_000
 """States after which the compiled searcher takes over: about as long as it takes to load it."""
 
 WARM_UP = 500
@@ -33,7 +33,7 @@ WARM_UP = 500
 LEARN_FIRST = 2_000
 """States explored without reductions, to know the tables, when a searcher or reductions are asked for."""
 
-WANDER = 20_000
+WANDER = 10_000
 """Steps of random walks behind that: they come to the ends of programs, which the first levels do not."""
 
 ATTEMPTS = 8
@@ -147,7 +147,7 @@ class _Job:
     def _search(self, plan: Plan, stop: bool) -> Found:
         if self.searcher == "reference" or not numeric.available():
             return Search(self.tables, self.limits, stop, plan=plan, started=self.started).run()
-        from core.explore.fast import FastSearch  # numba takes as long to import as a small model to explore
+        from core.explore.compiled.search import FastSearch  # not every search needs numpy
 
         self.name = "fast"
         return FastSearch(self.tables, self.limits, stop, plan, self.started).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -13,10 +14,15 @@ def available() -> bool:
 
 
 def numpy() -> Any:
-    """The module numpy."""
+    """The module numpy.
+
+    Nothing here multiplies matrices, and starting threads for that would take as long as the rest of the import; who
+    imports numpy first, or sets the variable, has his way.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return import_module("numpy")
 
 
 def numba() -> Any:
-    """The module numba."""
+    """The module numba, which is needed to compile the loops, not to run them."""
     return import_module("numba")

@@ -43,8 +43,10 @@ class Place:
         row = tables.rows[agent][self.locals[agent]] if agent < threads else tables.daemons[agent - threads]
         if row is None:
             return ()
-        self.cells.extend([0] * (len(tables.cells) - len(self.cells)))
-        values = tuple([self.cells[cell] for cell in row.reads])
+        if len(self.cells) < len(tables.cells):
+            self.cells.extend([0] * (len(tables.cells) - len(self.cells)))
+        cells = self.cells
+        values = tuple([cells[cell] for cell in row.reads])
         moves = row.moves.get(values)
         if moves is not None:
             return moves
@@ -54,10 +56,12 @@ class Place:
 
     def go(self, agent: int, move: Move) -> bool:
         """Take a step. True if anything is different now."""
-        self.cells.extend([0] * (len(self.tables.cells) - len(self.cells)))
-        changed = any(self.cells[cell] != value for cell, value in move.writes)
+        if len(self.cells) < len(self.tables.cells):
+            self.cells.extend([0] * (len(self.tables.cells) - len(self.cells)))
+        cells, changed = self.cells, False
         for cell, value in move.writes:
-            self.cells[cell] = value
+            changed |= cells[cell] != value
+            cells[cell] = value
         if agent < len(self.locals):
             changed |= self.locals[agent] != move.after
             self.locals[agent] = move.after

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from core.explore.found import SENTENCES
 from core.explore.model import Model, Verdict
 from core.explore.place import Broken, Choice, Place, step_broken
-from core.explore.tables import Tables
+from core.explore.tables import Move, Tables
 from core.explore.trace import steps
 
 SHUFFLED = 0.1
@@ -55,15 +55,19 @@ def wander(tables: Tables, seed: int, count: int) -> None:
     """
     rng = random.Random(seed)
     order = list(range(len(tables.rows) + len(tables.daemons)))
-    place = Place(tables)
+    place, threads = Place(tables), len(tables.rows)
+    moves: tuple[Move, ...] = ()
     for _ in range(count):
         if rng.random() < SHUFFLED:
             rng.shuffle(order)
-        agent = next((agent for agent in order if place.moves(agent)), None)
-        if agent is None or place.ended():
+        for agent in order:
+            moves = place.moves(agent)
+            if moves:
+                break
+        if not moves or (agent >= threads and place.ended()):
             place = Place(tables)
             rng.shuffle(order)
-        elif not place.go(agent, rng.choice(place.moves(agent))):
+        elif not place.go(agent, rng.choice(moves)):
             rng.shuffle(order)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.ladder import LADDER, Size, ladder
 from core.explore import Limits, Model, Property, check
-from core.explore.layout import lay_out, width
+from core.explore.compiled.layout import lay_out, width
 from core.machine.op import Op, Outcome
 from tests.explore.programs import X, a_then_b, add, b_then_a, final, increment_torn, model, read
 from tests.explore.random_programs import ACTIONS, CELLS, program

@@ -47,7 +47,7 @@ def test_states_are_bounded(searcher: str) -> None:
 def test_an_interrupt_leaves_what_has_been_found(searcher: str, monkeypatch: pytest.MonkeyPatch) -> None:
     searches: list[Any] = [Search]
     if searcher == "fast":
-        from core.explore.fast import FastSearch
+        from core.explore.compiled.search import FastSearch
 
         searches = [FastSearch]
     looks = iter(range(1000))

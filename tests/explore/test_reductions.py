@@ -32,7 +32,7 @@ SETS = [frozenset[str](), *[frozenset({name}) for name in sorted(ALL)], ALL - {p
 def searched(tables: Tables, plan: Plan, searcher: str = "reference", stop: bool = True) -> Found:
     if searcher == "reference":
         return Search(tables, Limits(), stop, plan=plan).run()
-    from core.explore.fast import FastSearch
+    from core.explore.compiled.search import FastSearch
 
     return FastSearch(tables, Limits(), stop, plan).run()
 

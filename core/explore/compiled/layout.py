@@ -6,7 +6,7 @@ bit of a word is never part of a field; that of the first word says that the pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 TAKEN = -(1 << 63)
@@ -50,16 +50,35 @@ def width(count: int) -> int:
 
 
 def lay_out(threads: Sequence[int], cells: Sequence[int]) -> Layout:
-    """Fields for these widths in bits: the widest first, each in the first word with room for it."""
+    """Fields for these widths in bits, in as few words as two ways of packing come to.
+
+    In order, because what stands together is mostly read together; or the widest first.
+    """
     widths = [*threads, *cells]
+    in_order = _packed(widths, range(len(widths)))
+    widest_first = _packed(widths, sorted(range(len(widths)), key=lambda i: (-widths[i], i)))
+    fields, words = min(in_order, widest_first, key=lambda packed: packed[1])
+    return Layout(fields[: len(threads)], fields[len(threads) :], words)
+
+
+def _packed(widths: Sequence[int], order: Iterable[int]) -> tuple[tuple[Field, ...], int]:
+    """Each field in the first word with room for it; and how many words there are."""
     free = [WORD_BITS]
     placed: dict[int, Field] = {}
-    for number in sorted(range(len(widths)), key=lambda i: (-widths[i], i)):
+    for number in order:
         bits = widths[number]
         word = next((w for w, room in enumerate(free) if room >= bits), len(free))
         if word == len(free):
             free.append(WORD_BITS)
         placed[number] = Field(word, WORD_BITS - free[word] if bits else 0, bits)
         free[word] -= bits
-    fields = tuple(placed[number] for number in range(len(widths)))
-    return Layout(fields[: len(threads)], fields[len(threads) :], len(free))
+    return tuple(placed[number] for number in range(len(widths))), len(free)
+
+
+def shifts(pairs: Iterable[tuple[Field, Field]]) -> list[tuple[int, int, int, int]]:
+    """Fields and where they go, as source word, target word, mask, shift to the left: equal distances in one."""
+    together: dict[tuple[int, int, int], int] = {}
+    for source, target in pairs:
+        key = (source.word, target.word, target.shift - source.shift)
+        together[key] = together.get(key, 0) | source.mask << source.shift
+    return [(word, to, mask, by) for (word, to, by), mask in together.items() if mask]

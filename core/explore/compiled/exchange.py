@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.explore.kernel import Exchange
-from core.explore.layout import Field, Layout, LayoutFull
+from core.explore.compiled.layout import Field, Layout, LayoutFull, shifts
 from core.explore.minimise import Classes, representative
 from core.explore.numeric import numpy
 from core.explore.symmetry import Image, Symmetry, names_any
@@ -32,44 +31,45 @@ class _Moves:
 
     def add(self, pairs: Sequence[tuple[Field, Field, Sequence[int]]]) -> None:
         """One permutation: fields, where they go, and what their numbers become."""
-        together: dict[tuple[int, int, int], int] = {}
+        only_moved = []
         for source, target, numbers in pairs:
             if all(number == n for n, number in enumerate(numbers)) and source.bits == target.bits:
-                key = (source.word, target.word, target.shift - source.shift)
-                together[key] = together.get(key, 0) | source.mask << source.shift
+                only_moved.append((source, target))
             elif source.bits:
                 if max(numbers) > target.mask:
                     raise LayoutFull
                 room = [numbers[n] if n < len(numbers) else 0 for n in range(source.mask + 1)]
                 self.maps.append((source.word, source.shift, source.mask, target.word, target.shift, len(self.images)))
                 self.images.extend(room)
-        self.shifts += [(word, to, mask, by) for (word, to, by), mask in together.items() if mask]
+        self.shifts += shifts(only_moved)
         self.first_shift.append(len(self.shifts))
         self.first_map.append(len(self.maps))
 
-    def arrays(self) -> tuple[Any, Any, Any, Any]:
-        """shifts, first_shift, maps, first_map."""
-        return _flat(self.shifts, 4), np.array(self.first_shift), _flat(self.maps, 8), np.array(self.first_map)
+    def arrays(self, key: str = "") -> dict[str, Any]:
+        """By the names of `Arrays`."""
+        return {
+            f"{key}shifts": flat(self.shifts, 4),
+            f"first_{key}shift": np.array(self.first_shift, np.int64),
+            f"{key}maps": flat(self.maps, 8),
+            f"first_{key}map": np.array(self.first_map, np.int64),
+        }
 
 
-def _flat(records: Sequence[tuple[int, ...]], width: int) -> Any:
+def flat(records: Sequence[tuple[int, ...]], width: int) -> Any:
     """The records one behind the other, each filled up to `width` numbers."""
-    flat = np.zeros((len(records), width), np.int64)
+    array = np.zeros((len(records), width), np.int64)
     for number, record in enumerate(records):
-        flat[number, : len(record)] = record
-    return flat.reshape(-1)
+        array[number, : len(record)] = record
+    return array.reshape(-1)
 
 
-def no_exchange(layout: Layout) -> Exchange:
+def no_exchange(layout: Layout) -> dict[str, Any]:
     """The identity alone."""
-    empty = _Moves([])
-    arrays = empty.arrays()
-    zeros = np.zeros(1, np.int64)
-    return Exchange(np.zeros((1, 2), np.int64), np.full(layout.words, ALL, np.int64), *arrays, zeros, *arrays)
+    return {"permutations": 1, "members": 0, "stays": np.full(layout.words, ALL, np.int64)}
 
 
-def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> Exchange:
-    """All permutations of `symmetry`, in this layout."""
+def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> dict[str, Any]:
+    """All permutations of `symmetry` in this layout, by the names of `Arrays`. LayoutFull if an image does not fit."""
     images: list[int] = []
     moves, keys = _Moves(images), _Moves(images)
     members = len(symmetry.members)
@@ -87,17 +87,15 @@ def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> Exchange:
         order.append([image.places.index(place) for place in range(members)])
     for member in range(members):
         keys.add(_own(layout, symmetry, same, member))
-    shifts, first_shift, maps, first_map = moves.arrays()
-    return Exchange(
-        np.array(order, np.int64),
-        np.array(stays, np.int64),
-        shifts,
-        first_shift,
-        maps,
-        first_map,
-        np.array([*images, 0], np.int64),
-        *keys.arrays(),
-    )
+    return {
+        "permutations": len(order),
+        "members": members,
+        "order": np.array(order, np.int64),
+        "stays": np.array(stays, np.int64),
+        "images": np.array([*images, 0], np.int64),
+        **moves.arrays(),
+        **keys.arrays("key_"),
+    }
 
 
 def _pairs(layout: Layout, image: Image, same: Classes) -> list[tuple[Field, Field, list[int]]]:

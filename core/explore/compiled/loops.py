@@ -1,0 +1,272 @@
+"""The inner loops of the compiled searcher.
+
+Why they are fast.  A table of all states is far larger than the caches, so nearly every look into it misses.
+Successors are collected, the cache line of each is asked for at once, and only then they are looked up in the same
+order.  That order is the reference searcher's: state by state, agent by agent, outcome by outcome.
+
+Why they may leave at any time.  They leave to learn (a state's agent has no answer for its values yet: nothing of that
+state is kept), to grow, and for a violation (the buffer keeps its place).  Everything else is in the arrays.
+"""
+
+# ruff: noqa: SIM109 - numba compiles plain comparisons best
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from core.explore.compiled import table
+from core.explore.compiled.arrays import (
+    ASK,
+    BATCH,
+    BUFFERED,
+    COUNT,
+    COUNT_BITS,
+    DEADLOCK,
+    DEADLOCK_FLAG,
+    DONE,
+    DRAINED,
+    EDGES,
+    GROW,
+    HOLE,
+    LEVEL_END,
+    LIMIT,
+    LOOK,
+    MISS,
+    NEXT,
+    PAUSE_AT,
+    PAUSED,
+    QUIET,
+    SOURCE,
+    VIOLATED_STEP,
+    WANTED,
+)
+from core.explore.compiled.canonical import canonical, copied, moved_bits
+from core.explore.compiled.steps import (
+    NUMBER,
+    answer,
+    hurry_on,
+    hurrying,
+    local_state,
+    look,
+    place_of,
+    step,
+    stuck,
+)
+from core.explore.compiled.words import arrays, get, inlined, prefetch, put
+
+
+@inlined
+def successors(words: Any, a: Any, number: int, buffered: int) -> int:
+    """Buffer the successors of a state; how many there are then, -1 if an answer is missing, -2 if one behind a step
+    is (of the state and agent in `asked`)."""
+    count = len(words)
+    at = number * count
+    first, end = 0, a.agents
+    if a.longest:
+        agent = hurrying(words, a, a.states, at)
+        if agent == -2:
+            return -1
+        if agent >= 0:
+            first, end = agent, agent + 1
+    moved = False
+    for agent in range(first, end):
+        leaf = answer(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
+        if leaf < 0:
+            return -1
+        move = leaf >> COUNT_BITS
+        for _ in range(leaf & NUMBER):
+            to = buffered * count
+            moved |= step(words, a, move, a.states, at, a.buffer, to)
+            if a.longest and not hurry_on(words, a, agent, a.buffer, to):
+                copied(words, a.buffer, to, a.asked, 0)
+                put(a.asked, count, agent)
+                return -2
+            if a.permutations > 1:
+                canonical(words, a, a.buffer, to)
+            slot = table.slot_of(words, a, a.buffer, to)
+            prefetch(a.table, slot * count)
+            put(a.notes, 4 * buffered, get(a.moves, move + 2 * count))
+            put(a.notes, 4 * buffered + 1, number)
+            put(a.notes, 4 * buffered + 2, slot)
+            buffered += 1
+            move += 2 * count + 1
+    if not moved and stuck(words, a, a.states, at):
+        put(a.notes, 4 * buffered, DEADLOCK_FLAG)
+        put(a.notes, 4 * buffered + 1, number)
+        buffered += 1
+    return buffered
+
+
+@inlined
+def expand(words: Any, a: Any) -> int:
+    """Expand states from control[NEXT] to control[LEVEL_END]; return why it stops."""
+    count = len(words)
+    at_state, level_end = get(a.control, NEXT), get(a.control, LEVEL_END)
+    edges, states_found = get(a.control, EDGES), get(a.control, COUNT)
+    buffered, drained, quiet = get(a.control, BUFFERED), get(a.control, DRAINED), get(a.control, QUIET)
+    why = DONE
+    while True:
+        # Fill the buffer.
+        while drained == 0 and buffered < BATCH and at_state < level_end:
+            after = successors(words, a, at_state, buffered)
+            if after < 0:
+                why = MISS if after == -1 else ASK
+                break
+            edges += after - buffered
+            if after > buffered and get(a.notes, 4 * (after - 1)) == DEADLOCK_FLAG:
+                edges -= 1
+            buffered = after
+            at_state += 1
+        # Empty it, if there is room for all that is in it.
+        if states_found + buffered > get(a.control, LIMIT):
+            why = GROW
+            break
+        leave = False
+        while drained < buffered:
+            flag = get(a.notes, 4 * drained)
+            if flag != 0 and not quiet:
+                put(a.control, SOURCE, get(a.notes, 4 * drained + 1))
+                leave = True
+                if flag == DEADLOCK_FLAG:
+                    why = DEADLOCK
+                    drained += 1
+                else:
+                    why = VIOLATED_STEP
+                    put(a.notes, 4 * drained, 0)  # told once; the step itself comes when the search goes on
+                break
+            if flag == DEADLOCK_FLAG:
+                drained += 1
+                continue
+            at = drained * count
+            new = table.insert(words, a, a.buffer, at, get(a.notes, 4 * drained + 2))
+            drained += 1
+            if new:
+                to = states_found * count
+                copied(words, a.buffer, at, a.states, to)
+                states_found += 1
+                if not look(words, a, a.states, to, quiet):
+                    why = LOOK
+                    leave = True
+                    break
+        if leave:
+            break
+        buffered, drained = 0, 0
+        if why == MISS or why == ASK:
+            break
+        if at_state >= level_end:
+            break
+        if states_found >= get(a.control, PAUSE_AT):
+            why = PAUSED
+            break
+    put(a.control, NEXT, at_state)
+    put(a.control, EDGES, edges)
+    put(a.control, COUNT, states_found)
+    put(a.control, BUFFERED, buffered)
+    put(a.control, DRAINED, drained)
+    return why
+
+
+@inlined
+def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> int:
+    """States in first..end of which an agent lacks an answer, as (state, agent) in `wanted`, each hole once; how many.
+
+    There is `room` for that many.  A hole is WANTED while it is asked for.
+    """
+    held = 0
+    for number in range(first, end):
+        at = number * len(words)
+        for agent in range(a.agents):
+            place = place_of(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
+            if get(a.child, place) == HOLE:
+                put(a.child, place, WANTED)
+                put(wanted, 2 * held, number)
+                put(wanted, 2 * held + 1, agent)
+                held += 1
+                if held == room:
+                    return held
+    return held
+
+
+@inlined
+def comes_to(words: Any, a: Any, target: int) -> bool:
+    """Is the state in `asked` one for which state number `target` stands?"""
+    at = target * len(words)
+    for k in range(len(words)):  # what no permutation touches has to be equal already
+        if (get(a.asked, k) ^ get(a.states, at + k)) & get(a.kept, k):
+            return False
+    if a.permutations > 1:
+        canonical(words, a, a.asked, 0)
+    same = True
+    for k in range(len(words)):
+        same &= get(a.asked, k) == get(a.states, at + k)
+    return same
+
+
+@inlined
+def predecessor(words: Any, a: Any, first: int, end: int, target: int) -> int:
+    """The first state in first..end with a move to state number `target`; -1 if there is none."""
+    count = len(words)
+    for k in range(count):
+        keep = -1
+        for permutation in range(a.permutations):
+            keep &= get(a.stays, permutation * count + k)
+        put(a.kept, k, keep)
+    for number in range(first, end):
+        at = number * count
+        from_, to = 0, a.agents
+        if a.longest:
+            agent = hurrying(words, a, a.states, at)
+            if agent >= 0:
+                from_, to = agent, agent + 1
+        for agent in range(from_, to):
+            leaf = answer(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
+            if leaf < 0:
+                continue
+            move = leaf >> COUNT_BITS
+            for _ in range(leaf & NUMBER):
+                step(words, a, move, a.states, at, a.asked, 0)
+                if a.longest:
+                    hurry_on(words, a, agent, a.asked, 0)
+                if comes_to(words, a, target):
+                    return number
+                move += 2 * count + 1
+    return -1
+
+
+@inlined
+def translate(words: Any, a: Any, old: int, old_words: int, number: int, shifts: int, room: int) -> int:
+    """Make `states` of that many older ones: their bits go where `shifts` (as in Arrays) says."""
+    for state in range(number):
+        at = state * len(words)
+        for s in range(shifts, shifts + 32 * room, 32):
+            to = at + get(s, 1)
+            bits = moved_bits(get(old, state * old_words + get(s, 0)), get(s, 2), get(s, 3))
+            put(a.states, to, get(a.states, to) | bits)
+    return 0
+
+
+LOOPS: dict[str, tuple[Callable[..., int], int]] = {
+    "expand": (expand, 0),
+    "misses": (misses, 4),
+    "predecessor": (predecessor, 3),
+    "canonical": (canonical, 2),
+    "translate": (translate, 5),
+    "fill": (table.fill, 1),
+    "spread": (table.spread, 2),
+    "place_again": (table.place_again, 1),
+}
+"""What Python calls, with how many numbers behind the address of the arrays."""
+
+
+def entry(loop: Callable[..., int], numbers: int, count: int) -> Callable[..., int]:
+    """A loop for states of `count` words, as a function of numbers alone."""
+    words = (0,) * count
+    return (
+        lambda context: loop(words, arrays(context)),
+        lambda context, x: loop(words, arrays(context), x),
+        lambda context, x, y: loop(words, arrays(context), x, y),
+        lambda context, x, y, z: loop(words, arrays(context), x, y, z),
+        lambda context, x, y, z, u: loop(words, arrays(context), x, y, z, u),
+        lambda context, x, y, z, u, v: loop(words, arrays(context), x, y, z, u, v),
+    )[numbers]

@@ -1,0 +1,281 @@
+"""The tables as flat arrays for the compiled searcher, in a given layout.
+
+`Tables` learns; this only translates what it knows, question by question and answer by answer (`arrays` says what they
+look like), and says `LayoutFull` when a number turns up that the layout has no room for.  The searcher then makes a
+wider layout and translates again.
+
+Parts of a word that lie near each other are read at once, with what is between them masked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.explore.compiled.arrays import (
+    ASSERTED,
+    BATCH,
+    CHUNK,
+    COUNT_BITS,
+    ENDED,
+    HOLE,
+    QUESTION,
+    RUNS,
+    URGENT,
+)
+from core.explore.compiled.layout import Field, Layout, LayoutFull
+from core.explore.fuse import LONGEST
+from core.explore.minimise import representative
+from core.explore.model import Property
+from core.explore.numeric import numpy
+from core.explore.plan import Plan
+from core.explore.tables import Move, Row, Tables
+
+np = numpy()
+
+ALL = -1
+
+
+class Grown:
+    """An array of numbers that grows at its end."""
+
+    def __init__(self, fill: int = 0) -> None:
+        self.fill, self.used = fill, 0
+        self.array = np.full(1024, fill, np.int64)
+
+    def extend(self, count: int) -> int:
+        """Room for `count` more numbers; where the first is."""
+        first = self.used
+        self.used += count
+        while self.used > len(self.array):
+            self.array = np.concatenate([self.array, np.full_like(self.array, self.fill)])
+        return first
+
+    def append(self, numbers: Sequence[int]) -> int:
+        """More numbers; where the first is."""
+        at = self.extend(len(numbers))
+        self.array[at : at + len(numbers)] = numbers
+        return at
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Part of a word, `mask` as after the shift; `reads` are the numbers of the fields in it and their shifts there."""
+
+    word: int
+    shift: int
+    mask: int
+    reads: tuple[tuple[int, int], ...]
+
+
+def chunks(fields: Sequence[Field]) -> tuple[Chunk, ...]:
+    """The fields in as few chunks as possible; one that reads nothing if there are none."""
+    found: list[list[int]] = []
+    for number in sorted(range(len(fields)), key=lambda n: (fields[n].word, fields[n].shift)):
+        field = fields[number]
+        if not field.bits:
+            continue
+        first = fields[found[-1][0]] if found else field
+        if found and first.word == field.word and field.shift + field.bits - first.shift <= CHUNK:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return tuple(_chunk(fields, numbers) for numbers in found) or (Chunk(0, 0, 0, ()),)
+
+
+def _chunk(fields: Sequence[Field], numbers: Sequence[int]) -> Chunk:
+    first = fields[numbers[0]]
+    reads = tuple((n, fields[n].shift - first.shift) for n in numbers)
+    mask = 0
+    for number, shift in reads:
+        mask |= fields[number].mask << shift
+    return Chunk(first.word, first.shift, mask, reads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asks:
+    """A question as Python sees it: where it starts, and what it reads."""
+
+    root: int
+    fields: tuple[Field, ...]
+    chunks: tuple[Chunk, ...]
+
+
+class Packed:
+    """The arrays that are the model, filled from `tables`."""
+
+    def __init__(self, tables: Tables, layout: Layout, plan: Plan) -> None:
+        self.tables, self.layout, self.plan = tables, layout, plan
+        self.running = len(tables.automata)
+        self.violations: list[str] = [""]
+        self.child, self.chunks, self.moves = Grown(fill=HOLE), Grown(), Grown()
+        self.stride = 2 * layout.words + 1
+        self.nowhere = self.child.append([0])  # an answer without moves
+        self.widest: dict[int, int] = {}
+        self.asserts = False
+        self._asks: dict[int, _Asks] = {}
+        self._known = [0] * self.running
+        self._place_agents()
+        self.grow()
+        self.watch(())
+        self._hurry()
+
+    def _place_agents(self) -> None:
+        """A daemon is a thread whose local state has no bits."""
+        daemons = self.tables.daemons
+        self.threads = np.zeros((self.running + len(daemons), 4), np.int64)
+        base = 0
+        for agent, field in enumerate(self.layout.threads):
+            self.threads[agent] = (field.word, field.shift, field.mask, base)
+            base += field.mask + 1
+        self.threads[self.running :, 3] = range(base, base + len(daemons))
+        self.locals = np.zeros((base + len(daemons), QUESTION), np.int64)
+        self.locals[:, URGENT] = -1
+        self.locals[:, 0] = self.child.append([HOLE])  # a local state that nobody knows must be asked about
+        for agent, row in enumerate(daemons, self.running):
+            self._local(agent, 0, row)
+
+    def local(self, agent: int, number: int) -> int:
+        """A local state's number, counted through all agents."""
+        return int(self.threads[agent, 3]) + number
+
+    def _hurry(self) -> None:
+        """Who may hurry, and what forbids it."""
+        urgents = [(t, n, urgent) for t, found in enumerate(self.plan.hurry) for n, urgent in found.items()]
+        bits = np.zeros((max(len(urgents), 1), 64 * (len(self.locals) // 64 + 1)), np.uint8)
+        for number, (thread, local, urgent) in enumerate(urgents):
+            self.locals[self.local(thread, local), URGENT] = number
+            for other, danger in enumerate(urgent.danger):
+                bits[number, [self.local(other, theirs) for theirs in danger]] = 1
+        self.danger = np.packbits(bits, axis=1, bitorder="little").view("<i8")
+        self.danger_bits = bits.shape[1]
+
+    def arrays(self) -> dict[str, Any]:
+        """The arrays as they are now, by the names of `Arrays`."""
+        return {
+            "threads": self.threads,
+            "running": self.running,
+            "agents": len(self.threads),
+            "asserts": self.asserts,
+            "locals": self.locals,
+            "chunks": self.chunks.array,
+            "child": self.child.array,
+            "moves": self.moves.array,
+            "props": self.props,
+            "properties": len(self.props),
+            "longest": LONGEST if any(self.plan.hurry) else 0,
+            "danger": self.danger,
+            "width": self.danger_bits,
+        }
+
+    def room(self) -> dict[str, Any]:
+        """Room to work in, enough for a full buffer and the successors of one more state."""
+        words, records = self.layout.words, BATCH + self.most_moves()
+        sizes = {"buffer": records * words, "notes": 4 * records, "asked": words + 1, "keys": self.running + 1}
+        return {name: np.zeros(size, np.int64) for name, size in {**sizes, **dict.fromkeys(WORDS, words)}.items()}
+
+    def grow(self) -> None:
+        """Take in the local states and answers that `tables` has learned since."""
+        for thread, rows in enumerate(self.tables.rows):
+            if len(rows) > self.layout.threads[thread].mask + 1:
+                raise LayoutFull
+            while self._known[thread] < len(rows):
+                self._local(thread, self._known[thread], rows[self._known[thread]])
+                self._known[thread] += 1
+        if len(self.layout.cells) < len(self.tables.cells):
+            raise LayoutFull
+
+    def _local(self, agent: int, number: int, row: Row | None) -> None:
+        at = self.local(agent, number)
+        if row is not None:
+            asks = self._question(row.reads)
+            self._asks[at] = asks
+            self.locals[at, :URGENT] = (*self._record(asks), RUNS)
+            for values, moves in row.moves.items():
+                self.add_moves(agent, number, values, moves)
+            return
+        asserts = bool(self.tables.asserts(agent, number))
+        self.asserts |= asserts
+        self.locals[at, :URGENT] = (self.nowhere, 0, 0, 0, 0, 0, ASSERTED if asserts else ENDED)
+
+    def _question(self, cells: Sequence[int]) -> _Asks:
+        if any(cell >= len(self.layout.cells) for cell in cells):
+            raise LayoutFull
+        fields = tuple([self.layout.cells[cell] for cell in cells])
+        parts = chunks(fields)
+        return _Asks(self.child.extend(parts[0].mask + 1), fields, parts)
+
+    def _record(self, asks: _Asks) -> tuple[int, ...]:
+        """The question's numbers, without the last two."""
+        first, *others = asks.chunks
+        more = self.chunks.used // 4
+        for part in others:
+            self.chunks.append((part.word, part.shift, part.mask, 0))
+        return asks.root, first.word, first.shift, first.mask, more, more + len(others)
+
+    def add_moves(self, agent: int, number: int, values: Sequence[int], moves: Sequence[Move]) -> None:
+        """What an agent does in a local state on these values."""
+        first = self.moves.used
+        for move in moves:
+            keep, put = [ALL] * self.layout.words, [0] * self.layout.words
+            if agent < self.running:
+                _write(self.layout.threads[agent], representative(self.plan.same[agent], move.after), keep, put)
+            for cell, value in move.writes:
+                if cell >= len(self.layout.cells):
+                    raise LayoutFull
+                _write(self.layout.cells[cell], value, keep, put)
+            if move.violated not in self.violations:
+                self.violations.append(move.violated)
+            flag = self.violations.index(move.violated)
+            self.moves.append([*[n for pair in zip(keep, put, strict=True) for n in pair], flag])
+        self.widest[agent] = max(self.widest.get(agent, 0), len(moves))
+        self._put(self._asks[self.local(agent, number)], values, first << COUNT_BITS | len(moves))
+
+    def add_property(self, number: int, values: Sequence[int], holds: bool) -> None:
+        """Whether a watched property holds on these values."""
+        self._put(self._watched[number], values, int(holds))
+
+    def _put(self, asks: _Asks, values: Sequence[int], answer: int) -> None:
+        for field, value in zip(asks.fields, values, strict=True):
+            if value > field.mask:
+                raise LayoutFull
+        node = asks.root
+        for part, after in zip(asks.chunks, (*asks.chunks[1:], None), strict=True):
+            bits = 0
+            for number, shift in part.reads:
+                bits |= values[number] << shift
+            place = node + bits
+            if after is None:
+                self.child.array[place] = answer
+                return
+            node = int(self.child.array[place])
+            if node < 0:
+                node = self.child.extend(after.mask + 1)
+                self.child.array[place] = node
+
+    def watch(self, properties: Sequence[tuple[Property, int]]) -> None:
+        """The properties (with their kind) to look at in every new state."""
+        self._watched = [self._question(self.tables.reads(prop)) for prop, _ in properties]
+        self.props = np.zeros((len(properties), QUESTION), np.int64)
+        for number, (asks, (_, kind)) in enumerate(zip(self._watched, properties, strict=True)):
+            self.props[number] = (*self._record(asks), kind, 1)
+
+    def most_moves(self) -> int:
+        """No state has more successors than this."""
+        return sum(self.widest.values()) + 1
+
+    def unpack(self, words: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The local states and the cells' value numbers of a state."""
+        threads = [field.get(words) for field in self.layout.threads]
+        return threads, [field.get(words) for field in self.layout.cells]
+
+
+WORDS = ("least", "image", "kept")
+
+
+def _write(field: Field, value: int, keep: list[int], put: list[int]) -> None:
+    if value > field.mask:
+        raise LayoutFull
+    keep[field.word] &= ~(field.mask << field.shift)
+    put[field.word] = (put[field.word] & ~(field.mask << field.shift)) | (value << field.shift)

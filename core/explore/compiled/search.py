@@ -1,0 +1,170 @@
+"""The search as seen from Python: level by level, and what is said of a state.
+
+States, edges, depth and traces are those of the reference searcher, to the letter: the order in which states are found
+is the same, and the way back to a state takes the first predecessor in that order.
+
+Python is asked only for what is not known yet.  The loops leave at the first state that lacks an answer, all holes in
+the rest of the level are collected, `Tables` learns them, and the loops go on.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from core.explore.compiled import arrays
+from core.explore.compiled.machine import Machine
+from core.explore.found import Choice, Found, deadline, first_violation
+from core.explore.model import Limits
+from core.explore.path import concrete
+from core.explore.plan import Plan, PlanBroken, held
+from core.explore.plan import none as no_plan
+from core.explore.tables import Tables
+
+PAUSE = 1 << 17
+"""New states between two looks at the clock: some hundredths of a second."""
+
+FIRST_CHECK = 1 << 15
+"""States after which a plan is checked for the first time; then whenever there are twice as many."""
+
+
+class FastSearch:
+    """One search in machine code."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        limits: Limits,
+        stop_at_violation: bool,
+        plan: Plan | None = None,
+        started: float | None = None,
+    ) -> None:
+        self.tables, self.limits, self.stop = tables, limits, stop_at_violation
+        self.plan = no_plan(tables) if plan is None else plan
+        self.found = Found()
+        self.deadline = deadline(limits, started)
+        model = tables.model
+        watched = [
+            *[(p, arrays.ALWAYS) for p in model.always],
+            *[(p, arrays.FINALLY) for p in model.finally_],
+            *[(p, arrays.SOMETIMES) for p in model.sometimes],
+        ]
+        self.machine = Machine(tables, self.plan, watched, limits.max_memory)
+        self.store, self.control = self.machine.store, self.machine.store.control
+        self.levels = [0]
+        self.check_at, self.entries = FIRST_CHECK, tables.entries()
+
+    def run(self) -> Found:
+        """Search until everything is seen, a violation is found, or a limit is hit."""
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            self._bound("interrupted")
+        self.found.states = self.store.count
+        self.found.transitions = int(self.control[arrays.EDGES])
+        left = {prop.name for prop, _ in self.machine.unticked()}
+        self.found.reached = {p.name for p in self.tables.model.sometimes} - left
+        return self.found
+
+    def _run(self) -> None:
+        if self._look(0):
+            return
+        while self.control[arrays.NEXT] < self.store.count:
+            self.control[arrays.LEVEL_END] = self.store.count
+            self.levels.append(self.store.count)
+            if self._level():
+                return
+            self.found.depth += 1
+        self.found.depth -= 1
+
+    def _level(self) -> bool:
+        """Expand one level. True if the search is over."""
+        while True:
+            why = self.step()
+            if why == arrays.DONE:
+                self._planned()
+                return self._limited()
+            if why == arrays.MISS:
+                self.machine.learn(int(self.control[arrays.NEXT]), int(self.control[arrays.LEVEL_END]))
+            elif why == arrays.ASK:
+                self.machine.learn_asked()
+            elif why == arrays.GROW:
+                if not self.machine.grow():
+                    return self._bound(f"{self.limits.max_memory} bytes of memory")
+            elif self._said(why) or self._limited():
+                return True
+
+    def step(self) -> int:
+        """Go on in the level until there is something to say; what."""
+        states = self.store.count
+        pause = states + PAUSE
+        if self.limits.max_states is not None:
+            pause = min(pause, max(self.limits.max_states, states + 1))
+        self.control[arrays.PAUSE_AT] = pause
+        return self.store.loops.expand(self.store.context.address)
+
+    def _planned(self) -> None:
+        """Now and then: is the plan still right?  PlanBroken if not, so that little is searched in vain."""
+        if self.store.count < self.check_at or not self.plan.wanted:
+            return
+        self.check_at = 2 * self.store.count
+        entries = self.tables.entries()
+        if entries != self.entries and not held(self.tables, self.plan):
+            raise PlanBroken
+        self.entries = self.tables.entries()
+
+    # What is said about a state.
+
+    def _said(self, why: int) -> bool:
+        """Deal with a state or step that has something to say. True if the search is over."""
+        source = int(self.control[arrays.SOURCE])
+        if why == arrays.LOOK:
+            return self._look(self.store.count - 1)
+        if why == arrays.DEADLOCK:
+            return self._violation("deadlock", source)
+        if why == arrays.VIOLATED_STEP:
+            return self._violation(self.machine.violated_step(source), source, step=True)
+        return False
+
+    def _look(self, state: int) -> bool:
+        """Look at a new state as the reference does, learning properties. True if the search is over."""
+        quiet = bool(self.control[arrays.QUIET])
+        for thread, local in enumerate(self.machine.state(state)[0]):
+            message = self.tables.asserts(thread, local)
+            if message and not quiet and self._violation("assertion", state, message):
+                return True
+        for prop in self.machine.broken(state):
+            if not quiet and self._violation(prop.name, state, prop.sentence):
+                return True
+        return False
+
+    def _violation(self, name: str, state: int, sentence: str = "", step: bool = False) -> bool:
+        """Note the first violation, in a state or (with `step`) in a step from it. True if the search is over."""
+        if not self.found.violated:
+            first_violation(self.found, self.tables.model, name, sentence, self.stop)
+            self.found.find_path = partial(self._path, state, name if step else "")
+            self.control[arrays.QUIET] = 0 if self.stop else 1
+        return self.stop
+
+    def _path(self, state: int, violated: str) -> list[Choice]:
+        """The way to a state, and the step from there that violates `violated` ('' for none)."""
+        level = max(n for n, first in enumerate(self.levels) if first <= state)
+        way = []
+        while level:
+            way.append(tuple(self.store.words(state)))
+            level -= 1
+            state = self.machine.predecessor(self.levels[level], self.levels[level + 1], state)
+        return concrete(self.tables, way[::-1], self.machine.key, any(self.plan.hurry), violated)
+
+    def _limited(self) -> bool:
+        if self.limits.max_states is not None and self.store.count >= self.limits.max_states:
+            return self._bound(f"{self.limits.max_states} states")
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return self._bound(f"{self.limits.timeout:g} seconds")
+        return False
+
+    def _bound(self, what: str) -> bool:
+        frontier = self.store.count - int(self.control[arrays.NEXT])
+        self.found.exhaustive = False
+        self.found.bounds = f"{what}; depth {self.found.depth} completed, {frontier} states on the frontier"
+        return True

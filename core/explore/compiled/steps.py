@@ -1,0 +1,161 @@
+"""One step of the model in machine code: what an agent asks of a state, what follows, and what hurries on."""
+
+# ruff: noqa: SIM110 - numba compiles plain loops best
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.explore.compiled.arrays import (
+    ACTIVE,
+    ASSERTED,
+    COUNT_BITS,
+    END,
+    FINALLY,
+    KIND,
+    MASK,
+    MORE,
+    QUESTION,
+    ROOT,
+    RUNS,
+    SHIFT,
+    SOMETIMES,
+    STATUS,
+    URGENT,
+    WORD,
+)
+from core.explore.compiled.words import get, inlined, put
+
+NUMBER = (1 << COUNT_BITS) - 1
+
+
+@inlined
+def word(words: Any, array: int, at: int, number: int) -> Any:
+    """A word of the state at array[at]; where states have one word only the number need not be looked at."""
+    if len(words) == 1:
+        return get(array, at)
+    return get(array, at + number)
+
+
+@inlined
+def place_of(words: Any, a: Any, questions: int, number: int, array: int, at: int) -> Any:
+    """Where in `child` the answer to a question about the state at array[at] is, or what is missing on the way."""
+    q = questions + 8 * QUESTION * number
+    node = get(q, ROOT)
+    place = node + ((word(words, array, at, get(q, WORD)) >> get(q, SHIFT)) & get(q, MASK))
+    for chunk in range(get(q, MORE), get(q, END)):
+        node = get(a.child, place)
+        if node < 0:
+            break
+        c = a.chunks + 32 * chunk
+        place = node + ((word(words, array, at, get(c, 0)) >> get(c, 1)) & get(c, 2))
+    return place
+
+
+@inlined
+def answer(words: Any, a: Any, questions: int, number: int, array: int, at: int) -> Any:
+    """The answer to a question about the state at array[at]; negative if it is not known."""
+    return get(a.child, place_of(words, a, questions, number, array, at))
+
+
+@inlined
+def local_state(words: Any, a: Any, agent: int, array: int, at: int) -> Any:
+    """An agent's local state, counted through all agents, in the state at array[at]."""
+    t = a.threads + 32 * agent
+    return get(t, 3) + ((word(words, array, at, get(t, 0)) >> get(t, 1)) & get(t, 2))
+
+
+@inlined
+def local_fact(a: Any, local: int, fact: int) -> Any:
+    """What is known of a local state."""
+    return get(a.locals, QUESTION * local + fact)
+
+
+@inlined
+def step(words: Any, a: Any, move: int, source: int, at: int, target: int, to: int) -> bool:
+    """Put the state after `move` in source[at] to target[to]. True if it is another."""
+    differs = False
+    for k in range(len(words)):
+        old = get(source, at + k)
+        new = (old & get(a.moves, move + 2 * k)) | get(a.moves, move + 2 * k + 1)
+        put(target, to + k, new)
+        differs |= new != old
+    return differs
+
+
+@inlined
+def may_hurry(words: Any, a: Any, urgent: int, array: int, at: int) -> bool:
+    """Is no thread where it forbids the urgent to hurry in the state at array[at]?"""
+    for other in range(a.running):
+        bit = urgent * a.width + local_state(words, a, other, array, at)
+        if (get(a.danger, bit >> 6) >> (bit & 63)) & 1:
+            return False
+    return True
+
+
+@inlined
+def hurrying(words: Any, a: Any, array: int, at: int) -> int:
+    """The first agent that may go on alone in the state at array[at]; -1 if there is none, -2 if nobody knows."""
+    for agent in range(a.running):
+        local = local_state(words, a, agent, array, at)
+        urgent = local_fact(a, local, URGENT)
+        if urgent >= 0 and may_hurry(words, a, urgent, array, at):
+            leaf = answer(words, a, a.locals, local, array, at)
+            if leaf < 0:
+                return -2
+            if leaf & NUMBER:
+                return agent
+    return -1
+
+
+@inlined
+def hurry_on(words: Any, a: Any, agent: int, array: int, at: int) -> bool:
+    """Do what the thread may do at once in the state at array[at]. False if an answer is missing."""
+    if agent >= a.running:
+        return True
+    for _ in range(a.longest):
+        local = local_state(words, a, agent, array, at)
+        urgent = local_fact(a, local, URGENT)
+        if urgent < 0 or not may_hurry(words, a, urgent, array, at):
+            return True
+        leaf = answer(words, a, a.locals, local, array, at)
+        if leaf < 0:
+            return False
+        if leaf & NUMBER != 1:
+            return True
+        step(words, a, leaf >> COUNT_BITS, array, at, array, at)
+    return True
+
+
+@inlined
+def stuck(words: Any, a: Any, array: int, at: int) -> bool:
+    """Has some thread not ended?"""
+    for agent in range(a.running):
+        if local_fact(a, local_state(words, a, agent, array, at), STATUS) == RUNS:
+            return True
+    return False
+
+
+@inlined
+def look(words: Any, a: Any, array: int, at: int, quiet: int) -> bool:
+    """Is there nothing to say about the new state at array[at]?  (Otherwise Python looks at it.)
+
+    A sometimes-property that holds is ticked off in `props` on the spot.
+    """
+    if a.asserts and not quiet:
+        for agent in range(a.running):
+            if local_fact(a, local_state(words, a, agent, array, at), STATUS) == ASSERTED:
+                return False
+    for number in range(a.properties):
+        p = a.props + 8 * QUESTION * number
+        kind = get(p, KIND)
+        if not get(p, ACTIVE) or (quiet and kind != SOMETIMES):
+            continue
+        if kind == FINALLY and stuck(words, a, array, at):
+            continue
+        holds = answer(words, a, a.props, number, array, at)
+        if holds < 0 or (holds == 0 and kind != SOMETIMES):
+            return False
+        if holds == 1 and kind == SOMETIMES:
+            put(p, ACTIVE, 0)
+    return True
