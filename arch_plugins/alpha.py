@@ -5,8 +5,10 @@ arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_range().
 
 from __future__ import annotations
 
-from arch_plugins.families.context import ContextReset
-from core.hookspecs import Facts
+from arch_plugins.families.context import ContextReset, get_context
+from core.hookspecs import Facts, hookimpl
+from core.machine.tlb import invalidate
+from core.mm.mm import Mm
 
 
 class Alpha(ContextReset):
@@ -22,3 +24,9 @@ class Alpha(ContextReset):
         family="IPI to every CPU, context reset",
         sources=("arch/alpha/kernel/smp.c", "arch/alpha/include/asm/tlbflush.h", "arch/alpha/include/asm/tlb.h"),
     )
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """A task that takes up another mm itself (kthread_use_mm()) gets a new ASN: ev5_switch_mm() of 6.12."""
+        await get_context(mm.task.cpu)
+        await invalidate((mm.task.cpu,), mm.addrs, "new context")

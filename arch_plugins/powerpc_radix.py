@@ -1,17 +1,25 @@
-"""powerpc book3s64 radix: tlbie to all, eieio; tlbsync; ptesync by the issuer.
+"""powerpc book3s64 radix: tlbie to all, eieio; tlbsync; ptesync by the issuer; tlbiel where no other CPU has the mm.
 
 arch/powerpc/mm/book3s64/radix_tlb.c:radix__tlb_flush(), __radix__flush_tlb_range(): above tlb_single_page_flush_ceiling
-pages the PID is flushed.
+pages the PID is flushed.  flush_type_needed() trims mm_cpumask for the only thread of an mm: the other CPUs are asked
+to leave it, and the flush stays local.  context.active_cpus is how many CPUs the mask has; coprocessors and the clock
+that trims the mask of other processes now and then are left out.
 """
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.broadcast import Broadcast, Insns
 from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest, send_ipis, wait_ipis
+from core.machine.op import Cpu, Op, Outcome
+from core.machine.tlb import invalidate
+from core.mm.kthread import ExitLazyTlb, current_mm, mm_users, on_mm_cell
+from core.mm.mm import CPUMASK, Mm, mm_cpumask
 
 
 class PowerpcRadix(Broadcast):
-    """64 KiB pages, more than one CPU active, GTSE."""
+    """64 KiB pages, GTSE."""
 
     barrier, mm_insn, page_insn, ceiling = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va", 33
 
@@ -23,6 +31,48 @@ class PowerpcRadix(Broadcast):
             upper_entries=512,
             rcu_table_free=True,
             merge_vmas=True,
+            capabilities=frozenset({"trims_mm_cpumask"}),
             sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
             family="hardware broadcast",
         )
+
+    async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
+        if not await flush_type_local(mm):
+            await super().broadcast(mm, insns, request)
+            return
+        for name, nr in insns:
+            await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr)
+        await invalidate((mm.task.cpu,), [a for a in mm.addrs if request.covers(a)], f"tlbiel: {request}")
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """switch_mm_irqs_off(): the bit is set before the PID is loaded; only exit_lazy_flush_tlb() clears it."""
+        if mm.cpus is None:
+            await set_cpu(mm.task.cpu)
+            await load_pid(mm.task.cpu)
+
+
+def set_cpu(cpu: Cpu) -> Op:
+    """cpumask_set_cpu() of a CPU on its own bit, and the barrier behind it."""
+    return Op(f"mm_cpumask += CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask | {cpu},))])
+
+
+def load_pid(cpu: Cpu) -> Op:
+    """radix__switch_mmu_context()."""
+    return Op("load PID", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
+
+
+async def flush_type_local(mm: Mm) -> bool:
+    """flush_type_needed() == FLUSH_TYPE_LOCAL."""
+    here = mm.task.cpu
+    mask: frozenset[Cpu] = await mm_cpumask(mm)
+    if mask == {here}:
+        return True
+    if await mm_users() > 1 or not await current_mm(here):
+        return False
+    others = mask - {here}
+    await send_ipis(mm.task, others, ExitLazyTlb())  # exit_flush_lazy_tlbs()
+    await wait_ipis(mm.task, others)
+    if not mm.era.has("a665eec0a22e"):
+        await Op("mm_reset_thread_local", (), (CPUMASK,), lambda: [Outcome(None, (frozenset({here}),))])
+    return True

@@ -5,7 +5,6 @@ current one, no CPU but this runs it, so no interrupt is sent: the others' conte
 cached under the old context is out of use only because switch_mm() takes a new context when it finds 0.
 
 Data types
-    cell ('mm_users', None)    mm->mm_users
     cell ('context', cpu)      cpu_context(cpu, mm) is not 0
 """
 
@@ -19,14 +18,8 @@ from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.tlb import invalidate
+from core.mm.kthread import mm_users
 from core.mm.mm import Mm, mm_cpumask
-
-MM_USERS = Cell("mm_users")
-
-
-def mm_users() -> Op:
-    """atomic_read(&mm->mm_users)."""
-    return Op("mm_users", (MM_USERS,), (), lambda users: [Outcome(users)])
 
 
 def context_cell(cpu: Cpu) -> Cell:

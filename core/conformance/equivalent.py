@@ -81,6 +81,15 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "NR_FILE_MAPPED of A -N"): "atomic additions commute, and nobody reads the sum in between",
     ("late", "NR_FILE_MAPPED of B -N"): "atomic additions commute, as above",
     ("late", "NR_FILE_MAPPED of B +N"): "atomic additions commute, as above",
+    ("drop", "local_irq_disable"): "a flush by interrupt finds the same entries before and after the switch of the mm",
+    ("late", "local_irq_disable"): "the same with less of the switch in between",
+    ("late", "local_irq_enable"): "interrupts are off one step longer",
+    ("drop", "active_mm = mm"): "asked only where a lazy TLB is left behind, which this architecture does not do",
+    ("late", "active_mm = mm"): "asked only where a lazy TLB is left behind, as above",
+    ("late", "current->mm = mm"): "asked only by the task itself, and where a lazy TLB is left behind",
+    ("drop", "current->mm = NULL"): "the same, and the thread does not use the mm any more",
+    ("late", "current->mm = NULL"): "the same one step later, with interrupts on",
+    ("late", "mmput"): "a reference is held one step longer",
 }
 """(operator, kind) and why it is equivalent."""
 

@@ -9,6 +9,7 @@ from core.machine.lock import MMAP_LOCK
 from core.machine.op import Cell, Tid
 from core.machine.pte import ProtNone, Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
+from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.rmap import RMAP_LOCK, file_mapped_cell
@@ -44,6 +45,7 @@ SENTENCES = {
     "fault-into-unmapped": "A fault found the mapping, and an entry that munmap had already emptied: it would map a "
     "page that nobody unmaps.",
     "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
+    "mm-users": "mm_users is not the number of those who use the mm: it is torn down under one of them, or never.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }
 """By name; a property that a step breaks has only its sentence here."""
@@ -120,6 +122,11 @@ def vma_as_asked(start: int, there: bool) -> Property:
 def contents_known(addr: int) -> Property:
     """At the end: the entry of a reclaimed anonymous page maps it, or says where it is on disk."""
     return _property("contents-known", (pte_cell(addr),), lambda pte: isinstance(pte, Pte | Swap))
+
+
+def mm_users_is(users: int) -> Property:
+    """At the end: every reference to the mm that was taken has been dropped, once."""
+    return _property("mm-users", (MM_USERS,), lambda n: n == users)
 
 
 def mapcount_is_ptes(page: int, addrs: Sequence[int]) -> Property:

@@ -19,6 +19,7 @@ A new required scenario comes only with a minor release of the suite."""
 CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "gather": ("gathers pages (not MMU_GATHER_NO_GATHER)", lambda arch: arch.facts.gather),
     "smp": ("has more than one CPU", lambda arch: arch.facts.smp),
+    "spread": ("lets an mm run on more than one CPU", lambda arch: not arch.facts.one_cpu),
     "mask_ipi": (
         "flushes a page by interrupting the CPUs of mm_cpumask",
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",

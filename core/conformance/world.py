@@ -95,7 +95,7 @@ class World:
         sometimes: Sequence[Property] = (),
     ) -> Model:
         """The finished model."""
-        mm = self._mm()
+        mm = self.mm()
         self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
         daemons = tuple(self._interrupts()) if self.facts.smp else ()
         threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
@@ -110,7 +110,8 @@ class World:
             SENTENCES,
         )
 
-    def _mm(self) -> Mm:
+    def mm(self) -> Mm:
+        """The address space, seen by nobody yet."""
         mappings: dict[int, list[int]] = {}
         for addr, pte in sorted(self.mapped.items()):
             if pte is not None:

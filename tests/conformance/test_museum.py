@@ -39,6 +39,7 @@ PINNED = {
     "B-31": ("use-after-free", 11),
     "B-34": ("use-after-free", 9),
     "B-35": ("use-after-free", 13),
+    "B-38": ("use-after-free", 21),
     "B-39": ("use-after-free", 10),
 }
 """The property that the bug breaks, and the length of a shortest trace."""

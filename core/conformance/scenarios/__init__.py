@@ -9,6 +9,7 @@ from core.conformance.scenarios import (
     gather,
     gathered,
     huge,
+    kthread,
     lost_dirty,
     moved,
     moved_table,
@@ -43,6 +44,7 @@ MODULES = (
     shared_table,
     huge,
     researched,
+    kthread,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

@@ -1,0 +1,126 @@
+"""A kernel thread takes up the mm of a single-threaded process, which flushes as if it were alone.
+
+B-38, a665eec0a22e, powerpc radix
+
+CPU0 the only thread                         CPU1 kernel thread, was here before
+                                             its TLB has the page, its bit is in the mask
+clear the entry
+mm_users is 1: nobody else runs on the mm
+                                             mmget_not_zero, kthread_use_mm
+IPI: leave the mm                            current->mm is mm: that must be CPU0; nothing to do
+mm_cpumask = {CPU0}
+flush here; free the page
+                                             copy_from_user: through the stale entry
+
+The same race is there wherever a flush goes by mm_users; bafb056ce279 took it out of sparc64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import all_freed, mm_users_is, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World, load
+from core.explore.model import Daemon, Model
+from core.machine.op import Cpu
+from core.machine.pte import Pte
+from core.machine.tlb import Entry, ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.kthread import (
+    MM_USERS,
+    active_mm_cell,
+    current_mm_cell,
+    exit_lazy_flush_tlb,
+    kthread_unuse_mm,
+    kthread_use_mm,
+    lazy_fill,
+    mmget_not_zero,
+    mmput,
+    on_mm_cell,
+)
+from core.mm.mm import CPUMASK, Mm, pte_lock, pte_unlock
+from core.mm.page import put_page
+
+ADDRS = (0, 1)
+PAGES = (0, 1)
+OWNER, BORROWER = Cpu(0), Cpu(1)
+
+
+async def reclaimed(mm: Mm) -> None:
+    """The process takes its pages out of the page table one by one, and frees each behind its flush."""
+    for addr, page in zip(ADDRS, PAGES, strict=True):
+        await load(mm, addr, PAGES)
+        await pte_lock(mm, addr)
+        await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        await pte_unlock(mm, addr)
+        await put_page(page)
+        await load(mm, addr, PAGES)
+
+
+async def worker(mm: Mm) -> None:
+    """A work item on behalf of the process: take a reference, take up the mm, copy from the user."""
+    if await mmget_not_zero():
+        await kthread_use_mm(mm)
+        for addr in ADDRS:
+            await load(mm, addr, PAGES)
+        await kthread_unuse_mm(mm)
+        await mmput()
+
+
+def borrowed(arch: Arch, era: Era) -> Model:
+    """One thread of the process, one kernel thread that has used the mm before and is still on it."""
+    trims = "trims_mm_cpumask" in arch.facts.capabilities
+    world = World(
+        arch,
+        era,
+        {addr: Pte(page, write=False) for addr, page in zip(ADDRS, PAGES, strict=True)},
+        frozenset(PAGES),
+        more={"cpus": None} if trims else {},
+    )
+    world.memory[CPUMASK] = frozenset({OWNER, BORROWER})
+    world.memory[MM_USERS] = 1
+    for cpu in (OWNER, BORROWER):
+        world.memory[current_mm_cell(cpu)] = cpu == OWNER
+        world.memory[active_mm_cell(cpu)] = world.memory[on_mm_cell(cpu)] = True
+    world.memory[tlb_cell(BORROWER, 0)] = Entry(0, False, False)  # of the last time
+    owner = world.task("process", reclaimed)
+    world.task("kthread", worker)
+    window = sometimes(
+        "taken-up",
+        "the kernel thread uses the mm while its page is not free yet, and is cached",
+        (current_mm_cell(BORROWER), tlb_cell(BORROWER, 0), ref_cell(0)),
+        lambda uses, entry, ref: uses and entry is not None and ref == 1,
+    )
+    gone = [*(all_freed(page, 0) for page in PAGES), mm_users_is(1)]
+    made = world.model("kthread-use-mm", finally_=gone, sometimes=[window])
+    if not trims:
+        return made
+    # what an interrupt does is powerpc's own, and a CPU that is still on the mm may fetch translations at any time
+    leave = Daemon("IPI from process", BORROWER, exit_lazy_flush_tlb(world.mm(), owner.tid, BORROWER, ADDRS))
+    fills = (Daemon("walker", BORROWER, lazy_fill(BORROWER, addr, arch.facts.hw_dirty)) for addr in ADDRS)
+    return replace(made, daemons=(leave, *fills))
+
+
+SCENARIOS = [
+    Scenario(
+        "kthread-use-mm",
+        "a kernel thread that takes up the mm of a single-threaded process is flushed too",
+        "a665eec0a22e",
+        borrowed,
+        requires=("smp", "spread"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-38",
+        "a665eec0a22e",
+        "a kernel thread takes up an mm that is flushed as if it had one user",
+        SCENARIOS[0],
+        plugin="arch_plugins.powerpc_radix:PowerpcRadix",
+        lacks=frozenset({"a665eec0a22e"}),
+    ),
+]

@@ -1,0 +1,137 @@
+"""kernel/kthread.c: a kernel thread takes up an address space, uses it, and drops it.
+
+What it drops it still has: until its CPU switches to another user mm the hardware stays on the page tables of the last
+one (lazy TLB), and may go on filling the TLB from them.  current->mm says whose memory the task may use, active_mm
+which page tables the CPU is on; interrupts are off while the two change, so that an interrupt finds the CPU on the one
+or the other (38cf307c1f20).
+
+Data types
+    cell ('mm_users', None)      mm->mm_users: tasks that run on the mm, and whoever has it by mmget()
+    cell ('current_mm', cpu)     the task on `cpu` has current->mm == mm
+    cell ('active_mm', cpu)      current->active_mm == mm there
+    cell ('on_mm', cpu)          the hardware is on its page tables, where that matters
+    ExitLazyTlb                  the request to leave an mm that is only borrowed, in a cell of `core.machine.ipi`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.machine.ipi import csd_cell, irqs_off_cell
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.tlb import speculative_fill, tlb_cell
+from core.mm.mm import CPUMASK, Mm
+
+MM_USERS = Cell("mm_users")
+
+
+def mm_users() -> Op:
+    """atomic_read(&mm->mm_users)."""
+    return Op("mm_users", (MM_USERS,), (), lambda users: [Outcome(users)])
+
+
+def mmget_not_zero() -> Op:
+    """A reference to the mm as a user of it, from outside; False when it is being torn down."""
+
+    def step(users: int) -> list[Outcome]:
+        return [Outcome(users > 0, (users + (users > 0),))]
+
+    return Op("mmget_not_zero", (MM_USERS,), (MM_USERS,), step)
+
+
+def mmput() -> Op:
+    """Drop it. What the last one does is not followed."""
+    return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(None, (users - 1,))])
+
+
+def current_mm_cell(cpu: Cpu) -> Cell:
+    """Whether current->mm is the mm."""
+    return Cell("current_mm", cpu)
+
+
+def active_mm_cell(cpu: Cpu) -> Cell:
+    """Whether current->active_mm is."""
+    return Cell("active_mm", cpu)
+
+
+def on_mm_cell(cpu: Cpu) -> Cell:
+    """Whether the hardware walks the mm's page tables."""
+    return Cell("on_mm", cpu)
+
+
+def current_mm(cpu: Cpu) -> Op:
+    """current->mm == mm, asked by the task that has the CPU."""
+    return Op("current->mm", (current_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
+
+
+def local_irq_disable(cpu: Cpu) -> Op:
+    """Not while a handler is still at work there: the task goes on behind it."""
+    cell = irqs_off_cell(cpu)
+    return Op("local_irq_disable", (cell,), (cell,), lambda off: [] if off else [Outcome(None, (True,))])
+
+
+def local_irq_enable(cpu: Cpu) -> Op:
+    """What is pending is taken now."""
+    return Op("local_irq_enable", (), (irqs_off_cell(cpu),), lambda: [Outcome(None, (False,))])
+
+
+async def kthread_use_mm(mm: Mm) -> None:
+    """Take the mm up; the caller keeps it from going away (`mmget_not_zero`)."""
+    cpu = mm.task.cpu
+    await local_irq_disable(cpu)
+    await Op("active_mm = mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
+    await Op("current->mm = mm", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
+    await mm.hook.switch_mm(mm=mm)
+    await local_irq_enable(cpu)
+
+
+async def kthread_unuse_mm(mm: Mm) -> None:
+    """Let go of it; active_mm, and the hardware, stay on it."""
+    cpu = mm.task.cpu
+    await local_irq_disable(cpu)
+    await Op("current->mm = NULL", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
+    await local_irq_enable(cpu)
+
+
+def lazy_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
+    """The walker of `cpu` fetches a translation at any time, as long as it is on the mm's page tables."""
+    fill = speculative_fill(cpu, addr, hw_dirty)
+    return Op(fill.name, (on_mm_cell(cpu), *fill.reads), fill.writes, lambda on, *v: fill.step(*v) if on else [])
+
+
+@dataclass(frozen=True, slots=True)
+class ExitLazyTlb:
+    """do_exit_flush_lazy_tlb(): leave the mm if it is only borrowed, and forget all of it."""
+
+    def covers(self, addr: int) -> bool:
+        """Everything of the mm is to be forgotten."""
+        return True
+
+    def __str__(self) -> str:
+        return "exit lazy TLB"
+
+
+def exit_lazy_flush_tlb(mm: Mm, sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
+    """`cpu` is asked to leave the mm: arch/powerpc/mm/book3s64/radix_tlb.c:exit_lazy_flush_tlb().
+
+    A borrower switches to init_mm, and only one that is off the mm clears its bit.  Before a665eec0a22e the asking CPU
+    cleared all bits afterwards, and whoever ran on the mm here was taken for the asking CPU itself: it forgot nothing.
+    One step, because nobody but the asking CPU, which waits, looks at what it changes.
+    """
+    csd, cells = csd_cell(sender, cpu), tuple(tlb_cell(cpu, addr) for addr in addrs)
+    gone = (None,) * len(cells)
+    careful = mm.era.has("a665eec0a22e")
+
+    def step(
+        request: object, irqs_off: bool, uses: bool, active: bool, on: bool, mask: frozenset[Cpu], *tlb: object
+    ) -> list[Outcome]:
+        if not isinstance(request, ExitLazyTlb) or irqs_off:
+            return []
+        if uses:
+            return [Outcome(None, (None, active, on, mask, *(gone if careful else tlb)))]
+        return [Outcome(None, (None, False, on and not active, mask - {cpu} if careful else mask, *gone))]
+
+    changed = (active_mm_cell(cpu), on_mm_cell(cpu), CPUMASK, *cells)
+    reads = (csd, irqs_off_cell(cpu), current_mm_cell(cpu), *changed)
+    return Op(f"IPI of T{sender}: exit lazy TLB", reads, (csd, *changed), step)
