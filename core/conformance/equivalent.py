@@ -89,6 +89,9 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "current->mm = mm"): "asked only by the task itself, and where a lazy TLB is left behind",
     ("drop", "current->mm = NULL"): "the same, and the thread does not use the mm any more",
     ("late", "current->mm = NULL"): "the same one step later, with interrupts on",
+    ("late", "put_huge_zero_page"): "held one step longer",
+    ("late", "shrink_huge_zero_folio_scan"): "the shrinker comes at any time",
+    ("twice", "shrink_huge_zero_folio_scan"): "the second time it finds the page free, or comes later, as it may",
     ("late", "mmput"): "a reference is held one step longer",
 }
 """(operator, kind) and why it is equivalent."""

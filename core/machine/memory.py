@@ -42,6 +42,7 @@ INITIAL: dict[str, Hashable] = {
     "context": True,
     "queued": None,
     "mm_users": 2,
+    "current_mm": True,
     "left_mask": frozenset(),
     "flush_mm": False,
     "cpu_attach_mask": frozenset(),

@@ -102,9 +102,9 @@ def user_store(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool, huge:
     return _access(cpu, addr, frames, True, hw_dirty, huge or pte_cell(addr))
 
 
-def user_load(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool) -> Op:
+def user_load(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool, huge: Cell | None = None) -> Op:
     """One load instruction of user code from virtual page `addr`. Returns 'ok' or 'fault'."""
-    return _access(cpu, addr, frames, False, hw_dirty, pte_cell(addr))
+    return _access(cpu, addr, frames, False, hw_dirty, huge or pte_cell(addr))
 
 
 def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:

@@ -15,9 +15,10 @@ from typing import Any
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Entry, ProtNone, Pte
+from core.machine.tlb import ref_cell
 from core.mm.mm import Mm, pmd_ptl_cell
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_flush_mmu
-from core.mm.page import set_page_dirty
+from core.mm.page import FREED_TWICE, set_page_dirty
 from core.mm.rmap import folio_remove_rmap_pmd
 
 
@@ -51,8 +52,39 @@ async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
         if not mm.is_anon(pmd.frame) and pmd.dirty:
             await set_page_dirty(pmd.frame)
     await pmd_unlock(mm, addr)
-    if not special and await mm.hook.tlb_remove_page(tlb=tlb, page=pmd.frame, nr=1, delay_rmap=False):
+    if special and mm.era.has("6fcb52a56ff6"):
+        return  # the huge zero page, which the mm keeps (mm_put_huge_zero_folio()), or what has no struct page
+    if special and not mm.era.has("aa88b68c3b1d"):
+        await put_huge_zero_page(pmd.frame)
+    elif await mm.hook.tlb_remove_page(tlb=tlb, page=pmd.frame, nr=1, delay_rmap=False):
         await tlb_flush_mmu(tlb)
+
+
+def put_huge_zero_page(page: int) -> Op:
+    """One mapping (or since 6fcb52a56ff6 one mm) less: huge_zero_refcount is the page's references here.
+
+    The last one is the shrinker's, who alone frees: dropping that one breaks freed-once.
+    """
+    cell = ref_cell(page)
+
+    def step(ref: int) -> list[Outcome]:
+        return [Outcome(None, (max(ref - 1, 0),), FREED_TWICE if ref <= 1 else "")]
+
+    return Op("put_huge_zero_page", (cell,), (cell,), step)
+
+
+async def mm_put_huge_zero_folio(mm: Mm, page: int) -> None:
+    """The last user of the mm is gone, and its mappings with it; from __mmput()."""
+    if mm.era.has("6fcb52a56ff6"):
+        await put_huge_zero_page(page)
+
+
+def shrink_huge_zero_folio_scan(page: int) -> Op:
+    """Free the huge zero page if nobody but the shrinker holds it: atomic_cmpxchg(&huge_zero_refcount, 1, 0)."""
+    cell = ref_cell(page)
+    return Op(
+        "shrink_huge_zero_folio_scan", (cell,), (cell,), lambda ref: [Outcome(ref == 1, (ref if ref > 1 else 0,))]
+    )
 
 
 def pmdp_huge_get_and_clear(mm: Mm, addr: int) -> Op:

@@ -41,8 +41,8 @@ def mmget_not_zero() -> Op:
 
 
 def mmput() -> Op:
-    """Drop it. What the last one does is not followed."""
-    return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(None, (users - 1,))])
+    """Drop it. Returns whether it was the last, who tears the mm down (__mmput())."""
+    return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))])
 
 
 def current_mm_cell(cpu: Cpu) -> Cell:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.museum import EXHIBITS, show
+from core.conformance.judge import judge
+from core.conformance.museum import EXHIBITS, find, show, subject
 
 PINNED = {
     "B-01": ("no-lost-dirty", 30),
@@ -37,6 +39,7 @@ PINNED = {
     "B-30": ("use-after-free", 17),
     "B-30v": ("use-after-free", 21),
     "B-31": ("use-after-free", 11),
+    "B-32": ("use-after-free", 12),
     "B-34": ("use-after-free", 9),
     "B-35": ("use-after-free", 13),
     "B-38": ("use-after-free", 21),
@@ -53,6 +56,16 @@ def test_the_bug_is_found_and_the_fix_is_proved(exhibit: Exhibit) -> None:
     assert showing.fixed.exhaustive
     assert showing.holds
     assert (showing.bug.violated, len(showing.bug.trace)) == PINNED[exhibit.id]
+
+
+def test_either_of_two_commits_keeps_the_huge_zero_page() -> None:
+    """aa88b68c3b1d is enough without 6fcb52a56ff6, which came later and made it needless."""
+    exhibit = find("B-32")
+    assert exhibit is not None
+    arch, era = subject(exhibit)
+    for commit in exhibit.lacks:
+        result = judge(arch, replace(era, lacks=exhibit.lacks - {commit}), exhibit.scenario)
+        assert (result.verdict, result.exhaustive) == ("pass", True)
 
 
 def test_ids_are_in_order_and_unique() -> None:

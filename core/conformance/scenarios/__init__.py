@@ -22,6 +22,7 @@ from core.conformance.scenarios import (
     shared_table,
     stale,
     switched,
+    zero_page,
 )
 
 MODULES = (
@@ -45,6 +46,7 @@ MODULES = (
     huge,
     researched,
     kthread,
+    zero_page,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
