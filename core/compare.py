@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 import core.cost.commands as cost_commands
 import core.linux.commands as linux_commands
 from core.arch import Arch, PluginError
-from core.config import DEFAULT_ERA, ConfigError, Row, load, plugin_row
+from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 from core.conformance import SCENARIOS, Result, as_declared, judge
 from core.conformance.exhibit import Exhibit
+from core.cost.model import DEFAULT
 from core.explore import Limits
 from core.explore.check import SEED
 from core.explore.text import columns
 from core.mm.era import ERAS
 
 if TYPE_CHECKING:
+    from core.cost.model import Model
     from core.jobs import Counted, Job
 
 EPILOG = """examples:
@@ -71,6 +73,8 @@ COMMANDS = (
     "measured",
     "sweep",
     "prices",
+    "published",
+    "calibrate",
     "workloads",
     "replay",
 )
@@ -100,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
     run.add_argument("--all", action="store_true", help="scenarios of the tier long too")
     run.add_argument("--no-costs", action="store_true", help="judge only, count no workloads")
+    run.add_argument("--prices", default=DEFAULT, metavar="NAME|FILE", help="prices; a file is what calibrate writes")
     run.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
@@ -205,15 +210,16 @@ def run_command(arguments: argparse.Namespace) -> int:
     from core import jobs
     from reports import document, files, junit, tables
 
-    rows = rows_of(arguments)
+    rows, model = rows_of(arguments), cost_commands.chosen_model(arguments.prices)
     scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
     limits = _limits_of(arguments)
     cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
-    counting = [] if arguments.no_costs else [jobs.Counting(row) for row in rows]
+    own = tuple(load_workloads(arguments.config).values())
+    counting = [] if arguments.no_costs else [jobs.Counting(row, own) for row in rows]
     everything: list[Job] = [*cells, *counting]
     answers = _answers(everything, arguments)
     results, counted = answers[: len(cells)], answers[len(cells) :]
-    subjects, costs = _subjects(rows), _costs(counted)
+    subjects, costs = _subjects(rows, model), _costs(counted)
     settings = {"seed": SEED, "searcher": arguments.searcher, "bounds": _bounds(arguments)}
     report = document.document(subjects, results, costs, settings)
     texts = {
@@ -274,7 +280,7 @@ def _bounds(arguments: argparse.Namespace) -> str:
     return ", ".join(parts) or "none"
 
 
-def _subjects(rows: list[Row]) -> list[Any]:
+def _subjects(rows: list[Row], model: Model) -> list[Any]:
     from reports.document import Subject
 
     subjects = []
@@ -284,7 +290,7 @@ def _subjects(rows: list[Row]) -> list[Any]:
             facts = None if problem else row.arch().facts
         except Exception as error:
             problem = str(error)
-        subjects.append(Subject(row.name, row.plugin, row.era.name, facts, problem))
+        subjects.append(Subject(row.name, row.plugin, row.era.name, facts, problem, row.model(model)))
     return subjects
 
 

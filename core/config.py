@@ -16,13 +16,16 @@ from typing import Any, get_args, get_type_hints
 import tomli
 
 from core.arch import Arch, PluginError, load_object, set_up
+from core.cost.model import DEFAULT, MODELS, Model
+from core.cost.workloads import Workload
+from core.cost.workloads import read as read_workload
 from core.hookspecs import Facts
 from core.machine.sched import PREEMPTION
 from core.mm.era import ERAS, Era
 
 DEFAULT_ERA = "6.2-fix"
-ROW_KEYS = ("name", "plugin", "era", "facts", "expect")
-TOP_KEYS = ("arch", "defaults")
+ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
+TOP_KEYS = ("arch", "defaults", "prices", "workload")
 FIXED_FACTS = ("capabilities", "sources")
 
 
@@ -32,7 +35,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One architecture of the table. `problem` says why it cannot run, '' if it can."""
+    """One architecture of the table. `problem` says why it cannot run, '' if it can; `prices` replace coefficients."""
 
     name: str
     plugin: str
@@ -40,10 +43,15 @@ class Row:
     facts: dict[str, Any] = field(default_factory=dict)
     expect: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    prices: dict[str, Any] = field(default_factory=dict)
 
     def arch(self) -> Arch:
         """The architecture, set up. PluginError if the plugin is no good."""
         return set_up(self.name, load_object(self.plugin), self.plugin, self.facts)
+
+    def model(self, base: Model) -> Model:
+        """What flushes cost on this architecture: `base` with its own prices."""
+        return base.override(self.prices, "arches.toml: prices")
 
 
 def default_text() -> tuple[str, str]:
@@ -53,24 +61,32 @@ def default_text() -> tuple[str, str]:
 
 def load(path: Path | None) -> list[Row]:
     """The rows of `path`, or of the embedded default. ConfigError if it is no configuration."""
+    return parse(*_text(path))
+
+
+def load_workloads(path: Path | None) -> dict[str, Workload]:
+    """The [[workload]]s of `path`, or of the embedded default, by name. ConfigError if it is no configuration."""
+    text, source = _text(path)
+    return _workloads(_document(text, source), source)
+
+
+def _text(path: Path | None) -> tuple[str, str]:
     if path is None:
-        return parse(*default_text())
+        return default_text()
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    return parse(text, str(path))
+    return text, str(path)
 
 
 def parse(text: str, source: str) -> list[Row]:
     """The rows of a TOML text that came from `source`."""
-    try:
-        document = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: not TOML: {error}") from None
-    _known(document, TOP_KEYS, source, "")
+    document = _document(text, source)
+    _workloads(document, source)
+    prices = _prices(document, source, "")
     defaults = _typed(document, "defaults", dict, source, "", {})
     _known(defaults, ("era",), source, "defaults.")
     tables = _typed(document, "arch", list, source, "", [])
@@ -78,7 +94,7 @@ def parse(text: str, source: str) -> list[Row]:
         raise ConfigError(f"{source}: expected at least one [[arch]]")
     era = _typed(defaults, "era", str, source, "defaults.", DEFAULT_ERA)
     _era(era, source, "defaults.era")
-    rows = [_row(table, number, era, source) for number, table in enumerate(tables)]
+    rows = [_row(table, number, era, source, prices) for number, table in enumerate(tables)]
     names = [row.name for row in rows]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -86,22 +102,53 @@ def parse(text: str, source: str) -> list[Row]:
     return rows
 
 
+def _document(text: str, source: str) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from None
+    _known(document, TOP_KEYS, source, "")
+    return document
+
+
+def _workloads(document: dict[str, Any], source: str) -> dict[str, Workload]:
+    found: dict[str, Workload] = {}
+    for number, table in enumerate(_typed(document, "workload", list, source, "", [])):
+        try:
+            workload = read_workload(table, f"workload[{number}]")
+        except ValueError as error:
+            raise ConfigError(f"{source}: {error}") from None
+        if workload.name in found:
+            raise ConfigError(f"{source}: workload.name: {workload.name} stands twice; names must differ")
+        found[workload.name] = workload
+    return found
+
+
+def _prices(table: dict[str, Any], source: str, at: str) -> dict[str, Any]:
+    prices: dict[str, Any] = _typed(table, "prices", dict, source, at, {})
+    try:
+        MODELS[DEFAULT].override(prices, f"{source}: {at}prices")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return prices
+
+
 def plugin_row(reference: str, era: str = DEFAULT_ERA) -> Row:
     """A row for a plugin named on the command line."""
     return Row(reference, reference, _era(era, "command line", "--era"))
 
 
-def _row(table: Any, number: int, era: str, source: str) -> Row:
+def _row(table: Any, number: int, era: str, source: str, prices: dict[str, Any]) -> Row:
     at = f"arch[{number}]."
     name = table.get("name") if isinstance(table, dict) else None
     label = name if isinstance(name, str) and name else f"arch[{number}]"
     try:
-        return _checked_row(table, at, era, source)
+        return _checked_row(table, at, era, source, prices)
     except (ConfigError, PluginError) as error:
         return Row(label, "", ERAS[DEFAULT_ERA], problem=str(error))
 
 
-def _checked_row(table: Any, at: str, era: str, source: str) -> Row:
+def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, Any]) -> Row:
     if not isinstance(table, dict):
         raise ConfigError(f"{source}: {at[:-1]}: expected a table, got {table!r}")
     _known(table, ROW_KEYS, source, at)
@@ -119,6 +166,7 @@ def _checked_row(table: Any, at: str, era: str, source: str) -> Row:
         _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
         _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
         expect,
+        prices={**prices, **_prices(table, source, at)},
     )
     row.arch()
     return row

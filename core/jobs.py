@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 from core.config import ConfigError, Row
 from core.conformance import SCENARIOS, Result, expected, judge
-from core.cost import STANDARD, account
+from core.cost import STANDARD, Workload, account
 from core.explore import Limits
 
 CELL_TIMEOUT = 300.0
@@ -89,16 +89,18 @@ class Counted:
 
 @dataclass(frozen=True)
 class Counting:
-    """The standard workloads on one architecture; answers Counted."""
+    """The standard workloads on one architecture, and `own` ones; answers Counted."""
 
     row: Row
+    own: tuple[Workload, ...] = ()
 
     def run(self) -> Counted:
         """Count them all."""
         if self.row.problem:
             return self.failed(self.row.problem)
         arch = self.row.arch()
-        return Counted(self.row.name, {name: account(arch, self.row.era, load) for name, load in STANDARD.items()})
+        loads = (*STANDARD.values(), *self.own)
+        return Counted(self.row.name, {load.name: account(arch, self.row.era, load) for load in loads})
 
     def failed(self, reason: str) -> Counted:
         """Nothing counted."""

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from core.conformance.verdict import Result
-from core.cost.model import DEFAULT, MODELS
+from core.cost.model import DEFAULT, MODELS, Model
 from core.explore.model import Step
 from core.hookspecs import Facts
 
@@ -21,13 +21,14 @@ SUITE_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class Subject:
-    """One row of the table: what was judged. `facts` is None where the plugin could not be set up."""
+    """One row of the table: what was judged, and its prices. `facts` is None where the plugin could not be set up."""
 
     name: str
     plugin: str
     era: str
     facts: Facts | None
     problem: str = ""
+    model: Model = MODELS[DEFAULT]
 
 
 def document(
@@ -38,6 +39,7 @@ def document(
 ) -> dict[str, Any]:
     """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher."""
     suite = {"version": SUITE_VERSION, "memory_model": "sequentially consistent", "seed": settings["seed"]}
+    models = {subject.name: subject.model for subject in subjects}
     suite |= {
         "searcher": settings["searcher"],
         "python": platform.python_version(),
@@ -49,7 +51,7 @@ def document(
         "architectures": [_architecture(subject) for subject in subjects],
         "results": [_result(result) for result in results],
         "costs": [
-            {"architecture": arch, "workload": workload, "counts": dict(counts), "price": _price(counts)}
+            {"architecture": arch, "workload": workload, "counts": dict(counts), "price": _price(counts, models[arch])}
             for arch, workloads in costs.items()
             for workload, counts in workloads.items()
         ],
@@ -98,11 +100,11 @@ def _architecture(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _price(counts: Mapping[str, int]) -> dict[str, Any]:
-    """The counts in time, from the default cost model; `unpriced` are counts that it has no coefficient for."""
-    price = MODELS[DEFAULT].price(counts)
+def _price(counts: Mapping[str, int], model: Model) -> dict[str, Any]:
+    """The counts in time; `unpriced` are counts that the cost model has no coefficient for."""
+    price = model.price(counts)
     bounds = {"low": round(price.low), "high": round(price.high)}
-    return {"model": DEFAULT, "unit": "ns", **bounds, "unpriced": list(price.unpriced)}
+    return {"model": model.name, "unit": "ns", **bounds, "unpriced": list(price.unpriced)}
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -23,8 +23,8 @@ LEGEND = (
 )
 
 COST_LEGEND = (
-    "Prices take flushes and IPIs to cost what they do on x86 (`prices` has the sources); + means that some counts "
-    "have no price. An architecture that fails is not to be compared by cost."
+    "Prices are ranges of what sources give for flushes, IPIs and flushing instructions (`prices`); + means that some "
+    "counts have no price. An architecture that fails is not to be compared by cost."
 )
 
 COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "max_held", "max_delayed")

@@ -1,21 +1,23 @@
-"""The subcommands about cost: `sweep`, `prices`, `workloads` and `replay`."""
+"""The subcommands about cost: `sweep`, `workloads`, `prices`, `published`, `calibrate` and `replay`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.config import DEFAULT_ERA, ConfigError, Row, load
+from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
+from core.cost import prices
 from core.cost.account import account
-from core.cost.model import DEFAULT, MODELS, coefficients_table
-from core.cost.sweep import FRONT, Point, axis, pareto, plot, sweep, write_csv
-from core.cost.workloads import WORKLOADS, Workload
+from core.cost.model import DEFAULT, MODELS, Model, coefficients_table
+from core.cost.sweep import FRONT, Point, Subject, axis, known_axes, pareto, plot, sweep, write_csv
+from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
 
-COLUMNS = ("flushes", "ipis", "lock_holds", "max_held", "max_delayed", "max_ptes_per_hold")
+COLUMNS = ("flushes", "ipis", "lock_holds", "max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
 SMP = "arch_plugins.generic:Smp"
 
 
@@ -23,89 +25,196 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Register the subcommands with argparse's add_parser."""
     one = add("sweep", help="count over ranges of parameters, with the Pareto front")
     one.add_argument("axes", nargs="+", metavar="NAME=VALUES", help="bundle=1,8,64  pages=512:4096:512  dirty=0:100")
-    one.add_argument("--plugin", default=SMP, help="whose architecture")
-    one.add_argument("--era", default=DEFAULT_ERA, choices=ERAS)
-    one.add_argument("--workload", choices=WORKLOADS, help="instead of a shared mapping with pages= and dirty=")
+    _rows(one, "a row of arches.toml to sweep over, or a plugin")
+    one.add_argument("--plugin", default=SMP, help="whose architecture, where no --arch is named")
+    one.add_argument("--workload", metavar="NAME", help="whose parameters are meant (mapping: pages= and dirty=)")
     one.add_argument("--front", action="store_true", help=f"only points that nothing beats in {', '.join(FRONT)}")
     one.add_argument("--csv", type=Path, metavar="FILE", help="write all counts of all points")
     one.add_argument("--plot", type=Path, action="append", default=[], metavar="FILE", help=".svg or .png")
-    one.add_argument("--y", default="flushes", help="what to plot over the first parameter")
+    one.add_argument("--x", help="what to plot over; the first parameter otherwise")
+    one.add_argument("--y", default="flushes", help="what to plot")
+    one.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes for a large grid")
     one.set_defaults(command=sweep_command)
 
-    prices = add("prices", help="the coefficients of the cost model with their sources")
-    prices.add_argument("--model", choices=MODELS, help="only this one")
-    prices.set_defaults(command=prices_command)
-
     loads = add("workloads", help="count and price every workload, the large ones too")
-    loads.add_argument("--arch", default="smp-6.2-fix", metavar="NAME", help="a row of arches.toml, or a plugin")
-    loads.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
-    loads.add_argument("--era", default=DEFAULT_ERA, choices=ERAS, help="of a plugin that is no row")
-    loads.add_argument("--model", choices=MODELS, default=DEFAULT)
+    _rows(loads, "a row of arches.toml, or a plugin (smp-6.2-fix)")
+    loads.add_argument("--workload", action="append", default=[], metavar="NAME", help="only this one")
+    loads.add_argument("--cpus", type=int, default=2, metavar="N", help="CPUs that run the process throughout")
     loads.set_defaults(command=workloads_command)
+
+    shown = add("prices", help="the coefficients of the cost model with their sources")
+    shown.add_argument("--model", "--prices", dest="prices", metavar="NAME|FILE", help="only this one")
+    shown.set_defaults(command=prices_command)
+
+    effects = add("published", help="published effects beside what the model says, misses included")
+    effects.set_defaults(command=published_command)
+
+    measure = add("calibrate", help="measure the coefficients of this machine, for --prices FILE")
+    measure.add_argument("--output", type=Path, default=Path("prices.toml"), metavar="FILE", help="where to write them")
+    measure.add_argument("--rounds", type=int, default=15, metavar="N", help="differences taken of each coefficient")
+    measure.add_argument("--samples", type=int, default=200, metavar="N", help="system calls on each side of a round")
+    measure.set_defaults(command=calibrate_command)
 
     again = add("replay", help="what a recorded program's unmappings cost on every architecture")
     again.add_argument("file", type=Path, metavar="RECORDING")
-    again.add_argument("--arch", action="append", default=[], metavar="NAME", help="only this row of arches.toml")
-    again.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
-    again.add_argument("--model", choices=MODELS, default=DEFAULT)
+    _rows(again, "only this row of arches.toml")
     again.set_defaults(command=replay_command)
+
+
+def _rows(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--arch", action="append", default=[], metavar="NAME", help=what)
+    command.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
+    command.add_argument("--era", default=DEFAULT_ERA, choices=ERAS, help="of a plugin that is no row")
+    command.add_argument(
+        "--prices", "--model", default=DEFAULT, metavar="NAME|FILE", help=f"{', '.join(MODELS)}, or from calibrate"
+    )
+
+
+def chosen_rows(arguments: argparse.Namespace, otherwise: list[str]) -> list[Row]:
+    """The rows named by --arch, or `otherwise`; a name that is no row is a plugin. ConfigError for one of no use."""
+    by_name = {row.name: row for row in load(arguments.config)}
+    rows = [by_name.get(name) or plugin_row(name, arguments.era) for name in arguments.arch or otherwise]
+    for row in rows:
+        if row.problem:
+            raise ConfigError(row.problem)
+    return rows
+
+
+def chosen_model(reference: str) -> Model:
+    """The model or file that --prices names. ConfigError if it is neither."""
+    try:
+        return prices.load(reference)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def sweep_command(arguments: argparse.Namespace) -> int:
     """Count every point of the grid."""
     from tabulate import tabulate
 
+    name = arguments.workload or "mapping"
+    own = load_workloads(arguments.config)
+    if name not in own and name not in NAMED:
+        raise ConfigError(f"--workload {name}: no such workload; there are {', '.join((*NAMED, *own))}")
+    workload: str | Workload = own.get(name, name)
+    model = chosen_model(arguments.prices)
+    subjects = [Subject(row, row.model(model)) for row in chosen_rows(arguments, [arguments.plugin])]
     try:
-        axes = [axis(text) for text in arguments.axes]
-        workload: Workload | None = WORKLOADS[arguments.workload] if arguments.workload else None
-        points = list(sweep(arguments.plugin, ERAS[arguments.era], axes, workload))
+        axes = [axis(text, known_axes(name if isinstance(workload, str) else None)) for text in arguments.axes]
+        points = list(sweep(subjects, axes, workload, arguments.jobs))
     except ValueError as error:
         raise ConfigError(str(error)) from error
     shown = pareto(points) if arguments.front else points
-    names = [one.name for one in axes]
-    print(tabulate([[p[c] for c in (*names, *COLUMNS)] for p in shown], [*names, *COLUMNS]))
+    columns = [*(["arch"] if len(subjects) > 1 else []), *[one.name for one in axes], *COLUMNS]
+    print(tabulate([[p[c] for c in columns] + [_microseconds(p)] for p in shown], [*columns, "price in us"]))
     if arguments.csv:
-        with arguments.csv.open("w", encoding="utf-8", newline="") as file:
-            write_csv(points, file)
+        _write_csv(points, arguments.csv)
     if arguments.plot:
-        _plot(points, names[0], arguments)
+        _plot(points, arguments.x or axes[0].name, arguments)
     return 0
 
 
+def _microseconds(point: Point) -> str:
+    return f"{point['price_low'] / 1000:.1f} to {point['price_high'] / 1000:.1f}"
+
+
+def _write_csv(points: list[Point], path: Path) -> None:
+    import io
+
+    from reports.files import write_atomically
+
+    text = io.StringIO()
+    write_csv(points, text)
+    write_atomically(path, text.getvalue())
+
+
 def _plot(points: list[Point], x: str, arguments: argparse.Namespace) -> None:
-    if points and arguments.y not in points[0]:
-        raise ConfigError(f"--y {arguments.y}: expected one of {', '.join(points[0])}")
+    for flag, name in (("--x", x), ("--y", arguments.y)):
+        if points and name not in points[0]:
+            raise ConfigError(f"{flag} {name}: expected one of {', '.join(points[0])}")
+    for path in arguments.plot:
+        if path.suffix not in (".svg", ".png"):
+            raise ConfigError(f"--plot {path}: expected a name that ends in .svg or .png")
     try:
         plot(points, x, arguments.y, arguments.plot)
     except ImportError:
         raise ConfigError("--plot needs matplotlib: pip install 'shootdown[plots]'") from None
 
 
-def prices_command(arguments: argparse.Namespace) -> int:
-    """Every coefficient: range, unit, machine, source."""
+def workloads_command(arguments: argparse.Namespace) -> int:
+    """What each workload costs on an architecture, or on several."""
     from tabulate import tabulate
 
-    for model in [MODELS[arguments.model]] if arguments.model else MODELS.values():
-        print(f"{model.name}:")
-        print(tabulate(coefficients_table(model), ["coefficient", "value", "unit", "machine", "source"]))
+    if arguments.cpus < 1:
+        raise ConfigError(f"--cpus {arguments.cpus}: expected a number of at least 1")
+    loads = {**WORKLOADS, **load_workloads(arguments.config)}
+    for name in arguments.workload:
+        if name not in loads:
+            raise ConfigError(f"--workload {name}: no such workload; there are {', '.join(loads)}")
+    for row in chosen_rows(arguments, ["smp-6.2-fix"]):
+        arch, model = row.arch(), row.model(chosen_model(arguments.prices))
+        rows: list[list[Any]] = []
+        for name in arguments.workload or loads:
+            counts = account(arch, row.era, loads[name], arguments.cpus)
+            low, high = model.lock_hold(counts)
+            hold = f"{low / 1000:.1f} to {high / 1000:.1f} us"
+            rows.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), hold])
+        print(f"{row.name}, {arguments.cpus} CPUs:")
+        print(tabulate(rows, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
         print()
     return 0
 
 
-def workloads_command(arguments: argparse.Namespace) -> int:
-    """What each workload costs on one architecture."""
+def prices_command(arguments: argparse.Namespace) -> int:
+    """Every coefficient: range, unit, machine, source."""
     from tabulate import tabulate
 
-    from core.conformance.choose import choose
+    for model in [chosen_model(arguments.prices)] if arguments.prices else MODELS.values():
+        print(f"{model.name}:")
+        headers = ["coefficient", "value", "unit", "machine", "source"]
+        print(tabulate(coefficients_table(model), headers, maxcolwidths=[None, None, None, 28, 70]))
+        print()
+    return 0
 
-    choice = choose(arguments.arch, arguments.era, arguments.config)
-    model = MODELS[arguments.model]
-    rows: list[list[Any]] = []
-    for workload in WORKLOADS.values():
-        counts = account(choice.arch, choice.era, workload)
-        rows.append([workload.name, *[counts[c] for c in COLUMNS], str(model.price(counts))])
-    print(tabulate(rows, ["workload", *COLUMNS, f"price ({model.name})"]))
-    print("IPIs and flushes are priced as x86 does them; see `prices`.", file=sys.stderr)
+
+def published_command(arguments: argparse.Namespace) -> int:
+    """Every published effect, its source, and the prediction."""
+    from tabulate import tabulate
+
+    from core.cost.published import effects, span
+
+    found = list(effects())
+    rows = [
+        [e.name, e.what, e.unit, span(e.published), span(e.predicted), e.verdict, f"{e.source}. {e.note}".rstrip(". ")]
+        for e in found
+    ]
+    headers = ["effect", "what", "unit", "published", "predicted", "", "source and remark"]
+    widths = [26, 34, None, None, None, None, 60]
+    print(tabulate(rows, headers, maxcolwidths=widths, disable_numparse=True))
+    missed = sum(e.verdict.startswith("off") for e in found)
+    print(f"{len(found)} effects: {len(found) - missed} predicted, {missed} missed")
+    return 0
+
+
+def calibrate_command(arguments: argparse.Namespace) -> int:
+    """Measure, print, write."""
+    from tabulate import tabulate
+
+    from core.cost.calibrate import CalibrateError, calibrate
+
+    if arguments.rounds < 2 or arguments.samples < 1:
+        raise ConfigError("calibrate needs --rounds of at least 2 and --samples of at least 1")
+    try:
+        measured = calibrate(arguments.rounds, arguments.samples)
+    except CalibrateError as error:
+        raise ConfigError(str(error)) from None
+    print(f"{measured.machine}:")
+    rows = [[c.name, c.value, c.unit, c.source] for c in measured.coefficients]
+    print(tabulate(rows, ["coefficient", "value", "unit", "how"], maxcolwidths=[None, None, None, 70]))
+    for line in measured.missing:
+        print(f"not measured: {line}; {DEFAULT}'s is used")
+    prices.write(arguments.output, measured.machine, measured.coefficients)
+    print(f"shootdown: written to {arguments.output}; use it with --prices {arguments.output}", file=sys.stderr)
     return 0
 
 
@@ -116,7 +225,12 @@ def replay_command(arguments: argparse.Namespace) -> int:
     from core.linux.golden import GoldenError
     from core.linux.recordings import APPROXIMATIONS, replay
 
-    archs = {row.name: (row.arch(), row.era) for row in _rows(arguments)}
+    by_name = {row.name: row for row in load(arguments.config) if not row.problem}
+    for name in arguments.arch:
+        if name not in by_name:
+            raise ConfigError(f"--arch {name}: no such row")
+    rows = [by_name[name] for name in arguments.arch or by_name]
+    archs = {row.name: (row.arch(), row.era) for row in rows}
     totals: dict[str, dict[str, int]] = {name: {} for name in archs}
     exact: dict[str, list[int]] = {"anonymous": [0, 0, 0, 0], "file or shared": [0, 0, 0, 0]}
     status = 0
@@ -132,13 +246,15 @@ def replay_command(arguments: argparse.Namespace) -> int:
     except GoldenError as error:
         print(f"shootdown: {error}", file=sys.stderr)
         status = 2
-    model = MODELS[arguments.model]
-    rows: list[list[Any]] = []
-    for name, sums in totals.items():
+    base = chosen_model(arguments.prices)
+    lines: list[list[Any]] = []
+    for row in rows:
+        sums = totals[row.name]
         if sums:
             per_flush = f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"
-            rows.append([name, *[sums[c] for c in COLUMNS], sums["pages_freed"], per_flush, str(model.price(sums))])
-    print(tabulate(rows, ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({model.name})"]))
+            price = str(row.model(base).price(sums))
+            lines.append([row.name, *[sums[c] for c in COLUMNS], sums["pages_freed"], per_flush, price])
+    print(tabulate(lines, ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({base.name})"]))
     print()
     table = [[kind, *values] for kind, values in exact.items()]
     print(
@@ -147,11 +263,3 @@ def replay_command(arguments: argparse.Namespace) -> int:
     for text in APPROXIMATIONS:
         print(f"approximation: {text}")
     return status
-
-
-def _rows(arguments: argparse.Namespace) -> list[Row]:
-    rows = [row for row in load(arguments.config) if not arguments.arch or row.name in arguments.arch]
-    missing = set(arguments.arch) - {row.name for row in rows}
-    if missing:
-        raise ConfigError(f"--arch {sorted(missing)[0]}: no such row")
-    return [row for row in rows if not row.problem]

@@ -1,13 +1,16 @@
 """Counts of what an operation does, from the events of core/mm, runs and all.
 
 Every number that adds up is in `sums`, every largest number in `maxima`: to count a period k times over is to add k
-times what it added; what was largest in it stays so.
+times what it added; what was largest in it stays so.  Flushing instructions that the unmapping CPU executes stand among
+the sums as 'insn:NAME', the others' run at the same time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from core.machine.op import Cpu
 from core.mm.mmu_gather import MmuGather
 from core.mm.swap import Table
 
@@ -31,20 +34,33 @@ SUMS = (
     "small_flushes",
     "small_pages",
 )
+HERE = Cpu(0)
+"""The CPU that unmaps."""
+
 CEILING = 33
 """x86's tlb_single_page_flush_ceiling: a flush of more pages than this is priced as one of everything."""
 
-MAXIMA = ("max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
+INSN = "insn:"
+
+MAXIMA = ("max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken", "max_flushes_per_hold")
+
+
+def instructions_in(counts: Mapping[str, int]) -> dict[str, int]:
+    """The flushing instructions among counts, by their names."""
+    return {name.removeprefix(INSN): nr for name, nr in counts.items() if name.startswith(INSN)}
 
 
 class Counts:
-    """Listens to one operation; `tlb` is the gather whose size is watched."""
+    """Listens to one operation; `tlb` is the gather to be watched; a flush of up to `ceiling` pages is small."""
 
-    def __init__(self) -> None:
+    def __init__(self, ceiling: int = CEILING) -> None:
+        self.ceiling = ceiling
         self.sums = dict.fromkeys(SUMS, 0)
         self.maxima = dict.fromkeys(MAXIMA, 0)
         self.tlb: MmuGather | None = None
-        self.unbroken = self.cleared = self.delayed = 0
+        self.unbroken = self.cleared = self.delayed = self.flushed = 0
+        self.locked = False
+        self._handlers = {name[4:]: getattr(self, name) for name in dir(self) if name.startswith("_on_")}
 
     def watch(self, tlb: MmuGather) -> None:
         """Watch how much `tlb` holds."""
@@ -56,8 +72,7 @@ class Counts:
 
     def emit(self, event: tuple[Any, ...]) -> None:
         """One event of core/mm."""
-        kind = event[0]
-        handler = getattr(self, f"_on_{kind}", None)
+        handler = self._handlers.get(event[0])
         if handler is not None:
             handler(*event[1:])
 
@@ -71,19 +86,28 @@ class Counts:
 
     def _on_lock(self) -> None:
         self.sums["lock_holds"] += 1
-        self.cleared = self.delayed = 0
+        self.cleared = self.delayed = self.flushed = 0
+        self.locked = True
 
     def _on_unlock(self) -> None:
         self._held()
+        self.locked = False
 
     def _on_clear(self, _addr: int, nr: int) -> None:
         self.sums["ptes_cleared"] += nr
-        self.cleared += nr
-        self.unbroken += nr
+        self.clear_more(nr, nr)
+
+    def clear_more(self, held: int, unbroken: int) -> None:
+        """So many more entries cleared under this hold of the lock, and since the last reschedule point."""
+        self.cleared += held
+        self.unbroken += unbroken
         self._most("max_ptes_per_hold", self.cleared)
         self._most("max_ptes_unbroken", self.unbroken)
 
     _on_clear_swap = _on_clear
+
+    def _on_clear_pmd(self, addr: int, _nr: int) -> None:
+        self._on_clear(addr, 1)
 
     def _on_cond_resched(self) -> None:
         self.unbroken = 0
@@ -120,16 +144,36 @@ class Counts:
         if flags[0] == "lazy_noop":
             return  # s390 was called, and found nothing to flush
         self.sums["flushes"] += 1
+        if self.locked:
+            self.flushed += 1
+            self._most("max_flushes_per_hold", self.flushed)
         if flags[0] == "range":
             self.sums["flushed_pages"] += end - start
-            if end - start <= CEILING:
+            strides = (end - start) // self._stride(flags)
+            if strides <= self.ceiling:
                 self.sums["small_flushes"] += 1
-                self.sums["small_pages"] += end - start
+                self.sums["small_pages"] += strides
         else:
             self.sums["full_flushes"] += 1
 
+    def _on_clean_flush(self, start: int, end: int, flags: tuple[str, ...]) -> None:
+        """ptep_clear_flush() has flushed under the lock, which has been dropped since."""
+        self._on_flush(start, end, flags)
+        self._most("max_flushes_per_hold", 1)
+
+    def _stride(self, flags: tuple[str, ...]) -> int:
+        """Pages per cleared entry, as tlb_get_unmap_size() has it."""
+        if self.tlb is None or "ptes" in flags:
+            return 1
+        level = next((i for i, name in enumerate(("pmds", "puds", "p4ds")) if name in flags), None)
+        return 1 if level is None else self.tlb.mm.span[level]
+
     def _on_ipi(self, nr: int) -> None:
         self.sums["ipis"] += nr
+
+    def _on_insn(self, cpu: Cpu, name: str, nr: int) -> None:
+        if cpu == HERE:
+            self.sums[INSN + name] = self.sums.get(INSN + name, 0) + nr
 
     def asked(self, what: str, granted: bool) -> None:
         """An allocation, and how it went."""

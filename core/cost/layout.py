@@ -5,9 +5,10 @@ Data types
     Stretch           a pattern of (kind, entries) repeated; Stretch(0, ((FILE_DIRTY, 1), (FILE_CLEAN, 7)), 256)
     Layout(stretches) consecutive stretches from page 0 on; page `addr` maps frame `addr`
 
-A run of a `folio_...` kind is one large folio of that many pages; of any other kind, so many small pages.  Two
-neighbouring entries are *equal* when the zap and every architecture treat them alike: both empty, both swap entries, or
-both small pages that are dirty file pages, or are not.
+A run of a `folio_...` kind is one large folio of that many pages; one of HUGE is mapped by entries of the pmd table,
+so it starts and ends where tables do; one of `zero` maps the shared zero page; of any other kind, so many small pages.
+Two neighbouring entries are *equal* when the zap and every architecture treat them alike: both empty, both swap
+entries, or both small pages that are dirty file pages, or are not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+
+HUGE = "huge_anon"
 
 KINDS = {
     "none": (False, False, False),
@@ -29,6 +32,8 @@ KINDS = {
     "folio_anon_dirty": (True, True, True),
     "folio_file_clean": (True, False, False),
     "folio_file_dirty": (True, False, True),
+    "zero": (True, True, False),
+    HUGE: (True, True, True),
 }
 """(present?, anonymous?, dirty?) by name."""
 
@@ -96,10 +101,14 @@ class Layout:
         self.end = addr
         self._starts = [s.start for s in self.stretches]
         self._last = Run(0, 0, "none", None)
+        self._stretch = self.stretches[0] if self.stretches else Stretch(0, (("none", 1),), 1)
 
     def stretch_at(self, addr: int) -> Stretch:
         """The stretch that `addr` falls into."""
-        return self.stretches[bisect_right(self._starts, addr) - 1]
+        stretch = self._stretch
+        if not stretch.start <= addr < stretch.end:
+            stretch = self._stretch = self.stretches[bisect_right(self._starts, addr) - 1]
+        return stretch
 
     def run_at(self, addr: int) -> Run:
         """The run that `addr` falls into."""

@@ -1,32 +1,43 @@
 """Sweeps: what changes when a parameter does. Each point is counted, not estimated.
 
-Parameters are facts of the architecture (bundle, max_gather_batch, max_gather_batch_count, ptes_per_table, page_size)
-and of the workload: `pages` in the mapping and `dirty` per cent of them, spread evenly.
+Parameters are facts of the architecture (bundle, max_gather_batch, max_gather_batch_count, ptes_per_table, page_size),
+of the machine (`cpus` that run the mm, `ceiling` of pages flushed one by one), and those of the workload: `mapping` has
+`pages` and `dirty` per cent of them.
+
+A large grid is counted by several processes, in pieces; the points come in the grid's order all the same.
 
 Data types
     Axis(name, values)         one parameter and what it is set to
-    Point                      a dict: the parameters, then the counts
+    Subject(row, model)        an architecture and its prices
+    Point                      a dict: architecture, parameters, counts, and the price from `price_low` to `price_high`
 """
 
 from __future__ import annotations
 
 import csv
+import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
-from math import gcd
 from pathlib import Path
 from typing import Any, TextIO
 
-from core.arch import load_object, set_up
+from core.config import Row
 from core.cost.account import account
-from core.cost.workloads import Runs, Workload
-from core.mm.era import Era
+from core.cost.counts import CEILING
+from core.cost.model import Model
+from core.cost.workloads import Workload, build, parameters
 
 FACTS = ("bundle", "max_gather_batch", "max_gather_batch_count", "ptes_per_table", "page_size")
-LOAD = ("pages", "dirty")
+MACHINE = {"cpus": 2, "ceiling": CEILING}
+"""Parameters of the machine, and what they are by themselves."""
+
 FRONT = ("flushes", "max_held", "max_ptes_per_hold")
 """What the Pareto front trades off: flushes against pages held back against the length of a lock hold."""
+
+PIECE, FEW = 50, 8
+"""Points that a process counts at a time; fewer pieces are not worth starting any."""
 
 Point = dict[str, Any]
 
@@ -39,11 +50,19 @@ class Axis:
     values: tuple[int, ...]
 
 
-def axis(text: str) -> Axis:
+@dataclass(frozen=True)
+class Subject:
+    """An architecture to sweep over, with its prices."""
+
+    row: Row
+    model: Model
+
+
+def axis(text: str, known: Sequence[str]) -> Axis:
     """`name=1,2,4`, `name=1:64` or `name=0:100:5` (last one included). ValueError that says what is expected."""
     name, _, values = text.partition("=")
-    if name not in FACTS + LOAD:
-        raise ValueError(f"{text}: expected NAME=VALUES with NAME one of {', '.join(FACTS + LOAD)}")
+    if name not in known:
+        raise ValueError(f"{text}: expected NAME=VALUES with NAME one of {', '.join(known)}")
     try:
         if ":" in values:
             first, last, step = ([int(x) for x in values.split(":")] + [1])[:3]
@@ -53,35 +72,71 @@ def axis(text: str) -> Axis:
         raise ValueError(f"{text}: expected numbers as in {name}=1,2,4 or {name}=1:64 or {name}=0:100:5") from None
 
 
-def sweep(plugin: str, era: Era, axes: Sequence[Axis], workload: Workload | None = None) -> Iterator[Point]:
-    """Every point of the grid, in order. Without `workload`: a shared mapping of `pages`, `dirty` % dirty."""
-    base = set_up(plugin, load_object(plugin), plugin)
-    for values in product(*(axis.values for axis in axes)):
-        point: Point = dict(zip((axis.name for axis in axes), values, strict=True))
-        facts = {name: value for name, value in point.items() if name in FACTS}
-        load = workload or Workload("sweep", "", mapping(point.get("pages", 2048), point.get("dirty", 100)))
-        arch = replace(base, facts=replace(base.facts, **facts))
-        yield {**point, **account(arch, era, load)}
+def known_axes(workload: str | None) -> tuple[str, ...]:
+    """What can be swept: `workload` is the named one whose parameters are meant, None for one that has none."""
+    return (*FACTS, *MACHINE, *(parameters(workload) if workload else ()))
 
 
-def mapping(pages: int, dirty: int) -> Runs:
-    """`pages` of a shared mapping, `dirty` per cent of them dirty, spread evenly. ValueError outside 0 to 100."""
-    if not 0 <= dirty <= 100 or pages < 1:
-        raise ValueError(f"expected pages > 0 and 0 <= dirty <= 100, got {pages} pages, {dirty} % dirty")
-    common = gcd(dirty, 100)
-    pattern, every = dirty // common, 100 // common
-    kinds = ["file_dirty" if (i + 1) * pattern // every > i * pattern // every else "file_clean" for i in range(every)]
-    runs: list[tuple[str, int]] = []
-    for kind in kinds:
-        if runs and runs[-1][0] == kind:
-            runs[-1] = (kind, runs[-1][1] + 1)
-        else:
-            runs.append((kind, 1))
-    if len(runs) == 1:
-        return ((runs[0][0], pages),)
-    whole, rest = divmod(pages, every)
-    left = [(kind, 1) for kind in kinds[:rest]]
-    return (*(((whole, tuple(runs)),) if whole else ()), *left)
+@dataclass(frozen=True)
+class Piece:
+    """Points of one subject, as values of the axes called `names`."""
+
+    subject: Subject
+    workload: str | Workload
+    names: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+
+
+def sweep(
+    subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Workload = "mapping", jobs: int = 1
+) -> Iterator[Point]:
+    """Every point of the grid on every architecture, in order, counted by `jobs` processes if there are many.
+
+    `workload` is a named one, whose parameters may be axes, or one as it is.  ValueError for a point that makes none,
+    PluginError for an architecture that cannot be set up.
+    """
+    grid, names = list(product(*(axis.values for axis in axes))), tuple(axis.name for axis in axes)
+    pieces = [
+        Piece(subject, workload, names, tuple(grid[at : at + PIECE]))
+        for subject in subjects
+        for at in range(0, len(grid), PIECE)
+    ]
+    if jobs == 1 or len(pieces) < FEW:
+        for piece in pieces:
+            yield from count_piece(piece)
+        return
+    with ProcessPoolExecutor(jobs, forkserver()) as pool:
+        for points in pool.map(count_piece, pieces):
+            yield from points
+
+
+def forkserver() -> Any:
+    """Children of a server that has all this imported already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["core.cost.sweep"])
+    return context
+
+
+def count_piece(piece: Piece) -> list[Point]:
+    """Count its points."""
+    row, arch = piece.subject.row, piece.subject.row.arch()
+    points = []
+    for values in piece.values:
+        given = dict(zip(piece.names, values, strict=True))
+        facts: dict[str, Any] = {name: value for name, value in given.items() if name in FACTS}
+        cpus, ceiling = (given.get(name, usual) for name, usual in MACHINE.items())
+        if cpus < 1 or ceiling < 0:
+            raise ValueError(f"expected cpus of at least 1 and a ceiling of at least 0, got {cpus} and {ceiling}")
+        load = piece.workload
+        if isinstance(load, str):
+            load = build(load, {name: n for name, n in given.items() if name not in (*FACTS, *MACHINE)})
+        varied = replace(arch, facts=replace(arch.facts, **facts))
+        counts = account(varied, row.era, load, cpus, ceiling)
+        price = piece.subject.model.price(counts)
+        points.append(
+            {"arch": row.name, **given, **counts, "price_low": round(price.low), "price_high": round(price.high)}
+        )
+    return points
 
 
 def pareto(points: Iterable[Point], keys: Sequence[str] = FRONT) -> list[Point]:
@@ -95,27 +150,34 @@ def pareto(points: Iterable[Point], keys: Sequence[str] = FRONT) -> list[Point]:
 
 
 def write_csv(points: Sequence[Point], file: TextIO) -> None:
-    """One line per point, with a header."""
-    writer = csv.DictWriter(file, list(points[0]) if points else [], lineterminator="\n")
+    """One line per point, with a header; what one architecture does not count is left empty."""
+    columns = dict.fromkeys(name for point in points for name in point)
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows(points)
 
 
 def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None:
-    """Draw `y` over `x`, the Pareto front marked, to files by their endings (.svg, .png). Needs matplotlib."""
+    """Draw `y` over `x`, one colour per architecture, to files by their endings (.svg, .png). Needs matplotlib.
+
+    Points on the Pareto front are marked.
+    """
     import matplotlib as mpl  # type: ignore[import-not-found,unused-ignore]
 
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "shootdown"  # the same file for the same points
     from matplotlib import pyplot as plt  # type: ignore[import-not-found,unused-ignore]
 
-    figure, axes = plt.subplots()
-    axes.plot([p[x] for p in points], [p[y] for p in points], ".", label="all points")
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for name in dict.fromkeys(point["arch"] for point in points):
+        own = [point for point in points if point["arch"] == name]
+        axes.plot([p[x] for p in own], [p[y] for p in own], ".", label=name)
     front = pareto(points)
-    axes.plot([p[x] for p in front], [p[y] for p in front], "o", fillstyle="none", label="Pareto front")
+    axes.plot([p[x] for p in front], [p[y] for p in front], "ko", fillstyle="none", label="Pareto front")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.legend()
+    figure.tight_layout()
     for path in paths:
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)

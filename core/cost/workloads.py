@@ -1,86 +1,333 @@
 """Workloads with the names that users know: what is mapped when it is unmapped, as runs of equal pages.
 
 Data types
-    Workload(name, title, runs)   runs are (kind, pages), or (repeat, ((kind, pages), ...)); kinds as in
-                                  core.cost.layout; `fullmm` says that the whole address space goes
+    Runs        runs are (kind, pages), or (repeat, ((kind, pages), ...)); kinds as in core.cost.layout
+    Step        one operation on a layout of runs, done so many times
+    Workload    steps one after another, with a name
 
-will-it-scale's page_fault3 writes every page of a shared file mapping and unmaps it, again and again; tlb_flush1 to 3
-give memory back with MADV_DONTNEED.  Their mappings are scaled down where a repetition adds nothing.
+How an operation is done (`Step.how`):
+
+    unmap    munmap() or MADV_DONTNEED of the whole layout, its page tables apart
+    exit     the whole address space goes
+    clean    writeback write-protects and cleans the mapping of the one page of the layout, folio_mkclean()
+    fork     fork() has write-protected what is mapped, and flushes: dup_mmap()
+
+A named workload is a function of its parameters, sizes in pages of the architecture unless they say GiB.  arches.toml
+can give a named one other parameters (`like`), or spell out steps; `read` reads both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import gcd
+from typing import Any
+
+from core.cost.layout import HUGE, Layout
 
 Runs = tuple[tuple[str, int] | tuple[int, tuple[tuple[str, int], ...]], ...]
 
 GIB = 2**30 // 4096
 """Pages of 4 KiB in a GiB."""
 
+HOW = ("unmap", "exit", "clean", "fork")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation on a layout; see the module."""
+
+    runs: Runs
+    times: int = 1
+    how: str = "unmap"
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`runs` are laid out one behind another; see the module."""
+    """Steps one after another."""
 
     name: str
     title: str
-    runs: Runs
-    fullmm: bool = False
+    steps: tuple[Step, ...]
 
 
-def _by_name(*workloads: Workload) -> dict[str, Workload]:
-    return {workload.name: workload for workload in workloads}
+def _one(name: str, title: str, runs: Runs, how: str = "unmap") -> Workload:
+    return Workload(name, title, (Step(runs, how=how),))
 
 
-STANDARD = _by_name(
-    Workload(
+# ---- will-it-scale -------------------------------------------------------------------------------------------
+
+
+def page_fault3(pages: int = 2048) -> Workload:
+    """A shared file mapping is written page by page and unmapped; 32768 pages in will-it-scale."""
+    return _one(
         "page_fault3",
-        "munmap of 2048 adjacent dirty pages of a shared mapping (will-it-scale page_fault3)",
-        (("file_dirty", 2048),),
-    ),
-    Workload(
-        "malloc_trim",
-        "MADV_DONTNEED of 2048 anonymous pages (a heap given back)",
-        (("anon_dirty", 2048),),
-    ),
-    Workload(
-        "checkpoint",
-        "a shared mapping of 2048 pages of which every eighth is dirty (a database's buffers)",
-        ((256, (("file_dirty", 1), ("file_clean", 7))),),
-    ),
-)
-"""By name, in the order of the table."""
+        f"munmap of {pages} adjacent dirty pages of a shared mapping (will-it-scale page_fault3)",
+        (("file_dirty", pages),),
+    )
 
-LARGE = _by_name(
-    Workload("tlb_flush1", "MADV_DONTNEED of one anonymous page (will-it-scale)", (("anon_dirty", 1),)),
-    Workload("tlb_flush2", "MADV_DONTNEED of 128 MiB of anonymous memory (will-it-scale)", (("anon_dirty", 32768),)),
-    Workload("tlb_flush3", "MADV_DONTNEED of 128 MiB in folios of 64 KiB", ((2048, (("folio_anon_dirty", 16),)),)),
-    Workload("exit_anon", "exit of a process with 1 TiB of anonymous memory", (("anon_dirty", 1024 * GIB),), True),
-    Workload(
-        "exit_shared",
-        "exit of a process with 1 TiB of dirty shared memory",
-        (("file_dirty", 1024 * GIB),),
-        True,
-    ),
-    Workload(
+
+def tlb_flush1(pages: int = 32768) -> Workload:
+    """A private file mapping: each page is written, given back and read again, then all are unmapped."""
+    return Workload(
+        "tlb_flush1",
+        f"{pages} times MADV_DONTNEED of the page just written, of a private file (will-it-scale)",
+        (Step((("anon_dirty", 1),), times=pages), Step((("file_clean", pages),))),
+    )
+
+
+def tlb_flush2(pages: int = 256) -> Workload:
+    """Anonymous memory: each page is written, given back and read again, then all are unmapped."""
+    return Workload(
+        "tlb_flush2",
+        f"{pages} times MADV_DONTNEED of the page just written, anonymous (will-it-scale)",
+        (Step((("anon_dirty", 1),), times=pages), Step((("zero", pages),))),
+    )
+
+
+def tlb_flush3(pages: int = 32768) -> Workload:
+    """A shared file mapping: each page is written, given back and read again, then all are unmapped."""
+    return Workload(
+        "tlb_flush3",
+        f"{pages} times MADV_DONTNEED of the page just written, of a shared file (will-it-scale)",
+        (Step((("file_dirty", 1),), times=pages), Step((("file_clean", pages),))),
+    )
+
+
+# ---- processes -----------------------------------------------------------------------------------------------
+
+
+def exit_anon(gib: int = 1024) -> Workload:
+    """The exit of a large process."""
+    return _one("exit_anon", f"exit with {gib} GiB of anonymous memory", (("anon_dirty", gib * GIB),), "exit")
+
+
+def exit_shared(gib: int = 1024) -> Workload:
+    """The same with a shared mapping all dirty."""
+    return _one("exit_shared", f"exit with {gib} GiB of dirty shared memory", (("file_dirty", gib * GIB),), "exit")
+
+
+def exit_mixed(gib: int = 1024) -> Workload:
+    """The same with every second page dirty and shared."""
+    return _one(
         "exit_mixed",
-        "exit of a process with 1 TiB of which every second page is dirty and shared",
-        ((512 * GIB, (("file_dirty", 1), ("anon_dirty", 1))),),
-        True,
-    ),
-    Workload(
-        "gc_arenas",
-        "MADV_DONTNEED of 1 GiB of arenas, half of each 2 MiB resident",
-        ((512, (("anon_dirty", 256), ("none", 256))),),
-    ),
-    Workload(
-        "fork_exec",
-        "exec in a fresh child: 300 anonymous pages among 700 of mapped files",
-        ((100, (("anon_dirty", 3), ("file_clean", 7))),),
-        True,
-    ),
-)
-"""The ones that are counted on request."""
+        f"exit with {gib} GiB of which every second page is dirty and shared",
+        ((gib * GIB // 2, (("file_dirty", 1), ("anon_dirty", 1))),),
+        "exit",
+    )
 
-WORKLOADS = {**STANDARD, **LARGE}
-"""All of them."""
+
+def fork_storm(children: int = 100, pages: int = 1000) -> Workload:
+    """A process forks, and each child exits at once."""
+    return Workload(
+        "fork_storm",
+        f"fork of {children} children that exit at once, {pages} anonymous pages each",
+        (Step((("none", 1),), children, "fork"), Step((("anon_clean", pages),), children, "exit")),
+    )
+
+
+def exec_storm(children: int = 100, anon: int = 300, file: int = 700) -> Workload:
+    """exec() in fresh children: each drops the image it had, anonymous pages among those of mapped files."""
+    common = gcd(anon, file) or 1
+    image = (common, (("anon_dirty", anon // common), ("file_clean", file // common)))
+    return Workload(
+        "exec_storm",
+        f"fork and exec of {children} children, {anon} anonymous pages among {file} of mapped files each",
+        (Step((("none", 1),), children, "fork"), Step((image,), children, "exit")),
+    )
+
+
+def kvm_teardown(gib: int = 64) -> Workload:
+    """A virtual machine's memory, all in huge pages, is unmapped."""
+    return _one("kvm_teardown", f"munmap of {gib} GiB of guest memory in 2 MiB pages", ((HUGE, gib * GIB),))
+
+
+# ---- heaps and databases -------------------------------------------------------------------------------------
+
+
+def malloc_trim(pages: int = 2048) -> Workload:
+    """A heap is given back."""
+    return _one(
+        "malloc_trim", f"MADV_DONTNEED of {pages} anonymous pages (a heap given back)", (("anon_dirty", pages),)
+    )
+
+
+def gc_arenas(arenas: int = 512, pages: int = 512, resident: int = 256) -> Workload:
+    """A garbage collector gives back its arenas, of each of which a part is resident."""
+    arena = (("anon_dirty", resident), ("none", pages - resident)) if resident < pages else (("anon_dirty", pages),)
+    return _one(
+        "gc_arenas",
+        f"MADV_DONTNEED of {arenas} arenas of {pages} pages, {resident} of each resident",
+        ((arenas, arena),),
+    )
+
+
+def checkpoint(pages: int = 2048, every: int = 8) -> Workload:
+    """A database unmaps its buffers: a shared mapping with scattered dirty pages."""
+    pattern = (("file_dirty", 1), ("file_clean", every - 1)) if every > 1 else (("file_dirty", 1),)
+    return _one(
+        "checkpoint",
+        f"a shared mapping of {pages} pages of which one in {every} is dirty (a database's buffers)",
+        ((max(pages // every, 1), pattern),),
+    )
+
+
+def checkpoint_writeback(pages: int = 2048, every: int = 8) -> Workload:
+    """The same buffers written back while they stay mapped: each dirty page is cleaned by itself."""
+    dirty = max(pages // every, 1)
+    return Workload(
+        "checkpoint_writeback",
+        f"writeback of {dirty} scattered dirty pages of a shared mapping (msync, a database's checkpoint)",
+        (Step((("file_dirty", 1),), dirty, "clean"),),
+    )
+
+
+def mapping(pages: int = 2048, dirty: int = 100) -> Workload:
+    """`dirty` per cent of a shared mapping are dirty, spread evenly. ValueError outside 0 to 100."""
+    return _one("mapping", f"munmap of {pages} pages of a shared mapping, {dirty} % dirty", spread(pages, dirty))
+
+
+def spread(pages: int, dirty: int) -> Runs:
+    """`pages` of a shared mapping, `dirty` per cent of them dirty, spread evenly. ValueError outside 0 to 100."""
+    if not 0 <= dirty <= 100 or pages < 1:
+        raise ValueError(f"expected pages > 0 and 0 <= dirty <= 100, got {pages} pages, {dirty} % dirty")
+    common = gcd(dirty, 100)
+    pattern, every = dirty // common, 100 // common
+    kinds = ["file_dirty" if (i + 1) * pattern // every > i * pattern // every else "file_clean" for i in range(every)]
+    runs: list[tuple[str, int]] = []
+    for kind in kinds:
+        if runs and runs[-1][0] == kind:
+            runs[-1] = (kind, runs[-1][1] + 1)
+        else:
+            runs.append((kind, 1))
+    if len(runs) == 1:
+        return ((runs[0][0], pages),)
+    whole, rest = divmod(pages, every)
+    left = [(kind, 1) for kind in kinds[:rest]]
+    return (*(((whole, tuple(runs)),) if whole else ()), *left)
+
+
+# ---- by name -------------------------------------------------------------------------------------------------
+
+NAMED: Mapping[str, Callable[..., Workload]] = {
+    build.__name__: build
+    for build in (
+        page_fault3,
+        malloc_trim,
+        checkpoint,
+        tlb_flush1,
+        tlb_flush2,
+        tlb_flush3,
+        checkpoint_writeback,
+        gc_arenas,
+        fork_storm,
+        exec_storm,
+        kvm_teardown,
+        exit_anon,
+        exit_shared,
+        exit_mixed,
+        mapping,
+    )
+}
+"""Named workloads as functions of their parameters."""
+
+WORKLOADS = {name: build() for name, build in NAMED.items()}
+"""All of them with the parameters they have by themselves."""
+
+STANDARD = {name: WORKLOADS[name] for name in ("page_fault3", "malloc_trim", "checkpoint")}
+"""The ones that every report counts, in the order of the table."""
+
+
+def parameters(name: str) -> tuple[str, ...]:
+    """The parameters of a named workload."""
+    return tuple(inspect.signature(NAMED[name]).parameters)
+
+
+def build(name: str, values: Mapping[str, int]) -> Workload:
+    """A named workload with some of its parameters given. ValueError for one that makes no layout."""
+    workload = NAMED[name](**values)
+    for step in workload.steps:
+        Layout(step.runs)
+    return workload
+
+
+# ---- from TOML -----------------------------------------------------------------------------------------------
+
+
+def read(table: Any, at: str) -> Workload:
+    """A [[workload]] of arches.toml: `name`, and `like` with parameters or `steps`. ValueError names the key `at`."""
+    if not isinstance(table, dict):
+        raise ValueError(f"{at}: expected a table, got {table!r}")
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{at}.name: expected a string, got {name!r}")
+    if "like" in table:
+        return replace(_like(table, at), name=name)
+    _known(table, ("name", "title", "steps"), at)
+    title = table.get("title", "")
+    if not isinstance(title, str):
+        raise ValueError(f"{at}.title: expected a string, got {title!r}")
+    steps = table.get("steps")
+    if not isinstance(steps, list) or not steps:
+        raise ValueError(f"{at}.steps: expected an array of tables with runs, or the key like, got {steps!r}")
+    return Workload(name, title, tuple(_step(step, f"{at}.steps[{n}]") for n, step in enumerate(steps)))
+
+
+def _like(table: dict[str, Any], at: str) -> Workload:
+    like = table["like"]
+    if like not in NAMED:
+        raise ValueError(f"{at}.like: expected one of {', '.join(NAMED)}, got {like!r}")
+    _known(table, ("name", "like", *parameters(like)), at)
+    values = {key: table[key] for key in table if key not in ("name", "like")}
+    for key, value in values.items():
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{at}.{key}: expected a number of at least 0, got {value!r}")
+    try:
+        return build(like, values)
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"{at}: {error}") from None
+
+
+def _step(table: Any, at: str) -> Step:
+    if not isinstance(table, dict):
+        raise ValueError(f"{at}: expected a table, got {table!r}")
+    _known(table, ("how", "times", "runs"), at)
+    how, times = table.get("how", "unmap"), table.get("times", 1)
+    if how not in HOW:
+        raise ValueError(f"{at}.how: expected one of {', '.join(HOW)}, got {how!r}")
+    if type(times) is not int or times < 1:
+        raise ValueError(f"{at}.times: expected a number of at least 1, got {times!r}")
+    try:
+        runs = tuple(_run(run) for run in table.get("runs", ()))
+        length = Layout(runs).end
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{at}.runs: {error}") from None
+    if not length or (how == "clean" and length != 1):
+        raise ValueError(f"{at}.runs: expected {'one page' if how == 'clean' else 'at least one run'}, got {length}")
+    return Step(runs, times, how)
+
+
+def _run(run: Any) -> Any:
+    if isinstance(run, list) and len(run) == 2:
+        first, second = run
+        if isinstance(first, str):
+            return _pair(run)
+        if type(first) is int and isinstance(second, list):
+            return first, tuple(_pair(part) for part in second)
+    raise ValueError(f"expected [kind, pages] or [repeat, [[kind, pages], ...]], got {run!r}")
+
+
+def _pair(run: Any) -> tuple[str, int]:
+    if isinstance(run, list) and len(run) == 2 and isinstance(run[0], str) and type(run[1]) is int:
+        return run[0], run[1]
+    raise ValueError(f"expected [kind, pages], got {run!r}")
+
+
+def _known(table: dict[str, Any], known: tuple[str, ...], at: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+            raise ValueError(f"{at}.{key}: unknown key; {hint}")

@@ -32,28 +32,38 @@ def run(
     operations of the `environment` (an interrupt taken elsewhere) are done first.
     """
     value: Any = None
+    send = program.send
     while True:
         try:
-            op = program.send(value)
+            op = send(value)
         except StopIteration as stop:
             return stop.value
         if not isinstance(op, Op):
             raise ScheduleError(f"awaited {op!r}, which is no operation")
-        outcomes = _outcomes(op, cells)
-        if not outcomes:
-            for other in environment:
-                for outcome in _outcomes(other, cells):
-                    _write(other, outcome, cells)
-            outcomes = _outcomes(op, cells)
-        if not outcomes:
-            raise ScheduleError(f"{op.name} is blocked and nobody else runs")
-        outcome = outcomes[0] if len(outcomes) == 1 else answer(op, outcomes)
-        if outcome.violated:
-            raise ScheduleError(f"{op.name} violates {outcome.violated}")
-        _write(op, outcome, cells)
+        outcomes = op.step(*[cells[cell] for cell in op.reads])
+        one = outcomes[0] if len(outcomes) == 1 else _chosen(op, outcomes, cells, answer, environment)
+        value, written, violated = one
+        if violated:
+            raise ScheduleError(f"{op.name} violates {violated}")
+        if op.writes:
+            for cell, new in zip(op.writes, written, strict=True):
+                cells[cell] = new
         if op.event is not None:
             emit(op.event)
-        value = outcome.value
+
+
+def _chosen(
+    op: Op, outcomes: Sequence[Outcome], cells: dict[Cell, Hashable], answer: Answer, environment: Sequence[Op]
+) -> Outcome:
+    """The outcome of an operation that has not just one: of a blocked one after what the environment does."""
+    if not outcomes:
+        for other in environment:
+            for outcome in _outcomes(other, cells):
+                _write(other, outcome, cells)
+        outcomes = _outcomes(op, cells)
+    if not outcomes:
+        raise ScheduleError(f"{op.name} is blocked and nobody else runs")
+    return outcomes[0] if len(outcomes) == 1 else answer(op, outcomes)
 
 
 def _outcomes(op: Op, cells: dict[Cell, Hashable]) -> Sequence[Outcome]:

@@ -88,6 +88,7 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> in
                 next_addr = await zap_upper_range(tlb, level - 1, addr, next_addr)
             elif isinstance(entry, Pte | ProtNone):
                 await zap_huge_pmd(tlb, addr, next_addr)
+                next_addr = tlb.mm.ahead(tlb, next_addr)
             else:
                 await zap_pte_range(tlb, entry, addr, next_addr)
                 next_addr = tlb.mm.ahead(tlb, next_addr)
@@ -126,6 +127,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                 nr = mm.run(addr, end - addr)
                 await zap_swap_entries(addr, nr)
                 addr += nr
+            addr = mm.along(tlb, addr, end)
         direct = direct and addr == end
         if can_reclaim and direct:
             await clear_upper(mm, 0, start)

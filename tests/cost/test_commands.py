@@ -42,7 +42,9 @@ def test_prices_name_their_sources(capsys) -> None:
 
 @pytest.mark.slow
 def test_workloads_are_counted_and_priced(capsys) -> None:
-    assert main(["workloads", "--arch", "smp-5df397dec7"]) == 0
-    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()[2:]}
+    assert main(["workloads", "--arch", "smp-5df397dec7", "--arch", "s390"]) == 0
+    smp, s390 = capsys.readouterr().out.split("\n\n")[:2]
+    rows = {line.split()[0]: line.split() for line in smp.splitlines()[3:]}
+    assert "without IPTE" in s390
     assert rows["page_fault3"][1] == "256"
     assert rows["exit_shared"][1] == str(2**40 // 4096 // 8)

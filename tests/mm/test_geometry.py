@@ -7,7 +7,7 @@ import pytest
 from arch_plugins.generic import Smp
 from core.arch import set_up
 from core.cost import account
-from core.cost.workloads import Workload
+from core.cost.workloads import page_fault3
 from core.hookspecs import Facts
 from core.mm.era import ERAS
 
@@ -45,7 +45,7 @@ def test_one_table_of_dirty_pages_fits_the_stack_and_one_batch(page_size: int, p
 )
 def test_2048_dirty_shared_pages(era: str, flushes: int, held: int, delayed: int) -> None:
     """The regression of 5df397dec7c4 and its repair: every 8 pages, or every table."""
-    counts = account(set_up("smp", Smp(), "test"), ERAS[era], Workload("w", "", (("file_dirty", 2048),)))
+    counts = account(set_up("smp", Smp(), "test"), ERAS[era], page_fault3())
     assert (counts["flushes"], counts["max_held"], counts["max_delayed"]) == (flushes, held, delayed)
     assert counts["ipis"] == flushes
     assert counts["pages_freed"] == 2048

@@ -1,0 +1,75 @@
+"""A set of coefficients as a file: `calibrate` writes one, `--prices FILE` reads it.
+
+schema = "shootdown-prices 1"
+machine = "..."                 where it was measured
+base = "zen4"                   the model that has the coefficients which were not measured
+[coefficients.ipi]
+low = 11000.0                   and high, as every coefficient has them
+high = 12500.0
+source = "..."                  how it was measured
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from core.cost.coefficients import Coefficient
+from core.cost.model import DEFAULT, MODELS, Model
+from reports.files import write_atomically
+
+SCHEMA = "shootdown-prices 1"
+KEYS = ("low", "high", "source")
+
+
+def write(path: Path, machine: str, measured: Sequence[Coefficient], base: str = DEFAULT) -> None:
+    """Write what was measured, whole or not at all. OSError if it cannot be."""
+    lines = [f"schema = {_quoted(SCHEMA)}", f"machine = {_quoted(machine)}", f"base = {_quoted(base)}"]
+    for c in measured:
+        lines += ["", f"[coefficients.{c.name}]", f"low = {c.low}", f"high = {c.high}", f"source = {_quoted(c.source)}"]
+    write_atomically(path, "\n".join(lines) + "\n")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def load(reference: str) -> Model:
+    """The model called `reference`, or the one in the file of that name. ValueError says what is wrong with it."""
+    if reference in MODELS:
+        return MODELS[reference]
+    path = Path(reference)
+    try:
+        document = tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"--prices {reference}: no such file; expected one, or one of {', '.join(MODELS)}") from None
+    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
+        raise ValueError(f"{reference}: {error}") from None
+    return _model(document, reference)
+
+
+def _model(document: dict[str, Any], source: str) -> Model:
+    if document.get("schema") != SCHEMA:
+        raise ValueError(f"{source}: schema: expected {SCHEMA!r}, got {document.get('schema')!r}")
+    base, machine = document.get("base", DEFAULT), document.get("machine", "")
+    if base not in MODELS:
+        raise ValueError(f"{source}: base: expected one of {', '.join(MODELS)}, got {base!r}")
+    tables = document.get("coefficients", {})
+    if not isinstance(tables, dict) or not isinstance(machine, str):
+        raise ValueError(f"{source}: expected machine = a string and tables [coefficients.NAME]")
+    ends = {name: _ends(table, f"{source}: coefficients.{name}") for name, table in tables.items()}
+    changed = dict(MODELS[base].override(ends, f"{source}: coefficients").coefficients)
+    for name, table in tables.items():
+        changed[name] = replace(changed[name], machine=machine, source=str(table.get("source", source)))
+    return Model(Path(source).stem, changed)
+
+
+def _ends(table: Any, at: str) -> list[Any]:
+    if not isinstance(table, dict) or not {"low", "high"} <= set(table) <= set(KEYS):
+        raise ValueError(f"{at}: expected a table with {', '.join(KEYS)}, got {table!r}")
+    return [table["low"], table["high"]]
