@@ -88,7 +88,7 @@ def forbids(now: Hurry, used: Hurry) -> bool:
 class _Known:
     """What one pass looks at again and again.
 
-    after     by thread and local state: the local states its operation may lead to
+    after     by thread and local state: the local states its operation may lead to;  before: the other way round
     touched   by thread and local state: the cells that the operation reads, and those it writes, as bits
     daemons   the same by daemon;  seen: the cells that an always- or sometimes-property reads
     """
@@ -96,6 +96,7 @@ class _Known:
     def __init__(self, tables: Tables, same: Classes) -> None:
         self.tables = tables
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
+        self.before = [_reversed(after) for after in self.after]
         self.touched = [[_cells(row) for row in rows] for rows in tables.rows]
         self.daemons = [_cells(row) for row in tables.daemons]
         props = (*tables.model.always, *tables.model.sometimes)
@@ -138,13 +139,12 @@ class _Known:
         """The local states from which a conflict can be reached without waiting for `row`."""
         waiting = {n for n in touching if _waits(self.tables, row, self.tables.rows[other][n])}
         danger = touching - waiting
-        grows = bool(danger)
-        while grows:
-            grows = False
-            for number, after in enumerate(self.after[other]):
-                if number not in danger and number not in waiting and not danger.isdisjoint(after):
+        todo = list(danger)
+        while todo:
+            for number in self.before[other][todo.pop()]:
+                if number not in danger and number not in waiting:
                     danger.add(number)
-                    grows = True
+                    todo.append(number)
         return frozenset(danger)
 
 
@@ -153,6 +153,14 @@ def _after(row: Row | None, same: Sequence[int]) -> frozenset[int]:
         return frozenset()
     after = {move.after for moves in row.moves.values() for move in moves}
     return frozenset(after | {representative(same, local) for local in after})
+
+
+def _reversed(after: Sequence[frozenset[int]]) -> list[list[int]]:
+    before: list[list[int]] = [[] for _ in after]
+    for number, to in enumerate(after):
+        for local in to:
+            before[local].append(number)
+    return before
 
 
 def _cells(row: Row | None) -> tuple[int, int]:

@@ -79,6 +79,10 @@ class Symmetry:
         for image in self.images:
             self._properties(image)
 
+    def extent(self) -> int:
+        """How many images are known: grows whenever there is a new one."""
+        return sum(image.numbers + sum(map(len, image.locals)) for image in self.images)
+
     def _extend(self, image: Image) -> bool:
         """One round. True if anything was new."""
         changed = self._cells(image)
@@ -87,9 +91,11 @@ class Symmetry:
             image.daemons = [self._daemon(image, row) for row in self.tables.daemons]
             changed = True
         for thread, to in enumerate(image.threads):
-            done = image.locals[thread]
-            for local in list(done):
-                changed |= self._row(image, thread, local, to, done[local])
+            rows = self.tables.rows[thread]
+            for local, other in list(image.locals[thread].items()):
+                row = rows[local]
+                if row is None or image.done.get((thread, local)) != len(row.moves):
+                    changed |= self._row(image, thread, local, to, other)
         for number, row in enumerate(self.tables.daemons):
             other = self.tables.daemons[image.daemons[number]]
             for values, moves in self._fresh(image, (-1, number), row):

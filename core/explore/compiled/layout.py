@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 TAKEN = -(1 << 63)
 WORD_BITS = 63
@@ -17,18 +18,13 @@ class LayoutFull(Exception):
     """A local state or a value has a number too large for its field."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """`bits` bits at `shift` of word number `word`; none at all when only one value is known."""
+class Field(NamedTuple):
+    """`bits` bits at `shift` of word number `word`; none at all when only one value is known. `mask` has them set."""
 
     word: int
     shift: int
     bits: int
-
-    @property
-    def mask(self) -> int:
-        """The field's bits, at the bottom."""
-        return (1 << self.bits) - 1
+    mask: int
 
     def get(self, words: Sequence[int]) -> int:
         """The number in the field."""
@@ -70,7 +66,7 @@ def _packed(widths: Sequence[int], order: Iterable[int]) -> tuple[tuple[Field, .
         word = next((w for w, room in enumerate(free) if room >= bits), len(free))
         if word == len(free):
             free.append(WORD_BITS)
-        placed[number] = Field(word, WORD_BITS - free[word] if bits else 0, bits)
+        placed[number] = Field(word, WORD_BITS - free[word] if bits else 0, bits, (1 << bits) - 1)
         free[word] -= bits
     return tuple(placed[number] for number in range(len(widths))), len(free)
 

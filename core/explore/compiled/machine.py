@@ -42,21 +42,22 @@ class Machine:
     # The arrays.
 
     def _layout(self, before: Layout | None) -> Layout:
-        """Room for everything known and, unless that takes another word, for more to come.
+        """Room for everything known and, as far as that takes no further word, for twice as much.
 
-        Words cost more than translating once more.  What did not fit in `before` gets twice the room it needs.
+        Words cost more than translating once more.  Room for more local states comes first: they are learned longest.
+        What did not fit in `before` is where more is to come.
         """
         threads, cells = [len(rows) for rows in self.tables.rows], [len(values) for values in self.tables.values]
         tight = lay_out([width(n) for n in threads], [width(n) for n in cells])
-        if before is None:
-            roomy = lay_out([width(2 * n) for n in threads], [width(n) for n in cells])
-        else:
+        roomy = [
+            lay_out([width(2 * n) for n in threads], [width(2 * n) for n in cells]),
+            lay_out([width(2 * n) for n in threads], [width(n) for n in cells]),
+        ]
+        if before is not None:
             old = [*[f.bits for f in before.cells], *[0] * (len(cells) - len(before.cells))]
-            roomy = lay_out(
-                [_widened(n, f.bits) for n, f in zip(threads, before.threads, strict=True)],
-                [_widened(n, bits) for n, bits in zip(cells, old, strict=True)],
-            )
-        return tight if tight.words < roomy.words else roomy
+            widened = [_widened(n, f.bits) for n, f in zip(threads, before.threads, strict=True)]
+            roomy.append(lay_out(widened, [_widened(n, bits) for n, bits in zip(cells, old, strict=True)]))
+        return next((layout for layout in roomy if layout.words == tight.words), tight)
 
     def _pack(self) -> None:
         """Make the arrays for the store's layout."""
@@ -76,13 +77,15 @@ class Machine:
         layout, symmetry = self.store.layout, self.plan.symmetry
         found = no_exchange(layout) if symmetry is None else exchange(layout, symmetry, self.plan.same)
         self.store.context.put(found)
+        self._extent = 0 if symmetry is None else symmetry.extent()
 
     def _refresh(self) -> None:
         """Behind learning. LayoutFull if something has no room."""
         if self.plan.symmetry is not None:
             self.plan.symmetry.close()
             self.packed.grow()
-            self._permutations()
+            if self.plan.symmetry.extent() != self._extent:
+                self._permutations()
         if len(self.room["notes"]) // 4 < BATCH + self.packed.most_moves():
             self.room = self.packed.room()
             self.store.context.put(self.room)

@@ -216,19 +216,19 @@ class Packed:
 
     def add_moves(self, agent: int, number: int, values: Sequence[int], moves: Sequence[Move]) -> None:
         """What an agent does in a local state on these values."""
-        first = self.moves.used
+        first, cells = self.moves.used, self.layout.cells
         for move in moves:
-            keep, put = [ALL] * self.layout.words, [0] * self.layout.words
+            numbers = [ALL, 0] * self.layout.words
             if agent < self.running:
-                _write(self.layout.threads[agent], representative(self.plan.same[agent], move.after), keep, put)
+                _write(self.layout.threads[agent], representative(self.plan.same[agent], move.after), numbers)
             for cell, value in move.writes:
-                if cell >= len(self.layout.cells):
+                if cell >= len(cells):
                     raise LayoutFull
-                _write(self.layout.cells[cell], value, keep, put)
+                _write(cells[cell], value, numbers)
             if move.violated not in self.violations:
                 self.violations.append(move.violated)
-            flag = self.violations.index(move.violated)
-            self.moves.append([*[n for pair in zip(keep, put, strict=True) for n in pair], flag])
+            numbers.append(self.violations.index(move.violated))
+            self.moves.append(numbers)
         self.widest[agent] = max(self.widest.get(agent, 0), len(moves))
         self._put(self._asks[self.local(agent, number)], values, first << COUNT_BITS | len(moves))
 
@@ -274,8 +274,11 @@ class Packed:
 WORDS = ("least", "image", "kept")
 
 
-def _write(field: Field, value: int, keep: list[int], put: list[int]) -> None:
-    if value > field.mask:
+def _write(field: Field, value: int, numbers: list[int]) -> None:
+    """Into what a move keeps and sets, word by word."""
+    word, shift, _, mask = field
+    if value > mask:
         raise LayoutFull
-    keep[field.word] &= ~(field.mask << field.shift)
-    put[field.word] = (put[field.word] & ~(field.mask << field.shift)) | (value << field.shift)
+    kept = ~(mask << shift)
+    numbers[2 * word] &= kept
+    numbers[2 * word + 1] = numbers[2 * word + 1] & kept | value << shift

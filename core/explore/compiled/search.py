@@ -25,7 +25,7 @@ PAUSE = 1 << 17
 """New states between two looks at the clock: some hundredths of a second."""
 
 FIRST_CHECK = 1 << 15
-"""States after which a plan is checked for the first time; then whenever there are twice as many."""
+"""States after which a plan is checked for the first time; then whenever there are four times as many."""
 
 
 class FastSearch:
@@ -107,7 +107,7 @@ class FastSearch:
         """Now and then: is the plan still right?  PlanBroken if not, so that little is searched in vain."""
         if self.store.count < self.check_at or not self.plan.wanted:
             return
-        self.check_at = 2 * self.store.count
+        self.check_at = 4 * self.store.count
         entries = self.tables.entries()
         if entries != self.entries and not held(self.tables, self.plan):
             raise PlanBroken

@@ -18,9 +18,6 @@ FULL = 0.6
 SLOTS = 1 << 16
 """Of the first hash table."""
 
-QUICK = 1 << 22
-"""Below that many slots the table grows fourfold, because memory is not the worry and time is."""
-
 NUMBER_BYTES = 8
 
 
@@ -61,7 +58,7 @@ class Store:
         while states < need * words:
             states = states * 3 // 2
         while int(slots * FULL) < need:
-            slots *= 4 if slots < QUICK else 2
+            slots *= 2
         size = NUMBER_BYTES * (states + slots * words)
         if self.max_memory is not None and size > self.max_memory:
             return False
