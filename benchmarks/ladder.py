@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from core.explore import Daemon, Model, Property, Thread
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cell, Cpu, Op, Outcome, Page, Tid
 
 POLICIES = ("EARLY", "DELAYED", "NOFLUSH", "UP", "S390")
 MODULUS = 4
@@ -52,31 +52,31 @@ CLEANED = Cell("clean_page")
 
 
 def pte(page: int) -> Cell:
-    return Cell("pte", page)
+    return Cell("pte", Page(page))
 
 
 def mapcount(page: int) -> Cell:
-    return Cell("mapcount", page)
+    return Cell("mapcount", Page(page))
 
 
 def pg_dirty(page: int) -> Cell:
-    return Cell("PG_dirty", page)
+    return Cell("PG_dirty", Page(page))
 
 
 def freed(page: int) -> Cell:
-    return Cell("freed", page)
+    return Cell("freed", Page(page))
 
 
 def folio_lock(page: int) -> Cell:
-    return Cell("folio_lock", page)
+    return Cell("folio_lock", Page(page))
 
 
 def mem(page: int) -> Cell:
-    return Cell("mem", page)
+    return Cell("mem", Page(page))
 
 
 def disk(page: int) -> Cell:
-    return Cell("disk", page)
+    return Cell("disk", Page(page))
 
 
 def zap_ipi(cpu: int) -> Cell:
@@ -88,7 +88,7 @@ def clean_ipi(cpu: int) -> Cell:
 
 
 def tlb(cpu: int, page: int) -> Cell:
-    return Cell("tlb", (Cpu(cpu), page))
+    return Cell("tlb", (Cpu(cpu), Page(page)))
 
 
 class Words:
@@ -321,8 +321,8 @@ async def mkclean(do: Words, page: int) -> None:
     if dirty is None:
         return
     if do.ipis:
-        await do.ipi_all("send IPIs", clean_ipi, (CLEANED, page))
-        await do.ipi_wait("IPIs done?", clean_ipi, (CLEANED, 0))
+        await do.ipi_all("send IPIs", clean_ipi, (CLEANED, Page(page)))
+        await do.ipi_wait("IPIs done?", clean_ipi, (CLEANED, Page(0)))
     await do.ptl_unlock()
     if dirty:
         await do.put(f"set PG_dirty {page}", pg_dirty(page), True)
@@ -383,7 +383,7 @@ def _daemons(size: Size) -> list[Daemon]:
 
 
 def _initial(size: Size) -> dict[Cell, Hashable]:
-    cells: dict[Cell, Hashable] = {PTL: None, CLEANED: 0}
+    cells: dict[Cell, Hashable] = {PTL: None, CLEANED: Page(0)}
     for page in range(size.pages):
         cells |= {pte(page): Pte(False, False), mapcount(page): True, mem(page): 0, disk(page): 0}
         cells |= dict.fromkeys((pg_dirty(page), freed(page), folio_lock(page)), False)

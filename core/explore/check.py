@@ -122,7 +122,7 @@ class _Job:
             try:
                 found = self._search(self.plan, self.stop)
             except NotSymmetric:
-                self.names -= {plans.SYMMETRY}
+                self.names -= {plans.SYMMETRY, plans.PAGES}
                 continue
             except plans.PlanBroken:
                 continue

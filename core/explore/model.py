@@ -15,7 +15,10 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.machine.op import Cell, Cpu, Op, Tid
+from core.machine.op import Cell, Cpu, Op, Page, Tid
+
+Member = str | Page | tuple[str | Page, ...]
+"""What changes places with others of its kind."""
 
 Program = Callable[[], Coroutine[Op, Any, Any]]
 
@@ -55,7 +58,8 @@ class Model:
     least one reachable state.  A state where some thread has not ended and none can step is a deadlock.
     `initial` must have a value for every cell any operation or property touches.
     `sentences` explains the properties that steps themselves violate (`Outcome.violated`), by name.
-    `symmetric` lists groups of threads (by name) claimed to be interchangeable: a claim that is checked."""
+    `symmetric` lists groups of members claimed to be interchangeable: a claim that is checked.  A member is a thread
+    (by name), a `Page`, or several of these that change places together."""
 
     name: str
     threads: tuple[Thread, ...]
@@ -65,7 +69,7 @@ class Model:
     finally_: tuple[Property, ...] = ()
     sometimes: tuple[Property, ...] = ()
     sentences: Mapping[str, str] = field(default_factory=dict)
-    symmetric: tuple[tuple[str, ...], ...] = ()
+    symmetric: tuple[tuple[Member, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from core.explore import fuse, minimise
 from core.explore.fuse import Hurry
 from core.explore.minimise import Classes
+from core.explore.model import Thread
 from core.explore.symmetry import NotSymmetric, Symmetry, find
 from core.explore.tables import Tables
+from core.machine.op import Page
 
-MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY = "minimise", "fuse_local", "fuse_left_movers", "symmetry"
+MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS = "minimise", "fuse_local", "fuse_left_movers"
+SYMMETRY, PAGES = "symmetry", "symmetry_of_pages"
 
-ALL = frozenset({MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY})
+ALL = frozenset({MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY, PAGES})
 """Every reduction there is."""
 
 
@@ -43,7 +46,8 @@ class Plan:
             MINIMISE: any(local != to for same in self.same for local, to in enumerate(same)),
             FUSE_LOCAL: any(urgent.local for urgent in urgents),
             FUSE_LEFT_MOVERS: any(not urgent.local for urgent in urgents),
-            SYMMETRY: self.symmetry is not None,
+            SYMMETRY: self.symmetry is not None and self.symmetry.exchanges(Thread),
+            PAGES: self.symmetry is not None and self.symmetry.exchanges(Page),
         }
         return tuple(name for name, used in found.items() if used)
 
@@ -73,7 +77,8 @@ def none(tables: Tables) -> Plan:
 def make(tables: Tables, names: frozenset[str]) -> Plan:
     """What the tables, as they are, allow."""
     plan = none(tables)
-    symmetry = find(tables) if SYMMETRY in names else None
+    exchanged = {SYMMETRY: Thread, PAGES: Page}
+    symmetry = find(tables, frozenset(kind for name, kind in exchanged.items() if name in names))
     same = minimise.classes(tables) if MINIMISE in names else plan.same
     hurry = fuse.analyse(tables, names, same) if names & {FUSE_LOCAL, FUSE_LEFT_MOVERS} else plan.hurry
     return Plan(names, same, hurry, symmetry)

@@ -1,15 +1,16 @@
-"""Exchanging equal CPUs: of states that differ only in which of some equal threads is which, one is explored.
+"""Exchanging what is equal: of states that differ only in which of some equal CPUs or pages is which, one is explored.
 
-A model claims that some threads are interchangeable (`Model.symmetric`).  A permutation of them renames their `Cpu`
-and `Tid` wherever these stand in a cell's index or value.  It also says which local state of one thread corresponds
-to which of another, or of the same: one that remembers CPU 0 to one that remembers CPU 1.
+A model claims that some threads, or some pages, are interchangeable (`Model.symmetric`).  A permutation of them renames
+their `Cpu`, `Tid` and `Page` wherever these stand in a cell's index or value.  It also says which local state of one
+thread corresponds to which of another, or of the same: one that remembers CPU 0 to one that remembers CPU 1.
 
 Nothing is taken on trust.  A permutation is good if it maps the model to itself: initial values to initial values,
-each known entry of a row (the values read, the outcomes in order, what they write and where they go) to an entry of
-the corresponding row, and each known answer of a property to the same answer of the same property.  `close` walks all
+each known entry of a row (the values read, the outcomes, what they write and where they go) to an entry of the
+corresponding row, and each known answer of a property to the same answer of the same property.  `close` walks all
 entries that are known, asks the programs for their images, and raises `NotSymmetric` at the first that differs; the
 searcher calls it whenever it has learned something, so the claim is checked on all that is used.  A sender that goes
-through the CPUs in order is refused here: after its first interrupt its local state has no image.
+through the CPUs in order is refused here: after its first interrupt its local state has no image.  So is, for equal
+pages, whoever walks a page table from its start; equal pages are those that all threads come to in any order.
 
 Why that is enough.  Let f be reachable and f = p(s) for an explored s and a permutation p.  A step of f is an entry;
 the entry it is the image of is known, because s was expanded, and was checked.  So the step leads to p of a successor
@@ -18,18 +19,21 @@ of s, of which the search has kept one representative.  By induction every reach
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from itertools import permutations
+from itertools import permutations, product
+from math import factorial, prod
 from typing import Any
 
 from core.explore.errors import ExploreError
-from core.explore.model import Model
+from core.explore.model import Member, Model, Thread
 from core.explore.tables import Move, Row, Tables
-from core.machine.op import Cell, Cpu, Tid
+from core.machine.op import Cell, Cpu, Page, Tid
 
-LARGEST = 4
-"""Members of a group at most: all permutations are looked at."""
+MOST = 48
+"""Permutations at most: all of them are looked at."""
+
+Group = tuple[Member, ...]
 
 
 class NotSymmetric(Exception):
@@ -41,7 +45,7 @@ class Image:
     """One permutation, as numbers: `cells[c]` is where cell c goes and `values[c][v]` what becomes of its value v.
 
     `threads[t]` is the thread that thread t becomes, `locals[t][l]` its local state.  `places[i]` is where member i
-    goes.
+    goes, of all groups one behind the other.
     """
 
     places: tuple[int, ...]
@@ -56,16 +60,22 @@ class Image:
 
 
 class Symmetry:
-    """The permutations of one group of threads of a model, extended as the tables grow."""
+    """The permutations of some groups of a model's threads and pages, extended as the tables grow.
 
-    def __init__(self, tables: Tables, names: tuple[str, ...]) -> None:
+    `members` are the threads of a single group, each a member by itself; empty where it is not as simple as that.
+    """
+
+    def __init__(self, tables: Tables, groups: Sequence[Group]) -> None:
         self.tables, self.model = tables, tables.model
-        by_name = {thread.name: number for number, thread in enumerate(self.model.threads)}
-        if not set(names) <= set(by_name) or not 1 < len(names) <= LARGEST:
-            raise NotSymmetric(f"{', '.join(names)}: no group of 2 to {LARGEST} threads")
-        self.members = [by_name[name] for name in names]
-        orders = list(permutations(range(len(names))))[1:]
-        self.images = [_image(self.model, self.members, places) for places in orders]
+        parts = [_parts(self.model, group) for group in groups]
+        names = [name for group in parts for member in group for name in member]
+        if len(set(names)) < len(names) or prod(factorial(len(group)) for group in groups) > MOST:
+            raise NotSymmetric("one thing is in two members, or there are too many permutations")
+        alone = len(groups) == 1 and all(len(member) == 1 and member[0][0] is Thread for member in parts[0])
+        self._kinds = {_kind(group) for group in parts}
+        self.members = [member[0][1] for member in parts[0]] if alone else []
+        orders = [list(permutations(range(len(group)))) for group in groups]
+        self.images = [_image(self.model, parts, places) for places in list(product(*orders))[1:]]
         self.close()
 
     def close(self) -> None:
@@ -79,6 +89,10 @@ class Symmetry:
         for image in self.images:
             self._properties(image)
 
+    def exchanges(self, kind: type) -> bool:
+        """Is any group of this kind: Page if it has pages, else Thread?"""
+        return kind in self._kinds
+
     def extent(self) -> int:
         """How many images are known: grows whenever there is a new one."""
         return sum(image.numbers + sum(map(len, image.locals)) for image in self.images)
@@ -88,7 +102,8 @@ class Symmetry:
         changed = self._cells(image)
         if not image.locals:
             image.locals = [{0: 0} for _ in self.tables.rows]
-            image.daemons = [self._daemon(image, row) for row in self.tables.daemons]
+            for daemon in self.tables.daemons:
+                image.daemons.append(self._daemon(image, daemon))
             changed = True
         for thread, to in enumerate(image.threads):
             rows = self.tables.rows[thread]
@@ -96,14 +111,14 @@ class Symmetry:
                 row = rows[local]
                 if row is None or image.done.get((thread, local)) != len(row.moves):
                     changed |= self._row(image, thread, local, to, other)
-        for number, row in enumerate(self.tables.daemons):
-            other = self.tables.daemons[image.daemons[number]]
-            for values, moves in self._fresh(image, (-1, number), row):
-                asked = self._values(image, row, values, other)
-                answer = other.moves.get(asked)
+        for number, daemon in enumerate(self.tables.daemons):
+            to = image.daemons[number]
+            counterpart = self.tables.daemons[to]
+            for values, moves in self._fresh(image, (-1, number), daemon):
+                asked = self._values(image, daemon, values, counterpart)
+                answer = counterpart.moves.get(asked)
                 if answer is None:
-                    daemon = self.model.daemons[image.daemons[number]]
-                    answer = self.tables.daemon_moves(daemon, other, asked)
+                    answer = self.tables.daemon_moves(self.model.daemons[to], counterpart, asked)
                 self._same_moves(image, moves, answer, None)
                 changed = True
         return changed
@@ -166,55 +181,111 @@ class Symmetry:
         return tuple([found[c] for c in other.reads])
 
     def _same_moves(self, image: Image, moves: tuple[Move, ...], others: tuple[Move, ...], thread: int | None) -> None:
+        """The outcomes correspond to each other, in whatever order."""
         self._cells(image)
+        left = list(others)
         if len(moves) != len(others):
             raise NotSymmetric("an operation has more outcomes than its counterpart")
-        for one, two in zip(moves, others, strict=True):
+        for one in moves:
             written = {(image.cells[c], image.values[c][v]) for c, v in one.writes}
-            if written != set(two.writes) or one.violated != two.violated:
-                raise NotSymmetric("an operation writes what its counterpart does not")
-            if thread is not None and image.locals[thread].setdefault(one.after, two.after) != two.after:
-                raise NotSymmetric(f"{self.model.threads[thread].name} has a local state without a counterpart")
+            two = next((two for two in left if self._corresponds(image, one, written, two, thread)), None)
+            if two is None:
+                raise NotSymmetric("an operation has an outcome that its counterpart has not")
+            left.remove(two)
+            if thread is not None:
+                image.locals[thread].setdefault(one.after, two.after)
+
+    def _corresponds(
+        self, image: Image, one: Move, written: set[tuple[int, int]], two: Move, thread: int | None
+    ) -> bool:
+        if written != set(two.writes) or one.violated != two.violated:
+            return False
+        if thread is None:
+            return True
+        known = image.locals[thread].get(one.after)
+        if known is not None:
+            return known == two.after
+        row, other = self.tables.rows[thread][one.after], self.tables.rows[image.threads[thread]][two.after]
+        if row is None or other is None:
+            return row is other
+        return self._renamed_cells(image, row) == (set(other.reads), set(other.writes))
 
     def _properties(self, image: Image) -> None:
         for prop in (*self.model.always, *self.model.finally_, *self.model.sometimes):
             reads = self.tables.reads(prop)
             self._cells(image)
             if {image.cells[c] for c in reads} != set(reads):
-                raise NotSymmetric(f"{prop.name} looks at some of the threads only")
+                raise NotSymmetric(f"{prop.name} looks at some of the members only")
             for values, holds in list(self.tables.answers(prop).items()):
                 found = {image.cells[c]: image.values[c][v] for c, v in zip(reads, values, strict=True)}
                 if self.tables.holds(prop, reads, tuple([found[c] for c in reads])) != holds:
-                    raise NotSymmetric(f"{prop.name} tells the threads apart")
+                    raise NotSymmetric(f"{prop.name} tells the members apart")
 
 
-def find(tables: Tables) -> Symmetry | None:
-    """The first group the model claims that is really symmetric; None if there is none."""
-    for names in tables.model.symmetric:
+def find(tables: Tables, kinds: frozenset[type]) -> Symmetry | None:
+    """All that the model claims and that is really symmetric; None if nothing is.
+
+    `kinds` says what may be exchanged: Thread for groups of threads, Page for groups with pages.
+    """
+    found, groups = None, list[Group]()
+    for group in tables.model.symmetric:
         try:
-            return Symmetry(tables, names)
+            if _kind(_parts(tables.model, group)) not in kinds:
+                continue
+            found = Symmetry(tables, [*groups, group])
         except NotSymmetric:
             continue
-    return None
+        groups.append(group)
+    return found
 
 
-def _image(model: Model, members: list[int], places: tuple[int, ...]) -> Image:
+Part = tuple[type, int]
+"""Thread and its number, or Page and its number."""
+
+
+def _parts(model: Model, group: Group) -> list[list[Part]]:
+    """What each member consists of. NotSymmetric if there is no such thing or members are of different kinds."""
+    by_name = {thread.name: number for number, thread in enumerate(model.threads)}
+    parts: list[list[Part]] = []
+    for member in group:
+        things = member if isinstance(member, tuple) else (member,)
+        if any(isinstance(thing, str) and thing not in by_name for thing in things):
+            raise NotSymmetric(f"{member}: no such thread")
+        parts.append([(Thread, by_name[t]) if isinstance(t, str) else (Page, int(t)) for t in things])
+    if len({tuple(kind for kind, _ in member) for member in parts}) != 1 or len(parts) < 2:
+        raise NotSymmetric(f"{group}: no two members of one kind")
+    return parts
+
+
+def _kind(group: list[list[Part]]) -> type:
+    return Page if any(kind is Page for kind, _ in group[0]) else Thread
+
+
+def _image(model: Model, groups: Sequence[list[list[Part]]], places: Sequence[tuple[int, ...]]) -> Image:
     threads = list(range(len(model.threads)))
     rename: dict[tuple[type, int], int] = {}
-    one_cpu = len({model.threads[m].cpu for m in members}) == 1
-    for member, place in zip(members, places, strict=True):
-        threads[member] = members[place]
-        old, new = model.threads[member], model.threads[members[place]]
-        rename[Tid, int(old.tid)] = int(new.tid)
-        if not one_cpu:
-            rename[Cpu, int(old.cpu)] = int(new.cpu)
-    return Image(places, rename, threads)
+    goes: list[int] = []
+    for parts, order in zip(groups, places, strict=True):
+        first = len(goes)
+        goes += [first + place for place in order]
+        cpus = {model.threads[number].cpu for member in parts for kind, number in member if kind is Thread}
+        for member, place in zip(parts, order, strict=True):
+            for (kind, number), (_, to) in zip(member, parts[place], strict=True):
+                if kind is Page:
+                    rename[Page, number] = to
+                    continue
+                threads[number] = to
+                old, new = model.threads[number], model.threads[to]
+                rename[Tid, int(old.tid)] = int(new.tid)
+                if len(cpus) > 1:
+                    rename[Cpu, int(old.cpu)] = int(new.cpu)
+    return Image(tuple(goes), rename, threads)
 
 
 def renamed(value: Any, rename: dict[tuple[type, int], int]) -> Any:
-    """`value` with each Cpu and Tid in it replaced."""
+    """`value` with each Cpu, Tid and Page in it replaced."""
     kind = type(value)
-    if kind is Cpu or kind is Tid:
+    if kind is Cpu or kind is Tid or kind is Page:
         return kind(rename.get((kind, int(value)), value))
     if isinstance(value, tuple):
         items = [renamed(item, rename) for item in value]

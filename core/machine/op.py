@@ -34,6 +34,12 @@ class Tid(int):
     __slots__ = ()
 
 
+class Page(int):
+    """The number of a page where it stands in a cell's index or value, for models that claim equal pages: likewise."""
+
+    __slots__ = ()
+
+
 class Cell(NamedTuple):
     """A shared word: `array` names what it is, `index` which one; `nr` consecutive equal ones from there on."""
 
