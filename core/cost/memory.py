@@ -8,7 +8,6 @@ from core.cost.layout import HUGE, KINDS, Layout
 from core.machine.memory import INITIAL, Memory
 from core.machine.op import Cell
 from core.machine.pte import Pte, Swap
-from core.mm.huge_memory import HugePmd
 from core.mm.memory import LEVELS
 
 PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref"})
@@ -40,13 +39,13 @@ class RunMemory(Memory):
         elif cell.array not in PER_PAGE:
             super().__setitem__(cell, value)
 
-    def _upper(self, cell: Cell) -> int | HugePmd | None:
+    def _upper(self, cell: Cell) -> int | Pte | None:
         """A table stands wherever an entry is not empty, or an entry maps a huge page."""
         index: int = cell.index  # type: ignore[assignment]
         span = self.spans[cell.array]
         inside = index * span < self.layout.end
         if cell.array == LEVELS[0] and inside and self.layout.run_at(index * span).kind == HUGE:
-            return HugePmd(index * span, True, True)
+            return Pte(index * span, True, True)
         return index if self.layout.present_in(index * span, (index + 1) * span) else None
 
     def _pte(self, addr: int) -> Pte | Swap | None:
