@@ -9,7 +9,8 @@ With FEAT_LPA2 (6.9 and later) pages are taken one by one up to the next multipl
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.arm64_pte import Arm64Entries
+from arch_plugins.families.broadcast import Insns
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
 from core.mm.batched_unmap import UnmapBatch
@@ -35,7 +36,7 @@ def range_insns(op: str, start: int, end: int, stride: int, upwards: bool, lpa2:
     return [(name, nr) for name, nr in ((op, single), (f"TLBI_R{op.removeprefix('TLBI_')}", ranges)) if nr]
 
 
-class Arm64(Broadcast):
+class Arm64(Arm64Entries):
     """6.12, without FEAT_TLBIRANGE."""
 
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
@@ -78,10 +79,13 @@ class Arm64(Broadcast):
         )
         return "range"
 
+    async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
+        await self.send(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1))
+
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        """__flush_tlb_page_nosync(): issued at once, completed by arch_tlbbatch_flush()."""
-        await self.send(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1))
+        """Issued at once, completed by arch_tlbbatch_flush()."""
+        await self.flush_tlb_page_nosync(mm, addr)
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:

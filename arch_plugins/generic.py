@@ -10,7 +10,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.ipi import FlushRequest, Request, send_ipis, wait_ipis
 from core.machine.op import Cpu
-from core.machine.pte import xchg_pte
+from core.machine.pte import Pte, wrprotect_pte, xchg_pte
 from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma, mm_cpumask
@@ -67,10 +67,7 @@ class Generic:
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
-        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-        if await pte_accessible(mm, pte):
-            await mm.hook.flush_tlb_page(mm=mm, addr=addr)
-        return pte
+        return await ptep_clear_flush(mm, addr)
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
@@ -78,6 +75,14 @@ class Generic:
         if young:
             await mm.hook.flush_tlb_page(mm=mm, addr=addr)
         return young
+
+    @hookimpl
+    async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
+        await wrprotect_pte(addr)
+
+    @hookimpl
+    def pte_wrprotect(self, mm: Mm, pte: Pte) -> Pte:
+        return pte._replace(write=False)
 
     @hookimpl
     def tlb_delay_rmap(self, tlb: MmuGather) -> bool:
@@ -163,6 +168,14 @@ class Generic:
     @hookimpl
     def tlb_needs_table_invalidate(self) -> bool:
         return True
+
+
+async def ptep_clear_flush(mm: Mm, addr: int) -> object:
+    """mm/pgtable-generic.c: no flush for an entry that no CPU can have."""
+    pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+    if await pte_accessible(mm, pte):
+        await mm.hook.flush_tlb_page(mm=mm, addr=addr)
+    return pte
 
 
 async def flush_by_ipi(mm: Mm, request: FlushRequest) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from arch_plugins.generic import flush_by_ipi
 from core.hookspecs import Facts, hookimpl
+from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.mm.mm import Mm, mm_cpumask
@@ -51,6 +52,11 @@ class Riscv:
     def threshold(self) -> int:
         """Strides flushed one by one; 6.1 does that for a single page only."""
         return TLB_FLUSH_ALL_THRESHOLD if self.ranges else 1
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        """No flush: of an entry that stays cached the next use is not noticed, that is all."""
+        return bool(await test_and_clear_young(addr))
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

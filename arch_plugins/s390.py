@@ -8,6 +8,8 @@ Pages are freed at once all the same, so that hook is what stands between a free
 
 from __future__ import annotations
 
+from typing import Any
+
 from arch_plugins.families.at_clear import (
     clear_entry,
     cpu_attach_mask,
@@ -18,6 +20,7 @@ from arch_plugins.families.at_clear import (
 )
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
+from core.machine.pte import set_pte
 from core.mm.mm import Mm, log
 from core.mm.mmu_gather import MmuGather, adjust_range
 from core.mm.page import put_page
@@ -71,6 +74,12 @@ class S390:
         """ptep_xchg_direct(). On this CPU alone with the local-clearing facility: IPTE with the local bit."""
         await insn(mm.task.cpu, "IPTE")
         return await ipte(mm, addr, 1)
+
+    @hookimpl
+    async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
+        """ptep_xchg_lazy(): invalidated first, and written anew."""
+        pte: Any = await self.ptep_get_and_clear(mm, addr, 1, False)
+        await set_pte(addr, mm.hook.pte_wrprotect(mm=mm, pte=pte))
 
     @hookimpl
     async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:

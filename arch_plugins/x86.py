@@ -10,6 +10,7 @@ from __future__ import annotations
 from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
 from core.hookspecs import Facts, hookimpl
+from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cell, Cpu, Op, Outcome
@@ -60,6 +61,11 @@ class X86:
                 await insn(cpu, "MOV_CR3")
         asked = cpus if freed_tables else cpus - self.lazy
         await flush_cpus_by_ipi(mm, asked, FlushRequest(info.start, info.end))
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        """No flush: of an entry that stays cached the next use is not noticed, that is all."""
+        return bool(await test_and_clear_young(addr))
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str:

@@ -158,6 +158,21 @@ class ArchSpec:
         """
 
     @hookspec
+    async def ptep_set_wrprotect(self, mm: Any, addr: int) -> None:
+        """Program. Take write permission from a writable entry; the page-table lock is held. ptep_set_wrprotect().
+
+        The dirty bit stays, also one that the hardware sets at the same time.  No flush: its caller flushes the mm,
+        unless the architecture has already done so.
+        """
+
+    @hookspec
+    def pte_wrprotect(self, mm: Any, pte: Any) -> Any:
+        """Plain. A copy of the present entry `pte` that cannot be written through. Whether it is dirty stays.
+
+        The entry is a value, not in memory, where `ptep_set_wrprotect` changes it.  pte_wrprotect().
+        """
+
+    @hookspec
     def tlb_delay_rmap(self, tlb: Any) -> bool:  # type: ignore[empty-body]
         """Plain. A dirty file page has just been unmapped, under the page-table lock: put its rmap removal off?
 

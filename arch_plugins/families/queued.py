@@ -13,7 +13,7 @@ from __future__ import annotations
 from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.pte import xchg_pte
+from core.machine.pte import wrprotect_pte, xchg_pte
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
@@ -70,12 +70,21 @@ class Queued(Stated):
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
         pte = await xchg_pte(addr, nr, ("clear", addr, nr))
         for page in () if full else range(addr, addr + nr):
-            queue = await add_to_queue(mm.task.cpu, page)
-            if queue is None:
-                await self.flush_pages(mm, (page,))
-            elif len(queue) == BATCH_NR:
-                await self.flush_queue(mm, ())
+            await self.need_flush(mm, page)
         return pte
+
+    async def need_flush(self, mm: Mm, page: int) -> None:
+        """An entry has changed: hpte_need_flush(), tlb_batch_add_one()."""
+        queue = await add_to_queue(mm.task.cpu, page)
+        if queue is None:
+            await self.flush_pages(mm, (page,))
+        elif len(queue) == BATCH_NR:
+            await self.flush_queue(mm, ())
+
+    @hookimpl
+    async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
+        await wrprotect_pte(addr)
+        await self.need_flush(mm, addr)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

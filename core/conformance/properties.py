@@ -45,6 +45,7 @@ SENTENCES = {
     "fault-into-unmapped": "A fault found the mapping, and an entry that munmap had already emptied: it would map a "
     "page that nobody unmaps.",
     "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
+    "shared-writable": "A private page is mapped by two processes, and one of them may write to it: the other sees it.",
     "mm-users": "mm_users is not the number of those who use the mm: it is torn down under one of them, or never.",
     "lock-discipline": "A task released a lock that it does not hold.",
 }
@@ -122,6 +123,16 @@ def vma_as_asked(start: int, there: bool) -> Property:
 def contents_known(addr: int) -> Property:
     """At the end: the entry of a reclaimed anonymous page maps it, or says where it is on disk."""
     return _property("contents-known", (pte_cell(addr),), lambda pte: isinstance(pte, Pte | Swap))
+
+
+def shared_read_only(page: int, addrs: Sequence[int]) -> Property:
+    """At the end: if more than one of the entries maps the private `page`, none of them may be written through."""
+
+    def holds(*ptes: object) -> bool:
+        maps = [p for p in ptes if isinstance(p, Pte) and p.frame == page]
+        return len(maps) < 2 or not any(p.write for p in maps)
+
+    return _property("shared-writable", tuple(map(pte_cell, addrs)), holds)
 
 
 def mm_users_is(users: int) -> Property:

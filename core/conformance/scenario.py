@@ -20,6 +20,10 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "gather": ("gathers pages (not MMU_GATHER_NO_GATHER)", lambda arch: arch.facts.gather),
     "smp": ("has more than one CPU", lambda arch: arch.facts.smp),
     "spread": ("lets an mm run on more than one CPU", lambda arch: not arch.facts.one_cpu),
+    "flush_before_free": (
+        "flushes before it frees, not before a page is used again",
+        lambda arch: "reallocation_flush" not in arch.facts.capabilities,
+    ),
     "mask_ipi": (
         "flushes a page by interrupting the CPUs of mm_cpumask",
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",

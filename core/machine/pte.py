@@ -91,3 +91,13 @@ def set_pte(addr: int, pte: Entry, nr: int = 1, event: tuple[object, ...] | None
     cell = pte_cell(addr, nr)
     name = f"pte_clear({addr})" if pte is None else f"set_pte({addr}, {pte})"
     return Op(name, (), (cell,), lambda: [Outcome(None, (pte,))], event=event)
+
+
+def wrprotect_pte(addr: int) -> Op:
+    """Take write permission from a present entry in one atomic step, so that no hardware dirty bit is lost."""
+    cell = pte_cell(addr)
+
+    def step(pte: Pte) -> list[Outcome]:
+        return [Outcome(None, (pte._replace(write=False),))]
+
+    return Op(f"ptep_set_wrprotect({addr})", (cell,), (cell,), step)

@@ -32,4 +32,4 @@ async def clear_soft_dirty(mm: Mm, addr: int) -> None:
     pte: Any = await ptep_get(addr)
     if isinstance(pte, Pte):
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)  # ptep_modify_prot_start()
-        await set_pte(addr, pte._replace(write=False))
+        await set_pte(addr, mm.hook.pte_wrprotect(mm=mm, pte=pte))

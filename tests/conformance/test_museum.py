@@ -44,6 +44,8 @@ PINNED = {
     "B-35": ("use-after-free", 13),
     "B-38": ("use-after-free", 21),
     "B-39": ("use-after-free", 10),
+    "B-45": ("use-after-free", 22),
+    "B-45w": ("no-lost-dirty", 27),
 }
 """The property that the bug breaks, and the length of a shortest trace."""
 

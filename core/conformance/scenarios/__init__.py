@@ -5,6 +5,7 @@ from core.conformance.scenarios import (
     changed,
     collected,
     copied,
+    encoding,
     freed_table,
     gather,
     gathered,
@@ -46,6 +47,7 @@ MODULES = (
     huge,
     researched,
     kthread,
+    encoding,
     zero_page,
 )
 

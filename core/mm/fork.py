@@ -1,0 +1,44 @@
+"""kernel/fork.c:dup_mmap(), with what it needs of mm/memory.c: a child shares its parent's pages until one writes.
+
+The child's page table is a stretch of other virtual pages of the model, on which no CPU runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.machine.lock import mmap_write_lock, mmap_write_unlock
+from core.machine.pte import Pte, ptep_get, set_pte
+from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.page import get_page, inc_mapcount
+
+
+async def dup_mmap(mm: Mm, child: Mapping[int, int]) -> None:
+    """Copy the entries of anonymous memory; `child` has the child's page for each of the parent's.
+
+    The parent's are write-protected, which no CPU may miss when the parent goes on: its stores are its own then.
+    """
+    await mmap_write_lock(mm.task)
+    for addr, copy in child.items():
+        await copy_pte_range(mm, addr, copy)
+    await mm.hook.flush_tlb_mm(mm=mm)
+    await mmap_write_unlock(mm.task)
+
+
+async def copy_pte_range(mm: Mm, addr: int, copy: int) -> None:
+    """One entry, under both page-table locks: the child's first."""
+    await pte_lock(mm, copy)
+    await pte_lock(mm, addr)
+    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
+    pte: Any = await ptep_get(addr)
+    if isinstance(pte, Pte):
+        await get_page(pte.frame)
+        await inc_mapcount(pte.frame)  # folio_try_dup_anon_rmap_pte()
+        if pte.write:
+            await mm.hook.ptep_set_wrprotect(mm=mm, addr=addr)
+            pte = mm.hook.pte_wrprotect(mm=mm, pte=pte)
+        await set_pte(copy, pte)
+    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+    await pte_unlock(mm, addr)
+    await pte_unlock(mm, copy)
