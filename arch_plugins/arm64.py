@@ -41,7 +41,7 @@ class Arm64(Arm64Entries):
 
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
     ceiling: int | None = 511
-    ranges, upwards, lpa2, batched = False, False, False, True
+    ranges, upwards, lpa2, batched, spares_walks = False, False, False, True, True
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
 
@@ -80,7 +80,7 @@ class Arm64(Arm64Entries):
         return "range"
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
-        await self.send(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1))
+        await self.send(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1, leaf=True))
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:

@@ -22,6 +22,7 @@ class PowerpcRadix(Broadcast):
     """64 KiB pages, GTSE."""
 
     barrier, mm_insn, page_insn, ceiling = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va", 33
+    spares_walks = True  # RIC_FLUSH_TLB; radix__flush_tlb_pwc_range_psize() takes the page-walk cache along
 
     @hookimpl
     def arch_facts(self) -> Facts:

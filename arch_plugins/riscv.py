@@ -1,7 +1,8 @@
 """riscv of 6.12: SFENCE.VMA here if nobody else has the mm, else one SBI call (or an IPI) to mm_cpumask.
 
 arch/riscv/mm/tlbflush.c:__flush_tlb_range(); more than tlb_flush_all_threshold strides here are flushed as the whole
-ASID.  asm/tlb.h:tlb_flush() flushes the mm where tables were freed.  6.1 knows no ranges in tlb_flush().
+ASID.  asm/tlb.h:tlb_flush() flushes the mm where tables were freed: SFENCE.VMA of an address is of its last
+level only.  6.1 knows no ranges in tlb_flush().
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Riscv:
         if not self.ranges or tlb.fullmm or tlb.need_flush_all or tlb.freed_tables:
             await self.fence(tlb.mm, FlushRequest(), 1)
             return "mm"
-        await self.fence(tlb.mm, FlushRequest(tlb.start, tlb.end), tlb_get_unmap_size(tlb))
+        await self.fence(tlb.mm, FlushRequest(tlb.start, tlb.end, leaf=True), tlb_get_unmap_size(tlb))
         return "range"
 
     @hookimpl
@@ -72,11 +73,11 @@ class Riscv:
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.fence(mm, FlushRequest(start, end), stride)
+        await self.fence(mm, FlushRequest(start, end, leaf=True), stride)
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.fence(mm, FlushRequest(addr, addr + 1), 1)
+        await self.fence(mm, FlushRequest(addr, addr + 1, leaf=True), 1)
 
 
 class RiscvIpi(Riscv):

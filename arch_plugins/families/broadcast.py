@@ -18,6 +18,7 @@ Insns = list[tuple[str, int]]
 class Broadcast:
     """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
 
+    `spares_walks`: a flush of pages is of the last level, unless tables were freed.
     `ceiling`: more strides than that are flushed as the whole mm; None for no ceiling.
     """
 
@@ -25,6 +26,7 @@ class Broadcast:
     barrier = "sync"
     mm_insn = "flush_mm"
     page_insn = "flush_page"
+    spares_walks = False
     ceiling: int | None = None
 
     def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
@@ -64,8 +66,9 @@ class Broadcast:
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
         else:
             insns = self.of_range(start, end, stride, freed_tables)
-            await self.broadcast(mm, insns, FlushRequest(start, end))
+            await self.broadcast(mm, insns, FlushRequest(start, end, self.spares_walks and not freed_tables))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.broadcast(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1))
+        insns = self.of_range(addr, addr + 1, 1, False)
+        await self.broadcast(mm, insns, FlushRequest(addr, addr + 1, self.spares_walks))

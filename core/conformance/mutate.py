@@ -216,7 +216,7 @@ def _without_last_write(op: Op) -> Op:
 def _one_page_less(value: Any) -> Any:
     if not isinstance(value, FlushRequest):
         return value
-    return FlushRequest(value.start, value.end - 1) if value.end is not None else FlushRequest(1, 1 << 40)
+    return value._replace(end=value.end - 1) if value.end is not None else FlushRequest(1, 1 << 40)
 
 
 def deafened(op: Op) -> Op:

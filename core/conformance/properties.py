@@ -108,11 +108,11 @@ def unmapped_at_end(addr: int) -> Property:
     return _property("unmapped-at-end", (pte_cell(addr),), lambda pte: pte is None)
 
 
-def balanced(tasks: Sequence[Tid]) -> Property:
-    """At the end: what was taken has been given back."""
+def balanced(locks: Sequence[Cell], tasks: Sequence[Tid]) -> Property:
+    """At the end: what was taken has been given back; `locks` of page tables, and batches of `tasks`."""
     held = tuple(Cell("held_batches", tid) for tid in tasks)
-    free = ((), None, 0) + (0,) * len(held)
-    return _property("balanced", (MMAP_LOCK, RMAP_LOCK, PENDING, *held), lambda *now: now == free)
+    free = ((), None, 0, *(None for _ in locks), *(0 for _ in held))
+    return _property("balanced", (MMAP_LOCK, RMAP_LOCK, PENDING, *locks, *held), lambda *now: now == free)
 
 
 def vma_as_asked(start: int, there: bool) -> Property:

@@ -31,7 +31,7 @@ from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
 from core.mm.memory import handle_write_fault
-from core.mm.mm import Choices, Mm, Vma
+from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 
 Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 
@@ -105,10 +105,14 @@ class World:
             self.memory,
             daemons,
             tuple(always),
-            (*finally_, balanced([task.tid for task, _, _ in self._tasks if self.choices.alloc_fails])),
+            (*finally_, self._balanced(mm)),
             tuple(sometimes),
             SENTENCES,
         )
+
+    def _balanced(self, mm: Mm) -> Property:
+        locks = {lock(mm, addr) for addr in self.mapped for lock in (ptl_cell, pmd_ptl_cell)}
+        return balanced(sorted(locks, key=str), [task.tid for task, _, _ in self._tasks if self.choices.alloc_fails])
 
     def mm(self) -> Mm:
         """The address space, seen by nobody yet."""

@@ -36,7 +36,8 @@ def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> 
 
     def step(sent: tuple[FlushRequest, ...], *cached: object) -> list[Outcome]:
         kept = tuple(
-            None if any(r.covers(addr) for r in sent) else entry for (_, addr), entry in zip(pairs, cached, strict=True)
+            None if any(r.forgets(addr, entry) for r in sent) else entry
+            for (_, addr), entry in zip(pairs, cached, strict=True)
         )
         return [Outcome(None, ((), *kept))]
 

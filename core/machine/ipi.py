@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.task import Task
-from core.machine.tlb import tlb_cell
+from core.machine.tlb import Upper, tlb_cell
 
 
 class Request(Hashable, Protocol):
@@ -27,17 +27,26 @@ class Request(Hashable, Protocol):
 
 
 class FlushRequest(NamedTuple):
-    """Forget the pages from `start` to `end` (exclusive); end None is everything."""
+    """Forget the pages from `start` to `end` (exclusive); end None is everything.
+
+    `leaf` spares what is remembered of upper levels (TLBI VALE1IS, SFENCE.VMA of an address, tlbie with RIC=0).
+    """
 
     start: int = 0
     end: int | None = None
+    leaf: bool = False
 
     def covers(self, addr: int) -> bool:
         """Whether virtual page `addr` is to be forgotten."""
         return self.end is None or self.start <= addr < self.end
 
+    def forgets(self, addr: int, entry: object) -> bool:
+        """Whether what a CPU remembers of `addr` is to be forgotten."""
+        return self.covers(addr) and not (self.leaf and isinstance(entry, Upper))
+
     def __str__(self) -> str:
-        return "flush all" if self.end is None else f"flush [{self.start}, {self.end})"
+        what = "flush leaf" if self.leaf else "flush"
+        return f"{what} all" if self.end is None else f"{what} [{self.start}, {self.end})"
 
 
 def csd_cell(sender: Tid, target: Cpu) -> Cell:
@@ -72,7 +81,7 @@ def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
     def step(request: Request | None, irqs_off: bool, *tlb: object) -> list[Outcome]:
         if request is None or irqs_off:
             return []
-        kept = tuple(None if request.covers(addr) else e for addr, e in zip(addrs, tlb, strict=True))
+        kept = tuple(None if request.forgets(addr, e) else e for addr, e in zip(addrs, tlb, strict=True))
         return [Outcome(None, (None, *kept))]
 
     reads = (request_cell, irqs_off_cell(cpu), *entries)

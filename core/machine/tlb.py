@@ -34,6 +34,15 @@ class Entry(NamedTuple):
         return f"page{self.frame}:{'rw' if self.write else 'ro'}{',dirty' if self.dirty else ''}"
 
 
+class Upper(NamedTuple):
+    """An upper entry that is cached: a CPU knows which table maps an address (Intel SDM 3A, 4.10.3), and no more."""
+
+    table: int
+
+    def __str__(self) -> str:
+        return f"table{self.table}"
+
+
 def tlb_cell(cpu: Cpu, addr: int) -> Cell:
     """What `cpu` remembers of virtual page `addr`."""
     return Cell("tlb", (cpu, addr))

@@ -1,17 +1,15 @@
 """A load whose translation goes through a page table that may be moved or freed: first the pmd, then the entry.
 
-Data types
-    Upper(table)    what a CPU remembers of an address if it is only the table that maps it: a paging-structure
-                    cache (Intel SDM 3A, 4.10.3). It stands in the address's TLB cell, and goes with any flush of it
+What a CPU remembers of an address if it is only the table that maps it (core.machine.tlb:Upper) stands in the address's
+TLB cell, and goes with any flush of it but one of the last level.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell, walk
+from core.machine.tlb import USE_AFTER_FREE, Entry, Upper, ref_cell, tlb_cell, walk
 
 
 def user_load_through(cpu: Cpu, addr: int, pmd: Cell, entries: Mapping[int, Cell], frames: Sequence[int]) -> Op:
@@ -36,15 +34,6 @@ def user_load_through(cpu: Cpu, addr: int, pmd: Cell, entries: Mapping[int, Cell
 
     reads = (entry_cell, pmd, *refs, *entries.values())
     return Op(f"load({addr})", reads, (entry_cell,), step, may_schedule="user")
-
-
-class Upper(NamedTuple):
-    """A cached upper entry."""
-
-    table: int
-
-    def __str__(self) -> str:
-        return f"table{self.table}"
 
 
 def cache_upper(cpu: Cpu, addr: int, pmd: Cell) -> Op:

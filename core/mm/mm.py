@@ -54,6 +54,7 @@ class Mm:
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
     init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
     tables     tables come or go; otherwise walking down to one is no operation
+    walked     the hardware's walks are part of the model: a table that is handed to RCU is free at once for them
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
     long_runs  equal entries and their pages are dealt with together: only the accountant's are
@@ -74,6 +75,7 @@ class Mm:
     mappings: Mapping[int, Sequence[int]] = field(default_factory=dict)
     cpus: frozenset[Cpu] | None = frozenset()
     tables: bool = False
+    walked: bool = False
     memcgs: bool = False
     reclaims: bool = False
     copies: Mapping[int, int] = field(default_factory=dict)

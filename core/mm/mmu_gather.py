@@ -40,7 +40,7 @@ from core.mm.mm import (
     mm_tlb_flush_nested,
 )
 from core.mm.rmap import folio_remove_rmap_ptes
-from core.mm.swap import Table, free_pages_and_swap_cache, free_table
+from core.mm.swap import Table, free_pages_and_swap_cache, free_table, free_table_page
 
 ALL_ONES = 2**64 - 1
 """~0UL: the start and end of a whole-mm gather."""
@@ -309,6 +309,9 @@ async def tlb_table_flush(tlb: MmuGather) -> None:
     if tlb.tables is not None:
         await tlb_table_invalidate(tlb)
         await free_batch(tlb.mm, "call_rcu", tuple(tlb.tables))
+        if tlb.mm.walked:  # the grace period waits for readers in software; it may be over at once
+            for table in tlb.tables:
+                await free_table_page(table)
         tlb.tables = None
 
 
@@ -355,6 +358,21 @@ async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
     return tlb
 
 
+def force_flush(tlb: MmuGather) -> None:
+    """Flush what another gather on the mm may have cleared: everything, tables too.
+
+    Before 7a30df49f63a it was the range of the call, whatever had been cleared; that tables had been freed was lost.
+    """
+    if tlb.mm.era.has("7a30df49f63a"):
+        tlb.fullmm = True
+        reset_range(tlb)
+        tlb.freed_tables = True
+    else:
+        reset_range(tlb)
+        adjust_range(tlb, min(tlb.mm.addrs), max(tlb.mm.addrs) + 1 - min(tlb.mm.addrs))
+        tlb.cleared_ptes = True  # in its place the end of the range said that there is something to flush
+
+
 async def tlb_finish_mmu(tlb: MmuGather) -> None:
     """Flush and free what is left, and close the gather.
 
@@ -362,9 +380,7 @@ async def tlb_finish_mmu(tlb: MmuGather) -> None:
     answer for: flush everything (commits 56236a59556c, 99baac21e458, 7a30df49f63a).
     """
     if tlb.mm.era.has("56236a59556c") and await mm_tlb_flush_nested():
-        tlb.fullmm = True
-        reset_range(tlb)
-        tlb.freed_tables = True
+        force_flush(tlb)
     await tlb_flush_mmu(tlb)
     for _ in tlb.batches[1:]:
         await free_batch(tlb.mm, "batch_free")

@@ -9,6 +9,17 @@ remember the table
                              after an IPI that lockless walkers in software wait for, but not the hardware
 walk on in the freed table
                              flush
+
+B-21, 7a30df49f63a, where a flush of pages spares what is remembered of upper levels
+
+CPU0 walker                  CPU1 munmap                     CPU2 MADV_DONTNEED elsewhere
+remember the table
+                             clear the pmd, queue the table
+                                                             open: its flush is still to come
+                             not alone: flush the call's
+                             range, of the last level
+                             free the table
+walk on in the freed table
 """
 
 from __future__ import annotations
@@ -16,12 +27,13 @@ from __future__ import annotations
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes
-from core.conformance.scenario import Scenario
+from core.conformance.scenario import Build, Scenario
 from core.conformance.world import World
-from core.explore.model import Model
+from core.explore.model import Model, Property
 from core.machine.op import Cell
 from core.machine.walk import cache_upper, walk_on
 from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmap import munmap
@@ -37,22 +49,36 @@ async def walker(mm: Mm) -> None:
             await walk_on(mm.task.cpu, 0, TABLE)
 
 
-def freed(arch: Arch, era: Era) -> Model:
-    """munmap of all that a page table maps, when memory for a batch may be short; the tables above are kept."""
-    world = World(
-        arch,
-        era,
-        {0: None},
-        choices=Choices(alloc_fails=True),
-        geometry={"rcu_table_free": True, "ptes_per_table": 1},
-        more={"tables": True},
-    )
-    for level in range(3):
-        world.memory[upper_entry(level, 0)] = 0
-    world.memory[TABLE] = True
-    world.task("walker", walker)
-    world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
-    window = [
+def unhooking(name: str, alloc_fails: bool, madvise: bool) -> Build:
+    """munmap of all that a page table maps; the tables above are kept. Memory for a batch may be short.
+
+    `madvise`: another thread has a gather open meanwhile, for an address that nothing maps.
+    """
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(
+            arch,
+            era,
+            {0: None, 1: None} if madvise else {0: None},
+            choices=Choices(alloc_fails=alloc_fails),
+            geometry={"rcu_table_free": True, "ptes_per_table": 1},
+            more={"tables": True, "walked": True},
+        )
+        for level in range(3):
+            world.memory[upper_entry(level, 0)] = 0
+        world.memory[TABLE] = True
+        world.task("walker", walker)
+        world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
+        if madvise:
+            world.task("madvise", lambda mm: madvise_dontneed(mm, Vma(1, 2), 1, 2))
+        return world.model(name, sometimes=windows())
+
+    return build
+
+
+def windows() -> list[Property]:
+    """Between the two moments that matter."""
+    return [
         sometimes(
             "unhooked",
             "the pmd is clear and the table is there",
@@ -61,7 +87,6 @@ def freed(arch: Arch, era: Era) -> Model:
         ),
         sometimes("freed", "the table is free", (TABLE,), lambda there: not there),
     ]
-    return world.model("table-free", sometimes=window)
 
 
 SCENARIOS = [
@@ -69,7 +94,15 @@ SCENARIOS = [
         "table-free",
         "no page table is freed while the hardware remembers it, also without memory for a batch",
         "d86564a2f085",
-        freed,
+        unhooking("table-free", True, False),
+        tier="optional",
+        requires=("smp", "gather", "hardware_walk"),
+    ),
+    Scenario(
+        "table-nested",
+        "no page table is freed while the hardware remembers it, also next to another gather",
+        "7a30df49f63a",
+        unhooking("table-nested", False, True),
         tier="optional",
         requires=("smp", "gather", "hardware_walk"),
     ),
@@ -82,5 +115,13 @@ EXHIBITS = [
         "without memory for a batch a page table is freed at once, and the hardware still walks it",
         SCENARIOS[0],
         lacks=frozenset({"d86564a2f085"}),
+    ),
+    Exhibit(
+        "B-21",
+        "7a30df49f63a",
+        "a flush that another gather forces forgets that tables have been freed, and spares the walk caches",
+        SCENARIOS[1],
+        plugin="arch_plugins.arm64:Arm64",
+        lacks=frozenset({"7a30df49f63a"}),
     ),
 ]

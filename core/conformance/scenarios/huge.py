@@ -13,21 +13,29 @@ the page is mapped still
 
 And what pmdp_invalidate() in the place of the clearing is for: a dirty bit that the hardware sets between the read and
 the write of the entry.
+
+B-07, thp: fix data loss when splitting a file pmd (4.18)
+
+CPU0 user                                   CPU1 split_huge_pmd
+store: the entry is dirty
+                                            clear the entry, flush
+                                            rmap is gone, the page is not marked dirty
+                                            the page is clean: the store is lost when it is reclaimed
 """
 
 from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import SENTENCES, dirty_known_at_end, sometimes
+from core.conformance.properties import SENTENCES, all_freed, dirty_known_at_end, no_lost_dirty, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model, Property
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte
-from core.machine.tlb import newer_cell, user_store
+from core.machine.tlb import newer_cell, ref_cell, user_store
 from core.mm.era import Era
-from core.mm.huge_memory import change_huge_pmd
+from core.mm.huge_memory import SPLIT_FIX, change_huge_pmd, split_huge_pmd
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
@@ -90,6 +98,22 @@ def dirtied(arch: Arch, era: Era) -> Model:
     return world.model("huge-dirty", finally_=[dirty_known_at_end(0, [])], sometimes=[window])
 
 
+def split(arch: Arch, era: Era) -> Model:
+    """A huge page of a file is unmapped to be mapped by its parts, while a CPU writes to it for the first time."""
+    world = huge_page(arch, era, frozenset())
+    world.memory[ref_cell(0)] = 2
+    world.task("user", writer)
+    world.task("split", lambda mm: split_huge_pmd(mm, 0))
+    window = sometimes(
+        "dirty-and-unmapped",
+        "the page has been written to and is mapped no more",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and pmd is None,
+    )
+    finally_ = [dirty_known_at_end(0, []), all_freed(0, 1)]
+    return world.model("huge-split", always=[no_lost_dirty(0, [])], finally_=finally_, sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "huge-emptied",
@@ -107,6 +131,14 @@ SCENARIOS = [
         tier="optional",
         requires=("smp", "gather", "hardware_dirty"),
     ),
+    Scenario(
+        "huge-split",
+        "what a huge entry of a file knew of its page is not lost when it is split",
+        SPLIT_FIX,
+        split,
+        tier="optional",
+        requires=("smp", "gather", "hardware_dirty"),
+    ),
 ]
 
 EXHIBITS = [
@@ -116,5 +148,12 @@ EXHIBITS = [
         "a huge entry is empty for a moment, and MADV_DONTNEED goes by it",
         SCENARIOS[0],
         lacks=frozenset({"ced108037c2a"}),
+    ),
+    Exhibit(
+        "B-07",
+        SPLIT_FIX,
+        "a huge entry of a file is split, and its dirty bit is forgotten",
+        SCENARIOS[2],
+        lacks=frozenset({SPLIT_FIX}),
     ),
 ]
