@@ -11,15 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.families.at_clear import (
+    attach,
     clear_entry,
-    cpu_attach_mask,
     flush_mm_lazy,
     free_table_later,
-    ipte,
-    set_flush_mm,
+    ptep_flush_direct,
+    ptep_flush_lazy,
 )
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
 from core.machine.pte import set_pte
 from core.mm.mm import Mm, log
 from core.mm.mmu_gather import MmuGather, adjust_range
@@ -53,27 +52,19 @@ class S390:
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
         """finish_arch_post_lock_switch(): pay what is owed before user code runs."""
-        await flush_mm_lazy(mm)
+        await attach(mm)
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
         """ptep_xchg_lazy(), or a plain store when nobody runs on the mm any more."""
         if full:
             return await clear_entry(addr, nr)
-        if await cpu_attach_mask() == frozenset({mm.task.cpu}):
-            pte = await clear_entry(addr, nr)
-            await set_flush_mm(True)
-            return pte
-        await insn(mm.task.cpu, "IPTE", nr)
-        pte = await ipte(mm, addr, nr)
-        await log("pte_flush", addr, nr)
-        return pte
+        return await ptep_flush_lazy(mm, addr, nr)
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
-        """ptep_xchg_direct(). On this CPU alone with the local-clearing facility: IPTE with the local bit."""
-        await insn(mm.task.cpu, "IPTE")
-        return await ipte(mm, addr, 1)
+        """ptep_xchg_direct(), on a machine with the local-clearing facility."""
+        return await ptep_flush_direct(mm, addr)
 
     @hookimpl
     async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:

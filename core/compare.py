@@ -18,7 +18,7 @@ import core.cost.commands as cost_commands
 import core.linux.commands as linux_commands
 from core.arch import Arch, PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
-from core.conformance import SCENARIOS, Result, as_declared, judge
+from core.conformance import FINDINGS, SCENARIOS, Result, as_declared, judge
 from core.conformance.exhibit import Exhibit
 from core.cost.model import DEFAULT
 from core.explore import Limits
@@ -318,7 +318,7 @@ def list_command(arguments: argparse.Namespace) -> int:
     if arguments.what == "all":
         print()
     if arguments.what in ("all", "scenarios"):
-        scenarios = [[s.id, s.tier, ", ".join(s.requires), s.title, s.origin] for s in SCENARIOS.values()]
+        scenarios = [[s.id, s.tier, ", ".join(s.requires), s.title, s.origin] for s in (SCENARIOS | FINDINGS).values()]
         print(tabulate(scenarios, ["scenario", "tier", "requires", "what must hold", "origin"]))
     return 0
 
@@ -329,7 +329,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
 
     if not arguments.scenario:
         return _explain_bug(arguments)
-    scenario = SCENARIOS[scenario_of(arguments.scenario)]
+    scenario = FINDINGS.get(arguments.scenario) or SCENARIOS[scenario_of(arguments.scenario)]
     choice = choose(arguments.arch, arguments.era, arguments.config)
     result = judge(choice.arch, choice.era, scenario, limits=_limits_of(arguments), searcher=arguments.searcher)
     print(explanation(result, scenario.title, scenario.origin))

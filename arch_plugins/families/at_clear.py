@@ -1,21 +1,30 @@
 """The words of clearing with a flush: what an entry's clearing instruction does to every TLB, and what is put off.
 
-Cells: ('flush_mm', None) mm->context.flush_mm; ('cpu_attach_mask', None) where the mm has ever been attached.
-arch/s390/mm/pgtable.c, arch/s390/include/asm/tlbflush.h.
+Cells: ('flush_mm', None) mm->context.flush_mm; ('cpu_attach_mask', None) where the mm is attached; mm_cpumask where it
+has been attached since the last flush of the mm; ('flush_count', None) how many flushers are at work, for which a CPU
+that attaches waits; ('context.lock', None).  arch/s390/mm/pgtable.c, arch/s390/include/asm/tlbflush.h.
+
+Where the masks cannot change in a model (Mm.cpus is given), nobody can wait for a flusher, and none is counted.
 """
 
 from __future__ import annotations
 
 from core.machine.insn import insn
-from core.machine.op import Cell, Op, Outcome
+from core.machine.lock import spin_lock, spin_unlock
+from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import pte_cell, ptep_get, set_pte
 from core.machine.tlb import invalidate, tlb_cell
-from core.mm.mm import Mm
+from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
+from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
 from core.mm.swap import Table
 
 FLUSH_MM = Cell("flush_mm")
 ATTACH_MASK = Cell("cpu_attach_mask")
+
+
+FLUSH_COUNT = Cell("flush_count")
+CONTEXT_LOCK = Cell("context.lock")
 
 
 def cpu_attach_mask() -> Op:
@@ -33,16 +42,17 @@ def test_and_clear_flush_mm() -> Op:
     return Op("test and clear flush_mm", (FLUSH_MM,), (FLUSH_MM,), lambda owed: [Outcome(owed, (False,))])
 
 
-def ipte(mm: Mm, addr: int, nr: int) -> Op:
+def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
     """Invalidate Page Table Entry: marks it and removes it from the TLBs of all CPUs before it completes.
 
-    The entry's later overwrite with _PAGE_INVALID changes nothing that any CPU can see.
+    `local`: with the local-clearing control it leaves the TLBs of other CPUs alone.  The entry's later overwrite with
+    _PAGE_INVALID changes nothing that any CPU can see.
     """
     pte = pte_cell(addr, nr)
-    cpus = sorted({mm.task.cpu, *(mm.cpus or ())})
+    cpus = sorted({mm.task.cpu, *(() if local else mm.online)})
     entries = tuple(tlb_cell(cpu, a) for cpu in cpus for a in mm.addrs if addr <= a < addr + nr)
     return Op(
-        f"IPTE({addr})",
+        f"IPTE({addr}){', local' if local else ''}",
         (pte,),
         (pte, *entries),
         lambda old: [Outcome(old, (None,) * (1 + len(entries)))],
@@ -57,13 +67,89 @@ async def clear_entry(addr: int, nr: int) -> object:
     return pte
 
 
+async def ptep_flush_direct(mm: Mm, addr: int) -> object:
+    """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush."""
+    await insn(mm.task.cpu, "IPTE")
+    await count_flusher(mm, +1)
+    pte = await ipte(mm, addr, 1, local=await mm_cpumask(mm) == {mm.task.cpu})
+    await count_flusher(mm, -1)
+    return pte
+
+
+async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> object:
+    """Clear `nr` entries; where the mm is attached to this CPU alone the flush is only noted."""
+    await count_flusher(mm, +1)
+    if await cpu_attach_mask() == {mm.task.cpu}:
+        pte = await clear_entry(addr, nr)
+        await set_flush_mm(True)
+    else:
+        await insn(mm.task.cpu, "IPTE", nr)
+        pte = await ipte(mm, addr, nr)
+        await log("pte_flush", addr, nr)
+    await count_flusher(mm, -1)
+    return pte
+
+
 async def flush_mm_lazy(mm: Mm) -> bool:
-    """__tlb_flush_mm_lazy(): flush if somebody put it off. Returns whether it did."""
-    if not await test_and_clear_flush_mm():
-        return False
+    """__tlb_flush_mm_lazy(): flush if somebody put it off. Returns whether it did.
+
+    The note is taken back before the flush, for it may be made again at any time, and under a lock, for whoever finds
+    none goes by it.  Before FLUSH_MM_FIX the flush came first, and there was no lock.
+    """
+    if not mm.era.has(FLUSH_MM_FIX):
+        owed = bool(await Op("test flush_mm", (FLUSH_MM,), (), lambda owed: [Outcome(owed)]))
+        if owed:
+            await flush_mm(mm)
+            await set_flush_mm(False)
+        return owed
+    await spin_lock(CONTEXT_LOCK, mm.task)
+    owed = bool(await test_and_clear_flush_mm())
+    if owed:
+        await flush_mm(mm)
+    await spin_unlock(CONTEXT_LOCK, mm.task)
+    return owed
+
+
+async def flush_mm(mm: Mm) -> None:
+    """__tlb_flush_mm(): on every CPU; mm_cpumask shrinks to where the mm is attached now.
+
+    The mask is reset first: a CPU that detaches in between has been flushed, not forgotten.
+    """
     await insn(mm.task.cpu, "IDTE")
-    await invalidate(sorted({mm.task.cpu, *(mm.cpus or ())}), mm.addrs, "IDTE")
-    return True
+    await count_flusher(mm, +1)
+    if mm.era.has(DETACH_FIX):
+        await reset_cpumask(mm)
+    await invalidate(sorted({mm.task.cpu, *mm.online}), mm.addrs, "IDTE")
+    if not mm.era.has(DETACH_FIX):
+        await reset_cpumask(mm)
+    await count_flusher(mm, -1)
+
+
+async def reset_cpumask(mm: Mm) -> None:
+    """cpumask_copy(mm_cpumask(mm), &mm->context.cpu_attach_mask)."""
+    if mm.cpus is None:
+        await Op("mm_cpumask = cpu_attach_mask", (ATTACH_MASK,), (CPUMASK,), lambda cpus: [Outcome(None, (cpus,))])
+
+
+async def count_flusher(mm: Mm, by: int) -> None:
+    """atomic_inc(&mm->context.flush_count), atomic_dec()."""
+    if mm.cpus is None:
+        cell = (FLUSH_COUNT,)
+        await Op(f"flush_count {by:+d}", cell, cell, lambda n: [Outcome(None, (n + by,))])
+
+
+async def attach(mm: Mm) -> None:
+    """switch_mm() and finish_arch_post_lock_switch(): wait for flushers, join both masks, pay what is owed."""
+    if mm.cpus is None:
+        await join(ATTACH_MASK, mm.task.cpu)
+        await Op("wait for flush_count", (FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)])
+        await join(CPUMASK, mm.task.cpu)
+    await flush_mm_lazy(mm)
+
+
+def join(mask: Cell, cpu: Cpu) -> Op:
+    """cpumask_set_cpu()."""
+    return Op(f"{mask} += CPU{cpu}", (mask,), (mask,), lambda cpus: [Outcome(None, (cpus | {cpu},))])
 
 
 async def free_table_later(tlb: MmuGather, table: Table) -> None:

@@ -11,9 +11,10 @@ from core.mm.era import Era
 
 Build = Callable[[Arch, Era], Model]
 
-TIERS = ("smoke", "required", "optional", "long")
+TIERS = ("smoke", "required", "optional", "long", "finding")
 """smoke: is the plugin wired? required: every architecture must pass. optional: gated by a capability.
 long: required as well, but it takes longer than a few tenths of a second: `compare` runs it with --all or by name.
+finding: what shipped kernels are refuted on, whatever the plugin: only `explain` runs it, docs/findings.md has it.
 A new required scenario comes only with a minor release of the suite."""
 
 CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
@@ -29,6 +30,11 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",
     ),
     "hardware_dirty": ("sets the dirty bit in hardware", lambda arch: arch.facts.hw_dirty),
+    "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),
+    "flush_at_clear": (
+        "flushes an entry as it clears it, or notes that a flush is owed",
+        lambda arch: arch.facts.family == "flush at PTE clear",
+    ),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",
         lambda arch: bool(arch.hook.tlb_needs_table_invalidate()),

@@ -129,6 +129,7 @@ class World:
             is_anon=self.anon.__contains__,
             mappings=mappings,
             cpus=frozenset(self.cpus()),
+            online=frozenset(self.cpus()),
             memcgs=self.memcgs,
             choices=self.choices,
         )

@@ -32,6 +32,10 @@ class EarlyRequest:
         """Whether virtual page `addr` is to be forgotten."""
         return self.end is None or self.start <= addr < self.end
 
+    def forgets(self, addr: int, entry: object) -> bool:
+        """Whether what a CPU remembers of `addr` is to be forgotten: at every level."""
+        return self.covers(addr)
+
     def __str__(self) -> str:
         return f"answer, then flush {'all' if self.end is None else f'[{self.start}, {self.end})'}"
 
@@ -67,7 +71,7 @@ def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
     def step(request: EarlyRequest | None, *tlb: object) -> list[Outcome]:
         if request is None:
             return []
-        kept = tuple(None if request.covers(addr) else e for addr, e in zip(addrs, tlb, strict=True))
+        kept = tuple(None if request.forgets(addr, e) else e for addr, e in zip(addrs, tlb, strict=True))
         return [Outcome(None, (None, False, *kept))]
 
     return Op(

@@ -25,6 +25,9 @@ class Request(Hashable, Protocol):
     def covers(self, addr: int) -> bool:
         """Whether virtual page `addr` is to be forgotten."""
 
+    def forgets(self, addr: int, entry: object) -> bool:
+        """Whether what a CPU remembers of `addr` is to be forgotten."""
+
 
 class FlushRequest(NamedTuple):
     """Forget the pages from `start` to `end` (exclusive); end None is everything.

@@ -45,6 +45,8 @@ INITIAL: dict[str, Hashable] = {
     "current_mm": True,
     "left_mask": frozenset(),
     "flush_mm": False,
+    "flush_count": 0,
+    "context.lock": None,
     "cpu_attach_mask": frozenset(),
 }
 """By the cell's array; a page has one mapping and one reference, a table exists, locks are free, the rest is empty."""

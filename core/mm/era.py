@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SPLIT_FIX = "thp: fix data loss when splitting a file pmd (4.18)"
+DETACH_FIX = "s390/mm: fix local TLB flushing vs. detach of an mm address space (2017)"
+FLUSH_MM_FIX = "s390/mm: fix race on mm->context.flush_mm (2017)"
+"""Fixes by their titles: their ids are not known well enough to be printed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Era:
@@ -18,7 +23,7 @@ class Era:
     resched_first    need_resched() is asked once for a stretch of empty entries and what follows it, before looking at
                      either (do_zap_pte_range(), after v6.12); earlier, once for each entry that is not empty
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, after v6.12)
-    lacks            commits that this kernel is to be without: the historic variants of core/conformance
+    lacks            commits, or titles of some, that this kernel is to be without: the historic variants
     """
 
     name: str

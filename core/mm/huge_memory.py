@@ -16,13 +16,11 @@ from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Entry, ProtNone, Pte
 from core.machine.tlb import ref_cell
+from core.mm.era import SPLIT_FIX
 from core.mm.mm import Mm, pmd_ptl_cell
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_flush_mmu
-from core.mm.page import FREED_TWICE, put_page, set_page_dirty
+from core.mm.page import FREED_TWICE, folio_mapped, put_page, set_page_dirty
 from core.mm.rmap import folio_remove_rmap_pmd
-
-SPLIT_FIX = "thp: fix data loss when splitting a file pmd (4.18)"
-"""By its title: its id is not known well enough to be printed."""
 
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
@@ -114,6 +112,30 @@ def pmdp_invalidate(mm: Mm, addr: int) -> Op:
 def set_pmd_at(mm: Mm, addr: int, pmd: Pte) -> Op:
     """A plain store; the lock of the pmd is held."""
     return Op(f"set_pmd_at({addr})", (), (Cell("pmd", addr // mm.span[0]),), lambda: [Outcome(None, (pmd,))])
+
+
+async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
+    """core.mm.rmap:folio_mkclean() of a folio with huge mappings; mm/rmap.c:page_vma_mkclean_one()."""
+    cleaned = False
+    if not await folio_mapped(page):
+        return False
+    for addr in mm.mappings[page]:
+        await pmd_lock(mm, addr)
+        pmd: Any = await pmdp_get(mm, addr)
+        if isinstance(pmd, Pte) and pmd.frame == page and (pmd.dirty or pmd.write):
+            await pmdp_invalidate(mm, addr)
+            await mm.hook.flush_tlb_range(
+                mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False
+            )
+            await set_pmd_at(mm, addr, Pte(page, write=False))
+            cleaned = True
+        await pmd_unlock(mm, addr)
+    return cleaned
+
+
+def pmdp_get(mm: Mm, addr: int) -> Op:
+    """Read it."""
+    return Op(f"pmdp_get({addr})", (Cell("pmd", addr // mm.span[0]),), (), lambda pmd: [Outcome(pmd)])
 
 
 async def split_huge_pmd(mm: Mm, addr: int) -> None:

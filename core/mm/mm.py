@@ -50,6 +50,7 @@ class Mm:
     addrs      the virtual pages that CPUs may have translations of
     mappings   where each page may be mapped: what an rmap walk visits
     cpus       mm_cpumask where it does not change; None reads it from its cell
+    online     cpu_online_mask: every CPU that can have entries of it, in the mask or not
     folio      the folio of a page, as (first page, pages)
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
     init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
@@ -74,6 +75,7 @@ class Mm:
     is_anon: Callable[[int], bool] = lambda page: False
     mappings: Mapping[int, Sequence[int]] = field(default_factory=dict)
     cpus: frozenset[Cpu] | None = frozenset()
+    online: frozenset[Cpu] = frozenset()
     tables: bool = False
     walked: bool = False
     memcgs: bool = False

@@ -1,7 +1,9 @@
-"""The scenarios, by id, in the order of the table. A module may also have EXHIBITS (see core.conformance.museum)."""
+"""The scenarios, by id, in the order of the table. A module may also have EXHIBITS (see core.conformance.museum) and
+FINDINGS."""
 
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (
+    attached,
     changed,
     collected,
     copied,
@@ -42,6 +44,7 @@ MODULES = (
     pfn,
     promised,
     switched,
+    attached,
     freed_table,
     shared_table,
     huge,
@@ -52,3 +55,6 @@ MODULES = (
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
+
+FINDINGS: dict[str, Scenario] = {s.id: s for module in MODULES for s in getattr(module, "FINDINGS", ())}
+"""Not part of the suite: what kernels do that no plugin could do otherwise, and that the model refutes."""

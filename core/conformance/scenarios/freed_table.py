@@ -20,6 +20,16 @@ remember the table
                              range, of the last level
                              free the table
 walk on in the freed table
+
+B-43f, s390/mm: fix race on mm->context.flush_mm
+
+CPU0 walker                  CPU1 munmap                     CPU2 flush of the mm
+                                                             a flush is owed: IDTE
+remember the table
+                             clear the pmd: a flush is owed
+                                                             none is owed now
+                             none is owed: free the table
+walk on in the freed table
 """
 
 from __future__ import annotations
@@ -28,11 +38,11 @@ from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.world import World
+from core.conformance.world import Program, World
 from core.explore.model import Model, Property
 from core.machine.op import Cell
 from core.machine.walk import cache_upper, walk_on
-from core.mm.era import Era
+from core.mm.era import FLUSH_MM_FIX, Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
@@ -49,17 +59,27 @@ async def walker(mm: Mm) -> None:
             await walk_on(mm.task.cpu, 0, TABLE)
 
 
-def unhooking(name: str, alloc_fails: bool, madvise: bool) -> Build:
+async def dontneed_elsewhere(mm: Mm) -> None:
+    """A gather is open meanwhile, for an address that nothing maps."""
+    await madvise_dontneed(mm, Vma(1, 2), 1, 2)
+
+
+async def flush(mm: Mm) -> None:
+    """Another operation ends with a flush of the mm."""
+    await mm.hook.flush_tlb_mm(mm=mm)
+
+
+def unhooking(name: str, alloc_fails: bool = False, other: Program | None = None, owed: bool = False) -> Build:
     """munmap of all that a page table maps; the tables above are kept. Memory for a batch may be short.
 
-    `madvise`: another thread has a gather open meanwhile, for an address that nothing maps.
+    `other` is what another thread does meanwhile; `owed`: a lazy flush of the mm is owed at the start (s390).
     """
 
     def build(arch: Arch, era: Era) -> Model:
         world = World(
             arch,
             era,
-            {0: None, 1: None} if madvise else {0: None},
+            {0: None, 1: None} if other is dontneed_elsewhere else {0: None},
             choices=Choices(alloc_fails=alloc_fails),
             geometry={"rcu_table_free": True, "ptes_per_table": 1},
             more={"tables": True, "walked": True},
@@ -69,8 +89,9 @@ def unhooking(name: str, alloc_fails: bool, madvise: bool) -> Build:
         world.memory[TABLE] = True
         world.task("walker", walker)
         world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
-        if madvise:
-            world.task("madvise", lambda mm: madvise_dontneed(mm, Vma(1, 2), 1, 2))
+        if other:
+            world.task("other", other)
+        world.memory[Cell("flush_mm")] = owed
         return world.model(name, sometimes=windows())
 
     return build
@@ -94,7 +115,7 @@ SCENARIOS = [
         "table-free",
         "no page table is freed while the hardware remembers it, also without memory for a batch",
         "d86564a2f085",
-        unhooking("table-free", True, False),
+        unhooking("table-free", alloc_fails=True),
         tier="optional",
         requires=("smp", "gather", "hardware_walk"),
     ),
@@ -102,9 +123,17 @@ SCENARIOS = [
         "table-nested",
         "no page table is freed while the hardware remembers it, also next to another gather",
         "7a30df49f63a",
-        unhooking("table-nested", False, True),
+        unhooking("table-nested", other=dontneed_elsewhere),
         tier="optional",
         requires=("smp", "gather", "hardware_walk"),
+    ),
+    Scenario(
+        "table-flush-mm",
+        "no page table is freed while the hardware remembers it, where the flush that is owed is noted in a flag",
+        FLUSH_MM_FIX,
+        unhooking("table-flush-mm", other=flush, owed=True),
+        tier="optional",
+        requires=("smp", "flush_at_clear", "several_cpus"),
     ),
 ]
 
@@ -123,5 +152,13 @@ EXHIBITS = [
         SCENARIOS[1],
         plugin="arch_plugins.arm64:Arm64",
         lacks=frozenset({"7a30df49f63a"}),
+    ),
+    Exhibit(
+        "B-43f",
+        FLUSH_MM_FIX,
+        "the flag that says that a flush is owed is cleared after the flush, and with it what was noted since",
+        SCENARIOS[2],
+        plugin="arch_plugins.s390:S390",
+        lacks=frozenset({FLUSH_MM_FIX}),
     ),
 ]

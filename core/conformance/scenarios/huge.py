@@ -34,11 +34,12 @@ from core.explore.model import Model, Property
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte
 from core.machine.tlb import newer_cell, ref_cell, user_store
-from core.mm.era import Era
-from core.mm.huge_memory import SPLIT_FIX, change_huge_pmd, split_huge_pmd
+from core.mm.era import SPLIT_FIX, Era
+from core.mm.huge_memory import change_huge_pmd, folio_mkclean_pmd, split_huge_pmd
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.mm.writeback import write_page
 
 PMD = upper_entry(0, 0)
 
@@ -50,9 +51,9 @@ async def change(mm: Mm) -> None:
     await mmap_read_unlock(mm.task)
 
 
-def huge_page(arch: Arch, era: Era, anon: frozenset[int]) -> World:
+def huge_page(arch: Arch, era: Era, anon: frozenset[int], **more: object) -> World:
     """Page 0, mapped by a pmd; tables have one entry, so it is as large as any other."""
-    more = {"tables": True, "folio": lambda page: (0, 1)}
+    more |= {"tables": True, "folio": lambda page: (0, 1)}
     world = World(arch, era, {0: None}, anon, geometry={"ptes_per_table": 1}, more=more)
     world.memory[upper_entry(1, 0)] = world.memory[upper_entry(2, 0)] = 0
     world.memory[PMD] = Pte(0)
@@ -139,6 +140,39 @@ SCENARIOS = [
         tier="optional",
         requires=("smp", "gather", "hardware_dirty"),
     ),
+]
+
+
+async def dontneed(mm: Mm) -> None:
+    """MADV_DONTNEED of the huge page."""
+    await madvise_dontneed(mm, Vma(0, 1), 0, 1)
+
+
+def zapped(arch: Arch, era: Era) -> Model:
+    """lost-dirty-dontneed with a huge entry."""
+    world = huge_page(arch, era, frozenset(), mappings={0: [0]})
+    world.memory[ref_cell(0)] = 2
+    world.task("user", writer)
+    world.task("unmap", dontneed)
+    world.kthread("writeback", lambda mm: write_page(mm, 0, folio_mkclean_pmd))
+    window = sometimes(
+        "unmapped-while-newer",
+        "the page is unmapped while memory is newer than the disk",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: pmd is None and newer,
+    )
+    return world.model("zap-huge-dirty", finally_=[dirty_known_at_end(0, []), all_freed(0, 1)], sometimes=[window])
+
+
+FINDINGS = [
+    Scenario(
+        "zap-huge-dirty",
+        "dirty data of a huge page survives MADV_DONTNEED while another CPU cleans the page",
+        "mm/huge_memory.c:zap_huge_pmd",
+        zapped,
+        tier="finding",
+        requires=("smp", "gather", "hardware_dirty"),
+    )
 ]
 
 EXHIBITS = [
