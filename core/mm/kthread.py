@@ -108,6 +108,10 @@ class ExitLazyTlb:
         """Everything of the mm is to be forgotten."""
         return True
 
+    def forgets(self, addr: int, entry: object) -> bool:
+        """At every level."""
+        return True
+
     def __str__(self) -> str:
         return "exit lazy TLB"
 
