@@ -103,6 +103,10 @@ class Words:
         self.tlbs = range(1 if self.up else size.cpus)
         self.held: Hashable = me if self.up else True
 
+    def cpu(self, number: int) -> Cpu:
+        """The CPU of the thread that has that one on SMP."""
+        return Cpu(0 if self.up else number)
+
     def op(self, name: str, reads: Sequence[Cell], writes: Sequence[Cell], step: Callable[..., list[Outcome]]) -> Op:
         """An operation that on UP also looks who holds the page-table lock."""
         if not self.up or PTL in reads:
@@ -144,7 +148,7 @@ class Words:
 
     def stores(self, cpu: int) -> Op:
         """One store to any page: -> 'stored', 'gone' (not present), or the page that faults."""
-        cpu, pages = (0 if self.up else cpu), range(self.size.pages)
+        cpu, pages = self.cpu(cpu), range(self.size.pages)
         cells = [cell(p) for p in pages for cell in (pte, lambda p: tlb(cpu, p), mem, freed)]
         writes = [cell(p) for p in pages for cell in (pte, lambda p: tlb(cpu, p), mem)]
 
@@ -356,8 +360,8 @@ def ladder(policy: str, size: Size) -> Model:
     threads = [_writer(size, policy, cpu) for cpu in range(size.cpus)]
     zap = Words(size, policy, Tid(size.cpus + 1))
     clean = Words(size, policy, Tid(size.cpus + 2))
-    threads.append(Thread("zapper", Cpu(size.cpus), zap.me, lambda: zapper(zap)))
-    threads.append(Thread("cleaner", Cpu(size.cpus + 1), clean.me, lambda: cleaner(clean)))
+    threads.append(Thread("zapper", zap.cpu(size.cpus), zap.me, lambda: zapper(zap)))
+    threads.append(Thread("cleaner", clean.cpu(size.cpus + 1), clean.me, lambda: cleaner(clean)))
     return Model(
         name=f"ladder {policy} {tuple(size)}",
         threads=tuple(threads),
@@ -371,7 +375,7 @@ def ladder(policy: str, size: Size) -> Model:
 
 def _writer(size: Size, policy: str, cpu: int) -> Thread:
     words = Words(size, policy, Tid(cpu + 1))
-    return Thread(f"writer {cpu}", Cpu(cpu), words.me, lambda: writer(words, cpu))
+    return Thread(f"writer {cpu}", words.cpu(cpu), words.me, lambda: writer(words, cpu))
 
 
 def _daemons(size: Size) -> list[Daemon]:

@@ -24,36 +24,41 @@ from statistics import median
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
+MODEL = HERE / "rmap_race.pml"
+VIOLATING = ("EARLY", "NOFLUSH")
 SIZES = ["2,1,2,2", "2,2,2,1", "2,2,3,2", "2,3,2,1", "3,2,2,1", "3,2,2,2"]
 
 
 class Run(NamedTuple):
-    """Seconds of search and of everything, states, and bytes at the peak."""
+    """Seconds of search and of everything, states and transitions, and bytes at the peak."""
 
     search: float
     whole: float
     states: int
+    transitions: int
     memory: int
 
 
-def spin(model: Path, policy: str, size: str, breadth_first: bool) -> Run:
-    """spin -a, gcc, pan."""
+def spin(model: Path, policy: str, size: str, stops: bool) -> Run:
+    """spin -a, gcc, pan: breadth-first to the first violation, or through the whole space."""
     cpus, pages, stores, rounds = size.split(",")
     defines = [f"-DPOLICY={policy}", f"-DCPUS={cpus}", f"-DPAGES={pages}", f"-DW={stores}", f"-DR={rounds}"]
     with tempfile.TemporaryDirectory() as place:
         started = time.perf_counter()
         _ok(["spin", "-a", *defines, str(model.resolve())], place)
-        options = ["-DBFS"] if breadth_first else []
+        options, go_on = (["-DBFS"], []) if stops else ([], ["-A"])
         _ok(["gcc", "-O3", "-DSAFETY", "-DNOREDUCE", *options, "-o", "pan", "pan.c"], place)
-        told = _ok(["./pan", "-m1000000", "-w24", "-E"], place)
+        told = _ok(["./pan", "-m1000000", "-w24", "-E", *go_on], place)
         whole = time.perf_counter() - started
     seconds = re.search(r"elapsed time ([0-9.e+-]+) seconds", told)
     states = re.search(r"([0-9.e+]+) states, stored", told)
+    transitions = re.search(r"([0-9.e+]+) transitions", told)
     memory = re.search(r"([0-9.]+)\s+total actual memory usage", told)
     return Run(
         float(seconds.group(1)) if seconds else 0.0,
         whole,
         int(float(states.group(1))) if states else 0,
+        int(float(transitions.group(1))) if transitions else 0,
         int(float(memory.group(1)) * 2**20) if memory else 0,
     )
 
@@ -65,7 +70,7 @@ def ours(policy: str, size: str, reductions: str) -> Run:
         _ok([sys.executable, "-m", "benchmarks.one_run", policy, size, reductions], str(HERE.parent))
     )
     whole = time.perf_counter() - started
-    return Run(told["search"] or told["check"], whole, told["states"], told["bytes"])
+    return Run(told["search"] or told["check"], whole, told["states"], told["transitions"], told["bytes"])
 
 
 def _ok(command: list[str], place: str) -> str:
@@ -77,7 +82,7 @@ def _ok(command: list[str], place: str) -> str:
 
 def compare(model: Path, policy: str, size: str, rounds: int) -> None:
     """All rounds of one size."""
-    stops = policy == "EARLY"
+    stops = policy in VIOLATING
     runs: dict[str, list[Run]] = {"spin": [], "plain": [], "reduced": []}
     for _ in range(rounds):
         runs["spin"].append(spin(model, policy, size, stops))
@@ -101,7 +106,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", default=SIZES, metavar="SIZE")
-    parser.add_argument("--model", type=Path, default=HERE / "rmap_race.pml")
+    parser.add_argument("--model", type=Path, default=MODEL)
     parser.add_argument("--policy", default="DELAYED")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()

@@ -96,6 +96,7 @@ class _Known:
     def __init__(self, tables: Tables, same: Classes) -> None:
         self.tables = tables
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
+        self._rests: dict[tuple[int, tuple[int, ...]], list[list[int]]] = {}
         self.before = [_reversed(after) for after in self.after]
         self.touched = [[_cells(row) for row in rows] for rows in tables.rows]
         self.daemons = [_cells(row) for row in tables.daemons]
@@ -126,7 +127,7 @@ class _Known:
         for daemon, theirs in zip(self.tables.daemons, self.daemons, strict=True):
             if _touch(mine, theirs):
                 conflicts = True
-                if not _waits(self.tables, row, daemon):
+                if not self._waits(row, daemon):
                     return None
         danger = []
         for other, cells in enumerate(self.touched):
@@ -137,7 +138,7 @@ class _Known:
 
     def _reaching(self, row: Row, other: int, touching: set[int]) -> frozenset[int]:
         """The local states from which a conflict can be reached without waiting for `row`."""
-        waiting = {n for n in touching if _waits(self.tables, row, self.tables.rows[other][n])}
+        waiting = {n for n in touching if self._waits(row, self.tables.rows[other][n])}
         danger = touching - waiting
         todo = list(danger)
         while todo:
@@ -146,6 +147,34 @@ class _Known:
                     danger.add(number)
                     todo.append(number)
         return frozenset(danger)
+
+    def _waits(self, row: Row, other: Row | None) -> bool:
+        """Has `other` no outcome as long as the cells hold what `row` is about to change?"""
+        assert other is not None
+        shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
+        if not shared or not other.moves:
+            return False
+        pending = {tuple([values[mine] for mine, _ in shared]) for values in row.moves}
+        for values in self._without(other, tuple([place for _, place in shared])):
+            for held in pending:
+                asked = list(values)
+                for (_, place), value in zip(shared, held, strict=True):
+                    asked[place] = value
+                if not self.tables.blocked(other, tuple(asked)):
+                    return False
+        return True
+
+    def _without(self, row: Row, places: tuple[int, ...]) -> list[list[int]]:
+        """The values that a row is known to have answered, with nothing in some places; each once."""
+        found = self._rests.get((id(row), places))
+        if found is None:
+            columns = list(zip(*row.moves, strict=True))
+            for place in places:
+                columns[place] = (0,) * len(row.moves)
+            found = self._rests[id(row), places] = [
+                list(values) for values in dict.fromkeys(zip(*columns, strict=True))
+            ]
+        return found
 
 
 def _after(row: Row | None, same: Sequence[int]) -> frozenset[int]:
@@ -173,23 +202,6 @@ def _cells(row: Row | None) -> tuple[int, int]:
 def _touch(one: tuple[int, int], two: tuple[int, int]) -> bool:
     """Does one write what the other touches?"""
     return bool(one[1] & (two[0] | two[1]) or one[0] & two[1])
-
-
-def _waits(tables: Tables, row: Row, other: Row | None) -> bool:
-    """Has `other` no outcome as long as the cells hold what `row` is about to change?"""
-    assert other is not None
-    shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
-    if not shared or not other.moves:
-        return False
-    pending = {tuple(values[mine] for mine, _ in shared) for values in row.moves}
-    for values in list(other.moves):
-        for held in pending:
-            asked = list(values)
-            for (_, place), value in zip(shared, held, strict=True):
-                asked[place] = value
-            if not tables.blocked(other, tuple(asked)):
-                return False
-    return True
 
 
 def _break_loops(found: dict[int, Urgent], after: Sequence[frozenset[int]]) -> None:

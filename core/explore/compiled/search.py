@@ -24,7 +24,7 @@ from core.explore.tables import Tables
 PAUSE = 1 << 17
 """New states between two looks at the clock: some hundredths of a second."""
 
-FIRST_CHECK = 1 << 15
+FIRST_CHECK = 1 << 17
 """States after which a plan is checked for the first time; then whenever there are four times as many."""
 
 
