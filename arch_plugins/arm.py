@@ -5,11 +5,12 @@ arch/arm/mm/tlb-v7.S:v7wbi_flush_user_tlb_range(), arch/arm/include/asm/tlbflush
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.asid import Asids
 from core.hookspecs import Facts, hookimpl
+from core.mm.mm import Mm
 
 
-class Arm(Broadcast):
+class Arm(Asids):
     """ARMv7 without LPAE; a core with maintenance broadcast (ID_MMFR3)."""
 
     prologue, barrier, mm_insn, page_insn = "DSB_ISHST", "DSB_ISH", "TLBIASIDIS", "TLBIMVAIS"
@@ -20,6 +21,11 @@ class Arm(Broadcast):
             pointer_size=4,
             upper_entries=1,
             hw_dirty=False,
+            user_asids=1 << 8,
             sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
             family="hardware broadcast",
         )
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        """__flush_tlb_page() and v7wbi_flush_user_tlb_range() have it in a register before their DSB."""
+        return False

@@ -50,9 +50,13 @@ class Arm64(Arm64Entries):
         return Facts(
             rcu_table_free=True,
             family="hardware broadcast",
+            user_asids=1 << 16,
             capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.batched else ())}),
             sources=("arch/arm64/include/asm/tlb.h", "arch/arm64/include/asm/tlbflush.h"),
         )
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        return mm.era.has("5e10f9887ed8")
 
     def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
         op = "TLBI_VAE1IS" if freed_tables else "TLBI_VALE1IS"

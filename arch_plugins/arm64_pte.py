@@ -13,7 +13,7 @@ read-only bit that it clears.  PTE_DIRTY is software's.
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.asid import Asids
 from arch_plugins.generic import ptep_clear_flush
 from core.hookspecs import hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
@@ -62,7 +62,7 @@ def decoded(bits: int, pte: Pte) -> Pte:
     return pte._replace(write=pte_write(bits), dirty=pte_dirty(bits))
 
 
-class Arm64Entries(Broadcast):
+class Arm64Entries(Asids):
     """The hooks of arch/arm64/include/asm/pgtable.h."""
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:

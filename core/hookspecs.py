@@ -50,6 +50,7 @@ class Facts:
     merge_vmas, no_range    CONFIG_MMU_GATHER_MERGE_VMAS, CONFIG_MMU_GATHER_NO_RANGE (which implies the former)
     runtime_p4d             the p4d level is folded at run time (x86 without 5-level paging): freeing it is still tried
     hw_dirty                the walker sets the dirty bit; otherwise a fault does
+    user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
     capabilities            names of optional abilities, which gate scenarios
     family                  the way of flushing, for tables
     sources                 the kernel files the plugin was written from
@@ -72,6 +73,7 @@ class Facts:
     no_range: bool = False
     runtime_p4d: bool = False
     hw_dirty: bool = True
+    user_asids: int = 0
     capabilities: frozenset[str] = frozenset()
     family: str = ""
     sources: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import insn
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, Request
 from core.mm.mm import Mm, mm_cpumask
 
 Insns = list[tuple[str, int]]
@@ -38,7 +38,7 @@ class Broadcast:
         await self.send(mm, insns, request)
         await self.wait(mm)
 
-    async def send(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
+    async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
         """Issue only."""
         if self.prologue:
             await insn(mm.task.cpu, self.prologue)

@@ -25,6 +25,7 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
         "flushes before it frees, not before a page is used again",
         lambda arch: "reallocation_flush" not in arch.facts.capabilities,
     ),
+    "asid_rollover": ("gives ASIDs out anew when they run out", lambda arch: arch.facts.user_asids > 0),
     "mask_ipi": (
         "flushes a page by interrupting the CPUs of mm_cpumask",
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",

@@ -5,14 +5,14 @@ is the worst one, and a CPU that forgets earlier is like one that never had the 
 its issuer, and a barrier on another CPU completes nothing of it (arm64: DSB ISH; commit 4b634918384c).
 
 Data types
-    cell ('broadcast', tid)    what `tid` has issued and not completed: a tuple of FlushRequests
+    cell ('broadcast', tid)    what `tid` has issued and not completed: a tuple of requests
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import Request
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import tlb_cell
 
@@ -22,7 +22,7 @@ def broadcast_cell(tid: Tid) -> Cell:
     return Cell("broadcast", tid)
 
 
-def issue(tid: Tid, name: str, request: FlushRequest) -> Op:
+def issue(tid: Tid, name: str, request: Request) -> Op:
     """Send `request` to every TLB; nothing is promised yet."""
     cell = broadcast_cell(tid)
     return Op(f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))])
@@ -34,7 +34,7 @@ def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> 
     pairs = [(cpu, addr) for cpu in sorted(cpus) for addr in addrs]
     entries = tuple(tlb_cell(cpu, addr) for cpu, addr in pairs)
 
-    def step(sent: tuple[FlushRequest, ...], *cached: object) -> list[Outcome]:
+    def step(sent: tuple[Request, ...], *cached: object) -> list[Outcome]:
         kept = tuple(
             None if any(r.forgets(addr, entry) for r in sent) else entry
             for (_, addr), entry in zip(pairs, cached, strict=True)

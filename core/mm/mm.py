@@ -62,6 +62,7 @@ class Mm:
     run        how many entries from `addr`, `max_nr` at most, equal the first: 1 but for the accountant
     along      where to go on under the lock of a table that ends at `end`: at `addr`, but for the accountant
     ahead      where to go on zapping after a table: at `addr`, but the accountant may have counted further ahead
+    context    the cell of mm->context.id, where ASIDs are given out anew; None: the mm has its own for good
     copies     the page that the allocator hands out when one is copied: page -> its copy
     """
 
@@ -80,6 +81,7 @@ class Mm:
     walked: bool = False
     memcgs: bool = False
     reclaims: bool = False
+    context: Cell | None = None
     copies: Mapping[int, int] = field(default_factory=dict)
     folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)
     special: Callable[[int], bool] = lambda page: False

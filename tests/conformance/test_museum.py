@@ -46,6 +46,7 @@ PINNED = {
     "B-35": ("use-after-free", 13),
     "B-38": ("use-after-free", 21),
     "B-39": ("use-after-free", 10),
+    "B-40": ("use-after-free", 31),
     "B-43": ("use-after-free", 25),
     "B-43f": ("walk-of-freed-table", 23),
     "B-45": ("use-after-free", 22),

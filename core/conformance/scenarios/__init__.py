@@ -22,6 +22,7 @@ from core.conformance.scenarios import (
     promised,
     reclaim,
     researched,
+    rollover,
     shared_table,
     stale,
     switched,
@@ -50,6 +51,7 @@ MODULES = (
     huge,
     researched,
     kthread,
+    rollover,
     encoding,
     zero_page,
 )

@@ -1,0 +1,142 @@
+"""ASIDs that are given out from a bitmap and, when they run out, all given out anew: arm, arm64.
+
+arch/arm64/mm/context.c.  Each mm has the generation in which its ASID was given out.  A rollover starts the next one:
+what runs at that moment keeps its ASID (reserved_asids), everything else loses it and takes another when it is switched
+to; every CPU flushes its TLB before it runs the first mm of the new generation.  So an ASID of the current generation
+has nothing cached that another mm has left, and whoever flushes must use the ASID under which the entries are.
+
+Data types
+    cell Mm.context                   mm->context.id: (generation, ASID), or None before the first switch
+    cell ('asid_generation', None)    the current one
+    cell ('asid_map', None)           the ASIDs given out in it
+    cell ('active_asids', cpu)        what the CPU runs, None after a rollover
+    cell ('reserved_asids', cpu)      what it ran at the last rollover
+    cell ('flush_at_switch', None)    the CPUs that have to flush (tlb_flush_pending in context.c)
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.broadcast import Broadcast, Insns
+from core.hookspecs import hookimpl
+from core.machine.asid import AsidRequest, load_ttbr
+from core.machine.ipi import Request
+from core.machine.lock import spin_lock, spin_unlock
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.store_buffer import mfence
+from core.machine.tlb import invalidate
+from core.mm.mm import Mm
+
+Context = tuple[int, int]
+
+GENERATION, ASID_MAP, PENDING = Cell("asid_generation"), Cell("asid_map"), Cell("flush_at_switch")
+LOCK = Cell("cpu_asid_lock")
+
+
+def active_cell(cpu: Cpu) -> Cell:
+    """per_cpu(active_asids, cpu)."""
+    return Cell("active_asids", cpu)
+
+
+def reserved_cell(cpu: Cpu) -> Cell:
+    """per_cpu(reserved_asids, cpu)."""
+    return Cell("reserved_asids", cpu)
+
+
+def context_id(context: Cell) -> Op:
+    """atomic64_read(&mm->context.id)."""
+    return Op(f"read {context}", (context,), (), lambda now: [Outcome(now)])
+
+
+def keep_active(cpu: Cpu, asid: Context) -> Op:
+    """The fast path: cmpxchg() of active_asids, unless a rollover has emptied it. Returns whether it had not."""
+    active = active_cell(cpu)
+
+    def step(now: Context | None, generation: int) -> list[Outcome]:
+        good = now is not None and asid[0] == generation
+        return [Outcome(good, (asid if good else now,))]
+
+    return Op("cmpxchg(active_asids)", (active, GENERATION), (active,), step)
+
+
+def new_context(context: Cell, cpus: tuple[Cpu, ...], asids: int) -> Op:
+    """Under cpu_asid_lock: an ASID of the current generation for the mm, if need be from a rollover.
+
+    One step: of what it changes the others look, without the lock, only at the generation and at their own
+    active_asids, and whichever they find changed sends them to the lock.
+    """
+    active, reserved = tuple(map(active_cell, cpus)), tuple(map(reserved_cell, cpus))
+
+    def step(
+        mine: Context | None, generation: int, taken: frozenset[int], flush: object, *each: Context | None
+    ) -> list[Outcome]:
+        running, kept = each[: len(cpus)], each[len(cpus) :]
+
+        def done(asid: int) -> list[Outcome]:
+            now = (generation, asid)
+            held = tuple(now if r is not None and r == mine else r for r in kept)
+            return [Outcome(None, (now, generation, taken | {asid}, flush, *running, *held))]
+
+        if mine is not None and (mine[0] == generation or mine in kept or mine[1] not in taken):
+            return done(mine[1])  # still good, or kept over the rollover, or not given to anybody else since
+        free = [asid for asid in range(1, asids) if asid not in taken]
+        if not free:
+            generation += 1
+            kept = tuple(r if a is None else a for a, r in zip(running, kept, strict=True))  # flush_context()
+            running, flush = (None,) * len(cpus), frozenset(cpus)
+            taken = frozenset(r[1] for r in kept if r is not None)
+            free = [asid for asid in range(1, asids) if asid not in taken]
+        return done(free[0])
+
+    changed = (context, GENERATION, ASID_MAP, PENDING, *active, *reserved)
+    return Op("new_context", changed, changed, step)
+
+
+def test_and_clear_pending(cpu: Cpu) -> Op:
+    """Does this CPU owe a flush?"""
+    return Op("flush at switch?", (PENDING,), (PENDING,), lambda cpus: [Outcome(cpu in cpus, (cpus - {cpu},))])
+
+
+def set_active(cpu: Cpu, asid: Context) -> Op:
+    """atomic64_set(&active_asids, asid)."""
+    return Op("active_asids = ASID", (), (active_cell(cpu),), lambda: [Outcome(None, (asid,))])
+
+
+async def check_and_switch_context(mm: Mm, context: Cell) -> None:
+    """Switch this CPU to the mm."""
+    cpu = mm.task.cpu
+    asid: Context | None = await context_id(context)
+    if asid is None or not await keep_active(cpu, asid):
+        await spin_lock(LOCK, mm.task)
+        await new_context(context, tuple(sorted(mm.cpus or ())), mm.facts.user_asids)
+        if await test_and_clear_pending(cpu):
+            await invalidate((cpu,), mm.addrs, "local_flush_tlb_all")
+        asid = await context_id(context)
+        await set_active(cpu, asid)
+        await spin_unlock(LOCK, mm.task)
+    await load_ttbr(cpu, asid[1])
+
+
+class Asids(Broadcast):
+    """Flushes of the mm's ASID, where a model follows it (`Mm.context`)."""
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        """Whether the ASID is read once the cleared entry can be seen by every walker, or before."""
+        raise NotImplementedError
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        if mm.context is not None:
+            await check_and_switch_context(mm, mm.context)
+
+    async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
+        """A walker that starts under a newer ASID than the one read here must see the entry cleared."""
+        if mm.context is None:
+            await super().send(mm, insns, request)
+            return
+        if self.asid_behind_barrier(mm):
+            await mfence(mm.task.cpu, self.prologue)
+            _, asid = await context_id(mm.context)
+        else:
+            _, asid = await context_id(mm.context)
+            await mfence(mm.task.cpu, self.prologue)
+        await super().send(mm, insns, AsidRequest(asid, request))

@@ -1,0 +1,123 @@
+"""A flush names an ASID, and while it is on its way all ASIDs are given out anew.
+
+B-40, 5e10f9887ed8, arm64
+
+CPU0 try_to_unmap           CPU1 switches to the mm          CPU2 switches to another
+clear the entry: in the
+  store buffer
+read the mm's ASID: 1
+                                                             no ASID is free: rollover; takes 1
+                            the mm gets ASID 4
+                            load: the old entry, cached
+                              under 4
+DSB ISHST: the entry is clear
+TLBI of ASID 1; DSB
+free the page
+                            load through the stale entry
+
+With the ASID read behind the barrier, whoever has a newer one has it since the entry is clear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import all_freed, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World
+from core.explore.model import Daemon, Model
+from core.machine.asid import load_tagged, tagged, ttbr_cell
+from core.machine.op import Cell, Cpu
+from core.machine.pte import Pte, pte_cell
+from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
+from core.machine.tlb import Entry, ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.mm import Mm
+from core.mm.page import put_page
+
+PAGE, ANOTHERS = 0, 1
+UNMAPPER, USER, OTHER = Cpu(0), Cpu(1), Cpu(2)
+ASIDS = 5
+"""1 to 4: as many as there are CPUs, and one."""
+
+MINE, NEWCOMER = Cell("context_id", "mm"), Cell("context_id", "newcomer")
+
+
+async def unmap(mm: Mm) -> None:
+    """ptep_clear_flush(); xchg_relaxed() orders nothing."""
+    await buffered_store(UNMAPPER, "xchg_relaxed(pte, 0)", None)
+    await mm.hook.flush_tlb_page(mm=mm, addr=0)
+    await mfence(UNMAPPER, "the free is atomic")
+    await put_page(PAGE)
+
+
+async def run(mm: Mm) -> None:
+    """Switch to the mm and use it, and again to another thread of it."""
+    for _ in range(2):
+        await mm.hook.switch_mm(mm=mm)
+        await load_tagged(USER, 0, range(1, ASIDS), [PAGE, ANOTHERS], mm.facts.hw_dirty)
+
+
+def rolled_over(arch: Arch, era: Era) -> Model:
+    """All ASIDs are given out: 1 to the mm, 2 and 3 to what CPU1 and CPU2 run, 4 to an mm that is gone.
+
+    Of the last one CPU1 still has an entry: nobody flushes an ASID for being done with it.
+    """
+    world = World(
+        arch,
+        era,
+        {0: Pte(PAGE, write=False)},
+        frozenset({PAGE, ANOTHERS}),
+        geometry={"user_asids": ASIDS},
+        more={"context": MINE, "addrs": [tagged(asid, 0) for asid in range(1, ASIDS)]},
+    )
+    world.memory[ref_cell(ANOTHERS)] = 0
+    world.memory[MINE], world.memory[NEWCOMER] = (1, 1), None
+    world.memory[Cell("asid_generation")] = 1
+    world.memory[Cell("asid_map")] = frozenset(range(1, ASIDS))
+    world.memory[Cell("flush_at_switch")] = frozenset()
+    world.memory[Cell("cpu_asid_lock")] = None
+    for cpu, asid in ((UNMAPPER, None), (USER, (1, 2)), (OTHER, (1, 3))):
+        world.memory[Cell("active_asids", cpu)] = asid
+        world.memory[Cell("reserved_asids", cpu)] = None
+        world.memory[ttbr_cell(cpu)] = None if asid is None else asid[1]
+    world.memory[tlb_cell(USER, tagged(4, 0))] = Entry(ANOTHERS, False, False)
+    world.memory[store_buffer_cell(UNMAPPER)] = ()
+    newcomers: list[Mm] = []
+    world.task("unmap", unmap)
+    world.task("user", run)
+    other = world.task("newcomer", lambda mm: mm.hook.switch_mm(mm=newcomers[0]))
+    newcomers.append(replace(world.mm().on(other), context=NEWCOMER))
+    window = sometimes(
+        "rolled-over",
+        "the mm has another ASID and the page, which is not free yet",
+        (MINE, tlb_cell(USER, tagged(4, 0)), ref_cell(PAGE)),
+        lambda context, entry, ref: context == (2, 4) and entry == Entry(PAGE, False, False) and ref == 1,
+    )
+    made = world.model("asid-rollover", finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    return replace(made, daemons=(*made.daemons, Daemon("store buffer", UNMAPPER, drain(UNMAPPER, pte_cell(0)))))
+
+
+SCENARIOS = [
+    Scenario(
+        "asid-rollover",
+        "a flush reaches what is cached under an ASID that was given out meanwhile",
+        "5e10f9887ed8",
+        rolled_over,
+        tier="optional",
+        requires=("smp", "asid_rollover"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-40",
+        "5e10f9887ed8",
+        "the ASID to flush is read while the cleared entry is still in the store buffer, and is another's by then",
+        SCENARIOS[0],
+        plugin="arch_plugins.arm64:Arm64",
+        lacks=frozenset({"5e10f9887ed8"}),
+    ),
+]
