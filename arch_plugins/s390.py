@@ -40,6 +40,7 @@ class S390:
             merge_vmas=True,
             hw_dirty=False,
             family="flush at PTE clear",
+            capabilities=frozenset({"flush_mm"}),
             sources=(
                 "arch/s390/include/asm/tlb.h",
                 "arch/s390/include/asm/tlbflush.h",

@@ -30,6 +30,7 @@ SENTENCES = {
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
     "folio_mkclean() and the memcg accounting in step with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
+    "flushed-covers-cleared": "An entry was cleared, and no flush of the gather covers it before pages are freed.",
     "batch-limit": "The gather holds more pages than its batches may have entries.",
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",

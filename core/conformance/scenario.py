@@ -32,10 +32,6 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     ),
     "hardware_dirty": ("sets the dirty bit in hardware", lambda arch: arch.facts.hw_dirty),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),
-    "flush_at_clear": (
-        "flushes an entry as it clears it, or notes that a flush is owed",
-        lambda arch: arch.facts.family == "flush at PTE clear",
-    ),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",
         lambda arch: bool(arch.hook.tlb_needs_table_invalidate()),

@@ -32,6 +32,29 @@ async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) 
             await report(broken)
 
 
+async def covering(program: Coroutine[Op, Any, Any]) -> Any:
+    """Run `program`; every entry that it clears is in the range of a flush before anything is freed, and at the end."""
+    owed: set[int] = set()
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            if owed:
+                await report("flushed-covers-cleared")
+            return stop.value
+        value = await op
+        kind, *said = op.event or ("",)
+        if kind in ("clear", "pte_flush"):
+            addr, nr = said
+            owed ^= set(range(addr, addr + nr))
+        elif kind == "flush":
+            start, end, flags = said
+            owed -= owed if "full" in flags else set(range(start, end))
+        elif kind == "free" and owed:
+            await report("flushed-covers-cleared")
+
+
 def report(name: str) -> Op:
     """A step that does nothing but violate the property `name`."""
     return Op(f"broken: {name}", (), (BROKEN,), lambda: [Outcome(None, (name,), name)])

@@ -113,7 +113,7 @@ FINDINGS = [
         "arch/s390/mm/pgtable.c:ptep_flush_direct",
         attaching,
         tier="finding",
-        requires=("smp", "flush_at_clear", "several_cpus"),
+        requires=("smp", "flush_mm", "several_cpus"),
     )
 ]
 
@@ -124,7 +124,7 @@ SCENARIOS = [
         DETACH_FIX,
         detached,
         tier="optional",
-        requires=("smp", "flush_at_clear", "several_cpus"),
+        requires=("smp", "flush_mm", "several_cpus"),
     )
 ]
 

@@ -133,7 +133,7 @@ SCENARIOS = [
         FLUSH_MM_FIX,
         unhooking("table-flush-mm", other=flush, owed=True),
         tier="optional",
-        requires=("smp", "flush_at_clear", "several_cpus"),
+        requires=("smp", "flush_mm", "several_cpus"),
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.arch import Arch
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.watch import Rule, batch_limit, delayed_in_last_batch, watched
+from core.conformance.watch import Rule, batch_limit, covering, delayed_in_last_batch, watched
 from core.conformance.world import World
 from core.explore.model import Model
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
@@ -21,15 +21,20 @@ VMA = Vma(0, PAGES)
 ANON = frozenset({0, 3})
 
 
+async def dontneed(mm: Mm, rule: Rule) -> None:
+    """madvise_dontneed(), with `rule` looking at the gather after each step."""
+    await mmap_read_lock(mm.task)
+    tlb = await tlb_gather_mmu(mm)
+    await watched(unmap_page_range(tlb, VMA, 0, PAGES), tlb, rule)
+    await watched(tlb_finish_mmu(tlb), tlb, rule)
+    await mmap_read_unlock(mm.task)
+
+
 def dontneed_watched(rule: Rule) -> Build:
-    """MADV_DONTNEED of clean anonymous and dirty file pages, with `rule` looking at the gather after each step."""
+    """MADV_DONTNEED of clean anonymous and dirty file pages."""
 
     async def unmap(mm: Mm) -> None:
-        await mmap_read_lock(mm.task)
-        tlb = await tlb_gather_mmu(mm)
-        await watched(unmap_page_range(tlb, VMA, 0, PAGES), tlb, rule)
-        await watched(tlb_finish_mmu(tlb), tlb, rule)
-        await mmap_read_unlock(mm.task)
+        await covering(dontneed(mm, rule))
 
     def build(arch: Arch, era: Era) -> Model:
         mapped = {addr: Pte(addr, dirty=addr not in ANON) for addr in range(PAGES)}
@@ -76,3 +81,4 @@ SCENARIOS = [
         dontneed_watched(lambda tlb: ""),
     ),
 ]
+"""All three also say that the flushes cover what was cleared (flushed-covers-cleared)."""
