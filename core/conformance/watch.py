@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Op, Outcome, doing
 from core.mm.encoded_page import ENCODED_PAGE_BIT_DELAY_RMAP, encoded_page_flags
 from core.mm.mmu_gather import Batch, MmuGather
 
@@ -20,29 +20,22 @@ BROKEN = Cell("broken")
 
 async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) -> Any:
     """Run `program`; a property that `rule` names is reported where it first breaks."""
-    value: Any = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
+
+    async def do(op: Op) -> Any:
         value = await op
-        broken = rule(tlb)
-        if broken:
+        if broken := rule(tlb):
             await report(broken)
+        return value
+
+    return await doing(program, do)
 
 
 async def covering(program: Coroutine[Op, Any, Any]) -> Any:
     """Run `program`; every entry that it clears is in the range of a flush before anything is freed, and at the end."""
     owed: set[int] = set()
-    value: Any = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            if owed:
-                await report("flushed-covers-cleared")
-            return stop.value
+
+    async def do(op: Op) -> Any:
+        nonlocal owed
         value = await op
         kind, *said = op.event or ("",)
         if kind in ("clear", "pte_flush"):
@@ -53,6 +46,12 @@ async def covering(program: Coroutine[Op, Any, Any]) -> Any:
             owed -= owed if "full" in flags else set(range(start, end))
         elif kind == "free" and owed:
             await report("flushed-covers-cleared")
+        return value
+
+    result = await doing(program, do)
+    if owed:
+        await report("flushed-covers-cleared")
+    return result
 
 
 def report(name: str) -> Op:

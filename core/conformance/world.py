@@ -24,7 +24,7 @@ from core.hookspecs import Facts
 from core.machine.early_ack import handler_cell, leave_handler, outside_handlers, take_or_answer
 from core.machine.ipi import csd_cell, take_ipi
 from core.machine.memory import Memory
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.pte import Pte, pte_cell
 from core.machine.sched import scheduled
 from core.machine.task import Task
@@ -208,16 +208,14 @@ async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
 
 async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op | None]) -> Any:
     """Run `program`; after each of its operations do what `look` says of it and what it returned."""
-    value: Any = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
+
+    async def do(op: Op) -> Any:
         value = await op
-        then = look(op, value)
-        if then is not None:
+        if then := look(op, value):
             await then
+        return value
+
+    return await doing(program, do)
 
 
 def no_stale(mm: Mm, addr: int, name: str, violated: str) -> Op:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.machine.ipi import csd_cell, irqs_off_cell, take_ipi
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.tlb import tlb_cell
 
 
@@ -81,13 +81,11 @@ def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
 
 async def outside_handlers(program: Coroutine[Op, Any, Any], cpu: Cpu) -> Any:
     """Run `program`, of which what runs in user mode waits while `cpu` is in a handler."""
-    value: Any = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
-        value = await (_outside(op, handler_cell(cpu)) if op.may_schedule == "user" else op)
+
+    async def do(op: Op) -> Any:
+        return await (_outside(op, handler_cell(cpu)) if op.may_schedule == "user" else op)
+
+    return await doing(program, do)
 
 
 def _outside(op: Op, handler: Cell) -> Op:

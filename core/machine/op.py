@@ -15,7 +15,7 @@ mean that the machine, not the program, chooses (an allocation that may fail).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
 from typing import Any, NamedTuple
 
 
@@ -64,6 +64,17 @@ class Outcome(NamedTuple):
     value: Any
     written: tuple[Hashable, ...] = ()
     violated: str = ""
+
+
+async def doing(program: Coroutine[Op, Any, Any], do: Callable[[Op], Coroutine[Op, Any, Any]]) -> Any:
+    """Run `program`, with `do` in the place of each of its operations; what `do` returns goes back to the program."""
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        value = await do(op)
 
 
 class Op:
