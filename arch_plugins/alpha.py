@@ -1,20 +1,20 @@
-"""alpha: a new ASN for any range (MMU_GATHER_NO_RANGE); IPI to every CPU, or ASN reset for a single user.
+"""alpha: a new ASN for any range (MMU_GATHER_NO_RANGE); IPI to every CPU, or none for a single user.
 
-arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_range().
+arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_range().  6.1 sets the contexts of the other CPUs to 0 for a single
+user; 6.12 leaves them alone only if there are none (mm_context_elsewhere()).
 """
 
 from __future__ import annotations
 
-from arch_plugins.families.context import ContextReset, get_context
-from core.hookspecs import Facts, hookimpl
-from core.machine.tlb import invalidate
-from core.mm.mm import Mm
+from arch_plugins.families.context import ContextReset, any_context
+from core.hookspecs import Facts
+from core.machine.op import Cpu
 
 
 class Alpha(ContextReset):
     """8 KiB pages; stores fault on write to set the dirty bit (FOW)."""
 
-    ceiling, page_insn, mm_insn = 0, "tbi", "flush_tlb_current"
+    ceiling, page_insn, mm_insn, to_all = 0, "tbi", "flush_tlb_current", True
     FACTS = Facts(
         page_size=8192,
         ptes_per_table=1024,
@@ -25,8 +25,12 @@ class Alpha(ContextReset):
         sources=("arch/alpha/kernel/smp.c", "arch/alpha/include/asm/tlbflush.h", "arch/alpha/include/asm/tlb.h"),
     )
 
-    @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        """A task that takes up another mm itself (kthread_use_mm()) gets a new ASN: ev5_switch_mm() of 6.12."""
-        await get_context(mm.task.cpu)
-        await invalidate((mm.task.cpu,), mm.addrs, "new context")
+    async def leave_alone(self, others: frozenset[Cpu]) -> bool:
+        return not await any_context(others)
+
+
+class AlphaV61(Alpha):
+    """6.1."""
+
+    async def leave_alone(self, others: frozenset[Cpu]) -> bool:
+        return await ContextReset.leave_alone(self, others)

@@ -13,7 +13,7 @@ from core.machine.op import Cpu
 from core.machine.pte import Pte, wrprotect_pte, xchg_pte
 from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
-from core.mm.mm import Mm, Vma, mm_cpumask
+from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import (
     MmuGather,
     adjust_range,
@@ -35,7 +35,12 @@ class Generic:
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """Entries are tagged by address space, or gone with the switch: nothing to do."""
+        """Entries are tagged by address space: the CPU is told of flushes from now on, also while others run on it."""
+        await cpumask_set_cpu(mm)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """The CPU stays in mm_cpumask."""
 
     @hookimpl
     async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:

@@ -17,7 +17,7 @@ class Mips(ContextReset):
     """64 bit, a VTLB of 64 entries, each a pair of pages."""
 
     ceiling, page_insn, mm_insn = 64, "TLBWI", "drop_mmu_context"
-    pages_per_insn = 2
+    pages_per_insn, to_all = 2, True
     FACTS = Facts(hw_dirty=False, family="IPI to every CPU, context reset", sources=SOURCES)
 
 

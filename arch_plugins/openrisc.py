@@ -6,7 +6,9 @@ arch/openrisc/kernel/smp.c:flush_tlb_mm(), arch/openrisc/mm/tlb.c:local_flush_tl
 from __future__ import annotations
 
 from arch_plugins.families.ipi import Ipi
-from core.hookspecs import Facts
+from core.hookspecs import Facts, hookimpl
+from core.machine.tlb import invalidate
+from core.mm.mm import Mm, cpumask_clear_cpu
 
 
 class Openrisc(Ipi):
@@ -23,3 +25,9 @@ class Openrisc(Ipi):
         family="synchronous IPI to mm_cpumask",
         sources=("arch/openrisc/kernel/smp.c", "arch/openrisc/mm/tlb.c", "arch/openrisc/include/asm/pgtable.h"),
     )
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """arch/openrisc/mm/tlb.c:switch_mm(): without contexts, everything of the mm before goes."""
+        await cpumask_clear_cpu(mm)
+        await invalidate((mm.task.cpu,), mm.addrs, "local_flush_tlb_mm(prev)")

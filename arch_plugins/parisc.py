@@ -11,13 +11,13 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.pte import xchg_pte
 from core.machine.tlb import invalidate
-from core.mm.mm import Mm, mm_cpumask
+from core.mm.mm import Mm
 
 
 class Parisc(Ipi):
     """PA 2.0, 64 bit, 4 KiB pages; the threshold is the least that calibration at boot allows: 16 KiB."""
 
-    ceiling, page_insn, mm_insn = 3, "pdtlb", "flush_tlb_all"
+    ceiling, page_insn, mm_insn, to_all = 3, "pdtlb", "flush_tlb_all", True
     FACTS = Facts(
         hw_dirty=False,
         family="flush at PTE clear",
@@ -29,6 +29,7 @@ class Parisc(Ipi):
         """The entry first, then the purge: a walk in between could bring the old entry back otherwise."""
         pte = await xchg_pte(addr, nr, ("clear", addr, nr))
         await insn(mm.task.cpu, "pdtlb", nr)
-        cpus = sorted({mm.task.cpu, *await mm_cpumask(mm)})
-        await invalidate(cpus, [a for a in mm.addrs if addr <= a < addr + nr], f"purge_tlb_entries({addr})")
+        await invalidate(
+            sorted(mm.everyone), [a for a in mm.addrs if addr <= a < addr + nr], f"purge_tlb_entries({addr})"
+        )
         return pte

@@ -1,16 +1,21 @@
 """powerpc book3s64 hash: hash entries queued as Linux entries are cleared, tlbie on leaving the lazy-MMU section.
 
-arch/powerpc/mm/book3s64/hash_tlb.c:hpte_need_flush(), __flush_tlb_pending(); hash__tlb_flush() finds its queue empty.
+arch/powerpc/mm/book3s64/hash_tlb.c:hpte_need_flush(), __flush_tlb_pending().  The section ends inside the page-table
+lock, so nobody can map the address anew before its old hash entry is out (commit a741e6796957); hash__tlb_flush(),
+where that was done before, finds its queue empty.
 """
 
 from __future__ import annotations
 
 from arch_plugins.families.queued import Queued
-from core.hookspecs import Facts
+from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
+from core.machine.hash_table import hpte_invalidate, pte_update
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
-from core.mm.mm import Mm, mm_cpumask
+from core.machine.op import Op
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather
 
 
 class PowerpcHash(Queued):
@@ -24,13 +29,30 @@ class PowerpcHash(Queued):
         merge_vmas=True,
         hw_dirty=False,
         family="flush on leaving the lazy-MMU section",
+        capabilities=frozenset({"hash_table"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),
     )
 
+    def clear_entry(self, mm: Mm, addr: int, nr: int) -> Op:
+        return pte_update(addr, mm.hashed) if mm.hashed else super().clear_entry(mm, addr, nr)
+
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
         """flush_hash_range(): each hash entry, then one barrier."""
+        if mm.hashed:
+            await hpte_invalidate(addrs, mm.hashed)
         await insn(mm.task.cpu, "tlbie", len(addrs))
         for addr in addrs:
             await issue(mm.task.tid, "tlbie", FlushRequest(addr, addr + 1))
-        cpus = {mm.task.cpu, *await mm_cpumask(mm)}
-        await complete(mm.task.tid, cpus, mm.addrs, "eieio;tlbsync;ptesync")
+        await complete(mm.task.tid, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
+
+    @hookimpl
+    async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
+        if mm.era.has("a741e6796957"):
+            await self.flush_queue(mm, None)
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """hash__tlb_flush(): the queue of this CPU."""
+        if not tlb.mm.era.has("a741e6796957"):
+            await self.flush_queue(tlb.mm, None)
+        return "pending"

@@ -7,12 +7,12 @@ level only.  6.1 knows no ranges in tlb_flush().
 
 from __future__ import annotations
 
-from arch_plugins.generic import flush_by_ipi
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
-from core.mm.mm import Mm, mm_cpumask
+from core.mm.mm import Mm, cpumask_clear_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 TLB_FLUSH_ALL_THRESHOLD = 64
@@ -47,7 +47,7 @@ class Riscv:
         else:
             for cpu in sorted(cpus):
                 await insn(cpu, *local)
-        await flush_by_ipi(mm, request)
+        await flush_cpus_by_ipi(mm, cpus, request)
 
     @property
     def threshold(self) -> int:
@@ -58,6 +58,12 @@ class Riscv:
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
         """No flush: of an entry that stays cached the next use is not noticed, that is all."""
         return bool(await test_and_clear_young(addr))
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """set_mm(): with ASIDs the entries stay, and so does the CPU in the mask (commit 82dd33fde026)."""
+        if not mm.era.has("82dd33fde026"):
+            await cpumask_clear_cpu(mm)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 from arch_plugins.families.at_clear import (
     attach,
     clear_entry,
+    detach,
     flush_mm_lazy,
     free_table_later,
     ptep_flush_direct,
@@ -54,6 +55,11 @@ class S390:
     async def switch_mm(self, mm: Mm) -> None:
         """finish_arch_post_lock_switch(): pay what is owed before user code runs."""
         await attach(mm)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """switch_mm_irqs_off(): what is cached stays, and is flushed by IPTE, or as the CPU attaches again."""
+        await detach(mm)
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:

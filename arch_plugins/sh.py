@@ -12,7 +12,7 @@ from core.hookspecs import Facts
 class Sh(ContextReset):
     """SH-X3: a UTLB of 64 entries."""
 
-    ceiling, page_insn, mm_insn = 16, "local_flush_tlb_one", "get_mmu_context"
+    ceiling, page_insn, mm_insn, to_all = 16, "local_flush_tlb_one", "get_mmu_context", True
     FACTS = Facts(
         pointer_size=4,
         ptes_per_table=1024,

@@ -7,6 +7,7 @@ property of the plugin's instance, `lazy`: none where every task of the mm runs.
 
 from __future__ import annotations
 
+from arch_plugins.families.tlb_gen import TlbGen
 from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
 from core.hookspecs import Facts, hookimpl
@@ -14,7 +15,7 @@ from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.mm.mm import Mm, log, mm_cpumask
+from core.mm.mm import Mm, log
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 LEFT = Cell("left_mask")
@@ -26,7 +27,7 @@ def left_mask(leaving: frozenset[Cpu]) -> Op:
     return Op("leave mm_cpumask", (LEFT,), (LEFT,), lambda left: [Outcome(left, (left | leaving,))])
 
 
-class X86:
+class X86(TlbGen):
     """x86-64 with IPIs."""
 
     smp, rcu, lazy = True, True, frozenset[Cpu]()
@@ -50,7 +51,7 @@ class X86:
         """flush_tlb_mm_range(), and flush_tlb_func() on every CPU that is asked."""
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
-        cpus = await mm_cpumask(mm) if self.smp else frozenset({mm.task.cpu})
+        cpus = await self.to_flush(mm) if self.smp else frozenset({mm.task.cpu})
         if self.lazy:
             cpus -= await left_mask(self.lazy if freed_tables else frozenset())
         for cpu in sorted(cpus):

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from arch_plugins.generic import flush_by_ipi
+from arch_plugins.families.tlb_gen import TlbGen
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
 from core.mm.mm import Mm, log
@@ -51,15 +52,10 @@ def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: b
     return FlushInfo(start, end, stride, freed_tables)
 
 
-async def flush_tlb_mm_range(mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:
-    """Flush, and say so in the log."""
-    info = get_flush_tlb_info(start, end, stride, freed_tables)
-    await log(FLUSH_EVENT, info)
-    await flush_by_ipi(mm, FlushRequest(info.start, info.end))
-
-
-class X86618:
+class X86618(TlbGen):
     """x86-64, 6.18: MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS, PT_RECLAIM."""
+
+    leaves_mask = False
 
     @hookimpl
     def arch_facts(self) -> Facts:
@@ -72,23 +68,29 @@ class X86618:
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )
 
+    async def flush_tlb_mm_range(self, mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:
+        """Flush, and say so in the log."""
+        info = get_flush_tlb_info(start, end, stride, freed_tables)
+        await log(FLUSH_EVENT, info)
+        await flush_cpus_by_ipi(mm, await self.to_flush(mm), FlushRequest(info.start, info.end))
+
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str:
         """arch/x86/include/asm/tlb.h:tlb_flush()."""
         whole = tlb.fullmm or tlb.need_flush_all
         start, end = (0, None) if whole else (tlb.start, tlb.end)
-        await flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
+        await self.flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
         return "mm" if whole else "range"
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
         """flush_tlb_mm(): tables may have been freed too."""
-        await flush_tlb_mm_range(mm, 0, None, 1, True)
+        await self.flush_tlb_mm_range(mm, 0, None, 1, True)
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await flush_tlb_mm_range(mm, start, end, stride, freed_tables)
+        await self.flush_tlb_mm_range(mm, start, end, stride, freed_tables)
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await flush_tlb_mm_range(mm, addr, addr + 1, 1, False)
+        await self.flush_tlb_mm_range(mm, addr, addr + 1, 1, False)

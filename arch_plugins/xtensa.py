@@ -12,7 +12,7 @@ from core.hookspecs import Facts
 class Xtensa(Ipi):
     """A core with 32 entries per TLB. The table is freed before the flush, which refill by software allows."""
 
-    ceiling, page_insn, mm_insn = 32, "idtlb", "new_asid"
+    ceiling, page_insn, mm_insn, to_all = 32, "idtlb", "new_asid", True
     FACTS = Facts(
         pointer_size=4,
         ptes_per_table=1024,

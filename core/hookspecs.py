@@ -118,6 +118,14 @@ class ArchSpec:
         """
 
     @hookspec
+    async def leave_mm(self, mm: Any) -> None:
+        """Program. `mm.task` leaves its CPU, which goes on with another mm: what switch_mm() does for the mm before.
+
+        Only called in models that follow mm_cpumask (`mm.cpus` is None).  A CPU that leaves the mask is told of no
+        flush, so it must forget what it has, now or when it comes back.
+        """
+
+    @hookspec
     async def tlb_start_vma(self, tlb: Any, vma: Any) -> None:
         """Program. A VMA's range is about to be zapped; no page-table lock is held. tlb_start_vma()."""
 

@@ -152,6 +152,12 @@ def join(mask: Cell, cpu: Cpu) -> Op:
     return Op(f"{mask} += CPU{cpu}", (mask,), (mask,), lambda cpus: [Outcome(None, (cpus | {cpu},))])
 
 
+def detach(mm: Mm) -> Op:
+    """switch_mm() to another mm; what is cached stays."""
+    cell, cpu = (ATTACH_MASK,), mm.task.cpu
+    return Op(f"detach CPU{cpu}", cell, cell, lambda cpus: [Outcome(None, (cpus - {cpu},))])
+
+
 async def free_table_later(tlb: MmuGather, table: Table) -> None:
     """The mm must be flushed before the table is freed, whatever was cleared."""
     await set_flush_mm(True)

@@ -10,7 +10,7 @@ from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, Request
-from core.mm.mm import Mm, mm_cpumask
+from core.mm.mm import Mm
 
 Insns = list[tuple[str, int]]
 
@@ -49,7 +49,7 @@ class Broadcast:
     async def wait(self, mm: Mm) -> None:
         """The barrier."""
         await insn(mm.task.cpu, self.barrier)
-        await complete(mm.task.tid, {mm.task.cpu, *await mm_cpumask(mm)}, mm.addrs, self.barrier)
+        await complete(mm.task.tid, mm.everyone, mm.addrs, self.barrier)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

@@ -1,8 +1,9 @@
 """Context reset: an mm with one user is not chased around; elsewhere its context is dropped, and taken anew.
 
-arch/mips/kernel/smp.c:flush_tlb_mm() and its likes in sh, loongarch and alpha: where mm_users is 1 and the mm is the
-current one, no CPU but this runs it, so no interrupt is sent: the others' contexts are set to 0.  What they have
-cached under the old context is out of use only because switch_mm() takes a new context when it finds 0.
+arch/mips/kernel/smp.c:flush_tlb_mm() and its likes in sh, loongarch and (6.1) alpha: where mm_users is 1 and the mm is
+the current one, no CPU but this runs it, so no interrupt is sent: the others' contexts are set to 0.  What they have
+cached under the old context is out of use only because switch_mm() takes a new context when it finds 0.  alpha of 6.12
+asks instead whether there is a context elsewhere, and interrupts everybody if so (mm_context_elsewhere()).
 
 Data types
     cell ('context', cpu)      cpu_context(cpu, mm) is not 0
@@ -19,7 +20,7 @@ from core.machine.ipi import FlushRequest
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.tlb import invalidate
 from core.mm.kthread import mm_users
-from core.mm.mm import Mm, mm_cpumask
+from core.mm.mm import Mm, cpumask_set_cpu
 
 
 def context_cell(cpu: Cpu) -> Cell:
@@ -33,6 +34,12 @@ def zero_contexts(cpus: Iterable[Cpu]) -> Op:
     return Op("zero other CPUs' contexts", (), cells, lambda: [Outcome(None, (False,) * len(cells))])
 
 
+def any_context(cpus: Iterable[Cpu]) -> Op:
+    """Whether the mm has a context on one of `cpus`. arch/alpha/kernel/smp.c:mm_context_elsewhere()."""
+    cells = tuple(context_cell(cpu) for cpu in sorted(cpus))
+    return Op("mm_context_elsewhere", cells, (), lambda *valid: [Outcome(any(valid))])
+
+
 def get_context(cpu: Cpu) -> Op:
     """Take a context if there is none. Returns whether there was one."""
     cell = context_cell(cpu)
@@ -40,16 +47,19 @@ def get_context(cpu: Cpu) -> Op:
 
 
 class ContextReset(Ipi):
-    """By IPI to all, or without any where the mm has one user."""
+    """By IPI, or without any where the mm has one user."""
 
-    async def ask(self, mm: Mm, request: FlushRequest) -> None:
-        if await mm_users() != 1:
-            await super().ask(mm, request)
-            return
-        here = mm.task.cpu
-        others = await mm_cpumask(mm) - {here}
+    async def leave_alone(self, others: frozenset[Cpu]) -> bool:
+        """Make sure that `others` start with a new context, if they can be left alone."""
         if others:
             await zero_contexts(others)
+        return True
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        here = mm.task.cpu
+        if await mm_users() != 1 or not await self.leave_alone(mm.everyone - {here}):
+            await super().ask(mm, request)
+            return
         await insn(here, *self.insns(request))
         await invalidate((here,), [a for a in mm.addrs if request.covers(a)], f"local {request}")
 
@@ -57,5 +67,6 @@ class ContextReset(Ipi):
     async def switch_mm(self, mm: Mm) -> None:
         """A new context has nothing cached."""
         cpu = mm.task.cpu
+        await cpumask_set_cpu(mm)
         if not await get_context(cpu):
             await invalidate((cpu,), mm.addrs, "new context")

@@ -1,7 +1,7 @@
 """Synchronous interprocessor interrupts, to mm_cpumask or to every CPU.
 
 A CPU that never ran the mm has nothing of it cached and nothing to do but answer, so to every CPU means, in a model, to
-every CPU of the model that can have entries; what the others cost is arithmetic.
+every CPU of the model that can have entries (`Mm.everyone`); what the others cost is arithmetic.
 
 A CPU flushes page by page up to `ceiling` pages (None: always) and everything of the mm above.
 """
@@ -9,7 +9,7 @@ A CPU flushes page by page up to `ceiling` pages (None: always) and everything o
 from __future__ import annotations
 
 from arch_plugins.families.facts import Stated
-from arch_plugins.generic import flush_by_ipi
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
@@ -23,6 +23,8 @@ class Ipi(Stated):
     page_insn, mm_insn = "flush_page", "flush_mm"
     pages_per_insn = 1
     """2 where a TLB entry is a pair of pages."""
+    to_all = False
+    """Every CPU is interrupted, whatever mm_cpumask says."""
 
     def request(self, start: int, end: int) -> FlushRequest:
         """What a range becomes."""
@@ -31,13 +33,10 @@ class Ipi(Stated):
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         """Flush here and elsewhere, and wait."""
-        await self.tell(mm, request)
-        await flush_by_ipi(mm, request)
-
-    async def tell(self, mm: Mm, request: FlushRequest) -> None:
-        """Which instructions that takes."""
-        for cpu in sorted(await mm_cpumask(mm)):
+        cpus = mm.everyone if self.to_all else await mm_cpumask(mm)
+        for cpu in sorted(cpus):
             await insn(cpu, *self.insns(request))
+        await flush_cpus_by_ipi(mm, cpus, request)
 
     def insns(self, request: FlushRequest) -> tuple[str, int]:
         """What one CPU executes."""

@@ -20,7 +20,7 @@ class Local(Ipi, Up):
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         here = mm.task.cpu
         await insn(here, *self.insns(request))
-        cpus = sorted({here, *(mm.cpus or ())}) if self.FACTS.smp else [here]
+        cpus = sorted(mm.everyone) if self.FACTS.smp else [here]
         await invalidate(cpus, [a for a in mm.addrs if request.covers(a)], f"local {request}")
 
     @hookimpl

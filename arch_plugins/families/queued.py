@@ -52,6 +52,10 @@ class Queued(Stated):
         """Flush the addresses on every CPU."""
         raise NotImplementedError
 
+    def clear_entry(self, mm: Mm, addr: int, nr: int) -> Op:
+        """Empty entries; returns the first."""
+        return xchg_pte(addr, nr, ("clear", addr, nr))
+
     async def flush_queue(self, mm: Mm, to: Queue) -> None:
         """Flush the queue and leave it as `to`."""
         queue: Queue = await swap_queue(mm.task.cpu, to)
@@ -68,7 +72,7 @@ class Queued(Stated):
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
-        pte = await xchg_pte(addr, nr, ("clear", addr, nr))
+        pte = await self.clear_entry(mm, addr, nr)
         for page in () if full else range(addr, addr + nr):
             await self.need_flush(mm, page)
         return pte

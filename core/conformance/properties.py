@@ -25,6 +25,7 @@ SENTENCES = {
     "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
     "what the entry was.",
     "no-page-table": "An upper entry was made to point to a page that is no page table: the hardware walks it as one.",
+    "one-hash-entry": "The hash table has two entries for one address: the hardware may use either, or stop.",
     "walk-of-freed-table": "The hardware went on from an upper entry that it had cached, into a page table that had "
     "been given back to the allocator.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "

@@ -12,6 +12,13 @@ INITIAL: dict[str, Hashable] = {
     "csd": None,
     "irqs_off": False,
     "handler": None,
+    "tlb_gen": 0,
+    "ctx_gen": 0,
+    "loaded_mm": "other",
+    "flush_count": 0,
+    "on_mm": False,
+    "hpte": None,
+    "context.lock": None,
     "accessed": True,
     "cached": False,
     "owed": frozenset(),
@@ -45,8 +52,6 @@ INITIAL: dict[str, Hashable] = {
     "current_mm": True,
     "left_mask": frozenset(),
     "flush_mm": False,
-    "flush_count": 0,
-    "context.lock": None,
     "cpu_attach_mask": frozenset(),
 }
 """By the cell's array; a page has one mapping and one reference, a table exists, locks are free, the rest is empty."""

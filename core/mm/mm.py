@@ -51,6 +51,7 @@ class Mm:
     mappings   where each page may be mapped: what an rmap walk visits
     cpus       mm_cpumask where it does not change; None reads it from its cell
     online     cpu_online_mask: every CPU that can have entries of it, in the mask or not
+    hashed     the pages that an address may map, in models that follow the hash table; otherwise it has none
     folio      the folio of a page, as (first page, pages)
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
     init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
@@ -76,6 +77,7 @@ class Mm:
     is_anon: Callable[[int], bool] = lambda page: False
     mappings: Mapping[int, Sequence[int]] = field(default_factory=dict)
     cpus: frozenset[Cpu] | None = frozenset()
+    hashed: Sequence[int] = ()
     online: frozenset[Cpu] = frozenset()
     tables: bool = False
     walked: bool = False
@@ -95,6 +97,11 @@ class Mm:
     def on(self, task: Task) -> Mm:
         """The same mm, seen by another task."""
         return replace(self, task=task)
+
+    @property
+    def everyone(self) -> frozenset[Cpu]:
+        """Every CPU that can have entries of this mm, in mm_cpumask or not, and the task's own."""
+        return frozenset({self.task.cpu}) | (self.online if self.cpus is None else self.cpus)
 
     @property
     def span(self) -> tuple[int, int, int]:
@@ -227,3 +234,21 @@ def mm_cpumask(mm: Mm) -> Op:
     if mm.cpus is not None:
         return Op("mm_cpumask", (), (), lambda: [Outcome(mm.cpus)])
     return Op("mm_cpumask", (CPUMASK,), (), lambda cpus: [Outcome(cpus)])
+
+
+def cpumask_set_cpu(mm: Mm) -> Op:
+    """cpumask_set_cpu(smp_processor_id(), mm_cpumask(mm)): atomic. Where the mask does not change it is in it."""
+    return _change_mask(mm, "+=", lambda mask, cpu: mask | {cpu})
+
+
+def cpumask_clear_cpu(mm: Mm) -> Op:
+    """cpumask_clear_cpu(smp_processor_id(), mm_cpumask(mm)): atomic."""
+    return _change_mask(mm, "-=", lambda mask, cpu: mask - {cpu})
+
+
+def _change_mask(mm: Mm, sign: str, change: Callable[[frozenset[Cpu], Cpu], frozenset[Cpu]]) -> Op:
+    cpu = mm.task.cpu
+    name = f"mm_cpumask {sign} CPU{cpu}"
+    if mm.cpus is not None:
+        return Op(name, (), (), lambda: [Outcome(None)])
+    return Op(name, (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (change(mask, cpu),))])

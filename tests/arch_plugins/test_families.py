@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from arch_plugins.alpha import Alpha
+from arch_plugins.alpha import AlphaV61
 from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61, range_insns
 from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
@@ -61,7 +61,7 @@ def test_a_broadcast_is_complete_only_at_its_issuers_barrier() -> None:
     assert not any(cells[tlb_cell(cpu, 0)] for cpu in CPUS)
 
 
-@pytest.mark.parametrize("plugin", [Mips, Sh, Loongarch, Alpha])
+@pytest.mark.parametrize("plugin", [Mips, Sh, Loongarch, AlphaV61])
 def test_a_dropped_context_is_taken_anew_by_switch_mm(plugin: type) -> None:
     mm, cells = space(plugin())
     cells[Cell("mm_users")] = 1

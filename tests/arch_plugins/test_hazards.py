@@ -1,17 +1,29 @@
-"""An architecture's own hazard: the plugin as the kernel has it passes, and without the kernel's fix it fails."""
+"""An architecture's own hazard: the plugin as the kernel has it passes, and without what the kernel does it fails."""
 
 from __future__ import annotations
 
 import pytest
 
+from arch_plugins.alpha import Alpha, AlphaV61
 from arch_plugins.arm64 import Arm64
+from arch_plugins.families.at_clear import ATTACH_MASK, flush_mm_lazy, join
+from arch_plugins.families.context import ContextReset
+from arch_plugins.families.tlb_gen import GEN, TlbGen, ctx_gen_cell, loaded_mm_cell, read, write
+from arch_plugins.loongarch import Loongarch
+from arch_plugins.mips import Mips
+from arch_plugins.openrisc import Openrisc
+from arch_plugins.powerpc_hash import PowerpcHash
+from arch_plugins.riscv import Riscv
 from arch_plugins.s390 import S390
+from arch_plugins.sh import Sh
 from arch_plugins.sparc64 import Sparc64
+from arch_plugins.x86 import X86
+from arch_plugins.x86_618 import X86618
 from core.arch import set_up
 from core.conformance import SCENARIOS, judge
 from core.hookspecs import hookimpl
 from core.mm.era import ERAS
-from core.mm.mm import Mm
+from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu
 
 
 class BarrierOfAnother(Arm64):
@@ -27,7 +39,20 @@ class ForgetsOnSwitch(S390):
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        pass
+        if mm.cpus is None:
+            await join(ATTACH_MASK, mm.task.cpu)
+            await cpumask_set_cpu(mm)
+
+
+class DoesNotWaitForFlushers(S390):
+    """It is paid, but a flusher that has seen nobody attached may not have put it off yet."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        if mm.cpus is None:
+            await join(ATTACH_MASK, mm.task.cpu)
+            await cpumask_set_cpu(mm)
+        await flush_mm_lazy(mm)
 
 
 class LeavesQueueBehind(Sparc64):
@@ -38,22 +63,90 @@ class LeavesQueueBehind(Sparc64):
         pass
 
 
+class FlushesBehindTheLock(PowerpcHash):
+    """B-44: hash entries go in tlb_flush(), when the page-table lock has been dropped."""
+
+    @hookimpl
+    async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
+        pass
+
+    @hookimpl
+    async def tlb_flush(self, tlb: object) -> str | None:
+        await self.flush_queue(tlb.mm, None)  # type: ignore[attr-defined]
+        return "pending"
+
+
+class LeavesTheMask(Riscv):
+    """B-39: with ASIDs the entries stay, and the CPU leaves the mask."""
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        await cpumask_clear_cpu(mm)
+
+
+class KeepsEntries(Openrisc):
+    """There are no contexts, and the CPU goes on to another mm without a flush."""
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        await cpumask_clear_cpu(mm)
+
+
+class TakesUpWhatItHas(TlbGen):
+    """The generation is read and not compared."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        if mm.cpus is not None:
+            return
+        cpu = mm.task.cpu
+        await cpumask_set_cpu(mm)
+        await write(ctx_gen_cell(cpu), await read(GEN))
+        await write(loaded_mm_cell(cpu), "this")
+
+
+def keeping_its_context(family: type) -> type:
+    """`family`, whose switch_mm() takes up a context that was dropped."""
+
+    class Keeps(family):  # type: ignore[misc]
+        @hookimpl
+        async def switch_mm(self, mm: Mm) -> None:
+            await cpumask_set_cpu(mm)
+
+    return Keeps
+
+
 def verdicts(plugin: object, scenarios: list[str], facts: dict[str, object] | None = None) -> list[str]:
     arch = set_up("test", plugin, "test", facts)
     return [judge(arch, ERAS["6.12"], SCENARIOS[name]).verdict for name in scenarios]
 
 
-RECLAIMED = ["reclaim-mprotect"]
+MOVES, BACK = ["task-moves"], ["switch-back"]
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "scenarios", "facts"),
     [
-        (Arm64, BarrierOfAnother, RECLAIMED, None),
+        (Arm64, BarrierOfAnother, ["reclaim-mprotect"], None),
         (S390, ForgetsOnSwitch, ["use-after-free"], {"one_cpu": True}),
+        (S390, ForgetsOnSwitch, BACK, None),
+        (S390, DoesNotWaitForFlushers, BACK, None),
         (Sparc64, LeavesQueueBehind, ["use-after-free"], None),
+        (PowerpcHash, FlushesBehindTheLock, ["hash-refault"], None),
+        (Riscv, LeavesTheMask, MOVES, None),
+        (Riscv, LeavesTheMask, BACK, None),
+        (Openrisc, KeepsEntries, MOVES, None),
+        (X86, type("X86Forgets", (TakesUpWhatItHas, X86), {}), MOVES, None),
+        (X86618, type("X86618Forgets", (TakesUpWhatItHas, X86618), {}), BACK, None),
+        *((plugin, keeping_its_context(plugin), MOVES, None) for plugin in (Mips, Sh, Loongarch, AlphaV61)),
     ],
 )
 def test_the_fix_matters(right: type, wrong: type, scenarios: list[str], facts: dict[str, object] | None) -> None:
     assert set(verdicts(right(), scenarios, facts)) == {"pass"}
     assert "fail" in verdicts(wrong(), scenarios, facts)
+
+
+def test_alpha_asks_for_contexts_elsewhere_instead_of_dropping_them() -> None:
+    """So taking up the old one is safe in 6.12: whoever has it was interrupted."""
+    assert verdicts(keeping_its_context(Alpha)(), MOVES) == ["pass"]
+    assert issubclass(Alpha, ContextReset)

@@ -34,11 +34,6 @@ from core.mm.page import put_page
 ATTACHED = Cell("cpu_attach_mask")
 
 
-def detach(cpu: Cpu) -> Op:
-    """switch_mm() to another mm; what is cached stays."""
-    return Op(f"detach CPU{cpu}", (ATTACHED,), (ATTACHED,), lambda cpus: [Outcome(None, (cpus - {cpu},))])
-
-
 def until_unmapped() -> Op:
     """Other tasks have the CPU until then."""
     return Op("run others", (pte_cell(0),), (), lambda pte: [] if pte else [Outcome(None)])
@@ -48,7 +43,7 @@ async def comes_back(mm: Mm) -> None:
     """Load, leave the CPU to others, come back, load."""
     await load(mm, 0, [0])
     await load(mm, 0, [0])
-    await detach(mm.task.cpu)
+    await mm.hook.leave_mm(mm=mm)
     await until_unmapped()
     await mm.hook.switch_mm(mm=mm)
     await load(mm, 0, [0])

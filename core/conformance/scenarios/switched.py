@@ -193,7 +193,7 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         world = World(arch, era, {0: Pte(PAGE, dirty=True)}, frozenset({PAGE, COPY}), more={"cpus": None})
         world.memory[CPUMASK] = frozenset({THERE})
         world.memory[GEN] = 0
-        world.memory[LOADED] = "prev"
+        world.memory[LOADED] = "prev" if switching is switch_mm_irqs_off else "this"
         world.memory[store_buffer_cell(HERE)] = world.memory[store_buffer_cell(THERE)] = ()
         if switching is switch_mm_irqs_off:
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here

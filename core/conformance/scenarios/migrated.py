@@ -1,0 +1,156 @@
+"""A CPU leaves an address space and comes back to it: by the architecture's own switch_mm(), with its own flush.
+
+A CPU that is not told of a flush must have forgotten, or forget as it comes back: by a new context (mips, sh,
+loongarch), by a generation (x86), by paying what was put off (s390), by flushing at every switch (openrisc).  One that
+comes back with what it had must have been told all the time (riscv with ASIDs, and most others, whose mm_cpumask only
+grows).
+
+switch-back
+
+CPU0 user                                   CPU1 MADV_DONTNEED
+load: cached
+another task runs here
+                                            clear the entry, flush who must be told
+                                            free the page
+back again
+load through the stale entry
+
+task-moves: the same with one task, which is all that uses the mm, and goes from CPU0 to CPU1 and back
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+from core.arch import Arch
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import all_freed, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World, load
+from core.explore.model import Daemon, Model
+from core.machine.ipi import take_ipi
+from core.machine.op import Cell, Cpu
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import CPUMASK, Mm, Vma
+
+ADDR, PAGE = 0, 0
+HERE, THERE = Cpu(0), Cpu(1)
+SWITCHED = {"cpus": None, "online": frozenset({HERE, THERE})}
+
+
+async def dontneed(mm: Mm) -> None:
+    """MADV_DONTNEED of the page."""
+    await madvise_dontneed(mm, Vma(ADDR, ADDR + 1), ADDR, ADDR + 1)
+
+
+async def comes_back(mm: Mm) -> None:
+    """A user whose CPU runs another task in between."""
+    for _ in range(2):
+        await mm.hook.switch_mm(mm=mm)
+        await load(mm, ADDR, [PAGE])
+        await mm.hook.leave_mm(mm=mm)
+    await mm.hook.switch_mm(mm=mm)
+    await load(mm, ADDR, [PAGE])
+
+
+async def unmaps(mm: Mm) -> None:
+    """Another task of the mm."""
+    await mm.hook.switch_mm(mm=mm)
+    await dontneed(mm)
+
+
+@cache
+def over_there(mm: Mm) -> Mm:
+    """The mm as the same task sees it on the other CPU: one value, as an Mm is what it is by identity."""
+    return mm.on(replace(mm.task, cpu=THERE))
+
+
+async def moves(mm: Mm) -> None:
+    """A single-threaded process that the scheduler moves, and moves back."""
+    there = over_there(mm)
+    await mm.hook.switch_mm(mm=mm)
+    await load(mm, ADDR, [PAGE])
+    await mm.hook.leave_mm(mm=mm)
+    await there.hook.switch_mm(mm=there)
+    await dontneed(there)
+    await there.hook.leave_mm(mm=there)
+    await mm.hook.switch_mm(mm=mm)
+    await load(mm, ADDR, [PAGE])
+
+
+def nobody_attached(world: World) -> None:
+    """Who uses the mm is told by switch_mm() alone."""
+    world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset()
+
+
+def switched(arch: Arch, era: Era) -> Model:
+    """Two tasks; one CPU goes and comes."""
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world.task("user", comes_back)
+    world.task("unmap", unmaps)
+    window = sometimes(
+        "unmapped-while-cached",
+        "the entry is gone, the page not free, and the CPU that comes and goes has it cached",
+        (pte_cell(ADDR), ref_cell(PAGE), tlb_cell(HERE, ADDR)),
+        lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
+    )
+    made = world.model("switch-back", finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    nobody_attached(world)
+    return made
+
+
+def moved(arch: Arch, era: Era) -> Model:
+    """One task, two CPUs."""
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    task = world.task("task", moves)
+    world.memory[Cell("mm_users")] = 1
+    window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
+    made = world.model("task-moves", finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    nobody_attached(world)
+    interrupts = [Daemon(f"IPI to CPU{cpu}", cpu, take_ipi(task.tid, cpu, (ADDR,))) for cpu in (HERE, THERE)]
+    return replace(made, daemons=(*made.daemons, *interrupts))
+
+
+SCENARIOS = [
+    Scenario(
+        "switch-back",
+        "a CPU that comes back to an mm finds nothing that was flushed meanwhile",
+        "82dd33fde026",
+        switched,
+        tier="optional",
+        requires=("smp",),
+    ),
+    Scenario(
+        "task-moves",
+        "a task that is moved back to a CPU finds nothing there that it has unmapped elsewhere",
+        "arch/mips/kernel/smp.c:flush_tlb_mm",
+        moved,
+        tier="optional",
+        requires=("smp",),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-35p",
+        "fea4e317f9e7",
+        "B-35 on the x86 plugin: a CPU that comes back to an mm, and is between the two, is told of no flush",
+        SCENARIOS[0],
+        plugin="arch_plugins.x86_618:X86618",
+        era="6.18",
+        lacks=frozenset({"fea4e317f9e7"}),
+    ),
+    Exhibit(
+        "B-39p",
+        "82dd33fde026",
+        "B-39 on the riscv plugin: a CPU leaves the mask as it leaves the mm, and comes back with its entries",
+        SCENARIOS[1],
+        plugin="arch_plugins.riscv:Riscv",
+        era="6.12",
+        lacks=frozenset({"82dd33fde026"}),
+    ),
+]

@@ -1,0 +1,76 @@
+"""A hash table between page table and TLB: the hardware walks it alone, and software fills it from the page table.
+
+powerpc book3s64 without radix.  A TLB miss looks the address up in the hash table; if it is not there, the CPU faults,
+and hash_page() inserts what the Linux entry says, without the page-table lock.  Whoever clears the Linux entry has to
+take the hash entry out too.  Two hash entries for one address are one too many: the hardware may use either, or stop.
+
+A store through a hash entry that allows none faults too, and finds what the Linux entry says by then.
+
+Data types
+    cell ('hpte', (addr, frame))    'rw' or 'ro' if the table has an entry that maps `addr` to `frame`, None if not;
+                                    'cleared' if its Linux entry has been cleared since, and it still translates loads
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell
+
+
+def hpte_cell(addr: int, frame: int) -> Cell:
+    """A hash entry."""
+    return Cell("hpte", (addr, frame))
+
+
+def access_hashed(cpu: Cpu, addr: int, frames: Sequence[int], store: bool) -> Op:
+    """One load or store of user code at `addr`, which can map any of `frames`. Returns 'ok' or 'fault'."""
+    cell = tlb_cell(cpu, addr)
+    hptes, refs = tuple(hpte_cell(addr, f) for f in frames), tuple(ref_cell(f) for f in frames)
+
+    def step(entry: Entry | None, *state: Any) -> list[Outcome]:
+        there, counts = state[: len(frames)], state[len(frames) :]
+        walked = [Entry(f, hpte == "rw", True) for f, hpte in zip(frames, there, strict=True) if hpte is not None]
+        fitting = [e for e in ([entry] if entry is not None else walked) if e.write or not store]
+        return [Outcome("ok", (e,), "" if counts[frames.index(e.frame)] else USE_AFTER_FREE) for e in fitting] or [
+            Outcome("fault", (None,))
+        ]
+
+    return Op(f"{'store' if store else 'load'}({addr})", (cell, *hptes, *refs), (cell,), step, may_schedule="user")
+
+
+def hash_page(addr: int, frames: Sequence[int]) -> Op:
+    """Insert what the Linux entry says; H_PAGE_BUSY makes it one step. Returns False if nothing is mapped."""
+    cells = tuple(hpte_cell(addr, f) for f in frames)
+
+    def step(pte: object, *hptes: object) -> list[Outcome]:
+        if not isinstance(pte, Pte):
+            return [Outcome(False, hptes)]
+        new = "rw" if pte.write else "ro"
+        made = tuple(new if f == pte.frame else hpte for f, hpte in zip(frames, hptes, strict=True))
+        return [Outcome(True, made)]
+
+    return Op(f"hash_page({addr})", (pte_cell(addr), *cells), cells, step)
+
+
+def pte_update(addr: int, frames: Sequence[int]) -> Op:
+    """Clear the Linux entry; the hash entry that it had (H_PAGE_HASHPTE) has to go. Returns the Linux entry."""
+    pte, cells = pte_cell(addr), tuple(hpte_cell(addr, f) for f in frames)
+
+    def step(old: object, *hptes: object) -> list[Outcome]:
+        return [Outcome(old, (None, *(None if hpte is None else "cleared" for hpte in hptes)))]
+
+    return Op(f"pte_update({addr})", (pte, *cells), (pte, *cells), step, event=("clear", addr, 1))
+
+
+def hpte_invalidate(addrs: Sequence[int], frames: Sequence[int]) -> Op:
+    """Take out the hash entries of `addrs` whose Linux entries have been cleared; TLBs come later."""
+    cells = tuple(hpte_cell(a, f) for a in addrs for f in frames)
+
+    def step(*hptes: object) -> list[Outcome]:
+        return [Outcome(None, tuple(None if hpte == "cleared" else hpte for hpte in hptes))]
+
+    return Op("hpte_invalidate", cells, cells, step)
