@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 from core.cost import prices
@@ -16,6 +16,9 @@ from core.cost.model import DEFAULT, MODELS, Model, coefficients_table
 from core.cost.sweep import FRONT, Point, Subject, axis, known_axes, pareto, plot, sweep, write_csv
 from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
+
+if TYPE_CHECKING:
+    from core.linux.replay import Call
 
 COLUMNS = ("flushes", "ipis", "lock_holds", "max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
 SMP = "arch_plugins.generic:Smp"
@@ -219,26 +222,20 @@ def calibrate_command(arguments: argparse.Namespace) -> int:
 
 
 def replay_command(arguments: argparse.Namespace) -> int:
-    """What a recorded program's unmappings cost on each row, and how exact x86 is against the recording."""
+    """What a recorded program did to its mappings costs on each row, and how exact x86 is against the recording."""
     from tabulate import tabulate
 
     from core.linux.golden import GoldenError
-    from core.linux.recordings import APPROXIMATIONS, replay
+    from core.linux.replay import APPROXIMATIONS, Gaps, replay
 
-    by_name = {row.name: row for row in load(arguments.config) if not row.problem}
-    for name in arguments.arch:
-        if name not in by_name:
-            raise ConfigError(f"--arch {name}: no such row")
-    rows = [by_name[name] for name in arguments.arch or by_name]
-    archs = {row.name: (row.arch(), row.era) for row in rows}
-    totals: dict[str, dict[str, int]] = {name: {} for name in archs}
-    exact: dict[str, list[int]] = {"anonymous": [0, 0, 0, 0], "file or shared": [0, 0, 0, 0]}
-    status = 0
+    rows = _replayed_on(arguments)
+    base = chosen_model(arguments.prices)
+    totals: dict[str, dict[str, int]] = {row.name: {} for row in rows}
+    exact: dict[str, list[int]] = {}
+    gaps, status = Gaps(), 0
     try:
-        for call in replay(arguments.file, archs):
-            tally = exact["anonymous" if call.anonymous else "file or shared"]
-            for at, value in enumerate((1, call.measured == call.predicted, len(call.measured), len(call.predicted))):
-                tally[at] += value
+        for call in replay(arguments.file, {row.name: (row.arch(), row.era) for row in rows}, gaps):
+            _tally(exact, call)
             for name, counts in call.counts.items():
                 sums = totals[name]
                 for key, value in counts.items():
@@ -246,7 +243,6 @@ def replay_command(arguments: argparse.Namespace) -> int:
     except GoldenError as error:
         print(f"shootdown: {error}", file=sys.stderr)
         status = 2
-    base = chosen_model(arguments.prices)
     lines: list[list[Any]] = []
     for row in rows:
         sums = totals[row.name]
@@ -256,10 +252,29 @@ def replay_command(arguments: argparse.Namespace) -> int:
             lines.append([row.name, *[sums[c] for c in COLUMNS], sums["pages_freed"], per_flush, price])
     print(tabulate(lines, ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({base.name})"]))
     print()
-    table = [[kind, *values] for kind, values in exact.items()]
-    print(
-        tabulate(table, ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "flushes predicted"])
-    )
+    headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
+    print(tabulate([[kind, *v] for kind, v in sorted(exact.items())], [*headers, "IPIs recorded", "predicted"]))
+    if str(gaps):
+        print(f"incomplete: {gaps}; what was lost is missing here too")
     for text in APPROXIMATIONS:
         print(f"approximation: {text}")
     return status
+
+
+def _replayed_on(arguments: argparse.Namespace) -> list[Row]:
+    rows = [row for row in load(arguments.config) if not row.problem]
+    missing = [name for name in arguments.arch if name not in {row.name for row in rows}]
+    if missing:
+        raise ConfigError(f"--arch {missing[0]}: no such row")
+    return [row for row in rows if not arguments.arch or row.name in arguments.arch]
+
+
+def _tally(exact: dict[str, list[int]], call: Call) -> None:
+    """Exit is only counted; the others are told apart by what they unmapped."""
+    if call.name == "exit":
+        kind, equal = "exit (not compared)", 0
+    else:
+        kind = f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
+        equal = call.measured == call.predicted
+    values = (1, equal, len(call.measured), len(call.predicted), *call.asked)
+    exact[kind] = [a + b for a, b in zip(exact.get(kind, [0] * 6), values, strict=True)]

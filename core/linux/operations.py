@@ -57,9 +57,10 @@ async def ftruncate(mm: Mm, at: Mapping) -> None:
         await tlb_finish_mmu(tlb)
 
 
-async def exit_mmap(mm: Mm, at: Mapping) -> None:
+async def exit_mmap(mm: Mm, at: Mapping, watch: Callable[[MmuGather], None] = _nobody) -> None:
     """exit_mmap(). VMAs above the mapping are not known; nothing of theirs makes a flush of its own."""
     tlb = await tlb_gather_mmu(mm, fullmm=True)
+    watch(tlb)
     vmas = [*at.below, at.vma]
     for vma in vmas:
         await unmap_page_range(tlb, vma, vma.start, vma.end)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.lock import mmap_write_lock, mmap_write_unlock, spin_lock, spin_unlock
+from core.machine.lock import mmap_write_lock, mmap_write_unlock
 from core.machine.op import Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
+from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.memory import clear_upper, read_upper, upper_entry
-from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
+from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
@@ -51,15 +52,14 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> None:
 
     The caller has seen a table there, without any lock: since 6fa1066fc5d0 that is asked again.
     """
-    ptl = pmd_ptl_cell(mm, old_addr)
-    await spin_lock(ptl, mm.task)
+    await pmd_lock(mm, old_addr)
     table = await read_upper(mm, 0, old_addr)
     if table is not None or not mm.era.has("6fa1066fc5d0"):
         await clear_upper(mm, 0, old_addr)
         await pmd_populate(mm, new_addr, table)
         end = old_addr + mm.span[0]
         await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=end, stride=1, freed_tables=False)
-    await spin_unlock(ptl, mm.task)
+    await pmd_unlock(mm, old_addr)
 
 
 def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
