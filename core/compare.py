@@ -20,6 +20,7 @@ from core.arch import Arch, PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 from core.conformance import FINDINGS, SCENARIOS, Result, as_declared, judge
 from core.conformance.exhibit import Exhibit
+from core.conformance.judge import Walks
 from core.cost.model import DEFAULT
 from core.explore import Limits
 from core.explore.check import SEED
@@ -109,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     _limits(run)
+    _walking(run)
     run.set_defaults(command=run_command)
 
     listing = commands.add_parser("list", help="what there is: architectures and scenarios")
@@ -121,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("scenario", metavar="SCENARIO", nargs="?", default="")
     _selection(explain, arch=False)
     _limits(explain)
+    _walking(explain)
     explain.set_defaults(command=explain_command)
 
     bugs = commands.add_parser("bugs", help="the museum of historic bugs: each found, and its fix proved")
@@ -164,6 +167,20 @@ def _limits(command: argparse.ArgumentParser) -> None:
     command.add_argument("--searcher", choices=("auto", "reference", "fast"), default="auto")
     command.add_argument("--max-states", type=_positive, metavar="N", help="give up a cell after N states")
     command.add_argument("--timeout", type=_seconds, metavar="S", help="give up a cell after S seconds")
+    command.add_argument("--max-memory", type=_bytes, metavar="N[K|M|G]", help="give up a cell at N bytes of states")
+
+
+def _walking(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--walks", type=_positive, metavar="N", help="N random walks instead of a search: bounded")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="which random walks")
+
+
+def _bytes(text: str) -> int:
+    units = {"K": 10, "M": 20, "G": 30}
+    digits, shift = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 0)
+    if not digits.isdigit() or int(digits) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of bytes such as 500M or 2G, got {text!r}")
+    return int(digits) << shift
 
 
 def _positive(text: str) -> int:
@@ -213,14 +230,22 @@ def run_command(arguments: argparse.Namespace) -> int:
     rows, model = rows_of(arguments), cost_commands.chosen_model(arguments.prices)
     scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
     limits = _limits_of(arguments)
-    cells = [jobs.Cell(row, scenario, limits, arguments.searcher) for row in rows for scenario in scenarios]
+    cells = [
+        jobs.Cell(row, scenario, limits, arguments.searcher, _walks_of(arguments))
+        for row in rows
+        for scenario in scenarios
+    ]
     own = tuple(load_workloads(arguments.config).values())
     counting = [] if arguments.no_costs else [jobs.Counting(row, own) for row in rows]
     everything: list[Job] = [*cells, *counting]
-    answers = _answers(everything, arguments)
+    answers, interrupted = _answers(everything, arguments)
     results, counted = answers[: len(cells)], answers[len(cells) :]
     subjects, costs = _subjects(rows, model), _costs(counted)
-    settings = {"seed": SEED, "searcher": arguments.searcher, "bounds": _bounds(arguments)}
+    settings = {
+        "seed": SEED if arguments.walks is None else arguments.seed,
+        "searcher": arguments.searcher,
+        "bounds": _bounds(arguments),
+    }
     report = document.document(subjects, results, costs, settings)
     texts = {
         "json": document.to_json(report),
@@ -232,6 +257,9 @@ def run_command(arguments: argparse.Namespace) -> int:
     files.write_atomically(arguments.output / "report.json", texts["json"])
     files.write_atomically(arguments.output / "report.md", texts["markdown"])
     files.write_atomically(arguments.output / "report.xml", junit.junit(report))
+    if interrupted:
+        print("shootdown: interrupted; --resume goes on", file=sys.stderr)
+        return 2
     return 0 if all(map(as_declared, results)) else 1
 
 
@@ -243,8 +271,11 @@ def _default_scenarios(everything: bool) -> list[str]:
     return [name for name in SCENARIOS if name not in left_out]
 
 
-def _answers(everything: list[Job], arguments: argparse.Namespace) -> list[Any]:
-    """Run the jobs, keeping each answer as it comes; with --resume, kept ones are not run again."""
+def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list[Any], bool]:
+    """Run the jobs, keeping each answer as it comes; with --resume, kept ones are not run again.
+
+    Also says whether Ctrl-C was pressed; what was not finished then is an error that says so.
+    """
     from core import jobs, keep
     from reports.progress import Progress
 
@@ -253,11 +284,16 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> list[Any]:
     answers = [known.get(n) for n in range(len(everything))]
     missing = [n for n, answer in enumerate(answers) if answer is None]
     with Progress(len(missing), sys.stderr) as progress, jobs.executor(arguments.executor, arguments.jobs) as pool:
-        running = jobs.run([everything[n] for n in missing], pool, progress.done, _patience(arguments))
-        for n, answer in zip(missing, running, strict=True):
-            answers[n] = answer
-            kept.put(everything[n], answer)
-    return answers
+        memory = jobs.memory_for_each(arguments.jobs)
+        running = jobs.run([everything[n] for n in missing], pool, progress.done, _patience(arguments), memory)
+        try:
+            for n, answer in zip(missing, running, strict=True):
+                answers[n] = answer
+                kept.put(everything[n], answer)
+        except KeyboardInterrupt:
+            jobs.interrupt()
+            return [everything[n].failed(jobs.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
+    return answers, False
 
 
 def _patience(arguments: argparse.Namespace) -> float:
@@ -268,7 +304,11 @@ def _patience(arguments: argparse.Namespace) -> float:
 
 
 def _limits_of(arguments: argparse.Namespace) -> Limits:
-    return Limits(max_states=arguments.max_states, timeout=arguments.timeout)
+    return Limits(arguments.max_states, arguments.timeout, arguments.max_memory)
+
+
+def _walks_of(arguments: argparse.Namespace) -> Walks | None:
+    return None if arguments.walks is None else Walks(arguments.walks, arguments.seed)
 
 
 def _bounds(arguments: argparse.Namespace) -> str:
@@ -277,6 +317,10 @@ def _bounds(arguments: argparse.Namespace) -> str:
         parts.append(f"{arguments.max_states} states")
     if arguments.timeout is not None:
         parts.append(f"{arguments.timeout:g} s")
+    if arguments.max_memory is not None:
+        parts.append(f"{arguments.max_memory} bytes")
+    if arguments.walks is not None:
+        parts.append(f"{arguments.walks} walks")
     return ", ".join(parts) or "none"
 
 
@@ -331,7 +375,14 @@ def explain_command(arguments: argparse.Namespace) -> int:
         return _explain_bug(arguments)
     scenario = FINDINGS.get(arguments.scenario) or SCENARIOS[scenario_of(arguments.scenario)]
     choice = choose(arguments.arch, arguments.era, arguments.config)
-    result = judge(choice.arch, choice.era, scenario, limits=_limits_of(arguments), searcher=arguments.searcher)
+    result = judge(
+        choice.arch,
+        choice.era,
+        scenario,
+        limits=_limits_of(arguments),
+        searcher=arguments.searcher,
+        walks=_walks_of(arguments),
+    )
     print(explanation(result, scenario.title, scenario.origin))
     return 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in choice.expect else 1
 

@@ -5,6 +5,9 @@ eat memory or kill its process.  So every job runs in a child with a time limit 
 there costs that job only.  The children are forked from a server that has the suite imported already, so that one
 costs milliseconds.
 
+Ctrl-C interrupts the search that each child is at, which then says how far it came, and ends the run with an answer
+for every job.
+
 `run` hands jobs to any `concurrent.futures.Executor`; its workers only start the child and wait.  On a Dask cluster the
 workers may be daemons, which may not have children of multiprocessing: there a job is a command of its own.
 """
@@ -13,28 +16,37 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import pickle
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from core.config import ConfigError, Row
 from core.conformance import SCENARIOS, Result, expected, judge
+from core.conformance.judge import Walks
 from core.cost import STANDARD, Workload, account
 from core.explore import Limits
+from core.explore.memory import available
 
 CELL_TIMEOUT = 300.0
 """Seconds that one cell may take."""
 
 CELL_MEMORY = 8 << 30
-"""Bytes of address space that one cell may use."""
+"""Bytes of address space that one cell may use, if the machine has them."""
 
+LEAST_MEMORY = 1 << 30
+"""Bytes that one cell may use at least: numpy alone takes some."""
+
+INTERRUPTED = "interrupted"
 
 BATCH = 8
 """Jobs that share a child as long as nothing happens to it."""
@@ -58,6 +70,7 @@ class Cell:
     scenario: str
     limits: Limits = Limits()
     searcher: str = "auto"
+    walks: Walks | None = None
 
     def run(self) -> Result:
         """Set the architecture up, explore, and apply what its row declares."""
@@ -68,7 +81,7 @@ class Cell:
             arch = self.row.arch()
         except Exception as error:
             return self.failed(str(error))
-        result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher)
+        result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher, walks=self.walks)
         reason = self.row.expect.get(self.scenario)
         return expected(result, reason) if reason else result
 
@@ -109,6 +122,8 @@ class Counting:
 
 def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> Any:
     """Run `job` in a child process; its `failed` answer if the child hangs, dies or runs out of memory."""
+    if _interrupted.is_set():
+        return job.failed(INTERRUPTED)
     if multiprocessing.current_process().daemon:
         return _as_command(job, timeout, memory)
     context = _context()
@@ -116,6 +131,7 @@ def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY)
     child = context.Process(target=_in_child, args=(sender, job, memory), daemon=True)
     child.start()
     sender.close()
+    _children.add(child.pid)
     try:
         if not receiver.poll(timeout):
             child.kill()
@@ -123,10 +139,27 @@ def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY)
         return receiver.recv()
     except EOFError:
         child.join()
-        return job.failed(f"its process died with exit status {child.exitcode}")
+        died = f"its process died with exit status {child.exitcode}"
+        return job.failed(INTERRUPTED if _interrupted.is_set() else died)
     finally:
+        _children.discard(child.pid)
         child.join()
         receiver.close()
+
+
+_children: set[int] = set()
+"""Of this process, at work."""
+
+_interrupted = threading.Event()
+"""In the parent: no child is started any more.  In a child: no further job is begun."""
+
+
+def interrupt() -> None:
+    """Let each child answer with what it has found until now."""
+    _interrupted.set()
+    for child in list(_children):
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)
@@ -150,24 +183,55 @@ def isolated_batch(jobs: tuple[Job, ...], timeout: float = CELL_TIMEOUT, memory:
 
 
 def run(
-    jobs: Sequence[Job], pool: Executor, done: Callable[[int], None] = lambda n: None, timeout: float = CELL_TIMEOUT
+    jobs: Sequence[Job],
+    pool: Executor,
+    done: Callable[[int], None] = lambda n: None,
+    timeout: float = CELL_TIMEOUT,
+    memory: int = CELL_MEMORY,
 ) -> Iterator[Any]:
-    """The answers of `jobs`, in their order. `done` is told how many are finished."""
+    """The answers of `jobs`, in their order. `done` is told how many are finished.
+
+    KeyboardInterrupt comes behind the last answer: what is not finished then says how far it came, or that it was
+    interrupted.
+    """
+    _interrupted.clear()
+    interrupted = False
     batches = [tuple(jobs[i : i + BATCH]) for i in range(0, len(jobs), BATCH)]
-    futures = [pool.submit(isolated_batch, batch, timeout) for batch in batches]
+    futures = [pool.submit(isolated_batch, batch, timeout, memory) for batch in batches]
     finished = 0
     try:
         for batch, future in zip(batches, futures, strict=True):
             try:
-                answers = future.result()
-            except Exception as error:
-                answers = [job.failed(f"its worker failed: {error!r}") for job in batch]
+                answers = _answers_of(batch, future)
+            except KeyboardInterrupt:
+                interrupted = True
+                for other in futures:
+                    other.cancel()
+                interrupt()
+                answers = _answers_of(batch, future)
             finished += len(batch)
             yield from answers
             done(finished)
     finally:
         for future in futures:
             future.cancel()
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]]) -> list[Any]:
+    try:
+        return future.result()
+    except CancelledError:
+        return [job.failed(INTERRUPTED) for job in batch]
+    except Exception as error:
+        return [job.failed(f"its worker failed: {error!r}") for job in batch]
+
+
+def memory_for_each(jobs: int) -> int:
+    """Bytes that each of so many jobs may use at once, so that the machine does not swap."""
+    there = available()
+    return CELL_MEMORY if there is None else min(CELL_MEMORY, max(LEAST_MEMORY, there // jobs))
 
 
 @contextmanager
@@ -216,8 +280,12 @@ def _as_command(job: Job, timeout: float, memory: int) -> Any:
 
 
 def _answer(job: Job) -> Any:
+    if _interrupted.is_set():
+        return job.failed(INTERRUPTED)
     try:
         return job.run()
+    except KeyboardInterrupt:
+        return job.failed(INTERRUPTED)
     except MemoryError:
         return job.failed("ran out of memory")
     except BaseException as error:
@@ -230,8 +298,15 @@ def _limited(job: Job, memory: int) -> Any:
 
 
 def _in_child(sender: Connection, job: Job, memory: int) -> None:
+    signal.signal(signal.SIGUSR1, _stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
     sender.send(_limited(job, memory))
     sender.close()
+
+
+def _stop(number: int, frame: Any) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

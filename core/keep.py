@@ -16,7 +16,7 @@ from typing import Any
 
 from core.conformance import Result
 from core.explore.model import Step
-from core.jobs import Cell, Counted, Job
+from core.jobs import INTERRUPTED, Cell, Counted, Job
 from reports.files import write_atomically
 
 
@@ -35,8 +35,9 @@ class Kept:
             return None
 
     def put(self, job: Job, answer: Any) -> None:
-        """Keep an answer; an error is not kept, so it is tried again."""
-        if getattr(answer, "verdict", "") != "error" and not getattr(answer, "problem", ""):
+        """Keep an answer; an error and what was interrupted are not kept, so they are tried again."""
+        unfinished = getattr(answer, "verdict", "") == "error" or getattr(answer, "problem", "")
+        if not unfinished and not getattr(answer, "bounds", "").startswith(INTERRUPTED):
             write_atomically(self._path(job), json.dumps(asdict(answer)))
 
     def _path(self, job: Job) -> Path:

@@ -152,6 +152,14 @@ def test_a_wrong_number_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "expected a number of at least 1, got '-3'" in capsys.readouterr().err
 
 
+def test_limits_make_a_verdict_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "smp-6.2-fix", "lost-dirty-munmap", "--max-memory", "100K"]) == 0
+    assert "bounded by 102400 bytes of memory; depth " in capsys.readouterr().out
+    walks = ["explain", "smp-6.2-fix", "lost-dirty-munmap", "--walks", "20", "--seed", "3"]
+    assert main(walks) == 0
+    assert "bounded by 20 random walks of up to 1000 steps, seed 3; " in capsys.readouterr().out
+
+
 def test_explain_shows_columns_and_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "smp-6.1", "lost-dirty-dontneed"]) == 0
     out = capsys.readouterr().out

@@ -8,16 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.ladder import Size, ladder
 from core.compare import main
 from core.config import ConfigError, load
+from core.explore import check
 from core.jobs import Cell, Counting, _as_command, executor, isolated, run
 from core.keep import Kept
 
@@ -48,10 +52,62 @@ class Trouble:
         return reason
 
 
+@dataclass(frozen=True)
+class Interrupting:
+    """A long search during which somebody presses Ctrl-C."""
+
+    parent: int
+
+    def run(self) -> str:
+        threading.Timer(1, os.kill, (self.parent, signal.SIGINT)).start()
+        return check(ladder("DELAYED", Size(3, 3, 3, 3)), searcher="reference", reductions=()).bounds
+
+    def failed(self, reason: str) -> str:
+        return reason
+
+
+def _collect(found: Iterator[str], answers: list[str]) -> None:
+    for answer in found:
+        answers.append(answer)
+
+
+def test_ctrl_c_leaves_what_has_been_found() -> None:
+    jobs: list[Any] = [Trouble("none"), Interrupting(os.getpid()), Trouble("none"), *[Trouble("hang")] * 20]
+    answers: list[str] = []
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+        _collect(run(jobs, pool), answers)
+    assert answers[0] == "fine"
+    assert answers[1].startswith("interrupted; depth ")
+    assert answers[2:] == ["interrupted"] * 21
+    with ThreadPoolExecutor(1) as pool:
+        assert list(run(jobs[:1], pool)) == ["fine"]
+
+
+def test_an_interrupted_run_tells_what_it_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(jobs: list[Cell], *rest: Any) -> Iterator[Any]:
+        yield jobs[0].run()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.jobs.run", interrupted)
+    scenarios = ["--scenario", "use-after-free", "--scenario", "lost-dirty-munmap"]
+    argv = ["--arch", "s390", *scenarios, "--no-costs", "--format", "json", "--output", str(tmp_path)]
+    assert main(argv) == 2
+    told = capsys.readouterr()
+    found = [(result["verdict"], result["reason"]) for result in json.loads(told.out)["results"]]
+    assert found == [("pass", ""), ("error", "interrupted")]
+    assert "--resume goes on" in told.err
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    monkeypatch.undo()
+    assert main([*argv, "--resume"]) == 0
+    assert [result["verdict"] for result in json.loads(capsys.readouterr().out)["results"]] == ["pass", "pass"]
+
+
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        ("hang", "gave no answer within 1 seconds"),
+        ("hang", "gave no answer within 3 seconds"),
         ("die", "its process died with exit status -9"),
         ("eat", "ran out of memory"),
         ("raise", "raised ValueError: no"),
@@ -60,7 +116,7 @@ class Trouble:
 )
 def test_trouble_costs_its_own_job(kind: str, answer: str) -> None:
     with ThreadPoolExecutor(2) as pool:
-        answers = list(run([Trouble("none"), Trouble(kind), Trouble("none")], pool, timeout=1))
+        answers = list(run([Trouble("none"), Trouble(kind), Trouble("none")], pool, timeout=3))
     assert answers[0] == answers[2] == "fine"
     assert answers[1].startswith(answer)
 

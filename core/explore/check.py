@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from core.explore import numeric
+from core.explore import memory, numeric
 from core.explore import plan as plans
 from core.explore.errors import ExploreError
 from core.explore.found import Found
@@ -63,6 +63,8 @@ def check(
         raise ValueError(f"searcher {searcher!r}, expected one of {', '.join(SEARCHERS)}")
     if searcher == "fast" and not numeric.available():
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
+    if limits.max_memory is None:
+        limits = replace(limits, max_memory=memory.available())
     job = _Job(model, limits, searcher, plans.wanted(reductions), stop_at_violation)
     found = job.run()
     trace = steps(job.tables, found.find_path())
@@ -97,15 +99,18 @@ class _Job:
         """The whole way."""
         first = Search(self.tables, self.limits, self.stop, self._budget())
         found = first.run()
-        if not first.gave_up and self.searcher != "fast":
+        if found.interrupted or (not first.gave_up and self.searcher != "fast"):
             return found
+        frontier = len(first.states) - first.at
         del first
-        if self.names:
-            wander(self.tables, SEED, min(WANDER, 2 * found.states))
-        found = self._reduced()
-        if found.violated and any(self.plan.hurry):
-            return self._shortest(found)
-        return found
+        try:
+            if self.names:
+                wander(self.tables, SEED, min(WANDER, 2 * found.states))
+            again = self._reduced()
+            return self._shortest(again) if again.violated and any(self.plan.hurry) else again
+        except KeyboardInterrupt:  # between two searches: the first has found something
+            found.interrupt(frontier)
+            return found
 
     def _budget(self) -> int | None:
         """How many states to explore first."""

@@ -29,7 +29,19 @@ class Found:
     depth: int = 0
     exhaustive: bool = True
     bounds: str = ""
+    interrupted: bool = False
     reached: set[str] = field(default_factory=set)
+
+    def bound(self, what: str, frontier: int) -> bool:
+        """Note that the search ends early, and why. Always True: it is over."""
+        self.exhaustive = False
+        self.bounds = f"{what}; depth {self.depth} completed, {frontier} states on the frontier"
+        return True
+
+    def interrupt(self, frontier: int) -> None:
+        """Note that somebody pressed Ctrl-C."""
+        self.interrupted = True
+        self.bound("interrupted", frontier)
 
 
 SENTENCES = {

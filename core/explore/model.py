@@ -74,7 +74,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_states` and `timeout` (seconds of search) and `max_memory` (bytes): None is no limit."""
+    """`max_states` and `timeout` (seconds of search): None is no limit. `max_memory` (bytes of states): None is what
+    the machine has to spare."""
 
     max_states: int | None = None
     timeout: float | None = None

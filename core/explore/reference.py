@@ -88,6 +88,7 @@ class Search:
         self.found = Found()
         self.states: list[int] = []
         self.index: dict[int, int] = {}
+        self.at = 0
         self.parents: list[int] = []
         self.always = [self._watch(prop) for prop in self.model.always]
         self.finally_ = [self._watch(prop) for prop in self.model.finally_]
@@ -105,24 +106,23 @@ class Search:
         try:
             self._run()
         except KeyboardInterrupt:
-            self._bound("interrupted")
+            self.found.interrupt(len(self.states) - self.at)
         self.found.states = len(self.states)
         return self.found
 
     def _run(self) -> None:
         if self._visit(0, -1):
             return
-        at = 0
-        while at < len(self.states):
+        while self.at < len(self.states):
             end = len(self.states)
-            while at < end:
-                if self._expand(at):
+            while self.at < end:
+                if self._expand(self.at):
                     return
-                at += 1
-                if at % CHECK_EVERY == 0 and self._limited(at):
+                self.at += 1
+                if self.at % CHECK_EVERY == 0 and self._limited():
                     return
             self.found.depth += 1
-            if self._limited(at):
+            if self._limited():
                 return
         self.found.depth -= 1
 
@@ -324,21 +324,18 @@ class Search:
         except (KeyError, IndexError):
             return None
 
-    def _limited(self, at: int) -> bool:
+    def _limited(self) -> bool:
         limits, states = self.limits, len(self.states)
         if self.budget is not None and states > self.budget:
             self.gave_up = True
             return True
         if limits.max_states is not None and states >= limits.max_states:
-            return self._bound(f"{limits.max_states} states", at)
+            return self._bound(f"{limits.max_states} states")
         if limits.max_memory is not None and states * BYTES_PER_STATE > limits.max_memory:
-            return self._bound(f"{limits.max_memory} bytes of memory", at)
+            return self._bound(f"{limits.max_memory} bytes of memory")
         if self.deadline is not None and time.monotonic() > self.deadline:
-            return self._bound(f"{limits.timeout:g} seconds", at)
+            return self._bound(f"{limits.timeout:g} seconds")
         return False
 
-    def _bound(self, what: str, at: int = 0) -> bool:
-        self.found.exhaustive = False
-        frontier = len(self.states) - at
-        self.found.bounds = f"{what}; depth {self.found.depth} completed, {frontier} states on the frontier"
-        return True
+    def _bound(self, what: str) -> bool:
+        return self.found.bound(what, len(self.states) - self.at)

@@ -12,10 +12,11 @@ as long as what remains can be walked and breaks the same property.  Such a trac
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 
-from core.explore.found import SENTENCES
-from core.explore.model import Model, Verdict
+from core.explore.found import SENTENCES, deadline
+from core.explore.model import Limits, Model, Verdict
 from core.explore.place import Broken, Choice, Place, step_broken
 from core.explore.tables import Move, Tables
 from core.explore.trace import steps
@@ -27,8 +28,8 @@ CHANGES = 3
 """Priority changes in a walk at most."""
 
 
-def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000) -> Verdict:
-    """Walk `walks` times at random, up to `depth` steps each; the verdict is always bounded.
+def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limits: Limits = Limits()) -> Verdict:
+    """Walk `walks` times at random, up to `depth` steps each, until the timeout; the verdict is always bounded.
 
     The same seed gives the same walks.  `states` counts the steps taken and `depth` the longest walk; nothing is
     known of distinct states.  Raises an `ExploreError` for what a program may not do.
@@ -37,8 +38,12 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000) -> V
     rng = random.Random(seed)
     taken, longest = 0, 0
     unreached = [prop.name for prop in model.sometimes]
+    end = deadline(limits, None)
     bound = f"{walks} random walks of up to {depth} steps, seed {seed}"
-    for _ in range(walks):
+    for number in range(walks):
+        if end is not None and time.monotonic() > end:
+            bound = f"{limits.timeout:g} seconds; {number} of {bound}"
+            break
         walked = _Walk(tables, rng, depth, longest or depth)
         broken = walked.run(unreached)
         taken, longest = taken + len(walked.path), max(longest, len(walked.path))

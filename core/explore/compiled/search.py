@@ -59,7 +59,7 @@ class FastSearch:
         try:
             self._run()
         except KeyboardInterrupt:
-            self._bound("interrupted")
+            self.found.interrupt(self._frontier())
         self.found.states = self.store.count
         self.found.transitions = int(self.control[arrays.EDGES])
         left = {prop.name for prop, _ in self.machine.unticked()}
@@ -164,7 +164,7 @@ class FastSearch:
         return False
 
     def _bound(self, what: str) -> bool:
-        frontier = self.store.count - int(self.control[arrays.NEXT])
-        self.found.exhaustive = False
-        self.found.bounds = f"{what}; depth {self.found.depth} completed, {frontier} states on the frontier"
-        return True
+        return self.found.bound(what, self._frontier())
+
+    def _frontier(self) -> int:
+        return self.store.count - int(self.control[arrays.NEXT])
