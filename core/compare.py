@@ -56,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"shootdown: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"shootdown: {error}", file=sys.stderr)
+        print(
+            f"shootdown: {error.filename}: {error.strerror}" if error.filename else f"shootdown: {error}",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("shootdown: interrupted", file=sys.stderr)
@@ -217,6 +220,8 @@ def rows_of(arguments: argparse.Namespace) -> list[Row]:
 
 def scenario_of(name: str) -> str:
     """`name`, if it is a scenario's id."""
+    if name in FINDINGS:
+        raise UsageError(f"scenario {name}: not part of the suite; `explain ARCH {name}` shows it")
     if name not in SCENARIOS:
         raise UsageError(f"scenario {name}: no such scenario; there are {', '.join(SCENARIOS)}")
     return name

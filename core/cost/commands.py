@@ -225,7 +225,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
     """What a recorded program did to its mappings costs on each row, and how exact x86 is against the recording."""
     from tabulate import tabulate
 
-    from core.linux.golden import GoldenError
+    from core.linux.lines import FileError
     from core.linux.replay import APPROXIMATIONS, Gaps, replay
 
     rows = _replayed_on(arguments)
@@ -240,7 +240,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
                 sums = totals[name]
                 for key, value in counts.items():
                     sums[key] = max(sums.get(key, 0), value) if key.startswith("max_") else sums.get(key, 0) + value
-    except GoldenError as error:
+    except FileError as error:
         print(f"shootdown: {error}", file=sys.stderr)
         status = 2
     lines: list[list[Any]] = []

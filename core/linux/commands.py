@@ -40,8 +40,7 @@ def measured_command(arguments: argparse.Namespace) -> int:
 
 def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
     """Tell how each comparison came out. A file that breaks off keeps what was compared before, and costs status 2."""
-    from core.linux.golden import GoldenError
-    from core.linux.measured import MeasuredError
+    from core.linux.lines import FileError
 
     counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
     remarks: dict[str, int] = {}
@@ -55,7 +54,7 @@ def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comp
                 elif comparison.detail:
                     remark = comparison.detail + (": not modelled yet" if comparison.outcome == "not modelled" else "")
                     remarks[remark] = remarks.get(remark, 0) + 1
-        except (GoldenError, MeasuredError) as error:
+        except FileError as error:
             print(f"shootdown: {error}", file=sys.stderr)
             status = 2
     for remark, number in sorted(remarks.items()):

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.golden import Comparison
-from core.linux.measured import MeasuredError, read_rows
+from core.linux.lines import json_object, read_lines
 from core.linux.rescheduled import MOST_CUTS, Price, Stretch, guesses
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
@@ -87,14 +87,11 @@ START = 1 << 30
 """The first page mapped: the start of a table at every level, whatever the architecture."""
 
 
-class EmulatedError(MeasuredError):
-    """A file that cannot be read as emulated cells: names file, line and what was expected."""
-
-
 def recognises(path: Path) -> bool:
-    """Whether the first line of the file has the fields of an emulated cell."""
-    first = next(read_rows(path, lambda path, number, line: dict(json.loads(line))), {})
-    return "insn" in first and "arch" in first
+    """Whether the first line of the file has the fields of an emulated cell. FileError if it is no JSON object."""
+    for where, line in read_lines(path):
+        return {"insn", "arch"} <= set(json_object(where, line, {}))
+    return False
 
 
 def compare_file(path: Path) -> Iterator[Comparison]:
@@ -103,25 +100,10 @@ def compare_file(path: Path) -> Iterator[Comparison]:
     Whether the CPU of an arm64 run has range instructions (FEAT_TLBIRANGE) is read off the run: a kernel that finds
     the feature uses them for any two pages and more, and one that does not cannot (system_supports_tlb_range()).
     """
-    rows = list(read_rows(Path(path), _parse))
+    rows = [json_object(where, line, FIELDS) for where, line in read_lines(Path(path))]
     ranges = {row["run"] for row in rows if any(name.startswith("TLBI_R") for name in row["insn"])}
     for row in rows:
         yield compare(row, row["run"] in ranges)
-
-
-def _parse(path: Path, number: int, line: str) -> Row:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise EmulatedError(f"{path}, line {number}: not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise EmulatedError(f"{path}, line {number}: expected one JSON object")
-    for key, kind in FIELDS.items():
-        if not isinstance(row.get(key), kind):
-            raise EmulatedError(
-                f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {row.get(key)!r:.60}"
-            )
-    return row
 
 
 RESCHEDULED = "equal with the caller rescheduled inside the zap"

@@ -11,9 +11,7 @@ Data types
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.events import EventStream
 from core.linux.layout import AddressSpace, lay_out
+from core.linux.lines import json_object, read_lines
 from core.machine.op import Op, Outcome
 from core.machine.schedule import ScheduleError, run
 from core.mm.era import ERAS
@@ -55,10 +54,6 @@ FIELDS = {
 }
 
 
-class GoldenError(Exception):
-    """A file that cannot be read as golden traces: names file, line and what was expected."""
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How one case came out. `detail` is the first difference, or the reason."""
@@ -70,35 +65,9 @@ class Comparison:
 
 
 def read_cases(path: Path) -> Iterator[Case]:
-    """The cases of a gzip file of JSON lines; GoldenError at the first line that is none."""
-    number = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                yield _parse(path, number, line)
-    except FileNotFoundError:
-        raise GoldenError(f"{path}: no such file") from None
-    except gzip.BadGzipFile:
-        raise GoldenError(f"{path}: not a gzip file (expected gzip-compressed JSON lines)") from None
-    except (EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise GoldenError(f"{path}: damaged or truncated after line {number}: {error}") from None
-    except OSError as error:
-        raise GoldenError(f"{path}: {error}") from None
-
-
-def _parse(path: Path, number: int, line: str) -> Case:
-    try:
-        case = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise GoldenError(f"{path}, line {number}: not JSON: {error}") from None
-    if not isinstance(case, dict):
-        raise GoldenError(f"{path}, line {number}: expected one JSON object")
-    for key, kind in FIELDS.items():
-        if key not in case:
-            raise GoldenError(f"{path}, line {number}: key {key!r} is missing")
-        if not isinstance(case[key], kind):
-            raise GoldenError(f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {case[key]!r:.60}")
-    return case
+    """The cases of a file of JSON lines; FileError at the first line that is none."""
+    for where, line in read_lines(path):
+        yield json_object(where, line, FIELDS)
 
 
 def compare(case: Case) -> Comparison:

@@ -16,17 +16,16 @@ Data types
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.cell import SHMEM, SPECIAL, MeasuredSpace, Row, lay_out
 from core.linux.golden import Comparison
+from core.linux.lines import FileError, json_object, read_lines
 from core.linux.operations import OPERATIONS, Mapping
 from core.machine.ipi import take_ipi
 from core.machine.op import Cpu, Op, Outcome
@@ -51,50 +50,13 @@ FIELDS: dict[str, type] = {
 Seen = list[Any]
 
 
-class MeasuredError(Exception):
-    """A file that cannot be read as measured cells: names file, line and what was expected."""
-
-
-def read_rows(path: Path, parse: Callable[[Path, int, str], Row] | None = None) -> Iterator[Row]:
-    """The cells of a file of JSON lines, gzip or plain; MeasuredError at the first line that is none.
-
-    `parse` makes a cell of a line, for files of another kind.
-    """
-    parse = parse or _parse
-    number = 0
-    try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, 1):
-                yield parse(path, number, line)
-    except FileNotFoundError:
-        raise MeasuredError(f"{path}: no such file") from None
-    except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
-        raise MeasuredError(f"{path}: damaged or truncated after line {number}: {error}") from None
-    except OSError as error:
-        raise MeasuredError(f"{path}: {error}") from None
-
-
-def _open(path: Path) -> IO[str]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
-
-
-def _parse(path: Path, number: int, line: str) -> Row:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise MeasuredError(f"{path}, line {number}: not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise MeasuredError(f"{path}, line {number}: expected one JSON object")
-    for key, kind in FIELDS.items():
-        if not isinstance(row.get(key), kind):
-            raise MeasuredError(
-                f"{path}, line {number}: key {key!r} should be {kind.__name__}, is {row.get(key)!r:.60}"
-            )
-    if "seq" not in row and "order" not in row:
-        raise MeasuredError(f"{path}, line {number}: expected a key 'seq' (flushes) or 'order'")
-    return row
+def read_rows(path: Path) -> Iterator[Row]:
+    """The cells of a file of JSON lines; FileError at the first line that is none."""
+    for where, line in read_lines(path):
+        row = json_object(where, line, FIELDS)
+        if "seq" not in row and "order" not in row:
+            raise FileError(f"{where}: expected a key 'seq' (flushes) or 'order'")
+        yield row
 
 
 def compare_file(path: Path) -> Iterator[Comparison]:

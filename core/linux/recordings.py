@@ -11,14 +11,12 @@ Data types
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from core.linux.golden import GoldenError
+from core.linux.lines import FileError, read_lines
 
 ARGUMENTS = {
     "mmap>": 6,
@@ -64,33 +62,24 @@ class Event(NamedTuple):
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The lines of a recording. GoldenError (file, line, what was expected) at the first that is none."""
-    number = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.startswith("#"):
-                    yield _event(line.rstrip("\n").split("\t"), number, f"{path}, line {number}")
-    except FileNotFoundError:
-        raise GoldenError(f"{path}: no such file") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise GoldenError(f"{path}: damaged or truncated after line {number}: {error}") from None
-    except OSError as error:
-        raise GoldenError(f"{path}: {error}") from None
+    """The lines of a recording. FileError (file, line, what was expected) at the first that is none."""
+    for number, (where, line) in enumerate(read_lines(path), 1):
+        if not line.startswith("#"):
+            yield _event(line.rstrip("\n").split("\t"), number, where)
 
 
 def _event(parts: list[str], number: int, where: str) -> Event:
     if len(parts) != 5 or not all(p.isdecimal() for p in parts[:3]):
-        raise GoldenError(f"{where}: expected t_us, cpu, tid, code, args between tabs")
+        raise FileError(f"{where}: expected t_us, cpu, tid, code, args between tabs")
     code, args = parts[3], tuple(parts[4].split())
     if code not in ARGUMENTS:
-        raise GoldenError(f"{where}: unknown code {code!r}; expected one of {', '.join(ARGUMENTS)}")
+        raise FileError(f"{where}: unknown code {code!r}; expected one of {', '.join(ARGUMENTS)}")
     if len(args) < ARGUMENTS[code]:
-        raise GoldenError(f"{where}: {code}: expected {ARGUMENTS[code]} arguments, got {len(args)}")
+        raise FileError(f"{where}: {code}: expected {ARGUMENTS[code]} arguments, got {len(args)}")
     try:
         numbers = _numbers(code, args)
     except ValueError as error:
-        raise GoldenError(f"{where}: {code}: expected numbers, got {' '.join(args)!r}: {error}") from None
+        raise FileError(f"{where}: {code}: expected numbers, got {' '.join(args)!r}: {error}") from None
     return Event(number, int(parts[0]), int(parts[1]), int(parts[2]), code, args, numbers)
 
 
@@ -105,7 +94,7 @@ def _numbers(code: str, args: tuple[str, ...]) -> tuple[int, ...]:
 def lost_events(path: Path) -> int:
     """How many events were lost while `path` was recorded: `overrun` in meta.jsonl beside it; 0 where there is none.
 
-    GoldenError if that file is damaged.
+    FileError if that file is damaged.
     """
     meta = path.parent / "meta.jsonl"
     name = path.name.removesuffix(".gz").removesuffix(".tsv")
@@ -114,12 +103,12 @@ def lost_events(path: Path) -> int:
     except FileNotFoundError:
         return 0
     except (OSError, UnicodeDecodeError) as error:
-        raise GoldenError(f"{meta}: {error}") from None
+        raise FileError(f"{meta}: {error}") from None
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
             if row["name"] == name:
                 return sum(int(n) for n in row.get("overrun", {}).values())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise GoldenError(f"{meta}, line {number}: expected an object with name and overrun: {error!r}") from None
+            raise FileError(f"{meta}, line {number}: expected an object with name and overrun: {error!r}") from None
     return 0

@@ -114,7 +114,7 @@ class _Open:
 
 
 def replay(path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps | None = None) -> Iterator[Call]:
-    """Every operation of a recording, on each of `archs`; what is missing goes to `gaps`. GoldenError if it is bad."""
+    """Every operation of a recording, on each of `archs`; what is missing goes to `gaps`. FileError if it is bad."""
     gaps = gaps if gaps is not None else Gaps()
     gaps.lost = lost_events(path)
     player = _Player(archs, gaps)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.linux.emulated import RESCHEDULED, EmulatedError, compare, compare_file, recognises
+from core.linux.emulated import RESCHEDULED, compare, compare_file, recognises
+from core.linux.lines import FileError
 from core.linux.rescheduled import Stretch, guesses
 
 
@@ -198,5 +199,14 @@ def test_files(tmp_path: Path) -> None:
     assert [comparison.outcome for comparison in compare_file(good)] == ["equal"] * 3
     bad = tmp_path / "bad.jsonl"
     bad.write_text(json.dumps({**CELLS[0], "pages": "many"}))
-    with pytest.raises(EmulatedError, match=r"bad\.jsonl, line 1: key 'pages' should be int, is 'many'"):
+    with pytest.raises(FileError, match=r"bad\.jsonl, line 1: key 'pages' should be int, is 'many'"):
         list(compare_file(bad))
+
+
+def test_a_file_of_something_else_is_told_apart(tmp_path: Path) -> None:
+    other = tmp_path / "README.md"
+    other.write_text("# Read me\n")
+    with pytest.raises(FileError, match=r"README\.md, line 1: not JSON"):
+        recognises(other)
+    other.write_text("")
+    assert not recognises(other)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.linux.golden import GoldenError, compare, read_cases
+from core.linux.golden import compare, read_cases
+from core.linux.lines import FileError
 from core.mm.era import ERAS
 
 PUBLIC = Path(__file__).parents[1] / "data" / "golden_public.jsonl.gz"
@@ -70,10 +71,10 @@ def test_bad_files_are_told_apart(tmp_path: Path) -> None:
     keyless.write_bytes(gzip.compress(json.dumps({"id": "x"}).encode()))
     for path, message in (
         (missing, "no such file"),
-        (plain, "not a gzip file"),
+        (plain, "line 1: key 'id' is missing"),
         (cut, "damaged or truncated after line"),
         (broken, "line 1: not JSON"),
         (keyless, "line 1: key 'kernel' is missing"),
     ):
-        with pytest.raises(GoldenError, match=message):
+        with pytest.raises(FileError, match=message):
             list(read_cases(path))

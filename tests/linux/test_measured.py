@@ -10,7 +10,8 @@ import pytest
 
 from core.arch import load_object, set_up
 from core.hookspecs import hookimpl
-from core.linux.measured import PLUGIN, MeasuredError, compare, compare_file, read_rows
+from core.linux.lines import FileError
+from core.linux.measured import PLUGIN, compare, compare_file, read_rows
 
 DATA = Path(__file__).parent.parent / "data"
 SMALL = 4096
@@ -69,23 +70,23 @@ def test_a_miss_says_what_was_predicted() -> None:
     [
         ("{", "line 2: not JSON"),
         ("[]", "line 2: expected one JSON object"),
-        ('{"id": "x"}', "line 2: key 'kind' should be str, is None"),
+        ('{"id": "x"}', "line 2: key 'kind' is missing"),
     ],
 )
 def test_bad_line(tmp_path: Path, line: str, words: str) -> None:
     good = json.dumps(next(read_rows(DATA / "order_public.jsonl.gz")))
     path = tmp_path / "cells.jsonl"
     path.write_text(f"{good}\n{line}\n")
-    with pytest.raises(MeasuredError, match=words):
+    with pytest.raises(FileError, match=words):
         list(compare_file(path))
 
 
 def test_truncated_file(tmp_path: Path) -> None:
     path = tmp_path / "cells.jsonl.gz"
     path.write_bytes((DATA / "order_public.jsonl.gz").read_bytes()[:3000])
-    with pytest.raises(MeasuredError, match="damaged or truncated after line"):
+    with pytest.raises(FileError, match="damaged or truncated after line"):
         list(read_rows(path))
-    with pytest.raises(MeasuredError, match="no such file"):
+    with pytest.raises(FileError, match="no such file"):
         list(read_rows(tmp_path / "missing"))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.arch import load_object, set_up
 from core.compare import main
-from core.linux.golden import GoldenError
+from core.linux.lines import FileError
 from core.linux.recordings import lost_events, read_events
 from core.linux.replay import Call, Gaps, replay
 from core.linux.spaces import Space
@@ -169,14 +169,14 @@ BAD = {
 def test_bad_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "r.gz"
     path.write_bytes(gzip.compress(text.encode()))
-    with pytest.raises(GoldenError, match=BAD[text]):
+    with pytest.raises(FileError, match=BAD[text]):
         list(read_events(path))
 
 
 def test_truncated(tmp_path: Path) -> None:
     path = tmp_path / "r.gz"
     path.write_bytes(RECORDING.read_bytes()[:2000])
-    with pytest.raises(GoldenError, match="damaged or truncated after line"):
+    with pytest.raises(FileError, match="damaged or truncated after line"):
         list(replay(path, {}))
 
 
@@ -202,7 +202,7 @@ def test_a_recording_with_lost_events_says_so_and_goes_on(tmp_path: Path, capsys
 def test_a_damaged_meta_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "meta.jsonl").write_text('{"name": "r"}\n[]\n')
     assert lost_events(tmp_path / "r.tsv.gz") == 0
-    with pytest.raises(GoldenError, match="line 2: expected an object with name"):
+    with pytest.raises(FileError, match="line 2: expected an object with name"):
         lost_events(tmp_path / "x.tsv.gz")
 
 
