@@ -19,6 +19,7 @@ class Alpha(ContextReset):
         page_size=8192,
         ptes_per_table=1024,
         upper_entries=1024,
+        levels=3,
         no_range=True,
         hw_dirty=False,
         family="IPI to every CPU, context reset",

@@ -5,8 +5,10 @@ arch/arm/mm/tlb-v7.S:v7wbi_flush_user_tlb_range(), arch/arm/include/asm/tlbflush
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.asid import Asids
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.families.facts import TWO_LEVELS
 from core.mm.mm import Mm
 
 
@@ -15,16 +17,13 @@ class Arm(Asids):
 
     prologue, barrier, mm_insn, page_insn = "DSB_ISHST", "DSB_ISH", "TLBIASIDIS", "TLBIMVAIS"
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(
-            pointer_size=4,
-            upper_entries=1,
-            hw_dirty=False,
-            user_asids=1 << 8,
-            sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
-            family="hardware broadcast",
-        )
+    FACTS = replace(
+        TWO_LEVELS,
+        ptes_per_table=512,
+        user_asids=1 << 8,
+        sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
+        family="hardware broadcast",
+    )
 
     def asid_behind_barrier(self, mm: Mm) -> bool:
         """__flush_tlb_page() and v7wbi_flush_user_tlb_range() have it in a register before their DSB."""

@@ -5,8 +5,10 @@ arch/csky/mm/tlb.c:flush_tlb_range().
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.broadcast import Broadcast, Insns
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.families.facts import TWO_LEVELS
 
 
 class Csky(Broadcast):
@@ -14,16 +16,11 @@ class Csky(Broadcast):
 
     prologue, barrier, mm_insn, page_insn = "sync.is", "sync.i", "tlbi.asids", "tlbi.vas"
 
+    FACTS = replace(
+        TWO_LEVELS,
+        sources=("arch/csky/mm/tlb.c", "arch/csky/include/asm/pgtable.h"),
+        family="hardware broadcast",
+    )
+
     def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
         return [(self.page_insn, -(-end // 2) - start // 2)]
-
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(
-            pointer_size=4,
-            ptes_per_table=1024,
-            upper_entries=1,
-            hw_dirty=False,
-            sources=("arch/csky/mm/tlb.c", "arch/csky/include/asm/pgtable.h"),
-            family="hardware broadcast",
-        )

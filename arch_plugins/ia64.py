@@ -6,7 +6,7 @@ arch/ia64/mm/tlb.c:flush_tlb_range(): one purge of a supported power of two per 
 from __future__ import annotations
 
 from arch_plugins.families.broadcast import Broadcast
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import Facts
 
 
 class Ia64(Broadcast):
@@ -14,13 +14,12 @@ class Ia64(Broadcast):
 
     barrier, mm_insn, page_insn = "srlz.i", "new_rid", "ptc.ga"
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(
-            page_size=16384,
-            ptes_per_table=2048,
-            upper_entries=2048,
-            hw_dirty=False,
-            sources=("arch/ia64/mm/tlb.c", "arch/ia64/include/asm/tlb.h", "arch/ia64/kernel/ivt.S"),
-            family="hardware broadcast",
-        )
+    FACTS = Facts(
+        page_size=16384,
+        ptes_per_table=2048,
+        upper_entries=2048,
+        levels=3,
+        hw_dirty=False,
+        sources=("arch/ia64/mm/tlb.c", "arch/ia64/include/asm/tlb.h", "arch/ia64/kernel/ivt.S"),
+        family="hardware broadcast",
+    )

@@ -18,6 +18,7 @@ class Loongarch(ContextReset):
         page_size=16384,
         ptes_per_table=2048,
         upper_entries=2048,
+        levels=3,
         merge_vmas=True,
         hw_dirty=False,
         family="IPI to mm_cpumask, context reset",

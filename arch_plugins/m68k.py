@@ -18,6 +18,7 @@ class M68k(Local):
         pointer_size=4,
         ptes_per_table=64,
         upper_entries=128,
+        levels=3,
         no_range=True,
         family="uniprocessor",
         sources=("arch/m68k/include/asm/tlbflush.h", "arch/m68k/include/asm/pgtable_mm.h"),

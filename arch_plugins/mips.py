@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from arch_plugins.families.broadcast import Broadcast
 from arch_plugins.families.context import ContextReset
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import Facts
 
 SOURCES = ("arch/mips/kernel/smp.c", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlbex.c")
 
@@ -18,7 +18,7 @@ class Mips(ContextReset):
 
     ceiling, page_insn, mm_insn = 64, "TLBWI", "drop_mmu_context"
     pages_per_insn, to_all = 2, True
-    FACTS = Facts(hw_dirty=False, family="IPI to every CPU, context reset", sources=SOURCES)
+    FACTS = Facts(levels=3, hw_dirty=False, family="IPI to every CPU, context reset", sources=SOURCES)
 
 
 class MipsGinvt(Broadcast):
@@ -26,6 +26,4 @@ class MipsGinvt(Broadcast):
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(hw_dirty=False, family="hardware broadcast", sources=SOURCES)
+    FACTS = Facts(levels=3, hw_dirty=False, family="hardware broadcast", sources=SOURCES)

@@ -5,8 +5,11 @@ arch/openrisc/kernel/smp.c:flush_tlb_mm(), arch/openrisc/mm/tlb.c:local_flush_tl
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.ipi import Ipi
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import hookimpl
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm, cpumask_clear_cpu
 
@@ -15,13 +18,11 @@ class Openrisc(Ipi):
     """or1k, 8 KiB pages."""
 
     page_insn, mm_insn = "l.mtspr_xTLBMR", "local_flush_tlb_all"
-    FACTS = Facts(
+    FACTS = replace(
+        TWO_LEVELS,
         page_size=8192,
-        pointer_size=4,
         ptes_per_table=2048,
-        upper_entries=1,
         no_range=True,
-        hw_dirty=False,
         family="synchronous IPI to mm_cpumask",
         sources=("arch/openrisc/kernel/smp.c", "arch/openrisc/mm/tlb.c", "arch/openrisc/include/asm/pgtable.h"),
     )

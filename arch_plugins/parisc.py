@@ -19,6 +19,7 @@ class Parisc(Ipi):
 
     ceiling, page_insn, mm_insn, to_all = 3, "pdtlb", "flush_tlb_all", True
     FACTS = Facts(
+        levels=3,
         hw_dirty=False,
         family="flush at PTE clear",
         sources=("arch/parisc/include/asm/pgtable.h", "arch/parisc/kernel/cache.c"),

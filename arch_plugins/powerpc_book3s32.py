@@ -5,8 +5,10 @@ arch/powerpc/include/asm/tlb.h:__tlb_remove_tlb_entry(), arch/powerpc/mm/book3s3
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.broadcast import Broadcast
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.families.facts import TWO_LEVELS
 
 
 class PowerpcBook3s32(Broadcast):
@@ -14,15 +16,10 @@ class PowerpcBook3s32(Broadcast):
 
     barrier, mm_insn, page_insn = "tlbsync;sync", "hash__flush_mm", "tlbie"
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(
-            pointer_size=4,
-            ptes_per_table=1024,
-            upper_entries=1,
-            rcu_table_free=True,
-            merge_vmas=True,
-            hw_dirty=False,
-            family="hardware broadcast",
-            sources=("arch/powerpc/mm/book3s32/tlb.c", "arch/powerpc/include/asm/tlb.h"),
-        )
+    FACTS = replace(
+        TWO_LEVELS,
+        rcu_table_free=True,
+        merge_vmas=True,
+        family="hardware broadcast",
+        sources=("arch/powerpc/mm/book3s32/tlb.c", "arch/powerpc/include/asm/tlb.h"),
+    )

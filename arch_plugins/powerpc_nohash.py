@@ -5,21 +5,20 @@ arch/powerpc/mm/nohash/tlb.c:flush_tlb_range() calls flush_tlb_mm() for anything
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.ipi import Ipi
-from core.hookspecs import Facts
 
 
 class PowerpcNohash(Ipi):
     """e500, 32 bit."""
 
     ceiling, page_insn, mm_insn = 1, "tlbivax", "tlbilx_pid"
-    FACTS = Facts(
-        pointer_size=4,
-        ptes_per_table=1024,
-        upper_entries=1,
+    FACTS = replace(
+        TWO_LEVELS,
         rcu_table_free=True,
         merge_vmas=True,
-        hw_dirty=False,
         family="synchronous IPI to mm_cpumask",
         sources=("arch/powerpc/mm/nohash/tlb.c", "arch/powerpc/include/asm/nohash/32/pgtable.h"),
     )

@@ -24,18 +24,16 @@ class PowerpcRadix(Broadcast):
     barrier, mm_insn, page_insn, ceiling = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va", 33
     spares_walks = True  # RIC_FLUSH_TLB; radix__flush_tlb_pwc_range_psize() takes the page-walk cache along
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(
-            page_size=65536,
-            ptes_per_table=32,
-            upper_entries=512,
-            rcu_table_free=True,
-            merge_vmas=True,
-            capabilities=frozenset({"trims_mm_cpumask"}),
-            sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
-            family="hardware broadcast",
-        )
+    FACTS = Facts(
+        page_size=65536,
+        ptes_per_table=32,
+        upper_entries=512,
+        rcu_table_free=True,
+        merge_vmas=True,
+        capabilities=frozenset({"move_pmd", "trims_mm_cpumask"}),
+        sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
+        family="hardware broadcast",
+    )
 
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
         if not await flush_type_local(mm):

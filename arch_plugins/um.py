@@ -14,6 +14,7 @@ class Um(Local):
 
     page_insn, mm_insn = "host_munmap", "host_munmap_all"
     FACTS = Facts(
+        levels=3,
         smp=False,
         hw_dirty=False,
         family="uniprocessor",

@@ -1,12 +1,16 @@
 """x86 with INVLPGB: AMD's broadcast for an mm with a global ASID; TLBSYNC waits for the issuer's own.
 
-arch/x86/mm/tlb.c:broadcast_tlb_flush() (6.15 and later); the ceiling is the one of flush_tlb_mm_range().
+arch/x86/mm/tlb.c:broadcast_tlb_flush(), arch_tlbbatch_flush() (6.15 and later); the ceiling is that of
+flush_tlb_mm_range().
 """
 
 from __future__ import annotations
 
 from arch_plugins.families.broadcast import Broadcast
 from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import FlushRequest
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm
 
 
 class X86Invlpgb(Broadcast):
@@ -14,12 +18,20 @@ class X86Invlpgb(Broadcast):
 
     barrier, mm_insn, page_insn, ceiling = "TLBSYNC", "INVLPGB_PCID", "INVLPGB_ADDR", 33
 
+    FACTS = Facts(
+        rcu_table_free=True,
+        merge_vmas=True,
+        runtime_p4d=True,
+        capabilities=frozenset({"batched_unmap", "move_pmd"}),
+        sources=("arch/x86/mm/tlb.c", "arch/x86/include/asm/tlb.h"),
+        family="hardware broadcast",
+    )
+
     @hookimpl
-    def arch_facts(self) -> Facts:
-        return Facts(
-            rcu_table_free=True,
-            merge_vmas=True,
-            runtime_p4d=True,
-            sources=("arch/x86/mm/tlb.c", "arch/x86/include/asm/tlb.h"),
-            family="hardware broadcast",
-        )
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        """batch->unmapped_pages, which is the core's `flush_required`: no CPU need be known."""
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        """invlpgb_flush_all_nonglobals()."""
+        await self.broadcast(mm, [("INVLPGB_ALL_NONGLOBALS", 1)], FlushRequest())

@@ -41,7 +41,8 @@ class Facts:
     gather                  not CONFIG_MMU_GATHER_NO_GATHER
     page_size, pointer_size PAGE_SIZE, sizeof(void *)
     ptes_per_table          PTRS_PER_PTE
-    upper_entries           entries of each middle level
+    upper_entries           entries of each middle level; 1 where a level is folded
+    levels                  CONFIG_PGTABLE_LEVELS: a folded level (pgtable-nopmd.h, pgtable-nopud.h) has no table
     bundle                  MMU_GATHER_BUNDLE, the batch on the stack
     max_gather_batch        entries of an allocated batch; None derives MAX_GATHER_BATCH
     max_gather_batch_count  allocated batches; None derives MAX_GATHER_BATCH_COUNT
@@ -64,6 +65,7 @@ class Facts:
     pointer_size: int = 8
     ptes_per_table: int = 512
     upper_entries: int = 512
+    levels: int = 4
     bundle: int = 8
     max_gather_batch: int | None = None
     max_gather_batch_count: int | None = None

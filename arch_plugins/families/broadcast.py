@@ -6,6 +6,7 @@ A flush is issued to all TLBs and then waited for by the barrier of whoever issu
 
 from __future__ import annotations
 
+from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import insn
@@ -15,7 +16,7 @@ from core.mm.mm import Mm
 Insns = list[tuple[str, int]]
 
 
-class Broadcast:
+class Broadcast(Stated):
     """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
 
     `spares_walks`: a flush of pages is of the last level, unless tables were freed.

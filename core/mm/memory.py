@@ -278,7 +278,8 @@ async def free_upper_range(tlb: MmuGather, level: int, addr: int, end: int, floo
         if table is not None:
             if level:
                 await free_upper_range(tlb, level - 1, addr, next_addr, floor, ceiling)
-            if level == 0 or _whole_table(mm, level, addr, next_addr, floor, ceiling):
+            folded = level + 2 > mm.facts.levels  # pmd_free_tlb() is empty where pgtable-nopmd.h is
+            if not folded and (level == 0 or _whole_table(mm, level, addr, next_addr, floor, ceiling)):
                 await clear_upper(mm, level, addr)
                 start = addr if level == 0 else addr - addr % span
                 await free(tlb=tlb, table=Table(("pte", "pmd", "pud")[level], table), addr=start)

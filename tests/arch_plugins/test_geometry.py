@@ -7,11 +7,22 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import arch_plugins
-from core.arch import set_up
+from core.arch import load_object, set_up
+from core.machine.memory import Memory
+from core.machine.op import Cpu, Tid
+from core.machine.pte import Pte, pte_cell
+from core.machine.schedule import run
+from core.machine.task import Task
+from core.mm.era import ERAS
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm, Vma
+from core.mm.mmap import munmap
+from core.mm.swap import Table
 
 FOUND = [
     (module.name, name)
@@ -21,7 +32,7 @@ FOUND = [
     if inspect.isclass(member)
     and member.__module__ == f"arch_plugins.{module.name}"
     and hasattr(member, "arch_facts")
-    and name != "Generic"
+    and name not in ("Generic", "Arm64Entries")  # parts of others
 ]
 BATCHES = {
     (8, 4096): (510, 19),
@@ -78,6 +89,48 @@ def test_facts(module: str, name: str) -> None:
     assert (facts.batch_entries, facts.batch_count) == BATCHES[facts.pointer_size, facts.page_size]
     if facts.pointer_size == 8 and facts.gather:
         assert facts.bundle + facts.batch_entries >= facts.ptes_per_table  # a table of dirty pages fits without a flush
+
+
+LEVELS = {
+    "x86:X86": ["pte", "pmd", "pud"],
+    "sparc64:Sparc64": ["pte", "pmd", "pud"],
+    "loongarch:Loongarch": ["pte", "pmd"],
+    "sparc32:Sparc32": ["pte", "pmd"],
+    "m68k:M68k": ["pte", "pmd"],
+    "arc:Arc": ["pte"],
+    "csky:Csky": ["pte"],
+    "nios2:Nios2": ["pte"],
+    "powerpc_nohash:PowerpcNohash": ["pte"],
+}
+"""The tables that munmap() of everything frees: those of levels that are not folded."""
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_folded_level_has_no_table_to_free(name: str) -> None:
+    arch = set_up(name, load_object(f"arch_plugins.{name}"), name)
+    mm = Mm(
+        arch.facts,
+        ERAS["6.12"],
+        arch.hook,
+        Task("t", Tid(1), Cpu(0)),
+        addrs=(0,),
+        cpus=frozenset({Cpu(0)}),
+        tables=True,
+    )
+    cells = Memory({pte_cell(0): Pte(0), **{upper_entry(level, 0): 0 for level in range(3)}})
+    freed: list[str] = []
+
+    def emit(event: tuple[Any, ...]) -> None:
+        if event[0] == "call_rcu":
+            freed.extend(table.level for table in event[1])
+        elif event[0] == "free":
+            freed.extend(page.level for page, _ in event[2] if isinstance(page, Table))
+
+    def only(op: object, outcomes: object) -> Any:
+        raise AssertionError(op)
+
+    run(munmap(mm, [Vma(0, 1)], 0, 0), cells, only, emit)
+    assert freed == LEVELS[name]
 
 
 @pytest.mark.parametrize("module", ROWS)
