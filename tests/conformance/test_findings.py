@@ -6,17 +6,66 @@ from pathlib import Path
 
 import pytest
 
+from arch_plugins.arm import Arm
+from arch_plugins.families.ipi import Ipi
+from arch_plugins.mips import Mips
+from core.arch import set_up
 from core.compare import main
 from core.conformance import FINDINGS, SCENARIOS, judge
 from core.conformance.choose import choose
+from core.machine.ipi import FlushRequest
+from core.mm.era import ERAS
+from core.mm.mm import Mm
 
-TEXT = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 
 PINNED = [
     ("smp-6.1", "zap-huge-dirty", "no-lost-dirty", 25),
     ("smp-6.12", "zap-huge-dirty", "no-lost-dirty", 25),
     ("s390", "local-ipte", "use-after-free", 15),
 ]
+
+
+ROWS = [
+    ("loongarch", "kthread-use-mm", "use-after-free", 15),
+    ("mips", "kthread-use-mm", "use-after-free", 15),
+    ("sh", "kthread-use-mm", "use-after-free", 15),
+    ("arm", "asid-rollover", "use-after-free", 31),
+]
+"""Scenarios of the suite that a row of arches-all.toml is declared to fail, because the kernel's architecture does."""
+
+
+class AlwaysAsks(Mips):
+    """mips that sends its interrupts whatever mm_users says."""
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        await Ipi.ask(self, mm, request)
+
+
+class ReadsBehindTheBarrier(Arm):
+    """arm with arm64's order."""
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("row", "scenario", "violated", "steps"), ROWS)
+def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, steps: int) -> None:
+    choice = choose(row, "", ROOT / "arches-all.toml")
+    result = judge(choice.arch, choice.era, SCENARIOS[scenario])
+    assert (result.verdict, result.violated, len(result.trace)) == ("fail", violated, steps)
+    assert scenario in choice.expect
+    assert f"`{row}`" in TEXT
+    assert f"`{scenario}` in {steps} steps" in TEXT
+
+
+@pytest.mark.parametrize(
+    ("plugin", "scenario"), [(AlwaysAsks, "kthread-use-mm"), (ReadsBehindTheBarrier, "asid-rollover")]
+)
+def test_what_other_architectures_have_done_about_it_helps(plugin: type, scenario: str) -> None:
+    result = judge(set_up(plugin.__name__, plugin(), "test"), ERAS["6.12"], SCENARIOS[scenario])
+    assert (result.verdict, result.exhaustive) == ("pass", True)
 
 
 @pytest.mark.parametrize(("row", "finding", "violated", "steps"), PINNED)
