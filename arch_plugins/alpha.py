@@ -6,6 +6,8 @@ user; 6.12 leaves them alone only if there are none (mm_context_elsewhere()).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.context import ContextReset, any_context
 from core.hookspecs import Facts
 from core.machine.op import Cpu
@@ -22,6 +24,7 @@ class Alpha(ContextReset):
         levels=3,
         no_range=True,
         hw_dirty=False,
+        kernel="6.12",
         family="IPI to every CPU, context reset",
         sources=("arch/alpha/kernel/smp.c", "arch/alpha/include/asm/tlbflush.h", "arch/alpha/include/asm/tlb.h"),
     )
@@ -32,6 +35,8 @@ class Alpha(ContextReset):
 
 class AlphaV61(Alpha):
     """6.1."""
+
+    FACTS = replace(Alpha.FACTS, kernel="6.1")
 
     async def leave_alone(self, others: frozenset[Cpu]) -> bool:
         return await ContextReset.leave_alone(self, others)

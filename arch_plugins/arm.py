@@ -22,6 +22,7 @@ class Arm(Asids):
         ptes_per_table=512,
         user_asids=1 << 8,
         sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
+        kernel="6.12",
         family="hardware broadcast",
     )
 

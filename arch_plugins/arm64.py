@@ -42,6 +42,7 @@ class Arm64(Arm64Entries):
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
     ceiling: int | None = 511
     ranges, upwards, lpa2, batched, spares_walks = False, False, False, True, True
+    kernel = "6.12"
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
 
@@ -49,6 +50,7 @@ class Arm64(Arm64Entries):
     def arch_facts(self) -> Facts:
         return Facts(
             rcu_table_free=True,
+            kernel=self.kernel,
             family="hardware broadcast",
             user_asids=1 << 16,
             capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.batched else ())}),
@@ -113,7 +115,7 @@ class Arm64Range(Arm64):
 class Arm64V61(Arm64):
     """6.1: no batched unmap."""
 
-    upwards, batched, sync_again = True, False, False
+    upwards, batched, sync_again, kernel = True, False, False, "6.1"
 
 
 class Arm64RangeV61(Arm64V61):
@@ -125,10 +127,10 @@ class Arm64RangeV61(Arm64V61):
 class Arm64V72(Arm64):
     """7.2, without FEAT_TLBIRANGE. __do_flush_tlb_range() returns from its flush_tlb_mm() past its own barrier."""
 
-    sync_again = False
+    sync_again, kernel = False, "7.2"
 
 
 class Arm64RangeV72(Arm64Range):
     """7.2 with FEAT_TLBIRANGE."""
 
-    sync_again = False
+    sync_again, kernel = False, "7.2"

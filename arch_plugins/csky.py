@@ -19,6 +19,7 @@ class Csky(Broadcast):
     FACTS = replace(
         TWO_LEVELS,
         sources=("arch/csky/mm/tlb.c", "arch/csky/include/asm/pgtable.h"),
+        kernel="6.12",
         family="hardware broadcast",
     )
 

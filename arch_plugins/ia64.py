@@ -21,5 +21,6 @@ class Ia64(Broadcast):
         levels=3,
         hw_dirty=False,
         sources=("arch/ia64/mm/tlb.c", "arch/ia64/include/asm/tlb.h", "arch/ia64/kernel/ivt.S"),
+        kernel="6.1",
         family="hardware broadcast",
     )

@@ -21,6 +21,7 @@ class Loongarch(ContextReset):
         levels=3,
         merge_vmas=True,
         hw_dirty=False,
+        kernel="6.12",
         family="IPI to mm_cpumask, context reset",
         sources=("arch/loongarch/kernel/smp.c", "arch/loongarch/mm/tlb.c", "arch/loongarch/include/asm/tlb.h"),
     )

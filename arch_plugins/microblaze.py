@@ -19,6 +19,7 @@ class Microblaze(Local):
         TWO_LEVELS,
         smp=False,
         no_range=True,
+        kernel="6.12",
         family="uniprocessor",
         sources=("arch/microblaze/include/asm/tlbflush.h", "arch/microblaze/include/asm/pgtable.h"),
     )

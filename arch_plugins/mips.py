@@ -18,7 +18,7 @@ class Mips(ContextReset):
 
     ceiling, page_insn, mm_insn = 64, "TLBWI", "drop_mmu_context"
     pages_per_insn, to_all = 2, True
-    FACTS = Facts(levels=3, hw_dirty=False, family="IPI to every CPU, context reset", sources=SOURCES)
+    FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="IPI to every CPU, context reset", sources=SOURCES)
 
 
 class MipsGinvt(Broadcast):
@@ -26,4 +26,4 @@ class MipsGinvt(Broadcast):
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
 
-    FACTS = Facts(levels=3, hw_dirty=False, family="hardware broadcast", sources=SOURCES)
+    FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="hardware broadcast", sources=SOURCES)

@@ -21,6 +21,7 @@ class Parisc(Ipi):
     FACTS = Facts(
         levels=3,
         hw_dirty=False,
+        kernel="6.12",
         family="flush at PTE clear",
         sources=("arch/parisc/include/asm/pgtable.h", "arch/parisc/kernel/cache.c"),
     )

@@ -20,6 +20,7 @@ class PowerpcBook3s32(Broadcast):
         TWO_LEVELS,
         rcu_table_free=True,
         merge_vmas=True,
+        kernel="6.12",
         family="hardware broadcast",
         sources=("arch/powerpc/mm/book3s32/tlb.c", "arch/powerpc/include/asm/tlb.h"),
     )

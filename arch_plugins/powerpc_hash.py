@@ -28,6 +28,7 @@ class PowerpcHash(Queued):
         rcu_table_free=True,
         merge_vmas=True,
         hw_dirty=False,
+        kernel="6.12",
         family="flush on leaving the lazy-MMU section",
         capabilities=frozenset({"hash_table"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),

@@ -19,6 +19,7 @@ class PowerpcNohash(Ipi):
         TWO_LEVELS,
         rcu_table_free=True,
         merge_vmas=True,
+        kernel="6.12",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/powerpc/mm/nohash/tlb.c", "arch/powerpc/include/asm/nohash/32/pgtable.h"),
     )

@@ -32,6 +32,7 @@ class PowerpcRadix(Broadcast):
         merge_vmas=True,
         capabilities=frozenset({"move_pmd", "trims_mm_cpumask"}),
         sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
+        kernel="6.12",
         family="hardware broadcast",
     )
 

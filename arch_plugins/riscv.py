@@ -28,6 +28,7 @@ class Riscv:
     def arch_facts(self) -> Facts:
         return Facts(
             rcu_table_free=self.ranges,
+            kernel="6.12" if self.ranges else "6.1",
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
             capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.ranges else ())}),
             sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),

@@ -40,6 +40,7 @@ class S390:
             rcu_table_free=True,
             merge_vmas=True,
             hw_dirty=False,
+            kernel="6.12",
             family="flush at PTE clear",
             capabilities=frozenset({"flush_mm"}),
             sources=(

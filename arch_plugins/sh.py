@@ -17,6 +17,7 @@ class Sh(ContextReset):
     ceiling, page_insn, mm_insn, to_all = 16, "local_flush_tlb_one", "get_mmu_context", True
     FACTS = replace(
         TWO_LEVELS,
+        kernel="6.12",
         family="IPI to every CPU, context reset",
         sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),
     )

@@ -18,6 +18,7 @@ class Sparc32(Ipi):
         ptes_per_table=64,
         upper_entries=64,
         levels=3,
+        kernel="6.12",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/sparc/mm/srmmu.c", "arch/sparc/include/asm/pgtable_32.h"),
     )

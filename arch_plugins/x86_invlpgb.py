@@ -24,6 +24,7 @@ class X86Invlpgb(Broadcast):
         runtime_p4d=True,
         capabilities=frozenset({"batched_unmap", "move_pmd"}),
         sources=("arch/x86/mm/tlb.c", "arch/x86/include/asm/tlb.h"),
+        kernel="6.15",
         family="hardware broadcast",
     )
 

@@ -17,6 +17,7 @@ class Xtensa(Ipi):
     ceiling, page_insn, mm_insn, to_all = 32, "idtlb", "new_asid", True
     FACTS = replace(
         TWO_LEVELS,
+        kernel="6.12",
         family="synchronous IPI to every CPU",
         sources=("arch/xtensa/kernel/smp.c", "arch/xtensa/mm/tlb.c", "arch/xtensa/include/asm/pgtable.h"),
     )

@@ -352,18 +352,23 @@ def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
 
 
 def list_command(arguments: argparse.Namespace) -> int:
-    """Architectures with their family and sources, scenarios with their origin."""
+    """Architectures with their family, kernel version and source files, scenarios with their origin.
+
+    `kernel` is the version that the plugin was written from, `core` the state of the generic code under it.
+    """
     from tabulate import tabulate
 
     if arguments.what in ("all", "arches"):
         table = []
         for row in rows_of(arguments):
             if row.problem:
-                table.append([row.name, row.plugin, row.era.name, f"cannot be used: {row.problem}", ""])
+                table.append([row.name, f"cannot be used: {row.problem}", "", row.era.name, "", "", row.plugin])
                 continue
             facts = row.arch().facts
-            table.append([row.name, row.plugin, row.era.name, facts.family, ", ".join(sorted(facts.capabilities))])
-        print(tabulate(table, ["architecture", "plugin", "era", "family", "capabilities"]))
+            able, files = ", ".join(sorted(facts.capabilities)), " ".join(facts.sources)
+            table.append([row.name, facts.family, facts.kernel, row.era.name, able, files, row.plugin])
+        head = ["architecture", "family", "kernel", "core", "capabilities", "source files", "plugin"]
+        print(tabulate(table, head, disable_numparse=True))
     if arguments.what == "all":
         print()
     if arguments.what in ("all", "scenarios"):

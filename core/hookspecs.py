@@ -54,6 +54,7 @@ class Facts:
     user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
     capabilities            names of optional abilities, which gate scenarios
     family                  the way of flushing, for tables
+    kernel                  the version of Linux whose files those are, '' for none in particular
     sources                 the kernel files the plugin was written from
     """
 
@@ -78,6 +79,7 @@ class Facts:
     user_asids: int = 0
     capabilities: frozenset[str] = frozenset()
     family: str = ""
+    kernel: str = ""
     sources: tuple[str, ...] = ()
 
     @property

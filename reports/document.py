@@ -94,6 +94,7 @@ def _architecture(subject: Subject) -> dict[str, Any]:
         "era": subject.era,
         "source": list(facts.sources) if facts else [],
         "family": facts.family if facts else "",
+        "kernel": facts.kernel if facts else "",
         "capabilities": sorted(facts.capabilities) if facts else [],
         "facts": described,
         "problem": subject.problem,
