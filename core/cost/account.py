@@ -6,13 +6,14 @@ the architecture does instead).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from core.arch import Arch
 from core.cost.accountant import Accountant
 from core.cost.counts import CEILING, INSN
 from core.cost.layout import Layout
-from core.cost.workloads import Workload
+from core.cost.workloads import Runs, Workload
 from core.mm.era import ERAS, Era
 
 REPORTED = (
@@ -46,13 +47,19 @@ def account(arch: Arch, era: Era, workload: Workload, cpus: int = 2, ceiling: in
     """
     total = dict.fromkeys((*REPORTED, *_instructions(arch)), 0)
     for step in workload.steps:
-        counts = Accountant(arch, era, Layout(step.runs), how=step.how, cpus=cpus, ceiling=ceiling).count()
+        counts = Accountant(arch, era, _layout(step.runs), how=step.how, cpus=cpus, ceiling=ceiling).count()
         for name, number in counts.items():
             if name.startswith("max_"):
                 total[name] = max(total[name], number)
             elif name in total or name.startswith(INSN):
                 total[name] = total.get(name, 0) + step.times * number
     return total
+
+
+@lru_cache(maxsize=64)
+def _layout(runs: Runs) -> Layout:
+    """A sweep counts the same layout many times."""
+    return Layout(runs)
 
 
 _NAMED: dict[Any, tuple[str, ...]] = {}

@@ -1,7 +1,8 @@
 """The accountant: the programs that the explorer proves, run once over run-length page tables, and counted.
 
 A stretch of equal entries is one step of the zap wherever the kernel decides nothing in between: a step never crosses
-the end of a batch, a table or a folio.  Beyond that, time goes by periods (core/cost/periods.py).
+the end of a batch, a table or a folio.  A run that has been met before is added up (core/cost/effects.py), and beyond
+that, time goes by periods (core/cost/periods.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from core.arch import Arch
 from core.cost.counts import CEILING, HERE, Counts
+from core.cost.effects import Effects
 from core.cost.layout import KINDS, Layout
 from core.cost.memory import RunMemory
 from core.cost.periods import Allocations, Periods
@@ -51,6 +53,8 @@ class Accountant:
         self.counts = Counts(ceiling)
         self.allocations = Allocations(fail_allocs)
         self.periods = Periods(layout, self.counts, self.allocations)
+        self.memory = RunMemory(layout)
+        self.effects = Effects(layout, self.counts, self.memory)
         facts = arch.facts
         running = frozenset(Cpu(n) for n in range(cpus if facts.smp and not facts.one_cpu else 1))
         self.others = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(running - {HERE})]
@@ -67,11 +71,11 @@ class Accountant:
             choices=Choices(alloc_fails=True),
             long_runs=long_runs,
             run=self._run if long_runs else lambda addr, max_nr: 1,
-            along=self.periods.along if skip and long_runs else lambda tlb, addr, end: addr,
+            along=self.effects.along if skip and long_runs else lambda tlb, addr, end, force_flush: addr,
             ahead=self.periods.ahead if skip else lambda tlb, addr: addr,
             tables=True,
         )
-        self.memory = RunMemory(layout, self.mm.span)
+        self.memory.spans = self.mm.span
         self.memory[Cell("cpu_attach_mask")] = running
 
     def count(self) -> dict[str, int]:

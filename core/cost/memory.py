@@ -13,19 +13,31 @@ from core.mm.memory import LEVELS
 PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref"})
 """Cells of single pages: each has one mapping and one reference and is met once, so they hold what they start with."""
 
+PER_TABLE = frozenset({"ptl", *LEVELS})
+
 
 class RunMemory(Memory):
-    """The cells of one way through a Layout, upwards. `zapped` is where the entries begin that are still there."""
+    """The cells of one way through a Layout, upwards.
 
-    def __init__(self, layout: Layout, spans: tuple[int, int, int]) -> None:
+    `zapped` is where the entries begin that are still there; `spans` are the pages below an entry of each upper level.
+    """
+
+    def __init__(self, layout: Layout) -> None:
         super().__init__()
-        self.layout, self.spans = layout, dict(zip(LEVELS, spans, strict=True))
-        self.zapped = 0
+        self.layout, self.zapped = layout, 0
+        self.spans = (1, 1, 1)
+        self._others: frozenset[tuple[Cell, Hashable]] | None = None
+
+    def others(self) -> frozenset[tuple[Cell, Hashable]]:
+        """The cells that are no page's and no table's, with their values."""
+        if self._others is None:
+            self._others = frozenset(item for item in self.items() if item[0].array not in PER_TABLE)
+        return self._others
 
     def __getitem__(self, cell: Cell) -> Hashable:
         if cell.array == "pte":
             return self._pte(cell.index)  # type: ignore[arg-type]
-        if cell.array in self.spans:
+        if cell.array in LEVELS:
             return self._upper(cell)
         if cell.array in PER_PAGE:
             return INITIAL[cell.array]
@@ -38,11 +50,13 @@ class RunMemory(Memory):
             self.pop(cell, None)
         elif cell.array not in PER_PAGE:
             super().__setitem__(cell, value)
+            if cell.array != "ptl":
+                self._others = None
 
     def _upper(self, cell: Cell) -> int | Pte | None:
         """A table stands wherever an entry is not empty, or an entry maps a huge page."""
         index: int = cell.index  # type: ignore[assignment]
-        span = self.spans[cell.array]
+        span = self.spans[LEVELS.index(cell.array)]
         inside = index * span < self.layout.end
         if cell.array == LEVELS[0] and inside and self.layout.run_at(index * span).kind == HUGE:
             return Pte(index * span, True, True)

@@ -8,16 +8,15 @@ too), everything that happened in between will happen again, as often as the dis
 counts are multiplied, the gather is moved along, and the zap goes on there.  What is left of the stretch is a part of
 the same period, and known as well.
 
-*Growth.*  From one period of the layout to the next, within a table or from table to table, the gather may only have
-got longer: nothing flushed, freed or allocated.  The next period does the same again as long as the batch does not get
-full, so the counts and the new slots are multiplied up to there.  From table to table the last of these periods is
-always walked, because whatever is largest is largest there; within a lock hold only the entries cleared add up.
+*Growth.*  From one period of the layout to the next the gather may only have got longer: nothing flushed, freed or
+allocated.  The next period does the same again as long as the batch does not get full, so the counts and the new slots
+are multiplied up to there.  The last of these periods is always walked, because whatever is largest is largest there.
 
-Why that is exact: a program's future depends on the gather, on where it is, on what lies ahead, on the answers of the
-allocator, and within a lock hold on whether it has to flush, which one whole period has settled.  The layout repeats by
-construction of the stretch, the answers by looking: a jump neither repeats nor passes an allocation that fails.
-Programs see page numbers only to ask what kind of page it is, and Layout answers that by position in the period.  Slots
-that grow stand for pages of one kind, wherever they are.
+Why that is exact: between two tables a program's future depends on the gather, on where it is, on what lies ahead, and
+on the answers of the allocator; no lock is held.  The layout repeats by construction of the stretch, the answers by
+looking: a jump neither repeats nor passes an allocation that fails.  Programs see page numbers only to ask what kind of
+page it is, and Layout answers that by position in the period.  Slots that grow stand for pages of one kind, wherever
+they are.
 
 Data types
     Allocations    how many were asked for, and which are to fail
@@ -104,11 +103,10 @@ class Growing:
     nr: int
     slots: int
     sums: dict[str, int]
-    cleared: int
 
 
 class Periods:
-    """Looks for periods in one zap of `layout`; `along` and `ahead` are the hooks of Mm."""
+    """Looks for periods in one zap of `layout`; `ahead` is the hook of Mm."""
 
     def __init__(self, layout: Layout, counts: Counts, allocations: Allocations) -> None:
         self.layout, self.counts, self.allocations = layout, counts, allocations
@@ -116,25 +114,11 @@ class Periods:
         self._marks: dict[Any, Mark] = {}
         self._at: dict[int, Mark] = {}
         self._stretch_end = 0
-        self._in_table: Growing | None = None
         self._at_ends: dict[int, Growing] = {}
-
-    def along(self, tlb: MmuGather, addr: int, end: int) -> int:
-        """Where to go on in the table that ends at `end`, under its lock."""
-        stretch = self.layout.stretch_at(addr) if addr < end else None
-        if stretch is None or stretch.uniform or end - addr < stretch.period:
-            return addr
-        earlier = self._in_table
-        if earlier is None or addr - earlier.addr > stretch.period or earlier.addr < stretch.start:
-            self._in_table = self._growing(tlb, addr)
-        elif addr - earlier.addr == stretch.period:
-            return self._grow(tlb, earlier, addr, min(end, stretch.end), walk=0)
-        return addr
 
     def ahead(self, tlb: MmuGather, addr: int) -> int:
         """Where to go on after the table that ends at `addr`."""
         self.steps += 1
-        self._in_table = None
         span = tlb.mm.span[0]
         if addr >= self.layout.end or addr % span:
             return addr
@@ -151,7 +135,7 @@ class Periods:
         growing = self._at_ends.get(phase)
         self._at_ends[phase] = self._growing(tlb, addr)
         if growing is not None:
-            further = self._grow(tlb, growing, addr, stretch.end - stretch.end % tlb.mm.span[0], walk=1)
+            further = self._grow(tlb, growing, addr, stretch.end - stretch.end % tlb.mm.span[0])
             if further != addr:
                 self._forget()
                 return further
@@ -176,30 +160,25 @@ class Periods:
     def _growing(self, tlb: MmuGather, addr: int) -> Growing:
         counts, batch = self.counts, tlb.batches[tlb.active]
         same, slots = self._same(tlb), len(batch.slots)
-        return Growing(addr, same, tlb.start, tlb.end, batch.nr, slots, counts.sums.copy(), counts.cleared)
+        return Growing(addr, same, tlb.start, tlb.end, batch.nr, slots, counts.sums.copy())
 
     def _same(self, tlb: MmuGather) -> tuple[Any, ...]:
         sums = self.counts.sums
         held = (len(tlb.batches), len(tlb.tables or ()), self.allocations.asked)
         return *held, sums["flushes"], sums["free_calls"], *[getattr(tlb, name) for name in STATE]
 
-    def _grow(self, tlb: MmuGather, earlier: Growing, addr: int, end: int, walk: int) -> int:
-        """Count the period from `earlier` to `addr` as often as it fits before `end` and in the batch, less `walk`."""
+    def _grow(self, tlb: MmuGather, earlier: Growing, addr: int, end: int) -> int:
+        """Count the period from `earlier` to `addr` as often as it fits before `end` and in the batch, less once."""
         period, batch = addr - earlier.addr, tlb.batches[tlb.active]
         more = batch.nr - earlier.nr
-        times = (end - addr) // period
+        times = (end - addr) // period - 1
         if more:
-            times = min(times, (batch_full(tlb.mm, batch) - 1 - batch.nr) // more)
-        times -= walk
+            times = min(times, (batch_full(tlb.mm, batch) - 1 - batch.nr) // more - 1)
         moves = (tlb.start - earlier.start, tlb.end - earlier.end)
-        self._in_table = None
         if times < 1 or self._same(tlb) != earlier.same or not all(moved in (0, period) for moved in moves):
             return addr
         counts = self.counts
         _add(counts.sums, earlier.sums, dict(counts.sums), times)
-        if not walk:  # under one hold of the lock
-            cleared = times * (counts.cleared - earlier.cleared)
-            counts.clear_more(cleared, cleared)
         tlb.start, tlb.end = tlb.start + times * moves[0], tlb.end + times * moves[1]
         batch.slots[earlier.slots :] = _repeated(batch.slots[earlier.slots :], times, period)
         batch.nr += times * more

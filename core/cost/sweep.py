@@ -121,6 +121,7 @@ def count_piece(piece: Piece) -> list[Point]:
     """Count its points."""
     row, arch = piece.subject.row, piece.subject.row.arch()
     points = []
+    built: dict[tuple[int, ...], Workload] = {}
     for values in piece.values:
         given = dict(zip(piece.names, values, strict=True))
         facts: dict[str, Any] = {name: value for name, value in given.items() if name in FACTS}
@@ -129,7 +130,11 @@ def count_piece(piece: Piece) -> list[Point]:
             raise ValueError(f"expected cpus of at least 1 and a ceiling of at least 0, got {cpus} and {ceiling}")
         load = piece.workload
         if isinstance(load, str):
-            load = build(load, {name: n for name, n in given.items() if name not in (*FACTS, *MACHINE)})
+            own = {name: n for name, n in given.items() if name not in (*FACTS, *MACHINE)}
+            key = tuple(own.values())
+            if key not in built:
+                built[key] = build(load, own)
+            load = built[key]
         varied = replace(arch, facts=replace(arch.facts, **facts))
         counts = account(varied, row.era, load, cpus, ceiling)
         price = piece.subject.model.price(counts)

@@ -127,7 +127,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                 nr = mm.run(addr, end - addr)
                 await zap_swap_entries(addr, nr)
                 addr += nr
-            addr = mm.along(tlb, addr, end)
+            addr = mm.along(tlb, addr, end, force_flush)
         direct = direct and addr == end
         if can_reclaim and direct:
             await clear_upper(mm, 0, start)

@@ -61,7 +61,8 @@ class Mm:
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
     long_runs  equal entries and their pages are dealt with together: only the accountant's are
     run        how many entries from `addr`, `max_nr` at most, equal the first: 1 but for the accountant
-    along      where to go on under the lock of a table that ends at `end`: at `addr`, but for the accountant
+    along      where to go on in a table that ends at `end`, whether or not the hold of its lock has to end with a flush
+               so far: at `addr`, but for the accountant
     ahead      where to go on zapping after a table: at `addr`, but the accountant may have counted further ahead
     context    the cell of mm->context.id, where ASIDs are given out anew; None: the mm has its own for good
     copies     the page that the allocator hands out when one is copied: page -> its copy
@@ -91,7 +92,7 @@ class Mm:
     choices: Choices = Choices()
     long_runs: bool = False
     run: Callable[[int, int], int] = lambda addr, max_nr: 1
-    along: Callable[[Any, int, int], int] = lambda tlb, addr, end: addr
+    along: Callable[[Any, int, int, bool], int] = lambda tlb, addr, end, force_flush: addr
     ahead: Callable[[Any, int], int] = lambda tlb, addr: addr
 
     def on(self, task: Task) -> Mm:

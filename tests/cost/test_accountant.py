@@ -15,7 +15,13 @@ from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.mm.era import ERAS
 
-PLUGINS = {"smp": "arch_plugins.generic:Smp", "up": "arch_plugins.up:Up", "s390": "arch_plugins.s390:S390"}
+PLUGINS = {
+    "smp": "arch_plugins.generic:Smp",
+    "up": "arch_plugins.up:Up",
+    "s390": "arch_plugins.s390:S390",
+    "arm64": "arch_plugins.arm64:Arm64",
+    "sparc64": "arch_plugins.sparc64:Sparc64",  # queues flushes within a hold of the lock
+}
 KINDS = ["none", "swap", "anon_clean", "anon_dirty", "file_clean", "file_dirty", "folio_file_dirty", "folio_anon_clean"]
 KINDS.append("zero")
 TIB = 2**40 // 4096

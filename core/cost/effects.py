@@ -1,0 +1,179 @@
+"""Leaping over runs whose effect is known, within one hold of a page-table lock.
+
+Zapping a run of equal entries, as long as nothing gets full, only adds up: some counts, some slots in the active batch,
+a range that reaches further.  How much depends on the kind and length of the run and on the state it is met in: the
+gather's flags, whether the hold has to end with a flush, and the cells that are no page's (a queue of an architecture,
+what it has put off).  So the first such run is walked and its effect learned; the next one in the same state is added
+and leapt over.  A run that leaves another state behind than it found is not learned, so what is put off, queued or
+marked is never overlooked; one that would fill the batch, or reaches beyond the table, is walked.
+
+In a stretch that repeats itself, one period of leaps is multiplied.
+
+Single pages only: of large folios the order in the batch matters, so they are walked.  A slot made here stands for
+pages of one kind, wherever they are.
+
+Data types
+    Effect      what a run adds
+    Before      what there was when the last step began
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.cost.counts import Counts
+from core.cost.layout import Layout
+from core.cost.memory import RunMemory
+from core.mm.encoded_page import encoded_page_flags
+from core.mm.mmu_gather import Batch, MmuGather, Slot, batch_full
+
+State = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Effect:
+    """`sums` added to the counts, entries cleared, `slots` of `nr` entries in all queued, the range's end moved."""
+
+    sums: tuple[tuple[str, int], ...]
+    cleared: int
+    nr: int
+    slots: tuple[Slot, ...]
+    moves_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A point under the lock, and what there was."""
+
+    hold: int
+    addr: int
+    state: State
+    batch: Batch
+    nr: int
+    slots: int
+    start: int
+    end: int
+    cleared: int
+    sums: dict[str, int]
+
+
+class Effects:
+    """Learns from one zap of `layout`; `along` is the hook of Mm."""
+
+    def __init__(self, layout: Layout, counts: Counts, memory: RunMemory) -> None:
+        self.layout, self.counts, self.memory = layout, counts, memory
+        self._known: dict[State, dict[tuple[str, int], Effect]] = {}
+        self._before: Before | None = None
+
+    def along(self, tlb: MmuGather, addr: int, end: int, force_flush: bool) -> int:
+        """Where to go on in the table that ends at `end`; `addr` is the end of what has just been zapped."""
+        if addr >= end:
+            self._before = None
+            return addr
+        counts, batch = self.counts, tlb.batches[tlb.active]
+        state = self._state(tlb, force_flush)
+        before = self._before
+        if before is not None and before.hold == counts.sums["lock_holds"] and before.state == state:
+            self._learn(before, tlb, addr)
+        known = self._known.get(state)
+        if known is not None:
+            addr = self._leap(known, tlb, addr, end)
+        self._before = Before(
+            counts.sums["lock_holds"],
+            addr,
+            state,
+            batch,
+            batch.nr,
+            len(batch.slots),
+            tlb.start,
+            tlb.end,
+            counts.cleared,
+            counts.sums.copy(),
+        )
+        return addr
+
+    def _state(self, tlb: MmuGather, force_flush: bool) -> State:
+        """What the effect of a run may depend on."""
+        return (
+            force_flush,
+            tlb.need_flush_all,
+            tlb.freed_tables,
+            tlb.delayed_rmap,
+            tlb.cleared_ptes,
+            tlb.cleared_pmds,
+            tlb.cleared_puds,
+            tlb.cleared_p4ds,
+            tlb.vma_pfn,
+            self.memory.others(),
+        )
+
+    def _learn(self, before: Before, tlb: MmuGather, addr: int) -> None:
+        """What the run that ends at `addr` has added, if it was one whole run and empty entries before it."""
+        run, batch = self.layout.run_at(addr - 1), tlb.batches[tlb.active]
+        if run.end != addr or run.start < before.addr or run.folio is not None or tlb.start != before.start:
+            return
+        if run.start > before.addr:
+            first = self.layout.run_at(before.addr)
+            if first.kind != "none" or first.end != run.start:
+                return
+        slots = tuple(batch.slots[before.slots :])
+        moves_end = tlb.end != before.end
+        now = self.counts.sums
+        if batch is not before.batch or now["flushes"] != before.sums["flushes"]:
+            return
+        if (moves_end and tlb.end != addr) or any(s.pages != 1 or s.table is not None for s in slots):
+            return
+        sums = tuple((name, n - before.sums.get(name, 0)) for name, n in now.items() if n != before.sums.get(name, 0))
+        effect = Effect(sums, self.counts.cleared - before.cleared, batch.nr - before.nr, slots, moves_end)
+        self._known.setdefault(before.state, {})[run.kind, run.end - run.start] = effect
+
+    def _leap(self, known: dict[tuple[str, int], Effect], tlb: MmuGather, addr: int, end: int) -> int:
+        """Over as many runs as are known and fit."""
+        batch, layout = tlb.batches[tlb.active], self.layout
+        room = batch_full(tlb.mm, batch) - 1 - batch.nr if tlb.mm.facts.gather else end
+        stretch = layout.stretch_at(addr)
+        period, period_end = stretch.period, addr + stretch.period
+        met: dict[Effect, int] = {}
+        at, reached, room_before = addr, tlb.end, room
+        while at < end:
+            run = layout.run_at(at)
+            if run.start != at or run.end > end:
+                break
+            if run.kind != "none":
+                effect = known.get((run.kind, run.end - at))
+                if effect is None or effect.nr > room:
+                    break
+                met[effect] = met.get(effect, 0) + 1
+                room -= effect.nr
+                if effect.moves_end:
+                    reached = run.end
+            at = run.end
+            if at == period_end and at <= stretch.end:  # from here on it is the same again
+                times = (min(end, stretch.end) - at) // period
+                used = room_before - room
+                times = min(times, room // used) if used else times
+                met = {effect: n * (times + 1) for effect, n in met.items()}
+                at, room = at + times * period, room - times * used
+                if any(effect.moves_end for effect in met):
+                    reached += times * period
+                period_end = 0
+        self._add(met, tlb, batch, reached)
+        self.memory.zapped = max(self.memory.zapped, at)
+        return at
+
+    def _add(self, met: dict[Effect, int], tlb: MmuGather, batch: Batch, reached: int) -> None:
+        sums, cleared = self.counts.sums, 0
+        queued: dict[int, Slot] = {}
+        for effect, times in met.items():
+            for name, more in effect.sums:
+                sums[name] += times * more
+            cleared += times * effect.cleared
+            batch.nr += times * effect.nr
+            for slot in effect.slots:
+                flags, entries = encoded_page_flags(slot.encoded), times * slot.entries
+                entries += queued[flags].entries if flags in queued else 0
+                queued[flags] = slot._replace(entries=entries)
+        batch.slots.extend(queued.values())
+        self.counts.clear_more(cleared, cleared)
+        tlb.end = reached
