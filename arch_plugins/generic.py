@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
-from core.machine.ipi import FlushRequest, Request, send_ipis, wait_ipis
+from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, wait_ipis
 from core.machine.op import Cpu
 from core.machine.pte import Pte, wrprotect_pte, xchg_pte
-from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import (
@@ -198,7 +197,7 @@ async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: Request) -> N
     if others:
         await send_ipis(mm.task, others, request)
     if here in cpus:
-        await invalidate((here,), [a for a in mm.addrs if request.covers(a)], f"local {request}")
+        await flush_here(here, mm.addrs, request, f"local {request}")
     if others:
         await wait_ipis(mm.task, others)
 

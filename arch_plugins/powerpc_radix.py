@@ -11,9 +11,8 @@ from __future__ import annotations
 from arch_plugins.families.broadcast import Broadcast, Insns
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
-from core.machine.ipi import FlushRequest, send_ipis, wait_ipis
+from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
-from core.machine.tlb import invalidate
 from core.mm.kthread import ExitLazyTlb, current_mm, mm_users, on_mm_cell
 from core.mm.mm import CPUMASK, Mm, mm_cpumask
 
@@ -42,7 +41,7 @@ class PowerpcRadix(Broadcast):
             return
         for name, nr in insns:
             await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr)
-        await invalidate((mm.task.cpu,), [a for a in mm.addrs if request.covers(a)], f"tlbiel: {request}")
+        await flush_here(mm.task.cpu, mm.addrs, request, f"tlbiel: {request}")
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

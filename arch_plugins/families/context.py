@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import hookimpl
 from core.machine.insn import insn
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, flush_here
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.tlb import invalidate
 from core.mm.kthread import mm_users
@@ -61,7 +61,7 @@ class ContextReset(Ipi):
             await super().ask(mm, request)
             return
         await insn(here, *self.insns(request))
-        await invalidate((here,), [a for a in mm.addrs if request.covers(a)], f"local {request}")
+        await flush_here(here, mm.addrs, request, f"local {request}")
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

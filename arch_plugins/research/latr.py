@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from arch_plugins.generic import Smp
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import FlushRequest, csd_cell, wait_ipis
+from core.machine.ipi import FlushRequest, csd_cell, flush_here, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
 from core.machine.task import Task
-from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 
@@ -52,7 +51,7 @@ class Latr(Smp):
         if others:
             await post_states(mm.task, others, request)
         if here in cpus:
-            await invalidate((here,), [a for a in mm.addrs if request.covers(a)], f"local {request}")
+            await flush_here(here, mm.addrs, request, f"local {request}")
         if others and self.waits:
             await wait_ipis(mm.task, others)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.task import Task
-from core.machine.tlb import Upper, tlb_cell
+from core.machine.tlb import Upper, invalidate, tlb_cell
 
 
 class Request(Hashable, Protocol):
@@ -50,6 +50,20 @@ class FlushRequest(NamedTuple):
     def __str__(self) -> str:
         what = "flush leaf" if self.leaf else "flush"
         return f"{what} all" if self.end is None else f"{what} [{self.start}, {self.end})"
+
+
+def flush_here(cpu: Cpu, addrs: Sequence[int], request: Request, name: str) -> Op:
+    """`cpu` does by itself what it would do if it were asked."""
+    covered = [addr for addr in addrs if request.covers(addr)]
+    if isinstance(request, FlushRequest) and not request.leaf:
+        return invalidate((cpu,), covered, name)
+    cells = tuple(tlb_cell(cpu, addr) for addr in covered)
+
+    def step(*entries: object) -> list[Outcome]:
+        kept = (None if request.forgets(addr, e) else e for addr, e in zip(covered, entries, strict=True))
+        return [Outcome(None, tuple(kept))]
+
+    return Op(name, cells, cells, step)
 
 
 def csd_cell(sender: Tid, target: Cpu) -> Cell:
