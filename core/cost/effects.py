@@ -65,22 +65,27 @@ class Effects:
         self.layout, self.counts, self.memory = layout, counts, memory
         self._known: dict[State, dict[tuple[str, int], Effect]] = {}
         self._before: Before | None = None
+        self._own = 0  # where the slots of this hold begin in the active batch
 
     def along(self, tlb: MmuGather, addr: int, end: int, force_flush: bool) -> int:
         """Where to go on in the table that ends at `end`; `addr` is the end of what has just been zapped."""
-        if addr >= end:
-            self._before = None
-            return addr
-        counts, batch = self.counts, tlb.batches[tlb.active]
+        counts, batch, before = self.counts, tlb.batches[tlb.active], self._before
+        hold = counts.sums["lock_holds"]
+        if addr >= end and (before is None or before.hold != hold):
+            return addr  # a table in one step
         state = self._state(tlb, force_flush)
-        before = self._before
-        if before is not None and before.hold == counts.sums["lock_holds"] and before.state == state:
+        if before is None or before.hold != hold:
+            self._own = len(batch.slots)
+        elif batch is not before.batch:
+            self._own = 0
+        elif before.state == state:
             self._learn(before, tlb, addr)
+        _put_together(batch.slots, self._own)
         known = self._known.get(state)
-        if known is not None:
+        if known is not None and addr < end:
             addr = self._leap(known, tlb, addr, end)
         self._before = Before(
-            counts.sums["lock_holds"],
+            hold,
             addr,
             state,
             batch,
@@ -109,24 +114,21 @@ class Effects:
         )
 
     def _learn(self, before: Before, tlb: MmuGather, addr: int) -> None:
-        """What the run that ends at `addr` has added, if it was one whole run and empty entries before it."""
-        run, batch = self.layout.run_at(addr - 1), tlb.batches[tlb.active]
-        if run.end != addr or run.start < before.addr or run.folio is not None or tlb.start != before.start:
-            return
-        if run.start > before.addr:
+        """What the run that ends at `addr` has added, if it was one run, or its end, and empty entries before it."""
+        run, batch, now = self.layout.run_at(addr - 1), tlb.batches[tlb.active], self.counts.sums
+        start = max(run.start, before.addr)
+        if start > before.addr:
             first = self.layout.run_at(before.addr)
-            if first.kind != "none" or first.end != run.start:
+            if first.kind != "none" or first.end != start:
                 return
-        slots = tuple(batch.slots[before.slots :])
-        moves_end = tlb.end != before.end
-        now = self.counts.sums
-        if batch is not before.batch or now["flushes"] != before.sums["flushes"]:
+        if run.folio is not None or batch is not before.batch or now["flushes"] != before.sums["flushes"]:
             return
-        if (moves_end and tlb.end != addr) or any(s.pages != 1 or s.table is not None for s in slots):
+        slots, moves_end = tuple(batch.slots[before.slots :]), tlb.end != before.end
+        if tlb.start != before.start or (moves_end and tlb.end != addr):
             return
         sums = tuple((name, n - before.sums.get(name, 0)) for name, n in now.items() if n != before.sums.get(name, 0))
         effect = Effect(sums, self.counts.cleared - before.cleared, batch.nr - before.nr, slots, moves_end)
-        self._known.setdefault(before.state, {})[run.kind, run.end - run.start] = effect
+        self._known.setdefault(before.state, {})[run.kind, addr - start] = effect
 
     def _leap(self, known: dict[tuple[str, int], Effect], tlb: MmuGather, addr: int, end: int) -> int:
         """Over as many runs as are known and fit."""
@@ -136,19 +138,19 @@ class Effects:
         period, period_end = stretch.period, addr + stretch.period
         met: dict[Effect, int] = {}
         at, reached, room_before = addr, tlb.end, room
+        runs = layout.runs_from(at)
         while at < end:
-            run = layout.run_at(at)
-            if run.start != at or run.end > end:
-                break
-            if run.kind != "none":
-                effect = known.get((run.kind, run.end - at))
+            run_end, kind = next(runs)
+            upto = min(run_end, end)
+            if kind != "none":
+                effect = known.get((kind, upto - at))
                 if effect is None or effect.nr > room:
                     break
                 met[effect] = met.get(effect, 0) + 1
                 room -= effect.nr
                 if effect.moves_end:
-                    reached = run.end
-            at = run.end
+                    reached = upto
+            at = upto
             if at == period_end and at <= stretch.end:  # from here on it is the same again
                 times = (min(end, stretch.end) - at) // period
                 used = room_before - room
@@ -157,23 +159,33 @@ class Effects:
                 at, room = at + times * period, room - times * used
                 if any(effect.moves_end for effect in met):
                     reached += times * period
-                period_end = 0
+                period_end, runs = 0, layout.runs_from(at)
         self._add(met, tlb, batch, reached)
         self.memory.zapped = max(self.memory.zapped, at)
         return at
 
     def _add(self, met: dict[Effect, int], tlb: MmuGather, batch: Batch, reached: int) -> None:
         sums, cleared = self.counts.sums, 0
-        queued: dict[int, Slot] = {}
         for effect, times in met.items():
             for name, more in effect.sums:
                 sums[name] += times * more
             cleared += times * effect.cleared
             batch.nr += times * effect.nr
-            for slot in effect.slots:
-                flags, entries = encoded_page_flags(slot.encoded), times * slot.entries
-                entries += queued[flags].entries if flags in queued else 0
-                queued[flags] = slot._replace(entries=entries)
-        batch.slots.extend(queued.values())
+            batch.slots.extend([slot._replace(entries=slot.entries * times) for slot in effect.slots])
+        _put_together(batch.slots, self._own)
         self.counts.clear_more(cleared, cleared)
         tlb.end = reached
+
+
+def _put_together(slots: list[Slot], first: int) -> None:
+    """Make one slot of those of single pages at the end, from `first` on, that have the same flags.
+
+    What becomes of one of them becomes of all; those of earlier holds stay as they are (`Periods` counts on it).
+    """
+    last: dict[int, Slot] = {}
+    while len(slots) > first and slots[-1].pages == 1 and slots[-1].table is None:
+        slot = slots.pop()
+        flags = encoded_page_flags(slot.encoded)
+        more = last[flags].entries if flags in last else 0
+        last[flags] = slot._replace(entries=slot.entries + more)
+    slots.extend(last.values())

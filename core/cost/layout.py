@@ -14,7 +14,7 @@ entries, or both small pages that are dirty file pages, or are not.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
@@ -86,6 +86,17 @@ class Stretch:
         end = base + self.ends[at]
         return Run(end - count, end, kind, (end - count, count) if kind.startswith("folio_") else None)
 
+    def runs_from(self, addr: int) -> Iterator[tuple[int, str]]:
+        """(end, kind) of the run that `addr` falls into, and of the others up to the end."""
+        length, ends, pattern = self.ends[-1], self.ends, self.pattern
+        base = addr - (addr - self.start) % length
+        i = bisect_right(ends, addr - base)
+        while base < self.end:
+            while i < len(ends):
+                yield base + ends[i], pattern[i][0]
+                i += 1
+            base, i = base + length, 0
+
 
 class Layout:
     """Stretches one behind another from page 0. `runs` are (kind, entries), or (repeat, [(kind, entries), ...])."""
@@ -116,6 +127,17 @@ class Layout:
         if not run.start <= addr < run.end:
             run = self._last = self.stretch_at(addr).run_at(addr)
         return run
+
+    def runs_from(self, addr: int) -> Iterator[tuple[int, str]]:
+        """(end, kind) of the run that `addr` falls into, and of those behind it."""
+        at = bisect_right(self._starts, addr) - 1
+        while at < len(self.stretches):
+            stretch = self.stretches[at]
+            if stretch.uniform:
+                yield stretch.end, stretch.pattern[0][0]
+            else:
+                yield from stretch.runs_from(max(addr, stretch.start))
+            at += 1
 
     def present_in(self, start: int, end: int) -> bool:
         """Does anything but empty entries stand from `start` to `end`?"""
