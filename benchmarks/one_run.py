@@ -3,12 +3,14 @@
     python -m benchmarks.one_run POLICY CPUS,PAGES,STORES,ROUNDS [REDUCTIONS [SEARCHER]]
 
 `search` is the time inside the compiled searches alone, their machine code loaded; `check` the time of the whole check,
-with learning, planning and loading.  Whoever starts the process can time the rest.
+with learning, planning and loading; `peak` is the most memory the process had, Python and all.  Whoever starts the
+process can time the rest.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from functools import partial, partialmethod
@@ -39,15 +41,15 @@ def main(policy: str, size: str, reductions: str = "none", searcher: str = "auto
         "searcher": verdict.searcher,
         "reductions": verdict.reductions,
         "check": time.perf_counter() - started,
-        "search": sum(seconds for seconds, _ in searches),
-        "bytes": max((size for _, size in searches), default=0),
+        "search": sum(searches),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
     }
     print(json.dumps(told))
 
 
-def _timed_searches() -> list[tuple[float, int]]:
-    """Seconds and bytes of each compiled search from now on.  What is not used is not loaded."""
-    told: list[tuple[float, int]] = []
+def _timed_searches() -> list[float]:
+    """Seconds of each compiled search from now on.  What is not used is not loaded."""
+    told: list[float] = []
     job: Any = sys.modules["core.explore.check"]._Job
     search = job._search
 
@@ -55,7 +57,7 @@ def _timed_searches() -> list[tuple[float, int]]:
         self.step()  # there is nothing to do yet: this only loads the machine code
         started = time.perf_counter()
         found = run(self)
-        told.append((time.perf_counter() - started, self.store.bytes))
+        told.append(time.perf_counter() - started)
         return found
 
     def with_timed_runs(*arguments: Any) -> Any:

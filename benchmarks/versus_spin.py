@@ -70,7 +70,7 @@ def ours(policy: str, size: str, reductions: str) -> Run:
         _ok([sys.executable, "-m", "benchmarks.one_run", policy, size, reductions], str(HERE.parent))
     )
     whole = time.perf_counter() - started
-    return Run(told["search"] or told["check"], whole, told["states"], told["transitions"], told["bytes"])
+    return Run(told["search"] or told["check"], whole, told["states"], told["transitions"], told["peak"])
 
 
 def _ok(command: list[str], place: str) -> str:

@@ -34,7 +34,9 @@ LEARN_FIRST = 2_000
 """States explored without reductions, to know the tables, when a searcher or reductions are asked for."""
 
 WANDER = 10_000
-"""Steps of random walks behind that: they come to the ends of programs, which the first levels do not."""
+"""Steps of random walks behind that: they come to the ends of programs, which the first levels do not.
+
+What is known early need not be learned, and made room for, in the middle of a search."""
 
 ATTEMPTS = 8
 """Plans that may turn out wrong before the search does without."""
@@ -104,8 +106,7 @@ class _Job:
         frontier = len(first.states) - first.at
         del first
         try:
-            if self.names:
-                wander(self.tables, SEED, min(WANDER, 2 * found.states))
+            wander(self.tables, SEED, min(WANDER, 2 * found.states))
             again = self._reduced()
             return self._shortest(again) if again.violated and any(self.plan.hurry) else again
         except KeyboardInterrupt:  # between two searches: the first has found something

@@ -41,11 +41,6 @@ class Store:
         """How many states there are."""
         return int(self.control[COUNT])
 
-    @property
-    def bytes(self) -> int:
-        """How large the arrays are."""
-        return int(self.states.nbytes + self.table.nbytes)
-
     def words(self, state: int) -> list[int]:
         """The words of a state."""
         words = self.layout.words
