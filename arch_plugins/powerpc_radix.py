@@ -13,8 +13,8 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
-from core.mm.kthread import ExitLazyTlb, current_mm, mm_users, on_mm_cell
-from core.mm.mm import CPUMASK, Mm, mm_cpumask
+from core.mm.kthread import ExitLazyTlb, alone, on_mm_cell, trim_cpumask
+from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 
 
 class PowerpcRadix(Broadcast):
@@ -47,13 +47,8 @@ class PowerpcRadix(Broadcast):
     async def switch_mm(self, mm: Mm) -> None:
         """switch_mm_irqs_off(): the bit is set before the PID is loaded; only exit_lazy_flush_tlb() clears it."""
         if mm.cpus is None:
-            await set_cpu(mm.task.cpu)
+            await cpumask_set_cpu(mm)
             await load_pid(mm.task.cpu)
-
-
-def set_cpu(cpu: Cpu) -> Op:
-    """cpumask_set_cpu() of a CPU on its own bit, and the barrier behind it."""
-    return Op(f"mm_cpumask += CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask | {cpu},))])
 
 
 def load_pid(cpu: Cpu) -> Op:
@@ -67,11 +62,11 @@ async def flush_type_local(mm: Mm) -> bool:
     mask: frozenset[Cpu] = await mm_cpumask(mm)
     if mask == {here}:
         return True
-    if await mm_users() > 1 or not await current_mm(here):
+    if not await alone(mm):
         return False
     others = mask - {here}
     await send_ipis(mm.task, others, ExitLazyTlb())  # exit_flush_lazy_tlbs()
     await wait_ipis(mm.task, others)
     if not mm.era.has("a665eec0a22e"):
-        await Op("mm_reset_thread_local", (), (CPUMASK,), lambda: [Outcome(None, (frozenset({here}),))])
+        await trim_cpumask(here)  # mm_reset_thread_local()
     return True

@@ -1,12 +1,15 @@
 """sparc32: cross calls (xc3) to mm_cpumask; the SRMMU sets the modified bit itself.
 
-arch/sparc/mm/srmmu.c:smp_flush_tlb_range().
+arch/sparc/mm/srmmu.c:smp_flush_tlb_range(), smp_flush_tlb_mm().
 """
 
 from __future__ import annotations
 
 from arch_plugins.families.ipi import Ipi
-from core.hookspecs import Facts
+from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import FlushRequest
+from core.mm.kthread import alone, trim_cpumask
+from core.mm.mm import Mm, mm_cpumask
 
 
 class Sparc32(Ipi):
@@ -22,3 +25,11 @@ class Sparc32(Ipi):
         family="synchronous IPI to mm_cpumask",
         sources=("arch/sparc/mm/srmmu.c", "arch/sparc/include/asm/pgtable_32.h"),
     )
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        """smp_flush_tlb_mm(): the only user of the mm takes the other CPUs out of the mask once they have flushed."""
+        others = await mm_cpumask(mm) - {mm.task.cpu}
+        await self.ask(mm, FlushRequest())
+        if mm.cpus is None and others and await alone(mm):
+            await trim_cpumask(mm.task.cpu)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from arch_plugins.families.queued import Queued
 from arch_plugins.generic import flush_by_ipi
-from core.hookspecs import Facts
+from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
-from core.mm.mm import Mm
+from core.machine.tlb import invalidate
+from core.mm.kthread import alone, trim_cpumask
+from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 
 
 class Sparc64(Queued):
@@ -29,10 +31,22 @@ class Sparc64(Queued):
     )
 
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
-        """One cross call for each stretch of addresses."""
+        """One cross call for each stretch of addresses.
+
+        Before bafb056ce279 none for the only user of the mm: other CPUs left mm_cpumask instead.
+        """
         await insn(mm.task.cpu, "stxa_DMMU_DEMAP", len(addrs))
+        if not mm.era.has("bafb056ce279") and await alone(mm):
+            await trim_cpumask(mm.task.cpu)
         for start, end in stretches(addrs):
             await flush_by_ipi(mm, FlushRequest(start, end))
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """A CPU that is not in mm_cpumask flushes as it comes in."""
+        if mm.cpus is None and mm.task.cpu not in await mm_cpumask(mm):
+            await cpumask_set_cpu(mm)
+            await invalidate((mm.task.cpu,), mm.addrs, "__flush_tlb_mm")
 
 
 def stretches(addrs: tuple[int, ...]) -> list[tuple[int, int]]:

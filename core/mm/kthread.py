@@ -65,6 +65,16 @@ def current_mm(cpu: Cpu) -> Op:
     return Op("current->mm", (current_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
 
 
+async def alone(mm: Mm) -> bool:
+    """current->mm == mm && mm_users == 1: nobody else uses the mm, unless it is taken up from outside just now."""
+    return bool(await current_mm(mm.task.cpu)) and bool(await mm_users() == 1)
+
+
+def trim_cpumask(cpu: Cpu) -> Op:
+    """cpumask_copy(mm_cpumask(mm), cpumask_of(cpu))."""
+    return Op(f"mm_cpumask = CPU{cpu}", (), (CPUMASK,), lambda: [Outcome(None, (frozenset({cpu}),))])
+
+
 def local_irq_disable(cpu: Cpu) -> Op:
     """Not while a handler is still at work there: the task goes on behind it."""
     cell = irqs_off_cell(cpu)

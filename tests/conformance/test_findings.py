@@ -9,10 +9,12 @@ import pytest
 from arch_plugins.arm import Arm
 from arch_plugins.families.ipi import Ipi
 from arch_plugins.mips import Mips
+from arch_plugins.sparc32 import Sparc32
 from core.arch import set_up
 from core.compare import main
 from core.conformance import FINDINGS, SCENARIOS, judge
 from core.conformance.choose import choose
+from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest
 from core.mm.era import ERAS
 from core.mm.mm import Mm
@@ -28,9 +30,11 @@ PINNED = [
 
 
 ROWS = [
-    ("loongarch", "kthread-use-mm", "use-after-free", 15),
-    ("mips", "kthread-use-mm", "use-after-free", 15),
-    ("sh", "kthread-use-mm", "use-after-free", 15),
+    ("loongarch", "kthread-use-mm", "use-after-free", 16),
+    ("mips", "kthread-use-mm", "use-after-free", 16),
+    ("sh", "kthread-use-mm", "use-after-free", 16),
+    ("alpha-6.1", "kthread-use-mm", "use-after-free", 16),
+    ("sparc32", "kthread-use-mm", "use-after-free", 37),
     ("arm", "asid-rollover", "use-after-free", 31),
 ]
 """Scenarios of the suite that a row of arches-all.toml is declared to fail, because the kernel's architecture does."""
@@ -41,6 +45,14 @@ class AlwaysAsks(Mips):
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         await Ipi.ask(self, mm, request)
+
+
+class KeepsTheMask(Sparc32):
+    """sparc32 as the patch has it."""
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.ask(mm, FlushRequest())
 
 
 class ReadsBehindTheBarrier(Arm):
@@ -61,7 +73,12 @@ def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, 
 
 
 @pytest.mark.parametrize(
-    ("plugin", "scenario"), [(AlwaysAsks, "kthread-use-mm"), (ReadsBehindTheBarrier, "asid-rollover")]
+    ("plugin", "scenario"),
+    [
+        (AlwaysAsks, "kthread-use-mm"),
+        (KeepsTheMask, "kthread-use-mm"),
+        (ReadsBehindTheBarrier, "asid-rollover"),
+    ],
 )
 def test_what_other_architectures_have_done_about_it_helps(plugin: type, scenario: str) -> None:
     result = judge(set_up(plugin.__name__, plugin(), "test"), ERAS["6.12"], SCENARIOS[scenario])

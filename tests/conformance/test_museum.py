@@ -48,6 +48,7 @@ PINNED = {
     "B-35p": ("use-after-free", 38),
     "B-39p": ("use-after-free", 20),
     "B-44": ("one-hash-entry", 23),
+    "B-38s": ("use-after-free", 18),
     "B-39": ("use-after-free", 10),
     "B-40": ("use-after-free", 31),
     "B-43": ("use-after-free", 25),
