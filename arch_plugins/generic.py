@@ -38,6 +38,11 @@ class Generic:
         await cpumask_set_cpu(mm)
 
     @hookimpl
+    async def activate_mm(self, mm: Mm) -> None:
+        """asm-generic/mmu_context.h: switch_mm()."""
+        await mm.hook.switch_mm(mm=mm)
+
+    @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
         """The CPU stays in mm_cpumask."""
 

@@ -23,7 +23,11 @@ class Sparc32(Ipi):
         levels=3,
         kernel="6.12",
         family="synchronous IPI to mm_cpumask",
-        sources=("arch/sparc/mm/srmmu.c", "arch/sparc/include/asm/pgtable_32.h"),
+        sources=(
+            "arch/sparc/mm/srmmu.c",
+            "arch/sparc/include/asm/pgtable_32.h",
+            "arch/sparc/include/asm/switch_to_32.h",
+        ),
     )
 
     @hookimpl
@@ -33,3 +37,7 @@ class Sparc32(Ipi):
         await self.ask(mm, FlushRequest())
         if mm.cpus is None and others and await alone(mm):
             await trim_cpumask(mm.task.cpu)
+
+    @hookimpl
+    async def activate_mm(self, mm: Mm) -> None:
+        """arch/sparc/mm/srmmu.c:switch_mm() loads the context; the CPU's bit in mm_cpumask comes with switch_to()."""

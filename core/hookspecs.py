@@ -122,6 +122,14 @@ class ArchSpec:
         """
 
     @hookspec
+    async def activate_mm(self, mm: Any) -> None:
+        """Program. exec: the task that has the CPU gets a new mm, and goes on; the scheduler has no part in it.
+
+        Only called in models that follow mm_cpumask.  What holds after `switch_mm` holds after it.
+        Mirrors activate_mm(), called by fs/exec.c:exec_mmap().
+        """
+
+    @hookspec
     async def leave_mm(self, mm: Any) -> None:
         """Program. `mm.task` leaves its CPU, which goes on with another mm: what switch_mm() does for the mm before.
 

@@ -48,7 +48,7 @@ LEAST_MEMORY = 1 << 30
 
 INTERRUPTED = "interrupted"
 
-BATCH = 8
+BATCH = 16
 """Jobs that share a child as long as nothing happens to it."""
 
 

@@ -18,6 +18,7 @@ INITIAL: dict[str, Hashable] = {
     "flush_count": 0,
     "on_mm": False,
     "hpte": None,
+    "cloned": False,
     "context.lock": None,
     "accessed": True,
     "cached": False,

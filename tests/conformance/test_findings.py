@@ -34,6 +34,7 @@ ROWS = [
     ("mips", "kthread-use-mm", "use-after-free", 16),
     ("sh", "kthread-use-mm", "use-after-free", 16),
     ("alpha-6.1", "kthread-use-mm", "use-after-free", 16),
+    ("sparc32", "exec-then-flush", "use-after-free", 16),
     ("sparc32", "kthread-use-mm", "use-after-free", 37),
     ("arm", "asid-rollover", "use-after-free", 31),
 ]

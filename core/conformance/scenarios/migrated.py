@@ -16,6 +16,15 @@ back again
 load through the stale entry
 
 task-moves: the same with one task, which is all that uses the mm, and goes from CPU0 to CPU1 and back
+
+exec-then-flush: a CPU that has got its mm by exec, without the scheduler
+
+CPU0 exec                                   CPU1 a thread of it
+activate_mm: who sets the bit?
+clone
+load: cached
+                                            MADV_DONTNEED: clear the entry, flush, free the page
+load through the stale entry
 """
 
 from __future__ import annotations
@@ -30,7 +39,7 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World, load
 from core.explore.model import Daemon, Model
 from core.machine.ipi import take_ipi
-from core.machine.op import Cell, Cpu
+from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
@@ -82,6 +91,40 @@ async def moves(mm: Mm) -> None:
     await load(mm, ADDR, [PAGE])
 
 
+CLONED = Cell("cloned")
+"""The process has a second thread."""
+
+
+async def execs(mm: Mm) -> None:
+    """exec, clone, and on; nobody else wants the CPU."""
+    await mm.hook.activate_mm(mm=mm)
+    await Op("clone", (), (CLONED,), lambda: [Outcome(None, (True,))])
+    for _ in range(2):
+        await load(mm, ADDR, [PAGE])
+
+
+async def thread(mm: Mm) -> None:
+    """The second thread, on the other CPU."""
+    await Op("start", (CLONED,), (), lambda cloned: [Outcome(None)] if cloned else [])
+    await unmaps(mm)
+
+
+def executed(arch: Arch, era: Era) -> Model:
+    """A process that has just been exec'd."""
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world.task("exec", execs)
+    world.task("thread", thread)
+    window = sometimes(
+        "cached",
+        "there are two threads, and the first has the page cached",
+        (CLONED, tlb_cell(HERE, ADDR)),
+        lambda cloned, entry: cloned and entry is not None,
+    )
+    made = world.model("exec-then-flush", finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    nobody_attached(world)
+    return made
+
+
 def nobody_attached(world: World) -> None:
     """Who uses the mm is told by switch_mm() alone."""
     world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset()
@@ -131,6 +174,14 @@ SCENARIOS = [
         moved,
         tier="optional",
         requires=("smp",),
+    ),
+    Scenario(
+        "exec-then-flush",
+        "a CPU that has got its mm by exec is told of flushes",
+        "fs/exec.c:exec_mmap",
+        executed,
+        tier="optional",
+        requires=("smp", "spread"),
     ),
 ]
 
