@@ -4,10 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test lint clean
+.PHONY: compare compare-all test lint clean
 
 compare: $(VENV)/run-installed
 	$(BIN)/python -m core.compare
+
+compare-all: $(VENV)/run-installed
+	$(BIN)/python -m core.compare --config arches-all.toml --all
 
 test: lint
 	$(BIN)/python -m pytest -q -n auto

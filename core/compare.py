@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
+  python -m core.compare --config arches-all.toml         every Linux architecture with an MMU
   python -m core.compare --arch smp-6.1 --scenario use-after-free
   python -m core.compare --plugin mine.py:Mine            a plugin of your own, from a file
   python -m core.compare explain smp-6.1 lost-dirty-dontneed

@@ -60,6 +60,7 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "they stay pending one step longer, as above",
     ("twice", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "the second one finds another value, or stores the same",
     ("twice", "mm_cpumask += CPUN"): "a bit that is set is set again",
+    ("late", "clone"): "the second thread starts one step later",
     ("twice", "tlb_gen += N"): "a generation is skipped: what a CPU has seen is still older",
     ("twice", "pte_clear(N) (buffered)"): "the same store twice, and nobody else stores to the entry in between",
     (
