@@ -87,6 +87,20 @@ def test_a_limit_makes_the_verdict_bounded(limits: Limits, bound: str) -> None:
     assert verdict.states < 19_000
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_nothing_is_lost_when_the_table_grows(refuses: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole space is found from a table of few slots, also where it cannot be unfolded in place."""
+    from core.explore.compiled import store
+    from core.explore.compiled.machine_code import loops
+
+    monkeypatch.setattr(store, "SLOTS", 64)
+    if refuses:
+        monkeypatch.setattr(loops(1), "unfold", lambda *arguments: 0)
+    size = Size(3, 1, 2, 1)
+    verdict = check(ladder("DELAYED", size), searcher="fast", reductions=())
+    assert (verdict.states, verdict.transitions) == LADDER["DELAYED"][size]
+
+
 def test_auto_hands_over_when_a_model_is_large() -> None:
     assert check(ladder("DELAYED", Size(1, 1, 2, 1))).searcher == "reference"
     assert check(ladder("DELAYED", Size(1, 3, 2, 1)), reductions=frozenset()).searcher == "fast"

@@ -7,7 +7,7 @@ From the bottom up:
                   of the model, exchanging equal threads, the search.  Nothing else imports these five
     machine_code  compiles them once for each number of words, keeps the machine code on disk and loads it
     packed, exchange     the tables and the permutations as flat arrays
-    store         the states found so far, and how their memory grows
+    numbers, store       memory that grows in place, and the states in it
     search        the search as seen from Python
 
 Loading numba takes longer than exploring a hundred thousand states.  So what is kept is plain machine code without

@@ -39,6 +39,9 @@ DEADLOCK_FLAG = -1
 BATCH = 96
 """Successors on their way at once: enough to hide a cache miss, few enough to stay in the first cache."""
 
+FRONT = 4096
+"""Slots at the front of the table that are treated apart when it grows."""
+
 CHUNK = 9
 """Bits of a state read at once: a node of 512 places is 4 KiB, and few of them are in use."""
 
@@ -71,9 +74,9 @@ class Arrays(NamedTuple):
         shifts            source word, target word, mask, shift to the left;  first_shift: where a permutation's start
         maps              word, shift, mask, target word and shift, start in `images` of fields whose numbers change
         key_shifts..      the same for each member's own fields, moved to where those of the first member are
-    buffer..kept      room to work in: successors on their way to the table; of each the violation, source and slot
+    buffer..front     room to work in: successors on their way to the table; of each the violation, source and slot
                       (`notes`); the words of a state in which an answer is missing and the agent (`asked`); keys of
-                      members; words
+                      members; words; states from the front of the table
     """
 
     control: int
@@ -114,6 +117,7 @@ class Arrays(NamedTuple):
     least: int
     image: int
     kept: int
+    front: int
 
 
 class Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.explore.compiled.table import copied
 from core.explore.compiled.words import get, inlined, put
 
 
@@ -42,13 +43,6 @@ def permute(words: Any, a: Any, permutation: int, array: int, at: int) -> None:
         value = (get(array, at + get(m, 0)) >> get(m, 1)) & get(m, 2)
         to = get(m, 3)
         put(a.image, to, get(a.image, to) | get(a.images, get(m, 5) + value) << get(m, 4))
-
-
-@inlined
-def copied(words: Any, source: int, at: int, target: int, to: int) -> None:
-    """Copy a state's words."""
-    for k in range(len(words)):
-        put(target, to + k, get(source, at + k))
 
 
 @inlined

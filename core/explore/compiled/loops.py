@@ -41,7 +41,7 @@ from core.explore.compiled.arrays import (
     VIOLATED_STEP,
     WANTED,
 )
-from core.explore.compiled.canonical import canonical, copied, moved_bits
+from core.explore.compiled.canonical import canonical, moved_bits
 from core.explore.compiled.steps import (
     NUMBER,
     answer,
@@ -79,7 +79,7 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
             to = buffered * count
             moved |= step(words, a, move, a.states, at, a.buffer, to)
             if a.longest and not hurry_on(words, a, agent, a.buffer, to):
-                copied(words, a.buffer, to, a.asked, 0)
+                table.copied(words, a.buffer, to, a.asked, 0)
                 put(a.asked, count, agent)
                 return -2
             if a.permutations > 1:
@@ -143,7 +143,7 @@ def expand(words: Any, a: Any) -> int:
             drained += 1
             if new:
                 to = states_found * count
-                copied(words, a.buffer, at, a.states, to)
+                table.copied(words, a.buffer, at, a.states, to)
                 states_found += 1
                 if not look(words, a, a.states, to, quiet):
                     why = LOOK
@@ -253,7 +253,7 @@ LOOPS: dict[str, tuple[Callable[..., int], int]] = {
     "canonical": (canonical, 2),
     "translate": (translate, 5),
     "fill": (table.fill, 1),
-    "spread": (table.spread, 2),
+    "unfold": (table.unfold, 1),
     "place_again": (table.place_again, 1),
 }
 """What Python calls, with how many numbers behind the address of the arrays."""

@@ -102,12 +102,10 @@ class Machine:
         self.store.widen(after, [*threads, *zip(before.cells, after.cells, strict=False)])
         self._pack()
 
-    def grow(self) -> bool:
-        """Room for the successors of another buffer. False if the memory allowed does not suffice."""
-        if not self.store.grow(len(self.room["notes"]) // 4):
-            return False
+    def grow(self) -> None:
+        """Room for the successors of another buffer. OutOfMemory if that is not allowed."""
+        self.store.grow(len(self.room["notes"]) // 4)
         self.store.loops.place_again(self.store.context.address, int(self.store.control[BUFFERED]))
-        return True
 
     # Learning.
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from core.explore.compiled import arrays
 from core.explore.compiled.machine import Machine
+from core.explore.compiled.store import OutOfMemory
 from core.explore.found import Choice, Found, deadline, first_violation
 from core.explore.model import Limits
 from core.explore.path import concrete
@@ -58,6 +59,8 @@ class FastSearch:
         """Search until everything is seen, a violation is found, or a limit is hit."""
         try:
             self._run()
+        except OutOfMemory:
+            self._bound(f"{self.limits.max_memory} bytes of memory")
         except KeyboardInterrupt:
             self.found.interrupt(self._frontier())
         self.found.states = self.store.count
@@ -89,8 +92,7 @@ class FastSearch:
             elif why == arrays.ASK:
                 self.machine.learn_asked()
             elif why == arrays.GROW:
-                if not self.machine.grow():
-                    return self._bound(f"{self.limits.max_memory} bytes of memory")
+                self.machine.grow()
             elif self._said(why) or self._limited():
                 return True
 

@@ -1,14 +1,15 @@
 """The hash table of states: open addressing, the next free slot, a state's words in the slot itself.
 
-The highest bits of its hash are a state's slot.  So when the table grows, states keep their order, and moving them
-from the old table to the new one reads and writes both from front to back, which is many times faster than placing
-them anew.
+The highest bits of its hash are a state's slot.  So when the table grows, states keep their order, and moving them to
+where they belong then goes through it from one end to the other, which is many times faster than placing them anew,
+and needs no second table.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from core.explore.compiled.arrays import FRONT
 from core.explore.compiled.words import get, inlined, numba, prefetch, put
 
 uint64, int64 = numba.uint64, numba.int64
@@ -17,6 +18,13 @@ HASH_1 = -7046029254386353131  # 0x9E3779B97F4A7C15
 HASH_2 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 
 AHEAD = 16
+
+
+@inlined
+def copied(words: Any, source: int, at: int, target: int, to: int) -> None:
+    """Copy a state's words."""
+    for k in range(len(words)):
+        put(target, to + k, get(source, at + k))
 
 
 @inlined
@@ -59,13 +67,34 @@ def fill(words: Any, a: Any, count: int) -> int:
 
 
 @inlined
-def spread(words: Any, a: Any, smaller: int, slots: int) -> int:
-    """Move the states of a smaller table to the empty one."""
-    for slot in range(slots):
-        at = slot * len(words)
-        if get(smaller, at) != 0:
-            insert(words, a, smaller, at, slot_of(words, a, smaller, at))
-    return 0
+def unfold(words: Any, a: Any, slots: int) -> bool:
+    """The table has grown in place, and had `slots` slots before: move its states to where they belong now.
+
+    From the back, because a state's slot is at least doubled: what comes before it has no place behind it to be moved
+    away from.  That is not so of the first few, which may have been pushed further than they are from the front, or
+    around the end: they are taken out and put in again last.  False, and the table is no good, if one that is not
+    among these was pushed as far.
+    """
+    count = len(words)
+    front = min(FRONT, slots)
+    for back in range(1, slots - front + 1):
+        at = (slots - back) * count
+        if get(a.table, at) != 0:
+            slot = slot_of(words, a, a.table, at)
+            if slot * count < at:
+                return False
+            copied(words, a.table, at, a.asked, 0)
+            put(a.table, at, 0)
+            insert(words, a, a.asked, 0, slot)
+    held = 0
+    for slot in range(front):
+        if get(a.table, slot * count) != 0:
+            copied(words, a.table, slot * count, a.front, held * count)
+            put(a.table, slot * count, 0)
+            held += 1
+    for number in range(held):
+        insert(words, a, a.front, number * count, slot_of(words, a, a.front, number * count))
+    return True
 
 
 @inlined
