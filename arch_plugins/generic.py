@@ -43,6 +43,10 @@ class Generic:
         await mm.hook.switch_mm(mm=mm)
 
     @hookimpl
+    async def enter_lazy_tlb(self, mm: Mm) -> None:
+        """asm-generic/mmu_context.h: nothing."""
+
+    @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
         """The CPU stays in mm_cpumask."""
 

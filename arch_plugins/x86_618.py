@@ -73,7 +73,7 @@ class X86618(TlbGen):
         """Flush, and say so in the log."""
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
-        await flush_cpus_by_ipi(mm, await self.to_flush(mm), FlushRequest(info.start, info.end))
+        await flush_cpus_by_ipi(mm, await self.to_flush(mm, freed_tables), FlushRequest(info.start, info.end))
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str:

@@ -130,6 +130,15 @@ class ArchSpec:
         """
 
     @hookspec
+    async def enter_lazy_tlb(self, mm: Any) -> None:
+        """Program. `mm.task`'s CPU goes on with a kernel thread, which borrows the mm's page tables.
+
+        Only called in models that follow mm_cpumask.  Where it does anything, the CPU may be left out of flushes that
+        free no table; then `switch_mm`, which is called as a task of the mm goes on there, makes up for it.
+        Mirrors enter_lazy_tlb().
+        """
+
+    @hookspec
     async def leave_mm(self, mm: Any) -> None:
         """Program. `mm.task` leaves its CPU, which goes on with another mm: what switch_mm() does for the mm before.
 

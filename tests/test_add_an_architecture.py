@@ -53,7 +53,7 @@ def test_the_table_of_all_architectures_is_complete() -> None:
     assert {f"arch_plugins.{module}:{name}" for module, name in FOUND if module not in ("generic", "up")} <= named
 
 
-QUICK = ("own-tlb", "use-after-free", "lost-dirty-munmap", "switch-back", "task-moves", "exec-then-flush")
+QUICK = ("own-tlb", "use-after-free", "lost-dirty-munmap", "switch-back", "lazy-back", "task-moves", "exec-then-flush")
 
 
 @pytest.mark.parametrize("row", load(ROOT / "arches-all.toml"), ids=lambda row: row.name)

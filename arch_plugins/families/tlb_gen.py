@@ -13,6 +13,7 @@ Data types
     cell ('tlb_gen', None)     mm->context.tlb_gen
     cell ('ctx_gen', cpu)      cpu_tlbstate.ctxs[asid].tlb_gen: what the CPU's entries of this mm are up to date with
     cell ('loaded_mm', cpu)    cpu_tlbstate.loaded_mm: 'this', 'switching' or 'other'
+    cell ('is_lazy', cpu)      cpu_tlbstate_shared.is_lazy
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ def ctx_gen_cell(cpu: Cpu) -> Cell:
 def loaded_mm_cell(cpu: Cpu) -> Cell:
     """What the CPU has loaded."""
     return Cell("loaded_mm", cpu)
+
+
+def is_lazy_cell(cpu: Cpu) -> Cell:
+    """Whether the CPU runs a kernel thread on the page tables of the mm before."""
+    return Cell("is_lazy", cpu)
 
 
 def inc_mm_tlb_gen() -> Op:
@@ -63,14 +69,26 @@ class TlbGen:
             return
         cpu = mm.task.cpu
         await write(irqs_off_cell(cpu), True)
-        await write(loaded_mm_cell(cpu), "switching")
-        await cpumask_set_cpu(mm)
-        gen = await read(GEN)
+        if await read(is_lazy_cell(cpu)):
+            await write(is_lazy_cell(cpu), False)
+            await self.catch_up(mm)
+        else:
+            await write(loaded_mm_cell(cpu), "switching")
+            await cpumask_set_cpu(mm)
+            await self.catch_up(mm)
+            await write(loaded_mm_cell(cpu), "this")
+        await write(irqs_off_cell(cpu), False)
+
+    async def catch_up(self, mm: Mm) -> None:
+        """Flush if a flush has been missed. Who comes back from lazy TLB mode has been left out of them too."""
+        cpu, gen = mm.task.cpu, await read(GEN)
         if await read(ctx_gen_cell(cpu)) != gen:
             await write(ctx_gen_cell(cpu), gen)
             await invalidate((cpu,), mm.addrs, "load CR3 with a flush")
-        await write(loaded_mm_cell(cpu), "this")
-        await write(irqs_off_cell(cpu), False)
+
+    @hookimpl
+    async def enter_lazy_tlb(self, mm: Mm) -> None:
+        await write(is_lazy_cell(mm.task.cpu), True)
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
@@ -79,14 +97,17 @@ class TlbGen:
         if self.leaves_mask:
             await cpumask_clear_cpu(mm)
 
-    async def to_flush(self, mm: Mm) -> frozenset[Cpu]:
-        """Begin a flush: which CPUs must be told. The task's own is up to date once it has flushed."""
+    async def to_flush(self, mm: Mm, freed_tables: bool) -> frozenset[Cpu]:
+        """Begin a flush: which CPUs must be told. The task's own is up to date once it has flushed.
+
+        All of the mask if tables were freed, which a lazy CPU may walk too: native_flush_tlb_multi().
+        """
         if mm.cpus is not None:
             return mm.cpus
         gen = await inc_mm_tlb_gen()
         await write(ctx_gen_cell(mm.task.cpu), gen)
         cpus: frozenset[Cpu] = await mm_cpumask(mm)
-        if self.leaves_mask:
+        if freed_tables:
             return cpus
         return frozenset([cpu for cpu in sorted(cpus) if await self.should_flush_tlb(mm, cpu)])
 
@@ -94,5 +115,7 @@ class TlbGen:
         """Whether a CPU of the mask can have what is to be flushed."""
         if cpu == mm.task.cpu:
             return True
+        if await read(is_lazy_cell(cpu)):
+            return False
         loaded = await read(loaded_mm_cell(cpu))
         return loaded == "this" or (loaded == "switching" and mm.era.has("fea4e317f9e7"))

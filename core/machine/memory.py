@@ -15,6 +15,7 @@ INITIAL: dict[str, Hashable] = {
     "tlb_gen": 0,
     "ctx_gen": 0,
     "loaded_mm": "other",
+    "is_lazy": False,
     "flush_count": 0,
     "on_mm": False,
     "hpte": None,

@@ -105,6 +105,14 @@ class TakesUpWhatItHas(TlbGen):
         await write(loaded_mm_cell(cpu), "this")
 
 
+class ForgetsThatItWasLazy(X86):
+    """A CPU in lazy TLB mode is left out of flushes, and goes on with the task as if it had not been."""
+
+    async def catch_up(self, mm: Mm) -> None:
+        if await read(loaded_mm_cell(mm.task.cpu)) == "switching":
+            await super().catch_up(mm)
+
+
 def keeping_its_context(family: type) -> type:
     """`family`, whose switch_mm() takes up a context that was dropped."""
 
@@ -136,6 +144,7 @@ MOVES, BACK = ["task-moves"], ["switch-back"]
         (Riscv, LeavesTheMask, MOVES, None),
         (Riscv, LeavesTheMask, BACK, None),
         (Openrisc, KeepsEntries, MOVES, None),
+        (X86, ForgetsThatItWasLazy, ["lazy-back"], None),
         (X86, type("X86Forgets", (TakesUpWhatItHas, X86), {}), MOVES, None),
         (X86618, type("X86618Forgets", (TakesUpWhatItHas, X86618), {}), BACK, None),
         *((plugin, keeping_its_context(plugin), MOVES, None) for plugin in (Mips, Sh, Loongarch, AlphaV61)),

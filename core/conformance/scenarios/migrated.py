@@ -15,6 +15,8 @@ another task runs here
 back again
 load through the stale entry
 
+lazy-back: the same, but a kernel thread runs in between, on the page tables of the mm: x86 does not interrupt such CPUs
+
 task-moves: the same with one task, which is all that uses the mm, and goes from CPU0 to CPU1 and back
 
 exec-then-flush: a CPU that has got its mm by exec, without the scheduler
@@ -36,8 +38,8 @@ from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
-from core.explore.model import Daemon, Model
+from core.conformance.world import Program, World, load
+from core.explore.model import Daemon, Model, Property
 from core.machine.ipi import take_ipi
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
@@ -62,6 +64,16 @@ async def comes_back(mm: Mm) -> None:
         await mm.hook.switch_mm(mm=mm)
         await load(mm, ADDR, [PAGE])
         await mm.hook.leave_mm(mm=mm)
+    await mm.hook.switch_mm(mm=mm)
+    await load(mm, ADDR, [PAGE])
+
+
+async def comes_back_lazily(mm: Mm) -> None:
+    """A user whose CPU runs a kernel thread in between."""
+    for _ in range(2):
+        await mm.hook.switch_mm(mm=mm)
+        await load(mm, ADDR, [PAGE])
+        await mm.hook.enter_lazy_tlb(mm=mm)
     await mm.hook.switch_mm(mm=mm)
     await load(mm, ADDR, [PAGE])
 
@@ -132,16 +144,32 @@ def nobody_attached(world: World) -> None:
 
 def switched(arch: Arch, era: Era) -> Model:
     """Two tasks; one CPU goes and comes."""
-    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
-    world.task("user", comes_back)
-    world.task("unmap", unmaps)
     window = sometimes(
         "unmapped-while-cached",
         "the entry is gone, the page not free, and the CPU that comes and goes has it cached",
         (pte_cell(ADDR), ref_cell(PAGE), tlb_cell(HERE, ADDR)),
         lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
     )
-    made = world.model("switch-back", finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    return against_unmap(arch, era, "switch-back", comes_back, window)
+
+
+def lazy(arch: Arch, era: Era) -> Model:
+    """The same, and the CPU stays on the page tables."""
+    window = sometimes(
+        "cached",
+        "the CPU that comes and goes has the page cached",
+        (tlb_cell(HERE, ADDR),),
+        lambda entry: entry is not None,
+    )
+    return against_unmap(arch, era, "lazy-back", comes_back_lazily, window)
+
+
+def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Property) -> Model:
+    """One task that does what `user` does, and one that unmaps."""
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world.task("user", user)
+    world.task("unmap", unmaps)
+    made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
     nobody_attached(world)
     return made
 
@@ -166,6 +194,14 @@ SCENARIOS = [
         switched,
         tier="optional",
         requires=("smp",),
+    ),
+    Scenario(
+        "lazy-back",
+        "a CPU that comes back from a kernel thread finds nothing that was flushed meanwhile",
+        "arch/x86/mm/tlb.c:switch_mm_irqs_off",
+        lazy,
+        tier="optional",
+        requires=("smp", "spread"),
     ),
     Scenario(
         "task-moves",
@@ -199,7 +235,7 @@ EXHIBITS = [
         "B-39p",
         "82dd33fde026",
         "B-39 on the riscv plugin: a CPU leaves the mask as it leaves the mm, and comes back with its entries",
-        SCENARIOS[1],
+        SCENARIOS[2],
         plugin="arch_plugins.riscv:Riscv",
         era="6.12",
         lacks=frozenset({"82dd33fde026"}),
