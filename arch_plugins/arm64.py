@@ -2,38 +2,19 @@
 
 arch/arm64/include/asm/tlbflush.h:__flush_tlb_range(), flush_tlb_mm(); asm/tlb.h:tlb_flush().  Without range
 instructions (FEAT_TLBIRANGE) each stride takes one; from MAX_TLBI_OPS (MAX_DVM_OPS) strides on the ASID goes as a
-whole.  With them a range is written as a sum of (num+1) * 2^(5*scale+1) pages, and an odd page by itself: 6.1 goes
-up the scales, taking the odd page first, 6.12 down, taking it last; the number of instructions comes out of the loop.
-With FEAT_LPA2 (6.9 and later) pages are taken one by one up to the next multiple of 64 KiB.
+whole.  With them arch_plugins/arm64_tlbi.py says how many.
 """
 
 from __future__ import annotations
 
 from arch_plugins.arm64_pte import Arm64Entries
+from arch_plugins.arm64_tlbi import MAX_TLBI_RANGE_PAGES, range_insns
 from arch_plugins.families.broadcast import Insns
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
-
-MAX_TLBI_RANGE_PAGES = 32 << (5 * 3 + 1)
-LPA2_PAGES = 16
-"""With FEAT_LPA2 the operand of a range instruction has the address in units of 64 KiB."""
-
-
-def range_insns(op: str, start: int, end: int, stride: int, upwards: bool, lpa2: bool) -> Insns:
-    """The loop of __flush_tlb_range_op(): ranges from the largest scale down, or (6.1) from the smallest up."""
-    single, ranges, scale, pages = 0, 0, 0 if upwards else 3, end - start
-    while pages > 0:
-        if (pages % 2 if upwards else pages == 1) or (lpa2 and (end - pages) % LPA2_PAGES):
-            single, pages = single + 1, pages - stride
-            continue
-        num = ((pages >> (5 * scale + 1)) & 31 if upwards else min(pages >> (5 * scale + 1), 32)) - 1
-        if num >= 0:
-            ranges, pages = ranges + 1, pages - ((num + 1) << (5 * scale + 1))
-        scale += 1 if upwards else -1
-    return [(name, nr) for name, nr in ((op, single), (f"TLBI_R{op.removeprefix('TLBI_')}", ranges)) if nr]
 
 
 class Arm64(Arm64Entries):

@@ -15,19 +15,18 @@ from arch_plugins.families.at_clear import (
     clear_entry,
     detach,
     flush_mm_lazy,
-    free_table_later,
     ptep_flush_direct,
     ptep_flush_lazy,
 )
+from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
 from core.machine.pte import set_pte
 from core.mm.mm import Mm, log
-from core.mm.mmu_gather import MmuGather, adjust_range
+from core.mm.mmu_gather import MmuGather
 from core.mm.page import put_page
-from core.mm.swap import Table
 
 
-class S390:
+class S390(Tables):
     """s390 with MMU_GATHER_NO_GATHER, MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS."""
 
     @hookimpl
@@ -102,21 +101,3 @@ class S390:
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         """Empty: whoever cleared the entry flushed it."""
-
-    @hookimpl
-    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        adjust_range(tlb, addr, 1)
-        tlb.cleared_pmds = True
-        await free_table_later(tlb, table)
-
-    @hookimpl
-    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        adjust_range(tlb, addr, 1)
-        tlb.cleared_puds = True
-        await free_table_later(tlb, table)
-
-    @hookimpl
-    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        """Does not widen the range: the flush is one of the whole mm anyway."""
-        tlb.cleared_p4ds = True
-        await free_table_later(tlb, table)

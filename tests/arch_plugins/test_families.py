@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import pytest
 
 from arch_plugins.alpha import AlphaV61
-from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61, range_insns
+from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61
+from arch_plugins.arm64_tlbi import range_insns
 from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips

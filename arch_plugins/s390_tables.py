@@ -1,0 +1,33 @@
+"""s390's page tables on their way out: whatever was cleared, the mm is flushed before one is freed.
+
+arch/s390/include/asm/tlb.h:pte_free_tlb(), pmd_free_tlb(), pud_free_tlb().
+"""
+
+from __future__ import annotations
+
+from arch_plugins.families.at_clear import free_table_later
+from core.hookspecs import hookimpl
+from core.mm.mmu_gather import MmuGather, adjust_range
+from core.mm.swap import Table
+
+
+class Tables:
+    """The hooks that queue them."""
+
+    @hookimpl
+    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        adjust_range(tlb, addr, 1)
+        tlb.cleared_pmds = True
+        await free_table_later(tlb, table)
+
+    @hookimpl
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        adjust_range(tlb, addr, 1)
+        tlb.cleared_puds = True
+        await free_table_later(tlb, table)
+
+    @hookimpl
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        """Does not widen the range: the flush is one of the whole mm anyway."""
+        tlb.cleared_p4ds = True
+        await free_table_later(tlb, table)
