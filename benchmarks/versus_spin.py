@@ -94,7 +94,7 @@ def compare(model: Path, policy: str, size: str, rounds: int) -> None:
         ratio = [r.search / max(s.search, 0.005) for r, s in zip(found, runs["spin"], strict=True)]
         of_whole = [r.whole / s.whole for r, s in zip(found, runs["spin"], strict=True)]
         states, memory = found[0].states, found[0].memory
-        each = f"{memory / states:6.1f} B/state" if memory and states else ""
+        each = f"{memory >> 20:5} MiB {memory / states:6.1f} B/state" if memory and states else ""
         print(
             f"  {name:8} {states:10} states  search {search:7.3f} s (x{median(ratio):.2f})"
             f"  whole {whole:7.3f} s (x{median(of_whole):.2f})  {each}",
