@@ -98,7 +98,6 @@ SCENARIOS = [
         "nobody finds a migration entry whose page is still cached",
         "60bae7370896",
         flush,
-        requires=("smp",),
     ),
 ]
 

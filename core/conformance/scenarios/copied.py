@@ -136,7 +136,6 @@ SCENARIOS = [
         "no page is copied on write while a CPU can still write to it: soft-dirty tracking",
         "29a951dfb3c3",
         soft_dirty,
-        requires=("smp",),
     ),
     Scenario(
         "copy-uffd-wp",
@@ -144,7 +143,6 @@ SCENARIOS = [
         "6ce64428d62a",
         uffd,
         tier="long",
-        requires=("smp",),
     ),
     Scenario(
         "merge-ksm",
@@ -152,7 +150,6 @@ SCENARIOS = [
         "b3a81d0841a9",
         ksm,
         tier="long",
-        requires=("smp",),
     ),
 ]
 

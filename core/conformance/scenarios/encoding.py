@@ -134,7 +134,7 @@ SCENARIOS = [
         "a page whose entry looks unused is not freed while a CPU can still use it",
         "07509e10dcc7",
         aged,
-        requires=("smp", "flush_before_free"),
+        requires=("flush_before_free",),
     ),
     Scenario("fork-dirty", "a child's entry says that the page is dirty", "ff1712f953e2", forked),
     Scenario(
@@ -142,7 +142,6 @@ SCENARIOS = [
         "no CPU of the parent writes to what is the child's as well once fork() has returned",
         "Documentation/core-api/cachetlb.rst: flush_tlb_mm() around fork",
         protected,
-        requires=("smp",),
     ),
 ]
 

@@ -117,7 +117,7 @@ SCENARIOS = [
         "d86564a2f085",
         unhooking("table-free", alloc_fails=True),
         tier="optional",
-        requires=("smp", "gather", "hardware_walk"),
+        requires=("gather", "hardware_walk"),
     ),
     Scenario(
         "table-nested",
@@ -125,7 +125,7 @@ SCENARIOS = [
         "7a30df49f63a",
         unhooking("table-nested", other=dontneed_elsewhere),
         tier="optional",
-        requires=("smp", "gather", "hardware_walk"),
+        requires=("gather", "hardware_walk"),
     ),
     Scenario(
         "table-flush-mm",

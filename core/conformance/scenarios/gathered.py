@@ -96,7 +96,6 @@ SCENARIOS = [
         "dirty data survives munmap of one of two mappings while another CPU cleans the page",
         "1cf35d47712d",
         mapped_twice,
-        requires=("smp",),
     ),
     Scenario(
         "full-gather",

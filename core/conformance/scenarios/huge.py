@@ -122,7 +122,7 @@ SCENARIOS = [
         "ced108037c2a",
         emptied,
         tier="optional",
-        requires=("smp", "gather"),
+        requires=("gather",),
     ),
     Scenario(
         "huge-dirty",
@@ -130,7 +130,7 @@ SCENARIOS = [
         "ced108037c2a",
         dirtied,
         tier="optional",
-        requires=("smp", "gather", "hardware_dirty"),
+        requires=("gather", "hardware_dirty"),
     ),
     Scenario(
         "huge-split",
@@ -138,7 +138,7 @@ SCENARIOS = [
         SPLIT_FIX,
         split,
         tier="optional",
-        requires=("smp", "gather", "hardware_dirty"),
+        requires=("gather", "hardware_dirty"),
     ),
 ]
 
@@ -171,7 +171,7 @@ FINDINGS = [
         "mm/huge_memory.c:zap_huge_pmd",
         zapped,
         tier="finding",
-        requires=("smp", "gather", "hardware_dirty"),
+        requires=("gather", "hardware_dirty"),
     )
 ]
 

@@ -104,14 +104,12 @@ SCENARIOS = [
         "no CPU writes through the old address of a moved page once it has been cleaned at the new one",
         "5d1904204c99",
         cleaned,
-        requires=("smp",),
     ),
     Scenario(
         "mremap-truncate",
         "no CPU reaches a freed page through the address that it was moved away from",
         "eb66ae030829",
         freed,
-        requires=("smp",),
     ),
 ]
 

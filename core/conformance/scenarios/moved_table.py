@@ -112,7 +112,7 @@ SCENARIOS = [
         "97113eb39fa7",
         moved_table,
         tier="optional",
-        requires=("move_pmd", "smp"),
+        requires=("move_pmd",),
     ),
     Scenario(
         "mremap-collapse",
@@ -120,7 +120,7 @@ SCENARIOS = [
         "6fa1066fc5d0",
         retracted,
         tier="optional",
-        requires=("move_pmd", "smp"),
+        requires=("move_pmd",),
     ),
 ]
 

@@ -85,14 +85,12 @@ SCENARIOS = [
         "a page with a NUMA hint is not migrated while a CPU can still write to it",
         "20841405940e",
         hint("numa-hint", fault),
-        requires=("smp",),
     ),
     Scenario(
         "numa-hint-nested",
         "the end of one operation does not hide that the flush of another is still to come",
         "16af97dc5a89",
         hint("numa-hint-nested", dontneed_then_fault),
-        requires=("smp",),
     ),
 ]
 

@@ -73,7 +73,7 @@ SCENARIOS = [
         "a4a118f2eead",
         unshared,
         tier="optional",
-        requires=("smp", "gather", "hardware_walk"),
+        requires=("gather", "hardware_walk"),
     ),
 ]
 

@@ -88,7 +88,7 @@ SCENARIOS = [
         "aa88b68c3b1d",
         shrunk,
         tier="optional",
-        requires=("smp", "gather"),
+        requires=("gather",),
     ),
 ]
 
