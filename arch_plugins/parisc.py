@@ -20,6 +20,7 @@ class Parisc(Ipi):
     ceiling, page_insn, mm_insn, to_all = 3, "pdtlb", "flush_tlb_all", True
     FACTS = Facts(
         levels=3,
+        upper_entries=2048,  # PTRS_PER_PMD: two pages of 4-byte entries
         hw_dirty=False,
         kernel="6.12",
         family="flush at PTE clear",

@@ -1,6 +1,9 @@
 """um: one CPU whose TLB is the host's mappings: a flush replays entries as mmap(), munmap() and mprotect().
 
-arch/um/kernel/tlb.c:fix_range_common(), flush_tlb_mm_range().
+arch/um/kernel/tlb.c:um_tlb_sync().  In 6.12 a flush only marks its range (arch/um/include/asm/tlbflush.h:
+um_tlb_mark_sync()), and current_mm_sync() replays it before user mode is entered again (arch/um/kernel/skas/process.c).
+On one CPU nothing runs in user mode before that, so it is replayed at once here; what marking saves where several
+flushes come together is not counted.
 """
 
 from __future__ import annotations
@@ -19,5 +22,5 @@ class Um(Local):
         hw_dirty=False,
         kernel="6.12",
         family="uniprocessor",
-        sources=("arch/um/kernel/tlb.c", "arch/um/include/asm/pgtable.h"),
+        sources=("arch/um/kernel/tlb.c", "arch/um/include/asm/tlbflush.h", "arch/um/include/asm/pgtable.h"),
     )

@@ -12,9 +12,12 @@ from arch_plugins.families.ipi import Ipi
 
 
 class Xtensa(Ipi):
-    """A core with 32 entries per TLB. The table is freed before the flush, which refill by software allows."""
+    """A core with 32 entries per TLB: up to 31 pages are flushed one by one.
 
-    ceiling, page_insn, mm_insn, to_all = 32, "idtlb", "new_asid", True
+    The table is freed before the flush, which refill by software allows.
+    """
+
+    ceiling, page_insn, mm_insn, to_all = 31, "idtlb", "new_asid", True
     FACTS = replace(
         TWO_LEVELS,
         kernel="6.12",
