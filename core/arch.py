@@ -21,6 +21,7 @@ from typing import Any
 
 import pluggy
 
+from core.facts import first_wrong
 from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 
 
@@ -30,7 +31,10 @@ class PluginError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Arch:
-    """A plugin set up: its name, where it came from, its facts, and `hook.<name>(**arguments)`."""
+    """A plugin set up: its name, where it came from, its facts, and `hook.<name>(**arguments)`.
+
+    `plugin` is the object that it was made from.
+    """
 
     __shootdown_entity__ = True
 
@@ -38,6 +42,7 @@ class Arch:
     source: str
     facts: Facts
     hook: SimpleNamespace
+    plugin: object = None
 
 
 def load_object(reference: str) -> Any:
@@ -109,7 +114,8 @@ def _attribute(module: Any, name: str, reference: str) -> Any:
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
     """The architecture `plugin` makes on top of the generic one, with some of its facts replaced by `facts`.
 
-    PluginError if it misspells a hook, has wrong arguments or the wrong kind of function, or its facts raise.
+    PluginError if it has no hooks or misspells one, has wrong arguments or the wrong kind of function, or its facts
+    raise or cannot be (core.facts).
     """
     from arch_plugins.generic import Generic
 
@@ -127,7 +133,10 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
         own = _replace(own, facts or {})
     except TypeError as error:
         raise PluginError(f"architecture {name}: {error}") from error
-    return Arch(name, source, own, hook)
+    problem = first_wrong(own)
+    if problem:
+        raise PluginError(f"plugin {name} ({source}): facts.{problem}")
+    return Arch(name, source, own, hook, plugin)
 
 
 def _facts(name: str, source: str, arch_facts: Callable[[], Any]) -> Facts:
@@ -147,29 +156,62 @@ def _replace(facts: Facts, changes: dict[str, Any]) -> Facts:
 
 
 def _check_hooks(name: str, plugin: object) -> None:
-    """Every function marked as a hook, or named like one, must be one, and of the right kind."""
-    for attribute in dir(plugin):
-        if attribute.startswith("__"):
-            continue
-        member = getattr(plugin, attribute, None)
-        marked = getattr(member, f"{PROJECT}_impl", None) is not None
-        if not callable(member) or not (marked or attribute in SPECS):
-            continue
-        if attribute not in SPECS:
-            near = difflib.get_close_matches(attribute, SPECS, 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise PluginError(f"plugin {name}: there is no hook {attribute}{hint}")
-        if not marked:
-            raise PluginError(f"plugin {name}: {attribute} is a hook's name but is not marked @hookimpl")
-        if inspect.iscoroutinefunction(member) != is_program(attribute):
-            kind = "a program (async def)" if is_program(attribute) else "a plain def"
-            raise PluginError(f"plugin {name}: hook {attribute} must be {kind}")
+    """There is a hook; what is marked as one, or named like one, is one, and of the right kind."""
+    members = {a: getattr(plugin, a, None) for a in dir(plugin) if not a.startswith("__")}
+    marked = {a for a, member in members.items() if getattr(member, f"{PROJECT}_impl", None) is not None}
+    for attribute, member in members.items():
+        problem = _wrong_hook(attribute, member) if attribute in marked else _forgotten_mark(attribute, member)
+        if problem:
+            raise PluginError(f"plugin {name}: {problem}")
+    if not marked:
+        raise PluginError(
+            f"plugin {name}: {_short(plugin)} is no architecture: expected an object with at least one method that is "
+            f"marked @hookimpl and named like a hook of core.hookspecs"
+        )
+
+
+def _wrong_hook(attribute: str, member: Any) -> str:
+    """What is wrong with a marked function, '' if nothing is."""
+    if attribute not in SPECS:
+        near = difflib.get_close_matches(attribute, SPECS, 1, 0.5)
+        return f"there is no hook {attribute}" + (f"; did you mean {near[0]}?" if near else "")
+    if inspect.iscoroutinefunction(member) != is_program(attribute):
+        kind = "a program (async def)" if is_program(attribute) else "a plain def"
+        return f"hook {attribute} must be {kind}"
+    return ""
+
+
+def _forgotten_mark(attribute: str, member: Any) -> str:
+    """Is something a hook by its name, or all but its name, though it is not marked?  '' if not.
+
+    A helper may be named much like a hook (x86's flush_tlb_mm_range()); one that is a letter off and takes the very
+    arguments of that hook is a misspelling.
+    """
+    if attribute in SPECS:
+        return f"{attribute} is a hook's name but is not marked @hookimpl"
+    near = difflib.get_close_matches(attribute, SPECS, 1, 0.9)
+    if not near or abs(len(near[0]) - len(attribute)) > 1 or not inspect.isroutine(member):
+        return ""
+    try:
+        same = list(inspect.signature(member).parameters) == _arguments(near[0])
+    except (TypeError, ValueError):
+        return ""
+    return f"{attribute} is no hook and not marked @hookimpl; did you mean {near[0]}?" if same else ""
+
+
+def _arguments(hook: str) -> list[str]:
+    return list(inspect.signature(SPECS[hook]).parameters)[1:]
+
+
+def _short(plugin: object) -> str:
+    told = repr(plugin)
+    return told if len(told) <= 60 else f"{told[:57]}..."
 
 
 def _resolve(manager: pluggy.PluginManager, hook: str) -> Callable[..., Any]:
     impl = getattr(manager.hook, hook).get_hookimpls()[-1]
     function, names = impl.function, impl.argnames
-    if tuple(names) == tuple(inspect.signature(SPECS[hook]).parameters)[1:]:
+    if list(names) == _arguments(hook):
         resolved: Callable[..., Any] = function
         return resolved
     return lambda **given: function(**{n: given[n] for n in names})

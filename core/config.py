@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import tomli
 
@@ -19,8 +19,7 @@ from core.arch import Arch, PluginError, load_object, set_up
 from core.cost.model import DEFAULT, MODELS, Model
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
-from core.hookspecs import Facts
-from core.machine.sched import PREEMPTION
+from core.facts import KINDS, wrong
 from core.mm.era import ERAS, Era
 
 DEFAULT_ERA = "6.2-fix"
@@ -179,19 +178,11 @@ def _scenarios(expect: dict[str, Any], source: str, at: str) -> None:
 
 
 def _facts(given: dict[str, Any], source: str, at: str) -> dict[str, Any]:
-    known = {f.name: get_type_hints(Facts)[f.name] for f in fields(Facts) if f.name not in FIXED_FACTS}
-    _known(given, tuple(known), source, at)
+    _known(given, tuple(key for key in KINDS if key not in FIXED_FACTS), source, at)
     for key, value in given.items():
-        kinds = get_args(known[key]) or (known[key],)
-        if type(value) not in kinds:
-            wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
-            raise ConfigError(f"{source}: {at}{key}: expected {wanted}, got {value!r}")
-        least = 0 if key == "bundle" else 1
-        if type(value) is int and value < least:
-            raise ConfigError(f"{source}: {at}{key}: expected a number of at least {least}, got {value}")
-    preemption = given.get("preemption", "none")
-    if preemption not in PREEMPTION:
-        raise ConfigError(f"{source}: {at}preemption: expected one of {', '.join(PREEMPTION)}, got {preemption!r}")
+        problem = wrong(key, value)
+        if problem:
+            raise ConfigError(f"{source}: {at}{key}: {problem}")
     return given
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -52,6 +53,21 @@ class NoFacts:
         return {"smp": True}
 
 
+class Nearly:
+    """Neither marked nor quite named like a hook, with a hook's arguments."""
+
+    async def flush_tlb_rnage(self, mm: Any, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        return None
+
+
+class Attribute:
+    flush_tlb_mm = 3
+
+
+class Nothing:
+    pass
+
+
 @pytest.mark.parametrize(
     ("plugin", "message"),
     [
@@ -60,6 +76,9 @@ class NoFacts:
         (NotAProgram, r"hook flush_tlb_mm must be a program \(async def\)"),
         (NotPlain, "hook tlb_delay_rmap must be a plain def"),
         (Unmarked, "flush_tlb_mm is a hook's name but is not marked @hookimpl"),
+        (Nearly, "flush_tlb_rnage is no hook and not marked @hookimpl; did you mean flush_tlb_range?"),
+        (Attribute, "flush_tlb_mm is a hook's name but is not marked @hookimpl"),
+        (Nothing, "Nothing object .* is no architecture: expected an object with at least one method that is marked"),
         (BadFacts, r"hook arch_facts raised RuntimeError\('no facts today'\)"),
         (NoFacts, "hook arch_facts returned .*, expected Facts"),
     ],
@@ -68,6 +87,49 @@ def test_a_wrong_plugin_is_refused_with_one_line(plugin: type, message: str) -> 
     with pytest.raises(PluginError, match=message) as caught:
         set_up("bad", plugin(), "test")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("thing", [5, json, len, lambda: None])
+def test_what_has_no_hook_is_no_architecture(thing: object) -> None:
+    with pytest.raises(PluginError, match=r"plugin bad: .* is no architecture"):
+        set_up("bad", thing, "test")
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"page_size": 0}, "page_size: expected a power of two of at least 64, got 0"),
+        ({"page_size": "big"}, "page_size: expected int, got 'big'"),
+        ({"page_size": 4096.0}, r"page_size: expected int, got 4096\.0"),
+        ({"ptes_per_table": 3}, "ptes_per_table: expected a power of two of at least 1, got 3"),
+        ({"bundle": -1}, "bundle: expected a number of at least 0, got -1"),
+        ({"max_gather_batch": 0}, "max_gather_batch: expected a number of at least 1, got 0"),
+        ({"smp": 1}, "smp: expected bool, got 1"),
+        ({"preemption": "some"}, "preemption: expected one of none, voluntary, full, got 'some'"),
+        ({"capabilities": {"x"}}, "capabilities: expected a frozenset of strings, got {'x'}"),
+        ({"sources": ("mm/a.c", 3)}, "sources: expected a tuple of strings"),
+    ],
+)
+def test_facts_that_cannot_be_are_refused(facts: dict[str, Any], message: str) -> None:
+    class Stating:
+        @hookimpl
+        def arch_facts(self) -> Facts:
+            return Facts(**facts)
+
+    with pytest.raises(PluginError, match=rf"plugin bad \(test\): facts\.{message}"):
+        set_up("bad", Stating(), "test")
+
+
+def test_helpers_may_be_named_much_like_hooks() -> None:
+    class Helpful:
+        @hookimpl
+        async def flush_tlb_mm(self, mm: Any) -> None:
+            return await self.flush_tlb_mms(mm, True)
+
+        async def flush_tlb_mms(self, mm: Any, all_of_them: bool) -> None:
+            return None
+
+    assert set_up("helpful", Helpful(), "test").plugin is not None
 
 
 def test_a_plugin_overrides_in_part() -> None:

@@ -34,7 +34,11 @@ def test_the_embedded_default_is_sound() -> None:
         (row(era='"5.0"'), "f.toml: arch[1].era: expected one of 6.1, 5df397dec7, 6.2-fix"),
         (row(facts="{ bundel = 8 }"), "f.toml: arch[1].facts.bundel: unknown key; did you mean bundle?"),
         (row(facts="{ bundle = -1 }"), "f.toml: arch[1].facts.bundle: expected a number of at least 0, got -1"),
-        (row(facts="{ page_size = 0 }"), "f.toml: arch[1].facts.page_size: expected a number of at least 1, got 0"),
+        (
+            row(facts="{ page_size = 0 }"),
+            "f.toml: arch[1].facts.page_size: expected a power of two of at least 64, got 0",
+        ),
+        (row(facts="{ ptes_per_table = 3 }"), "facts.ptes_per_table: expected a power of two of at least 1, got 3"),
         (row(facts='{ bundle = "8" }'), "f.toml: arch[1].facts.bundle: expected int, got '8'"),
         (row(facts="{ bundle = true }"), "f.toml: arch[1].facts.bundle: expected int, got True"),
         (row(facts='{ preemption = "maybe" }'), "facts.preemption: expected one of none, voluntary, full, got 'maybe'"),
