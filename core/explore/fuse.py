@@ -67,9 +67,10 @@ def analyse(tables: Tables, kinds: frozenset[str], same: Classes) -> Hurry:
     """
     if sum(map(len, tables.rows)) > MAX_ROWS:
         return tuple({} for _ in tables.rows)
+    answers: Answers = {}
     while True:
         before = tables.entries()
-        known = _Known(tables, same)
+        known = _Known(tables, same, answers)
         hurry = tuple(known.thread(thread, kinds) for thread in range(len(tables.rows)))
         if tables.entries() == before:
             return hurry
@@ -85,6 +86,10 @@ def forbids(now: Hurry, used: Hurry) -> bool:
     return False
 
 
+Answers = dict[tuple[int, int], tuple[int, int, bool]]
+"""By two rows: how many entries each had when one was asked whether it waits for the other, and the answer."""
+
+
 class _Known:
     """What one pass looks at again and again.
 
@@ -93,8 +98,8 @@ class _Known:
     daemons   the same by daemon;  seen: the cells that an always- or sometimes-property reads
     """
 
-    def __init__(self, tables: Tables, same: Classes) -> None:
-        self.tables = tables
+    def __init__(self, tables: Tables, same: Classes, answers: Answers) -> None:
+        self.tables, self.answers = tables, answers
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
         self._rests: dict[tuple[int, tuple[int, ...]], list[list[int]]] = {}
         self.before = [_reversed(after) for after in self.after]
@@ -149,8 +154,19 @@ class _Known:
         return frozenset(danger)
 
     def _waits(self, row: Row, other: Row | None) -> bool:
-        """Has `other` no outcome as long as the cells hold what `row` is about to change?"""
+        """Has `other` no outcome as long as the cells hold what `row` is about to change?
+
+        Asked anew only when more is known of either.
+        """
         assert other is not None
+        known = self.answers.get((id(row), id(other)))
+        if known is None or known[:2] != (len(row.moves), len(other.moves)):
+            answer = self._is_blocked(row, other)
+            known = self.answers[id(row), id(other)] = (len(row.moves), len(other.moves), answer)
+        return known[2]
+
+    def _is_blocked(self, row: Row, other: Row) -> bool:
+        """The answer: by every known entry of `other`, with each known value of the cells that both read put in."""
         shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
         if not shared or not other.moves:
             return False
