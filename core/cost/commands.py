@@ -13,7 +13,7 @@ from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plu
 from core.cost import prices
 from core.cost.account import account
 from core.cost.model import DEFAULT, MODELS, Model, coefficients_table
-from core.cost.sweep import FRONT, Point, Subject, axis, known_axes, pareto, plot, sweep, write_csv
+from core.cost.sweep import FRONT, PRICE, Point, Subject, axis, known_axes, pareto, plot, sweep, write_csv
 from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
 
@@ -35,7 +35,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     one.add_argument("--csv", type=Path, metavar="FILE", help="write all counts of all points")
     one.add_argument("--plot", type=Path, action="append", default=[], metavar="FILE", help=".svg or .png")
     one.add_argument("--x", help="what to plot over; the first parameter otherwise")
-    one.add_argument("--y", default="flushes", help="what to plot")
+    one.add_argument("--y", default="flushes", help="what to plot: a count, or price for its range")
     one.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes for a large grid")
     one.set_defaults(command=sweep_command)
 
@@ -118,7 +118,8 @@ def sweep_command(arguments: argparse.Namespace) -> int:
 
 
 def _microseconds(point: Point) -> str:
-    return f"{point['price_low'] / 1000:.1f} to {point['price_high'] / 1000:.1f}"
+    rest = f" without {point['unpriced']}" if point["unpriced"] else ""
+    return f"{point['price_low'] / 1000:.1f} to {point['price_high'] / 1000:.1f}{rest}"
 
 
 def _write_csv(points: list[Point], path: Path) -> None:
@@ -132,9 +133,10 @@ def _write_csv(points: list[Point], path: Path) -> None:
 
 
 def _plot(points: list[Point], x: str, arguments: argparse.Namespace) -> None:
-    for flag, name in (("--x", x), ("--y", arguments.y)):
-        if points and name not in points[0]:
-            raise ConfigError(f"{flag} {name}: expected one of {', '.join(points[0])}")
+    for flag, name, more in (("--x", x, ()), ("--y", arguments.y, (PRICE,))):
+        known = (*(n for n, value in points[0].items() if isinstance(value, int)), *more)
+        if name not in known:
+            raise ConfigError(f"{flag} {name}: expected one of {', '.join(known)}")
     for path in arguments.plot:
         if path.suffix not in (".svg", ".png"):
             raise ConfigError(f"--plot {path}: expected a name that ends in .svg or .png")

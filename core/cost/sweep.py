@@ -9,7 +9,8 @@ A large grid is counted by several processes, in pieces; the points come in the 
 Data types
     Axis(name, values)         one parameter and what it is set to
     Subject(row, model)        an architecture and its prices
-    Point                      a dict: architecture, parameters, counts, and the price from `price_low` to `price_high`
+    Point                      a dict: architecture, parameters, counts, the price from `price_low` to `price_high` in
+                               nanoseconds and the instructions that have none, `unpriced`
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ FRONT = ("flushes", "max_held", "max_ptes_per_hold")
 
 PIECE, FEW = 50, 8
 """Points that a process counts at a time; fewer pieces are not worth starting any."""
+
+PRICE = "price"
+"""What to plot for prices as ranges."""
 
 Point = dict[str, Any]
 
@@ -138,9 +142,8 @@ def count_piece(piece: Piece) -> list[Point]:
         varied = replace(arch, facts=replace(arch.facts, **facts))
         counts = account(varied, row.era, load, cpus, ceiling)
         price = piece.subject.model.price(counts)
-        points.append(
-            {"arch": row.name, **given, **counts, "price_low": round(price.low), "price_high": round(price.high)}
-        )
+        cost = {"price_low": round(price.low), "price_high": round(price.high), "unpriced": " ".join(price.unpriced)}
+        points.append({"arch": row.name, **given, **counts, **cost})
     return points
 
 
@@ -165,7 +168,7 @@ def write_csv(points: Sequence[Point], file: TextIO) -> None:
 def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None:
     """Draw `y` over `x`, one colour per architecture, to files by their endings (.svg, .png). Needs matplotlib.
 
-    Points on the Pareto front are marked.
+    Points on the Pareto front are marked. `y` may be 'price', which is drawn from its lowest to its highest value.
     """
     import matplotlib as mpl  # type: ignore[import-not-found,unused-ignore]
 
@@ -176,13 +179,21 @@ def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None
     figure, axes = plt.subplots(figsize=(8, 5))
     for name in dict.fromkeys(point["arch"] for point in points):
         own = [point for point in points if point["arch"] == name]
-        axes.plot([p[x] for p in own], [p[y] for p in own], ".", label=name)
+        low, high = ([_height(p, y, end) for p in own] for end in ("low", "high"))
+        middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+        half = [(b - a) / 2 for a, b in zip(low, high, strict=True)]
+        axes.errorbar([p[x] for p in own], middle, half if y == PRICE else None, fmt=".", label=name)
     front = pareto(points)
-    axes.plot([p[x] for p in front], [p[y] for p in front], "ko", fillstyle="none", label="Pareto front")
+    middle = [(_height(p, y, "low") + _height(p, y, "high")) / 2 for p in front]
+    axes.plot([p[x] for p in front], middle, "ko", fillstyle="none", label="Pareto front")
     axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set_ylabel("price in us" if y == PRICE else y)
     axes.legend()
     figure.tight_layout()
     for path in paths:
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)
+
+
+def _height(point: Point, y: str, end: str) -> float:
+    return float(point[f"price_{end}"]) / 1000 if y == PRICE else float(point[y])

@@ -33,6 +33,27 @@ def test_bad_sweeps_cost_one_line_and_status_2(arguments, capsys) -> None:
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--plot", "x.pdf"], "--plot x.pdf: expected a name that ends in .svg or .png"),
+        (["--plot", "x.png", "--y", "flashes"], "--y flashes: expected one of pages, ipis, flushes"),
+        (["--plot", "x.png", "--x", "arch"], "--x arch: expected one of pages"),
+        (["--arch", "nowhere"], "plugin nowhere: expected module:object"),
+    ],
+)
+def test_wrong_flags_of_sweep(flags, message, capsys) -> None:
+    assert main(["sweep", "pages=1,2", *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_sweep_names_the_architecture_where_there_are_several_and_what_has_no_price(capsys) -> None:
+    assert main(["sweep", "pages=1", "--arch", "smp-6.12", "--arch", "s390"]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split()[0] for row in rows] == ["smp-6.12", "s390"]
+    assert rows[1].endswith("without IPTE")
+
+
 def test_prices_name_their_sources(capsys) -> None:
     assert main(["prices", "--model", "ivybridge"]) == 0
     out = capsys.readouterr().out

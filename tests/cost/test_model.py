@@ -163,6 +163,8 @@ def test_plots_are_the_same_for_the_same_points(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     points = list(sweep([subject("6.2-fix")], axes("bundle=1,8")))
     for name in ("a.svg", "b.svg", "c.png"):
-        plot(points, "bundle", "flushes", [tmp_path / name])
+        plot(points, "bundle", "price", [tmp_path / name])
+    plot(points, "bundle", "flushes", [tmp_path / "d.svg"])
+    assert (tmp_path / "d.svg").read_bytes() != (tmp_path / "a.svg").read_bytes()
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "c.png").stat().st_size > 1000
