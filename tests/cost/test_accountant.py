@@ -37,7 +37,7 @@ geometry = st.fixed_dictionaries(
     {
         "bundle": st.integers(2, 9),
         "max_gather_batch": st.integers(3, 12) | st.integers(30, 60),
-        "max_gather_batch_count": st.integers(0, 4),
+        "max_gather_batch_count": st.integers(1, 4),
         "ptes_per_table": st.sampled_from([2, 4, 8, 16, 64]),
         "upper_entries": st.sampled_from([2, 4, 512]),
         "merge_vmas": st.booleans(),
