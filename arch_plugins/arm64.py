@@ -47,11 +47,15 @@ class Arm64(Arm64Entries):
             return range_insns(op, start, end, stride, self.upwards, self.lpa2)
         return [(op, (end - start) // stride)]
 
+    def above_ceiling(self, start: int, end: int, stride: int) -> bool:
+        """__flush_tlb_range(): with range instructions MAX_TLBI_RANGE_PAGES are pages, whatever the stride."""
+        return super().above_ceiling(start, end, 1 if self.ranges else stride)
+
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
         await self.flush_range(mm, start, end, stride, freed_tables)
         start, end = start - start % stride, end + -end % stride
-        if self.sync_again and self.ceiling is not None and (end - start) // stride > self.ceiling:
+        if self.sync_again and self.above_ceiling(start, end, stride):
             await self.wait(mm)
 
     @hookimpl

@@ -60,10 +60,14 @@ class Broadcast(Stated):
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
         await self.flush_range(mm, start, end, stride, freed_tables)
 
+    def above_ceiling(self, start: int, end: int, stride: int) -> bool:
+        """Is the mm flushed instead of so many strides?"""
+        return self.ceiling is not None and (end - start) // stride > self.ceiling
+
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
         """The range rounded to strides, or the mm above the ceiling."""
         start, end = start - start % stride, end + -end % stride
-        if self.ceiling is not None and (end - start) // stride > self.ceiling:
+        if self.above_ceiling(start, end, stride):
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
         else:
             insns = self.of_range(start, end, stride, freed_tables)

@@ -29,6 +29,7 @@ from core.cost.account import account
 from core.cost.counts import CEILING
 from core.cost.model import Model
 from core.cost.workloads import Workload, build, parameters
+from core.facts import first_wrong
 
 FACTS = ("bundle", "max_gather_batch", "max_gather_batch_count", "ptes_per_table", "page_size")
 MACHINE = {"cpus": 2, "ceiling": CEILING}
@@ -140,6 +141,9 @@ def count_piece(piece: Piece) -> list[Point]:
                 built[key] = build(load, own)
             load = built[key]
         varied = replace(arch, facts=replace(arch.facts, **facts))
+        problem = first_wrong(varied.facts)
+        if problem:
+            raise ValueError(problem)
         counts = account(varied, row.era, load, cpus, ceiling)
         price = piece.subject.model.price(counts)
         cost = {"price_low": round(price.low), "price_high": round(price.high), "unpriced": " ".join(price.unpriced)}

@@ -25,7 +25,16 @@ def test_sweep_front_leaves_out_what_is_beaten(capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["bundel=1"], ["bundle=x"], ["dirty=101"], ["--plugin", "no.such:thing", "pages=1"]]
+    "arguments",
+    [
+        ["bundel=1"],
+        ["bundle=x"],
+        ["dirty=101"],
+        ["bundle=-1"],
+        ["ptes_per_table=0"],
+        ["cpus=0"],
+        ["--plugin", "no.such:thing", "pages=1"],
+    ],
 )
 def test_bad_sweeps_cost_one_line_and_status_2(arguments, capsys) -> None:
     assert main(["sweep", *arguments]) == 2

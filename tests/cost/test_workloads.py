@@ -58,6 +58,11 @@ def test_huge_pages_go_by_periods_as_well() -> None:
     assert large["max_held"] == small["max_held"]
 
 
+def test_more_huge_pages_than_a_range_instruction_takes() -> None:
+    counts = counted(build("kvm_teardown", {"gib": 64}), "arch_plugins.arm64:Arm64Range")
+    assert counts["insn:TLBI_ASIDE1IS"] > 0
+
+
 def test_writeback_flushes_each_dirty_page_under_the_lock() -> None:
     counts = counted(build("checkpoint_writeback", {"pages": 800, "every": 8}))
     assert counts["flushes"] == counts["ipis"] == counts["lock_holds"] == 100
