@@ -14,7 +14,7 @@ from core.hookspecs import Facts
 from core.machine.sched import PREEMPTION
 
 POWERS_OF_TWO = ("page_size", "pointer_size", "ptes_per_table", "upper_entries")
-MAY_BE_ZERO = ("bundle", "user_asids")
+MAY_BE_ZERO = ("bundle", "max_gather_batch_count", "user_asids")
 MIN_PAGE = 64
 """Bytes of the smallest page that holds the head of a batch and something behind it."""
 

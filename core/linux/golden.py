@@ -186,9 +186,9 @@ def architecture(config: dict[str, Any]) -> Arch:
             "no_range",
         )
     }
-    facts["max_gather_batch"] = config["max_gather_batch"]
+    facts["max_gather_batch"] = config["max_gather_batch"] or None  # 0 where the kernel has no such batch
     facts["max_gather_batch_count"] = config["max_gather_batch_count"]
-    facts["max_table_batch"] = config["max_table_batch"]
+    facts["max_table_batch"] = config["max_table_batch"] or None
     plugin = load_object(PLUGINS[name])
     if not config["table_invalidate"]:
         plugin = _without_table_invalidate(plugin)
