@@ -7,13 +7,14 @@ than that is good for, and numba is installed, the compiled searcher takes over 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from core.explore import memory, numeric
 from core.explore import plan as plans
 from core.explore.errors import ExploreError
 from core.explore.found import Found
-from core.explore.model import Limits, Model, Verdict
+from core.explore.model import END, Limits, Model, Verdict
 from core.explore.plan import Plan
 from core.explore.reference import Search
 from core.explore.symmetry import NotSymmetric
@@ -81,10 +82,21 @@ def check(
         depth=found.depth,
         exhaustive=found.exhaustive,
         bounds=found.bounds,
-        unreached=tuple(p.name for p in model.sometimes if p.name not in found.reached),
+        unreached=tuple(_unreached(job.tables, found)),
         searcher=job.name,
         reductions=job.plan.used,
     )
+
+
+def _unreached(tables: Tables, found: Found) -> Iterator[str]:
+    """The sometimes-properties that never held, and the end if it is sure that there is none.
+
+    Finally-properties are asked about in end states only, so what is known of them says whether there was one.
+    """
+    yield from (prop.name for prop in tables.model.sometimes if prop.name not in found.reached)
+    asked = [tables.answers(prop) for prop in tables.model.finally_]
+    if found.exhaustive and not found.violated and asked and not any(asked):
+        yield END
 
 
 class _Job:

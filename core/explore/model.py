@@ -17,6 +17,9 @@ from typing import Any
 
 from core.machine.op import Cell, Cpu, Op, Page, Tid
 
+END = "the end"
+"""What a model with finally-properties must reach, as every sometimes-property: that all threads have ended."""
+
 Member = str | Page | tuple[str | Page, ...]
 """What changes places with others of its kind."""
 
@@ -97,8 +100,10 @@ class Verdict:
     """`violated` is the name of the property a shortest trace breaks ('' if none was found), 'deadlock',
     'assertion' (an assert in a program) included; `sentence` explains it.  `exhaustive` says that every reachable
     state was visited; otherwise `bounds` names the limit that was hit, the depth completed and the frontier.
-    `unreached` lists the sometimes-properties no visited state satisfied.  `states` and `transitions` are
-    counts of distinct global states and of edges, `depth` is the number of breadth-first levels explored."""
+    `unreached` lists the sometimes-properties no visited state satisfied, and, behind an exhaustive search without a
+    violation, `END` if the model says what must hold when all threads have ended and they never have.  `states` and
+    `transitions` are counts of distinct global states and of edges, `depth` is the number of breadth-first levels
+    explored."""
 
     violated: str
     sentence: str

@@ -7,6 +7,7 @@ from math import comb
 import pytest
 
 from core.explore import Daemon, Limits, Property, check
+from core.explore.model import END
 from core.machine.op import Cell, Cpu, Op, Outcome
 from tests.explore.programs import (
     X,
@@ -84,6 +85,17 @@ def test_always_and_sometimes() -> None:
     three = Property("three", "x is never three.", (X,), lambda x: x == 3)
     assert check(model(increment_atomic, increment_atomic, always=(small,))).violated == "small"
     assert check(model(increment_atomic, increment_atomic, sometimes=(two, three))).unreached == ("three",)
+
+
+def test_what_must_hold_in_the_end_asks_for_an_end() -> None:
+    async def endless() -> None:
+        while True:
+            await increment_torn()
+            await write(X, 0)
+
+    three = final("three", lambda x: x == 3, X)
+    assert check(model(increment_atomic, endless, finally_=(three,))).unreached == (END,)
+    assert check(model(increment_atomic, endless)).unreached == ()
 
 
 def test_a_daemon_acts_at_any_time_and_is_never_waited_for() -> None:

@@ -13,7 +13,7 @@ from benchmarks.ladder import LADDER, Size, ladder
 from core.explore import Limits, Model, Property, check
 from core.explore.compiled.layout import lay_out, width
 from core.machine.op import Op, Outcome
-from tests.explore.programs import X, a_then_b, add, b_then_a, final, increment_torn, model, read
+from tests.explore.programs import X, a_then_b, add, b_then_a, final, increment_torn, model, read, write
 from tests.explore.random_programs import ACTIONS, CELLS, program
 
 pytest.importorskip("numba", reason="the compiled searcher needs numba")
@@ -33,6 +33,15 @@ def both(one: Model, **options: Any) -> None:
 @pytest.mark.parametrize("size", [Size(1, 1, 2, 1), Size(1, 2, 2, 1), Size(2, 1, 2, 2)])
 def test_the_ladder_is_equal_to_the_letter(policy: str, size: Size, stop: bool) -> None:
     both(ladder(policy, size), stop_at_violation=stop)
+
+
+def test_both_miss_an_end() -> None:
+    async def endless() -> None:
+        while True:
+            await increment_torn()
+            await write(X, 0)
+
+    both(model(endless, finally_=(final("sum", lambda x: x == 2, X),)))
 
 
 @pytest.mark.parametrize("policy", list(LADDER))
