@@ -34,7 +34,8 @@ SENTENCES = {
     "flushed-covers-cleared": "An entry was cleared, and no flush of the gather covers it before pages are freed.",
     "batch-limit": "The gather holds more pages than its batches may have entries.",
     "freed-once": "A page was given back twice.",
-    "all-freed": "Everything has ended, and a page that was unmapped has not been given back.",
+    "all-freed": "Everything has ended, and a page that was unmapped, or a table that was unhooked, has not been given "
+    "back.",
     "unmapped-at-end": "The range was unmapped, and something is mapped: an entry came back after it was cleared.",
     "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one came or went behind rmap's "
     "back.",
@@ -103,6 +104,11 @@ def _maps_dirty(page: int, ptes: Sequence[object]) -> bool:
 def all_freed(page: int, kept: int) -> Property:
     """At the end: exactly `kept` references are left."""
     return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
+
+
+def table_freed(entry: Cell, table: Cell) -> Property:
+    """At the end: the table that an upper entry pointed to is free if it no longer does."""
+    return _property("all-freed", (entry, table), lambda points, there: points is not None or not there)
 
 
 def unmapped_at_end(addr: int) -> Property:

@@ -31,6 +31,12 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",
     ),
     "hardware_dirty": ("sets the dirty bit in hardware", lambda arch: arch.facts.hw_dirty),
+    "huge_by_gather": (
+        "flushes a huge entry with the gather's range, not as it clears it",
+        lambda arch: arch.facts.gather and arch.facts.family != "flush on leaving the lazy-MMU section",
+    ),
+    "pmd_tables": ("has page tables of three levels", lambda arch: arch.facts.levels >= 3),
+    "pud_tables": ("has page tables of four levels", lambda arch: arch.facts.levels >= 4),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",

@@ -173,6 +173,11 @@ async def load(mm: Mm, addr: int, frames: Sequence[int]) -> bool:
     return bool(await user_load(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "ok")
 
 
+def pick(number: int) -> Op:
+    """Any of 0 to `number` - 1, as user code likes: so that several places cost no more than several times one."""
+    return Op(f"pick one of {number}", (), (), lambda: [Outcome(n) for n in range(number)])
+
+
 def raw_stores(addr: int, frames: Sequence[int], times: int = 2) -> Program:
     """User code that stores `times` times, and is of no more interest once it has faulted."""
 

@@ -9,8 +9,9 @@ from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest, send_ipis
 from core.machine.pte import ptep_get, set_pte
 from core.mm.mm import Mm, mm_cpumask
-from core.mm.mmu_gather import MmuGather, gather_page
+from core.mm.mmu_gather import MmuGather, gather_page, tlb_remove_table
 from core.mm.page import put_page
+from core.mm.swap import Table
 
 
 class Healthy(Smp):
@@ -117,3 +118,94 @@ class S390ForgetsSwitch(S390):
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
         return None
+
+
+class ForgetsFirstPage(Smp):
+    """Flushes a range of several pages without its first."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_by_ipi(mm, FlushRequest(min(start + 1, end - 1), end))
+
+
+class ForgetsLastOfThree(Smp):
+    """Flushes a range of three pages and more without its last."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, end if end - start < 3 else end - 1))
+
+
+class OnlyFirstPage(Smp):
+    """Flushes one page, whatever the range."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, start + 1))
+
+
+class NeverReturns(Smp):
+    """Flushes, and flushes, and flushes: nothing is ever freed, so nothing is ever freed too early."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        while True:
+            await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+class NothingForHuge(Smp):
+    """Flushes a range of small pages, and none whose entries are larger."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        if stride == 1 or freed_tables:
+            await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+class NothingForTables(Smp):
+    """Flushes entries, and nothing where tables alone have gone."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        if stride == 1 or not freed_tables:
+            await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+class LastLevelOnly(Smp):
+    """Flushes pages, and spares what is remembered of tables also when tables have been freed."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, end, leaf=True))
+
+
+class KeepsPmdTables(Smp):
+    """Never gives a pmd table back."""
+
+    @hookimpl
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        return None
+
+
+class KeepsPudTables(Smp):
+    """Never gives a pud table back."""
+
+    @hookimpl
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        return None
+
+
+class PmdTablesOutOfRange(Smp):
+    """Queues a pmd table and forgets to say that there is something to flush."""
+
+    @hookimpl
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await tlb_remove_table(tlb, table)
+
+
+class PudTablesOutOfRange(Smp):
+    """The same of a pud table."""
+
+    @hookimpl
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await tlb_remove_table(tlb, table)

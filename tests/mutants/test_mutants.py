@@ -25,6 +25,16 @@ KILLS: list[tuple[str, dict[str, object], tuple[str, ...]]] = [
     ("UpWithoutFlush", {}, ("use-after-free",)),
     ("S390AlwaysLazy", {}, ("use-after-free", *LOST)),
     ("S390ForgetsSwitch", {"one_cpu": True}, ("use-after-free",)),
+    ("ForgetsFirstPage", {}, ("range-of-three",)),
+    ("ForgetsLastOfThree", {}, ("range-of-three",)),
+    ("OnlyFirstPage", {}, ("range-of-three",)),
+    ("NothingForHuge", {}, ("huge-freed",)),
+    ("NothingForTables", {}, ("table-upwards", "table-pmd", "table-pud")),
+    ("LastLevelOnly", {}, ("table-upwards", "table-pmd", "table-pud")),
+    ("KeepsPmdTables", {}, ("tables-freed", "table-pmd")),
+    ("KeepsPudTables", {}, ("tables-freed", "table-pud")),
+    ("PmdTablesOutOfRange", {}, ("table-pmd",)),
+    ("PudTablesOutOfRange", {}, ("table-pud",)),
 ]
 
 CORE_KILLS = {
@@ -59,6 +69,14 @@ def test_core_mutant_is_killed(mutant: str, scenario: str) -> None:
         result = judge(architecture("Healthy", {}), ERAS["6.2-fix"], SCENARIOS[scenario])
     assert result.verdict == "fail", result.reason
     assert result.violated
+
+
+@pytest.mark.parametrize("scenario", ["use-after-free", "lost-dirty-dontneed", "range-of-three"])
+def test_a_flush_that_never_returns_proves_nothing(scenario: str) -> None:
+    result = judge(architecture("NeverReturns", {}), ERAS["6.2-fix"], SCENARIOS[scenario])
+    assert result.verdict == "fail", result.reason
+    assert result.reason.startswith("vacuous: never reached "), result.reason
+    assert result.reason.endswith("the end"), result.reason
 
 
 def test_the_healthy_plugin_passes_what_the_mutants_fail() -> None:

@@ -22,6 +22,7 @@ from core.conformance.scenarios import (
     numa,
     pfn,
     promised,
+    ranged,
     reclaim,
     researched,
     rollover,
@@ -34,6 +35,7 @@ from core.conformance.scenarios import (
 MODULES = (
     lost_dirty,
     stale,
+    ranged,
     gather,
     nested,
     changed,

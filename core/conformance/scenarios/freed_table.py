@@ -36,20 +36,23 @@ from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import sometimes
+from core.conformance.properties import sometimes, table_freed
 from core.conformance.scenario import Build, Scenario
-from core.conformance.world import Program, World
+from core.conformance.world import Program, World, pick
 from core.explore.model import Model, Property
 from core.machine.op import Cell
 from core.machine.walk import cache_upper, walk_on
 from core.mm.era import FLUSH_MM_FIX, Era
 from core.mm.madvise import madvise_dontneed
-from core.mm.memory import upper_entry
+from core.mm.memory import LEVELS, upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmap import munmap
 from core.mm.swap import Table
 
 TABLE = Cell("table", Table("pte", 0))
+
+TABLES = (TABLE, Cell("table", Table("pmd", 0)), Cell("table", Table("pud", 0)))
+"""What the entries of each upper level point to."""
 
 
 async def walker(mm: Mm) -> None:
@@ -57,6 +60,18 @@ async def walker(mm: Mm) -> None:
     for _ in range(2):
         if await cache_upper(mm.task.cpu, 0, upper_entry(0, 0)):
             await walk_on(mm.task.cpu, 0, TABLE)
+
+
+def upper_walker(lowest: int, top: int) -> Program:
+    """The same in any table from that of level `lowest` to that of level `top`."""
+
+    async def program(mm: Mm) -> None:
+        level = lowest + await pick(top - lowest + 1)
+        for _ in range(2):
+            if await cache_upper(mm.task.cpu, 0, upper_entry(level, 0)):
+                await walk_on(mm.task.cpu, 0, TABLES[level])
+
+    return program
 
 
 async def dontneed_elsewhere(mm: Mm) -> None:
@@ -97,16 +112,45 @@ def unhooking(name: str, alloc_fails: bool = False, other: Program | None = None
     return build
 
 
-def windows() -> list[Property]:
-    """Between the two moments that matter."""
+def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, alloc_fails: bool = False) -> Build:
+    """munmap of the last mapping in the table that an entry of `highest` points to: what is mapped beyond needs that
+    entry's table. Every table has two entries.
+
+    No page is mapped any more, and there are no tables below that of `lowest`. `walks`: the hardware does meanwhile.
+    """
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(
+            arch,
+            era,
+            {0: None, 1: None},
+            choices=Choices(alloc_fails=alloc_fails),
+            geometry={"ptes_per_table": 2, "upper_entries": 2},
+            more={"tables": True, "walked": True},
+        )
+        top = min(arch.facts.levels - 2, highest)
+        for level, table in enumerate(TABLES):
+            world.memory[upper_entry(level, 0)] = 0 if level >= lowest else None
+            world.memory[table] = level >= lowest
+        if walks:
+            world.task("walker", upper_walker(lowest, top))
+        world.task("munmap", lambda mm: munmap(mm, [Vma(0, 2)], 0, mm.span[top]))
+        conserved = [table_freed(upper_entry(level, 0), table) for level, table in enumerate(TABLES)]
+        return world.model(name, finally_=conserved, sometimes=windows(top))
+
+    return build
+
+
+def windows(level: int = 0) -> list[Property]:
+    """Between the two moments that matter, for the table that an entry of `level` points to."""
     return [
         sometimes(
             "unhooked",
-            "the pmd is clear and the table is there",
-            (upper_entry(0, 0), TABLE),
-            lambda pmd, there: pmd is None and there,
+            f"the {LEVELS[level]} is clear and the table is there",
+            (upper_entry(level, 0), TABLES[level]),
+            lambda entry, there: entry is None and there,
         ),
-        sometimes("freed", "the table is free", (TABLE,), lambda there: not there),
+        sometimes("freed", "the table is free", (TABLES[level],), lambda there: not there),
     ]
 
 
@@ -134,6 +178,36 @@ SCENARIOS = [
         unhooking("table-flush-mm", other=flush, owed=True),
         tier="optional",
         requires=("smp", "flush_mm", "several_cpus"),
+    ),
+    Scenario(
+        "tables-freed",
+        "each page table that is unhooked, of whatever level, is freed exactly once, also without memory for a batch",
+        "mm/memory.c:free_pgd_range",
+        upwards("tables-freed", walks=False, alloc_fails=True),
+    ),
+    Scenario(
+        "table-upwards",
+        "no table of any level is freed while the hardware remembers it, also if no entry of a page was cleared",
+        "include/asm-generic/tlb.h:tlb->freed_tables",
+        upwards("table-upwards"),
+        tier="optional",
+        requires=("smp", "gather", "hardware_walk"),
+    ),
+    Scenario(
+        "table-pmd",
+        "no empty pmd table is freed while the hardware remembers it",
+        "include/asm-generic/tlb.h:pmd_free_tlb",
+        upwards("table-pmd", lowest=1, highest=1),
+        tier="optional",
+        requires=("smp", "gather", "hardware_walk", "pmd_tables"),
+    ),
+    Scenario(
+        "table-pud",
+        "no empty pud table is freed while the hardware remembers it",
+        "include/asm-generic/tlb.h:pud_free_tlb",
+        upwards("table-pud", lowest=2),
+        tier="optional",
+        requires=("smp", "gather", "hardware_walk", "pud_tables"),
     ),
 ]
 

@@ -29,11 +29,11 @@ from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import SENTENCES, all_freed, dirty_known_at_end, no_lost_dirty, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World
+from core.conformance.world import World, pick
 from core.explore.model import Model, Property
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte
-from core.machine.tlb import newer_cell, ref_cell, user_store
+from core.machine.tlb import newer_cell, ref_cell, user_load, user_store
 from core.mm.era import SPLIT_FIX, Era
 from core.mm.huge_memory import change_huge_pmd, folio_mkclean_pmd, split_huge_pmd
 from core.mm.madvise import madvise_dontneed
@@ -51,10 +51,10 @@ async def change(mm: Mm) -> None:
     await mmap_read_unlock(mm.task)
 
 
-def huge_page(arch: Arch, era: Era, anon: frozenset[int], **more: object) -> World:
-    """Page 0, mapped by a pmd; tables have one entry, so it is as large as any other."""
-    more |= {"tables": True, "folio": lambda page: (0, 1)}
-    world = World(arch, era, {0: None}, anon, geometry={"ptes_per_table": 1}, more=more)
+def huge_page(arch: Arch, era: Era, anon: frozenset[int], pages: int = 1, **more: object) -> World:
+    """Page 0, mapped by a pmd; tables have `pages` entries: with one it is as large as any other."""
+    more = {"tables": True, "folio": lambda page: (0, pages)} | more
+    world = World(arch, era, dict.fromkeys(range(pages)), anon, geometry={"ptes_per_table": pages}, more=more)
     world.memory[upper_entry(1, 0)] = world.memory[upper_entry(2, 0)] = 0
     world.memory[PMD] = Pte(0)
     return world
@@ -115,6 +115,28 @@ def split(arch: Arch, era: Era) -> Model:
     return world.model("huge-split", always=[no_lost_dirty(0, [])], finally_=finally_, sometimes=[window])
 
 
+async def reader(mm: Mm) -> None:
+    """Load twice from the same part of the page, whichever it is."""
+    addr = await pick(2)
+    for _ in range(2):
+        if await user_load(mm.task.cpu, addr, [0], mm.facts.hw_dirty, PMD) == "fault":
+            return
+
+
+def freed(arch: Arch, era: Era) -> Model:
+    """use-after-free with a huge entry: the flush is of a range whose stride is all of it."""
+    world = huge_page(arch, era, frozenset({0}), pages=2, mappings={0: [0]})
+    world.task("user", reader)
+    world.task("unmap", lambda mm: madvise_dontneed(mm, Vma(0, 2), 0, 2))
+    window = sometimes(
+        "unmapped-but-held",
+        "the entry is gone and the page is not yet free",
+        (PMD, ref_cell(0)),
+        lambda pmd, ref: pmd is None and ref == 1,
+    )
+    return world.model("huge-freed", finally_=[all_freed(0, 0)], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "huge-emptied",
@@ -139,6 +161,14 @@ SCENARIOS = [
         split,
         tier="optional",
         requires=("gather", "hardware_dirty"),
+    ),
+    Scenario(
+        "huge-freed",
+        "no huge page is freed while a TLB entry to any part of it can still be used",
+        "mm/huge_memory.c:zap_huge_pmd",
+        freed,
+        tier="optional",
+        requires=("huge_by_gather",),
     ),
 ]
 
