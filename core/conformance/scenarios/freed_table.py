@@ -191,7 +191,7 @@ SCENARIOS = [
         "include/asm-generic/tlb.h:tlb->freed_tables",
         upwards("table-upwards"),
         tier="optional",
-        requires=("smp", "gather", "hardware_walk"),
+        requires=("gather", "hardware_walk"),
     ),
     Scenario(
         "table-pmd",
@@ -199,7 +199,7 @@ SCENARIOS = [
         "include/asm-generic/tlb.h:pmd_free_tlb",
         upwards("table-pmd", lowest=1, highest=1),
         tier="optional",
-        requires=("smp", "gather", "hardware_walk", "pmd_tables"),
+        requires=("gather", "hardware_walk", "pmd_tables"),
     ),
     Scenario(
         "table-pud",
@@ -207,7 +207,7 @@ SCENARIOS = [
         "include/asm-generic/tlb.h:pud_free_tlb",
         upwards("table-pud", lowest=2),
         tier="optional",
-        requires=("smp", "gather", "hardware_walk", "pud_tables"),
+        requires=("gather", "hardware_walk", "pud_tables"),
     ),
 ]
 
