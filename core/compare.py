@@ -10,15 +10,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import core.cost.commands as cost_commands
 import core.linux.commands as linux_commands
-from core.arch import Arch, PluginError
+from core.arch import PluginError
 from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
-from core.conformance import FINDINGS, SCENARIOS, Result, as_declared, judge
+from core.conformance import FINDINGS, SCENARIOS, Result, as_declared
 from core.conformance.exhibit import Exhibit
 from core.conformance.judge import Walks
 from core.cost.model import DEFAULT
@@ -28,8 +28,10 @@ from core.explore.text import columns
 from core.mm.era import ERAS
 
 if TYPE_CHECKING:
+    from core.apart import Job
+    from core.conformance import mutate
     from core.cost.model import Model
-    from core.jobs import Counted, Job
+    from core.jobs import Counted
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -282,7 +284,7 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
 
     Also says whether Ctrl-C was pressed; what was not finished then is an error that says so.
     """
-    from core import jobs, keep
+    from core import apart, jobs, keep
     from reports.progress import Progress
 
     kept = keep.Kept(arguments.output / "kept")
@@ -297,14 +299,14 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
                 answers[n] = answer
                 kept.put(everything[n], answer)
         except KeyboardInterrupt:
-            jobs.interrupt()
-            return [everything[n].failed(jobs.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
+            apart.interrupt()
+            return [everything[n].failed(apart.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
     return answers, False
 
 
 def _patience(arguments: argparse.Namespace) -> float:
     """A cell's process gets a little longer than its search, for everything around it."""
-    from core.jobs import CELL_TIMEOUT
+    from core.apart import CELL_TIMEOUT
 
     return CELL_TIMEOUT if arguments.timeout is None else float(arguments.timeout) + 30
 
@@ -333,15 +335,7 @@ def _bounds(arguments: argparse.Namespace) -> str:
 def _subjects(rows: list[Row], model: Model) -> list[Any]:
     from reports.document import Subject
 
-    subjects = []
-    for row in rows:
-        facts, problem = None, row.problem
-        try:
-            facts = None if problem else row.arch().facts
-        except Exception as error:
-            problem = str(error)
-        subjects.append(Subject(row.name, row.plugin, row.era.name, facts, problem, row.model(model)))
-    return subjects
+    return [Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model)) for r in rows]
 
 
 def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
@@ -362,10 +356,10 @@ def list_command(arguments: argparse.Namespace) -> int:
     if arguments.what in ("all", "arches"):
         table = []
         for row in rows_of(arguments):
-            if row.problem:
+            facts = row.stated
+            if facts is None:
                 table.append([row.name, f"cannot be used: {row.problem}", "", row.era.name, "", "", row.plugin])
                 continue
-            facts = row.arch().facts
             able, files = ", ".join(sorted(facts.capabilities)), " ".join(facts.sources)
             table.append([row.name, facts.family, facts.kernel, row.era.name, able, files, row.plugin])
         head = ["architecture", "family", "kernel", "core", "capabilities", "source files", "plugin"]
@@ -380,22 +374,23 @@ def list_command(arguments: argparse.Namespace) -> int:
 
 def explain_command(arguments: argparse.Namespace) -> int:
     """The shortest counterexample of one cell; exit status 0 if there is none."""
+    from core import jobs
     from core.conformance.choose import choose
 
     if not arguments.scenario:
         return _explain_bug(arguments)
     scenario = FINDINGS.get(arguments.scenario) or SCENARIOS[scenario_of(arguments.scenario)]
-    choice = choose(arguments.arch, arguments.era, arguments.config)
-    result = judge(
-        choice.arch,
-        choice.era,
-        scenario,
-        limits=_limits_of(arguments),
-        searcher=arguments.searcher,
-        walks=_walks_of(arguments),
+    row = choose(arguments.arch, arguments.era, arguments.config)
+    cell = jobs.Cell(
+        replace(row, expect={}), scenario.id, _limits_of(arguments), arguments.searcher, _walks_of(arguments)
     )
-    print(explanation(result, scenario.title, scenario.origin))
-    return 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in choice.expect else 1
+    patience = _patience(arguments) if row.foreign else None
+    status = 0
+    with jobs.executor("", 1) as pool:
+        for result in jobs.run([cell], pool, timeout=patience, memory=jobs.memory_for_each(1)):
+            print(explanation(result, scenario.title, scenario.origin))
+            status = 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in row.expect else 1
+    return status
 
 
 def explanation(result: Result, title: str, origin: str) -> str:
@@ -454,10 +449,9 @@ def mutants_command(arguments: argparse.Namespace) -> int:
     from reports import tables
     from reports.progress import Progress
 
-    choice = choose(arguments.arch, arguments.era, arguments.config)
-    set_up = partial(_set_up, arguments.arch, arguments.era, arguments.config)
+    row = choose(arguments.arch, arguments.era, arguments.config)
     names = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
-    trials = mutate.trials(set_up, choice.era, [SCENARIOS[name] for name in names], arguments.matrix)
+    trials = mutate.trials(row.arch, row.era, _unmutated(row, names, arguments.jobs), arguments.matrix)
     counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
     autopsies = []
     with Progress(len(trials), sys.stderr) as progress, jobs.executor("", arguments.jobs) as pool:
@@ -477,10 +471,19 @@ def mutants_command(arguments: argparse.Namespace) -> int:
     return 1 if counts["SURVIVED"] else 0
 
 
-def _set_up(name: str, era: str, config: Path | None) -> Arch:
-    from core.conformance.choose import choose
+def _unmutated(row: Row, names: list[str], number: int) -> dict[str, mutate.Mutable]:
+    """What there is to mutate, by scenario. UsageError if the row does not hold one even so: all would look killed."""
+    from core import jobs
+    from core.conformance import mutate
 
-    return choose(name, era, config).arch
+    found: dict[str, mutate.Mutable] = {}
+    with jobs.executor("", number) as pool:
+        baselines = [mutate.Baseline(row.arch, row.era, name) for name in names]
+        for name, (problem, mutable) in zip(names, jobs.run(baselines, pool), strict=True):
+            if problem:
+                raise UsageError(f"{row.name} fails {name} without a mutant: {problem}")
+            found[name] = mutable
+    return found
 
 
 def diff_command(arguments: argparse.Namespace) -> int:

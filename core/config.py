@@ -7,25 +7,34 @@ other rows still run.  Every message names the file, the key path and what was e
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import tomli
 
+from core.apart import isolated
 from core.arch import Arch, PluginError, load_object, set_up
 from core.cost.model import DEFAULT, MODELS, Model
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
 from core.facts import KINDS, wrong
+from core.hookspecs import Facts
 from core.mm.era import ERAS, Era
+from core.sources import digest
 
 DEFAULT_ERA = "6.2-fix"
 ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
 TOP_KEYS = ("arch", "defaults", "prices", "workload")
 FIXED_FACTS = ("capabilities", "sources")
+OWN = "arch_plugins."
+"""Where the plugins are that this project ships."""
+
+SETUP_TIMEOUT = 30.0
+"""Seconds that importing and setting up a foreign plugin may take."""
 
 
 class ConfigError(Exception):
@@ -34,7 +43,10 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One architecture of the table. `problem` says why it cannot run, '' if it can; `prices` replace coefficients."""
+    """One architecture of the table. `problem` says why it cannot run, '' if it can; `prices` replace coefficients.
+
+    `stated` are its facts and `digest` that of its plugin's source, once it has been tried.
+    """
 
     name: str
     plugin: str
@@ -43,14 +55,48 @@ class Row:
     expect: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     prices: dict[str, Any] = field(default_factory=dict)
+    stated: Facts | None = field(default=None, repr=False)
+    digest: str = ""
+
+    @property
+    def foreign(self) -> bool:
+        """Is the plugin from elsewhere, so that nobody knows what its code does?"""
+        return not self.plugin.startswith(OWN)
 
     def arch(self) -> Arch:
-        """The architecture, set up. PluginError if the plugin is no good."""
+        """The architecture, set up in this process. PluginError if the plugin is no good."""
         return set_up(self.name, load_object(self.plugin), self.plugin, self.facts)
 
     def model(self, base: Model) -> Model:
         """What flushes cost on this architecture: `base` with its own prices."""
         return base.override(self.prices, "arches.toml: prices")
+
+
+@dataclass(frozen=True)
+class SettingUp:
+    """A job: set a row's architecture up; answers the row, with what is known then or with its problem."""
+
+    row: Row
+
+    def run(self) -> Row:
+        """Do it, and throw it away."""
+        before = frozenset(sys.modules)
+        try:
+            arch = self.row.arch()
+        except PluginError as error:
+            return replace(self.row, problem=str(error))
+        return replace(self.row, stated=arch.facts, digest=digest(arch.plugin, before) if self.row.foreign else "")
+
+    def failed(self, reason: str) -> Row:
+        """The row of a plugin that raised, hung or killed its process meanwhile."""
+        return replace(self.row, problem=f"plugin {self.row.plugin}: setting it up: {' '.join(reason.split())}")
+
+
+def tried(row: Row) -> Row:
+    """`row` as SettingUp answers; a foreign plugin's code runs in a process of its own, and nowhere else."""
+    job = SettingUp(row)
+    answer: Row = isolated(job, SETUP_TIMEOUT) if row.foreign else job.run()
+    return answer
 
 
 def default_text() -> tuple[str, str]:
@@ -133,8 +179,8 @@ def _prices(table: dict[str, Any], source: str, at: str) -> dict[str, Any]:
 
 
 def plugin_row(reference: str, era: str = DEFAULT_ERA) -> Row:
-    """A row for a plugin named on the command line."""
-    return Row(reference, reference, _era(era, "command line", "--era"))
+    """A row for a plugin named on the command line; with a problem, if it is no good."""
+    return tried(Row(reference, reference, _era(era, "command line", "--era")))
 
 
 def _row(table: Any, number: int, era: str, source: str, prices: dict[str, Any]) -> Row:
@@ -159,16 +205,16 @@ def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, A
         if not isinstance(reason, str) or not reason:
             raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}")
     _scenarios(expect, source, at)
-    row = Row(
-        _typed(table, "name", str, source, at, ""),
-        _typed(table, "plugin", str, source, at, ""),
-        _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
-        _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
-        expect,
-        prices={**prices, **_prices(table, source, at)},
+    return tried(
+        Row(
+            _typed(table, "name", str, source, at, ""),
+            _typed(table, "plugin", str, source, at, ""),
+            _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
+            _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
+            expect,
+            prices={**prices, **_prices(table, source, at)},
+        )
     )
-    row.arch()
-    return row
 
 
 def _scenarios(expect: dict[str, Any], source: str, at: str) -> None:

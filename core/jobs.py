@@ -1,65 +1,35 @@
-"""Running the jobs that make a table: each in a process of its own, any number at once, in any executor.
+"""Running the jobs that make a table: each apart (core.apart), any number at once, in any executor.
 
-A job (one cell of verdicts, one row of counts) is foreign code as far as the harness is concerned: it may raise, hang,
-eat memory or kill its process.  So every job runs in a child with a time limit and a memory limit, and whatever happens
-there costs that job only.  The children are forked from a server that has the suite imported already, so that one
-costs milliseconds.
+A job is one cell of verdicts or one row of counts.  `run` hands jobs to any `concurrent.futures.Executor`; its workers
+only start the child and wait.
 
 Ctrl-C interrupts the search that each child is at, which then says how far it came, and ends the run with an answer
 for every job.
-
-`run` hands jobs to any `concurrent.futures.Executor`; its workers only start the child and wait.  On a Dask cluster the
-workers may be daemons, which may not have children of multiprocessing: there a job is a command of its own.
 """
 
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-import os
-import pickle
-import resource
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any
 
+from core.apart import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED, Job, answer, begin, interrupt, interrupted, isolated
 from core.config import ConfigError, Row
-from core.conformance import SCENARIOS, Result, expected, judge
+from core.conformance import FINDINGS, SCENARIOS, Result, expected, judge
 from core.conformance.judge import Walks
+from core.conformance.scenario import Scenario
 from core.cost import STANDARD, Workload, account
 from core.explore import Limits
 from core.explore.memory import available
 
-CELL_TIMEOUT = 300.0
-"""Seconds that one cell may take."""
-
-CELL_MEMORY = 8 << 30
-"""Bytes of address space that one cell may use, if the machine has them."""
-
 LEAST_MEMORY = 1 << 30
 """Bytes that one cell may use at least: numpy alone takes some."""
 
-INTERRUPTED = "interrupted"
-
 BATCH = 16
 """Jobs that share a child as long as nothing happens to it."""
-
-
-class Job(Protocol):
-    """What can be run apart: `run` does it, `failed` is the answer if it cannot."""
-
-    def run(self) -> Any:
-        """Do it, in whatever process."""
-
-    def failed(self, reason: str) -> Any:
-        """What to answer when it raised, hung or died."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +46,25 @@ class Cell:
         """Set the architecture up, explore, and apply what its row declares."""
         if self.row.problem:
             return self.failed(self.row.problem)
-        scenario = SCENARIOS[self.scenario]
         try:
             arch = self.row.arch()
         except Exception as error:
             return self.failed(str(error))
+        scenario = _scenario(self.scenario)
         result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher, walks=self.walks)
+        if result.bounds.startswith(INTERRUPTED) and not interrupted():
+            return self.failed("a program raised KeyboardInterrupt")
         reason = self.row.expect.get(self.scenario)
         return expected(result, reason) if reason else result
 
     def failed(self, reason: str) -> Result:
         """An error result."""
-        scenario = SCENARIOS[self.scenario]
+        scenario = _scenario(self.scenario)
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
+
+
+def _scenario(name: str) -> Scenario:
+    return FINDINGS.get(name) or SCENARIOS[name]
 
 
 @dataclass(frozen=True)
@@ -120,48 +96,6 @@ class Counting:
         return Counted(self.row.name, {}, " ".join(reason.split()))
 
 
-def isolated(job: Job, timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> Any:
-    """Run `job` in a child process; its `failed` answer if the child hangs, dies or runs out of memory."""
-    if _interrupted.is_set():
-        return job.failed(INTERRUPTED)
-    if multiprocessing.current_process().daemon:
-        return _as_command(job, timeout, memory)
-    context = _context()
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_in_child, args=(sender, job, memory), daemon=True)
-    child.start()
-    sender.close()
-    _children.add(child.pid)
-    try:
-        if not receiver.poll(timeout):
-            child.kill()
-            return job.failed(f"gave no answer within {timeout:g} seconds")
-        return receiver.recv()
-    except EOFError:
-        child.join()
-        died = f"its process died with exit status {child.exitcode}"
-        return job.failed(INTERRUPTED if _interrupted.is_set() else died)
-    finally:
-        _children.discard(child.pid)
-        child.join()
-        receiver.close()
-
-
-_children: set[int] = set()
-"""Of this process, at work."""
-
-_interrupted = threading.Event()
-"""In the parent: no child is started any more.  In a child: no further job is begun."""
-
-
-def interrupt() -> None:
-    """Let each child answer with what it has found until now."""
-    _interrupted.set()
-    for child in list(_children):
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGUSR1)
-
-
 @dataclass(frozen=True)
 class Batch:
     """Several jobs in one child, to save on children; answers all their answers, or None if the child is lost."""
@@ -170,13 +104,13 @@ class Batch:
 
     def run(self) -> list[Any]:
         """One after another."""
-        return [_answer(job) for job in self.jobs]
+        return [answer(job) for job in self.jobs]
 
     def failed(self, reason: str) -> None:
         """Nobody knows which job it was."""
 
 
-def isolated_batch(jobs: tuple[Job, ...], timeout: float = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
+def isolated_batch(jobs: tuple[Job, ...], timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
     """The answers of `jobs` from one child; where that is lost, from a child for each."""
     answers: list[Any] | None = isolated(Batch(jobs), timeout, memory)
     return [isolated(job, timeout, memory) for job in jobs] if answers is None else answers
@@ -186,7 +120,7 @@ def run(
     jobs: Sequence[Job],
     pool: Executor,
     done: Callable[[int], None] = lambda n: None,
-    timeout: float = CELL_TIMEOUT,
+    timeout: float | None = CELL_TIMEOUT,
     memory: int = CELL_MEMORY,
 ) -> Iterator[Any]:
     """The answers of `jobs`, in their order. `done` is told how many are finished.
@@ -194,8 +128,8 @@ def run(
     KeyboardInterrupt comes behind the last answer: what is not finished then says how far it came, or that it was
     interrupted.
     """
-    _interrupted.clear()
-    interrupted = False
+    begin()
+    stopped = False
     batches = [tuple(jobs[i : i + BATCH]) for i in range(0, len(jobs), BATCH)]
     futures = [pool.submit(isolated_batch, batch, timeout, memory) for batch in batches]
     finished = 0
@@ -204,7 +138,7 @@ def run(
             try:
                 answers = _answers_of(batch, future)
             except KeyboardInterrupt:
-                interrupted = True
+                stopped = True
                 for other in futures:
                     other.cancel()
                 interrupt()
@@ -215,7 +149,7 @@ def run(
     finally:
         for future in futures:
             future.cancel()
-    if interrupted:
+    if stopped:
         raise KeyboardInterrupt
 
 
@@ -260,55 +194,3 @@ def _dask_client(where: str, address: str) -> Any:
         return distributed.Client(f"tcp://{address}", timeout=10)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--executor {where}: no scheduler answers: {error}") from None
-
-
-def _context() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["core.jobs"])
-    return context
-
-
-def _as_command(job: Job, timeout: float, memory: int) -> Any:
-    command = [sys.executable, "-m", "core.jobs", str(memory)]
-    try:
-        done = subprocess.run(command, input=pickle.dumps(job), capture_output=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        return job.failed(f"gave no answer within {timeout:g} seconds")
-    if done.returncode:
-        return job.failed(f"its process died with exit status {done.returncode}")
-    return pickle.loads(done.stdout)
-
-
-def _answer(job: Job) -> Any:
-    if _interrupted.is_set():
-        return job.failed(INTERRUPTED)
-    try:
-        return job.run()
-    except KeyboardInterrupt:
-        return job.failed(INTERRUPTED)
-    except MemoryError:
-        return job.failed("ran out of memory")
-    except BaseException as error:
-        return job.failed(f"raised {type(error).__name__}: {error}")
-
-
-def _limited(job: Job, memory: int) -> Any:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    return _answer(job)
-
-
-def _in_child(sender: Connection, job: Job, memory: int) -> None:
-    signal.signal(signal.SIGUSR1, _stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
-    sender.send(_limited(job, memory))
-    sender.close()
-
-
-def _stop(number: int, frame: Any) -> None:
-    _interrupted.set()
-    raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    answer = _limited(pickle.load(sys.stdin.buffer), int(sys.argv[1]))
-    sys.stdout.buffer.write(pickle.dumps(answer))

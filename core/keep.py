@@ -1,7 +1,8 @@
 """Keeping what is finished, so that an interrupted run can go on where it was.
 
-An answer is kept under a digest of everything it depends on: the job, the suite's own source, and the source of a
-plugin that is a file.  Change any of it and nothing is found.  Files are JSON, each written whole or not at all.
+An answer is kept under a digest of everything it depends on: the suite's own source and the job, whose row has the
+digest of its plugin's modules (core.sources).  Change any of it and nothing is found.  Files are JSON, each written
+whole or not at all.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from core.apart import INTERRUPTED, Job
 from core.conformance import Result
 from core.explore.model import Step
-from core.jobs import INTERRUPTED, Cell, Counted, Job
+from core.jobs import Cell, Counted
 from reports.files import write_atomically
 
 
@@ -41,10 +43,7 @@ class Kept:
             write_atomically(self._path(job), json.dumps(asdict(answer)))
 
     def _path(self, job: Job) -> Path:
-        row = getattr(job, "row", None)
-        plugin = Path(getattr(row, "plugin", "").rpartition(":")[0])
-        own = plugin.read_bytes() if plugin.suffix == ".py" and plugin.is_file() else b""
-        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode() + own).hexdigest()
+        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode()).hexdigest()
         return self.directory / f"{digest[:32]}.json"
 
 

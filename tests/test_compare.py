@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -13,8 +15,9 @@ from reports.document import schema
 
 PLUGINS = """
 import os, time
-from core.hookspecs import hookimpl
-from arch_plugins.generic import Smp
+from core.hookspecs import Facts, hookimpl
+from arch_plugins.generic import Smp, flush_by_ipi
+from core.machine.ipi import FlushRequest
 
 class Raises(Smp):
     @hookimpl
@@ -40,6 +43,38 @@ class Confused(Smp):
 class Seven:
     def __await__(self):
         yield 7
+
+class Interrupts(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        raise KeyboardInterrupt
+
+class Prints(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        print("hello from", "the plugin")
+        await flush_by_ipi(mm, FlushRequest(start, end))
+
+class ExitsAtOnce(Smp):
+    def __init__(self):
+        os._exit(0)
+
+class ExitsAskedForFacts(Smp):
+    @hookimpl
+    def arch_facts(self):
+        os._exit(0)
+
+class NeverReady(Smp):
+    @hookimpl
+    def arch_facts(self):
+        time.sleep(1000)
+
+class BigPages(Smp):
+    @hookimpl
+    def arch_facts(self):
+        return Facts(page_size="big")
+
+five = 5
 
 class Counts(Smp):
     calls = 0
@@ -90,11 +125,23 @@ def test_any_number_of_jobs_gives_the_same_bytes(tmp_path: Path, capsys: pytest.
         ("Hangs", "without awaiting an operation"),
         ("Dies", "its process died with exit status 7"),
         ("Confused", "awaited 7, expected an operation"),
+        ("Interrupts", "raised KeyboardInterrupt"),
+        ("ExitsAtOnce", "setting it up: its process died with exit status 0"),
+        ("ExitsAskedForFacts", "setting it up: its process died with exit status 0"),
+        ("NeverReady", "setting it up: gave no answer within 2 seconds"),
+        ("BigPages", "facts.page_size: expected int, got 'big'"),
+        ("five", "5 is no architecture: expected an object with at least one method that is marked @hookimpl"),
     ],
 )
 def test_a_plugin_that_misbehaves_costs_its_own_cell(
-    plugin: str, reason: str, plugins: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plugin: str,
+    reason: str,
+    plugins: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("core.config.SETUP_TIMEOUT", 2.0)
     argv = ["--plugin", f"{plugins}:{plugin}", "--arch", "smp-6.2-fix", "--scenario", "use-after-free"]
     if plugin in ("Dies", "Hangs"):
         argv += ["--no-costs"]
@@ -103,6 +150,52 @@ def test_a_plugin_that_misbehaves_costs_its_own_cell(
     good, bad = report["results"]
     assert (status, good["verdict"], bad["verdict"]) == (1, "pass", "error")
     assert reason in bad["reason"]
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "message"),
+    [
+        (["explain", "ExitsAtOnce", "use-after-free"], 2, "setting it up: its process died with exit status 0"),
+        (["explain", "five", "use-after-free"], 2, "5 is no architecture"),
+        (["explain", "Dies", "use-after-free"], 1, "error: its process died with exit status 7"),
+        (["mutants", "ExitsAtOnce"], 2, "setting it up: its process died with exit status 0"),
+        (["mutants", "Dies", "--scenario", "use-after-free"], 2, "Dies fails use-after-free without a mutant: its pro"),
+        (
+            ["mutants", "Raises", "--scenario", "use-after-free"],
+            2,
+            "without a mutant: ProgramError: unmap: raised Valu",
+        ),
+    ],
+)
+def test_every_command_survives_what_a_plugin_does(
+    command: list[str], status: int, message: str, plugins: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, plugin, *rest = command
+    assert main([name, f"{plugins}:{plugin}", *rest]) == status
+    told = capsys.readouterr()
+    assert message in told.out + told.err
+
+
+def test_mutants_are_made_of_what_holds_without(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "smp-6.1", "--scenario", "lost-dirty-dontneed"]) == 2
+    assert "smp-6.1 fails lost-dirty-dontneed without a mutant: no-lost-dirty" in capsys.readouterr().err
+
+
+def test_a_plugin_that_exits_is_an_error_of_the_pytest_plugin_too(plugins: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "core.conformance"]
+    for plugin in ("ExitsAtOnce", "Dies"):
+        only = ["--arch", f"{plugins}:{plugin}", "-k", "use-after-free"]
+        done = subprocess.run([*command, *only], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "its process died with exit status" in done.stdout
+
+
+def test_what_a_plugin_prints_is_no_result(plugins: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "core.compare", "--plugin", f"{plugins}:Prints", "--scenario", "use-after-free"]
+    command += ["--no-costs", "--format", "json", "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["results"][0]["verdict"] == "pass"
+    assert "hello from the plugin" in done.stderr
 
 
 def test_a_plugin_that_mutates_itself_is_found_out(

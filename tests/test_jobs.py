@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 
 from benchmarks.ladder import Size, ladder
+from core.apart import _as_command, isolated
 from core.compare import main
 from core.config import ConfigError, load
 from core.explore import check
-from core.jobs import Cell, Counting, _as_command, executor, isolated, run
+from core.jobs import Cell, Counting, executor, run
 from core.keep import Kept
 
 ROWS = {row.name: row for row in load(None)}
@@ -158,6 +159,39 @@ def test_resume_runs_only_what_is_missing(tmp_path: Path, capsys: pytest.Capture
     assert str(second["results"][0]["states"]) == f"9{json.loads(first)['results'][0]['states']}"
     assert main(argv) == 0
     assert capsys.readouterr().out == first
+
+
+HELPED = """
+from core.hookspecs import hookimpl
+from helper_of_resumed import Base
+
+class Mine(Base):
+    pass
+"""
+
+
+def test_resume_notices_that_what_a_plugin_imports_has_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine.py").write_text(HELPED)
+    helper = tmp_path / "helper_of_resumed.py"
+    helper.write_text("from arch_plugins.generic import Smp as Base\n")
+    argv = ["--plugin", f"{tmp_path / 'mine.py'}:Mine", "--scenario", "use-after-free", "--no-costs", "--resume"]
+    argv += ["--output", str(tmp_path / "out")]
+    kept = tmp_path / "out" / "kept"
+    assert main(argv) == main(argv) == 0
+    assert len(list(kept.iterdir())) == 1
+    helper.write_text(
+        "from arch_plugins.generic import Smp\n\nclass Base(Smp):\n    async def flush_tlb_mm(self, mm):\n"
+    )
+    with helper.open("a") as more:
+        more.write("        return None\n")
+    assert main(argv) == 1
+    assert "flush_tlb_mm is a hook's name but is not marked" in capsys.readouterr().out
+    helper.write_text("from arch_plugins.generic import Smp as Base  # another text\n")
+    assert main(argv) == 0
+    assert len(list(kept.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,13 @@ did not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from core.arch import Arch
+from core.conformance.judge import judge
 from core.conformance.scenario import Scenario
 from core.explore import ExploreError, Limits, Model, Thread, check
 from core.explore.model import Program
@@ -39,6 +40,9 @@ LIMITS = Limits(max_states=200_000)
 
 USER = ("store(", "load(", "walk:")
 OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
+
+Mutable = dict[str, tuple[str, ...]]
+"""Kinds of operation, and the operators that change each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +69,39 @@ def kind_of(op: Op) -> str:
     return re.sub(r"\d+", "N", op.name)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of operation: an example, and the scenarios in which it turns up."""
-
-    op: Op
-    scenarios: tuple[Scenario, ...]
-
-
-def kinds(arch: Arch, era: Era, scenarios: Sequence[Scenario]) -> dict[str, Kind]:
-    """Every kind of operation that the unmutated suite awaits, in order of appearance."""
-    found: dict[str, Kind] = {}
-    for scenario in scenarios:
-        if scenario.lacking(arch):
-            continue
-        for name, op in _kinds_in(scenario.build(arch, era)).items():
-            before = found[name].scenarios if name in found else ()
-            found[name] = Kind(op, (*before, scenario))
-    return found
-
-
-def _kinds_in(model: Model) -> dict[str, Op]:
-    tables = Tables(model)
+def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
+    """The kinds of operation that the unmutated scenario awaits, in order of appearance; none if it does not apply."""
+    if scenario.lacking(arch):
+        return {}
+    tables = Tables(scenario.build(arch, era))
     Search(tables, LIMITS, True).run()
     ops = [state.op for automaton in tables.automata for state in automaton.states]
-    return {kind_of(op): op for op in ops if op is not None and not op.name.startswith(USER)}
+    kinds = {kind_of(op): op for op in ops if op is not None and not op.name.startswith(USER)}
+    return {kind: tuple(o for o in OPERATORS if _changes(o, op)) for kind, op in kinds.items()}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A scenario without a mutant: a job that answers what is wrong with the architecture, '' if it holds, and what
+    there is to mutate."""
+
+    arch: Callable[[], Arch]
+    era: Era
+    scenario: str
+
+    def run(self) -> tuple[str, Mutable]:
+        """Judge it as mutants are judged."""
+        from core.conformance.scenarios import SCENARIOS
+
+        arch, scenario = self.arch(), SCENARIOS[self.scenario]
+        result = judge(arch, self.era, scenario, limits=LIMITS)
+        if result.verdict in ("fail", "error"):
+            return result.reason, {}
+        return "", mutable(scenario, arch, self.era)
+
+    def failed(self, reason: str) -> tuple[str, Mutable]:
+        """What killed the process would be taken for the work of a mutant."""
+        return reason, {}
 
 
 @dataclass(frozen=True)
@@ -118,13 +130,17 @@ class Trial:
         return Autopsy(self.mutant, (f"(process: {reason})",))
 
 
-def trials(arch: Callable[[], Arch], era: Era, scenarios: Sequence[Scenario], every: bool = False) -> list[Trial]:
-    """Every operator on every kind of operation that it changes. `arch` sets the architecture up, in any process."""
+def trials(arch: Callable[[], Arch], era: Era, found: Mapping[str, Mutable], every: bool = False) -> list[Trial]:
+    """Every operator on every kind of operation that it changes, in the scenarios where it turns up.
+
+    `arch` sets the architecture up, in any process; `found` is what there is to mutate, by scenario.
+    """
+    kinds = dict.fromkeys(kind for scenario in found.values() for kind in scenario)
     return [
-        Trial(Mutant(operator, name), arch, era, tuple(s.id for s in kind.scenarios), every)
-        for name, kind in kinds(arch(), era, scenarios).items()
+        Trial(Mutant(operator, kind), arch, era, tuple(s for s in found if kind in found[s]), every)
+        for kind in kinds
         for operator in OPERATORS
-        if _changes(operator, kind.op)
+        if any(operator in scenario.get(kind, ()) for scenario in found.values())
     ]
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from core.conformance import SCENARIOS, judge
+from core.apart import isolated
 from core.conformance.choose import choose
-from core.conformance.verdict import as_declared, expected
+from core.conformance.verdict import as_declared
 from core.explore.text import columns
+from core.jobs import Cell
 
 
 def test_scenario(arch_name: str, scenario_id: str, request: pytest.FixtureRequest) -> None:
     """The architecture passes the scenario, or does what its row in arches.toml declares."""
     row = choose(arch_name, request.config.getoption("--era"))
-    result = judge(row.arch, row.era, SCENARIOS[scenario_id], searcher=request.config.getoption("--searcher"))
-    if scenario_id in row.expect:
-        result = expected(result, row.expect[scenario_id])
+    result = isolated(Cell(row, scenario_id, searcher=request.config.getoption("--searcher")))
     if result.verdict == "unsupported":
         pytest.skip(result.reason)
     if result.verdict == "xfail":

@@ -66,7 +66,7 @@ class ReadsBehindTheBarrier(Arm):
 @pytest.mark.parametrize(("row", "scenario", "violated", "steps"), ROWS)
 def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, steps: int) -> None:
     choice = choose(row, "", ROOT / "arches-all.toml")
-    result = judge(choice.arch, choice.era, SCENARIOS[scenario])
+    result = judge(choice.arch(), choice.era, SCENARIOS[scenario])
     assert (result.verdict, result.violated, len(result.trace)) == ("fail", violated, steps)
     assert scenario in choice.expect
     assert f"`{row}`" in TEXT
@@ -89,7 +89,7 @@ def test_what_other_architectures_have_done_about_it_helps(plugin: type, scenari
 @pytest.mark.parametrize(("row", "finding", "violated", "steps"), PINNED)
 def test_the_finding_stands(row: str, finding: str, violated: str, steps: int) -> None:
     choice = choose(row, "", None)
-    result = judge(choice.arch, choice.era, FINDINGS[finding])
+    result = judge(choice.arch(), choice.era, FINDINGS[finding])
     assert (result.verdict, result.violated, len(result.trace)) == ("fail", violated, steps)
     assert f"`{finding}` fails" in TEXT
     assert f"shortest trace {steps} steps" in TEXT

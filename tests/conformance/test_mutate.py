@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from core.arch import Arch
 from core.compare import main
 from core.conformance.choose import choose
 from core.conformance.equivalent import ARGUED
-from core.conformance.mutate import Mutant, kills, trials
+from core.conformance.mutate import Mutant, Trial, kills, mutable, trials
 from core.conformance.scenarios import SCENARIOS
 from core.mm.era import ERAS
 
@@ -19,11 +17,17 @@ ROW = "smp-6.2-fix"
 
 def arch() -> Arch:
     """The row whose mutants the arguments are about."""
-    return choose(ROW, "", None).arch
+    return choose(ROW, "", None).arch()
+
+
+def among(*scenarios: str) -> list[Trial]:
+    """The mutants of what these scenarios run."""
+    era = ERAS["6.2-fix"]
+    return trials(arch, era, {name: mutable(SCENARIOS[name], arch(), era) for name in scenarios})
 
 
 def test_every_argument_is_about_a_mutant_that_there_is() -> None:
-    mutants = {(t.mutant.operator, t.mutant.kind) for t in trials(arch, ERAS["6.2-fix"], list(SCENARIOS.values()))}
+    mutants = {(t.mutant.operator, t.mutant.kind) for t in among(*SCENARIOS)}
     assert len(mutants) >= 190
     assert set(ARGUED) <= mutants
 
@@ -46,7 +50,7 @@ def test_is_killed_by_the_scenario_that_is_there_for_it(scenario: str, operator:
 
 
 def test_the_hardware_is_no_mutant() -> None:
-    found = trials(partial(arch), ERAS["6.2-fix"], [SCENARIOS["table-free"], SCENARIOS["use-after-free"]])
+    found = among("table-free", "use-after-free")
     assert not [t.mutant for t in found if t.mutant.kind.startswith(("walk:", "store(", "load("))]
 
 

@@ -22,11 +22,12 @@ LARGE = 4_000
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 @pytest.mark.parametrize("row", ["smp-6.1", "up-preempt", "s390"])
 def test_searchers_and_reductions_agree(row: str, scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    arch = choose(row, "6.2-fix")
-    if SCENARIOS[scenario].lacking(arch.arch):
+    chosen = choose(row, "6.2-fix")
+    arch = chosen.arch()
+    if SCENARIOS[scenario].lacking(arch):
         pytest.skip("not for this architecture")
     monkeypatch.setattr(sys.modules["core.explore.check"], "LEARN_FIRST", 40)  # so that even small models are reduced
-    model = SCENARIOS[scenario].build(arch.arch, arch.era)
+    model = SCENARIOS[scenario].build(arch, chosen.era)
     plain = check(model, searcher="reference", reductions=(), limits=Limits(max_states=LARGE))
     if not plain.violated and not plain.exhaustive:
         pytest.skip("large")
