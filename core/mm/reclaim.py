@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from core.machine.pte import Swap, set_pte
@@ -64,12 +64,20 @@ async def try_to_unmap(mm: Mm, ubc: UnmapBatch, page: int) -> None:
 Recurse = Callable[[UnmapBatch], Awaitable[None]]
 
 
-async def shrink_folio_list(mm: Mm, ubc: UnmapBatch, pages: Sequence[int], recurse: Recurse | None = None) -> None:
+async def shrink_folio_list(
+    mm: Mm,
+    ubc: UnmapBatch,
+    pages: Sequence[int],
+    recurse: Recurse | None = None,
+    owners: Mapping[int, Mm] | None = None,
+) -> None:
     """Unmap, write and free `pages`, of which the caller has isolated each and holds a reference.
 
-    I/O is over as soon as it has started.  `recurse` is what pageout() runs into when it allocates memory.
+    I/O is over as soon as it has started.  `recurse` is what pageout() runs into when it allocates memory.  `owners`
+    has the address space that maps a page (vma->vm_mm of its mappings) where that is not `mm`.
     """
-    free = [page for page in pages if await reclaim_one(mm, ubc, page, recurse)]
+    owners = owners or {}
+    free = [page for page in pages if await reclaim_one(owners.get(page, mm), ubc, page, recurse)]
     await try_to_unmap_flush(mm, ubc)
     for page in free:
         await put_page(page)

@@ -8,6 +8,7 @@ from arch_plugins.up import Up
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest, send_ipis
 from core.machine.pte import ptep_get, set_pte
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 from core.mm.mmu_gather import MmuGather, gather_page, tlb_remove_table
 from core.mm.page import put_page
@@ -209,3 +210,19 @@ class PudTablesOutOfRange(Smp):
     @hookimpl
     async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         await tlb_remove_table(tlb, table)
+
+
+class BatchForgetsEarlier(Smp):
+    """A reclaim batch knows the CPUs of the last page's address space only."""
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        batch.cpus = await mm_cpumask(mm)
+
+
+class BatchForgetsLater(Smp):
+    """A reclaim batch knows the CPUs of the first page's address space only."""
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        batch.cpus = batch.cpus or await mm_cpumask(mm)

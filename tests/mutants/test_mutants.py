@@ -35,6 +35,8 @@ KILLS: list[tuple[str, dict[str, object], tuple[str, ...]]] = [
     ("KeepsPudTables", {}, ("tables-freed", "table-pud")),
     ("PmdTablesOutOfRange", {}, ("table-pmd",)),
     ("PudTablesOutOfRange", {}, ("table-pud",)),
+    ("BatchForgetsEarlier", {}, ("reclaim-two-mms",)),
+    ("BatchForgetsLater", {}, ("reclaim-two-mms",)),
 ]
 
 CORE_KILLS = {
