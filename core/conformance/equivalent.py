@@ -24,6 +24,8 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "dec_tlb_flush_pending"): "one step later is still after the flush",
     ("late", "put_page(pageN)"): "a page is given back later, never earlier",
     ("late", "free pte table N"): "a table is given back later, never earlier",
+    ("late", "free pmd table N"): "a table is given back later, never earlier",
+    ("late", "free pud table N"): "a table is given back later, never earlier",
     ("late", "(batch_free)"): "a batch is given back later, never earlier",
     ("late", "(call_rcu)"): "tables are given back later, never earlier",
     (
@@ -73,6 +75,8 @@ ARGUED: dict[tuple[str, str], str] = {
         "late",
         "pmd_clear(N)",
     ): "the table is reached by both addresses one step longer, before the flush of the old ones",
+    ("late", "pud_clear(N)"): "what hangs below is reached one step longer, before the flush that the table waits for",
+    ("late", "pNd_clear(N)"): "what hangs below is reached one step longer, as above",
     ("late", "pmd_populate(N, table N)"): "still under both locks; the flush is of the old addresses",
     (
         "late",
