@@ -7,6 +7,7 @@ Results go to stdout, progress and diagnostics to stderr.  Exit status: 0 everyt
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ class UsageError(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    _streams()
     arguments = parser().parse_args(_with_default(sys.argv[1:] if argv is None else list(argv)))
     try:
         status: int = arguments.command(arguments)
@@ -57,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except (ConfigError, PluginError, UsageError) as error:
         print(f"shootdown: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever reads has seen enough; the interpreter must not try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except OSError as error:
         print(
@@ -67,6 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("shootdown: interrupted", file=sys.stderr)
         return 2
+
+
+def _streams() -> None:
+    """What was closed leads nowhere, and what the encoding of stdout lacks is escaped."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 COMMANDS = (
@@ -260,11 +274,11 @@ def run_command(arguments: argparse.Namespace) -> int:
         "markdown": tables.markdown(report),
         "table": tables.text(report),
     }
-    sys.stdout.write(texts[arguments.format])
-    sys.stdout.flush()
     files.write_atomically(arguments.output / "report.json", texts["json"])
     files.write_atomically(arguments.output / "report.md", texts["markdown"])
     files.write_atomically(arguments.output / "report.xml", junit.junit(report))
+    sys.stdout.write(texts[arguments.format])
+    sys.stdout.flush()
     if interrupted:
         print("shootdown: interrupted; --resume goes on", file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from core.apart import INTERRUPTED
 from core.conformance.museum import Showing
 from core.conformance.mutate import Autopsy
 
@@ -16,10 +17,13 @@ MAX_COLUMNS = 12
 SIGNS = {"pass": ".", "bounded": "b", "fail": "F", "xfail": "x", "xpass": "X", "unsupported": "-", "error": "E"}
 """A verdict as one sign."""
 
+NOT_RUN = "?"
+"""The sign of a cell that an interrupted run did not come to."""
+
 LEGEND = (
     "pass: no violation in any reachable state. fail(n): a violation, shortest trace of n steps. "
     "xfail(n): the same, as declared in arches.toml. n/a: the architecture lacks what the scenario needs. "
-    "As signs: . pass, b bounded, F fail, x xfail, X xpass, - n/a, E error."
+    "As signs: . pass, b bounded, F fail, x xfail, X xpass, - n/a, E error, ? not run."
 )
 
 COST_LEGEND = (
@@ -52,10 +56,19 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
 
 def _signs(own: Mapping[str, Mapping[str, Any]], scenarios: Sequence[str]) -> list[str]:
     """All verdicts as one string of signs, and the scenarios that did not pass by number, with their traces."""
-    signs = "".join(SIGNS[own[s]["verdict"]] for s in scenarios)
+    signs = "".join(NOT_RUN if _not_run(own[s]) else SIGNS[own[s]["verdict"]] for s in scenarios)
     groups = " ".join(signs[i : i + 10] for i in range(0, len(signs), 10))
-    bad = [(n, own[s]) for n, s in enumerate(scenarios, 1) if own[s]["verdict"] not in ("pass", "unsupported")]
+    bad = [(n, own[s]) for n, s in enumerate(scenarios, 1) if _is_bad(own[s])]
     return [groups, ", ".join(f"{n}({len(r['trace'] or ())})" for n, r in bad)]
+
+
+def _is_bad(result: Mapping[str, Any]) -> bool:
+    return result["verdict"] not in ("pass", "unsupported") and not _not_run(result)
+
+
+def _not_run(result: Mapping[str, Any]) -> bool:
+    """An error that is nobody's: the run was interrupted before."""
+    return bool(result["verdict"] == "error" and result["reason"] == INTERRUPTED)
 
 
 def _ruler(count: int) -> str:
@@ -111,7 +124,7 @@ def problems(report: Mapping[str, Any]) -> str:
     """Every result that is not as declared, a line each."""
     lines = []
     for result in report["results"]:
-        if result["verdict"] in ("fail", "xpass", "error"):
+        if result["verdict"] in ("fail", "xpass", "error") and not _not_run(result):
             where = f"{result['architecture']} {result['scenario']}"
             lines.append(f"{where}: {result['verdict']}: {result['reason']}")
     return "\n".join(lines)
@@ -123,6 +136,9 @@ def text(report: Mapping[str, Any]) -> str:
     if report["costs"]:
         parts += [costs(report, "simple"), COST_LEGEND]
     wrong = problems(report)
+    left = sum(map(_not_run, report["results"]))
+    if left:
+        parts.append(f"Not run, because the run was interrupted: {left} of {len(report['results'])}")
     if wrong:
         parts.append(f"Not as declared:\n{wrong}")
     parts.append(reproducibility(report))
@@ -152,6 +168,8 @@ def reproducibility(report: Mapping[str, Any]) -> str:
 
 def _cell(result: Mapping[str, Any]) -> str:
     verdict: str = result["verdict"]
+    if _not_run(result):
+        return "not run"
     if verdict in ("fail", "xfail") and result["trace"]:
         return f"{verdict}({len(result['trace'])})"
     return "n/a" if verdict == "unsupported" else verdict

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,23 @@ class BigPages(Smp):
 
 five = 5
 
+class CountsFar(Smp):
+    def __init__(self):
+        self.calls = 0
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        self.calls += 1
+        if self.calls < 1000000:
+            await flush_by_ipi(mm, FlushRequest(start, end))
+
+SEEN = []
+
+class Notes(Smp):
+    @hookimpl
+    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+        SEEN.append(start)
+        await flush_by_ipi(mm, FlushRequest(start, end))
+
 class Counts(Smp):
     calls = 0
     @hookimpl
@@ -129,6 +148,8 @@ def test_any_number_of_jobs_gives_the_same_bytes(tmp_path: Path, capsys: pytest.
         ("ExitsAtOnce", "setting it up: its process died with exit status 0"),
         ("ExitsAskedForFacts", "setting it up: its process died with exit status 0"),
         ("NeverReady", "setting it up: gave no answer within 2 seconds"),
+        ("CountsFar", "self.calls changed: the plugin keeps state outside its programs' own locals"),
+        ("Notes", "shootdown_plugin_wrong.SEEN changed: the plugin keeps state outside its programs' own locals"),
         ("BigPages", "facts.page_size: expected int, got 'big'"),
         ("five", "5 is no architecture: expected an object with at least one method that is marked @hookimpl"),
     ],
@@ -227,6 +248,13 @@ def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
         (["--config", "none.toml"], "none.toml: no such file"),
         (["explain", "vax:X", "use-after-free"], "plugin vax:X: importing vax raised ModuleNotFoundError"),
         (["golden", "none.gz"], "none.gz: no such file"),
+        (["golden", os.devnull], "/dev/null: empty, expected at least one line"),
+        (["measured", os.devnull], "/dev/null: empty, expected at least one line"),
+        (["replay", os.devnull], "/dev/null: empty, expected at least one line"),
+        (["sweep", "pages=1:2000000"], "pages=1:2000000: expected 1 to 1000000 values, got more"),
+        (["sweep", "pages=1:9999999999999999999999"], "expected 1 to 1000000 values, got more"),
+        (["sweep", "pages=1:2000", "bundle=1:1000"], "2000000 points: expected at most 1000000"),
+        (["sweep", "every=0", "--workload", "checkpoint"], "every: expected a number of at least 1, got 0"),
     ],
 )
 def test_usage_errors_are_one_line_and_status_2(
@@ -236,6 +264,35 @@ def test_usage_errors_are_one_line_and_status_2(
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+COMPARE = [sys.executable, "-m", "core.compare"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.Popen([*COMPARE, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    told = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), told) == (2, b"")
+
+
+def test_a_closed_stdout_is_no_error() -> None:
+    command = shlex.join([*COMPARE, "list", "scenarios"]) + " >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_encoding_that_lacks_a_letter_gets_an_escape(tmp_path: Path) -> None:
+    config = tmp_path / "a.toml"
+    config.write_text('[[arch]]\nname = "h\u00fcbsch"\nplugin = "arch_plugins.generic:Smp"\n', encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [*COMPARE, "list", "arches", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"h\\xfcbsch" in done.stdout
 
 
 def test_a_wrong_number_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,8 @@ def test_a_wrong_row_says_why_and_the_others_stay(text: str, message: str) -> No
         ("[[arch", "f.toml: not TOML"),
         ("", r"f.toml: expected at least one \[\[arch\]\]"),
         ("arch = 3", "f.toml: arch: expected an array of tables, got 3"),
+        ('[[workload]]\nname = "w"\nlike = "checkpoint"\nevery = 0\n' + GOOD, "every: expected a number of at least 1"),
+        ("[prices]\nipi = [9, 3]\n" + GOOD, r"prices\.ipi: expected a low end of at most the high one; is \[9, 3\]"),
         ("archs = 3\n" + GOOD, "f.toml: archs: unknown key; did you mean arch?"),
         (GOOD + GOOD, "good stands twice"),
         ('[defaults]\nera = "1.0"\n' + GOOD, "f.toml: defaults.era: expected one of"),

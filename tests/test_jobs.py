@@ -99,6 +99,9 @@ def test_an_interrupted_run_tells_what_it_knows(
     found = [(result["verdict"], result["reason"]) for result in json.loads(told.out)["results"]]
     assert found == [("pass", ""), ("error", "interrupted")]
     assert "--resume goes on" in told.err
+    told_as_table = (tmp_path / "report.md").read_text()
+    assert "not run" in told_as_table
+    assert "Not as declared" not in told_as_table
     assert len(list((tmp_path / "kept").iterdir())) == 1
     monkeypatch.undo()
     assert main([*argv, "--resume"]) == 0

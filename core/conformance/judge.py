@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.arch import Arch
+from core.conformance.remembered import changed, snapshot
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
@@ -36,15 +37,21 @@ def judge(
     lacking = scenario.lacking(arch)
     if lacking:
         return Result(arch.name, scenario.id, scenario.tier, "unsupported", f"needs {lacking}")
+    before = snapshot(arch.plugin)
     try:
         model = scenario.build(arch, era)
         if walks is not None:
-            return _result(arch.name, scenario, walk(model, walks.seed, walks.number, limits=limits))
-        verdict = check(model, limits=limits, searcher=searcher, reductions=reductions)
+            verdict = walk(model, walks.seed, walks.number, limits=limits)
+        else:
+            verdict = check(model, limits=limits, searcher=searcher, reductions=reductions)
     except Exception as error:  # whatever a plugin raises costs its own cell only
-        reason = f"{type(error).__name__}: {error}"
-        return Result(arch.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
-    return _result(arch.name, scenario, verdict)
+        return _error(arch.name, scenario, f"{type(error).__name__}: {error}")
+    remembered = changed(before, snapshot(arch.plugin))
+    return _error(arch.name, scenario, remembered) if remembered else _result(arch.name, scenario, verdict)
+
+
+def _error(name: str, scenario: Scenario, reason: str) -> Result:
+    return Result(name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 
 def _result(name: str, scenario: Scenario, verdict: Verdict) -> Result:

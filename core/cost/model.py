@@ -105,8 +105,10 @@ class Model:
             ends = value if isinstance(value, list) and len(value) == 2 else [value, value]
             if not all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < float("inf") for x in ends):
                 raise ValueError(f"{source}.{name}: expected a number or [low, high], not negative; is {value!r}")
+            if ends[0] > ends[1]:
+                raise ValueError(f"{source}.{name}: expected a low end of at most the high one; is {value!r}")
             changed[name] = replace(
-                changed[name], low=float(min(ends)), high=float(max(ends)), machine="as configured", source=source
+                changed[name], low=float(ends[0]), high=float(ends[1]), machine="as configured", source=source
             )
         return Model(f"{self.name}, changed", changed)
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,6 +41,9 @@ FRONT = ("flushes", "max_held", "max_ptes_per_hold")
 
 PIECE, FEW = 50, 8
 """Points that a process counts at a time; fewer pieces are not worth starting any."""
+
+MOST = 1_000_000
+"""Points that a sweep may have: all are held in memory."""
 
 PRICE = "price"
 """What to plot for prices as ranges."""
@@ -71,10 +75,14 @@ def axis(text: str, known: Sequence[str]) -> Axis:
     try:
         if ":" in values:
             first, last, step = ([int(x) for x in values.split(":")] + [1])[:3]
-            return Axis(name, tuple(range(first, last + 1, step)))
-        return Axis(name, tuple(int(value) for value in values.split(",")))
+            numbers = range(first, last + 1, step)
+        else:
+            return Axis(name, tuple(int(value) for value in values.split(",")))
     except ValueError:
         raise ValueError(f"{text}: expected numbers as in {name}=1,2,4 or {name}=1:64 or {name}=0:100:5") from None
+    if not numbers or numbers[MOST:]:
+        raise ValueError(f"{text}: expected 1 to {MOST} values, got {'more' if numbers else 'none'}")
+    return Axis(name, tuple(numbers))
 
 
 def known_axes(workload: str | None) -> tuple[str, ...]:
@@ -100,6 +108,9 @@ def sweep(
     `workload` is a named one, whose parameters may be axes, or one as it is.  ValueError for a point that makes none,
     PluginError for an architecture that cannot be set up.
     """
+    number = prod(len(axis.values) for axis in axes) * len(subjects)
+    if number > MOST:
+        raise ValueError(f"{number} points: expected at most {MOST}; use steps, as in pages=512:4096:512")
     grid, names = list(product(*(axis.values for axis in axes))), tuple(axis.name for axis in axes)
     pieces = [
         Piece(subject, workload, names, tuple(grid[at : at + PIECE]))

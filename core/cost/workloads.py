@@ -247,6 +247,8 @@ def parameters(name: str) -> tuple[str, ...]:
 
 def build(name: str, values: Mapping[str, int]) -> Workload:
     """A named workload with some of its parameters given. ValueError for one that makes no layout."""
+    if values.get("every", 1) < 1:
+        raise ValueError(f"every: expected a number of at least 1, got {values['every']}")
     workload = NAMED[name](**values)
     for step in workload.steps:
         Layout(step.runs)

@@ -15,7 +15,7 @@ class FileError(Exception):
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Each line with its place, "FILE, line N". FileError if the file is missing, damaged or truncated."""
+    """Each line with its place, "FILE, line N". FileError if the file is missing, empty, damaged or truncated."""
     number = 0
     try:
         with _open(path) as lines:
@@ -27,6 +27,8 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
         raise FileError(f"{path}: damaged or truncated after line {number}: {error}") from None
     except OSError as error:
         raise FileError(f"{path}: {error}") from None
+    if not number:
+        raise FileError(f"{path}: empty, expected at least one line")
 
 
 def _open(path: Path) -> IO[str]:

@@ -211,8 +211,11 @@ def test_a_file_of_something_else_is_told_apart(tmp_path: Path) -> None:
     other.write_text("# Read me\n")
     with pytest.raises(FileError, match=r"README\.md, line 1: not JSON"):
         recognises(other)
-    other.write_text("")
+    other.write_text("{}\n")
     assert not recognises(other)
+    other.write_text("")
+    with pytest.raises(FileError, match=r"README\.md: empty, expected at least one line"):
+        recognises(other)
 
 
 def test_a_part_of_the_public_cells(tmp_path: Path) -> None:
