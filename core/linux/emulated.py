@@ -88,7 +88,7 @@ START = 1 << 30
 
 
 def recognises(path: Path) -> bool:
-    """Whether the first line of the file has the fields of an emulated cell. FileError if there is none or it is no JSON object."""
+    """Whether the first line of the file has the fields of an emulated cell. FileError if it is empty or no JSON."""
     for where, line in read_lines(path):
         return {"insn", "arch"} <= set(json_object(where, line, {}))
     return False
