@@ -19,12 +19,14 @@ import csv
 import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any, TextIO
 
+from core.arch import PluginError
 from core.config import Row
 from core.cost.account import account
 from core.cost.counts import CEILING
@@ -105,8 +107,9 @@ def sweep(
 ) -> Iterator[Point]:
     """Every point of the grid on every architecture, in order, counted by `jobs` processes if there are many.
 
-    `workload` is a named one, whose parameters may be axes, or one as it is.  ValueError for a point that makes none,
-    PluginError for an architecture that cannot be set up.
+    `workload` is a named one, whose parameters may be axes, or one as it is.  A plugin that is not of this project is
+    counted in a process of its own.  ValueError for a point that makes none, PluginError for an architecture that
+    cannot be set up, or ends its process.
     """
     number = prod(len(axis.values) for axis in axes) * len(subjects)
     if number > MOST:
@@ -117,13 +120,17 @@ def sweep(
         for subject in subjects
         for at in range(0, len(grid), PIECE)
     ]
-    if jobs == 1 or len(pieces) < FEW:
+    foreign = any(subject.row.foreign for subject in subjects)
+    if not foreign and (jobs == 1 or len(pieces) < FEW):
         for piece in pieces:
             yield from count_piece(piece)
         return
-    with ProcessPoolExecutor(jobs, forkserver()) as pool:
-        for points in pool.map(count_piece, pieces):
-            yield from points
+    try:
+        with ProcessPoolExecutor(jobs, forkserver()) as pool:
+            for points in pool.map(count_piece, pieces):
+                yield from points
+    except BrokenProcessPool:
+        raise PluginError("a process died while it counted: a hook of a plugin ended it") from None
 
 
 def forkserver() -> Any:

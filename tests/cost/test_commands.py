@@ -78,3 +78,18 @@ def test_workloads_are_counted_and_priced(capsys) -> None:
     assert "without IPTE" in s390
     assert rows["page_fault3"][1] == "256"
     assert rows["exit_shared"][1] == str(2**40 // 4096 // 8)
+
+
+def test_a_sweep_outlives_a_plugin_that_ends_its_process(tmp_path, capsys) -> None:
+    plugin = tmp_path / "quits.py"
+    plugin.write_text(
+        "import os\n"
+        "from arch_plugins.generic import Smp\n"
+        "from core.hookspecs import hookimpl\n"
+        "class Quits(Smp):\n"
+        "    @hookimpl\n"
+        "    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):\n"
+        "        os._exit(0)\n"
+    )
+    assert main(["sweep", "bundle=4,8", "pages=64", "--plugin", f"{plugin}:Quits"]) == 2
+    assert "a process died while it counted" in capsys.readouterr().err
