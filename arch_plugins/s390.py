@@ -12,7 +12,6 @@ from typing import Any
 
 from arch_plugins.families.at_clear import (
     attach,
-    clear_entry,
     detach,
     flush_mm_lazy,
     ptep_flush_direct,
@@ -20,7 +19,7 @@ from arch_plugins.families.at_clear import (
 )
 from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
-from core.machine.pte import set_pte
+from core.machine.pte import local_ptep_get_and_clear, set_pte
 from core.mm.mm import Mm, log
 from core.mm.mmu_gather import MmuGather
 from core.mm.page import put_page
@@ -65,7 +64,7 @@ class S390(Tables):
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
         """ptep_xchg_lazy(), or a plain store when nobody runs on the mm any more."""
         if full:
-            return await clear_entry(addr, nr)
+            return await local_ptep_get_and_clear(addr, nr)
         return await ptep_flush_lazy(mm, addr, nr)
 
     @hookimpl

@@ -8,7 +8,7 @@ and the flush, so the preemption model is a fact: `preemption` in arches.toml.
 from __future__ import annotations
 
 from core.hookspecs import Facts, hookimpl
-from core.machine.pte import ptep_get, set_pte
+from core.machine.pte import local_ptep_get_and_clear
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
 
@@ -27,9 +27,7 @@ class Up:
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
         """Read, then clear: no other CPU walks the table, and the page-table lock keeps other tasks out."""
-        pte = await ptep_get(addr)
-        await set_pte(addr, None, nr, event=("clear", addr, nr))
-        return pte
+        return await local_ptep_get_and_clear(addr, nr)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

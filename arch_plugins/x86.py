@@ -7,7 +7,7 @@ property of the plugin's instance, `lazy`: none where every task of the mm runs.
 
 from __future__ import annotations
 
-from arch_plugins.families.tlb_gen import TlbGen
+from arch_plugins.families.mm_range import MmRange
 from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
 from core.hookspecs import Facts, hookimpl
@@ -16,7 +16,6 @@ from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.mm.mm import Mm, log
-from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 LEFT = Cell("left_mask")
 """CPUs that have left mm_cpumask since the start."""
@@ -27,7 +26,7 @@ def left_mask(leaving: frozenset[Cpu]) -> Op:
     return Op("leave mm_cpumask", (LEFT,), (LEFT,), lambda left: [Outcome(left, (left | leaving,))])
 
 
-class X86(TlbGen):
+class X86(MmRange):
     """x86-64 with IPIs."""
 
     smp, rcu, lazy = True, True, frozenset[Cpu]()
@@ -68,26 +67,6 @@ class X86(TlbGen):
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
         """No flush: of an entry that stays cached the next use is not noticed, that is all."""
         return bool(await test_and_clear_young(addr))
-
-    @hookimpl
-    async def tlb_flush(self, tlb: MmuGather) -> str:
-        """arch/x86/include/asm/tlb.h:tlb_flush()."""
-        whole = tlb.fullmm or tlb.need_flush_all
-        start, end = (0, None) if whole else (tlb.start, tlb.end)
-        await self.flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
-        return "mm" if whole else "range"
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        await self.flush_tlb_mm_range(mm, 0, None, 1, True)
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.flush_tlb_mm_range(mm, start, end, stride, freed_tables)
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.flush_tlb_mm_range(mm, addr, addr + 1, 1, False)
 
 
 class X86Up(X86):

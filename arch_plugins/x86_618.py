@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from arch_plugins.families.tlb_gen import TlbGen
+from arch_plugins.families.mm_range import MmRange
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
 from core.mm.mm import Mm, log
-from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 TLB_SINGLE_PAGE_FLUSH_CEILING = 33
 """tlb_single_page_flush_ceiling: above this many strides the whole TLB is flushed."""
@@ -52,7 +51,7 @@ def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: b
     return FlushInfo(start, end, stride, freed_tables)
 
 
-class X86618(TlbGen):
+class X86618(MmRange):
     """x86-64, 6.18: MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS, PT_RECLAIM."""
 
     leaves_mask = False
@@ -74,24 +73,3 @@ class X86618(TlbGen):
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
         await flush_cpus_by_ipi(mm, await self.to_flush(mm, freed_tables), FlushRequest(info.start, info.end))
-
-    @hookimpl
-    async def tlb_flush(self, tlb: MmuGather) -> str:
-        """arch/x86/include/asm/tlb.h:tlb_flush()."""
-        whole = tlb.fullmm or tlb.need_flush_all
-        start, end = (0, None) if whole else (tlb.start, tlb.end)
-        await self.flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
-        return "mm" if whole else "range"
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        """flush_tlb_mm(): tables may have been freed too."""
-        await self.flush_tlb_mm_range(mm, 0, None, 1, True)
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.flush_tlb_mm_range(mm, start, end, stride, freed_tables)
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.flush_tlb_mm_range(mm, addr, addr + 1, 1, False)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from core.machine.insn import insn
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.pte import pte_cell, ptep_get, set_pte
+from core.machine.pte import local_ptep_get_and_clear, pte_cell
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
 from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
@@ -60,13 +60,6 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
     )
 
 
-async def clear_entry(addr: int, nr: int) -> object:
-    """Mark the entry invalid with an ordinary store; TLBs are left alone."""
-    pte = await ptep_get(addr)
-    await set_pte(addr, None, nr, event=("clear", addr, nr))
-    return pte
-
-
 async def ptep_flush_direct(mm: Mm, addr: int) -> object:
     """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush."""
     await insn(mm.task.cpu, "IPTE")
@@ -80,7 +73,7 @@ async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> object:
     """Clear `nr` entries; where the mm is attached to this CPU alone the flush is only noted."""
     await count_flusher(mm, +1)
     if await cpu_attach_mask() == {mm.task.cpu}:
-        pte = await clear_entry(addr, nr)
+        pte = await local_ptep_get_and_clear(addr, nr)
         await set_flush_mm(True)
     else:
         await insn(mm.task.cpu, "IPTE", nr)

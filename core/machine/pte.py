@@ -101,3 +101,13 @@ def wrprotect_pte(addr: int) -> Op:
         return [Outcome(None, (pte._replace(write=False),))]
 
     return Op(f"ptep_set_wrprotect({addr})", (cell,), (cell,), step)
+
+
+async def local_ptep_get_and_clear(addr: int, nr: int) -> Entry:
+    """Read, then clear with an ordinary store: for one CPU, or where the hardware's copy is dealt with otherwise.
+
+    include/linux/pgtable.h:ptep_get_and_clear(), arch/x86/include/asm/pgtable.h:native_local_ptep_get_and_clear().
+    """
+    pte: Entry = await ptep_get(addr)
+    await set_pte(addr, None, nr, event=("clear", addr, nr))
+    return pte
