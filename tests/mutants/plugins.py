@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from arch_plugins.generic import Smp, flush_by_ipi
-from arch_plugins.s390 import S390, clear_entry
+from arch_plugins.s390 import S390
 from arch_plugins.up import Up
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest, send_ipis
-from core.machine.pte import ptep_get, set_pte
+from core.machine.pte import local_ptep_get_and_clear, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 from core.mm.mmu_gather import MmuGather, gather_page, tlb_remove_table
@@ -110,7 +110,7 @@ class S390AlwaysLazy(S390):
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
-        return await clear_entry(addr, nr)
+        return await local_ptep_get_and_clear(addr, nr)
 
 
 class S390ForgetsSwitch(S390):
