@@ -98,16 +98,61 @@ def test_a_limit_makes_the_verdict_bounded(limits: Limits, bound: str) -> None:
 
 @pytest.mark.parametrize("refuses", [False, True])
 def test_nothing_is_lost_when_the_table_grows(refuses: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole space is found from a table of few slots, also where it cannot be unfolded in place."""
+    """The whole space is found in a table that grows three times, also where it cannot be unfolded in place."""
+    from core.explore.compiled.machine_code import loops
+
+    if refuses:
+        monkeypatch.setattr(loops(1), "unfold", lambda *arguments: 0)
+    size = Size(2, 2, 2, 1)
+    verdict = check(ladder("DELAYED", size), searcher="fast", reductions=())
+    assert (verdict.states, verdict.transitions) == LADDER["DELAYED"][size]
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_table_in_which_a_state_would_be_pushed_too_far_grows(refuses: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for distances up to 3 the same states are found, in more slots."""
     from core.explore.compiled import store
     from core.explore.compiled.machine_code import loops
 
-    monkeypatch.setattr(store, "SLOTS", 64)
+    slots: list[int] = []
+
+    def narrow(self: Any) -> None:
+        place(self)
+        self.context.put({"distance": 61})
+        slots.append(self.slots)
+
+    place = store.Store._place
+    monkeypatch.setattr(store.Store, "_place", narrow)
     if refuses:
         monkeypatch.setattr(loops(1), "unfold", lambda *arguments: 0)
     size = Size(3, 1, 2, 1)
     verdict = check(ladder("DELAYED", size), searcher="fast", reductions=())
     assert (verdict.states, verdict.transitions) == LADDER["DELAYED"][size]
+    assert slots[-1] * store.FULL > 4 * verdict.states
+
+
+@pytest.mark.parametrize(("bits", "words", "in_the_table"), [(36, 1, 1), (30, 2, 1), (24, 2, 2), (16, 3, 2)])
+def test_narrower_words_find_the_same(
+    bits: int, words: int, in_the_table: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a state takes one word or more, and whether or not the last one goes into the hash table."""
+    from core.explore.compiled import layout, store
+
+    sizes = []
+    monkeypatch.setattr(layout, "WORD_BITS", bits)
+    monkeypatch.setattr(store.Store, "_allowed", lambda self, numbers: sizes.append(self.layout.size))
+    size = Size(2, 1, 2, 2)
+    verdict = check(ladder("DELAYED", size), searcher="fast", reductions=())
+    assert (verdict.states, verdict.transitions) == LADDER["DELAYED"][size]
+    assert sizes[-1] == (words, in_the_table)
+
+
+@pytest.mark.parametrize(
+    ("bits", "words", "in_the_table"), [(63, 1, 1), (64, 2, 1), (70, 2, 1), (71, 2, 2), (127, 3, 2)]
+)
+def test_a_short_last_word_takes_no_room_in_the_table(bits: int, words: int, in_the_table: int) -> None:
+    layout = lay_out([7] * (bits // 7), [1] * (bits % 7))
+    assert layout.size == (words, in_the_table)
 
 
 def test_auto_hands_over_when_a_model_is_large() -> None:

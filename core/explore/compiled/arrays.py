@@ -33,11 +33,14 @@ NEXT, LEVEL_END, COUNT, EDGES, BUFFERED, DRAINED, QUIET, PAUSE_AT, SOURCE, LIMIT
 CONTROL_SIZE = 16
 
 # Why `expand` came back.
-DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED, ASK = range(8)
+DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED, ASK, CRAMPED = range(9)
 
 DEADLOCK_FLAG = -1
 BATCH = 96
 """Successors on their way at once: enough to hide a cache miss, few enough to stay in the first cache."""
+
+LOW = 48
+"""A hash table has at least 1 << 64 - LOW slots, so these bits of a hash and the place of its slot tell all of it."""
 
 FRONT = 4096
 """Slots at the front of the table that are treated apart when it grows."""
@@ -63,8 +66,9 @@ class Arrays(NamedTuple):
 
     control           where the search stands
     states            the words of all states, in the order in which they were found; the frontier is its end
-    table             an open-addressing hash table of the same words, so that one cache line answers "seen before?";
-                      `slot_shift` makes a slot's number of a hash, `slot_mask` is the last slot's
+    table             an open-addressing hash table of the same states, `slot_words` numbers each, so that one cache
+                      line answers "seen before?"; `slot_shift` makes a slot's number of a hash, `slot_mask` is the
+                      last slot's; `distance` is where in a slot its distance from there begins
     threads..danger   the model; the first `running` of the `agents` are threads, `asserts` says whether any local
                       state is ASSERTED; `longest` is how many steps may be done in one go, 0 when nothing hurries;
                       `width` is the numbers of one urgent in `danger`
@@ -74,7 +78,7 @@ class Arrays(NamedTuple):
         shifts            source word, target word, mask, shift to the left;  first_shift: where a permutation's start
         maps              word, shift, mask, target word and shift, start in `images` of fields whose numbers change
         key_shifts..      the same for each member's own fields, moved to where those of the first member are
-    buffer..front     room to work in: successors on their way to the table; of each the violation, source and slot
+    buffer..front     room to work in: successors on their way to the table; of each the violation, source and hash
                       (`notes`); the words of a state in which an answer is missing and the agent (`asked`); keys of
                       members; words; states from the front of the table
     """
@@ -84,6 +88,8 @@ class Arrays(NamedTuple):
     table: int
     slot_shift: int
     slot_mask: int
+    slot_words: int
+    distance: int
     threads: int
     running: int
     agents: int

@@ -1,7 +1,7 @@
 """Where each part of a global state lies in its words of 64 bits.
 
 A field is a thread's local state or a cell's value, as a small number.  No field straddles two words.  The highest
-bit of a word is never part of a field; that of the first word says that the place in the hash table is taken.
+bit of a word is never part of a field.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-TAKEN = -(1 << 63)
 WORD_BITS = 63
+
+SHORT = 7
+"""Bits of a last word that go into a hash table's slot together with the first (`core.explore.compiled.table`)."""
 
 
 class LayoutFull(Exception):
@@ -39,6 +41,22 @@ class Layout:
     cells: tuple[Field, ...]
     words: int
 
+    @property
+    def short(self) -> int:
+        """Bits in use of a last word that is short; 0 if it is not."""
+        last = max(f.shift + f.bits for f in (*self.threads, *self.cells) if f.word == self.words - 1)
+        return last if self.words > 1 and last <= SHORT else 0
+
+    @property
+    def slot_words(self) -> int:
+        """Numbers that a state takes in the hash table."""
+        return self.words - 1 if self.short else self.words
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Numbers that a state takes, altogether and in the hash table."""
+        return self.words, self.slot_words
+
 
 def width(count: int) -> int:
     """Bits for the numbers below `count`."""
@@ -51,10 +69,10 @@ def lay_out(threads: Sequence[int], cells: Sequence[int]) -> Layout:
     In order, because what stands together is mostly read together; or the widest first.
     """
     widths = [*threads, *cells]
-    in_order = _packed(widths, range(len(widths)))
-    widest_first = _packed(widths, sorted(range(len(widths)), key=lambda i: (-widths[i], i)))
-    fields, words = min(in_order, widest_first, key=lambda packed: packed[1])
-    return Layout(fields[: len(threads)], fields[len(threads) :], words)
+    orders = (range(len(widths)), sorted(range(len(widths)), key=lambda i: (-widths[i], i)))
+    packed = [_packed(widths, order) for order in orders]
+    layouts = [Layout(fields[: len(threads)], fields[len(threads) :], words) for fields, words in packed]
+    return min(layouts, key=lambda layout: layout.size)
 
 
 def _packed(widths: Sequence[int], order: Iterable[int]) -> tuple[tuple[Field, ...], int]:

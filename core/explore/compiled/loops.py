@@ -22,6 +22,7 @@ from core.explore.compiled.arrays import (
     BUFFERED,
     COUNT,
     COUNT_BITS,
+    CRAMPED,
     DEADLOCK,
     DEADLOCK_FLAG,
     DONE,
@@ -53,7 +54,7 @@ from core.explore.compiled.steps import (
     step,
     stuck,
 )
-from core.explore.compiled.words import arrays, get, inlined, prefetch, put
+from core.explore.compiled.words import arrays, get, inlined, put
 
 
 @inlined
@@ -84,11 +85,11 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
                 return -2
             if a.permutations > 1:
                 canonical(words, a, a.buffer, to)
-            slot = table.slot_of(words, a, a.buffer, to)
-            prefetch(a.table, slot * count)
+            hashed = table.hash_of(words, a.buffer, to)
+            table.hurried(words, a, hashed)
             put(a.notes, 4 * buffered, get(a.moves, move + 2 * count))
             put(a.notes, 4 * buffered + 1, number)
-            put(a.notes, 4 * buffered + 2, slot)
+            put(a.notes, 4 * buffered + 2, hashed)
             buffered += 1
             move += 2 * count + 1
     if not moved and stuck(words, a, a.states, at):
@@ -140,8 +141,12 @@ def expand(words: Any, a: Any) -> int:
                 continue
             at = drained * count
             new = table.insert(words, a, a.buffer, at, get(a.notes, 4 * drained + 2))
+            if new == CRAMPED:
+                why = CRAMPED
+                leave = True
+                break
             drained += 1
-            if new:
+            if new == table.NEW:
                 to = states_found * count
                 table.copied(words, a.buffer, at, a.states, to)
                 states_found += 1
@@ -254,7 +259,6 @@ LOOPS: dict[str, tuple[Callable[..., int], int]] = {
     "translate": (translate, 5),
     "fill": (table.fill, 1),
     "unfold": (table.unfold, 1),
-    "place_again": (table.place_again, 1),
 }
 """What Python calls, with how many numbers behind the address of the arrays."""
 

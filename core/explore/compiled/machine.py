@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.explore.compiled.arrays import ACTIVE, BATCH, BUFFERED, FINALLY, SOMETIMES
+from core.explore.compiled.arrays import ACTIVE, BATCH, FINALLY, SOMETIMES
 from core.explore.compiled.exchange import exchange, no_exchange
-from core.explore.compiled.layout import TAKEN, Layout, LayoutFull, lay_out, width
+from core.explore.compiled.layout import Layout, LayoutFull, lay_out, width
 from core.explore.compiled.packed import Packed
 from core.explore.compiled.store import Store
 from core.explore.model import Property
@@ -57,7 +57,7 @@ class Machine:
             old = [*[f.bits for f in before.cells], *[0] * (len(cells) - len(before.cells))]
             widened = [_widened(n, f.bits) for n, f in zip(threads, before.threads, strict=True)]
             roomy.append(lay_out(widened, [_widened(n, bits) for n, bits in zip(cells, old, strict=True)]))
-        return next((layout for layout in roomy if layout.words == tight.words), tight)
+        return next((layout for layout in roomy if layout.size == tight.size), tight)
 
     def _pack(self) -> None:
         """Make the arrays for the store's layout."""
@@ -102,10 +102,9 @@ class Machine:
         self.store.widen(after, [*threads, *zip(before.cells, after.cells, strict=False)])
         self._pack()
 
-    def grow(self) -> None:
-        """Room for the successors of another buffer. OutOfMemory if that is not allowed."""
-        self.store.grow(len(self.room["notes"]) // 4)
-        self.store.loops.place_again(self.store.context.address, int(self.store.control[BUFFERED]))
+    def grow(self, cramped: bool = False) -> None:
+        """Room for the successors of another buffer, or in a cramped table. OutOfMemory if that is not allowed."""
+        self.store.grow(len(self.room["notes"]) // 4, cramped)
 
     # Learning.
 
@@ -200,7 +199,7 @@ class Machine:
     def key(self, place: Place) -> tuple[int, ...] | None:
         """The words of the state that is explored in place of this one; None if it does not fit them."""
         layout, same = self.store.layout, self.plan.same
-        words = [TAKEN, *[0] * (layout.words - 1)]
+        words = [0] * layout.words
         locals_ = [representative(same[thread], local) for thread, local in enumerate(place.locals)]
         known = len(layout.cells)
         if any(place.cells[known:]):

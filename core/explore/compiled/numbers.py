@@ -32,10 +32,6 @@ class Numbers:
         found: list[int] = np.frombuffer(self._memory, np.int64, count, BYTES * first).tolist()
         return found
 
-    def fill(self, every: int, count: int, value: int) -> None:
-        """Set `count` numbers from the first, each `every` places behind the one before."""
-        np.frombuffer(self._memory, np.int64, every * count)[::every] = value
-
     def clear(self) -> None:
         """All are 0 again."""
         np.frombuffer(self._memory, np.int64)[:] = 0

@@ -93,6 +93,8 @@ class FastSearch:
                 self.machine.learn_asked()
             elif why == arrays.GROW:
                 self.machine.grow()
+            elif why == arrays.CRAMPED:
+                self.machine.grow(cramped=True)
             elif self._said(why) or self._limited():
                 return True
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, Context
+from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, Context
 from core.explore.compiled.exchange import flat
-from core.explore.compiled.layout import TAKEN, Field, Layout, shifts
+from core.explore.compiled.layout import Field, Layout, shifts
 from core.explore.compiled.machine_code import Loops, loops
 from core.explore.compiled.numbers import BYTES, Numbers
 from core.explore.numeric import numpy
@@ -16,7 +16,7 @@ np = numpy()
 FULL = 0.6
 """How full the hash table may get."""
 
-SLOTS = 1 << 16
+SLOTS = 1 << 64 - LOW
 """Of the first hash table."""
 
 STATES = 1 << 14
@@ -36,8 +36,7 @@ class Store:
         self.control = np.zeros(CONTROL_SIZE, np.int64)
         self.context.put({"control": self.control})
         self.loops: Loops = loops(layout.words)
-        self.states, self.table, self.slots = Numbers(STATES * layout.words), Numbers(SLOTS * layout.words), SLOTS
-        self.states.fill(layout.words, 1, TAKEN)
+        self.states, self.table, self.slots = Numbers(STATES * layout.words), Numbers(SLOTS * layout.slot_words), SLOTS
         self.control[COUNT] = 1
         self._place()
         self._fill()
@@ -51,34 +50,40 @@ class Store:
         """The words of a state."""
         return self.states.read(state * self.layout.words, self.layout.words)
 
-    def grow(self, more: int) -> None:
-        """Make room for that many more states. OutOfMemory, and nothing is changed, if that is not allowed."""
-        need, words = self.count + more, self.layout.words
-        states, slots, before = self.states.size, self.slots, self.slots
-        while states < need * words:
+    def grow(self, more: int, cramped: bool = False) -> None:
+        """Make room for that many more states, in a larger table if this one is cramped.
+
+        OutOfMemory if that is not allowed; then nothing that was found is lost.
+        """
+        need, states, slots = self.count + more, self.states.size, self.slots
+        while states < need * self.layout.words:
             states = states * 3 // 2
-        while int(slots * FULL) < need:
+        while int(slots * FULL) < need or (cramped and slots == self.slots):
             slots *= 2
-        self._allowed(states + slots * words)
+        self._allowed(states + slots * self.layout.slot_words)
         if states != self.states.size:
             self.states.grow(states)
-        if slots != before:
-            self.slots = slots
-            self.table.grow(slots * words)
+        if slots != self.slots:
+            self._spread(slots)
         self._place()
-        if slots != before and not self.loops.unfold(self.context.address, before):
+
+    def _spread(self, slots: int) -> None:
+        """Over that many slots."""
+        shift, self.slots = _shift(self.slots), slots
+        self.table.grow(slots * self.layout.slot_words)
+        self._place()
+        if not self.loops.unfold(self.context.address, shift):
             self.table.clear()
             self._fill()
 
     def widen(self, layout: Layout, pairs: Iterable[tuple[Field, Field]]) -> None:
         """Translate all states into another layout, in which the fields are elsewhere. OutOfMemory as for `grow`."""
         old, words, room = self.states, self.layout.words, self.states.size // self.layout.words
-        self._allowed(old.size + (room + self.slots) * layout.words)
+        self._allowed(old.size + room * layout.words + self.slots * layout.slot_words)
         moved = flat(shifts(pairs), 4)
         self.loops, self.layout = loops(layout.words), layout
         del self.table
-        self.states, self.table = Numbers(room * layout.words), Numbers(self.slots * layout.words)
-        self.states.fill(layout.words, self.count, TAKEN)
+        self.states, self.table = Numbers(room * layout.words), Numbers(self.slots * layout.slot_words)
         self._place()
         arguments = (old.address, words, self.count, moved.ctypes.data, len(moved) // 4)
         self.loops.translate(self.context.address, *arguments)
@@ -89,11 +94,22 @@ class Store:
             raise OutOfMemory
 
     def _fill(self) -> None:
-        self.loops.fill(self.context.address, self.count)
+        """Into the empty table, and into a larger one as long as it is cramped."""
+        while not self.loops.fill(self.context.address, self.count):
+            self._allowed(self.states.size + 2 * self.slots * self.layout.slot_words)
+            self.slots *= 2
+            self.table = Numbers(self.slots * self.layout.slot_words)
+            self._place()
 
     def _place(self) -> None:
         """Tell the loops where the arrays are and how many states fit."""
         self.context.put({"states": self.states.address, "table": self.table.address})
-        self.context.put({"slot_shift": 64 - (self.slots.bit_length() - 1), "slot_mask": self.slots - 1})
+        self.context.put({"slot_shift": _shift(self.slots), "slot_mask": self.slots - 1})
+        self.context.put({"slot_words": self.layout.slot_words, "distance": LOW + self.layout.short})
         self.context.put({"front": np.zeros(FRONT * self.layout.words, np.int64)})
         self.control[LIMIT] = min(self.states.size // self.layout.words, int(self.slots * FULL))
+
+
+def _shift(slots: int) -> int:
+    """What leaves the highest bits of a hash, as many as number the slots."""
+    return 64 - (slots.bit_length() - 1)
