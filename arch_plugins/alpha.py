@@ -1,7 +1,9 @@
 """alpha: a new ASN for any range (MMU_GATHER_NO_RANGE); IPI to every CPU, or none for a single user.
 
-arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_range().  6.1 sets the contexts of the other CPUs to 0 for a single
-user; 6.12 leaves them alone only if there are none (mm_context_elsewhere()).
+arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_page().  6.1 takes whoever is on the mm's page tables for its user
+(active_mm), also a kernel thread that has borrowed them; it sets the contexts of the other CPUs to 0 for a single user,
+and flushes nothing on a CPU that is not on the mm.  6.12 asks for current->mm where a page is flushed, leaves other
+CPUs alone only if they have no context (mm_context_elsewhere()), and drops its own of an mm that it is not on.
 """
 
 from __future__ import annotations
@@ -9,8 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arch_plugins.families.context import ContextReset, any_context
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
+from core.mm.kthread import active_mm, current_mm, mm_users
+from core.mm.mm import Mm
 
 
 class Alpha(ContextReset):
@@ -29,6 +36,10 @@ class Alpha(ContextReset):
         sources=("arch/alpha/kernel/smp.c", "arch/alpha/include/asm/tlbflush.h", "arch/alpha/include/asm/tlb.h"),
     )
 
+    async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
+        mine = active_mm if request.end is None else current_mm
+        return bool(await mm_users() <= 1) and bool(await mine(mm.task.cpu))
+
     async def leave_alone(self, others: frozenset[Cpu]) -> bool:
         return not await any_context(others)
 
@@ -37,6 +48,21 @@ class AlphaV61(Alpha):
     """6.1."""
 
     FACTS = replace(Alpha.FACTS, kernel="6.1")
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        """smp_call_function() does not call back into this CPU, which is left as it is if it is not on the mm."""
+        here = mm.task.cpu
+        if await active_mm(here):
+            await super().ask(mm, request)
+            return
+        others = mm.everyone - {here}
+        for cpu in sorted(others):
+            await insn(cpu, *self.insns(request))
+        await flush_cpus_by_ipi(mm, others, request)
+
+    async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
+        """Being on the mm is enough."""
+        return bool(await mm_users() <= 1)
 
     async def leave_alone(self, others: frozenset[Cpu]) -> bool:
         return await ContextReset.leave_alone(self, others)

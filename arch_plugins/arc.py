@@ -1,6 +1,6 @@
 """arc: IPI to mm_cpumask; each CPU erases by probe, or takes a new ASID for 32 pages and more.
 
-arch/arc/mm/tlb.c:local_flush_tlb_range().
+arch/arc/mm/tlb.c:local_flush_tlb_range().  local_flush_tlb_mm() does nothing for an mm without users (exit_mmap()).
 """
 
 from __future__ import annotations
@@ -9,6 +9,12 @@ from dataclasses import replace
 
 from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.ipi import Ipi
+from arch_plugins.generic import flush_by_ipi
+from core.machine.ipi import FlushRequest
+from core.mm.kthread import mm_users
+from core.mm.mm import Mm
+
+NOTHING = FlushRequest(0, 0)
 
 
 class Arc(Ipi):
@@ -23,3 +29,10 @@ class Arc(Ipi):
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),
     )
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        """Each CPU is interrupted before it asks for mm_users, which stays 0 once it is."""
+        if request.end is None and await mm_users() == 0:
+            await flush_by_ipi(mm, NOTHING)
+        else:
+            await super().ask(mm, request)

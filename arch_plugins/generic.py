@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
-from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, wait_ipis
-from core.machine.op import Cpu
+from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_ipi, wait_ipis
+from core.machine.op import Cpu, Op, Tid
 from core.machine.pte import Pte, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
@@ -36,6 +36,10 @@ class Generic:
     async def switch_mm(self, mm: Mm) -> None:
         """Entries are tagged by address space: the CPU is told of flushes from now on, also while others run on it."""
         await cpumask_set_cpu(mm)
+
+    @hookimpl
+    async def switch_to(self, mm: Mm) -> None:
+        """It is about stacks and registers."""
 
     @hookimpl
     async def activate_mm(self, mm: Mm) -> None:
@@ -140,6 +144,10 @@ class Generic:
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        return take_ipi(sender, cpu, mm.addrs)
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:

@@ -13,7 +13,7 @@ class Loongarch(ContextReset):
     """16 KiB pages, an STLB of 2048 entries: above an eighth of it, in pairs of pages, a new ASID."""
 
     ceiling, page_insn, mm_insn = 512, "INVTLB_ADDR_GFALSE_AND_ASID", "drop_mmu_context"
-    pages_per_insn = 2
+    pages_per_insn, leaves_dead = 2, True
     FACTS = Facts(
         page_size=16384,
         ptes_per_table=2048,

@@ -17,7 +17,7 @@ class Mips(ContextReset):
     """64 bit, a VTLB of 64 entries, each a pair of pages."""
 
     ceiling, page_insn, mm_insn = 64, "TLBWI", "drop_mmu_context"
-    pages_per_insn, to_all = 2, True
+    pages_per_insn, to_all, leaves_dead = 2, True, True
     FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="IPI to every CPU, context reset", sources=SOURCES)
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from arch_plugins.families.broadcast import Broadcast, Insns
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
-from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
-from core.machine.op import Cpu, Op, Outcome
-from core.mm.kthread import ExitLazyTlb, alone, on_mm_cell, trim_cpumask
+from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait_ipis
+from core.machine.op import Cpu, Op, Outcome, Tid
+from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 
 
@@ -42,6 +42,11 @@ class PowerpcRadix(Broadcast):
         for name, nr in insns:
             await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr)
         await flush_here(mm.task.cpu, mm.addrs, request, f"tlbiel: {request}")
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        """Nobody is asked for anything but to leave the mm."""
+        return take_ipi(sender, cpu, mm.addrs) if mm.cpus is not None else exit_lazy_flush_tlb(mm, sender, cpu)
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

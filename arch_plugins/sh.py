@@ -1,6 +1,8 @@
 """sh: IPI to every CPU, context reset for a single user; above a quarter of the UTLB a new context.
 
-arch/sh/kernel/smp.c:flush_tlb_range(), arch/sh/mm/tlbflush_32.c:local_flush_tlb_range().
+arch/sh/kernel/smp.c:flush_tlb_range(), arch/sh/mm/tlbflush_32.c:local_flush_tlb_range().  switch_mm() asks for a new
+context only where the CPU was on another mm: one that goes on with the mm it was on (prev == next), as behind a kernel
+thread that has borrowed it, keeps its context, also if it has been set to 0 meanwhile.
 """
 
 from __future__ import annotations
@@ -9,6 +11,10 @@ from dataclasses import replace
 
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.facts import TWO_LEVELS
+from core.hookspecs import hookimpl
+from core.machine.op import Cpu, Op, Outcome
+from core.mm.kthread import on_mm_cell
+from core.mm.mm import Mm
 
 
 class Sh(ContextReset):
@@ -21,3 +27,20 @@ class Sh(ContextReset):
         family="IPI to every CPU, context reset",
         sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),
     )
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """arch/sh/include/asm/mmu_context.h; nobody ever leaves mm_cpumask."""
+        if await set_ttb(mm.task.cpu):
+            await self.take_context(mm)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """Another mm's table."""
+        await Op("set_TTB(other)", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
+
+
+def set_ttb(cpu: Cpu) -> Op:
+    """Whether prev != next; then the CPU is on the page tables of the mm."""
+    cell = on_mm_cell(cpu)
+    return Op("set_TTB(next->pgd)", (cell,), (cell,), lambda on: [Outcome(not on, (True,))])

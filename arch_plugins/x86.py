@@ -51,7 +51,10 @@ class X86(MmRange):
         """flush_tlb_mm_range(), and flush_tlb_func() on every CPU that is asked."""
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
-        cpus = await self.to_flush(mm, freed_tables) if self.smp else frozenset({mm.task.cpu})
+        if mm.cpus is None:
+            await self.flush_mask(mm, FlushRequest(info.start, info.end), freed_tables)
+            return
+        cpus = mm.cpus if self.smp else frozenset({mm.task.cpu})
         if self.lazy:
             cpus -= await left_mask(self.lazy if freed_tables else frozenset())
         for cpu in sorted(cpus):

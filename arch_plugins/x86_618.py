@@ -72,4 +72,8 @@ class X86618(MmRange):
         """Flush, and say so in the log."""
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
-        await flush_cpus_by_ipi(mm, await self.to_flush(mm, freed_tables), FlushRequest(info.start, info.end))
+        request = FlushRequest(info.start, info.end)
+        if mm.cpus is None:
+            await self.flush_mask(mm, request, freed_tables)
+        else:
+            await flush_cpus_by_ipi(mm, mm.cpus, request)

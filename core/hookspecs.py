@@ -116,9 +116,17 @@ class ArchSpec:
     async def switch_mm(self, mm: Any) -> None:
         """Program. `mm.task` has been given the CPU and is about to run in user mode on `mm`.
 
-        Called with the runqueue lock dropped and no mm lock held, whenever the CPU last ran another task.  When it
-        returns, user code may run, so no entry that an unmap has counted as flushed may be left on this CPU.
+        Called with the runqueue lock dropped and no mm lock held, whenever the CPU last ran another task, and by
+        kthread_use_mm() for a kernel thread that is about to use `mm`.  When it returns, user code may run, so no entry
+        that an unmap has counted as flushed may be left on this CPU.
         Mirrors switch_mm() with finish_arch_post_lock_switch().
+        """
+
+    @hookspec
+    async def switch_to(self, mm: Any) -> None:
+        """Program. The scheduler has `mm.task` go on, behind `switch_mm`; kthread_use_mm() and exec have no part in it.
+
+        Only called in models that follow mm_cpumask.  Mirrors what an architecture's switch_to() does about it.
         """
 
     @hookspec
@@ -242,6 +250,16 @@ class ArchSpec:
     @hookspec
     async def flush_tlb_page(self, mm: Any, addr: int) -> None:
         """Program. Forget one page on every CPU; the page-table lock is held. cachetlb.rst."""
+
+    @hookspec
+    def flush_tlb_func(self, mm: Any, sender: Any, cpu: Any) -> Any:
+        """Plain. What `cpu` does about the request that the thread `sender` has put to it, as one operation.
+
+        It happens by itself, between two instructions of whatever runs there and unless interrupts are off, as soon as
+        the request is in the cell `core.machine.ipi.csd_cell(sender, cpu)`; it empties the cell, for which the sender
+        waits.  `mm` is seen by no task.  The generic one, `core.machine.ipi.take_ipi`, forgets what is asked for.
+        Mirrors the function that is given to smp_call_function_many(): arch/x86/mm/tlb.c:flush_tlb_func().
+        """
 
     @hookspec
     async def arch_tlbbatch_add_pending(self, mm: Any, batch: Any, addr: int) -> None:

@@ -5,6 +5,9 @@ the current one, no CPU but this runs it, so no interrupt is sent: the others' c
 cached under the old context is out of use only because switch_mm() takes a new context when it finds 0.  alpha of 6.12
 asks instead whether there is a context elsewhere, and interrupts everybody if so (mm_context_elsewhere()).
 
+Whoever flushes an mm that is not its own (kswapd, the oom reaper) has to interrupt, however few use it: current->mm is
+not the mm.  Where mm_users is 0 the mm is on its way out (exit_mmap()), and mips and loongarch flush nothing of it.
+
 Data types
     cell ('context', cpu)      cpu_context(cpu, mm) is not 0
 """
@@ -19,7 +22,7 @@ from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.tlb import invalidate
-from core.mm.kthread import mm_users
+from core.mm.kthread import current_mm, mm_users
 from core.mm.mm import Mm, cpumask_set_cpu
 
 
@@ -47,7 +50,13 @@ def get_context(cpu: Cpu) -> Op:
 
 
 class ContextReset(Ipi):
-    """By IPI, or without any where the mm has one user."""
+    """By IPI, or without any where the mm has one user. `leaves_dead`: an mm without users is not flushed."""
+
+    leaves_dead = False
+
+    async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
+        """mm_users is 1, and the one is the caller."""
+        return bool(await mm_users() == 1) and bool(await current_mm(mm.task.cpu))
 
     async def leave_alone(self, others: frozenset[Cpu]) -> bool:
         """Make sure that `others` start with a new context, if they can be left alone."""
@@ -57,14 +66,22 @@ class ContextReset(Ipi):
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         here = mm.task.cpu
-        if await mm_users() != 1 or not await self.leave_alone(mm.everyone - {here}):
+        if await self.only_user(mm, request) and await self.leave_alone(mm.everyone - {here}):
+            await insn(here, *self.insns(request))
+            await flush_here(here, mm.addrs, request, f"local {request}")
+        else:
             await super().ask(mm, request)
-            return
-        await insn(here, *self.insns(request))
-        await flush_here(here, mm.addrs, request, f"local {request}")
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        if not (self.leaves_dead and await mm_users() == 0):
+            await self.ask(mm, FlushRequest())
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
+        await self.take_context(mm)
+
+    async def take_context(self, mm: Mm) -> None:
         """A new context has nothing cached."""
         cpu = mm.task.cpu
         await cpumask_set_cpu(mm)

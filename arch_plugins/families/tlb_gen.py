@@ -3,26 +3,39 @@
 arch/x86/mm/tlb.c: every flush raises mm->context.tlb_gen, before it reads mm_cpumask.  switch_mm_irqs_off() sets the
 CPU's bit before it reads the number; if it is not the one that the ASID was last up to date with, CR3 is loaded with a
 flush.  So either the flusher sees the bit, or the switch sees the number.  Up to 6.13 a CPU leaves the mask with the
-mm; later it stays (209954cbc7d0), and the flusher asks what each has loaded: LOADED_MM_SWITCHING counts as this mm
-(fea4e317f9e7), because a switch may have read the number already.
+mm; later it stays until it is interrupted for nothing (209954cbc7d0), and the flusher asks what each has loaded:
+LOADED_MM_SWITCHING counts as this mm (fea4e317f9e7), because a switch may have read the number already.
 
-A handler flushes whatever the CPU has loaded, which is more than flush_tlb_func() does.  All this is about CPUs that
-come and go: where mm_cpumask does not change (`Mm.cpus`), there are no such words.
+A CPU in lazy TLB mode is left out of flushes that free no table.  One that is asked all the same, for its walker must
+not go on in a freed table, switches to init_mm.
+
+A handler flushes no more than it must: nothing if another's request has brought the CPU as far already; the range if
+that is all that it is behind (its own generation is the next one, and the newest); everything otherwise.  It says
+nothing of the ASID's entries where another mm is loaded: switch_mm_irqs_off() will find the number changed.
+
+All this is about CPUs that come and go: where mm_cpumask does not change (`Mm.cpus`), there are no such words.
 
 Data types
     cell ('tlb_gen', None)     mm->context.tlb_gen
     cell ('ctx_gen', cpu)      cpu_tlbstate.ctxs[asid].tlb_gen: what the CPU's entries of this mm are up to date with
     cell ('loaded_mm', cpu)    cpu_tlbstate.loaded_mm: 'this', 'switching' or 'other'
     cell ('is_lazy', cpu)      cpu_tlbstate_shared.is_lazy
+    GenRequest                 struct flush_tlb_info, as far as the CPU that is asked looks at it
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import hookimpl
-from core.machine.ipi import irqs_off_cell
-from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.tlb import invalidate
-from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
+from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.tlb import invalidate, tlb_cell
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.kthread import on_mm_cell
+from core.mm.mm import CPUMASK, Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 
 GEN = Cell("tlb_gen")
 
@@ -47,6 +60,11 @@ def inc_mm_tlb_gen() -> Op:
     return Op("inc_mm_tlb_gen", (GEN,), (GEN,), lambda gen: [Outcome(gen + 1, (gen + 1,))])
 
 
+def should_trim_cpumask() -> Op:
+    """Whether a second has passed since the last time; any answer."""
+    return Op("should_trim_cpumask", (), (), lambda: [Outcome(False), Outcome(True)])
+
+
 def read(cell: Cell) -> Op:
     """A load of one of the words."""
     return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
@@ -57,10 +75,35 @@ def write(cell: Cell, value: object) -> Op:
     return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
 
 
+@dataclass(frozen=True, slots=True)
+class GenRequest:
+    """Come as far as generation `gen`, for which `request` is enough if one has come as far as the one before."""
+
+    request: FlushRequest
+    gen: int
+
+    def covers(self, addr: int) -> bool:
+        """Whether virtual page `addr` is to be forgotten."""
+        return self.request.covers(addr)
+
+    def forgets(self, addr: int, entry: object) -> bool:
+        """Whether what a CPU remembers of `addr` is to be forgotten."""
+        return self.request.forgets(addr, entry)
+
+    def __str__(self) -> str:
+        return f"{self.request} for tlb_gen {self.gen}"
+
+
+Info = GenRequest | FlushRequest
+"""A plain FlushRequest is of no mm, and of TLB_GENERATION_INVALID."""
+
+
 class TlbGen:
-    """Switching to and from an mm. `leaves_mask`: a CPU leaves mm_cpumask with the mm."""
+    """Switching to and from an mm, and the interrupt. `leaves_mask`: a CPU leaves mm_cpumask with the mm."""
 
     leaves_mask = True
+
+    # ---- switching -----------------------------------------------------------------------------------------------
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
@@ -69,14 +112,16 @@ class TlbGen:
             return
         cpu = mm.task.cpu
         await write(irqs_off_cell(cpu), True)
-        if await read(is_lazy_cell(cpu)):
+        was_lazy = await read(is_lazy_cell(cpu))
+        if was_lazy:
             await write(is_lazy_cell(cpu), False)
-            await self.catch_up(mm)
-        else:
+        if await read(loaded_mm_cell(cpu)) != "this":
             await write(loaded_mm_cell(cpu), "switching")
             await cpumask_set_cpu(mm)
             await self.catch_up(mm)
-            await write(loaded_mm_cell(cpu), "this")
+            await load_cr3(cpu)
+        elif was_lazy:
+            await self.catch_up(mm)
         await write(irqs_off_cell(cpu), False)
 
     async def catch_up(self, mm: Mm) -> None:
@@ -88,34 +133,126 @@ class TlbGen:
 
     @hookimpl
     async def enter_lazy_tlb(self, mm: Mm) -> None:
-        await write(is_lazy_cell(mm.task.cpu), True)
+        if mm.cpus is None:
+            await write(is_lazy_cell(mm.task.cpu), True)
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
         """switch_mm_irqs_off(), to another."""
-        await write(loaded_mm_cell(mm.task.cpu), "other")
+        cpu = mm.task.cpu
+        await write(irqs_off_cell(cpu), True)
+        await write(loaded_mm_cell(cpu), "switching")
         if self.leaves_mask:
             await cpumask_clear_cpu(mm)
+        cells = (loaded_mm_cell(cpu), on_mm_cell(cpu))
+        await Op("load CR3 of another mm", (), cells, lambda: [Outcome(None, ("other", False))])
+        await write(irqs_off_cell(cpu), False)
 
-    async def to_flush(self, mm: Mm, freed_tables: bool) -> frozenset[Cpu]:
-        """Begin a flush: which CPUs must be told. The task's own is up to date once it has flushed.
+    # ---- flushing ------------------------------------------------------------------------------------------------
 
-        All of the mask if tables were freed, which a lazy CPU may walk too: native_flush_tlb_multi().
-        """
-        if mm.cpus is not None:
-            return mm.cpus
-        gen = await inc_mm_tlb_gen()
-        await write(ctx_gen_cell(mm.task.cpu), gen)
+    async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool) -> None:
+        """flush_tlb_mm_range(), once it is known how much."""
+        here, info = mm.task.cpu, GenRequest(request, await inc_mm_tlb_gen())
         cpus: frozenset[Cpu] = await mm_cpumask(mm)
-        if freed_tables:
-            return cpus
-        return frozenset([cpu for cpu in sorted(cpus) if await self.should_flush_tlb(mm, cpu)])
+        if cpus - {here}:
+            trim = not self.leaves_mask and bool(await should_trim_cpumask())
+            await self.flush_tlb_multi(mm, cpus, info, freed_tables, trim)
+        elif await read(loaded_mm_cell(here)) == "this":
+            await self.local(mm, info)
 
-    async def should_flush_tlb(self, mm: Mm, cpu: Cpu) -> bool:
-        """Whether a CPU of the mask can have what is to be flushed."""
-        if cpu == mm.task.cpu:
-            return True
+    async def flush_tlb_multi(
+        self, mm: Mm, cpus: frozenset[Cpu], info: Info, freed_tables: bool, whatever: bool
+    ) -> None:
+        """native_flush_tlb_multi(): lazy CPUs too if tables were freed, which their walkers may be about to read."""
+        here = mm.task.cpu
+        others = [
+            cpu for cpu in sorted(cpus - {here}) if freed_tables or await self.should_flush_tlb(mm, cpu, whatever)
+        ]
+        if others:
+            await send_ipis(mm.task, others, info)
+        if here in cpus and (freed_tables or await self.should_flush_tlb(mm, here, whatever)):
+            await self.local(mm, info)
+        if others:
+            await wait_ipis(mm.task, others)
+
+    async def should_flush_tlb(self, mm: Mm, cpu: Cpu, whatever: bool) -> bool:
+        """Whether a CPU of the mask can have what is to be flushed.
+
+        `whatever` it has loaded: where a batch is flushed, which is of any mm, and to have it leave the mask.
+        """
+        loaded = await read(loaded_mm_cell(cpu))
         if await read(is_lazy_cell(cpu)):
             return False
-        loaded = await read(loaded_mm_cell(cpu))
-        return loaded == "this" or (loaded == "switching" and mm.era.has("fea4e317f9e7"))
+        return whatever or loaded == "this" or (loaded == "switching" and mm.era.has("fea4e317f9e7"))
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        """Whoever comes back before the batch is flushed finds a new generation, and so does its handler."""
+        if mm.cpus is None:
+            await inc_mm_tlb_gen()
+        batch.cpus |= await mm_cpumask(mm)
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        """All of what each CPU has loaded, whichever mm it is."""
+        cpus, batch.cpus = batch.cpus, frozenset()
+        if mm.cpus is not None:
+            await flush_cpus_by_ipi(mm, cpus, FlushRequest())
+        elif cpus - {mm.task.cpu}:
+            await self.flush_tlb_multi(mm, cpus, FlushRequest(), False, True)
+        elif cpus:
+            await self.local(mm, FlushRequest())
+
+    # ---- being asked ---------------------------------------------------------------------------------------------
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        """One step: with interrupts off nobody but the handler changes what is this CPU's, and that tlb_gen may be
+        raised meanwhile is as if it were raised afterwards."""
+        if mm.cpus is not None:
+            return take_ipi(sender, cpu, mm.addrs)
+        csd, irqs_off, cells = csd_cell(sender, cpu), irqs_off_cell(cpu), handler_cells(mm, cpu)
+
+        def step(request: Any, off: bool, gen: int, *words: Any) -> list[Outcome]:
+            if request is None or off:
+                return []
+            return [Outcome(None, (None, *self.handled(mm, cpu, request, gen, words)))]
+
+        return Op(f"IPI of T{sender}: flush_tlb_func", (csd, irqs_off, GEN, *cells), (csd, *cells), step)
+
+    async def local(self, mm: Mm, info: Info) -> None:
+        """The flusher's own CPU, with interrupts off."""
+        cpu, cells = mm.task.cpu, handler_cells(mm, mm.task.cpu)
+        await Op(
+            f"local {info}",
+            (GEN, *cells),
+            cells,
+            lambda gen, *words: [Outcome(None, self.handled(mm, cpu, info, gen, words))],
+        )
+
+    def handled(self, mm: Mm, cpu: Cpu, info: Info, gen: int, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        """flush_tlb_func(): the words of `handler_cells()` as it leaves them."""
+        loaded, lazy, ctx_gen, on_mm, mask, *tlb = words
+        to = info.gen if isinstance(info, GenRequest) else None
+        if loaded != "this":
+            trimmed = mask - {cpu} if to is not None and not self.leaves_mask else mask
+            return (loaded, lazy, ctx_gen, on_mm, trimmed, *tlb)
+        if lazy:  # switch_mm_irqs_off(init_mm); what is cached stays under the ASID
+            return ("other", False, ctx_gen, False, mask - {cpu} if self.leaves_mask else mask, *tlb)
+        if ctx_gen == gen or (to is not None and to <= ctx_gen):
+            return words
+        partial = to == ctx_gen + 1 == gen
+        kept = (e if partial and not info.covers(addr) else None for addr, e in zip(mm.addrs, tlb, strict=True))
+        return (loaded, lazy, gen, on_mm, mask, *kept)
+
+
+def handler_cells(mm: Mm, cpu: Cpu) -> tuple[Cell, ...]:
+    """What flush_tlb_func() looks at and may change on `cpu`."""
+    own = (loaded_mm_cell(cpu), is_lazy_cell(cpu), ctx_gen_cell(cpu), on_mm_cell(cpu))
+    return (*own, CPUMASK, *(tlb_cell(cpu, addr) for addr in mm.addrs))
+
+
+def load_cr3(cpu: Cpu) -> Op:
+    """write_cr3(), and loaded_mm = next: interrupts are off, and who sees LOADED_MM_SWITCHING sends one."""
+    cells = (loaded_mm_cell(cpu), on_mm_cell(cpu))
+    return Op(f"{cells[0]} = this", (), cells, lambda: [Outcome(None, ("this", True))])

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from arch_plugins.generic import Smp, flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.early_ack import EarlyRequest
+from core.machine.early_ack import EarlyRequest, take_or_answer
 from core.machine.ipi import FlushRequest, Request
+from core.machine.op import Cpu, Op, Tid
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 
@@ -38,6 +39,10 @@ class EarlyAck(Smp):
     async def ask(self, mm: Mm, request: Request) -> None:
         """Interrupt the CPUs of mm_cpumask, flush here, and wait for their answers."""
         await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        return take_or_answer(sender, cpu, mm.addrs)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

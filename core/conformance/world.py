@@ -21,8 +21,8 @@ from core.arch import Arch
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.hookspecs import Facts
-from core.machine.early_ack import handler_cell, leave_handler, outside_handlers, take_or_answer
-from core.machine.ipi import csd_cell, take_ipi
+from core.machine.early_ack import handler_cell, leave_handler, outside_handlers
+from core.machine.ipi import csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.pte import Pte, pte_cell
@@ -32,6 +32,7 @@ from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
 from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
+from core.mm.sched import switch_in
 
 Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 
@@ -97,7 +98,7 @@ class World:
         """The finished model."""
         mm = self.mm()
         self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
-        daemons = tuple(self._interrupts()) if self.facts.smp else ()
+        daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
         threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
         return Model(
             name,
@@ -142,22 +143,25 @@ class World:
             return Thread(task.name, task.cpu, task.tid, lambda: outside_handlers(program(mm), task.cpu))
         if not shares:
             return Thread(task.name, task.cpu, task.tid, lambda: program(mm))
-        switch_in = (lambda: mm.hook.switch_mm(mm=mm)) if self.facts.one_cpu else None
+        switch = (lambda: switch_in(mm)) if self.facts.one_cpu else None
         preemption = self.facts.preemption
-        return Thread(task.name, task.cpu, task.tid, lambda: scheduled(program(mm), task, preemption, switch_in))
+        return Thread(task.name, task.cpu, task.tid, lambda: scheduled(program(mm), task, preemption, switch))
 
-    def _interrupts(self) -> list[Daemon]:
-        addrs = tuple(sorted(self.mapped))
-        daemons, early = [], _answers_early(self.facts)
-        take = take_or_answer if early else take_ipi
+    def _interrupts(self, mm: Mm) -> list[Daemon]:
+        daemons = []
         for sender, _, _ in self._tasks:
             for cpu in self.cpus():
                 if cpu != sender.cpu:
-                    self.memory[csd_cell(sender.tid, cpu)] = None
-                    daemons.append(Daemon(f"IPI from {sender.name}", cpu, take(sender.tid, cpu, addrs)))
-        for cpu in self.cpus() if early else ():
-            daemons.append(Daemon(f"handler of CPU{cpu}", cpu, leave_handler(cpu, addrs)))
+                    daemons.append(self.interrupt(mm, sender, cpu))
+        for cpu in self.cpus() if _answers_early(self.facts) else ():
+            daemons.append(Daemon(f"handler of CPU{cpu}", cpu, leave_handler(cpu, mm.addrs)))
         return daemons
+
+    def interrupt(self, mm: Mm, sender: Task, cpu: Cpu) -> Daemon:
+        """`cpu` serves the requests of `sender`, as its architecture does."""
+        self.memory[csd_cell(sender.tid, cpu)] = None
+        serve = mm.hook.flush_tlb_func(mm=mm, sender=sender.tid, cpu=cpu)
+        return Daemon(f"IPI from {sender.name}", cpu, serve)
 
 
 async def store(mm: Mm, vma: Vma, addr: int, frames: Sequence[int]) -> bool:

@@ -21,6 +21,7 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.schedule import run
 from core.machine.task import Task
 from core.mm.era import Era
+from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.memory import unmap_page_range
 from core.mm.mm import Choices, Mm, Vma, log
 from core.mm.mmu_gather import ALL_ONES, tlb_finish_mmu, tlb_gather_mmu
@@ -32,8 +33,9 @@ class Accountant:
 
     `fail_allocs` are the ordinals of allocations that fail, from 1.
 
-    `cpus` CPUs run threads of the mm throughout, unless the architecture has one.  A flush of up to `ceiling` pages
-    counts as small.  `skip` off steps through every period, `long_runs` off steps page by page: for comparison.
+    `cpus` CPUs run threads of the mm, or did until it exits, unless the architecture has one.  A flush of up to
+    `ceiling` pages counts as small.  `skip` off steps through every period, `long_runs` off steps page by page: for
+    comparison.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Accountant:
         )
         self.memory.spans = self.mm.span
         self.memory[Cell("cpu_attach_mask")] = running
+        self.memory[MM_USERS] = 0 if how == "exit" else len(running)
+        self.memory[current_mm_cell(HERE)] = how != "exit"
 
     def count(self) -> dict[str, int]:
         """Do it; the counts by name."""

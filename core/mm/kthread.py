@@ -15,7 +15,6 @@ Data types
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.machine.ipi import csd_cell, irqs_off_cell
@@ -65,6 +64,11 @@ def current_mm(cpu: Cpu) -> Op:
     return Op("current->mm", (current_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
 
 
+def active_mm(cpu: Cpu) -> Op:
+    """current->active_mm == mm, asked by the task that has the CPU: also a kernel thread that has borrowed it."""
+    return Op("current->active_mm", (active_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
+
+
 async def alone(mm: Mm) -> bool:
     """current->mm == mm && mm_users == 1: nobody else uses the mm, unless it is taken up from outside just now."""
     return bool(await current_mm(mm.task.cpu)) and bool(await mm_users() == 1)
@@ -101,6 +105,7 @@ async def kthread_unuse_mm(mm: Mm) -> None:
     cpu = mm.task.cpu
     await local_irq_disable(cpu)
     await Op("current->mm = NULL", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
+    await mm.hook.enter_lazy_tlb(mm=mm)
     await local_irq_enable(cpu)
 
 
@@ -126,14 +131,14 @@ class ExitLazyTlb:
         return "exit lazy TLB"
 
 
-def exit_lazy_flush_tlb(mm: Mm, sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
+def exit_lazy_flush_tlb(mm: Mm, sender: Tid, cpu: Cpu) -> Op:
     """`cpu` is asked to leave the mm: arch/powerpc/mm/book3s64/radix_tlb.c:exit_lazy_flush_tlb().
 
     A borrower switches to init_mm, and only one that is off the mm clears its bit.  Before a665eec0a22e the asking CPU
     cleared all bits afterwards, and whoever ran on the mm here was taken for the asking CPU itself: it forgot nothing.
     One step, because nobody but the asking CPU, which waits, looks at what it changes.
     """
-    csd, cells = csd_cell(sender, cpu), tuple(tlb_cell(cpu, addr) for addr in addrs)
+    csd, cells = csd_cell(sender, cpu), tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
     gone = (None,) * len(cells)
     careful = mm.era.has("a665eec0a22e")
 

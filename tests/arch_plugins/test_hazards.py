@@ -22,7 +22,9 @@ from arch_plugins.x86_618 import X86618
 from core.arch import set_up
 from core.conformance import SCENARIOS, judge
 from core.hookspecs import hookimpl
+from core.machine.ipi import FlushRequest
 from core.mm.era import ERAS
+from core.mm.kthread import mm_users
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu
 
 
@@ -105,6 +107,16 @@ class TakesUpWhatItHas(TlbGen):
         await write(loaded_mm_cell(cpu), "this")
 
 
+def taking_anyone_for_the_user(family: type) -> type:
+    """`family`, which asks for mm_users, and not whose mm it is."""
+
+    class Takes(family):  # type: ignore[misc]
+        async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
+            return bool(await mm_users() <= 1)
+
+    return Takes
+
+
 class ForgetsThatItWasLazy(X86):
     """A CPU in lazy TLB mode is left out of flushes, and goes on with the task as if it had not been."""
 
@@ -130,6 +142,7 @@ def verdicts(plugin: object, scenarios: list[str], facts: dict[str, object] | No
 
 
 MOVES, BACK = ["task-moves"], ["switch-back"]
+FOREIGN = ["borrower-flushes", "reclaim-elsewhere"]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +160,7 @@ MOVES, BACK = ["task-moves"], ["switch-back"]
         (X86, ForgetsThatItWasLazy, ["lazy-back"], None),
         (X86, type("X86Forgets", (TakesUpWhatItHas, X86), {}), MOVES, None),
         (X86618, type("X86618Forgets", (TakesUpWhatItHas, X86618), {}), BACK, None),
+        *((plugin, taking_anyone_for_the_user(plugin), FOREIGN, None) for plugin in (Mips, Sh, Loongarch)),
         *((plugin, keeping_its_context(plugin), MOVES, None) for plugin in (Mips, Sh, Loongarch, AlphaV61)),
     ],
 )

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from arch_plugins.alpha import Alpha
 from arch_plugins.arm import Arm
 from arch_plugins.families.ipi import Ipi
 from arch_plugins.mips import Mips
+from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from core.arch import set_up
 from core.compare import main
@@ -17,6 +19,7 @@ from core.conformance.choose import choose
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest
 from core.mm.era import ERAS
+from core.mm.kthread import alone, trim_cpumask
 from core.mm.mm import Mm
 
 ROOT = Path(__file__).parents[2]
@@ -30,12 +33,16 @@ PINNED = [
 
 
 ROWS = [
-    ("loongarch", "kthread-use-mm", "use-after-free", 16),
-    ("mips", "kthread-use-mm", "use-after-free", 16),
+    ("loongarch", "kthread-use-mm", "use-after-free", 17),
+    ("mips", "kthread-use-mm", "use-after-free", 17),
+    ("alpha-6.1", "kthread-use-mm", "use-after-free", 17),
     ("sh", "kthread-use-mm", "use-after-free", 16),
-    ("alpha-6.1", "kthread-use-mm", "use-after-free", 16),
+    ("sh", "task-moves-lazily", "use-after-free", 24),
+    ("alpha-6.1", "borrower-flushes", "use-after-free", 17),
+    ("alpha-6.1", "reclaim-elsewhere", "use-after-free", 36),
+    ("sparc32", "borrower-flushes", "use-after-free", 33),
     ("sparc32", "exec-then-flush", "use-after-free", 16),
-    ("sparc32", "kthread-use-mm", "use-after-free", 37),
+    ("sparc32", "kthread-use-mm", "use-after-free", 36),
     ("arm", "asid-rollover", "use-after-free", 31),
 ]
 """Scenarios of the suite that a row of arches-all.toml is declared to fail, because the kernel's architecture does."""
@@ -54,6 +61,24 @@ class KeepsTheMask(Sparc32):
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
         await self.ask(mm, FlushRequest())
+
+
+class AsksWhoIsCurrent(Sparc32):
+    """sparc32 that takes current->mm for its user, not active_mm."""
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.ask(mm, FlushRequest())
+        if await alone(mm):
+            await trim_cpumask(mm.task.cpu)
+
+
+class AlwaysTakesAContext(Sh):
+    """sh that looks at the context also where prev == next."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        await self.take_context(mm)
 
 
 class ReadsBehindTheBarrier(Arm):
@@ -78,6 +103,11 @@ def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, 
     [
         (AlwaysAsks, "kthread-use-mm"),
         (KeepsTheMask, "kthread-use-mm"),
+        (KeepsTheMask, "borrower-flushes"),
+        (AsksWhoIsCurrent, "borrower-flushes"),
+        (AlwaysTakesAContext, "task-moves-lazily"),
+        (Alpha, "borrower-flushes"),
+        (Alpha, "reclaim-elsewhere"),
         (ReadsBehindTheBarrier, "asid-rollover"),
     ],
 )

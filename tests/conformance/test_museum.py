@@ -45,7 +45,7 @@ PINNED = {
     "B-34": ("use-after-free", 9),
     "B-35": ("use-after-free", 13),
     "B-38": ("use-after-free", 21),
-    "B-35p": ("use-after-free", 42),
+    "B-35p": ("use-after-free", 50),
     "B-39p": ("use-after-free", 20),
     "B-44": ("one-hash-entry", 23),
     "B-38s": ("use-after-free", 18),

@@ -30,6 +30,7 @@ from core.machine.tlb import ref_cell
 from core.mm.era import DETACH_FIX, Era
 from core.mm.mm import CPUMASK, Mm, pte_lock, pte_unlock
 from core.mm.page import put_page
+from core.mm.sched import switch_in, switch_out
 
 ATTACHED = Cell("cpu_attach_mask")
 
@@ -43,9 +44,9 @@ async def comes_back(mm: Mm) -> None:
     """Load, leave the CPU to others, come back, load."""
     await load(mm, 0, [0])
     await load(mm, 0, [0])
-    await mm.hook.leave_mm(mm=mm)
+    await switch_out(mm, False)
     await until_unmapped()
-    await mm.hook.switch_mm(mm=mm)
+    await switch_in(mm)
     await load(mm, 0, [0])
 
 
@@ -81,7 +82,7 @@ def detached(arch: Arch, era: Era) -> Model:
 
 async def attaches(mm: Mm) -> None:
     """A thread that starts to run here, at any time."""
-    await mm.hook.switch_mm(mm=mm)
+    await switch_in(mm)
     await load(mm, 0, [0])
     await load(mm, 0, [0])
 

@@ -27,7 +27,7 @@ from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load
 from core.explore.model import Daemon, Model
-from core.machine.op import Cpu
+from core.machine.op import Cell, Cpu
 from core.machine.pte import Pte
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
@@ -35,7 +35,6 @@ from core.mm.kthread import (
     MM_USERS,
     active_mm_cell,
     current_mm_cell,
-    exit_lazy_flush_tlb,
     kthread_unuse_mm,
     kthread_use_mm,
     lazy_fill,
@@ -92,8 +91,10 @@ def borrowed(arch: Arch, era: Era) -> Model:
     for cpu in (OWNER, BORROWER):
         world.memory[current_mm_cell(cpu)] = cpu == OWNER
         world.memory[active_mm_cell(cpu)] = world.memory[on_mm_cell(cpu)] = True
+        world.memory[Cell("loaded_mm", cpu)] = "this"
     world.memory[tlb_cell(BORROWER, 0)] = Entry(0, False, False)  # of the last time
-    owner = world.task("process", reclaimed)
+    world.memory[Cell("is_lazy", BORROWER)] = True
+    world.task("process", reclaimed)
     world.task("kthread", worker)
     window = sometimes(
         "taken-up",
@@ -105,10 +106,9 @@ def borrowed(arch: Arch, era: Era) -> Model:
     made = world.model("kthread-use-mm", finally_=gone, sometimes=[window])
     if not trims:
         return made
-    # what an interrupt does is powerpc's own, and a CPU that is still on the mm may fetch translations at any time
-    leave = Daemon("IPI from process", BORROWER, exit_lazy_flush_tlb(world.mm(), owner.tid, BORROWER, ADDRS))
+    # a CPU that is still on the mm may fetch translations at any time
     fills = (Daemon("walker", BORROWER, lazy_fill(BORROWER, addr, arch.facts.hw_dirty)) for addr in ADDRS)
-    return replace(made, daemons=(leave, *fills))
+    return replace(made, daemons=(*made.daemons, *fills))
 
 
 SCENARIOS = [

@@ -19,6 +19,8 @@ lazy-back: the same, but a kernel thread runs in between, on the page tables of 
 
 task-moves: the same with one task, which is all that uses the mm, and goes from CPU0 to CPU1 and back
 
+task-moves-lazily: and CPU0, idle in between, stays on the page tables of the mm
+
 exec-then-flush: a CPU that has got its mm by exec, without the scheduler
 
 CPU0 exec                                   CPU1 a thread of it
@@ -37,16 +39,16 @@ from functools import cache
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
-from core.conformance.scenario import Scenario
+from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load
-from core.explore.model import Daemon, Model, Property
-from core.machine.ipi import take_ipi
+from core.explore.model import Model, Property
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import CPUMASK, Mm, Vma
+from core.mm.sched import switch_in, switch_out
 
 ADDR, PAGE = 0, 0
 HERE, THERE = Cpu(0), Cpu(1)
@@ -58,29 +60,23 @@ async def dontneed(mm: Mm) -> None:
     await madvise_dontneed(mm, Vma(ADDR, ADDR + 1), ADDR, ADDR + 1)
 
 
-async def comes_back(mm: Mm) -> None:
-    """A user whose CPU runs another task in between."""
-    for _ in range(2):
-        await mm.hook.switch_mm(mm=mm)
-        await load(mm, ADDR, [PAGE])
-        await mm.hook.leave_mm(mm=mm)
-    await mm.hook.switch_mm(mm=mm)
-    await load(mm, ADDR, [PAGE])
+def comes_back(lazily: bool) -> Program:
+    """A user whose CPU runs another task in between, or a kernel thread."""
 
-
-async def comes_back_lazily(mm: Mm) -> None:
-    """A user whose CPU runs a kernel thread in between."""
-    for _ in range(2):
-        await mm.hook.switch_mm(mm=mm)
+    async def program(mm: Mm) -> None:
+        for _ in range(2):
+            await switch_in(mm)
+            await load(mm, ADDR, [PAGE])
+            await switch_out(mm, lazily)
+        await switch_in(mm)
         await load(mm, ADDR, [PAGE])
-        await mm.hook.enter_lazy_tlb(mm=mm)
-    await mm.hook.switch_mm(mm=mm)
-    await load(mm, ADDR, [PAGE])
+
+    return program
 
 
 async def unmaps(mm: Mm) -> None:
     """Another task of the mm."""
-    await mm.hook.switch_mm(mm=mm)
+    await switch_in(mm)
     await dontneed(mm)
 
 
@@ -90,17 +86,21 @@ def over_there(mm: Mm) -> Mm:
     return mm.on(replace(mm.task, cpu=THERE))
 
 
-async def moves(mm: Mm) -> None:
+def moves(lazily: bool) -> Program:
     """A single-threaded process that the scheduler moves, and moves back."""
-    there = over_there(mm)
-    await mm.hook.switch_mm(mm=mm)
-    await load(mm, ADDR, [PAGE])
-    await mm.hook.leave_mm(mm=mm)
-    await there.hook.switch_mm(mm=there)
-    await dontneed(there)
-    await there.hook.leave_mm(mm=there)
-    await mm.hook.switch_mm(mm=mm)
-    await load(mm, ADDR, [PAGE])
+
+    async def program(mm: Mm) -> None:
+        there = over_there(mm)
+        await switch_in(mm)
+        await load(mm, ADDR, [PAGE])
+        await switch_out(mm, lazily)
+        await switch_in(there)
+        await dontneed(there)
+        await switch_out(there, lazily)
+        await switch_in(mm)
+        await load(mm, ADDR, [PAGE])
+
+    return program
 
 
 CLONED = Cell("cloned")
@@ -150,7 +150,7 @@ def switched(arch: Arch, era: Era) -> Model:
         (pte_cell(ADDR), ref_cell(PAGE), tlb_cell(HERE, ADDR)),
         lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
     )
-    return against_unmap(arch, era, "switch-back", comes_back, window)
+    return against_unmap(arch, era, "switch-back", comes_back(lazily=False), window)
 
 
 def lazy(arch: Arch, era: Era) -> Model:
@@ -161,7 +161,7 @@ def lazy(arch: Arch, era: Era) -> Model:
         (tlb_cell(HERE, ADDR),),
         lambda entry: entry is not None,
     )
-    return against_unmap(arch, era, "lazy-back", comes_back_lazily, window)
+    return against_unmap(arch, era, "lazy-back", comes_back(lazily=True), window)
 
 
 def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Property) -> Model:
@@ -174,16 +174,20 @@ def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Proper
     return made
 
 
-def moved(arch: Arch, era: Era) -> Model:
+def moved(name: str, lazily: bool) -> Build:
     """One task, two CPUs."""
-    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
-    task = world.task("task", moves)
-    world.memory[Cell("mm_users")] = 1
-    window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
-    made = world.model("task-moves", finally_=[all_freed(PAGE, 0)], sometimes=[window])
-    nobody_attached(world)
-    interrupts = [Daemon(f"IPI to CPU{cpu}", cpu, take_ipi(task.tid, cpu, (ADDR,))) for cpu in (HERE, THERE)]
-    return replace(made, daemons=(*made.daemons, *interrupts))
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+        task = world.task("task", moves(lazily))
+        world.memory[Cell("mm_users")] = 1
+        window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
+        made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
+        nobody_attached(world)
+        interrupts = [world.interrupt(world.mm(), task, cpu) for cpu in (HERE, THERE)]
+        return replace(made, daemons=(*made.daemons, *interrupts))
+
+    return build
 
 
 SCENARIOS = [
@@ -207,9 +211,17 @@ SCENARIOS = [
         "task-moves",
         "a task that is moved back to a CPU finds nothing there that it has unmapped elsewhere",
         "arch/mips/kernel/smp.c:flush_tlb_mm",
-        moved,
+        moved("task-moves", lazily=False),
         tier="optional",
         requires=("smp",),
+    ),
+    Scenario(
+        "task-moves-lazily",
+        "a task that is moved back to a CPU, idle since it left, finds nothing there that it has unmapped elsewhere",
+        "arch/sh/include/asm/mmu_context.h:switch_mm",
+        moved("task-moves-lazily", lazily=True),
+        tier="optional",
+        requires=("smp", "spread"),
     ),
     Scenario(
         "exec-then-flush",

@@ -69,7 +69,7 @@ def moved_table(arch: Arch, era: Era) -> Model:
         era,
         {OLD: Pte(PAGE), NEW: None},
         anon=frozenset({PAGE}),
-        geometry={"ptes_per_table": 1, "capabilities": frozenset()},
+        geometry={"ptes_per_table": 1, "capabilities": arch.facts.capabilities - {"batched_unmap"}},
         more={"mappings": {PAGE: (OLD, NEW)}, "tables": True},
     )
     world.memory[ref_cell(PAGE)] = 2  # the mapping's and the reclaimer's
