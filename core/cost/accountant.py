@@ -1,8 +1,8 @@
 """The accountant: the programs that the explorer proves, run once over run-length page tables, and counted.
 
 A stretch of equal entries is one step of the zap wherever the kernel decides nothing in between: a step never crosses
-the end of a batch, a table or a folio.  A run that has been met before is added up (core/cost/effects.py), and beyond
-that, time goes by periods (core/cost/periods.py).
+the end of a batch, a table or a folio.  A run that has been met before is added up (core/cost/effects.py), and so is a
+table like one met before (core/cost/periods.py).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Accountant:
         self.layout, self.how = layout, how
         self.counts = Counts(ceiling)
         self.allocations = Allocations(fail_allocs)
-        self.periods = Periods(layout, self.counts, self.allocations)
         self.memory = RunMemory(layout)
+        self.periods = Periods(layout, self.counts, self.memory, self.allocations, era)
         self.effects = Effects(layout, self.counts, self.memory)
         facts = arch.facts
         running = frozenset(Cpu(n) for n in range(cpus if facts.smp and not facts.one_cpu else 1))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.cost.linear import Linear, now
 from core.machine.op import Cpu
 from core.mm.mmu_gather import MmuGather
 from core.mm.swap import Table
@@ -57,6 +58,7 @@ class Counts:
         self.ceiling = ceiling
         self.sums = dict.fromkeys(SUMS, 0)
         self.maxima = dict.fromkeys(MAXIMA, 0)
+        self.linear: list[tuple[str, Linear]] = []
         self.tlb: MmuGather | None = None
         self.unbroken = self.cleared = self.delayed = self.flushed = 0
         self.locked = False
@@ -68,7 +70,14 @@ class Counts:
 
     def result(self) -> dict[str, int]:
         """All of them by name."""
+        self.settle()
         return {**self.sums, **self.maxima}
+
+    def settle(self) -> None:
+        """Make ordinary numbers of those that are linear forms."""
+        for name, number in self.sums.items():
+            self.sums[name] = now(number)
+        self.unbroken, self.cleared, self.delayed = now(self.unbroken), now(self.cleared), now(self.delayed)
 
     def emit(self, event: tuple[Any, ...]) -> None:
         """One event of core/mm."""
@@ -76,13 +85,17 @@ class Counts:
         if handler is not None:
             handler(*event[1:])
 
-    def _most(self, name: str, value: int) -> None:
+    def most(self, name: str, value: Any) -> None:
+        """`value` may be the largest. One that depends on the state is kept for others: a maximum decides nothing."""
+        if isinstance(value, Linear):
+            self.linear.append((name, value))
+            value = value.value
         if value > self.maxima[name]:
             self.maxima[name] = value
 
     def _held(self, besides: int = 0) -> None:
         if self.tlb is not None and self.tlb.mm.facts.gather:
-            self._most("max_held", besides + sum(batch.nr for batch in self.tlb.batches))
+            self.most("max_held", besides + sum(batch.nr for batch in self.tlb.batches))
 
     def _on_lock(self) -> None:
         self.sums["lock_holds"] += 1
@@ -101,8 +114,8 @@ class Counts:
         """So many more entries cleared under this hold of the lock, and since the last reschedule point."""
         self.cleared += held
         self.unbroken += unbroken
-        self._most("max_ptes_per_hold", self.cleared)
-        self._most("max_ptes_unbroken", self.unbroken)
+        self.most("max_ptes_per_hold", self.cleared)
+        self.most("max_ptes_unbroken", self.unbroken)
 
     _on_clear_swap = _on_clear
 
@@ -122,7 +135,7 @@ class Counts:
         self.sums[f"{when}_rmaps"] += nr
         if when == "delayed":
             self.delayed += nr
-            self._most("max_delayed", self.delayed)
+            self.most("max_delayed", self.delayed)
 
     def _on_free_now(self, _page: int, nr: int, *_: Any) -> None:
         self.sums["pages_freed"] += nr
@@ -146,7 +159,7 @@ class Counts:
         self.sums["flushes"] += 1
         if self.locked:
             self.flushed += 1
-            self._most("max_flushes_per_hold", self.flushed)
+            self.most("max_flushes_per_hold", self.flushed)
         if flags[0] == "range":
             self.sums["flushed_pages"] += end - start
             strides = (end - start) // self._stride(flags)
@@ -159,7 +172,7 @@ class Counts:
     def _on_clean_flush(self, start: int, end: int, flags: tuple[str, ...]) -> None:
         """ptep_clear_flush() has flushed under the lock, which has been dropped since."""
         self._on_flush(start, end, flags)
-        self._most("max_flushes_per_hold", 1)
+        self.most("max_flushes_per_hold", 1)
 
     def _stride(self, flags: tuple[str, ...]) -> int:
         """Pages per cleared entry, as tlb_get_unmap_size() has it."""

@@ -65,7 +65,6 @@ class Effects:
         self.layout, self.counts, self.memory = layout, counts, memory
         self._known: dict[State, dict[tuple[str, int], Effect]] = {}
         self._before: Before | None = None
-        self._own = 0  # where the slots of this hold begin in the active batch
 
     def along(self, tlb: MmuGather, addr: int, end: int, force_flush: bool) -> int:
         """Where to go on in the table that ends at `end`; `addr` is the end of what has just been zapped."""
@@ -74,13 +73,9 @@ class Effects:
         if addr >= end and (before is None or before.hold != hold):
             return addr  # a table in one step
         state = self._state(tlb, force_flush)
-        if before is None or before.hold != hold:
-            self._own = len(batch.slots)
-        elif batch is not before.batch:
-            self._own = 0
-        elif before.state == state:
+        if before is not None and before.hold == hold and batch is before.batch and before.state == state:
             self._learn(before, tlb, addr)
-        _put_together(batch.slots, self._own)
+        _put_together(batch.slots)
         known = self._known.get(state)
         if known is not None and addr < end:
             addr = self._leap(known, tlb, addr, end)
@@ -127,7 +122,11 @@ class Effects:
         if tlb.start != before.start or (moves_end and tlb.end != addr):
             return
         sums = tuple((name, n - before.sums.get(name, 0)) for name, n in now.items() if n != before.sums.get(name, 0))
-        effect = Effect(sums, self.counts.cleared - before.cleared, batch.nr - before.nr, slots, moves_end)
+        cleared, nr = self.counts.cleared - before.cleared, batch.nr - before.nr
+        numbers = [addr - start, cleared, nr, *[n for _, n in sums], *[slot.entries for slot in slots]]
+        if not all(isinstance(n, int) for n in numbers):
+            return  # it depends on the state that a step began with
+        effect = Effect(sums, cleared, nr, slots, moves_end)
         self._known.setdefault(before.state, {})[run.kind, addr - start] = effect
 
     def _leap(self, known: dict[tuple[str, int], Effect], tlb: MmuGather, addr: int, end: int) -> int:
@@ -143,7 +142,8 @@ class Effects:
             run_end, kind = next(runs)
             upto = min(run_end, end)
             if kind != "none":
-                effect = known.get((kind, upto - at))
+                length = upto - at
+                effect = known.get((kind, length)) if isinstance(length, int) else None
                 if effect is None or effect.nr > room:
                     break
                 met[effect] = met.get(effect, 0) + 1
@@ -172,18 +172,15 @@ class Effects:
             cleared += times * effect.cleared
             batch.nr += times * effect.nr
             batch.slots.extend([slot._replace(entries=slot.entries * times) for slot in effect.slots])
-        _put_together(batch.slots, self._own)
+        _put_together(batch.slots)
         self.counts.clear_more(cleared, cleared)
         tlb.end = reached
 
 
-def _put_together(slots: list[Slot], first: int) -> None:
-    """Make one slot of those of single pages at the end, from `first` on, that have the same flags.
-
-    What becomes of one of them becomes of all; those of earlier holds stay as they are (`Periods` counts on it).
-    """
+def _put_together(slots: list[Slot]) -> None:
+    """Make one slot of those of single pages at the end that have the same flags: one's lot is that of all."""
     last: dict[int, Slot] = {}
-    while len(slots) > first and slots[-1].pages == 1 and slots[-1].table is None:
+    while slots and slots[-1].pages == 1 and slots[-1].table is None:
         slot = slots.pop()
         flags = encoded_page_flags(slot.encoded)
         more = last[flags].entries if flags in last else 0

@@ -10,7 +10,7 @@ from core.machine.op import Cell
 from core.machine.pte import Pte, Swap
 from core.mm.memory import LEVELS
 
-PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref"})
+PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref", "accessed", "cached"})
 """Cells of single pages: each has one mapping and one reference and is met once, so they hold what they start with."""
 
 PER_TABLE = frozenset({"ptl", *LEVELS})
@@ -33,6 +33,14 @@ class RunMemory(Memory):
         if self._others is None:
             self._others = frozenset(item for item in self.items() if item[0].array not in PER_TABLE)
         return self._others
+
+    def become(self, others: frozenset[tuple[Cell, Hashable]]) -> None:
+        """Make `others` what they are."""
+        if others != self.others():
+            for cell in [cell for cell in self if cell.array not in PER_TABLE]:
+                del self[cell]
+            self.update(others)
+            self._others = others
 
     def __getitem__(self, cell: Cell) -> Hashable:
         if cell.array == "pte":

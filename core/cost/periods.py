@@ -1,59 +1,46 @@
 """Going by periods: what a zap does to equal stretches of entries is done once and multiplied.
 
-Two things let a zap skip ahead, and both are looked for where the layout repeats itself.
+Between two tables no lock is held, and what a program does next depends on where it is in the layout, on its gather and
+the machine's cells (core/cost/situations.py), and on the answers of the allocator.  So the way from one table's end to
+the next is a *step* from one situation to another.  A step is walked once, by the program itself, on numbers that know
+how they depend on the gather's variables (core/cost/linear.py): that gives the conditions under which it goes the same
+way, and what it then does to the variables and the counts, as linear forms.  Wherever the conditions hold again the
+step is taken by adding up its forms, and no program runs.
 
-*A cycle.*  At the end of each table the gather is compared with what it was at the ends of earlier tables of the same
-stretch: if it holds the same (page numbers moved along, start and end of its range each where they were or moved along
-too), everything that happened in between will happen again, as often as the distance still fits the stretch.  So the
-counts are multiplied, the gather is moved along, and the zap goes on there.  What is left of the stretch is a part of
-the same period, and known as well.
+Steps are cheap, but a large layout has many tables.  When the zap is in a situation for the second time it has gone a
+*lap*, over which its variables have drifted: a gather fills up, or gets full a few pages earlier in a table than
+before.  As long as each step's conditions go on holding, and each carries the drift along unchanged, the same lap
+follows again and again, and what it adds grows by as much from one to the next: an arithmetic series.  And when some
+lap ends where an earlier one began, variables and all, everything in between will happen again for good.
 
-*Growth.*  From one period of the layout to the next the gather may only have got longer: nothing flushed, freed or
-allocated.  The next period does the same again as long as the batch does not get full, so the counts and the new slots
-are multiplied up to there.  The last of these periods is always walked, because whatever is largest is largest there.
-
-Why that is exact: between two tables a program's future depends on the gather, on where it is, on what lies ahead, and
-on the answers of the allocator; no lock is held.  The layout repeats by construction of the stretch, the answers by
-looking: a jump neither repeats nor passes an allocation that fails.  Programs see page numbers only to ask what kind of
-page it is, and Layout answers that by position in the period.  Slots that grow stand for pages of one kind, wherever
-they are.
+Why that is exact: a step's conditions and forms are read off the program's walk, not guessed.  The layout repeats by
+construction of the stretch, and a step that would leave the stretch is not taken.  Programs see page numbers only to
+ask what kind of page it is, which Layout answers by position in the period, and how it is aligned, which is part of the
+situation.  No step repeats or passes an allocation that fails.  A largest number is a form as well: over a drift, which
+is a straight line, it is largest at one of the ends.
 
 Data types
     Allocations    how many were asked for, and which are to fail
-    Mark           a table's end: where, what the gather is, and the counts so far
-    Growing        a point in a period of the layout: where, and what must not have changed at the next one
+    Place          where a zap is: a situation, its variables, and an address
+    Walk           a step that is being walked: where from, what there was, and the conditions so far
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from core.cost.counts import Counts
-from core.cost.layout import Layout, Stretch
-from core.mm.encoded_page import encode_page, encoded_page_flags, page_pointer
-from core.mm.mmu_gather import ALL_ONES, TASK_SIZE, Batch, MmuGather, Slot, batch_full, first_page
-from core.mm.swap import Table
+from core.cost.layout import Layout
+from core.cost.linear import Conditions, now
+from core.cost.memory import RunMemory
+from core.cost.situations import STILL, Situation, Situations, Vector, settled
+from core.cost.steps import UNBOUNDED, Step, Steps, step_of
+from core.mm.era import Era
+from core.mm.mmu_gather import MmuGather
 
-REMEMBERED = 20_000
-"""Table ends that are remembered in a stretch; a longer cycle is stepped through."""
-
-STATE = (
-    "active",
-    "need_flush_all",
-    "freed_tables",
-    "delayed_rmap",
-    "cleared_ptes",
-    "cleared_pmds",
-    "cleared_puds",
-    "cleared_p4ds",
-    "vma_pfn",
-)
-"""The gather's fields besides its range, its batches and its tables."""
-
-NO_START, NO_END = (TASK_SIZE, ALL_ONES), (0, ALL_ONES)
-"""Bounds of a range that covers nothing, or of a whole-mm gather: they do not move. Page 0 is a start like any."""
+REMEMBERED = 50_000
+"""Places that are remembered in case the zap comes back to one."""
 
 
 class Allocations:
@@ -68,208 +55,178 @@ class Allocations:
         self.asked += 1
         return self.asked not in self.failing
 
-    def next_failing(self) -> int | None:
-        """The ordinal of the next one that is to fail."""
-        return min((n for n in self.failing if n > self.asked), default=None)
+    def granted(self) -> int | None:
+        """How many more can be asked for before one fails; None for any number."""
+        if not self.failing:
+            return None
+        following = [n for n in self.failing if n > self.asked]
+        return min(following) - 1 - self.asked if following else None
 
     def failed_since(self, asked: int) -> bool:
         """Has one failed after the first `asked` ones?"""
         return any(asked < n <= self.asked for n in self.failing)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A table's end: where, what the gather is, and the counts so far."""
+class Place(NamedTuple):
+    """Where a zap is."""
 
+    situation: Situation
+    variables: Vector
     addr: int
-    start: int
-    end: int
-    batches: tuple[tuple[int, int, tuple[Slot, ...]], ...]
-    state: tuple[Any, ...]
-    tables: tuple[Table, ...] | None
+
+
+class Walk(NamedTuple):
+    """A step that is being walked."""
+
+    place: Place
     sums: dict[str, int]
-    allocations: int
-    unbroken: int
-
-
-@dataclass(frozen=True, slots=True)
-class Growing:
-    """A point in a period: `same` is what the next one must have too; `nr` and `slots` of the active batch."""
-
-    addr: int
-    same: tuple[Any, ...]
-    start: int
-    end: int
-    nr: int
-    slots: int
-    sums: dict[str, int]
+    asked: int
+    conditions: Conditions
 
 
 class Periods:
-    """Looks for periods in one zap of `layout`; `ahead` is the hook of Mm."""
+    """Looks for periods in one zap of `layout`; `ahead` is the hook of Mm, `walked` how many steps were walked."""
 
-    def __init__(self, layout: Layout, counts: Counts, allocations: Allocations) -> None:
-        self.layout, self.counts, self.allocations = layout, counts, allocations
-        self.steps = 0
-        self._marks: dict[Any, Mark] = {}
-        self._at: dict[int, Mark] = {}
-        self._stretch_end = 0
-        self._at_ends: dict[int, Growing] = {}
+    def __init__(self, layout: Layout, counts: Counts, memory: RunMemory, allocations: Allocations, era: Era) -> None:
+        self.layout, self.counts, self.memory, self.allocations = layout, counts, memory, allocations
+        self.era = era
+        self.walked = 0
+        self._situations: Situations | None = None
+        self._steps = Steps()
+        self._walk: Walk | None = None
 
     def ahead(self, tlb: MmuGather, addr: int) -> int:
         """Where to go on after the table that ends at `addr`."""
-        self.steps += 1
-        span = tlb.mm.span[0]
-        if addr >= self.layout.end or addr % span:
+        self.walked += 1
+        span, layout = tlb.mm.span[0], self.layout
+        if self._walk is None and (addr >= layout.end or layout.stretch_at(addr).end - addr < span):
             return addr
-        stretch = self.layout.stretch_at(addr)
-        if stretch.end != self._stretch_end:
-            self._forget()
-            self._stretch_end = stretch.end
+        place = self._arrive(tlb, addr)
+        if place is None:
+            return addr
+        stretch = layout.stretch_at(addr)
+        there = self._go(place, stretch.end)
+        if there.addr != addr:
+            there.situation.put(tlb, self.memory, there.addr, there.variables)
+        if stretch.end - there.addr >= span:
+            conditions = there.situation.vary(tlb)
+            self.counts.linear.clear()
+            self._walk = Walk(there, self.counts.sums.copy(), self.allocations.asked, conditions)
+        return there.addr
+
+    def _arrive(self, tlb: MmuGather, addr: int) -> Place | None:
+        """The place, as the end of a step and as the beginning of one; None if no table of a stretch lies ahead."""
+        place = None
+        if self._walk is not None:
+            place = self._learn(self._walk, tlb, addr)
+            self._settle(self._walk.conditions, tlb)
+            self._walk = None
+        if addr >= self.layout.end:
+            return None
+        stretch, span = self.layout.stretch_at(addr), tlb.mm.span[0]
         if stretch.end - addr < span:
-            return addr
-        return self._ahead(tlb, addr, stretch)
+            return None
+        if self._situations is None or self._situations.stretch is not stretch:
+            self._situations, self._steps, place = Situations(stretch, span, self.era), Steps(), None
+        return place or Place(*self._situations.at(tlb, self.memory, addr), addr)
 
-    def _ahead(self, tlb: MmuGather, addr: int, stretch: Stretch) -> int:
-        phase = (addr - stretch.start) % stretch.period
-        growing = self._at_ends.get(phase)
-        self._at_ends[phase] = self._growing(tlb, addr)
-        if growing is not None:
-            further = self._grow(tlb, growing, addr, stretch.end - stretch.end % tlb.mm.span[0])
-            if further != addr:
-                self._forget()
-                return further
-        mark = self._mark(tlb, addr)
-        key = (phase, mark.state, tlb.batches[tlb.active].nr, len(tlb.batches))
-        earlier = self._marks.get(key)
-        failed = earlier is not None and self.allocations.failed_since(earlier.allocations)
-        if earlier is not None and not failed and _shape(earlier) == _shape(mark):
-            return self._jump(tlb, earlier, mark, stretch.end)
-        if len(self._at) < REMEMBERED:
-            self._marks[key] = self._at[addr] = mark
-        return addr
+    def _learn(self, walk: Walk, tlb: MmuGather, addr: int) -> Place | None:
+        """The step that ends at `addr`, if it is one of the stretch and no allocation failed, is known from now on."""
+        situations, counts = self._situations, self.counts
+        if situations is None or addr > situations.stretch.end or addr % tlb.mm.span[0]:
+            return None
+        if self.allocations.failed_since(walk.asked):
+            return None
+        (situation, began, before), (to, moved) = walk.place, situations.at(tlb, self.memory, addr)
+        added = [(name, number - walk.sums.get(name, 0)) for name, number in counts.sums.items()]
+        asked = self.allocations.asked - walk.asked
+        step = step_of(addr - before, to, moved, added, counts.linear, asked, walk.conditions, began)
+        self._steps.add(situation, began, step)
+        return Place(to, (now(moved[0]), now(moved[1]), now(moved[2])), addr)
 
-    def _forget(self) -> None:
-        """The gather's way from here on is a new one."""
-        self._marks.clear()
-        self._at.clear()
-        self._at_ends.clear()
+    def _settle(self, conditions: Conditions, tlb: MmuGather) -> None:
+        """The walk is over: its numbers are ordinary ones from here on."""
+        conditions.open = False
+        for batch in tlb.batches:
+            batch.nr = now(batch.nr)
+            batch.slots[:] = [settled(slot) for slot in batch.slots]
+        tlb.start, tlb.end = now(tlb.start), now(tlb.end)
+        self.counts.settle()
 
-    # ---- growth ----------------------------------------------------------------------------------------------
+    # ---- without walking -------------------------------------------------------------------------------------
 
-    def _growing(self, tlb: MmuGather, addr: int) -> Growing:
-        counts, batch = self.counts, tlb.batches[tlb.active]
-        same, slots = self._same(tlb), len(batch.slots)
-        return Growing(addr, same, tlb.start, tlb.end, batch.nr, slots, counts.sums.copy())
+    def _go(self, place: Place, end: int) -> Place:
+        """As far as steps are known."""
+        sums, laps = self.counts.sums, dict[tuple[Situation, Vector], tuple[int, int, dict[str, int]]]()
+        going = True
+        while going:
+            situation, variables, addr = place
+            before, asked, counted = laps.get((situation, variables), (addr, 0, sums))
+            if before < addr:
+                asked = self.allocations.asked - asked
+                times = min((end - addr) // (addr - before), self._granted(asked))
+                for name in sums:
+                    sums[name] += times * (sums[name] - counted.get(name, 0))
+                self.allocations.asked += times * asked
+                place = Place(situation, variables, addr + times * (addr - before))
+            if len(laps) == REMEMBERED:
+                laps.clear()
+            laps[situation, variables] = place.addr, self.allocations.asked, sums.copy()
+            place, going = self._lap(place, end)
+        return place
 
-    def _same(self, tlb: MmuGather) -> tuple[Any, ...]:
-        sums = self.counts.sums
-        held = (len(tlb.batches), len(tlb.tables or ()), self.allocations.asked)
-        return *held, sums["flushes"], sums["free_calls"], *[getattr(tlb, name) for name in STATE]
+    def _lap(self, place: Place, end: int) -> tuple[Place, bool]:
+        """On until the zap is in a situation for the second time, and as often again as can be; did it come to that?"""
+        path: list[tuple[Step, Vector]] = []
+        been: dict[Situation, int] = {}
+        while place.situation not in been:
+            step = self._next(place, end)
+            if step is None:
+                self._count(path, 1, STILL)
+                return place, False
+            situation, variables, addr = place
+            been[situation] = len(path)
+            path.append((step, variables))
+            x, y, z = step.moved
+            place = Place(step.to, (x.at(variables), y.at(variables), z.at(variables)), addr + step.length)
+            self.allocations.asked += step.asked
+        since = been[place.situation]
+        self._count(path[:since], 1, STILL)
+        return self._again(path[since:], place, end), True
 
-    def _grow(self, tlb: MmuGather, earlier: Growing, addr: int, end: int) -> int:
-        """Count the period from `earlier` to `addr` as often as it fits before `end` and in the batch, less once."""
-        period, batch = addr - earlier.addr, tlb.batches[tlb.active]
-        more = batch.nr - earlier.nr
-        times = (end - addr) // period - 1
-        if more:
-            times = min(times, (batch_full(tlb.mm, batch) - 1 - batch.nr) // more - 1)
-        moves = (tlb.start - earlier.start, tlb.end - earlier.end)
-        if times < 1 or self._same(tlb) != earlier.same or not all(moved in (0, period) for moved in moves):
-            return addr
-        counts = self.counts
-        _add(counts.sums, earlier.sums, dict(counts.sums), times)
-        tlb.start, tlb.end = tlb.start + times * moves[0], tlb.end + times * moves[1]
-        batch.slots[earlier.slots :] = _repeated(batch.slots[earlier.slots :], times, period)
-        batch.nr += times * more
-        return addr + times * period
+    def _again(self, path: list[tuple[Step, Vector]], place: Place, end: int) -> Place:
+        """Count a way that ends at `place` in the situation it began in, and as often again as it is the same."""
+        (x, y, z), (u, v, w) = path[0][1], place.variables
+        drift, length = (u - x, v - y, w - z), sum(step.length for step, _ in path)
+        asked = sum(step.asked for step, _ in path)
+        times = min((end - place.addr) // length, self._granted(asked))
+        for step, variables in path if drift != STILL else ():
+            times = min(times, step.times(variables, drift))
+        self._count(path, times + 1, drift)
+        self.allocations.asked += times * asked
+        a, b, c = drift
+        return Place(place.situation, (u + times * a, v + times * b, w + times * c), place.addr + times * length)
 
-    # ---- cycles ----------------------------------------------------------------------------------------------
+    def _granted(self, asked: int) -> int:
+        """How many times `asked` allocations can be asked for before one fails."""
+        granted = self.allocations.granted()
+        return UNBOUNDED if granted is None or not asked else granted // asked
 
-    def _mark(self, tlb: MmuGather, addr: int) -> Mark:
-        batches = tuple((batch.max, batch.nr, tuple(batch.slots)) for batch in tlb.batches)
-        tables = None if tlb.tables is None else tuple(tlb.tables)
-        counts = self.counts
-        state = tuple([getattr(tlb, name) for name in STATE])
-        asked = self.allocations.asked
-        return Mark(addr, tlb.start, tlb.end, batches, state, tables, counts.sums.copy(), asked, counts.unbroken)
+    def _next(self, place: Place, end: int) -> Step | None:
+        """The step to be taken, if it is known, within the stretch, and granted the allocations that it asks for."""
+        step = self._steps.find(place.situation, place.variables)
+        if step is None or place.addr + step.length > end or not self._granted(step.asked):
+            return None
+        return step
 
-    def _jump(self, tlb: MmuGather, earlier: Mark, now: Mark, end: int) -> int:
-        """Count the period from `earlier` to `now` as often as it fits, and what is left as far as it is known."""
-        period, asked = now.addr - earlier.addr, now.allocations - earlier.allocations
-        moves = (now.start - earlier.start, now.end - earlier.end)
-        if not all(moved in (0, period) for moved in moves):
-            return now.addr
-        times = (end - now.addr) // period
-        failing = self.allocations.next_failing()
-        if failing is not None and asked:
-            times = min(times, (failing - 1 - now.allocations) // asked)
-        self._again(earlier, now, times)
-        _restore(tlb, now, times * period, times * moves[0], times * moves[1])
-        addr, span = now.addr + times * period, tlb.mm.span[0]
-        rest = self._at.get(earlier.addr + (end - addr) // span * span)
-        if failing is None and rest is not None and rest.addr > earlier.addr:
-            self._again(earlier, rest, 1)
-            self.counts.unbroken = rest.unbroken
-            along = addr - earlier.addr
-            start = 0 if rest.start in NO_START else _along(rest.start, earlier.start, moves[0], along)
-            end_by = 0 if rest.end in NO_END else _along(rest.end, earlier.end, moves[1], along)
-            _restore(tlb, rest, along, start, end_by)
-            addr += rest.addr - earlier.addr
-        self._forget()
-        return addr
-
-    def _again(self, earlier: Mark, later: Mark, times: int) -> None:
-        """Count what happened from one mark to the other once more, `times` times."""
-        _add(self.counts.sums, earlier.sums, later.sums, times)
-        self.allocations.asked += times * (later.allocations - earlier.allocations)
-
-
-def _add(sums: dict[str, int], earlier: dict[str, int], later: dict[str, int], times: int) -> None:
-    for name in later:
-        sums[name] += times * (later[name] - earlier.get(name, 0))
-
-
-def _repeated(slots: list[Slot], times: int, by: int) -> list[Slot]:
-    """What `slots` are when as many were queued `times` times more, each time `by` pages on.
-
-    Single pages of one kind go into one slot; where an entry takes two slots their order matters to what is freed
-    together, so those are kept apart.
-    """
-    if all(slot.pages == 1 and slot.table is None for slot in slots):
-        return [slot._replace(entries=slot.entries * (times + 1)) for slot in slots]
-    return [_moved(slot, n * by) for n in range(times + 1) for slot in slots]
-
-
-def _shape(mark: Mark) -> tuple[Any, ...]:
-    """What the gather holds, page numbers apart."""
-    return tuple((most, nr, _slots(slots)) for most, nr, slots in mark.batches), len(mark.tables or ())
-
-
-def _slots(slots: tuple[Slot, ...]) -> tuple[Any, ...]:
-    """Slots without their page numbers, equal neighbours together."""
-    folded: list[tuple[int, int, int]] = []
-    for slot in slots:
-        flags, entries, pages = encoded_page_flags(slot.encoded), slot.entries, slot.pages
-        if folded and folded[-1][0] == flags and folded[-1][2] == pages:
-            entries += folded.pop()[1]
-        folded.append((flags, entries, pages))
-    return tuple(folded)
-
-
-def _restore(tlb: MmuGather, mark: Mark, by: int, start: int, end: int) -> None:
-    """Make the gather what it was at a mark, its pages moved along by `by`, its range as told."""
-    for name, value in zip(STATE, mark.state, strict=True):
-        setattr(tlb, name, value)
-    tlb.start, tlb.end = mark.start + start, mark.end + end
-    tlb.tables = None if mark.tables is None else list(mark.tables)
-    tlb.batches[:] = [Batch(most, nr, [_moved(slot, by) for slot in slots]) for most, nr, slots in mark.batches]
-
-
-def _along(bound: int, earlier: int, moves: int, by: int) -> int:
-    """By how much a bound of the range moves: not if it stands since before the period."""
-    return 0 if not moves and bound == earlier else by
-
-
-def _moved(slot: Slot, by: int) -> Slot:
-    return slot._replace(encoded=encode_page(page_pointer(first_page(slot) + by), encoded_page_flags(slot.encoded)))
+    def _count(self, path: list[tuple[Step, Vector]], times: int, drift: Vector) -> None:
+        """Count `path` `times` times, its variables drifting along from one to the next."""
+        sums, counts, further = self.counts.sums, self.counts, times * (times - 1) // 2
+        for step, variables in path:
+            for name, number in step.adds:
+                sums[name] = sums.get(name, 0) + times * number
+            for name, form in step.varying:
+                sums[name] = sums.get(name, 0) + times * form.at(variables) + further * form.along(drift)
+            for name, form, most in step.largest:
+                if most > counts.maxima[name]:
+                    counts.most(name, form.at(variables) + max(0, (times - 1) * form.along(drift)))

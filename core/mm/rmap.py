@@ -49,9 +49,11 @@ async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: st
 
     `when` is 'early' (as the entry is cleared) or 'delayed' (after the flush), for the log.
     """
-    each = nr if mm.long_runs else 1
-    for i in range(0, nr, each):
-        await _remove_rmap(mm, ptl_cell(mm, addr), page + i, when, each)
+    if mm.long_runs:
+        await _remove_rmap(mm, ptl_cell(mm, addr), page, when, nr)
+        return
+    for i in range(nr):
+        await _remove_rmap(mm, ptl_cell(mm, addr), page + i, when)
 
 
 async def page_remove_rmap(mm: Mm, addr: int, page: int, when: str) -> None:

@@ -20,6 +20,8 @@ PLUGINS = {
     "up": "arch_plugins.up:Up",
     "s390": "arch_plugins.s390:S390",
     "arm64": "arch_plugins.arm64:Arm64",
+    "arm64-range": "arch_plugins.arm64:Arm64Range",  # asks how addresses are aligned
+    "x86": "arch_plugins.x86:X86",
     "sparc64": "arch_plugins.sparc64:Sparc64",  # queues flushes within a hold of the lock
 }
 KINDS = ["none", "swap", "anon_clean", "anon_dirty", "file_clean", "file_dirty", "folio_file_dirty", "folio_anon_clean"]
@@ -70,6 +72,14 @@ geometry = st.fixed_dictionaries(
     failing={2},
     fullmm=False,
 )
+@example(  # a range instruction wants an address that is a multiple of 16 pages, which tables of 8 do not begin at
+    stretches=[(70, [("anon_dirty", 1), ("anon_clean", 2)]), (1, [("file_dirty", 300)])],
+    facts={"bundle": 8, "max_gather_batch": 11, "max_gather_batch_count": 4, "ptes_per_table": 8, "merge_vmas": False},
+    plugin="arm64-range",
+    era="6.2-fix",
+    failing=set(),
+    fullmm=False,
+)
 def test_equal_to_stepping_page_by_page(stretches, facts, plugin, era, failing, fullmm) -> None:
     if plugin == "s390":
         facts = {**facts, "bundle": 0}
@@ -111,7 +121,7 @@ def test_time_goes_by_periods_not_by_pages(name: str, size: int) -> None:
     counts = one.count()
     assert counts["pages_freed"] == TIB * size
     assert counts["ptes_cleared"] == TIB * size
-    assert one.periods.steps < 5000
+    assert one.periods.walked < 150
     if name != "anonymous":
         assert counts["flushes"] == counts["lock_holds"] == TIB * size // 512
 

@@ -1,0 +1,176 @@
+"""What a zap has in hand between two tables: which other states it behaves like, and how to be put into one.
+
+A *situation* is all of it but three numbers, the *variables*: how much the newest entry of the active batch stands for,
+and how far back the gather's range starts and ends.  Page numbers are told from where the zap is, so a situation is the
+same wherever the layout repeats itself.
+
+Entries of one kind that stand next to each other in a batch become one: what is done to them later goes by their number
+(`chunk`, `take`), and their pages are asked for their kind alone.
+
+Data types
+    Vector        the variables: newest entries, in units; pages from the range's start; pages from its end
+    Situation     what the gather holds, the cells that are no page's, and where it was first met
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from core.cost.layout import HUGE, Stretch
+from core.cost.linear import Conditions, Linear, fixed, now
+from core.cost.memory import RunMemory
+from core.mm.encoded_page import encode_page, encoded_page_flags, page_pointer
+from core.mm.era import Era
+from core.mm.mmu_gather import ALL_ONES, TASK_SIZE, Batch, MmuGather, Slot, first_page
+from core.mm.swap import Table
+
+Vector = tuple[int, int, int]
+STILL: Vector = (0, 0, 0)
+
+STATE = (
+    "active",
+    "need_flush_all",
+    "freed_tables",
+    "delayed_rmap",
+    "cleared_ptes",
+    "cleared_pmds",
+    "cleared_puds",
+    "cleared_p4ds",
+    "vma_pfn",
+)
+"""The gather's fields besides its range, its batches and its tables."""
+
+UNQUEUED = ("none", "swap", "zero")
+"""Kinds of entries that leave nothing in the gather."""
+
+ALIGNED = 64
+"""An architecture may ask how an address is aligned, to so many pages at most or to what an entry of a table covers:
+arm64's range instructions want a multiple of 16 pages (FEAT_LPA2)."""
+
+NO_START, NO_END = (TASK_SIZE, ALL_ONES), (0, ALL_ONES)
+"""Bounds of a range that covers nothing, or of a whole-mm gather: they do not move. Page 0 is a start like any."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Situation:
+    """As it was when first met at `addr`; its newest entry stood for `rest` and a number of units."""
+
+    addr: int
+    batches: tuple[tuple[int, tuple[Slot, ...]], ...]
+    state: tuple[Any, ...]
+    start: int | None
+    end: int | None
+    tables: tuple[Table, ...] | None
+    others: frozenset[Any]
+    unit: int
+    rest: int
+
+    def put(self, tlb: MmuGather, memory: RunMemory, addr: int, variables: Vector) -> None:
+        """Make the gather and the cells what they are in this situation at `addr`."""
+        for name, value in zip(STATE, self.state, strict=True):
+            setattr(tlb, name, value)
+        by = addr - self.addr
+        tlb.batches[:] = [_batch(most, [_moved(slot, by) for slot in slots]) for most, slots in self.batches]
+        active = tlb.batches[tlb.active]
+        if active.slots:
+            active.slots[-1] = active.slots[-1]._replace(entries=self.rest + self.unit * variables[0])
+            active.nr = sum(slot.nr for slot in active.slots)
+        tlb.start = addr - variables[1] if self.start is None else self.start
+        tlb.end = addr - variables[2] if self.end is None else self.end
+        tlb.tables = None if self.tables is None else list(self.tables)
+        memory.become(self.others)
+
+    def vary(self, tlb: MmuGather) -> Conditions:
+        """Make the gather, which is in this situation, one whose variables are open."""
+        conditions = Conditions()
+        active = tlb.batches[tlb.active]
+        if active.slots:
+            last = active.slots[-1]
+            slopes = (self.unit, 0, 0)
+            active.slots[-1] = last._replace(entries=cast(int, Linear(last.entries, slopes, conditions)))
+            active.nr = cast(int, Linear(active.nr, (self.unit * last.each, 0, 0), conditions))
+        if self.start is None:
+            tlb.start = cast(int, Linear(tlb.start, (0, -1, 0), conditions))
+        if self.end is None:
+            tlb.end = cast(int, Linear(tlb.end, (0, 0, -1), conditions))
+        return conditions
+
+
+class Situations:
+    """Those met in one stretch of a layout; `unit` is by how many entries the newest one may differ."""
+
+    def __init__(self, stretch: Stretch, span: int, era: Era) -> None:
+        self.stretch = stretch
+        self.unit = _entries(stretch, era) if 4 * stretch.period <= span else 1
+        self._met: dict[Any, Situation] = {}
+
+    def at(self, tlb: MmuGather, memory: RunMemory, addr: int) -> tuple[Situation, tuple[Any, Any, Any]]:
+        """The situation at `addr`, and its variables; those that are `Linear` stay so, what is left is fixed."""
+        for batch in tlb.batches:
+            fold(batch.slots)
+        active, unit = tlb.batches[tlb.active], self.unit
+        newest: Any = active.slots[-1].entries if active.slots else 0
+        rest = fixed(newest % unit)
+        batches = tuple([(batch.max, _shape(batch, rest if batch is active else None)) for batch in tlb.batches])
+        state = tuple([getattr(tlb, name) for name in STATE])
+        start, end = _unmoved(tlb.start, NO_START), _unmoved(tlb.end, NO_END)
+        tables = None if tlb.tables is None else tuple(tlb.tables)
+        others = memory.others()
+        phase = (addr - self.stretch.start) % self.stretch.period, addr % ALIGNED
+        key = (phase, batches, state, start, end, tables, others)
+        found = self._met.get(key)
+        if found is None:
+            slots = tuple([(batch.max, tuple(map(settled, batch.slots))) for batch in tlb.batches])
+            found = self._met[key] = Situation(addr, slots, state, start, end, tables, others, unit, rest)
+        back = 0 if start is not None else addr - tlb.start, 0 if end is not None else addr - tlb.end
+        return found, (newest // unit, *back)
+
+
+def _entries(stretch: Stretch, era: Era) -> int:
+    """How many entries of the gather one period of the stretch makes, at least 1."""
+    if stretch.uniform:
+        return 1
+    made = [(kind, count) for kind, count in stretch.pattern if kind not in UNQUEUED]
+    large = [kind == HUGE or (kind.startswith("folio_") and era.folio_entries) for kind, _ in made]
+    return max(sum(1 if one else count for one, (_, count) in zip(large, made, strict=True)), 1)
+
+
+def _unmoved(bound: Any, those: tuple[int, int]) -> int | None:
+    return now(bound) if now(bound) in those else None
+
+
+def _shape(batch: Batch, rest: int | None) -> tuple[tuple[Any, ...], ...]:
+    """What a batch holds, page numbers apart; of its newest entry only the `rest`, if that is told."""
+    shape = [
+        (fixed(encoded_page_flags(slot.encoded)), fixed(slot.entries), fixed(slot.pages), slot.table)
+        for slot in (batch.slots if rest is None else batch.slots[:-1])
+    ]
+    if rest is not None and batch.slots:
+        newest = batch.slots[-1]
+        shape.append((fixed(encoded_page_flags(newest.encoded)), rest, fixed(newest.pages), newest.table))
+    return tuple(shape)
+
+
+def fold(slots: list[Slot]) -> None:
+    """Make one slot of neighbours that have the same flags and as many pages."""
+    at = len(slots) - 1
+    while at > 0:
+        one, two = slots[at - 1], slots[at]
+        same = encoded_page_flags(one.encoded) == encoded_page_flags(two.encoded) and one.pages == two.pages
+        if same and one.table is None and two.table is None:
+            slots[at - 1 : at + 1] = [one._replace(entries=one.entries + two.entries)]
+        at -= 1
+
+
+def _batch(most: int, slots: list[Slot]) -> Batch:
+    return Batch(most, sum(slot.nr for slot in slots), slots)
+
+
+def settled(slot: Slot) -> Slot:
+    """The slot as it is now."""
+    return slot._replace(encoded=now(slot.encoded), entries=now(slot.entries), pages=now(slot.pages))
+
+
+def _moved(slot: Slot, by: int) -> Slot:
+    return slot._replace(encoded=encode_page(page_pointer(first_page(slot) + by), encoded_page_flags(slot.encoded)))
