@@ -186,7 +186,8 @@ def published_command(arguments: argparse.Namespace) -> int:
     """Every published effect, its source, and the prediction."""
     from tabulate import tabulate
 
-    from core.cost.published import effects, span
+    from core.published.effect import span
+    from core.published.table import effects
 
     found = list(effects())
     rows = [

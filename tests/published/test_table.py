@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from core.compare import main
-from core.cost.published import Effect, effects, span
+from core.published.effect import Effect, span
+from core.published.table import effects
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Effect]:
+    return list(effects())
 
 
 def effect(published: tuple[float, float], predicted: tuple[float, float]) -> Effect:
@@ -26,8 +32,7 @@ def test_verdicts(published, predicted, verdict) -> None:
     assert effect(published, predicted).verdict == verdict
 
 
-def test_every_effect_has_a_source_and_ranges() -> None:
-    found = list(effects())
+def test_every_effect_has_a_source_and_ranges(found) -> None:
     assert len({e.name for e in found}) == len(found)
     for e in found:
         assert e.source
@@ -37,22 +42,9 @@ def test_every_effect_has_a_source_and_ranges() -> None:
         assert any(name in e.name for e in found)
 
 
-def test_the_regression_is_one_and_the_repair_repairs_it() -> None:
-    broken, repaired = (next(e for e in effects() if name in e.name) for name in ("5df397dec7c4", "c47454823bd4"))
-    assert broken.predicted[1] < 80
-    assert "every 8 pages, not every 512" in broken.what
-    assert repaired.predicted == (100, 100)
-
-
-def test_riscv_asks_once_for_a_batch() -> None:
-    (share,) = (e for e in effects() if "share" in e.name)
-    assert share.note == "32 calls for 32 pages become 1"
-
-
-def test_the_table(capsys) -> None:
+def test_the_table(found, capsys) -> None:
     assert main(["published"]) == 0
     out = capsys.readouterr().out
-    found = list(effects())
     missed = sum(e.verdict.startswith("off") for e in found)
     assert out.splitlines()[-1] == f"{len(found)} effects: {len(found) - missed} predicted, {missed} missed"
 

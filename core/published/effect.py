@@ -1,0 +1,55 @@
+"""What a published effect is, and when a prediction of it is right.
+
+Each effect is predicted from counts of the programs and from coefficients of *other* publications wherever there are
+any.  Where a publication has several numbers, some of them may be taken to predict the others; the note says which.
+
+Data types
+    Effect(name, what, published, predicted, unit, source, note)    two ranges; they agree or are `off` by so much
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+
+CLOSE = 0.1
+"""Benchmarks come out this differently from run to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A published number or range, and the predicted one in the same unit."""
+
+    name: str
+    what: str
+    published: Range
+    predicted: Range
+    unit: str
+    source: str
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """'agrees' where the ranges meet, 'within 10 %' of the published one, otherwise by how much they miss."""
+        (low, high), (least, most) = self.published, self.predicted
+        if least <= high and low <= most:
+            return "agrees"
+        gap, end = (least - high, high) if least > high else (low - most, low)
+        return "within 10 %" if gap <= CLOSE * end else f"off by {100 * gap / end:.0f} %"
+
+
+def exactly(number: float) -> Range:
+    """A range of one number."""
+    return number, number
+
+
+def across(*numbers: float) -> Range:
+    """The range that has all of them."""
+    return min(numbers), max(numbers)
+
+
+def span(ends: Range) -> str:
+    """A range in words, three digits of each end."""
+    low, high = (f"{end:.3g}" if abs(end) < 1000 else f"{end:.0f}" for end in ends)
+    return low if low == high else f"{low} to {high}"
