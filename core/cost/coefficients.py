@@ -104,7 +104,7 @@ INSTRUCTIONS = (
         "ns per flush",
         "Arm server, one CPU flushing at a time",
         f"one flush with its first TLBI and its DSB ISH: {ELIDE}: 3.2 us less 2.85; several CPUs at once wait for one "
-        f"another: 8 to 11 us per operation of 4 flushes and pair of busy CPUs, derived from {LOCAL} "
+        f"another: 8 to 16 us per operation of 4 flushes and pair of busy CPUs, derived from {LOCAL} "
         "(core.published.arm64)",
     ),
     Coefficient("DSB_ISH", 0, 0, "ns per flush", "", "in the figure of DSB_ISHST, with which each flush starts"),
@@ -136,7 +136,7 @@ INSTRUCTIONS = (
         7345,
         7404,
         "ns per call",
-        "RISC-V board that is not named",
+        "StarFive VisionFive 2, four U74 cores",
         f"one remote SFENCE.VMA with all it leads to, derived from {NAM_CAO}: 18.66 s less for 10000 times 252 or 254 "
         "calls fewer (core.published.riscv)",
     ),

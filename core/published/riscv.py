@@ -47,7 +47,7 @@ SHARE_BEFORE, SHARE_AFTER, QEMU_LEFT = 68.17, 8.64, 19.0
 """Per cent in firmware calls on QEMU with threads on four CPUs, before and after, and the time that is left."""
 
 NAM_BEFORE, NAM_AFTER = 36.674, 18.016
-"""Seconds on a board that is not named."""
+"""Seconds on a VisionFive 2."""
 
 REMAINS = {"TH1520": 22.0, "Unmatched": 66.0}
 """Per cent of the time that is left, of boards of which neither a time nor a share is published."""
@@ -96,8 +96,8 @@ def riscv_batched_unmap() -> Iterator[Effect]:
             exactly(100 * NAM_AFTER / NAM_BEFORE),
             "%",
             GHITI,
-            f"neither time nor share is published for it: predicted to be as on the board of {NAM_CAO}; calls would "
-            f"have to be {(100 - left) / (1 - across(*fewer)[0]):.0f} % of the time before, there they were "
+            f"neither time nor share is published for it: predicted to be as on the VisionFive 2 of {NAM_CAO}; calls "
+            f"would have to be {(100 - left) / (1 - across(*fewer)[0]):.0f} % of the time before, there they were "
             f"{100 * (1 - NAM_AFTER / NAM_BEFORE) / (1 - across(*fewer)[0]):.0f} %",
         )
 
@@ -109,7 +109,7 @@ def without_refills() -> float:
 
 
 def call_time() -> Range:
-    """Nanoseconds of a firmware call on that board, with what it leads to, from the times of the benchmark."""
+    """Nanoseconds of a firmware call on a VisionFive 2, with what it leads to, from the times of the benchmark."""
     saved = calls(batched=False) - calls(batched=True), calls(batched=False) - calls(batched=True, tables=2)
     return across(*(1e9 * (NAM_BEFORE - NAM_AFTER) / ROUNDS / calls_saved for calls_saved in saved))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.compare import main
 from core.published.effect import Effect, span
 from core.published.table import effects
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,12 @@ def test_the_table(found, capsys) -> None:
     out = capsys.readouterr().out
     missed = sum(e.verdict.startswith("off") for e in found)
     assert out.splitlines()[-1] == f"{len(found)} effects: {len(found) - missed} predicted, {missed} missed"
+
+
+def test_the_document_counts_them(found) -> None:
+    predicted = sum(not e.verdict.startswith("off") for e in found)
+    text = " ".join((ROOT / "docs" / "cost.md").read_text(encoding="utf-8").split())
+    assert f"Of {len(found)} effects {predicted} are predicted" in text
 
 
 def test_spans() -> None:
