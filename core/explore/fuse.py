@@ -36,7 +36,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.explore.minimise import Classes, representative
-from core.explore.tables import Row, Tables
+from core.explore.tables import Row, Tables, conflict, touched
 
 MAX_ROWS = 4000
 """Rows of all threads beyond which the analysis would take longer than it saves."""
@@ -103,8 +103,8 @@ class _Known:
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
         self._rests: dict[tuple[int, tuple[int, ...]], list[list[int]]] = {}
         self.before = [_reversed(after) for after in self.after]
-        self.touched = [[_cells(row) for row in rows] for rows in tables.rows]
-        self.daemons = [_cells(row) for row in tables.daemons]
+        self.touched = [[touched(row) for row in rows] for rows in tables.rows]
+        self.daemons = [touched(row) for row in tables.daemons]
         props = (*tables.model.always, *tables.model.sometimes)
         self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
 
@@ -130,13 +130,13 @@ class _Known:
         """None if a daemon conflicts, which no local state can exclude."""
         mine, conflicts = self.touched[thread][local], False
         for daemon, theirs in zip(self.tables.daemons, self.daemons, strict=True):
-            if _touch(mine, theirs):
+            if conflict(mine, theirs):
                 conflicts = True
                 if not self._waits(row, daemon):
                     return None
         danger = []
         for other, cells in enumerate(self.touched):
-            touching = set() if other == thread else {n for n, theirs in enumerate(cells) if _touch(mine, theirs)}
+            touching = set() if other == thread else {n for n, theirs in enumerate(cells) if conflict(mine, theirs)}
             conflicts = conflicts or bool(touching)
             danger.append(self._reaching(row, other, touching))
         return Urgent(tuple(danger), not conflicts)
@@ -206,18 +206,6 @@ def _reversed(after: Sequence[frozenset[int]]) -> list[list[int]]:
         for local in to:
             before[local].append(number)
     return before
-
-
-def _cells(row: Row | None) -> tuple[int, int]:
-    """What is read and what is written, one bit for each cell."""
-    if row is None:
-        return 0, 0
-    return sum(1 << cell for cell in set(row.reads)), sum(1 << cell for cell in set(row.writes))
-
-
-def _touch(one: tuple[int, int], two: tuple[int, int]) -> bool:
-    """Does one write what the other touches?"""
-    return bool(one[1] & (two[0] | two[1]) or one[0] & two[1])
 
 
 def _break_loops(found: dict[int, Urgent], after: Sequence[frozenset[int]]) -> None:

@@ -41,6 +41,21 @@ class Row:
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     moves: dict[tuple[int, ...], tuple[Move, ...]]
+    bits: tuple[int, int] | None = None
+
+
+def touched(row: Row | None) -> tuple[int, int]:
+    """What is read and what is written, one bit for each cell."""
+    if row is None:
+        return 0, 0
+    if row.bits is None:
+        row.bits = sum(1 << cell for cell in set(row.reads)), sum(1 << cell for cell in set(row.writes))
+    return row.bits
+
+
+def conflict(one: tuple[int, int], two: tuple[int, int]) -> bool:
+    """Does one write what the other touches?"""
+    return bool(one[1] & (two[0] | two[1]) or one[0] & two[1])
 
 
 class Tables:

@@ -1,31 +1,42 @@
 """Random walks: for models too large to search, and to get to know one before it is searched.
 
-A walk chooses who goes next as PCT does (Burckhardt et al., ASPLOS 2010): every thread and daemon has a random
-priority, the highest that can go goes, and at a few random moments the one that goes falls below all others.  A bug
-that needs d such changes is found with a probability that falls with the number of steps to the power of d - 1 only,
-while a walk that tosses a coin at every step hardly ever lets one thread run far ahead.
+Who goes next is chosen in several ways in turn (`core.explore.schedulers`): a walk that tosses a coin at every step
+hardly ever lets one thread run far ahead.  What the choices rest on, which accesses are shared and how many there are,
+is learned from the walks before.  Which of several outcomes an operation has is a matter of chance.
 
 A walk that finds a violation is replayed step by step and then shortened: steps are left out, in ever smaller pieces,
 as long as what remains can be walked and breaks the same property.  Such a trace is short, but not always shortest.
+
+Data types
+    Walked   one walk: its steps, and what it broke
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from core.explore.found import SENTENCES, deadline
 from core.explore.model import Limits, Model, Verdict
 from core.explore.place import Broken, Choice, Place, step_broken
+from core.explore.schedulers import Knowledge, Scheduler, scheduler
 from core.explore.tables import Move, Tables
 from core.explore.trace import steps
 
 SHUFFLED = 0.1
 """How often `wander` deals the priorities anew."""
 
-CHANGES = 3
-"""Priority changes in a walk at most."""
+
+class Walked(NamedTuple):
+    """One walk; `kind` is the name of its scheduler, `shared` the number of accesses to what others touch too."""
+
+    kind: str
+    shared: int
+    path: list[Choice]
+    broken: Broken | None
 
 
 def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limits: Limits = Limits()) -> Verdict:
@@ -35,22 +46,33 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limi
     known of distinct states.  Raises an `ExploreError` for what a program may not do.
     """
     tables = Tables(model)
-    rng = random.Random(seed)
     taken, longest = 0, 0
     unreached = [prop.name for prop in model.sometimes]
     end = deadline(limits, None)
     bound = f"{walks} random walks of up to {depth} steps, seed {seed}"
-    for number in range(walks):
-        if end is not None and time.monotonic() > end:
+    for number, walked in enumerate(many(tables, seed, walks, depth, unreached), 1):
+        taken, longest = taken + len(walked.path), max(longest, len(walked.path))
+        if walked.broken is not None:
+            path = shorten(tables, walked.path, walked.broken)
+            return _verdict(tables, walked.broken, path, taken, longest, bound, unreached)
+        if end is not None and time.monotonic() > end and number < walks:
             bound = f"{limits.timeout:g} seconds; {number} of {bound}"
             break
-        walked = _Walk(tables, rng, depth, longest or depth)
-        broken = walked.run(unreached)
-        taken, longest = taken + len(walked.path), max(longest, len(walked.path))
-        if broken is not None:
-            path = shorten(tables, walked.path, broken)
-            return _verdict(tables, broken, path, taken, longest, bound, unreached)
     return _verdict(tables, Broken("", ""), [], taken, longest, bound, unreached)
+
+
+def many(tables: Tables, seed: int, walks: int, depth: int, unreached: list[str]) -> Iterator[Walked]:
+    """One walk after the other, those that break something as well. Strikes out of `unreached` what they reach."""
+    rng, know = random.Random(seed), Knowledge(tables)
+    for number in range(walks):
+        know.refresh()
+        chooses = scheduler(number, know, rng)
+        walk = _Walk(know, rng, chooses, depth)
+        broken = walk.run(unreached)
+        if broken is None:
+            know.learn(walk.made)
+        shared = sum(count for (_, cells), count in walk.made.items() if cells)
+        yield Walked(type(chooses).__name__, shared, walk.path, broken)
 
 
 def wander(tables: Tables, seed: int, count: int) -> None:
@@ -77,44 +99,36 @@ def wander(tables: Tables, seed: int, count: int) -> None:
 
 
 class _Walk:
-    """One walk.  `expected` is how long it may become: the changes of priority are spread over that."""
+    """One walk. `made` counts the accesses to shared cells, by agent and cells."""
 
-    def __init__(self, tables: Tables, rng: random.Random, depth: int, expected: int) -> None:
-        self.tables, self.rng, self.depth = tables, rng, depth
-        self.order = list(range(len(tables.rows) + len(tables.daemons)))
-        rng.shuffle(self.order)
-        self.changes = {rng.randrange(expected) for _ in range(rng.randrange(CHANGES + 1))}
+    def __init__(self, know: Knowledge, rng: random.Random, chooses: Scheduler, depth: int) -> None:
+        self.know, self.rng, self.chooses, self.depth = know, rng, chooses, depth
         self.path: list[Choice] = []
-        self.place = Place(tables)
+        self.made: Counter[tuple[int, int]] = Counter()
+        self.place = Place(know.tables)
 
     def run(self, unreached: list[str]) -> Broken | None:
         """What it breaks, if anything. Strikes out of `unreached` what it reaches."""
-        broken = self._see(unreached)
+        broken, idle = self._see(unreached), 0
         while broken is None and len(self.path) < self.depth:
-            agent = self._next()
-            if agent is None:
+            able = [agent for agent in range(self.know.agents) if self.place.moves(agent)]
+            if not able:
                 return None if self.place.ended() else Broken("deadlock", SENTENCES["deadlock"])
-            if len(self.path) in self.changes:
-                self.order.remove(agent)
-                self.order.append(agent)
-            moves = self.place.moves(agent)
-            move = moves[self.rng.randrange(len(moves))]
-            self.path.append(Choice(agent, move.outcome))
-            idle = not self.place.go(agent, move)
-            broken = step_broken(self.tables, move) or self._see(unreached)
-            if idle:  # it polls: let others go
-                self.order.remove(agent)
-                self.order.append(agent)
-                if self._polls():
-                    return None
+            agent = self.chooses.choose(self.place, able)
+            move, changed = self._go(agent)
+            broken = step_broken(self.know.tables, move) or self._see(unreached)
+            self.chooses.gone(self.place, agent, able, changed)
+            idle = 0 if changed else idle + 1
+            if idle > self.know.agents and self.place.ended():  # everybody has had a turn, and nothing happens
+                return None
         return broken
 
-    def _next(self) -> int | None:
-        return next((agent for agent in self.order if self.place.moves(agent)), None)
-
-    def _polls(self) -> bool:
-        """Has nothing happened for as long as everybody needs to have a turn?"""
-        return len(self.path) > len(self.order) and self.place.ended()
+    def _go(self, agent: int) -> tuple[Move, bool]:
+        """Take a step: which, and whether anything is different now."""
+        self.made[agent, self.know.shared(self.place, agent)] += 1
+        move = self.rng.choice(self.place.moves(agent))
+        self.path.append(Choice(agent, move.outcome))
+        return move, self.place.go(agent, move)
 
     def _see(self, unreached: list[str]) -> Broken | None:
         unreached[:] = [name for name in unreached if not self.place.holds(name)]

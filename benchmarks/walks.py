@@ -1,0 +1,83 @@
+"""How often random walks find a bug that is known to be there, beside what PCT promises.
+
+    python -m benchmarks.walks [--walks 1000] [--seed 1] [--rows] [ID ...]
+
+For each bug of the museum (with --rows also each cell of arches.toml that is expected to fail): `n` agents, `k` shared
+accesses in a walk, and `d`, one more than the shortest trace has preemptions, which is no less than the depth of the
+bug.  `bound` is 1/(n k^(d-1)) for each 1000 walks.  Then the hits among each 1000 walks of each kind, and of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tabulate import tabulate
+
+from core.config import load
+from core.conformance import SCENARIOS, museum
+from core.explore import Model, check
+from core.explore.schedulers import Priorities, Races, Weighted
+from core.explore.tables import Tables
+from core.explore.walk import many
+
+STEPS = 1000
+"""Of a walk at most."""
+
+KINDS = (Priorities, Weighted, Races)
+
+
+def museum_models() -> Iterator[tuple[str, Model]]:
+    """Every historic bug, with the bug."""
+    for exhibit in museum.EXHIBITS:
+        arch, era = museum.subject(exhibit)
+        broken, old = exhibit.with_bug(arch, era)
+        yield exhibit.id, exhibit.scenario.build(broken, old)
+
+
+def row_models() -> Iterator[tuple[str, Model]]:
+    """Every cell that the configuration expects to fail."""
+    for row in load(None):
+        for scenario in () if row.problem else row.expect:
+            yield f"{row.name} {scenario}", SCENARIOS[scenario].build(row.arch(), row.era)
+
+
+def preemptions(model: Model) -> int:
+    """How often the shortest trace leaves a thread that could go on."""
+    trace = check(model).trace
+    last = {step.thread: number for number, step in enumerate(trace)}
+    return sum(one.thread != two.thread and last[one.thread] > at + 1 for at, (one, two) in enumerate(pairwise(trace)))
+
+
+def measure(name: str, model: Model, walks: int, seed: int) -> list[object]:
+    """One line of the table."""
+    walked, hits, shared = Counter[str](), Counter[str](), 0
+    tables = Tables(model)
+    for walk in many(tables, seed, walks, STEPS, []):
+        walked[walk.kind] += 1
+        hits[walk.kind] += walk.broken is not None
+        shared += walk.shared
+    n, k, d = len(tables.rows) + len(tables.daemons), shared / walks, preemptions(model) + 1
+    each = [1000 * hits[kind.__name__] / max(walked[kind.__name__], 1) for kind in KINDS]
+    found = [f"{rate:.1f}" for rate in (*each, 1000 * hits.total() / walks)]
+    return [name, n, f"{k:.0f}", d, f"{1000 / (n * k ** (d - 1)):.1g}", *found]
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ids", nargs="*", metavar="ID")
+    parser.add_argument("--walks", type=int, default=1000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--rows", action="store_true", help="also what arches.toml expects to fail")
+    asked = parser.parse_args()
+    models = [*museum_models(), *(row_models() if asked.rows else ())]
+    table = [measure(*model, asked.walks, asked.seed) for model in models if not asked.ids or model[0] in asked.ids]
+    headers = ["bug", "n", "k", "d", "bound", *[kind.__name__.lower() for kind in KINDS], "all"]
+    print(tabulate(table, headers, disable_numparse=True, colalign=("left", *["right"] * 8), tablefmt="github"))
+
+
+if __name__ == "__main__":
+    main()
