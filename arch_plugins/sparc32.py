@@ -1,19 +1,27 @@
-"""sparc32: cross calls (xc3) to mm_cpumask; the SRMMU sets the modified bit itself.
+"""sparc32: cross calls (xc3) to every CPU, if mm_cpumask has any but this one; the SRMMU sets the modified bit itself.
 
-arch/sparc/mm/srmmu.c:smp_flush_tlb_range(), smp_flush_tlb_mm().
+arch/sparc/mm/srmmu.c:smp_flush_tlb_range(), smp_flush_tlb_mm(): mm_cpumask decides whether to call, and
+arch/sparc/include/asm/smp_32.h:xc3() calls cpu_online_mask.  Of these machines it is sun4m alone: for sun4d, whose
+CPUs broadcast what they flush, and LEON load_mmu() puts the local flushes in their place (local_ops).
 """
 
 from __future__ import annotations
 
 from arch_plugins.families.ipi import Ipi
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu
 from core.mm.kthread import active_mm, mm_users, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 
+PGDIR = 1 << 24 - 12
+"""Pages of an entry of the topmost table, which one store flushes as a whole: a region (PGDIR_SIZE is 16 MiB)."""
+
 
 class Sparc32(Ipi):
-    """sun4m."""
+    """sun4m with SuperSPARC or HyperSPARC: arch/sparc/mm/viking.S, hypersparc.S."""
 
     page_insn, mm_insn = "sta_ASI_M_FLUSH_PROBE", "sta_ASI_M_FLUSH_PROBE_CTX"
     FACTS = Facts(
@@ -22,13 +30,38 @@ class Sparc32(Ipi):
         upper_entries=64,
         levels=3,
         kernel="6.12",
-        family="synchronous IPI to mm_cpumask",
+        family="synchronous IPI to every CPU",
         sources=(
             "arch/sparc/mm/srmmu.c",
+            "arch/sparc/mm/viking.S",
+            "arch/sparc/include/asm/smp_32.h",
             "arch/sparc/include/asm/pgtable_32.h",
             "arch/sparc/include/asm/switch_to_32.h",
         ),
     )
+
+    def request(self, start: int, end: int) -> FlushRequest:
+        """viking_flush_tlb_range(): the regions that the range touches."""
+        return FlushRequest(start - start % PGDIR, end + -end % PGDIR)
+
+    def insns(self, request: FlushRequest) -> tuple[str, int]:
+        if request.end is None or request.end - request.start < PGDIR:
+            return super().insns(request)
+        return "sta_ASI_M_FLUSH_PROBE_REGION", (request.end - request.start) // PGDIR
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        await self.cross_call(mm, request)
+
+    async def cross_call(self, mm: Mm, request: FlushRequest) -> bool:
+        """Flush here, and everywhere if mm_cpumask has another CPU. Returns whether it has."""
+        here = mm.task.cpu
+        mask: frozenset[Cpu] = await mm_cpumask(mm)
+        any_other = bool(mask - {here})  # any_other_mm_cpus()
+        cpus = mm.everyone if any_other else frozenset({here})
+        for cpu in sorted(cpus):
+            await insn(cpu, *self.insns(request))
+        await flush_cpus_by_ipi(mm, cpus, request)
+        return any_other
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
@@ -36,11 +69,9 @@ class Sparc32(Ipi):
 
         So does a kernel thread that has borrowed the mm: it asks for active_mm.
         """
-        here = mm.task.cpu
-        others = await mm_cpumask(mm) - {here}
-        await self.ask(mm, FlushRequest())
-        if mm.cpus is None and others and await mm_users() == 1 and await active_mm(here):
-            await trim_cpumask(here)
+        called = await self.cross_call(mm, FlushRequest())
+        if called and mm.cpus is None and await mm_users() == 1 and await active_mm(mm.task.cpu):
+            await trim_cpumask(mm.task.cpu)
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

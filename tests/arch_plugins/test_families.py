@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -13,19 +15,20 @@ from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips
 from arch_plugins.sh import Sh
+from arch_plugins.sparc32 import Sparc32
 from arch_plugins.sparc64 import Sparc64, stretches
 from core.arch import set_up
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.memory import Memory
-from core.machine.op import Cell, Cpu, Tid
+from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import run
 from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell
 from core.mm.era import ERAS
-from core.mm.mm import Mm
+from core.mm.mm import CPUMASK, Mm
 
 CPUS = (Cpu(0), Cpu(1))
 STALE = Entry(0, True, True)
@@ -38,13 +41,13 @@ def space(plugin: object) -> tuple[Mm, Memory]:
     return mm, cells
 
 
-def go(program: Any, cells: Memory) -> list[tuple[Any, ...]]:
+def go(program: Any, cells: Memory, others: Sequence[Op] = ()) -> list[tuple[Any, ...]]:
     events: list[tuple[Any, ...]] = []
 
     def only(op: Any, outcomes: Any) -> Any:
         raise AssertionError(op)
 
-    run(program, cells, only, events.append)
+    run(program, cells, only, events.append, others)
     return events
 
 
@@ -154,3 +157,27 @@ def test_the_instructions_of_a_range(plugin: type, pages: int, insns: dict[str, 
         assert kind == "insn"
         counts[name] = counts.get(name, 0) + nr
     assert counts == insns
+
+
+@pytest.mark.parametrize(
+    ("start", "pages", "name", "nr"),
+    [(5, 1, "sta_ASI_M_FLUSH_PROBE_REGION", 1), (4095, 2, "sta_ASI_M_FLUSH_PROBE_REGION", 2)],
+)
+def test_sparc32_flushes_a_range_by_regions_of_16_mib(start: int, pages: int, name: str, nr: int) -> None:
+    mm, cells = space(Sparc32())
+    flush = mm.hook.flush_tlb_range(mm=mm, start=start, end=start + pages, stride=1, freed_tables=False)
+    events = go(flush, cells, [take_ipi(Tid(1), Cpu(1), mm.addrs)])
+    assert [event for event in events if event[0] == "insn"] == [("insn", cpu, name, nr) for cpu in CPUS]
+
+
+@pytest.mark.parametrize(("mask", "asked"), [({0}, 0), ({1}, 2), ({0, 1}, 2)])
+def test_sparc32_calls_everybody_or_nobody(mask: set[int], asked: int) -> None:
+    """Three CPUs, and the flush comes from CPU 0: another CPU in mm_cpumask has them all called."""
+    mm, cells = space(Sparc32())
+    three = frozenset(Cpu(n) for n in range(3))
+    mm = replace(mm, cpus=None, online=three)
+    cells[CPUMASK] = frozenset(map(Cpu, mask))
+    others = [take_ipi(Tid(1), cpu, mm.addrs) for cpu in sorted(three - {Cpu(0)})]
+    events = go(mm.hook.flush_tlb_page(mm=mm, addr=0), cells, others)
+    assert sum(event[1] for event in events if event[0] == "ipi") == asked
+    assert cells[tlb_cell(Cpu(0), 0)] is None

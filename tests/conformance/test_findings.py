@@ -40,9 +40,9 @@ ROWS = [
     ("sh", "task-moves-lazily", "use-after-free", 24),
     ("alpha-6.1", "borrower-flushes", "use-after-free", 17),
     ("alpha-6.1", "reclaim-elsewhere", "use-after-free", 36),
-    ("sparc32", "borrower-flushes", "use-after-free", 33),
+    ("sparc32", "borrower-flushes", "use-after-free", 32),
     ("sparc32", "exec-then-flush", "use-after-free", 16),
-    ("sparc32", "kthread-use-mm", "use-after-free", 36),
+    ("sparc32", "kthread-use-mm", "use-after-free", 35),
     ("arm", "asid-rollover", "use-after-free", 31),
 ]
 """Scenarios of the suite that a row of arches-all.toml is declared to fail, because the kernel's architecture does."""
