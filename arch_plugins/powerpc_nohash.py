@@ -1,6 +1,8 @@
-"""powerpc nohash (e500): IPI to mm_cpumask; more than one page is the whole PID.
+"""powerpc nohash (e500): IPI to mm_cpumask; a gather, or more than one page, is the whole PID.
 
-arch/powerpc/mm/nohash/tlb.c:flush_tlb_range() calls flush_tlb_mm() for anything longer.
+arch/powerpc/mm/nohash/tlb.c:tlb_flush() is flush_tlb_mm() whatever was gathered, and flush_tlb_range() too for
+anything longer than a page.  Each CPU flushes its own TLB (_tlbil_pid(), _tlbil_va()): tlbivax, which is broadcast, is
+for 47x alone (MMU_FTR_USE_TLBIVAX_BCAST).
 """
 
 from __future__ import annotations
@@ -9,17 +11,33 @@ from dataclasses import replace
 
 from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.ipi import Ipi
+from core.hookspecs import hookimpl
+from core.mm.mmu_gather import MmuGather
 
 
 class PowerpcNohash(Ipi):
-    """e500, 32 bit."""
+    """e500mc, 32 bit: MMU_FTR_USE_TLBILX, one thread per core."""
 
-    ceiling, page_insn, mm_insn = 1, "tlbivax", "tlbilx_pid"
+    ceiling, page_insn, mm_insn = 1, "tlbilx_va", "tlbilx_pid"
     FACTS = replace(
         TWO_LEVELS,
         rcu_table_free=True,
         merge_vmas=True,
         kernel="6.12",
         family="synchronous IPI to mm_cpumask",
-        sources=("arch/powerpc/mm/nohash/tlb.c", "arch/powerpc/include/asm/nohash/32/pgtable.h"),
+        sources=(
+            "arch/powerpc/mm/nohash/tlb.c",
+            "arch/powerpc/mm/nohash/tlb_low.S",
+            "arch/powerpc/include/asm/nohash/32/pgtable.h",
+        ),
     )
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
+        return "mm"
+
+    @hookimpl
+    def tlb_needs_table_invalidate(self) -> bool:
+        """radix_enabled(): what is flushed before a table is freed is the gather's, by __pte_free_tlb()."""
+        return False

@@ -14,10 +14,13 @@ from arch_plugins.arm64_tlbi import range_insns
 from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips
+from arch_plugins.powerpc_nohash import PowerpcNohash
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.sparc64 import Sparc64, stretches
 from core.arch import set_up
+from core.cost.accountant import Accountant
+from core.cost.layout import Layout
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.ipi import FlushRequest, take_ipi
@@ -181,3 +184,10 @@ def test_sparc32_calls_everybody_or_nobody(mask: set[int], asked: int) -> None:
     events = go(mm.hook.flush_tlb_page(mm=mm, addr=0), cells, others)
     assert sum(event[1] for event in events if event[0] == "ipi") == asked
     assert cells[tlb_cell(Cpu(0), 0)] is None
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_powerpc_nohash_flushes_the_mm_for_any_gather(pages: int) -> None:
+    arch = set_up("test", PowerpcNohash(), "test")
+    counts = Accountant(arch, ERAS["6.12"], Layout([("anon_dirty", pages)])).count()
+    assert (counts["full_flushes"], counts["small_flushes"], counts["insn:tlbilx_pid"]) == (1, 0, 1)
