@@ -18,9 +18,10 @@ from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
 
 if TYPE_CHECKING:
-    from core.linux.replay import Call
+    from core.linux.replay import Call, Gaps
 
 COLUMNS = ("flushes", "ipis", "lock_holds", "max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
+MOST_MISSES = 20
 SMP = "arch_plugins.generic:Smp"
 
 
@@ -235,10 +236,12 @@ def replay_command(arguments: argparse.Namespace) -> int:
     base = chosen_model(arguments.prices)
     totals: dict[str, dict[str, int]] = {row.name: {} for row in rows}
     exact: dict[str, list[int]] = {}
+    missed: list[Call] = []
     gaps, status = Gaps(), 0
     try:
         for call in replay(arguments.file, {row.name: (row.arch(), row.era) for row in rows}, gaps):
             _tally(exact, call)
+            missed += [] if call.exact else [call]
             for name, counts in call.counts.items():
                 sums = totals[name]
                 for key, value in counts.items():
@@ -257,6 +260,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
     print()
     headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
     print(tabulate([[kind, *v] for kind, v in sorted(exact.items())], [*headers, "IPIs recorded", "predicted"]))
+    _print_misses(missed, gaps)
     if str(gaps):
         print(f"incomplete: {gaps}; what was lost is missing here too")
     for text in APPROXIMATIONS:
@@ -273,11 +277,20 @@ def _replayed_on(arguments: argparse.Namespace) -> list[Row]:
 
 
 def _tally(exact: dict[str, list[int]], call: Call) -> None:
-    """Exit is only counted; the others are told apart by what they unmapped."""
-    if call.name == "exit":
-        kind, equal = "exit (not compared)", 0
-    else:
-        kind = f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
-        equal = call.measured == call.predicted
-    values = (1, equal, len(call.measured), len(call.predicted), *call.asked)
+    """Calls are told apart by what they are about; of exit there is only what was sent."""
+    kind = {"exit": "exit, what was sent"}.get(call.name)
+    kind = kind or f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
+    values = (1, call.exact, len(call.measured), len(call.predicted), *call.asked)
     exact[kind] = [a + b for a, b in zip(exact.get(kind, [0] * 6), values, strict=True)]
+
+
+def _print_misses(missed: list[Call], gaps: Gaps) -> None:
+    """What is not as recorded, call by call, and what no call explains."""
+    for call in missed[:MOST_MISSES]:
+        print(f"different: line {call.line}: {call.difference}")
+    if len(missed) > MOST_MISSES:
+        print(f"different: {len(missed) - MOST_MISSES} more")
+    if gaps.execs:
+        print(f"not replayed: {gaps.execs} flushes that exec made")
+    if gaps.nobodys:
+        print(f"not replayed: {gaps.nobodys} flushes that no recorded operation makes")

@@ -75,7 +75,27 @@ async def fork(mm: Mm, at: Mapping) -> None:
 
 async def mprotect_readonly(mm: Mm, at: Mapping) -> None:
     """mprotect(PROT_READ): change_protection(), flushing what loses the right to write (pte_needs_flush())."""
-    await _walk(mm, at, _change_pte_range, _change_huge_pmd)
+    await change_protection(mm, at, lambda addr, pte: (pte._replace(write=False), pte.write))
+
+
+async def change_protection(mm: Mm, at: Mapping, change: Callable[[int, Pte], tuple[Pte, bool]]) -> None:
+    """change_protection(): `change` has the new entry for an address's old one, and whether that needs a flush."""
+
+    async def change_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
+        table = addr
+        await pte_lock(mm, table)
+        while addr != end:
+            pte: Any = await ptep_get(addr)
+            if isinstance(pte, Pte):
+                new, flush = change(addr, pte)
+                if new != pte:
+                    await set_pte(addr, new)
+                if flush:
+                    tlb_flush_pte_range(tlb, addr, 1)
+            addr += 1
+        await pte_unlock(mm, table)
+
+    await _walk(mm, at, change_pte_range, _change_huge_pmd)
 
 
 async def madvise_free(mm: Mm, at: Mapping) -> None:
@@ -115,18 +135,6 @@ async def _walk(mm: Mm, at: Mapping, on_table: OnTable, on_huge: OnHuge) -> None
         addr = next_addr
     await mm.hook.tlb_end_vma(tlb=tlb, vma=at.vma)
     await tlb_finish_mmu(tlb)
-
-
-async def _change_pte_range(tlb: MmuGather, addr: int, end: int) -> None:
-    table = addr
-    await pte_lock(tlb.mm, table)
-    while addr != end:
-        pte: Any = await ptep_get(addr)
-        if isinstance(pte, Pte) and pte.write:
-            await set_pte(addr, pte._replace(write=False))
-            tlb_flush_pte_range(tlb, addr, 1)
-        addr += 1
-    await pte_unlock(tlb.mm, table)
 
 
 async def _change_huge_pmd(tlb: MmuGather, addr: int, pmd: Pte) -> None:

@@ -1,7 +1,12 @@
 """Address spaces as a recording builds them up: what is mapped where and how, and which pages are there.
 
+Page faults tell which entries are there.  What they do besides is the kernel's (mm/memory.c): a read of a file maps what
+the page cache has around it, a store to a private mapping makes the page anonymous, a store to an anonymous page that
+fork() has shared copies it unless nobody else has it any more.
+
 Data types
-    Frame       a page: its kind, and how many spaces map it (fork shares anonymous ones)
+    Frame       a page: its kind, how many spaces map it, and whether it is one space's alone for sure
+    Area        a mapping
     Space       an mm
 
 Kinds of frames are 'anon_dirty', 'zero' (the shared zero page), 'file_clean' and 'file_dirty'; mappings are 'anon',
@@ -11,30 +16,55 @@ Kinds of frames are 'anon_dirty', 'zero' (the shared zero page), 'file_clean' an
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PAGE = 12
-FAULT_AROUND_PAGES = 16
+FAULT_AROUND_PAGES, PTRS_PER_PTE = 16, 512
 PRESENT_FAULT, WRITE_FAULT = 1, 2
 """Bits of x86's page-fault error code: the entry was there; it was a store."""
+
+PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+
+STACK_FLOOR = 0x7FFFFFFFF - (((1 << 22) - 1) + (8 << 8) + 256)
+"""No mapping but those of exec, the stack and the vdso, begins above (in pages): arch/x86/mm/mmap.c:mmap_base() leaves
+stack_maxrandom_size(), the stack's limit (8 MiB unless changed) and stack_guard_gap below TASK_SIZE."""
 
 
 @dataclass(eq=False, slots=True)
 class Frame:
-    """A page that some space maps."""
+    """A page that some space maps. `exclusive` is PageAnonExclusive()."""
 
     kind: str
     mappers: int = 1
+    exclusive: bool = True
+
+
+Cache = dict[int, bool]
+"""The page cache of a shared anonymous mapping (shmem): by index, whether the page is dirty."""
+
+
+class Area(NamedTuple):
+    """Pages `start` to `end`, mapped with PROT_* bits `prot`. Of shared anonymous memory `cache` has the pages, and
+    `start - offset` is what address index 0 has."""
+
+    start: int
+    end: int
+    kind: str
+    prot: int = PROT_READ | PROT_WRITE
+    cache: Cache | None = None
+    offset: int = 0
 
 
 @dataclass(eq=False)
 class Space:
-    """`maps` are (start, end, kind), sorted; `readonly` pages are there, and may not be written without a fault.
+    """`maps` are sorted; `readonly` pages are there, and may not be written without a fault.
 
-    `cpus` are those that may have entries of the mm: every CPU it ran on, but for those that have left since.
+    `cpus` are those in mm_cpumask: every CPU it ran on, but for those that have left since.
     """
 
-    maps: list[tuple[int, int, str]] = field(default_factory=list)
+    maps: list[Area] = field(default_factory=list)
     pages: dict[int, Frame] = field(default_factory=dict)
     readonly: set[int] = field(default_factory=set)
     brk: int = 0
@@ -46,12 +76,13 @@ class Space:
         mm/memory.c:vma_needs_copy(): a mapping without anonymous pages is not copied, faults bring its pages back.
         """
         child = Space(list(self.maps), {}, set(), self.brk)
-        copied = [mapping for mapping in self.maps if mapping[2] != "shared" and self._has_anonymous(*mapping[:2])]
+        copied = {area.start for area in self.maps if area.kind != "shared" and self._has_anonymous(*area[:2])}
         for page, frame in self.pages.items():
-            mapping = self.mapping_at(page)
-            if frame.kind == "anon_dirty" or mapping is None or mapping in copied:
+            area = self.area_at(page)
+            if frame.kind == "anon_dirty" or area is None or area.start in copied:
                 child.pages[page] = frame
                 frame.mappers += 1
+                frame.exclusive = False
         child.readonly = {page for page, frame in child.pages.items() if frame.kind == "anon_dirty"}
         self.readonly |= child.readonly
         return child
@@ -59,18 +90,21 @@ class Space:
     def _has_anonymous(self, start: int, end: int) -> bool:
         return any(self.pages[page].kind == "anon_dirty" for page in self.resident(start, end))
 
-    def mapping_at(self, page: int) -> tuple[int, int, str] | None:
+    def area_at(self, page: int) -> Area | None:
         """The mapping of a page, if it is known."""
-        at = bisect_right(self.maps, (page, 2**64, "")) - 1
-        return self.maps[at] if at >= 0 and page < self.maps[at][1] else None
+        at = bisect_right(self.maps, page, key=lambda area: area.start) - 1
+        return self.maps[at] if at >= 0 and page < self.maps[at].end else None
 
     def unmap(self, start: int, end: int) -> None:
         """Forget what is mapped from page `start` to `end`, and its pages."""
-        kept = []
-        for first, last, kind in self.maps:
-            kept += [(a, b, kind) for a, b in ((first, min(last, start)), (max(first, end), last)) if a < b]
-        self.maps = sorted(kept)
+        self.maps = sorted(self._outside(start, end), key=lambda area: area.start)
         self.drop(start, end)
+
+    def _outside(self, start: int, end: int) -> Iterator[Area]:
+        for area in self.maps:
+            for a, b in ((area.start, min(area.end, start)), (max(area.start, end), area.end)):
+                if a < b:
+                    yield area._replace(start=a, end=b)
 
     def drop(self, start: int, end: int) -> None:
         """Forget the pages."""
@@ -78,21 +112,37 @@ class Space:
             self.pages.pop(page).mappers -= 1
             self.readonly.discard(page)
 
-    def map(self, start: int, end: int, kind: str) -> None:
+    def map(self, area: Area) -> None:
         """A new mapping, in place of what is there."""
-        self.unmap(start, end)
-        self.maps = sorted([*self.maps, (start, end, kind)])
+        if area.start < area.end:
+            self.unmap(area.start, area.end)
+            self.maps = sorted([*self.maps, area], key=lambda area: area.start)
+
+    def protect(self, start: int, end: int, prot: int) -> None:
+        """mprotect(): mappings are split where it begins and ends, entries change as after_mprotect() says."""
+        for page in self.resident(start, end):
+            if self.after_mprotect(page, prot)[0]:
+                self.readonly.discard(page)
+            else:
+                self.readonly.add(page)
+        inside = [
+            area._replace(start=max(area.start, start), end=min(area.end, end), prot=prot)
+            for area in self.maps
+            if area.start < end and area.end > start
+        ]
+        self.maps = sorted([*self._outside(start, end), *inside], key=lambda area: area.start)
 
     def move(self, old: int, old_size: int, new: int, new_size: int) -> None:
         """mremap() to another place; sizes in pages."""
-        kept = min(old_size, new_size)
-        pages = {new + page - old: self.pages.pop(page) for page in self.resident(old, old + kept)}
-        readonly = {new + page - old for page in self.readonly if old <= page < old + kept}
-        mapping = self.mapping_at(old)
+        kept, shift = min(old_size, new_size), new - old
+        pages = {page + shift: self.pages.pop(page) for page in self.resident(old, old + kept)}
+        readonly = {page + shift for page in self.readonly if old <= page < old + kept}
+        area = self.area_at(old) or Area(old, old, "anon")
+        self.readonly -= {page - shift for page in readonly}
         self.unmap(old, old + old_size)
-        self.map(new, new + new_size, "anon" if mapping is None else mapping[2])
+        self.map(area._replace(start=new, end=new + new_size, offset=area.offset + shift))
         self.pages.update(pages)
-        self.readonly = {page for page in self.readonly if not old <= page < old + kept} | readonly
+        self.readonly |= readonly
 
     def resident(self, start: int, end: int) -> list[int]:
         """The pages there, in order."""
@@ -100,35 +150,83 @@ class Space:
             return [page for page in range(start, end) if page in self.pages]
         return sorted(page for page in self.pages if start <= page < end)
 
+    # ---- entries ---------------------------------------------------------------------------------------------
+
     def writable(self, page: int) -> bool:
-        """Does the entry of a page that is there allow stores?"""
-        return self.pages[page].kind.endswith("dirty") and page not in self.readonly
+        """Does the entry of a page that is there allow stores?
+
+        A shared mapping of shmem is not told of the first store (vma_wants_writenotify()), so its entries are born so.
+        """
+        area = self.area_at(page)
+        born = area is not None and area.cache is not None and bool(area.prot & PROT_WRITE)
+        return page not in self.readonly and (born or self.pages[page].kind.endswith("dirty"))
+
+    def after_mprotect(self, page: int, prot: int) -> tuple[bool, bool]:
+        """(does the entry allow stores from then on, does the change need a flush).
+
+        mm/mprotect.c:can_change_pte_writable(); arch/x86's pte_flags_need_flush(): a flush when _PAGE_RW or _PAGE_NX
+        changes or an entry stops to be present, none for one that was not.
+        """
+        area, frame, before = self.area_at(page), self.pages[page], self.writable(page)
+        if frame.kind == "anon_dirty":
+            can = frame.exclusive
+        else:
+            shared = area is not None and area.kind == "shared"
+            can = shared and (frame.kind == "file_dirty" or (area is not None and area.cache is not None))
+        after = bool(prot & PROT_WRITE) and can
+        if area is None:
+            return after, before != after or not prot
+        if area.prot in (prot, 0):  # mprotect_fixup() has nothing to do; pte_needs_flush() asks for present entries
+            return before if area.prot else after, False
+        return after, before != after or bool((area.prot ^ prot) & PROT_EXEC) or not prot
+
+    # ---- faults ----------------------------------------------------------------------------------------------
 
     def copies_on_write(self, page: int, error: int) -> bool:
         """Does the fault replace the page of a present entry? mm/memory.c:do_wp_page()."""
         if error & (PRESENT_FAULT | WRITE_FAULT) != PRESENT_FAULT | WRITE_FAULT:
             return False
-        mapping, frame = self.mapping_at(page), self.pages.get(page)
-        if mapping is not None and mapping[2] == "shared":
-            return False  # wp_page_shared()
+        area, frame = self.area_at(page), self.pages.get(page)
+        if area is not None and (area.kind == "shared" or not area.prot & PROT_WRITE):
+            return False  # wp_page_shared(); access_error()
         return frame is None or frame.kind != "anon_dirty" or frame.mappers > 1
 
     def fault(self, page: int, error: int) -> None:
         """A page fault was served."""
-        mapping, frame, write = self.mapping_at(page), self.pages.get(page), error & WRITE_FAULT
-        kind = mapping[2] if mapping is not None else "file"
+        area, frame, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
+        if area is not None and (write and not area.prot & PROT_WRITE or not area.prot):
+            return  # access_error(): a signal
+        kind = area.kind if area is not None else "anon" if page >= STACK_FLOOR else "file"
         if kind == "shared":
-            dirty = write or (frame is not None and frame.kind == "file_dirty")
-            self._set(page, "file_dirty" if dirty else "file_clean")
+            self._fault_shared(page, area, write)
         elif write:
             if frame is None or frame.kind != "anon_dirty" or frame.mappers > 1:
                 self._set(page, "anon_dirty")
+            self.pages[page].exclusive = True  # wp_page_reuse() if it was there
         elif frame is None:
             self._set(page, "zero" if kind == "anon" else "file_clean")
-            if kind == "file" and mapping is not None:
-                self._fault_around(page, mapping)
+            if kind == "file" and area is not None:
+                for other in _fault_around(page, area):
+                    self.pages.setdefault(other, Frame("file_clean"))
         if write:
             self.readonly.discard(page)
+
+    def _fault_shared(self, page: int, area: Area | None, write: bool) -> None:
+        """do_shared_fault() and do_read_fault(). What a file's page cache has of it is not known: everything."""
+        assert area is not None
+        cache, offset = area.cache, area.offset
+        if write:
+            self._set(page, "file_dirty")
+            if cache is not None:
+                cache[page - offset] = True
+            return
+        for other in _fault_around(page, area):
+            if other not in self.pages and (cache is None or other - offset in cache):
+                self._set(other, "file_dirty" if cache is not None and cache[other - offset] else "file_clean")
+        if page not in self.pages:
+            self._set(page, "file_clean")
+            if cache is not None:
+                cache[page - offset] = False
 
     def _set(self, page: int, kind: str) -> None:
         frame = self.pages.get(page)
@@ -136,31 +234,32 @@ class Space:
             frame.mappers -= 1
         self.pages[page] = Frame(kind)
 
-    def _fault_around(self, page: int, mapping: tuple[int, int, str]) -> None:
-        """mm/memory.c:do_fault_around(): the aligned 64 KiB around a read fault, as far as they are mapped."""
-        first = page - page % FAULT_AROUND_PAGES
-        for other in range(max(first, mapping[0]), min(first + FAULT_AROUND_PAGES, mapping[1])):
-            if other not in self.pages:
-                self.pages[other] = Frame("file_clean")
+    # ---- neighbourhood ---------------------------------------------------------------------------------------
 
     def neighbours(self, start: int, end: int) -> tuple[int, int]:
         """(floor, ceiling): the end of what is mapped or there below, the start of what is above, 0 if nothing is."""
-        below = [last for first, last, _ in self.maps if first < start]
-        above = [first for first, last, _ in self.maps if last > end]
+        below = [area.end for area in self.maps if area.start < start]
+        above = [area.start for area in self.maps if area.end > end]
         pages = sorted(self.pages)
         at, beyond = bisect_left(pages, start), bisect_left(pages, end)
-        below += [start if any(a < start < b for a, b, _ in self.maps) else 0]
         below += [pages[at - 1] + 1] if at else []
         above += [pages[beyond]] if beyond < len(pages) else []
-        above = [max(a, end) for a in above]
-        return min(max(below, default=0), start), min(above, default=0)
+        return min(max(below, default=0), start), min((max(a, end) for a in above), default=0)
 
     def areas(self) -> list[tuple[int, int]]:
         """What exit unmaps: the mappings, and stretches of pages that are there outside them."""
-        areas = [(start, end) for start, end, _ in self.maps]
-        for page in sorted(page for page in self.pages if self.mapping_at(page) is None):
+        areas = [(area.start, area.end) for area in self.maps]
+        for page in sorted(page for page in self.pages if self.area_at(page) is None):
             if areas and areas[-1][1] == page and len(areas) > len(self.maps):
                 areas[-1] = (areas[-1][0], page + 1)
             else:
                 areas.append((page, page + 1))
         return sorted(areas)
+
+
+def _fault_around(page: int, area: Area) -> range:
+    """mm/memory.c:do_fault_around(): 64 KiB from where they are aligned or the mapping begins, up to the table's end."""
+    pte_off, vma_off = page % PTRS_PER_PTE, page - area.start
+    from_pte = max(pte_off - pte_off % FAULT_AROUND_PAGES, pte_off - min(pte_off, vma_off))
+    to_pte = min(from_pte + FAULT_AROUND_PAGES, PTRS_PER_PTE, pte_off + area.end - page)
+    return range(page - pte_off + from_pte, page - pte_off + to_pte)
