@@ -76,7 +76,7 @@ def owners_of(events: Iterable[Event]) -> Owners:
 
 
 class _Thread:
-    """One thread on its way through the recording. `opener` is what flushes may belong to, `loose` what has no owner."""
+    """One thread on its way through the recording. `opener` is what flushes may belong to, `loose` have no owner."""
 
     def __init__(self, owners: Owners) -> None:
         self.owners = owners

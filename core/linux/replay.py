@@ -37,8 +37,8 @@ APPROXIMATIONS = (
     "what exec has written before it returns the recording shows the faults, but for the exec that it begins with",
     "exec's own flushes (shift_arg_pages()) are counted apart: how much it moves is not recorded",
     "fault-around is taken to find every page of its 64 KiB in the page cache, and all folios to be small",
-    "which file a descriptor is, is not recorded: a page of a shared file mapping that was only read counts as clean and "
-    "write-protected, though on tmpfs it is dirty if another mapping has written it",
+    "which file a descriptor is, is not recorded: a page of a shared file mapping that was only read counts as clean "
+    "and write-protected, though on tmpfs it is dirty if another mapping has written it",
     "fork's system call is not recorded: its flush is the one before the child appears",
     "need_resched() is not recorded: a zap that it interrupts flushes in pieces, where one flush is predicted",
     "mm_cpumask has every CPU that the program has run on, but for those that answered a flush as wrong, on all "
@@ -87,8 +87,8 @@ class Call:
         text = f"{self.name} of {self.pages} pages: {_said(self.measured)} recorded, {_said(self.predicted)} predicted"
         if self.asked[0] != self.asked[1]:
             text += f"; sent {self.asked[0]} times, predicted {self.asked[1]}"
-        pieces, whole = [sum(strides for strides, _ in flushes) for flushes in (self.measured, self.predicted)]
-        if len(self.measured) > len(self.predicted) and pieces == whole:
+        pieces, whole = [[strides for strides, _ in flushes] for flushes in (self.measured, self.predicted)]
+        if len(pieces) > len(whole) and sum(pieces) == sum(whole) and min(pieces) > 0:
             text += " (the pieces add up: need_resched())"
         return text
 

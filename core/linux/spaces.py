@@ -1,8 +1,8 @@
 """Address spaces as a recording builds them up: what is mapped where and how, and which pages are there.
 
-Page faults tell which entries are there.  What they do besides is the kernel's (mm/memory.c): a read of a file maps what
-the page cache has around it, a store to a private mapping makes the page anonymous, a store to an anonymous page that
-fork() has shared copies it unless nobody else has it any more.
+Page faults tell which entries are there.  What they do besides is the kernel's (mm/memory.c): a read of a file maps
+what the page cache has around it, a store to a private mapping makes the page anonymous, a store to an anonymous page
+that fork() has shared copies it unless nobody else has it any more.
 
 Data types
     Frame       a page: its kind, how many spaces map it, and whether it is one space's alone for sure
@@ -194,7 +194,7 @@ class Space:
     def fault(self, page: int, error: int) -> None:
         """A page fault was served."""
         area, frame, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
-        if area is not None and (write and not area.prot & PROT_WRITE or not area.prot):
+        if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
             return  # access_error(): a signal
         kind = area.kind if area is not None else "anon" if page >= STACK_FLOOR else "file"
         if kind == "shared":
@@ -258,7 +258,7 @@ class Space:
 
 
 def _fault_around(page: int, area: Area) -> range:
-    """mm/memory.c:do_fault_around(): 64 KiB from where they are aligned or the mapping begins, up to the table's end."""
+    """mm/memory.c:do_fault_around(): 64 KiB from where they are aligned or the mapping begins, as far as the table."""
     pte_off, vma_off = page % PTRS_PER_PTE, page - area.start
     from_pte = max(pte_off - pte_off % FAULT_AROUND_PAGES, pte_off - min(pte_off, vma_off))
     to_pte = min(from_pte + FAULT_AROUND_PAGES, PTRS_PER_PTE, pte_off + area.end - page)

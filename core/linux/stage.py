@@ -29,6 +29,7 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
+from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.memory import upper_entry, wp_page_copy
 from core.mm.mm import Mm, Vma, log, pte_lock
 from core.mm.mmu_gather import ALL_ONES, MmuGather
@@ -121,6 +122,7 @@ class Stage:
         self.changes = {page: space.after_mprotect(page, deed.prot) for page in changed}
         unmaps = deed.name in ("munmap", "brk", "mremap", "move")
         self.bounds = space.neighbours(deed.start, deed.end) if unmaps else (0, 0)
+        self._standing: dict[tuple[int, int, int], dict[Cell, int]] = {}
         self.layout = Layout(_runs(self.pages, self.kinds) if deed.name in UNMAPS else ())
 
     def on(
@@ -153,6 +155,8 @@ class Stage:
         )
         cells = self._cells_of_runs(mm) if in_runs else self._cells(mm)
         cells[Cell("cpu_attach_mask")] = cpus
+        cells[MM_USERS] = 0 if self.deed.name == "exit" else len(cpus)
+        cells[current_mm_cell(HERE)] = self.deed.name != "exit"
         environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
         run(self._program(mm, watch), cells, _first, emit, environment)
 
@@ -207,8 +211,14 @@ class Stage:
         return min(max_nr, self.layout.run_at(addr).end - addr)
 
     def _cells_of_runs(self, mm: Mm) -> Memory:
-        cells = RunMemory(self.layout)
-        cells.spans = mm.span
+        if mm.span not in self._standing:
+            self._standing[mm.span] = {
+                upper_entry(level, index): index
+                for level in range(3)
+                for index in {page // mm.span[level] for page in self.pages}
+            }
+        cells = _Cells(self.layout)
+        cells.spans, cells.standing = mm.span, self._standing[mm.span]
         return cells
 
     def _cells(self, mm: Mm) -> Memory:
@@ -224,6 +234,15 @@ class Stage:
                 cells[upper_entry(level, index)] = number
             touched = {index // mm.facts.upper_entries for index in touched}
         return cells
+
+
+class _Cells(RunMemory):
+    """The accountant's cells; which tables are `standing` is found once for a geometry, not looked for at each."""
+
+    standing: Mapping[Cell, int]
+
+    def _upper(self, cell: Cell) -> int | None:
+        return self.standing.get(cell)
 
 
 BEYOND = 2**53

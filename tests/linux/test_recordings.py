@@ -11,10 +11,12 @@ import pytest
 
 from core.arch import load_object, set_up
 from core.compare import main
+from core.cost.counts import Counts
 from core.linux.lines import FileError
 from core.linux.recordings import lost_events, read_events
 from core.linux.replay import Call, Gaps, replay
-from core.linux.spaces import Space
+from core.linux.spaces import Area, Space
+from core.linux.stage import UNMAPS, Stage, Theatre
 from core.mm.era import ERAS
 
 RECORDING = Path(__file__).parent.parent / "data" / "recording_py_import.tsv.gz"
@@ -56,11 +58,37 @@ def test_every_architecture_frees_the_same_pages() -> None:
         assert freed.pop() <= call.pages
 
 
-def test_exit_frees_what_is_left_and_is_not_compared() -> None:
+def test_exit_frees_what_is_left_and_asks_the_cpu_that_is_in_the_mask() -> None:
     (call,) = (call for call in replay(RECORDING, ARCHS) if call.name == "exit")
     assert call.pages > 2000
-    assert call.measured == call.predicted == ()
+    assert call.measured == call.predicted == ((-1, False),)
     assert call.counts["6.12"]["pages_freed"] > 2000
+
+
+def test_runs_count_as_page_by_page() -> None:
+    found: list[tuple[str, int]] = []
+
+    class Both(Theatre):
+        def count(self, stage: Stage, others: int) -> dict[str, dict[str, int]]:
+            for name, (arch, era) in ARCHS.items() if stage.deed.name in UNMAPS else ():
+                counts = [Counts(), Counts()]
+                for long_runs, heard in zip((True, False), counts, strict=True):
+                    stage.on(arch, era, others, heard.emit, heard.watch, long_runs=long_runs)
+                assert counts[0].result() == counts[1].result()
+                found.append((name, len(stage.pages)))
+            return {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.linux.replay.Theatre", Both)
+        assert list(replay(RECORDING, {}))
+    assert len(found) >= 28
+    assert max(pages for _, pages in found) > 2000
+
+
+def test_everything_but_exec_is_predicted() -> None:
+    gaps = Gaps()
+    assert [call.difference for call in replay(RECORDING, {}, gaps) if not call.exact] == []
+    assert (gaps.nobodys, gaps.execs) == (0, 0)
 
 
 # ---- made up -------------------------------------------------------------------------------------------------
@@ -139,9 +167,9 @@ def test_a_cpu_that_answers_wrong_has_left(tmp_path: Path) -> None:
 
 def test_a_fork_copies_what_has_anonymous_pages() -> None:
     space = Space()
-    space.map(0, 10, "file")
-    space.map(20, 30, "file")
-    space.map(40, 50, "shared")
+    space.map(Area(0, 10, "file"))
+    space.map(Area(20, 30, "file"))
+    space.map(Area(40, 50, "shared"))
     for page, error in ((0, 4), (1, 6), (20, 4), (40, 6)):
         space.fault(page, error)
     child = space.fork()
@@ -151,6 +179,132 @@ def test_a_fork_copies_what_has_anonymous_pages() -> None:
     assert space.copies_on_write(1, 7)
     space.fault(1, 7)
     assert not child.copies_on_write(1, 7)
+
+
+def at(time: int, *event: str) -> str:
+    """A line at a given microsecond, of thread 1 on CPU 0."""
+    return "\t".join((str(time), "0", "1", *event))
+
+
+def replayed(tmp_path: Path, *lines: str) -> list[Call]:
+    path = tmp_path / "r.tsv"
+    path.write_text("\n".join(lines))
+    return list(replay(path, {}))
+
+
+def test_a_flush_in_the_microsecond_of_the_next_fault_is_the_one_before_its(tmp_path: Path) -> None:
+    first, second = replayed(
+        tmp_path,
+        at(0, "pf", "1000 7"),
+        at(3, "pf", "2000 7"),
+        at(3, "F", "1 1"),
+        at(5, "F", "1 1"),
+    )
+    assert first.exact
+    assert second.exact
+
+
+def test_a_fault_that_the_kernel_repeats_was_not_served(tmp_path: Path) -> None:
+    """copy_fpstate_to_sigframe() writes with page faults disabled first."""
+    (call,) = replayed(tmp_path, at(0, "pk", "1ec0 3"), at(3, "pk", "1ec0 3"), at(6, "F", "1 1"))
+    assert (call.line, call.exact) == (2, True)
+
+
+def test_what_the_kernel_stores_before_exec_is_in_the_new_mm(tmp_path: Path) -> None:
+    """padzero() has made the page anonymous, so the parent, alone with it in the end, does not copy."""
+    child = ("7\t0\t2\tpf\t1000 7", "8\t0\t2\tF\t1 1")
+    calls = replayed(
+        tmp_path,
+        at(0, "mmgone", ""),
+        at(1, "F", "-1 0"),
+        at(2, "pk", "11d8 2"),
+        at(3, "exec", "x"),
+        at(5, "F", "-1 0"),
+        at(6, "new", "2 0"),
+        *child,
+        at(9, "pf", "1000 7"),
+    )
+    assert [(call.name, call.exact) for call in calls] == [("exit", True), ("fork", True), ("copy on write", True)]
+
+
+def test_the_cpu_that_leaves_the_mask_was_asked_first(tmp_path: Path) -> None:
+    lines = ("munmap> 0x700000000000 0x1000", "I -1 0", "F 1 0", "1 1 R wrong", "munmap< 0x0")
+    mapped = ("1 1 exec x", *MAPPED, "pf 700000000000 6")
+    (call,) = replay(write(tmp_path / "r.gz", *mapped, *lines), {})
+    assert call.asked == (1, 1)
+
+
+def test_of_exit_what_was_sent_is_compared(tmp_path: Path) -> None:
+    lines = ("1 1 exec x", *MAPPED, "pf 700000000000 6", "exit", "I -1 0", "1 1 R wrong", "mmgone")
+    (call,) = replay(write(tmp_path / "r.gz", *lines), {})
+    assert (call.name, call.measured, call.predicted) == ("exit", ((-1, False),), ((-1, False),))
+
+
+def test_flushes_of_nothing_here_are_counted(tmp_path: Path) -> None:
+    gaps = Gaps()
+    path = write(tmp_path / "r.gz", "pf 1000 4", "F 7 0", "pf 2000 4", "F 2 1", "F -1 0", "pk 3000 2", "exec x")
+    assert list(replay(path, {}, gaps)) == []
+    assert (gaps.nobodys, gaps.execs) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("start", "page", "around"),
+    [
+        (0, 5, range(16)),
+        (0x22C, 0x22C, range(0x22C, 0x235)),  # from where the mapping begins, 16 on: not up to a multiple of 16
+        (0x22C, 0x231, range(0x230, 0x235)),
+        (0x1FC, 0x1FE, range(0x1FC, 0x200)),  # not beyond the table
+    ],
+)
+def test_fault_around(start: int, page: int, around: range) -> None:
+    space = Space()
+    space.map(Area(start, start + (9 if start else 64), "file"))
+    space.fault(page, 4)
+    assert set(space.pages) == set(around)
+
+
+def test_shared_anonymous_memory_has_a_page_cache() -> None:
+    parent = Space()
+    parent.map(Area(16, 32, "shared", 3, {}, 16))
+    child = parent.fork()
+    child.fault(20, 6)
+    child.fault(21, 4)
+    parent.fault(24, 4)  # maps around what the child has put there, as dirty as it is
+    assert {page: frame.kind for page, frame in parent.pages.items()} == {
+        20: "file_dirty",
+        21: "file_clean",
+        24: "file_clean",
+    }
+    assert parent.writable(21)
+
+
+@pytest.mark.parametrize(
+    ("prots", "flushes"),
+    [
+        ((1,), [True]),  # _PAGE_RW goes
+        ((3,), [False]),  # nothing to do
+        ((1, 3), [True, True]),  # _PAGE_RW comes back: pte_flags_need_flush() asks for any change of it
+        ((0, 3), [True, False]),  # what is not present is not cached
+        ((7,), [True]),  # _PAGE_NX
+        ((1, 1), [True, False]),
+    ],
+)
+def test_mprotect_flushes_what_changes(tmp_path: Path, prots: tuple[int, ...], flushes: list[bool]) -> None:
+    lines = [line for prot in prots for line in (f"mprotect> 0x700000000000 0x3000 {prot}", "mprotect< 0x0")]
+    calls = list(replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *lines), {}))
+    assert [bool(call.predicted) for call in calls] == flushes
+
+
+def test_a_page_that_fork_has_shared_stays_read_only_after_mprotect(tmp_path: Path) -> None:
+    space = Space()
+    space.map(Area(0, 4, "anon"))
+    space.fault(0, 6)
+    space.fault(1, 6)
+    space.fork()
+    space.fault(0, 7)
+    space.protect(0, 4, 1)
+    space.protect(0, 4, 3)
+    assert [space.writable(page) for page in (0, 1)] == [True, False]
 
 
 # ---- bad and incomplete files --------------------------------------------------------------------------------
