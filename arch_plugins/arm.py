@@ -16,6 +16,7 @@ class Arm(Asids):
     """ARMv7 without LPAE; a core with maintenance broadcast (ID_MMFR3)."""
 
     prologue, barrier, mm_insn, page_insn = "DSB_ISHST", "DSB_ISH", "TLBIASIDIS", "TLBIMVAIS"
+    compares = False  # arch/arm/mm/context.c:check_and_switch_context()
 
     FACTS = replace(
         TWO_LEVELS,

@@ -7,21 +7,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.families.asid import Asids
+from arch_plugins.families.broadcast import Insns
 from arch_plugins.families.facts import TWO_LEVELS
+from core.mm.mm import Mm
 
 
-class Csky(Broadcast):
+class Csky(Asids):
     """CK860, SMP."""
 
     prologue, barrier, mm_insn, page_insn = "sync.is", "sync.i", "tlbi.asids", "tlbi.vas"
 
     FACTS = replace(
         TWO_LEVELS,
-        sources=("arch/csky/mm/tlb.c", "arch/csky/include/asm/pgtable.h"),
+        user_asids=1 << 12,
+        sources=("arch/csky/mm/tlb.c", "arch/csky/mm/asid.c", "arch/csky/include/asm/pgtable.h"),
         kernel="6.12",
         family="hardware broadcast",
     )
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        """flush_tlb_range() reads it before its sync.is, but set_pte(), which cleared the entry, ends in smp_mb()."""
+        return True
 
     def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
         return [(self.page_insn, -(-end // 2) - start // 2)]

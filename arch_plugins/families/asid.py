@@ -1,4 +1,4 @@
-"""ASIDs that are given out from a bitmap and, when they run out, all given out anew: arm, arm64.
+"""ASIDs that are given out from a bitmap and, when they run out, all given out anew: arm, arm64, csky.
 
 arch/arm64/mm/context.c.  Each mm has the generation in which its ASID was given out.  A rollover starts the next one:
 what runs at that moment keeps its ASID (reserved_asids), everything else loses it and takes another when it is switched
@@ -47,15 +47,19 @@ def context_id(context: Cell) -> Op:
     return Op(f"read {context}", (context,), (), lambda now: [Outcome(now)])
 
 
-def keep_active(cpu: Cpu, asid: Context) -> Op:
-    """The fast path: cmpxchg() of active_asids, unless a rollover has emptied it. Returns whether it had not."""
+def keep_active(cpu: Cpu, asid: Context, compares: bool) -> Op:
+    """The fast path, for an ASID of this generation, unless a rollover has emptied active_asids. Returns whether not.
+
+    Where it has, cmpxchg() leaves it empty, and xchg() (arm) has the ASID in already; the slow path puts it in too.
+    """
     active = active_cell(cpu)
 
     def step(now: Context | None, generation: int) -> list[Outcome]:
-        good = now is not None and asid[0] == generation
-        return [Outcome(good, (asid if good else now,))]
+        current = asid[0] == generation
+        put = current and not (compares and now is None)
+        return [Outcome(current and now is not None, (asid if put else now,))]
 
-    return Op("cmpxchg(active_asids)", (active, GENERATION), (active,), step)
+    return Op("cmpxchg(active_asids)" if compares else "xchg(active_asids)", (active, GENERATION), (active,), step)
 
 
 def new_context(context: Cell, cpus: tuple[Cpu, ...], asids: int) -> Op:
@@ -101,11 +105,11 @@ def set_active(cpu: Cpu, asid: Context) -> Op:
     return Op("active_asids = ASID", (), (active_cell(cpu),), lambda: [Outcome(None, (asid,))])
 
 
-async def check_and_switch_context(mm: Mm, context: Cell) -> None:
-    """Switch this CPU to the mm."""
+async def check_and_switch_context(mm: Mm, context: Cell, compares: bool) -> None:
+    """Switch this CPU to the mm, by a fast path that compares or not (`keep_active`)."""
     cpu = mm.task.cpu
     asid: Context | None = await context_id(context)
-    if asid is None or not await keep_active(cpu, asid):
+    if asid is None or not await keep_active(cpu, asid, compares):
         await spin_lock(LOCK, mm.task)
         await new_context(context, tuple(sorted(mm.cpus or ())), mm.facts.user_asids)
         if await test_and_clear_pending(cpu):
@@ -119,6 +123,9 @@ async def check_and_switch_context(mm: Mm, context: Cell) -> None:
 class Asids(Broadcast):
     """Flushes of the mm's ASID, where a model follows it (`Mm.context`)."""
 
+    compares = True
+    """The fast path of a switch has a cmpxchg(), not an xchg()."""
+
     def asid_behind_barrier(self, mm: Mm) -> bool:
         """Whether the ASID is read once the cleared entry can be seen by every walker, or before."""
         raise NotImplementedError
@@ -126,7 +133,7 @@ class Asids(Broadcast):
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
         if mm.context is not None:
-            await check_and_switch_context(mm, mm.context)
+            await check_and_switch_context(mm, mm.context, self.compares)
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
         """A walker that starts under a newer ASID than the one read here must see the entry cleared."""

@@ -18,7 +18,8 @@ class Era:
     delay_in_local   delayed entries may stand in the on-stack batch and one more (commit c47454823bd4, v6.2);
                      without it only in the active batch, which may then not be left
     folio_entries    the zap takes PTEs that map pages of one large folio together, and the gather holds them as one
-                     entry of two slots (__tlb_remove_folio_pages(), folio_pte_batch(), v6.9)
+                     entry of two slots (__tlb_remove_folio_pages(), folio_pte_batch(), v6.9); folio_remove_rmap_*() has
+                     taken the place of page_remove_rmap() (v6.8)
     flush_vmas_late  the flush that PFN mappings need comes from free_pgtables(), not at each VMA's end (v7.0)
     resched_first    need_resched() is asked once for a stretch of empty entries and what follows it, before looking at
                      either (do_zap_pte_range(), after v6.12); earlier, once for each entry that is not empty

@@ -8,7 +8,7 @@ from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
 from core.mm.page import compare_pages, get_page, inc_mapcount, lock_page, put_page, set_page_dirty, unlock_page
-from core.mm.rmap import page_remove_rmap
+from core.mm.rmap import folio_remove_rmap_pte
 
 
 async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> None:
@@ -56,6 +56,6 @@ async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Pte) 
         await inc_mapcount(kpage)
         await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
         await set_pte(addr, Pte(kpage, write=False))
-        await page_remove_rmap(mm, addr, page, "early")
+        await folio_remove_rmap_pte(mm, addr, page, "early")
         await put_page(page)
     await pte_unlock(mm, addr)

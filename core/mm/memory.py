@@ -38,7 +38,7 @@ from core.mm.page import (
     set_page_dirty,
     unlock_page,
 )
-from core.mm.rmap import folio_remove_rmap_ptes, page_remove_rmap
+from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes
 from core.mm.swap import Table
 
 LEVELS = ("pmd", "pud", "p4d")
@@ -360,7 +360,7 @@ async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> bool:
         await get_page(new)
         await inc_mapcount(new)
         await set_pte(addr, Pte(new, write=True, dirty=True))
-        await page_remove_rmap(mm, addr, page, "early")
+        await folio_remove_rmap_pte(mm, addr, page, "early")
     await pte_unlock(mm, addr)
     if same:
         await put_page(page)

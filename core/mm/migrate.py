@@ -22,7 +22,7 @@ from core.mm.page import (
     trylock_page,
     unlock_page,
 )
-from core.mm.rmap import page_remove_rmap
+from core.mm.rmap import folio_remove_rmap_pte
 
 # ---- one page, because of a NUMA hint ------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ async def try_to_migrate_one(mm: Mm, page: int, addr: int) -> None:
         if pte.dirty:
             await set_page_dirty(page)
         await set_pte(addr, Migration(page, pte.write, pte.dirty))
-        await page_remove_rmap(mm, addr, page, "early")
+        await folio_remove_rmap_pte(mm, addr, page, "early")
         await put_page(page)
     await pte_unlock(mm, addr)
 
@@ -97,7 +97,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
         if pte.dirty and mm.era.has("fd35ca3d12cc"):
             await set_page_dirty(page)
         await set_pte(addr, Migration(page, pte.write, pte.dirty))
-        await page_remove_rmap(mm, addr, page, "early")
+        await folio_remove_rmap_pte(mm, addr, page, "early")
         await put_page(page)
         collected.append((page, addr))
     under_lock = mm.era.has("60bae7370896")

@@ -24,7 +24,7 @@ from core.mm.page import (
     write_to_disk,
 )
 from core.mm.page_vma_mapped import page_vma_mapped_walk
-from core.mm.rmap import page_remove_rmap, rmap_lock, rmap_unlock
+from core.mm.rmap import folio_remove_rmap_pte, rmap_lock, rmap_unlock
 
 
 async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
@@ -44,7 +44,7 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
         await set_page_dirty(page)
     if mm.is_anon(page):
         await set_pte(at, Swap(page))
-    await page_remove_rmap(mm, at, page, "early")
+    await folio_remove_rmap_pte(mm, at, page, "early")
     await put_page(page)
     await pte_unlock(mm, at)
 

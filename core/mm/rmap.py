@@ -5,6 +5,7 @@ lock of each, so a mapping may leave rmap only under that lock, and only when no
 Removing it early was the bug that commit 5df397dec7c4 closed.  Removing it after the lock is dropped would break
 the accounting: mem_cgroup_move_account() moves a page's NR_FILE_MAPPED under the page-table lock alone, once
 lock_page_memcg() is gone from page_remove_rmap(), which is why the commit does not delay "past the page table lock".
+From 6.8 on page_remove_rmap() is folio_remove_rmap_pte(), _ptes() and _pmd(), whose names are used here.
 """
 
 from __future__ import annotations
@@ -49,38 +50,39 @@ async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: st
 
     `when` is 'early' (as the entry is cleared) or 'delayed' (after the flush), for the log.
     """
+    ptl = ptl_cell(mm, addr)
     if mm.long_runs:
-        await _remove_rmap(mm, ptl_cell(mm, addr), page, when, nr)
+        await _remove_rmap(mm, "folio_remove_rmap_ptes", ptl, page, when, nr)
         return
     for i in range(nr):
-        await _remove_rmap(mm, ptl_cell(mm, addr), page + i, when)
+        await _remove_rmap(mm, "folio_remove_rmap_ptes", ptl, page + i, when)
 
 
-async def page_remove_rmap(mm: Mm, addr: int, page: int, when: str) -> None:
+async def folio_remove_rmap_pte(mm: Mm, addr: int, page: int, when: str) -> None:
     """Forget one mapping of one page; the page-table lock of `addr` is held."""
-    await _remove_rmap(mm, ptl_cell(mm, addr), page, when)
+    await _remove_rmap(mm, "folio_remove_rmap_pte", ptl_cell(mm, addr), page, when)
 
 
 async def folio_remove_rmap_pmd(mm: Mm, addr: int, page: int) -> None:
     """Forget one huge mapping of the folio that starts with `page`; the lock of its pmd table is held."""
-    await _remove_rmap(mm, pmd_ptl_cell(mm, addr), page, "early")
+    await _remove_rmap(mm, "folio_remove_rmap_pmd", pmd_ptl_cell(mm, addr), page, "early")
 
 
-async def _remove_rmap(mm: Mm, ptl: Cell, page: int, when: str, nr: int = 1) -> None:
-    last = await _dec_mapcount(mm, ptl, page, nr, when)
+async def _remove_rmap(mm: Mm, name: str, ptl: Cell, page: int, when: str, nr: int = 1) -> None:
+    last = await _dec_mapcount(mm, name if mm.era.folio_entries else "page_remove_rmap", ptl, page, nr, when)
     if last and mm.memcgs:
         memcg = await folio_memcg(page)
         await mod_file_mapped(memcg, -1)
 
 
-def _dec_mapcount(mm: Mm, ptl: Cell, page: int, nr: int, when: str) -> Op:
+def _dec_mapcount(mm: Mm, name: str, ptl: Cell, page: int, nr: int, when: str) -> Op:
     cell = mapcount_cell(page, nr)
 
     def step(mapcount: int, owner: object) -> list[Outcome]:
         outside = RMAP_UNDER_PTL if owner != mm.task.tid else ""
         return [Outcome(mapcount == 1, (mapcount - 1,), outside)]
 
-    return Op(f"page_remove_rmap(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when))
+    return Op(f"{name}(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when))
 
 
 def folio_memcg(page: int) -> Op:

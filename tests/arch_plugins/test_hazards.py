@@ -6,6 +6,7 @@ import pytest
 
 from arch_plugins.alpha import Alpha, AlphaV61
 from arch_plugins.arm64 import Arm64
+from arch_plugins.csky import Csky
 from arch_plugins.families.at_clear import ATTACH_MASK, flush_mm_lazy, join
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.tlb_gen import GEN, TlbGen, ctx_gen_cell, loaded_mm_cell, read, write
@@ -55,6 +56,13 @@ class DoesNotWaitForFlushers(S390):
             await join(ATTACH_MASK, mm.task.cpu)
             await cpumask_set_cpu(mm)
         await flush_mm_lazy(mm)
+
+
+class ClearsWithoutBarrier(Csky):
+    """set_pte() without its smp_mb(): the ASID may be read while the old entry is still there."""
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        return False
 
 
 class LeavesQueueBehind(Sparc64):
@@ -152,6 +160,7 @@ FOREIGN = ["borrower-flushes", "reclaim-elsewhere"]
         (S390, ForgetsOnSwitch, ["use-after-free"], {"one_cpu": True}),
         (S390, ForgetsOnSwitch, BACK, None),
         (S390, DoesNotWaitForFlushers, BACK, None),
+        (Csky, ClearsWithoutBarrier, ["asid-rollover"], None),
         (Sparc64, LeavesQueueBehind, ["use-after-free"], None),
         (PowerpcHash, FlushesBehindTheLock, ["hash-refault"], None),
         (Riscv, LeavesTheMask, MOVES, None),

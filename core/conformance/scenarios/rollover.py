@@ -46,8 +46,8 @@ MINE, NEWCOMER = Cell("context_id", "mm"), Cell("context_id", "newcomer")
 
 
 async def unmap(mm: Mm) -> None:
-    """ptep_clear_flush(); xchg_relaxed() orders nothing."""
-    await buffered_store(UNMAPPER, "xchg_relaxed(pte, 0)", None)
+    """ptep_clear_flush(). Clearing orders nothing: arm64 has xchg_relaxed() for it, arm a load and a store."""
+    await buffered_store(UNMAPPER, "ptep_get_and_clear(0)", None)
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
     await mfence(UNMAPPER, "the free is atomic")
     await put_page(PAGE)
