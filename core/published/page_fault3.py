@@ -59,9 +59,25 @@ REPAIRED = 4_889_199
 """On the machine of the first report, with c47454823bd4."""
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """With the commit: cycles a second, the share of flush_tlb_mm_range() in them, and the clock."""
+
+    machine: Machine
+    cycles: float
+    share: float
+    ghz: float
+
+
+PROFILES = (
+    Profile(CASCADE_LAKE, 2.944e10, 0.0456, 0.31267 / 0.1233),
+    Profile(ICE_LAKE, 3.545e10, 0.0682, 0.28250 / 0.1006),
+)
+
+
 def page_fault3_regression() -> Iterator[Effect]:
     """Operations that are left, interrupts per flush, and that all comes back."""
-    every = {era: COUNTED / flushes(era) for era in ("6.1", "5df397dec7", "6.2-fix")}
+    every = pages_per_flush()
     for machine in (CASCADE_LAKE, ICE_LAKE, UNNAMED):
         found = [
             outcomes(machine, share, flush, every["6.1"], every["5df397dec7"])
@@ -105,10 +121,13 @@ def page_fault3_regression() -> Iterator[Effect]:
     )
 
 
-def flushes(era: str) -> int:
-    """Of unmapping `COUNTED` dirty pages."""
+def pages_per_flush() -> dict[str, float]:
+    """By era, of dirty pages of a shared mapping: counted."""
     arch = set_up(SMP, load_object(SMP), SMP)
-    return account(arch, ERAS[era], page_fault3(COUNTED), THREADS)["flushes"]
+    return {
+        era: COUNTED / account(arch, ERAS[era], page_fault3(COUNTED), THREADS)["flushes"]
+        for era in ("6.1", "5df397dec7", "6.2-fix")
+    }
 
 
 Price = tuple[float, float, float]
@@ -157,33 +176,14 @@ def measured_by_profile() -> Range:
 
     flush_tlb_mm_range()'s share of the cycles, by flushes a second, less what is done here, by the CPUs asked.
     """
-    ivy = MODELS["ivybridge"].coefficients
+    ivy, every = MODELS["ivybridge"].coefficients, pages_per_flush()
     ends = []
     for profile in PROFILES:
-        flush = profile.share * profile.cycles / (profile.machine.broken / 8) / profile.ghz
-        assert profile.machine.interrupts is not None
-        asked = per_flush(
-            profile.machine.interrupts,
-            (profile.machine.before, profile.machine.broken),
-            {"6.1": 512, "5df397dec7": 8},
-        )
+        machine = profile.machine
+        assert machine.interrupts is not None
+        flush = profile.share * profile.cycles / profile.ghz / (machine.broken / every["5df397dec7"])
+        asked = per_flush(machine.interrupts, (machine.before, machine.broken), every)
         for end in ("low", "high"):
             base, invlpg = getattr(ivy["base"], end), getattr(ivy["invlpg"], end)
             ends.append(base + invlpg + (LATR_CPUS - 1) * (flush - base - 8 * invlpg) / asked)
     return across(*ends)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """With the commit: cycles a second, the share of flush_tlb_mm_range() in them, and the clock."""
-
-    machine: Machine
-    cycles: float
-    share: float
-    ghz: float
-
-
-PROFILES = (
-    Profile(CASCADE_LAKE, 2.944e10, 0.0456, 0.31267 / 0.1233),
-    Profile(ICE_LAKE, 3.545e10, 0.0682, 0.28250 / 0.1006),
-)
