@@ -20,6 +20,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from core.blame import told
+
 CELL_TIMEOUT = 300.0
 """Seconds that one job may take."""
 
@@ -122,7 +124,7 @@ def answer(job: Job) -> Any:
     except MemoryError:
         return job.failed("ran out of memory")
     except BaseException as error:
-        return job.failed(f"raised {type(error).__name__}: {error}")
+        return job.failed(f"raised {told(error)}")
 
 
 def _limited(job: Job, memory: int) -> Any:

@@ -21,6 +21,7 @@ from typing import Any
 
 import pluggy
 
+from core.blame import told
 from core.facts import first_wrong
 from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 
@@ -62,7 +63,7 @@ def load_object(reference: str) -> Any:
     try:
         return found()
     except Exception as error:
-        raise PluginError(f"plugin {reference}: {name}() raised {error!r}") from error
+        raise PluginError(f"plugin {reference}: {name}() raised {told(error)}") from error
 
 
 def _entry_point(name: str) -> Any:
@@ -76,14 +77,14 @@ def _entry_point(name: str) -> Any:
     try:
         return points[name].load()
     except Exception as error:
-        raise PluginError(f"plugin {name}: loading its entry point raised {error!r}") from error
+        raise PluginError(f"plugin {name}: loading its entry point raised {told(error)}") from error
 
 
 def _import(module: str, reference: str) -> Any:
     try:
         return importlib.import_module(module)
     except Exception as error:
-        raise PluginError(f"plugin {reference}: importing {module} raised {error!r}") from error
+        raise PluginError(f"plugin {reference}: importing {module} raised {told(error)}") from error
 
 
 def _from_file(path: Path, reference: str) -> Any:
@@ -98,7 +99,7 @@ def _from_file(path: Path, reference: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise PluginError(f"plugin {reference}: running {path} raised {error!r}") from error
+        raise PluginError(f"plugin {reference}: running it raised {told(error)}") from error
     return module
 
 
@@ -106,9 +107,12 @@ def _attribute(module: Any, name: str, reference: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        near = difflib.get_close_matches(name, dir(module), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise PluginError(f"plugin {reference}: {module.__name__} has no {name}{hint}") from None
+        own = [
+            n for n, member in vars(module).items() if inspect.isclass(member) and member.__module__ == module.__name__
+        ]
+        near = difflib.get_close_matches(name, own, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(own) or 'no class'}"
+        raise PluginError(f"plugin {reference}: there is no {name} in it; {hint}") from None
 
 
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
@@ -143,7 +147,7 @@ def _facts(name: str, source: str, arch_facts: Callable[[], Any]) -> Facts:
     try:
         facts = arch_facts()
     except Exception as error:
-        raise PluginError(f"plugin {name} ({source}): hook arch_facts raised {error!r}") from error
+        raise PluginError(f"plugin {name} ({source}): hook arch_facts raised {told(error)}") from error
     if not isinstance(facts, Facts):
         raise PluginError(f"plugin {name} ({source}): hook arch_facts returned {facts!r}, expected Facts")
     return facts
@@ -178,6 +182,12 @@ def _wrong_hook(attribute: str, member: Any) -> str:
     if inspect.iscoroutinefunction(member) != is_program(attribute):
         kind = "a program (async def)" if is_program(attribute) else "a plain def"
         return f"hook {attribute} must be {kind}"
+    taken = [p.name for p in inspect.signature(member).parameters.values() if p.default is p.empty]
+    unknown = [name for name in taken if name not in _arguments(attribute)]
+    if unknown:
+        return (
+            f"hook {attribute} takes {', '.join(unknown)}; expected of {', '.join(_arguments(attribute)) or 'nothing'}"
+        )
     return ""
 
 
@@ -204,8 +214,11 @@ def _arguments(hook: str) -> list[str]:
 
 
 def _short(plugin: object) -> str:
-    told = repr(plugin)
-    return told if len(told) <= 60 else f"{told[:57]}..."
+    name, shown = getattr(plugin, "__qualname__", ""), repr(plugin)
+    if name or " at 0x" in shown:  # an address differs from run to run
+        kind = f"a {type(plugin).__name__}"
+        return f"{name} ({kind})" if name else kind
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _resolve(manager: pluggy.PluginManager, hook: str) -> Callable[..., Any]:

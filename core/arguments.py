@@ -28,7 +28,11 @@ def add_selection(command: argparse.ArgumentParser, arch: bool = True) -> None:
             metavar="REF",
             help="module:object, file.py:object, entry point",
         )
-    command.add_argument("--era", default=DEFAULT_ERA, choices=tuple(ERAS), help="policy era of --plugin")
+    command.add_argument(
+        "--era",
+        choices=tuple(ERAS),
+        help=f"the generic code under a plugin that is no row; a row has its own (default {DEFAULT_ERA})",
+    )
 
 
 def add_limits(command: argparse.ArgumentParser) -> None:
@@ -77,6 +81,8 @@ def seconds(text: str) -> float:
 
 def rows_of(arguments: argparse.Namespace) -> list[Row]:
     """The rows that --config, --arch and --plugin choose. UsageError for a name that is no row."""
+    if arguments.era is not None and not arguments.plugin:
+        raise UsageError("--era is that of a --plugin; a row has its own, `era` in the configuration")
     plugins = [plugin_row(reference, arguments.era) for reference in arguments.plugin]
     if plugins and not arguments.arch and arguments.config is None:
         return plugins

@@ -106,7 +106,7 @@ def default_text() -> tuple[str, str]:
 
 def load(path: Path | None) -> list[Row]:
     """The rows of `path`, or of the embedded default. ConfigError if it is no configuration."""
-    return parse(*_text(path))
+    return parse(*_text(path), Path() if path is None else path.parent)
 
 
 def load_workloads(path: Path | None) -> dict[str, Workload]:
@@ -127,8 +127,8 @@ def _text(path: Path | None) -> tuple[str, str]:
     return text, str(path)
 
 
-def parse(text: str, source: str) -> list[Row]:
-    """The rows of a TOML text that came from `source`."""
+def parse(text: str, source: str, beside: Path = Path()) -> list[Row]:
+    """The rows of a TOML text that came from `source`; plugins that are files are looked for from `beside`."""
     document = _document(text, source)
     _workloads(document, source)
     prices = _prices(document, source, "")
@@ -139,7 +139,7 @@ def parse(text: str, source: str) -> list[Row]:
         raise ConfigError(f"{source}: expected at least one [[arch]]")
     era = _typed(defaults, "era", str, source, "defaults.", DEFAULT_ERA)
     _era(era, source, "defaults.era")
-    rows = [_row(table, number, era, source, prices) for number, table in enumerate(tables)]
+    rows = [_row(table, number, era, source, prices, beside) for number, table in enumerate(tables)]
     names = [row.name for row in rows]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -178,22 +178,22 @@ def _prices(table: dict[str, Any], source: str, at: str) -> dict[str, Any]:
     return prices
 
 
-def plugin_row(reference: str, era: str = DEFAULT_ERA) -> Row:
+def plugin_row(reference: str, era: str | None = None) -> Row:
     """A row for a plugin named on the command line; with a problem, if it is no good."""
-    return tried(Row(reference, reference, _era(era, "command line", "--era")))
+    return tried(Row(reference, reference, _era(era or DEFAULT_ERA, "command line", "--era")))
 
 
-def _row(table: Any, number: int, era: str, source: str, prices: dict[str, Any]) -> Row:
+def _row(table: Any, number: int, era: str, source: str, prices: dict[str, Any], beside: Path) -> Row:
     at = f"arch[{number}]."
     name = table.get("name") if isinstance(table, dict) else None
     label = name if isinstance(name, str) and name else f"arch[{number}]"
     try:
-        return _checked_row(table, at, era, source, prices)
+        return _checked_row(table, at, era, source, prices, beside)
     except (ConfigError, PluginError) as error:
         return Row(label, "", ERAS[DEFAULT_ERA], problem=str(error))
 
 
-def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, Any]) -> Row:
+def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, Any], beside: Path) -> Row:
     if not isinstance(table, dict):
         raise ConfigError(f"{source}: {at[:-1]}: expected a table, got {table!r}")
     _known(table, ROW_KEYS, source, at)
@@ -208,13 +208,19 @@ def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, A
     return tried(
         Row(
             _typed(table, "name", str, source, at, ""),
-            _typed(table, "plugin", str, source, at, ""),
+            _from(beside, _typed(table, "plugin", str, source, at, "")),
             _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
             _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
             expect,
             prices={**prices, **_prices(table, source, at)},
         )
     )
+
+
+def _from(beside: Path, plugin: str) -> str:
+    """`plugin`, if it is a file, as seen from here."""
+    file, _, name = plugin.rpartition(":")
+    return f"{beside / file}:{name}" if file.endswith(".py") else plugin
 
 
 def _scenarios(expect: dict[str, Any], source: str, at: str) -> None:

@@ -52,7 +52,7 @@ class Facts:
     runtime_p4d             the p4d level is folded at run time (x86 without 5-level paging): freeing it is still tried
     hw_dirty                the walker sets the dirty bit; otherwise a fault does
     user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
-    capabilities            names of optional abilities, which gate scenarios
+    capabilities            optional abilities, of CAPABILITIES, which gate scenarios and what the core does
     family                  the way of flushing, for tables
     kernel                  the version of Linux whose files those are, '' for none in particular
     sources                 the kernel files the plugin was written from
@@ -103,6 +103,19 @@ class Facts:
             return self.max_table_batch
         header = (2 * self.pointer_size if self.rcu_table_free else 0) + self.pointer_size
         return (self.page_size - header) // self.pointer_size
+
+
+CAPABILITIES = {
+    "access_tracking": "does not flush for an entry whose accessed bit is clear (research)",
+    "batched_unmap": "CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
+    "early_ack": "answers a flush before it has flushed (research)",
+    "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",
+    "hash_table": "translations are also in a hash table in memory (powerpc)",
+    "move_pmd": "CONFIG_HAVE_MOVE_PMD",
+    "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
+    "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
+}
+"""What `Facts.capabilities` may name."""
 
 
 class ArchSpec:

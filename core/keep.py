@@ -59,5 +59,9 @@ def suite_digest() -> str:
 
 
 def _result(stored: dict[str, Any]) -> Result:
-    steps = [Step(s["cpu"], s["thread"], s["step"], tuple(map(tuple, s["changes"]))) for s in stored.pop("trace")]
+    steps = [_step(**step) for step in stored.pop("trace")]
     return Result(**{**stored, "reductions": tuple(stored["reductions"])}, trace=tuple(steps))
+
+
+def _step(changes: list[Any], finds: list[Any], **rest: Any) -> Step:
+    return Step(**rest, changes=tuple(map(tuple, changes)), finds=tuple(map(tuple, finds)))

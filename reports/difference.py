@@ -35,7 +35,7 @@ def read(path: Path) -> dict[str, Any]:
     """A report from its file. ReportError if it is not one, OSError if it cannot be read."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ReportError(f"{path}: expected a JSON report of `run`: {error}") from error
     schema = report.get("schema") if isinstance(report, dict) else None
     if not isinstance(schema, dict) or schema.get("name") != SCHEMA["name"]:

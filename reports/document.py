@@ -130,4 +130,5 @@ def _result(result: Result) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     changes = [{"cell": cell, "before": before, "after": after} for cell, before, after in step.changes]
-    return {"cpu": step.cpu, "thread": step.thread, "step": step.step, "changes": changes}
+    finds = [{"cell": cell, "value": value} for cell, value in step.finds]
+    return {"cpu": step.cpu, "thread": step.thread, "step": step.step, "changes": changes, "finds": finds}

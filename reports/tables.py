@@ -45,7 +45,8 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
     for arch in report["architectures"]:
         own = {r["scenario"]: r for r in report["results"] if r["architecture"] == arch["name"]}
         ran = [r for r in own.values() if r["verdict"] not in ("unsupported", "error")]
-        proved = all(r["exhaustive"] or r["violated"] for r in ran) and bool(ran)
+        whole = not any(_not_run(r) for r in own.values())
+        proved = all(r["exhaustive"] or r["violated"] for r in ran) and bool(ran) and whole
         cells = [_cell(own[s]) for s in scenarios] if wide else _signs(own, scenarios)
         rows.append([arch["name"], *cells, sum(r["states"] for r in ran), "yes" if proved else "no"])
     columns = [_heading(s) for s in scenarios] if wide else [_ruler(len(scenarios)), "not passed (trace)"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.arch import PluginError, set_up
+from core.arch import PluginError, load_object, set_up
 from core.hookspecs import SPECS, Facts, hookimpl, is_program
 from core.mm.mmu_gather import MmuGather
 
@@ -72,14 +73,14 @@ class Nothing:
     ("plugin", "message"),
     [
         (Misspelt, "there is no hook tlb_delay_rmaps; did you mean tlb_delay_rmap?"),
-        (WrongArguments, "mask"),
+        (WrongArguments, r"hook \w+ takes mask; expected of "),
         (NotAProgram, r"hook flush_tlb_mm must be a program \(async def\)"),
         (NotPlain, "hook tlb_delay_rmap must be a plain def"),
         (Unmarked, "flush_tlb_mm is a hook's name but is not marked @hookimpl"),
         (Nearly, "flush_tlb_rnage is no hook and not marked @hookimpl; did you mean flush_tlb_range?"),
         (Attribute, "flush_tlb_mm is a hook's name but is not marked @hookimpl"),
-        (Nothing, "Nothing object .* is no architecture: expected an object with at least one method that is marked"),
-        (BadFacts, r"hook arch_facts raised RuntimeError\('no facts today'\)"),
+        (Nothing, "a Nothing is no architecture: expected an object with at least one method that is marked"),
+        (BadFacts, r"hook arch_facts raised RuntimeError: no facts today \(.*test_arch.py, line \d+, in arch_facts\)"),
         (NoFacts, "hook arch_facts returned .*, expected Facts"),
     ],
 )
@@ -87,6 +88,21 @@ def test_a_wrong_plugin_is_refused_with_one_line(plugin: type, message: str) -> 
     with pytest.raises(PluginError, match=message) as caught:
         set_up("bad", plugin(), "test")
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_plugin_raises_is_told_with_its_line(tmp_path: Path) -> None:
+    """The innermost line of the plugin, not of what it called, in one line however long and odd the message."""
+    source = tmp_path / "odd.py"
+    source.write_text("import json\n\ndef load():\n    json.loads('{')\n\nload()\n")
+    with pytest.raises(PluginError, match=r"raised JSONDecodeError: .*") as caught:
+        load_object(f"{source}:Any")
+    assert str(caught.value).endswith(f"({source}, line 4, in load)")
+    source.write_text("raise ValueError('\\x00' + 'x' * 1000)\n")
+    with pytest.raises(PluginError, match=r"raised ValueError: \?x+\.\.\. \(.*odd.py, line 1, in <module>\)$"):
+        load_object(f"{source}:Any")
+    source.write_text("class Mine: pass\n")
+    with pytest.raises(PluginError, match="there is no Other in it; it has Mine"):
+        load_object(f"{source}:Other")
 
 
 @pytest.mark.parametrize("thing", [5, json, len, lambda: None])
@@ -106,6 +122,11 @@ def test_what_has_no_hook_is_no_architecture(thing: object) -> None:
         ({"max_gather_batch": 0}, "max_gather_batch: expected a number of at least 1, got 0"),
         ({"smp": 1}, "smp: expected bool, got 1"),
         ({"preemption": "some"}, "preemption: expected one of none, voluntary, full, got 'some'"),
+        (
+            {"capabilities": frozenset({"move_pdm"})},
+            "capabilities: there is no move_pdm; expected of acc",
+        ),
+        ({"levels": 6}, "levels: expected at most 5, got 6"),
         ({"capabilities": {"x"}}, "capabilities: expected a frozenset of strings, got {'x'}"),
         ({"sources": ("mm/a.c", 3)}, "sources: expected a tuple of strings"),
     ],

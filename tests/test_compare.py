@@ -251,6 +251,9 @@ def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
         (["golden", os.devnull], "/dev/null: empty, expected at least one line"),
         (["measured", os.devnull], "/dev/null: empty, expected at least one line"),
         (["replay", os.devnull], "/dev/null: empty, expected at least one line"),
+        (["explain", "vax", "use-after-free"], "the rows are smp-6.1"),
+        (["explain", "smp-6.12", "use-after-free", "--era", "6.1"], "row smp-6.12 is of era 6.12"),
+        (["--arch", "smp-6.12", "--era", "6.1"], "--era is that of a --plugin; a row has its own"),
         (["sweep", "pages=1:2000000"], "pages=1:2000000: expected 1 to 1000000 values, got more"),
         (["sweep", "pages=1:9999999999999999999999"], "expected 1 to 1000000 values, got more"),
         (["sweep", "pages=1:2000", "bundle=1:1000"], "2000000 points: expected at most 1000000"),
@@ -308,6 +311,16 @@ def test_limits_make_a_verdict_bounded(capsys: pytest.CaptureFixture[str]) -> No
     walks = ["explain", "smp-6.2-fix", "lost-dirty-munmap", "--walks", "20", "--seed", "3"]
     assert main(walks) == 0
     assert "bounded by 20 random walks of up to 1000 steps, seed 3; " in capsys.readouterr().out
+
+
+def test_a_bounded_search_says_nothing_of_what_is_declared_to_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ("--arch", "smp-6.1", "--scenario", "lost-dirty-dontneed", "--max-states", "10", "--format", "json")
+    status, out, _ = run(tmp_path, capsys, *argv)
+    (result,) = json.loads(out)["results"]
+    assert (status, result["verdict"]) == (0, "bounded")
+    assert result["reason"].endswith("which was not seen within the bounds")
 
 
 def test_explain_shows_columns_and_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:

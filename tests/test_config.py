@@ -16,6 +16,13 @@ def row(**keys: str) -> str:
     return "[[arch]]\n" + "".join(f"{key} = {value}\n" for key, value in given.items() if value)
 
 
+def test_a_plugin_in_a_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from arch_plugins.generic import Smp\n\n\nclass Mine(Smp):\n    pass\n")
+    (tmp_path / "mine.toml").write_text('[[arch]]\nname = "mine"\nplugin = "mine.py:Mine"\n')
+    (mine,) = load(tmp_path / "mine.toml")
+    assert (mine.problem, mine.plugin) == ("", f"{tmp_path / 'mine.py'}:Mine")
+
+
 def test_the_embedded_default_is_sound() -> None:
     rows = load(None)
     assert [r.name for r in rows if r.problem] == []
@@ -45,7 +52,10 @@ def test_the_embedded_default_is_sound() -> None:
         (row(expect="{ nonsense = 'x' }"), "f.toml: arch[1].expect.nonsense: unknown scenario"),
         (row(expect="{ use-after-free = 1 }"), "expect.use-after-free: expected the reason, a string, got 1"),
         (row(plugin='"nowhere.at.all:X"'), "plugin nowhere.at.all:X: importing nowhere.at.all raised ModuleNotFound"),
-        (row(plugin='"arch_plugins.generic:Smpp"'), "arch_plugins.generic has no Smpp; did you mean Smp?"),
+        (
+            row(plugin='"arch_plugins.generic:Smpp"'),
+            "plugin arch_plugins.generic:Smpp: there is no Smpp in it; did you mean Smp?",
+        ),
         (row(plugin='"nofile.py:X"'), "plugin nofile.py:X: no such file: nofile.py"),
         (row(plugin='"sun"'), "plugin sun: expected module:object, file.py:object, or the name of an entry point"),
     ],

@@ -7,10 +7,16 @@ from pathlib import Path
 from core.config import ConfigError, Row, load, plugin_row
 
 
-def choose(name: str, era: str, config: Path | None = None) -> Row:
-    """The row called `name`, or else one of the plugin `name` refers to. ConfigError if it cannot be set up."""
-    row = next((row for row in load(config) if row.name == name), None)
-    row = row if row is not None else plugin_row(name, era)
+def choose(name: str, era: str | None = None, config: Path | None = None) -> Row:
+    """The row called `name`, or else one of the plugin `name` refers to, on the generic code of `era`.
+
+    ConfigError if it cannot be set up, or has an era of its own.
+    """
+    rows = {row.name: row for row in load(config)}
+    row = rows[name] if name in rows else plugin_row(name, era)
     if row.problem:
-        raise ConfigError(row.problem)
+        known = "" if ":" in name or name in rows else f"; the rows are {', '.join(rows)}"
+        raise ConfigError(f"{row.problem}{known}")
+    if era is not None and name in rows and row.era.name != era:
+        raise ConfigError(f"row {name} is of era {row.era.name}; --era is for a plugin that is no row")
     return row

@@ -78,7 +78,7 @@ def explanation(result: Result, title: str, origin: str) -> str:
     """A verdict in words, with its trace as columns."""
     head = [f"{result.architecture}, {result.scenario}: {title} ({origin})", ""]
     by = " + ".join([f"searcher {result.searcher}", *result.reductions])
-    searched = f"{result.states} states, {result.transitions} transitions, depth {result.depth} ({by})"
+    searched = f"{result.states} states, {result.transitions} transitions, all to depth {result.depth} ({by})"
     if result.verdict == "fail" and result.trace:
         return "\n".join([*head, columns(result.trace), "", f"{result.violated}: {result.sentence}", searched])
     how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.arch import Arch
+from core.blame import told
 from core.conformance.remembered import changed, snapshot
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
@@ -45,7 +46,7 @@ def judge(
         else:
             verdict = check(model, limits=limits, searcher=searcher, reductions=reductions)
     except Exception as error:  # whatever a plugin raises costs its own cell only
-        return _error(arch.name, scenario, f"{type(error).__name__}: {error}")
+        return _error(arch.name, scenario, told(error))
     remembered = changed(before, snapshot(arch.plugin))
     return _error(arch.name, scenario, remembered) if remembered else _result(arch.name, scenario, verdict)
 

@@ -8,8 +8,8 @@ from core.explore.model import Step
 
 VERDICTS = ("pass", "bounded", "fail", "xfail", "xpass", "unsupported", "error")
 """pass: no violation in any reachable state. bounded: none within the named bounds. fail: a violation, with its
-trace. xfail, xpass: declared in arches.toml to fail, and it did, or did not. unsupported: the architecture lacks a
-capability the scenario needs. error: the plugin raised, hung or answered nonsense."""
+trace. xfail, xpass: declared in arches.toml to fail, and it did, or it is proved not to. unsupported: the architecture
+lacks a capability the scenario needs. error: the plugin raised, hung or answered nonsense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ def expected(result: Result, reason: str) -> Result:
     """The same result for a cell that arches.toml declares to fail, for `reason`."""
     if result.verdict == "fail":
         return replace(result, verdict="xfail", reason=reason)
-    if result.verdict in ("pass", "bounded"):
+    if result.verdict == "pass":
         return replace(result, verdict="xpass", reason=f"declared to fail ({reason}), but did not")
+    if result.verdict == "bounded":
+        return replace(result, reason=f"declared to fail ({reason}), which was not seen within the bounds")
     return result
 
 

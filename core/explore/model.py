@@ -87,12 +87,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a trace: who did what, and which cells changed, as (cell, before, after)."""
+    """One line of a trace: who did what, and which cells changed, as (cell, before, after).
+
+    `finds` are cells that are as they were at the start, where that is not empty, and nobody has looked at before."""
 
     cpu: int
     thread: str
     step: str
     changes: tuple[tuple[str, str, str], ...]
+    finds: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

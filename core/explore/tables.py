@@ -7,9 +7,9 @@ zeros are cut off, so a cell that is first touched late costs nothing before, an
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.explore.errors import ExploreError, NotAnOperation, TooLarge
 from core.explore.learn import Automaton, LocalState, outcomes_of
@@ -140,6 +140,11 @@ class Tables:
             for number, outcome in enumerate(outcomes)
         )
         return found
+
+    def answered(self, row: Row, cells: Sequence[int], move: Move) -> Any:
+        """What an operation's move on these cells' value numbers gives back to the program."""
+        values = self._values(row, tuple([cells[cell] for cell in row.reads]))
+        return outcomes_of(row.op, values, row.op.name)[move.outcome].value
 
     def blocked(self, row: Row, values: tuple[int, ...]) -> bool:
         """Can the operation not happen on these values?  Learns nothing behind it; an error counts as happening."""

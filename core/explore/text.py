@@ -6,29 +6,36 @@ from collections.abc import Sequence
 
 from core.explore.model import Step
 
-WIDTH = 36
+GAP = 2
+"""Blanks between columns at least."""
 
 
-def columns(trace: Sequence[Step], width: int = WIDTH) -> str:
-    """The trace with a column for each CPU that appears, and at the right what each step changed."""
+def columns(trace: Sequence[Step]) -> str:
+    """The trace with a column for each CPU that appears, and at the right what each step changed.
+
+    In brackets stands what a step finds that was there from the start and has not been shown before; the last step,
+    behind which the violation is seen, is marked.
+    """
     cpus = sorted({step.cpu for step in trace})
     shared = {cpu: len({s.thread for s in trace if s.cpu == cpu}) > 1 for cpu in cpus}
-    titles = [_title(trace, cpu) for cpu in cpus]
-    lines = ["     " + "".join(title.ljust(width) for title in titles) + "changes"]
-    for number, step in enumerate(trace, 1):
+    table = [_titles(trace, cpus)]
+    for step in trace:
         said = f"{step.thread}: {step.step}" if shared[step.cpu] else step.step
-        place = [""] * len(cpus)
-        place[cpus.index(step.cpu)] = said
-        row = "".join(_fit(text, width) for text in place)
-        changes = ", ".join(f"{cell}: {before} -> {after}" for cell, before, after in step.changes)
-        lines.append(f"{number:3}  {row}{changes}".rstrip())
-    return "\n".join(lines)
+        table.append([said if cpu == step.cpu else "" for cpu in cpus])
+    widths = [max(len(row[at]) for row in table) + GAP for at in range(len(cpus))]
+    numbers = ["     ", *(f"{number:3}  " for number in range(1, len(trace)))]
+    numbers += [f"{len(trace):3}> "] if trace else []
+    right = ["changes", *map(_right, trace)]
+    rows = ("".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in table)
+    return "\n".join((n + row + r).rstrip() for n, row, r in zip(numbers, rows, right, strict=True))
 
 
-def _title(trace: Sequence[Step], cpu: int) -> str:
-    names = dict.fromkeys(s.thread for s in trace if s.cpu == cpu)
-    return f"CPU{cpu} {' + '.join(names)}"[: WIDTH - 1]
+def _titles(trace: Sequence[Step], cpus: Sequence[int]) -> list[str]:
+    names = [dict.fromkeys(s.thread for s in trace if s.cpu == cpu) for cpu in cpus]
+    return [f"CPU{cpu} {' + '.join(own)}" for cpu, own in zip(cpus, names, strict=True)]
 
 
-def _fit(text: str, width: int) -> str:
-    return (text if len(text) < width else text[: width - 2] + "…").ljust(width)
+def _right(step: Step) -> str:
+    changes = ", ".join(f"{cell}: {before} -> {after}" for cell, before, after in step.changes)
+    finds = ", ".join(f"{cell}: {value}" for cell, value in step.finds)
+    return " ".join([*([changes] if changes else []), *([f"[{finds}]"] if finds else [])])

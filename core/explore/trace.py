@@ -1,26 +1,41 @@
-"""A path as the reader sees it: who did what, and which cells changed."""
+"""A path as the reader sees it: who did what, what was there to be found, and which cells changed."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 from core.explore.model import Step
 from core.explore.place import Choice, Place
-from core.explore.tables import Tables
+from core.explore.tables import Row, Tables
+
+EMPTY = ("-", "False", "0", "()", "{}", "''")
+"""What a cell shows when there is nothing in it."""
+
+NOTHING_SPECIAL = "ok"
+"""What an operation gives back to say nothing; another word stands behind its name."""
 
 
 def steps(tables: Tables, path: Sequence[Choice]) -> tuple[Step, ...]:
     """Walk `path` from the initial state."""
     place = Place(tables)
-    lines = []
+    lines, seen = [], set[int]()
     for agent, outcome in path:
-        cpu, thread, step = _who(place, agent)
+        cpu, thread, row = _who(place, agent)
         move = place.moves(agent)[outcome]
         before = list(place.cells)
         place.go(agent, move)
         changes = [(cell, before[cell], place.cells[cell]) for cell, _ in move.writes]
-        lines.append(Step(cpu, thread, step, _shown(tables, changes)))
+        changed = {cell for cell, old, new in changes if old != new}
+        found = [(cell, before[cell]) for cell in row.reads if cell not in seen | changed]
+        seen |= changed.union(row.reads)
+        name = _said(row.op.name, tables.answered(row, before, move))
+        lines.append(Step(cpu, thread, name, _shown(tables, changes), _found(tables, found)))
     return tuple(lines)
+
+
+def _said(name: str, answer: Any) -> str:
+    return f"{name}: {answer}" if isinstance(answer, str) and answer != NOTHING_SPECIAL else name
 
 
 def _shown(tables: Tables, changes: Sequence[tuple[int, int, int]]) -> tuple[tuple[str, str, str], ...]:
@@ -29,15 +44,21 @@ def _shown(tables: Tables, changes: Sequence[tuple[int, int, int]]) -> tuple[tup
     return tuple((str(names[c]), show(values[c][old]), show(values[c][new])) for c, old, new in different)
 
 
-def _who(place: Place, agent: int) -> tuple[int, str, str]:
+def _found(tables: Tables, found: Sequence[tuple[int, int]]) -> tuple[tuple[str, str], ...]:
+    names = list(tables.cells)
+    told = ((str(names[cell]), show(tables.values[cell][value])) for cell, value in found)
+    return tuple((name, value) for name, value in told if value not in EMPTY)
+
+
+def _who(place: Place, agent: int) -> tuple[int, str, Row]:
     model = place.tables.model
     if agent < len(place.locals):
         thread = model.threads[agent]
         row = place.tables.row(agent, place.locals[agent])
         assert row is not None
-        return int(thread.cpu), thread.name, row.op.name
+        return int(thread.cpu), thread.name, row
     daemon = model.daemons[agent - len(place.locals)]
-    return int(daemon.cpu), daemon.name, daemon.op.name
+    return int(daemon.cpu), daemon.name, place.tables.daemons[agent - len(place.locals)]
 
 
 def show(value: Hashable) -> str:

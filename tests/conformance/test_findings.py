@@ -90,7 +90,7 @@ class ReadsBehindTheBarrier(Arm):
 
 @pytest.mark.parametrize(("row", "scenario", "violated", "steps"), ROWS)
 def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, steps: int) -> None:
-    choice = choose(row, "", ROOT / "arches-all.toml")
+    choice = choose(row, None, ROOT / "arches-all.toml")
     result = judge(choice.arch(), choice.era, SCENARIOS[scenario])
     assert (result.verdict, result.violated, len(result.trace)) == ("fail", violated, steps)
     assert scenario in choice.expect
@@ -118,7 +118,7 @@ def test_what_other_architectures_have_done_about_it_helps(plugin: type, scenari
 
 @pytest.mark.parametrize(("row", "finding", "violated", "steps"), PINNED)
 def test_the_finding_stands(row: str, finding: str, violated: str, steps: int) -> None:
-    choice = choose(row, "", None)
+    choice = choose(row)
     result = judge(choice.arch(), choice.era, FINDINGS[finding])
     assert (result.verdict, result.violated, len(result.trace)) == ("fail", violated, steps)
     assert f"`{finding}` fails" in TEXT

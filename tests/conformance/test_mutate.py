@@ -17,7 +17,7 @@ ROW = "smp-6.2-fix"
 
 def arch() -> Arch:
     """The row whose mutants the arguments are about."""
-    return choose(ROW, "", None).arch()
+    return choose(ROW).arch()
 
 
 def among(*scenarios: str) -> list[Trial]:

@@ -49,7 +49,7 @@ async def unmap(mm: Mm) -> None:
     """ptep_clear_flush(). Clearing orders nothing: arm64 has xchg_relaxed() for it, arm a load and a store."""
     await buffered_store(UNMAPPER, "ptep_get_and_clear(0)", None)
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
-    await mfence(UNMAPPER, "the free is atomic")
+    await mfence(UNMAPPER, "put_page_testzero: full barrier")
     await put_page(PAGE)
 
 

@@ -113,7 +113,7 @@ async def unmap_buffered(mm: Mm) -> None:
     if mm.era.has("71b3c126e611"):
         await mfence(THERE)
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
-    await mfence(THERE, "the free is atomic")
+    await mfence(THERE, "put_page_testzero: full barrier")
     await put_page(PAGE)
 
 
