@@ -199,7 +199,8 @@ def published_command(arguments: argparse.Namespace) -> int:
     widths = [26, 34, None, None, None, None, 60]
     print(tabulate(rows, headers, maxcolwidths=widths, disable_numparse=True))
     missed = sum(e.verdict.startswith("off") for e in found)
-    print(f"{len(found)} effects: {len(found) - missed} predicted, {missed} missed")
+    wide = sum(e.verdict == "says nothing" for e in found)
+    print(f"{len(found)} effects: {len(found) - missed - wide} predicted, {missed} missed, {wide} predicted too widely")
     return 0
 
 

@@ -4,7 +4,7 @@ Each effect is predicted from counts of the programs and from coefficients of *o
 any.  Where a publication has several numbers, some of them may be taken to predict the others; the note says which.
 
 Data types
-    Effect(name, what, published, predicted, unit, source, note)    two ranges; they agree or are `off` by so much
+    Effect(name, what, published, predicted, unit, source, note)    two ranges, and how they compare
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ Range = tuple[float, float]
 
 CLOSE = 0.1
 """Benchmarks come out this differently from run to run."""
+
+WIDE = 10
+"""A prediction whose ends differ by more than this factor is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,13 @@ class Effect:
 
     @property
     def verdict(self) -> str:
-        """'agrees' where the ranges meet, 'within 10 %' of the published one, otherwise by how much they miss."""
+        """'agrees' where the ranges meet, 'within 10 %' of the published one, otherwise by how much they miss.
+
+        'says nothing' where they meet only because the prediction is so WIDE.
+        """
         (low, high), (least, most) = self.published, self.predicted
         if least <= high and low <= most:
-            return "agrees"
+            return "agrees" if most <= WIDE * least else "says nothing"
         gap, end = (least - high, high) if least > high else (low - most, low)
         return "within 10 %" if gap <= CLOSE * end else f"off by {100 * gap / end:.0f} %"
 
