@@ -10,9 +10,9 @@ from core.hookspecs import Facts
 
 
 class Loongarch(ContextReset):
-    """16 KiB pages, an STLB of 2048 entries: above an eighth of it, in pairs of pages, a new ASID."""
+    """16 KiB pages, 64 entries of MTLB and 2048 of STLB: above an eighth of them, in pairs of pages, a new ASID."""
 
-    ceiling, page_insn, mm_insn = 512, "INVTLB_ADDR_GFALSE_AND_ASID", "drop_mmu_context"
+    ceiling, page_insn, mm_insn = (64 + 2048) // 8, "INVTLB_ADDR_GFALSE_AND_ASID", "drop_mmu_context"
     pages_per_insn, leaves_dead = 2, True
     FACTS = Facts(
         page_size=16384,

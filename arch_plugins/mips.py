@@ -1,14 +1,18 @@
 """mips: IPI to every other CPU, or for a single user no IPI but context reset; GINVT broadcasts with an MMID.
 
 arch/mips/kernel/smp.c:flush_tlb_mm(), flush_tlb_range(); arch/mips/mm/tlb-r4k.c:local_flush_tlb_range(): more than
-tlbsize/2 pairs of pages drop the context.
+tlbsize/2 pairs of pages drop the context.  With MMIDs ranges have no limit: one GINVT, and the wait for it, per pair.
 """
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.broadcast import Broadcast, Insns
 from arch_plugins.families.context import ContextReset
-from core.hookspecs import Facts
+from core.hookspecs import Facts, hookimpl
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest, Request
+from core.mm.kthread import mm_users
+from core.mm.mm import Mm
 
 SOURCES = ("arch/mips/kernel/smp.c", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlbex.c")
 
@@ -16,7 +20,7 @@ SOURCES = ("arch/mips/kernel/smp.c", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlb
 class Mips(ContextReset):
     """64 bit, a VTLB of 64 entries, each a pair of pages."""
 
-    ceiling, page_insn, mm_insn = 64, "TLBWI", "drop_mmu_context"
+    ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
     pages_per_insn, to_all, leaves_dead = 2, True, True
     FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="IPI to every CPU, context reset", sources=SOURCES)
 
@@ -27,3 +31,18 @@ class MipsGinvt(Broadcast):
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
 
     FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="hardware broadcast", sources=SOURCES)
+
+    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
+        return [(self.page_insn, -(-end // 2) - start // 2)]
+
+    async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
+        """flush_tlb_range() waits behind each; the last wait, of which the model makes the one, is `wait`'s."""
+        await super().send(mm, insns, request)
+        if insns[0][1] > 1:
+            await insn(mm.task.cpu, self.barrier, insns[0][1] - 1)
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        """Nothing of an mm without users (exit_mmap())."""
+        if await mm_users() > 0:
+            await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())

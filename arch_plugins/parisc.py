@@ -1,7 +1,8 @@
 """parisc: clearing an entry purges it on all CPUs (pdtlb, pitlb are broadcast), and the gather flushes again.
 
-arch/parisc/include/asm/pgtable.h:pte_clear(), purge_tlb_entries(); arch/parisc/kernel/cache.c:__flush_tlb_range().
-The delayed rmap that the generic code adds costs and gains nothing here.
+arch/parisc/include/asm/pgtable.h:set_ptes(), purge_tlb_entries(); arch/parisc/kernel/cache.c:__flush_tlb_range(): pages
+are purged as the entries were, without an interrupt; only what reaches parisc_tlb_flush_threshold, and the whole mm,
+is flush_tlb_all() on every CPU.  The delayed rmap that the generic code adds costs and gains nothing here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
+from core.machine.ipi import FlushRequest
 from core.machine.pte import xchg_pte
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
@@ -17,7 +19,7 @@ from core.mm.mm import Mm
 class Parisc(Ipi):
     """PA 2.0, 64 bit, 4 KiB pages; the threshold is the least that calibration at boot allows: 16 KiB."""
 
-    ceiling, page_insn, mm_insn, to_all = 3, "pdtlb", "flush_tlb_all", True
+    ceiling, mm_insn, to_all = 3, "flush_tlb_all", True
     FACTS = Facts(
         levels=3,
         upper_entries=2048,  # PTRS_PER_PMD: two pages of 4-byte entries
@@ -27,12 +29,27 @@ class Parisc(Ipi):
         sources=("arch/parisc/include/asm/pgtable.h", "arch/parisc/kernel/cache.c"),
     )
 
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        if request.end is None:
+            await super().ask(mm, request)
+        else:
+            await purge(mm, request.start, request.end)
+
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
-        """The entry first, then the purge: a walk in between could bring the old entry back otherwise."""
+        """The entry first, then the purge: a walk in between could bring the old entry back otherwise.
+
+        A load and a store, but whoever walks takes the page-table lock (arch/parisc/kernel/entry.S:ptl_lock).
+        """
         pte = await xchg_pte(addr, nr, ("clear", addr, nr))
-        await insn(mm.task.cpu, "pdtlb", nr)
-        await invalidate(
-            sorted(mm.everyone), [a for a in mm.addrs if addr <= a < addr + nr], f"purge_tlb_entries({addr})"
-        )
+        await purge(mm, addr, addr + nr)
         return pte
+
+
+async def purge(mm: Mm, start: int, end: int) -> None:
+    """purge_tlb_entries() of each page: one CPU purges for all."""
+    for name in ("pdtlb", "pitlb"):
+        await insn(mm.task.cpu, name, end - start)
+    await invalidate(
+        sorted(mm.everyone), [a for a in mm.addrs if start <= a < end], f"purge_tlb_entries({start}, {end})"
+    )

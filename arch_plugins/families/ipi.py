@@ -3,7 +3,7 @@
 A CPU that never ran the mm has nothing of it cached and nothing to do but answer, so to every CPU means, in a model, to
 every CPU of the model that can have entries (`Mm.everyone`); what the others cost is arithmetic.
 
-A CPU flushes page by page up to `ceiling` pages (None: always) and everything of the mm above.
+A CPU flushes page by page up to `ceiling` instructions for pages (None: always) and everything of the mm above.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class Ipi(Stated):
 
     def request(self, start: int, end: int) -> FlushRequest:
         """What a range becomes."""
-        whole = self.ceiling is not None and end - start > self.ceiling
-        return FlushRequest() if whole else FlushRequest(start, end)
+        pages = FlushRequest(start, end)
+        whole = self.ceiling is not None and self.insns(pages)[1] > self.ceiling
+        return FlushRequest() if whole else pages
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         """Flush here and elsewhere, and wait."""

@@ -13,7 +13,8 @@ from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61
 from arch_plugins.arm64_tlbi import range_insns
 from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
-from arch_plugins.mips import Mips
+from arch_plugins.mips import Mips, MipsGinvt
+from arch_plugins.parisc import Parisc
 from arch_plugins.powerpc_nohash import PowerpcNohash
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
@@ -149,6 +150,7 @@ def test_with_lpa2_ranges_begin_at_64_kib(start: int, end: int, insns: dict[str,
         (Arm64, 512, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 2}),
         (Arm64Range, 512, {"DSB_ISHST": 1, "TLBI_RVALE1IS": 1, "DSB_ISH": 1}),
         (Csky, 8, {"sync.is": 1, "tlbi.vas": 4, "sync.i": 1}),
+        (MipsGinvt, 5, {"GINVT_VA_MMID": 3, "SYNC_GINV": 3}),
         (Arm64RangeV61, 1 << 21, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 1}),
     ],
 )
@@ -191,3 +193,22 @@ def test_powerpc_nohash_flushes_the_mm_for_any_gather(pages: int) -> None:
     arch = set_up("test", PowerpcNohash(), "test")
     counts = Accountant(arch, ERAS["6.12"], Layout([("anon_dirty", pages)])).count()
     assert (counts["full_flushes"], counts["small_flushes"], counts["insn:tlbilx_pid"]) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "start", "pages", "whole"),
+    [(Mips, 0, 64, False), (Mips, 1, 64, True), (Loongarch, 0, 528, False), (Loongarch, 1, 528, True)],
+)
+def test_ceilings_of_paired_pages_count_pairs(plugin: Any, start: int, pages: int, whole: bool) -> None:
+    """33 pairs cover 64 pages that begin in the middle of one."""
+    assert (plugin().request(start, start + pages).end is None) == whole
+
+
+def test_parisc_purges_pages_without_interrupts_and_interrupts_for_more() -> None:
+    mm, cells = space(Parisc())
+    served = [take_ipi(Tid(1), Cpu(1), mm.addrs)]
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=3, stride=1, freed_tables=False), cells, served)
+    assert events == [("insn", Cpu(0), "pdtlb", 3), ("insn", Cpu(0), "pitlb", 3)]
+    assert not any(cells[tlb_cell(cpu, addr)] for cpu in CPUS for addr in (0, 1))
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=4, stride=1, freed_tables=False), cells, served)
+    assert ("ipi", 1) in events

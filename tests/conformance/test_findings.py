@@ -9,6 +9,8 @@ import pytest
 from arch_plugins.alpha import Alpha
 from arch_plugins.arm import Arm
 from arch_plugins.families.ipi import Ipi
+from arch_plugins.families.local import Local
+from arch_plugins.hexagon import Hexagon
 from arch_plugins.mips import Mips
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
@@ -40,6 +42,7 @@ ROWS = [
     ("sh", "task-moves-lazily", "use-after-free", 24),
     ("alpha-6.1", "borrower-flushes", "use-after-free", 17),
     ("alpha-6.1", "reclaim-elsewhere", "use-after-free", 36),
+    ("hexagon", "reclaim-elsewhere", "use-after-free", 13),
     ("sparc32", "borrower-flushes", "use-after-free", 32),
     ("sparc32", "exec-then-flush", "use-after-free", 16),
     ("sparc32", "kthread-use-mm", "use-after-free", 35),
@@ -81,6 +84,13 @@ class AlwaysTakesAContext(Sh):
         await self.take_context(mm)
 
 
+class FlushesWhosever(Hexagon):
+    """hexagon that does not ask whose map it is."""
+
+    async def ask(self, mm: Mm, request: FlushRequest) -> None:
+        await Local.ask(self, mm, request)
+
+
 class ReadsBehindTheBarrier(Arm):
     """arm with arm64's order."""
 
@@ -108,6 +118,7 @@ def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, 
         (AlwaysTakesAContext, "task-moves-lazily"),
         (Alpha, "borrower-flushes"),
         (Alpha, "reclaim-elsewhere"),
+        (FlushesWhosever, "reclaim-elsewhere"),
         (ReadsBehindTheBarrier, "asid-rollover"),
     ],
 )
