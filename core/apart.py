@@ -98,7 +98,7 @@ def interrupt() -> None:
 
 def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["core.jobs"])
+    context.set_forkserver_preload(["core.jobs", "core.cost.sweep"])
     return context
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.apart import CELL_TIMEOUT
 from core.config import DEFAULT_ERA, Row, load, plugin_row
 from core.conformance import FINDINGS, SCENARIOS
 from core.conformance.judge import Walks
@@ -42,6 +43,13 @@ def add_limits(command: argparse.ArgumentParser) -> None:
     command.add_argument("--timeout", type=seconds, metavar="S", help="give up a cell after S seconds")
     command.add_argument(
         "--max-memory", type=number_of_bytes, metavar="N[K|M|G]", help="give up a cell at N bytes of states"
+    )
+
+
+def add_timeout(command: argparse.ArgumentParser) -> None:
+    """How long a plugin from elsewhere may take where nothing is searched."""
+    command.add_argument(
+        "--timeout", type=seconds, default=CELL_TIMEOUT, metavar="S", help="give up a foreign plugin after S seconds"
     )
 
 
@@ -107,8 +115,6 @@ def scenario_of(name: str) -> str:
 
 def patience(arguments: argparse.Namespace) -> float:
     """A cell's process gets a little longer than its search, for everything around it."""
-    from core.apart import CELL_TIMEOUT
-
     return CELL_TIMEOUT if arguments.timeout is None else float(arguments.timeout) + 30
 
 

@@ -33,6 +33,7 @@ from core.arguments import (
 )
 from core.config import ConfigError, Row, load_workloads
 from core.conformance import FINDINGS, SCENARIOS, as_declared
+from core.cost import STANDARD
 from core.cost.model import DEFAULT
 from core.explore.check import SEED
 
@@ -166,8 +167,8 @@ def run_command(arguments: argparse.Namespace) -> int:
         for row in rows
         for scenario in scenarios
     ]
-    own = tuple(load_workloads(arguments.config).values())
-    counting = [] if arguments.no_costs else [jobs.Counting(row, own) for row in rows]
+    loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
+    counting = [] if arguments.no_costs else [jobs.Counting(row, loads) for row in rows]
     everything: list[Job] = [*cells, *counting]
     answers, interrupted = _answers(everything, arguments)
     results, counted = answers[: len(cells)], answers[len(cells) :]

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.apart import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED, Job, answer, begin, interrupt, interrupted, isolated
+from core.arch import PluginError
 from core.config import ConfigError, Row
 from core.conformance import FINDINGS, SCENARIOS, Result, expected, judge
 from core.conformance.judge import Walks
 from core.conformance.scenario import Scenario
-from core.cost import STANDARD, Workload, account
+from core.cost import Workload, account
 from core.explore import Limits
 from core.explore.memory import available
+from core.remembered import remembering_nothing
 
 LEAST_MEMORY = 1 << 30
 """Bytes that one cell may use at least: numpy alone takes some."""
@@ -69,7 +71,7 @@ def _scenario(name: str) -> Scenario:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the standard workloads cost on one architecture: by workload, or why they could not be counted."""
+    """What workloads cost on one architecture: by workload, or why they could not be counted."""
 
     architecture: str
     counts: dict[str, dict[str, int]]
@@ -78,18 +80,23 @@ class Counted:
 
 @dataclass(frozen=True)
 class Counting:
-    """The standard workloads on one architecture, and `own` ones; answers Counted."""
+    """Workloads on one architecture, `cpus` CPUs of which run them; answers Counted."""
 
     row: Row
-    own: tuple[Workload, ...] = ()
+    workloads: tuple[Workload, ...]
+    cpus: int = 2
 
     def run(self) -> Counted:
         """Count them all."""
         if self.row.problem:
             return self.failed(self.row.problem)
-        arch = self.row.arch()
-        loads = (*STANDARD.values(), *self.own)
-        return Counted(self.row.name, {load.name: account(arch, self.row.era, load) for load in loads})
+        try:
+            arch = self.row.arch()
+            with remembering_nothing(arch.plugin):
+                counts = {load.name: account(arch, self.row.era, load, self.cpus) for load in self.workloads}
+        except PluginError as error:
+            return self.failed(str(error))
+        return Counted(self.row.name, counts)
 
     def failed(self, reason: str) -> Counted:
         """Nothing counted."""
@@ -112,6 +119,8 @@ class Batch:
 
 def isolated_batch(jobs: tuple[Job, ...], timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
     """The answers of `jobs` from one child; where that is lost, from a child for each."""
+    if len(jobs) == 1:
+        return [isolated(jobs[0], timeout, memory)]
     answers: list[Any] | None = isolated(Batch(jobs), timeout, memory)
     return [isolated(job, timeout, memory) for job in jobs] if answers is None else answers
 
@@ -122,15 +131,16 @@ def run(
     done: Callable[[int], None] = lambda n: None,
     timeout: float | None = CELL_TIMEOUT,
     memory: int = CELL_MEMORY,
+    together: int = BATCH,
 ) -> Iterator[Any]:
-    """The answers of `jobs`, in their order. `done` is told how many are finished.
+    """The answers of `jobs`, in their order. `done` is told how many are finished; so many share a child.
 
     KeyboardInterrupt comes behind the last answer: what is not finished then says how far it came, or that it was
     interrupted.
     """
     begin()
     stopped = False
-    batches = [tuple(jobs[i : i + BATCH]) for i in range(0, len(jobs), BATCH)]
+    batches = [tuple(jobs[i : i + together]) for i in range(0, len(jobs), together)]
     futures = [pool.submit(isolated_batch, batch, timeout, memory) for batch in batches]
     finished = 0
     try:

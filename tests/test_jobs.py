@@ -22,6 +22,7 @@ from benchmarks.ladder import Size, ladder
 from core.apart import _as_command, isolated
 from core.compare import main
 from core.config import ConfigError, load
+from core.cost import STANDARD
 from core.explore import check
 from core.jobs import Cell, Counting, executor, run
 from core.keep import Kept
@@ -142,7 +143,7 @@ def test_any_executor_gives_the_same_answers() -> None:
 
 def test_kept_answers_come_back_equal(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
-    for job in (JOBS[0], Counting(ROWS["s390"])):
+    for job in (JOBS[0], Counting(ROWS["s390"], tuple(STANDARD.values()))):
         assert kept.get(job) is None
         kept.put(job, job.run())
         assert kept.get(job) == job.run()

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from core.arch import Arch
 from core.blame import told
-from core.conformance.remembered import changed, snapshot
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
 from core.explore.model import Verdict
 from core.mm.era import Era
+from core.remembered import changed, snapshot
 
 
 class Walks(NamedTuple):

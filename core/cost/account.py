@@ -6,14 +6,16 @@ the architecture does instead).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.arch import Arch
 from core.cost.accountant import Accountant
 from core.cost.counts import CEILING, INSN
+from core.cost.effects import Known
 from core.cost.layout import Layout
-from core.cost.workloads import Runs, Workload
+from core.cost.workloads import Workload, layout
 from core.mm.era import ERAS, Era
 
 REPORTED = (
@@ -40,26 +42,43 @@ one hold of the lock and without a reschedule point, the most flushes under one 
 flushes were about."""
 
 
+@dataclass
+class Learned:
+    """What counting has taught about an architecture with its facts and an era: it saves time, and changes no count.
+
+    A plugin that changes from one count to the next would make it wrong (core/remembered.py finds those that do).
+    """
+
+    arch: Arch
+    era: Era
+    effects: dict[tuple[int, str], Known] = field(default_factory=dict)
+
+    def accounts(self, workload: Workload, cpus: int, ceilings: Sequence[int]) -> list[dict[str, int]]:
+        """As `account` has them, one for each of the ceilings; the workload is done once."""
+        total = dict.fromkeys((*REPORTED, *_instructions(self.arch)), 0)
+        small = [[0, 0] for _ in ceilings]
+        for step in workload.steps:
+            accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus)
+            names = [accountant.counts.tell_apart(ceiling) for ceiling in ceilings]
+            accountant.effects.known = self.effects.setdefault((cpus, step.how), {})
+            counts = accountant.count()
+            for name, number in counts.items():
+                if name.startswith("max_"):
+                    total[name] = max(total[name], number)
+                elif name in total or name.startswith(INSN):
+                    total[name] = total.get(name, 0) + step.times * number
+            for numbers, (flushes, pages) in zip(small, names, strict=True):
+                numbers[0] += step.times * counts[flushes]
+                numbers[1] += step.times * counts[pages]
+        return [{**total, "small_flushes": flushes, "small_pages": pages} for flushes, pages in small]
+
+
 def account(arch: Arch, era: Era, workload: Workload, cpus: int = 2, ceiling: int = CEILING) -> dict[str, int]:
     """The counts of the workload by name: `REPORTED`, and 'insn:NAME' for each flushing instruction.
 
     `cpus` CPUs run the mm; a flush of up to `ceiling` pages counts as small.
     """
-    total = dict.fromkeys((*REPORTED, *_instructions(arch)), 0)
-    for step in workload.steps:
-        counts = Accountant(arch, era, _layout(step.runs), how=step.how, cpus=cpus, ceiling=ceiling).count()
-        for name, number in counts.items():
-            if name.startswith("max_"):
-                total[name] = max(total[name], number)
-            elif name in total or name.startswith(INSN):
-                total[name] = total.get(name, 0) + step.times * number
-    return total
-
-
-@lru_cache(maxsize=64)
-def _layout(runs: Runs) -> Layout:
-    """A sweep counts the same layout many times."""
-    return Layout(runs)
+    return Learned(arch, era).accounts(workload, cpus, (ceiling,))[0]
 
 
 _NAMED: dict[Any, tuple[str, ...]] = {}

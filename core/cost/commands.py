@@ -5,23 +5,50 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.apart import Job, isolated
+from core.arguments import add_timeout, positive
 from core.config import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 from core.cost import prices
-from core.cost.account import account
 from core.cost.model import DEFAULT, MODELS, Model, coefficients_table
-from core.cost.sweep import FRONT, PRICE, Point, Subject, axis, known_axes, pareto, plot, sweep, write_csv
+from core.cost.sweep import (
+    FEW,
+    FRONT,
+    HOLD,
+    PRICE,
+    RANGES,
+    Piece,
+    Point,
+    Subject,
+    axis,
+    gathered,
+    known_axes,
+    pareto,
+    pieces,
+    plot,
+    write_csv,
+)
 from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
+from reports.progress import Progress
 
 if TYPE_CHECKING:
-    from core.linux.replay import Call, Gaps
+    from core.linux.totals import Totals
 
-COLUMNS = ("flushes", "ipis", "lock_holds", "max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken")
 MOST_MISSES = 20
+COLUMNS = (
+    "flushes",
+    "ipis",
+    "lock_holds",
+    "max_held",
+    "max_delayed",
+    "max_ptes_per_hold",
+    "max_flushes_per_hold",
+    "max_ptes_unbroken",
+)
 SMP = "arch_plugins.generic:Smp"
 
 
@@ -29,15 +56,14 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Register the subcommands with argparse's add_parser."""
     one = add("sweep", help="count over ranges of parameters, with the Pareto front")
     one.add_argument("axes", nargs="+", metavar="NAME=VALUES", help="bundle=1,8,64  pages=512:4096:512  dirty=0:100")
-    _rows(one, "a row of arches.toml to sweep over, or a plugin")
-    one.add_argument("--plugin", default=SMP, help="whose architecture, where no --arch is named")
+    _rows(one, f"a row of arches.toml to sweep over, or a plugin ({SMP})")
     one.add_argument("--workload", metavar="NAME", help="whose parameters are meant (mapping: pages= and dirty=)")
     one.add_argument("--front", action="store_true", help=f"only points that nothing beats in {', '.join(FRONT)}")
     one.add_argument("--csv", type=Path, metavar="FILE", help="write all counts of all points")
     one.add_argument("--plot", type=Path, action="append", default=[], metavar="FILE", help=".svg or .png")
     one.add_argument("--x", help="what to plot over; the first parameter otherwise")
-    one.add_argument("--y", default="flushes", help="what to plot: a count, or price for its range")
-    one.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes for a large grid")
+    one.add_argument("--y", default="flushes", help=f"what to plot: a count, or {' or '.join(RANGES)} for its range")
+    one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
     one.set_defaults(command=sweep_command)
 
     loads = add("workloads", help="count and price every workload, the large ones too")
@@ -67,21 +93,37 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _rows(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--arch", action="append", default=[], metavar="NAME", help=what)
+    command.add_argument(
+        "--plugin", action="append", default=[], metavar="REF", help="module:object, file.py:object, entry point"
+    )
     command.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
     command.add_argument("--era", default=DEFAULT_ERA, choices=ERAS, help="of a plugin that is no row")
     command.add_argument(
         "--prices", "--model", default=DEFAULT, metavar="NAME|FILE", help=f"{', '.join(MODELS)}, or from calibrate"
     )
+    add_timeout(command)
 
 
-def chosen_rows(arguments: argparse.Namespace, otherwise: list[str]) -> list[Row]:
-    """The rows named by --arch, or `otherwise`; a name that is no row is a plugin. ConfigError for one of no use."""
+def chosen_rows(arguments: argparse.Namespace, otherwise: list[str] | None) -> tuple[list[Row], dict[str, str]]:
+    """The rows that --arch and --plugin name, or `otherwise` (None: all); and why some of them cannot be used.
+
+    What is no row's name is a plugin.  ConfigError if none can be used.
+    """
     by_name = {row.name: row for row in load(arguments.config)}
-    rows = [by_name.get(name) or plugin_row(name, arguments.era) for name in arguments.arch or otherwise]
-    for row in rows:
-        if row.problem:
-            raise ConfigError(row.problem)
-    return rows
+    names = [*arguments.arch, *arguments.plugin] or (list(by_name) if otherwise is None else otherwise)
+    rows = [by_name.get(name) or plugin_row(name, arguments.era) for name in dict.fromkeys(names)]
+    problems = {row.name: row.problem for row in rows if row.problem}
+    usable = [row for row in rows if not row.problem]
+    if not usable:
+        raise ConfigError("; ".join(problems.values()))
+    return usable, problems
+
+
+def tell(problems: Mapping[str, str]) -> int:
+    """Say on stderr which architectures are not counted, and why. The exit status: 1 if there are any."""
+    for name, problem in problems.items():
+        print(f"shootdown: {name}: not counted: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def chosen_model(reference: str) -> Model:
@@ -102,25 +144,53 @@ def sweep_command(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--workload {name}: no such workload; there are {', '.join((*NAMED, *own))}")
     workload: str | Workload = own.get(name, name)
     model = chosen_model(arguments.prices)
-    subjects = [Subject(row, row.model(model)) for row in chosen_rows(arguments, [arguments.plugin])]
+    rows, unusable = chosen_rows(arguments, [SMP])
+    subjects = [Subject(row, row.model(model)) for row in rows]
     try:
         axes = [axis(text, known_axes(name if isinstance(workload, str) else None)) for text in arguments.axes]
-        points = list(sweep(subjects, axes, workload, arguments.jobs))
+        points, problems = _points(pieces(subjects, axes, workload), arguments.jobs, arguments.timeout)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    status = tell(unusable | problems)
+    if not points:
+        return status
     shown = pareto(points) if arguments.front else points
     columns = [*(["arch"] if len(subjects) > 1 else []), *[one.name for one in axes], *COLUMNS]
-    print(tabulate([[p[c] for c in columns] + [_microseconds(p)] for p in shown], [*columns, "price in us"]))
+    ranges = [[_microseconds(p, PRICE) + _without(p), _microseconds(p, HOLD)] for p in shown]
+    lines = [[p[c] for c in columns] + more for p, more in zip(shown, ranges, strict=True)]
+    print(tabulate(lines, [*columns, "price in us", "longest lock hold"]))
     if arguments.csv:
         _write_csv(points, arguments.csv)
     if arguments.plot:
         _plot(points, arguments.x or axes[0].name, arguments)
-    return 0
+    return status
 
 
-def _microseconds(point: Point) -> str:
-    rest = f" without {point['unpriced']}" if point["unpriced"] else ""
-    return f"{point['price_low'] / 1000:.1f} to {point['price_high'] / 1000:.1f}{rest}"
+def _points(cut: list[Piece], at_once: int, timeout: float) -> tuple[list[Point], dict[str, str]]:
+    """Count the pieces: in children if there are many, or if a plugin is foreign."""
+    from core import jobs
+
+    apart = any(piece.subject.row.foreign for piece in cut) or (at_once > 1 and len(cut) >= FEW)
+    with Progress(len(cut), sys.stderr) as progress:
+        if not apart:
+            return gathered(cut, _here(cut, progress))
+        with jobs.executor("", at_once) as pool:
+            memory = jobs.memory_for_each(at_once)
+            return gathered(cut, jobs.run(cut, pool, progress.done, timeout, memory, together=1))
+
+
+def _here(cut: list[Piece], progress: Progress) -> Iterator[Any]:
+    for number, piece in enumerate(cut, 1):
+        yield piece.run()
+        progress.done(number)
+
+
+def _microseconds(point: Point, what: str) -> str:
+    return f"{point[f'{what}_low'] / 1000:.1f} to {point[f'{what}_high'] / 1000:.1f}"
+
+
+def _without(point: Point) -> str:
+    return f" without {point['unpriced']}" if point["unpriced"] else ""
 
 
 def _write_csv(points: list[Point], path: Path) -> None:
@@ -134,7 +204,7 @@ def _write_csv(points: list[Point], path: Path) -> None:
 
 
 def _plot(points: list[Point], x: str, arguments: argparse.Namespace) -> None:
-    for flag, name, more in (("--x", x, ()), ("--y", arguments.y, (PRICE,))):
+    for flag, name, more in (("--x", x, ()), ("--y", arguments.y, RANGES)):
         known = (*(n for n, value in points[0].items() if isinstance(value, int)), *more)
         if name not in known:
             raise ConfigError(f"{flag} {name}: expected one of {', '.join(known)}")
@@ -157,18 +227,33 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     for name in arguments.workload:
         if name not in loads:
             raise ConfigError(f"--workload {name}: no such workload; there are {', '.join(loads)}")
-    for row in chosen_rows(arguments, ["smp-6.2-fix"]):
-        arch, model = row.arch(), row.model(chosen_model(arguments.prices))
-        rows: list[list[Any]] = []
-        for name in arguments.workload or loads:
-            counts = account(arch, row.era, loads[name], arguments.cpus)
-            low, high = model.lock_hold(counts)
-            hold = f"{low / 1000:.1f} to {high / 1000:.1f} us"
-            rows.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), hold])
+    from core import jobs
+
+    rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])
+    base = chosen_model(arguments.prices)
+    chosen = tuple(loads[name] for name in arguments.workload or loads)
+    for row in rows:
+        counted = answer_of(jobs.Counting(row, chosen, arguments.cpus), row, arguments.timeout)
+        if counted.problem:
+            problems[row.name] = counted.problem
+            continue
+        model, lines = row.model(base), []
+        for name, counts in counted.counts.items():
+            lines.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), _hold(model, counts)])
         print(f"{row.name}, {arguments.cpus} CPUs:")
-        print(tabulate(rows, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
+        print(tabulate(lines, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
         print()
-    return 0
+    return tell(problems)
+
+
+def _hold(model: Model, counts: Mapping[str, int]) -> str:
+    low, high = model.lock_hold(counts)
+    return f"{low / 1000:.1f} to {high / 1000:.1f} us"
+
+
+def answer_of(job: Job, row: Row, timeout: float) -> Any:
+    """What `job` answers: in this process, or, if the plugin of `row` is foreign, in one of its own."""
+    return isolated(job, timeout) if row.foreign else job.run()
 
 
 def prices_command(arguments: argparse.Namespace) -> int:
@@ -230,63 +315,44 @@ def replay_command(arguments: argparse.Namespace) -> int:
     """What a recorded program did to its mappings costs on each row, and how exact x86 is against the recording."""
     from tabulate import tabulate
 
-    from core.linux.lines import FileError
-    from core.linux.replay import APPROXIMATIONS, Gaps, replay
+    from core.linux.replay import APPROXIMATIONS
+    from core.linux.totals import Replaying
 
-    rows = _replayed_on(arguments)
+    rows, problems = chosen_rows(arguments, None)
     base = chosen_model(arguments.prices)
-    totals: dict[str, dict[str, int]] = {row.name: {} for row in rows}
-    exact: dict[str, list[int]] = {}
-    missed: list[Call] = []
-    gaps, status = Gaps(), 0
-    try:
-        for call in replay(arguments.file, {row.name: (row.arch(), row.era) for row in rows}, gaps):
-            _tally(exact, call)
-            missed += [] if call.exact else [call]
-            for name, counts in call.counts.items():
-                sums = totals[name]
-                for key, value in counts.items():
-                    sums[key] = max(sums.get(key, 0), value) if key.startswith("max_") else sums.get(key, 0) + value
-    except FileError as error:
-        print(f"shootdown: {error}", file=sys.stderr)
-        status = 2
+    totals = Replaying(arguments.file, tuple(row for row in rows if not row.foreign)).run()
+    if totals.broken:
+        print(f"shootdown: {totals.broken}", file=sys.stderr)
+    for row in rows:
+        if row.foreign:
+            own: Totals = answer_of(Replaying(arguments.file, (row,)), row, arguments.timeout)
+            totals.counts |= own.counts
+            totals.problems |= own.problems
     lines: list[list[Any]] = []
     for row in rows:
-        sums = totals[row.name]
+        sums = totals.counts.get(row.name)
         if sums:
             per_flush = f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"
-            price = str(row.model(base).price(sums))
-            lines.append([row.name, *[sums[c] for c in COLUMNS], sums["pages_freed"], per_flush, price])
-    print(tabulate(lines, ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({base.name})"]))
+            model = row.model(base)
+            more = [sums["pages_freed"], per_flush, str(model.price(sums)), _hold(model, sums)]
+            lines.append([row.name, *[sums[c] for c in COLUMNS], *more])
+    headers = ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({base.name})", "longest lock hold"]
+    print(tabulate(lines, headers))
     print()
     headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
-    print(tabulate([[kind, *v] for kind, v in sorted(exact.items())], [*headers, "IPIs recorded", "predicted"]))
-    _print_misses(missed, gaps)
-    if str(gaps):
-        print(f"incomplete: {gaps}; what was lost is missing here too")
+    exact = [[kind, *v] for kind, v in sorted(totals.exact.items())]
+    print(tabulate(exact, [*headers, "IPIs recorded", "predicted"]))
+    _print_misses(totals)
+    if str(totals.gaps):
+        print(f"incomplete: {totals.gaps}; what was lost is missing here too")
     for text in APPROXIMATIONS:
         print(f"approximation: {text}")
-    return status
+    return tell(problems | totals.problems) if not totals.broken else 2
 
 
-def _replayed_on(arguments: argparse.Namespace) -> list[Row]:
-    rows = [row for row in load(arguments.config) if not row.problem]
-    missing = [name for name in arguments.arch if name not in {row.name for row in rows}]
-    if missing:
-        raise ConfigError(f"--arch {missing[0]}: no such row")
-    return [row for row in rows if not arguments.arch or row.name in arguments.arch]
-
-
-def _tally(exact: dict[str, list[int]], call: Call) -> None:
-    """Calls are told apart by what they are about; of exit there is only what was sent."""
-    kind = {"exit": "exit, what was sent"}.get(call.name)
-    kind = kind or f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
-    values = (1, call.exact, len(call.measured), len(call.predicted), *call.asked)
-    exact[kind] = [a + b for a, b in zip(exact.get(kind, [0] * 6), values, strict=True)]
-
-
-def _print_misses(missed: list[Call], gaps: Gaps) -> None:
+def _print_misses(totals: Totals) -> None:
     """What is not as recorded, call by call, and what no call explains."""
+    missed, gaps = totals.missed, totals.gaps
     for call in missed[:MOST_MISSES]:
         print(f"different: line {call.line}: {call.difference}")
     if len(missed) > MOST_MISSES:

@@ -55,14 +55,19 @@ class Counts:
     """Listens to one operation; `tlb` is the gather to be watched; a flush of up to `ceiling` pages is small."""
 
     def __init__(self, ceiling: int = CEILING) -> None:
-        self.ceiling = ceiling
+        self.small = {ceiling: ("small_flushes", "small_pages")}
         self.sums = dict.fromkeys(SUMS, 0)
         self.maxima = dict.fromkeys(MAXIMA, 0)
         self.linear: list[tuple[str, Linear]] = []
         self.tlb: MmuGather | None = None
         self.unbroken = self.cleared = self.delayed = self.flushed = 0
         self.locked = False
-        self._handlers = {name[4:]: getattr(self, name) for name in dir(self) if name.startswith("_on_")}
+
+    def tell_apart(self, ceiling: int) -> tuple[str, str]:
+        """Count what is small under another ceiling too, under the names returned: flushes, pages."""
+        names = self.small.setdefault(ceiling, (f"small_flushes {ceiling}", f"small_pages {ceiling}"))
+        self.sums |= dict.fromkeys(names, 0)
+        return names
 
     def watch(self, tlb: MmuGather) -> None:
         """Watch how much `tlb` holds."""
@@ -81,9 +86,9 @@ class Counts:
 
     def emit(self, event: tuple[Any, ...]) -> None:
         """One event of core/mm."""
-        handler = self._handlers.get(event[0])
+        handler = _HANDLERS.get(event[0])
         if handler is not None:
-            handler(*event[1:])
+            handler(self, *event[1:])
 
     def most(self, name: str, value: Any) -> None:
         """`value` may be the largest. One that depends on the state is kept for others: a maximum decides nothing."""
@@ -163,9 +168,10 @@ class Counts:
         if flags[0] == "range":
             self.sums["flushed_pages"] += end - start
             strides = (end - start) // self._stride(flags)
-            if strides <= self.ceiling:
-                self.sums["small_flushes"] += 1
-                self.sums["small_pages"] += strides
+            for ceiling, (flushes, pages) in self.small.items():
+                if strides <= ceiling:
+                    self.sums[flushes] += 1
+                    self.sums[pages] += strides
         else:
             self.sums["full_flushes"] += 1
 
@@ -194,3 +200,7 @@ class Counts:
             self.sums["batch_pages" if granted else "batch_failures"] += 1
         elif what == "table_batch" and granted:
             self.sums["table_batches"] += 1
+
+
+_HANDLERS = {name[4:]: function for name, function in vars(Counts).items() if name.startswith("_on_")}
+"""What Counts does at an event, by the event's kind."""

@@ -15,12 +15,13 @@ pages of one kind, wherever they are.
 Data types
     Effect      what a run adds
     Before      what there was when the last step began
+    Known       effects by what they depend on
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.cost.counts import Counts
 from core.cost.layout import Layout
@@ -42,8 +43,7 @@ class Effect:
     moves_end: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(NamedTuple):
     """A point under the lock, and what there was."""
 
     hold: int
@@ -58,12 +58,17 @@ class Before:
     sums: dict[str, int]
 
 
+Known = dict[State, dict[tuple[str, int], Effect]]
+"""Effects by the state, and by the kind and length of the run.  They do not depend on the layout: what is known may be
+handed to another zap of the same architecture, facts, era and CPUs that is done in the same way (`Step.how`)."""
+
+
 class Effects:
-    """Learns from one zap of `layout`; `along` is the hook of Mm."""
+    """Learns from one zap of `layout`; `along` is the hook of Mm. `known` is what it has learned."""
 
     def __init__(self, layout: Layout, counts: Counts, memory: RunMemory) -> None:
         self.layout, self.counts, self.memory = layout, counts, memory
-        self._known: dict[State, dict[tuple[str, int], Effect]] = {}
+        self.known: Known = {}
         self._before: Before | None = None
 
     def along(self, tlb: MmuGather, addr: int, end: int, force_flush: bool) -> int:
@@ -76,7 +81,7 @@ class Effects:
         if before is not None and before.hold == hold and batch is before.batch and before.state == state:
             self._learn(before, tlb, addr)
         _put_together(batch.slots)
-        known = self._known.get(state)
+        known = self.known.get(state)
         if known is not None and addr < end:
             addr = self._leap(known, tlb, addr, end)
         self._before = Before(
@@ -127,7 +132,7 @@ class Effects:
         if not all(isinstance(n, int) for n in numbers):
             return  # it depends on the state that a step began with
         effect = Effect(sums, cleared, nr, slots, moves_end)
-        self._known.setdefault(before.state, {})[run.kind, addr - start] = effect
+        self.known.setdefault(before.state, {})[run.kind, addr - start] = effect
 
     def _leap(self, known: dict[tuple[str, int], Effect], tlb: MmuGather, addr: int, end: int) -> int:
         """Over as many runs as are known and fit."""
@@ -167,11 +172,14 @@ class Effects:
     def _add(self, met: dict[Effect, int], tlb: MmuGather, batch: Batch, reached: int) -> None:
         sums, cleared = self.counts.sums, 0
         for effect, times in met.items():
-            for name, more in effect.sums:
-                sums[name] += times * more
+            for name, number in effect.sums:
+                sums[name] += times * number
             cleared += times * effect.cleared
             batch.nr += times * effect.nr
-            batch.slots.extend([slot._replace(entries=slot.entries * times) for slot in effect.slots])
+            more = (
+                effect.slots if times == 1 else [slot._replace(entries=slot.entries * times) for slot in effect.slots]
+            )
+            batch.slots.extend(more)
         _put_together(batch.slots)
         self.counts.clear_more(cleared, cleared)
         tlb.end = reached
@@ -179,10 +187,12 @@ class Effects:
 
 def _put_together(slots: list[Slot]) -> None:
     """Make one slot of those of single pages at the end that have the same flags: one's lot is that of all."""
+    if len(slots) < 2:
+        return
     last: dict[int, Slot] = {}
     while slots and slots[-1].pages == 1 and slots[-1].table is None:
         slot = slots.pop()
         flags = encoded_page_flags(slot.encoded)
-        more = last[flags].entries if flags in last else 0
-        last[flags] = slot._replace(entries=slot.entries + more)
+        later = last.get(flags)
+        last[flags] = slot if later is None else slot._replace(entries=slot.entries + later.entries)
     slots.extend(last.values())

@@ -71,9 +71,12 @@ class Model:
         """Is there a value for it?"""
         return name in self.coefficients and self.coefficients[name].low is not None
 
-    def lock_hold(self, counts: Mapping[str, int]) -> tuple[float, float]:
-        """Nanoseconds of the longest hold of a page-table lock: its entries, and flushes under it of average price."""
-        parts = self.price(counts).parts
+    def lock_hold(self, counts: Mapping[str, int], price: Price | None = None) -> tuple[float, float]:
+        """Nanoseconds of the longest hold of a page-table lock: its entries, and flushes under it of average price.
+
+        `price` is that of `counts`, if it is known.
+        """
+        parts = (price or self.price(counts)).parts
         flush = [p for name, p in parts.items() if name != "zap"]
         share = counts["max_flushes_per_hold"] / max(counts["flushes"], 1)
         zap = self._sum(("zap_page", counts["max_ptes_per_hold"]))

@@ -4,35 +4,37 @@ Parameters are facts of the architecture (bundle, max_gather_batch, max_gather_b
 of the machine (`cpus` that run the mm, `ceiling` of pages flushed one by one), and those of the workload: `mapping` has
 `pages` and `dirty` per cent of them.
 
-A large grid is counted by several processes, in pieces; the points come in the grid's order all the same.
+A grid is counted in pieces, by several processes if it is large; the points come in its order all the same.  A ceiling
+decides nothing while a workload runs, so all ceilings are counted at once; and what one point has taught about runs of
+equal pages (core/cost/effects.py) serves the others with the same facts.
 
 Data types
     Axis(name, values)         one parameter and what it is set to
     Subject(row, model)        an architecture and its prices
     Point                      a dict: architecture, parameters, counts, the price from `price_low` to `price_high` in
-                               nanoseconds and the instructions that have none, `unpriced`
+                               nanoseconds, that of the longest hold of a page-table lock from `hold_low` to
+                               `hold_high`, and the instructions that have none, `unpriced`
 """
 
 from __future__ import annotations
 
 import csv
-import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any, TextIO
 
-from core.arch import PluginError
+from core.arch import Arch, PluginError
 from core.config import Row
-from core.cost.account import account
+from core.cost.account import Learned
 from core.cost.counts import CEILING
 from core.cost.model import Model
 from core.cost.workloads import Workload, build, parameters
-from core.facts import first_wrong
+from core.facts import wrong
+from core.remembered import remembering_nothing
 
 FACTS = ("bundle", "max_gather_batch", "max_gather_batch_count", "ptes_per_table", "page_size")
 MACHINE = {"cpus": 2, "ceiling": CEILING}
@@ -41,14 +43,20 @@ MACHINE = {"cpus": 2, "ceiling": CEILING}
 FRONT = ("flushes", "max_held", "max_ptes_per_hold")
 """What the Pareto front trades off: flushes against pages held back against the length of a lock hold."""
 
-PIECE, FEW = 50, 8
+LEAST = {"cpus": 1, "ceiling": 0}
+"""The least that they may be."""
+
+PIECE, FEW = 250, 3
 """Points that a process counts at a time; fewer pieces are not worth starting any."""
+
+FOREIGN_PIECES = 4
+"""Into how many pieces a plugin's points go at most that is not of this project: if it hangs, each one waits."""
 
 MOST = 1_000_000
 """Points that a sweep may have: all are held in memory."""
 
-PRICE = "price"
-"""What to plot for prices as ranges."""
+PRICE, HOLD = RANGES = ("price", "hold")
+"""What a point has a range of, NAME_low and NAME_high in nanoseconds: its price, and that of the longest lock hold."""
 
 Point = dict[str, Any]
 
@@ -93,80 +101,153 @@ def known_axes(workload: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Case:
+    """What is counted once: values of the axes but for `ceiling`, and the place of its first point in the grid."""
+
+    place: int
+    given: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Piece:
-    """Points of one subject, as values of the axes called `names`."""
+    """A job: some cases of one subject, under each of the ceilings; answers Points with their places, or why not.
+
+    `axes` are the names in the order they are told in; `stride` is from a ceiling to the next in the grid.
+    """
 
     subject: Subject
     workload: str | Workload
-    names: tuple[str, ...]
-    values: tuple[tuple[int, ...], ...]
+    axes: tuple[str, ...]
+    ceilings: tuple[int, ...]
+    stride: int
+    cases: tuple[Case, ...]
+
+    def run(self) -> list[tuple[int, Point]] | ValueError | str:
+        """Count them. The error, for values that make no workload; text that says it, for a plugin that changes."""
+        arch = self.subject.row.arch()
+        try:
+            with remembering_nothing(arch.plugin):
+                return [point for case, learned in self._prepared(arch) for point in self._points(case, learned)]
+        except _NoWorkload as error:
+            return ValueError(str(error))
+        except PluginError as error:
+            return self.failed(str(error))
+
+    def _prepared(self, arch: Arch) -> Iterator[tuple[Case, Learned]]:
+        """The cases; those with the same facts learn from each other."""
+        known: dict[tuple[int, ...], Learned] = {}
+        for case in self.cases:
+            facts: dict[str, Any] = {name: value for name, value in case.given.items() if name in FACTS}
+            key = tuple(facts.values())
+            if key not in known:
+                known[key] = Learned(replace(arch, facts=replace(arch.facts, **facts)), self.subject.row.era)
+            yield case, known[key]
+
+    def _points(self, case: Case, learned: Learned) -> Iterator[tuple[int, Point]]:
+        load = self.workload if isinstance(self.workload, Workload) else _built(self.workload, _own(case.given))
+        counted = learned.accounts(load, case.given.get("cpus", MACHINE["cpus"]), self.ceilings)
+        for number, (ceiling, counts) in enumerate(zip(self.ceilings, counted, strict=True)):
+            point = self._point({**case.given, "ceiling": ceiling}, counts)
+            yield case.place + number * self.stride, point
+
+    def _point(self, given: dict[str, int], counts: dict[str, int]) -> Point:
+        price = self.subject.model.price(counts)
+        hold = self.subject.model.lock_hold(counts, price)
+        cost: dict[str, Any] = {"price_low": round(price.low), "price_high": round(price.high)}
+        cost |= {"hold_low": round(hold[0]), "hold_high": round(hold[1]), "unpriced": " ".join(price.unpriced)}
+        return {"arch": self.subject.row.name, **{name: given[name] for name in self.axes}, **counts, **cost}
+
+    def failed(self, reason: str) -> str:
+        """The architecture's plugin raised, hung, or ended its process."""
+        return " ".join(reason.split())
 
 
-def sweep(
-    subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Workload = "mapping", jobs: int = 1
-) -> Iterator[Point]:
-    """Every point of the grid on every architecture, in order, counted by `jobs` processes if there are many.
-
-    `workload` is a named one, whose parameters may be axes, or one as it is.  A plugin that is not of this project is
-    counted in a process of its own.  ValueError for a point that makes none, PluginError for an architecture that
-    cannot be set up, or ends its process.
-    """
-    number = prod(len(axis.values) for axis in axes) * len(subjects)
-    if number > MOST:
-        raise ValueError(f"{number} points: expected at most {MOST}; use steps, as in pages=512:4096:512")
-    grid, names = list(product(*(axis.values for axis in axes))), tuple(axis.name for axis in axes)
-    pieces = [
-        Piece(subject, workload, names, tuple(grid[at : at + PIECE]))
-        for subject in subjects
-        for at in range(0, len(grid), PIECE)
-    ]
-    foreign = any(subject.row.foreign for subject in subjects)
-    if not foreign and (jobs == 1 or len(pieces) < FEW):
-        for piece in pieces:
-            yield from count_piece(piece)
-        return
+@lru_cache(maxsize=4096)
+def _built(name: str, own: tuple[tuple[str, int], ...]) -> Workload:
     try:
-        with ProcessPoolExecutor(jobs, forkserver()) as pool:
-            for points in pool.map(count_piece, pieces):
-                yield from points
-    except BrokenProcessPool:
-        raise PluginError("a process died while it counted: a hook of a plugin ended it") from None
+        return build(name, dict(own))
+    except ValueError as error:
+        raise _NoWorkload(str(error)) from None
 
 
-def forkserver() -> Any:
-    """Children of a server that has all this imported already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["core.cost.sweep"])
-    return context
+class _NoWorkload(Exception):
+    """Values of the axes that make none."""
 
 
-def count_piece(piece: Piece) -> list[Point]:
-    """Count its points."""
-    row, arch = piece.subject.row, piece.subject.row.arch()
-    points = []
-    built: dict[tuple[int, ...], Workload] = {}
-    for values in piece.values:
-        given = dict(zip(piece.names, values, strict=True))
-        facts: dict[str, Any] = {name: value for name, value in given.items() if name in FACTS}
-        cpus, ceiling = (given.get(name, usual) for name, usual in MACHINE.items())
-        if cpus < 1 or ceiling < 0:
-            raise ValueError(f"expected cpus of at least 1 and a ceiling of at least 0, got {cpus} and {ceiling}")
-        load = piece.workload
-        if isinstance(load, str):
-            own = {name: n for name, n in given.items() if name not in (*FACTS, *MACHINE)}
-            key = tuple(own.values())
-            if key not in built:
-                built[key] = build(load, own)
-            load = built[key]
-        varied = replace(arch, facts=replace(arch.facts, **facts))
-        problem = first_wrong(varied.facts)
+def _own(given: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """The workload's own parameters."""
+    return tuple((name, n) for name, n in given.items() if name not in (*FACTS, *MACHINE))
+
+
+def pieces(subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Workload) -> list[Piece]:
+    """The grid on every architecture, cut up: cases with the same facts stand together.
+
+    ValueError if it has too many points, or an axis a value that cannot be.
+    """
+    size = prod(len(axis.values) for axis in axes)
+    if size * len(subjects) > MOST:
+        raise ValueError(f"{size * len(subjects)} points: expected at most {MOST}; use steps, as in pages=512:4096:512")
+    for one in axes:
+        _check(one)
+    names = tuple(axis.name for axis in axes)
+    ceilings: tuple[int, ...] = (MACHINE["ceiling"],)
+    stride = 1
+    if "ceiling" in names:
+        at = names.index("ceiling")
+        ceilings, stride = axes[at].values, prod(len(axis.values) for axis in axes[at + 1 :])
+    spread = [range(len(ceilings)) if axis.name == "ceiling" else axis.values for axis in axes]
+    cases = []
+    for place, values in enumerate(product(*spread)):
+        given = dict(zip(names, values, strict=True))
+        if not given.pop("ceiling", 0):
+            cases.append(Case(place, given))
+    cases.sort(key=lambda case: [n for name, n in case.given.items() if name in FACTS])
+    cut = []
+    for number, subject in enumerate(subjects):
+        placed = [Case(number * size + case.place, case.given) for case in cases]
+        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.row.foreign else PIECE
+        each = max(1, most // len(ceilings))
+        for first in range(0, len(placed), each):
+            cut.append(Piece(subject, workload, names, ceilings, stride, tuple(placed[first : first + each])))
+    return cut
+
+
+def _check(axis: Axis) -> None:
+    """ValueError for a fact or a machine that cannot be."""
+    for value in axis.values:
+        problem = wrong(axis.name, value) if axis.name in FACTS else ""
+        least = LEAST.get(axis.name, value)
+        if value < least:
+            problem = f"expected a number of at least {least}, got {value}"
         if problem:
-            raise ValueError(problem)
-        counts = account(varied, row.era, load, cpus, ceiling)
-        price = piece.subject.model.price(counts)
-        cost = {"price_low": round(price.low), "price_high": round(price.high), "unpriced": " ".join(price.unpriced)}
-        points.append({"arch": row.name, **given, **counts, **cost})
-    return points
+            raise ValueError(f"{axis.name}: {problem}")
+
+
+def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point], dict[str, str]]:
+    """The points in the grid's order; and by architecture why it could not be counted.
+
+    ValueError for values of the axes that make no workload.
+    """
+    placed: list[tuple[int, Point]] = []
+    problems: dict[str, str] = {}
+    for piece, answer in zip(cut, answers, strict=True):
+        if isinstance(answer, ValueError):
+            raise answer
+        if isinstance(answer, str):
+            problems.setdefault(piece.subject.row.name, answer)
+        else:
+            placed += answer
+    points = [point for _, point in sorted(placed, key=lambda at: at[0])]
+    return [point for point in points if point["arch"] not in problems], problems
+
+
+def sweep(subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Workload = "mapping") -> list[Point]:
+    """Every point of the grid on every architecture, in order, counted in this process.
+
+    `workload` is a named one, whose parameters may be axes, or one as it is. ValueError for a point that makes none.
+    """
+    cut = pieces(subjects, axes, workload)
+    return gathered(cut, [piece.run() for piece in cut])[0]
 
 
 def pareto(points: Iterable[Point], keys: Sequence[str] = FRONT) -> list[Point]:
@@ -190,7 +271,7 @@ def write_csv(points: Sequence[Point], file: TextIO) -> None:
 def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None:
     """Draw `y` over `x`, one colour per architecture, to files by their endings (.svg, .png). Needs matplotlib.
 
-    Points on the Pareto front are marked. `y` may be 'price', which is drawn from its lowest to its highest value.
+    Points on the Pareto front are marked. `y` may be one of RANGES: drawn from its lowest value to its highest.
     """
     import matplotlib as mpl  # type: ignore[import-not-found,unused-ignore]
 
@@ -204,12 +285,12 @@ def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None
         low, high = ([_height(p, y, end) for p in own] for end in ("low", "high"))
         middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
         half = [(b - a) / 2 for a, b in zip(low, high, strict=True)]
-        axes.errorbar([p[x] for p in own], middle, half if y == PRICE else None, fmt=".", label=name)
+        axes.errorbar([p[x] for p in own], middle, half if y in RANGES else None, fmt=".", label=name)
     front = pareto(points)
     middle = [(_height(p, y, "low") + _height(p, y, "high")) / 2 for p in front]
     axes.plot([p[x] for p in front], middle, "ko", fillstyle="none", label="Pareto front")
     axes.set_xlabel(x)
-    axes.set_ylabel("price in us" if y == PRICE else y)
+    axes.set_ylabel(f"{y} in us" if y in RANGES else y)
     axes.legend()
     figure.tight_layout()
     for path in paths:
@@ -218,4 +299,4 @@ def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None
 
 
 def _height(point: Point, y: str, end: str) -> float:
-    return float(point[f"price_{end}"]) / 1000 if y == PRICE else float(point[y])
+    return float(point[f"{y}_{end}"]) / 1000 if y in RANGES else float(point[y])

@@ -22,6 +22,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import gcd
 from typing import Any
 
@@ -51,6 +52,12 @@ class Workload:
     name: str
     title: str
     steps: tuple[Step, ...]
+
+
+@lru_cache(maxsize=4096)
+def layout(runs: Runs) -> Layout:
+    """The layout of runs: a sweep counts one many times. ValueError for what makes none."""
+    return Layout(runs)
 
 
 def _one(name: str, title: str, runs: Runs, how: str = "unmap") -> Workload:
@@ -251,7 +258,7 @@ def build(name: str, values: Mapping[str, int]) -> Workload:
         raise ValueError(f"every: expected a number of at least 1, got {values['every']}")
     workload = NAMED[name](**values)
     for step in workload.steps:
-        Layout(step.runs)
+        layout(step.runs)
     return workload
 
 

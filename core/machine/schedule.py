@@ -40,7 +40,8 @@ def run(
             return stop.value
         if not isinstance(op, Op):
             raise ScheduleError(f"awaited {op!r}, which is no operation")
-        outcomes = op.step(*[cells[cell] for cell in op.reads])
+        reads = op.reads  # most read one cell or none: this loop is what counting takes
+        outcomes = op.step(*[cells[cell] for cell in reads]) if reads else op.step()
         one = outcomes[0] if len(outcomes) == 1 else _chosen(op, outcomes, cells, answer, environment)
         value, written, violated = one
         if violated:

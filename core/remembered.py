@@ -1,16 +1,19 @@
-"""Does a plugin remember anything?  What it, its classes and their modules hold, before and after a cell.
+"""Does a plugin remember anything?  What it, its classes and their modules hold, before and after a job.
 
 The explorer runs a hook once for what it takes to be one local state, so a hook that counts its calls would be judged
-by an accident.  Histories that are run again (core.explore.learn) find what matters at once; this finds what would only
-matter later.  Numbers, strings and containers of them are compared by value, everything else by identity.
+by an accident; and what a workload costs would depend on what was counted before it.  Histories that are run again
+(core.explore.learn) find what matters at once; this finds what would only matter later.  Numbers, strings and
+containers of them are compared by value, everything else by identity.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from core.arch import PluginError
 from core.sources import OURS
 
 DEPTH = 8
@@ -29,6 +32,16 @@ def changed(before: Snapshot, after: Snapshot) -> str:
     """What is wrong if the two differ, '' if they do not."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return f"{', '.join(names)} changed: the plugin keeps state outside its programs' own locals" if names else ""
+
+
+@contextmanager
+def remembering_nothing(plugin: object) -> Iterator[None]:
+    """What is done inside leaves `plugin` as it was. PluginError if it does not."""
+    before = snapshot(plugin)
+    yield
+    problem = changed(before, snapshot(plugin))
+    if problem:
+        raise PluginError(problem)
 
 
 def _places(plugin: object) -> Iterator[tuple[str, Any]]:
