@@ -158,7 +158,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     columns = [*(["arch"] if len(subjects) > 1 else []), *[one.name for one in axes], *COLUMNS]
     ranges = [[_microseconds(p, PRICE) + _without(p), _microseconds(p, HOLD)] for p in shown]
     lines = [[p[c] for c in columns] + more for p, more in zip(shown, ranges, strict=True)]
-    print(tabulate(lines, [*columns, "price in us", "longest lock hold"]))
+    print(tabulate(lines, [*columns, "price in us", "longest lock hold in us"]))
     if arguments.csv:
         _write_csv(points, arguments.csv)
     if arguments.plot:

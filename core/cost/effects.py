@@ -172,14 +172,11 @@ class Effects:
     def _add(self, met: dict[Effect, int], tlb: MmuGather, batch: Batch, reached: int) -> None:
         sums, cleared = self.counts.sums, 0
         for effect, times in met.items():
-            for name, number in effect.sums:
-                sums[name] += times * number
+            for name, more in effect.sums:
+                sums[name] += times * more
             cleared += times * effect.cleared
             batch.nr += times * effect.nr
-            more = (
-                effect.slots if times == 1 else [slot._replace(entries=slot.entries * times) for slot in effect.slots]
-            )
-            batch.slots.extend(more)
+            batch.slots.extend([slot._replace(entries=slot.entries * times) for slot in effect.slots])
         _put_together(batch.slots)
         self.counts.clear_more(cleared, cleared)
         tlb.end = reached
