@@ -9,8 +9,8 @@ marked is never overlooked; one that would fill the batch, or reaches beyond the
 
 In a stretch that repeats itself, one period of leaps is multiplied.
 
-Single pages only: of large folios the order in the batch matters, so they are walked.  A slot made here stands for
-pages of one kind, wherever they are.
+Of large folios the order in the batch matters, so they are leapt over only where all are alike.  A slot made here
+stands for pages of one kind, wherever they are.
 
 Data types
     Effect      what a run adds
@@ -41,6 +41,11 @@ class Effect:
     nr: int
     slots: tuple[Slot, ...]
     moves_end: bool
+
+    @property
+    def ordered(self) -> bool:
+        """Does it matter what stands before and behind its slots? Of large folios it does."""
+        return any(slot.pages > 1 for slot in self.slots)
 
 
 class Before(NamedTuple):
@@ -83,7 +88,10 @@ class Effects:
         _put_together(batch.slots)
         known = self.known.get(state)
         if known is not None and addr < end:
-            addr = self._leap(known, tlb, addr, end)
+            begin = self._begin(addr, end)
+            addr = self._leap(known, tlb, addr, begin)
+            if addr == begin and addr < end:
+                addr = self._leap(known, tlb, addr, end)
         self._before = Before(
             hold,
             addr,
@@ -121,7 +129,7 @@ class Effects:
             first = self.layout.run_at(before.addr)
             if first.kind != "none" or first.end != start:
                 return
-        if run.folio is not None or batch is not before.batch or now["flushes"] != before.sums["flushes"]:
+        if batch is not before.batch or now["flushes"] != before.sums["flushes"]:
             return
         slots, moves_end = tuple(batch.slots[before.slots :]), tlb.end != before.end
         if tlb.start != before.start or (moves_end and tlb.end != addr):
@@ -134,11 +142,19 @@ class Effects:
         effect = Effect(sums, cleared, nr, slots, moves_end)
         self.known.setdefault(before.state, {})[run.kind, addr - start] = effect
 
+    def _begin(self, addr: int, end: int) -> int:
+        """Where the first leap ends: periods are counted from where a run begins."""
+        if self.layout.stretch_at(addr).uniform:
+            return end
+        run = self.layout.run_at(addr)
+        return min(run.end, end) if run.start < addr else end
+
     def _leap(self, known: dict[tuple[str, int], Effect], tlb: MmuGather, addr: int, end: int) -> int:
         """Over as many runs as are known and fit."""
         batch, layout = tlb.batches[tlb.active], self.layout
         room = batch_full(tlb.mm, batch) - 1 - batch.nr if tlb.mm.facts.gather else end
         stretch = layout.stretch_at(addr)
+        alike = len(stretch.pattern) == 1
         period, period_end = stretch.period, addr + stretch.period
         met: dict[Effect, int] = {}
         at, reached, room_before = addr, tlb.end, room
@@ -149,7 +165,7 @@ class Effects:
             if kind != "none":
                 length = upto - at
                 effect = known.get((kind, length)) if isinstance(length, int) else None
-                if effect is None or effect.nr > room:
+                if effect is None or effect.nr > room or (effect.ordered and not (alike and upto <= stretch.end)):
                     break
                 met[effect] = met.get(effect, 0) + 1
                 room -= effect.nr

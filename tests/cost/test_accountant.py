@@ -64,6 +64,14 @@ geometry = st.fixed_dictionaries(
     failing=set(),
     fullmm=False,
 )
+@example(  # large folios, all alike, of which two make a table and one half of the next
+    stretches=[(12, [("folio_anon_clean", 6)])],
+    facts={"bundle": 3, "max_gather_batch": 7, "max_gather_batch_count": 2, "ptes_per_table": 16, "merge_vmas": True},
+    plugin="smp",
+    era="6.12",
+    failing=set(),
+    fullmm=False,
+)
 @example(  # an allocation that failed within a period does not fail again
     stretches=[(9, [("folio_anon_clean", 3), ("folio_anon_clean", 3)])],
     facts={"bundle": 3, "max_gather_batch": 8, "max_gather_batch_count": 3, "ptes_per_table": 4, "merge_vmas": True},
