@@ -12,6 +12,7 @@ from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_
 from core.machine.op import Cpu, Op, Tid
 from core.machine.pte import Pte, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import (
     MmuGather,
@@ -81,6 +82,15 @@ class Generic:
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
         """xchg: the walker of another CPU may set the dirty bit until the entry is gone."""
         return await xchg_pte(addr, nr, ("clear", addr, nr))
+
+    @hookimpl
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> object:
+        return await xchg_pmd(mm, addr)
+
+    @hookimpl
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
+        """As x86 has it: flushed by the caller alone."""
+        return await establish_invalid_pmd(mm, addr)
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:

@@ -57,3 +57,7 @@ class PowerpcHash(Queued):
         if not tlb.mm.era.has("a741e6796957"):
             await self.flush_queue(tlb.mm, None)
         return "pending"
+
+    async def flush_huge(self, mm: Mm, addr: int) -> None:
+        """flush_hash_hugepage(): an entry for each page of the base size."""
+        await self.flush_pages(mm, tuple(range(addr, addr + mm.span[0])))

@@ -41,6 +41,13 @@ class Sparc64(Queued):
         for start, end in stretches(addrs):
             await flush_by_ipi(mm, FlushRequest(start, end))
 
+    async def flush_huge(self, mm: Mm, addr: int) -> None:
+        """Two entries (REAL_HPAGE_SIZE), a cross call each: global_flush_tlb_page()."""
+        half = -(-mm.span[0] // 2)
+        for start in (addr, addr + half):
+            await insn(mm.task.cpu, "stxa_DMMU_DEMAP")
+            await flush_by_ipi(mm, FlushRequest(start, start + half))
+
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
         """A CPU that is not in mm_cpumask flushes as it comes in."""

@@ -195,6 +195,25 @@ class ArchSpec:
         """
 
     @hookspec
+    async def pmdp_huge_get_and_clear(self, mm: Any, addr: int, full: bool) -> Any:
+        """Program. Empty the pmd that maps a huge page at `addr`; its lock is held. Returns the pmd as it was.
+
+        The dirty bit returned must include every store that went through it; `full` says that the mm has no users left.
+        Its caller flushes the range before the page is freed (zap_huge_pmd() with its gather, pmdp_huge_clear_flush()
+        by flush_tlb_range), and the architecture may have done so here: then that flush may be empty.  It may not leave
+        the flush to the end of a lazy-MMU section, for there is none.  Mirrors pmdp_huge_get_and_clear_full().
+        """
+
+    @hookspec
+    async def pmdp_invalidate(self, mm: Any, addr: int) -> Any:
+        """Program. Make the pmd that maps a huge page at `addr` one that the hardware faults on; its lock is held.
+
+        It is not empty meanwhile, for those who look without the lock, and no CPU sets a dirty bit in it any more.
+        Returns the pmd as it was.  What is cached may stay until the caller's flush_tlb_range, unless that is empty.
+        Mirrors pmdp_invalidate_ad().
+        """
+
+    @hookspec
     async def ptep_clear_flush(self, mm: Any, addr: int) -> Any:
         """Program. Empty one entry and flush it everywhere before returning; the page-table lock is held.
 

@@ -9,12 +9,15 @@ Where the masks cannot change in a model (Mm.cpus is given), nobody can wait for
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from core.machine.insn import insn
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.pte import local_ptep_get_and_clear, pte_cell
+from core.machine.pte import Entry, local_ptep_get_and_clear, pte_cell
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
+from core.mm.huge_memory import xchg_pmd
 from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
 from core.mm.swap import Table
@@ -81,6 +84,46 @@ async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> object:
         await log("pte_flush", addr, nr)
     await count_flusher(mm, -1)
     return pte
+
+
+def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd: None, local: bool = False) -> Op:
+    """Invalidate DAT Table Entry, of a segment-table entry that maps a huge page: as `ipte`.
+
+    What the entry `becomes` is written behind it; the hardware faults on it in between.
+    """
+    pmd, event = Cell("pmd", addr // mm.span[0]), ("clear_pmd", addr, mm.span[0])
+    cpus = [mm.task.cpu, *(() if local else sorted(mm.online - {mm.task.cpu}))]
+    covered = [a for a in mm.addrs if addr <= a < addr + mm.span[0]]
+    entries = tuple(tlb_cell(cpu, a) for cpu in cpus for a in covered)
+    return Op(
+        f"IDTE of pmd({addr}){', local' if local else ''}",
+        (pmd,),
+        (pmd, *entries),
+        lambda old: [Outcome(old, (becomes(old), *(None for _ in entries)))],
+        event=event,
+    )
+
+
+async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object]) -> object:
+    """Change and flush one huge entry; on this CPU alone as in `ptep_flush_direct`."""
+    await insn(mm.task.cpu, "IDTE")
+    await count_flusher(mm, +1)
+    pmd = await idte_pmd(mm, addr, becomes, local=await mm_cpumask(mm) == {mm.task.cpu})
+    await count_flusher(mm, -1)
+    return pmd
+
+
+async def pmdp_flush_lazy(mm: Mm, addr: int) -> object:
+    """Clear a huge entry; where the mm is attached to this CPU alone the flush is only noted."""
+    await count_flusher(mm, +1)
+    if await cpu_attach_mask() == {mm.task.cpu}:
+        pmd = await xchg_pmd(mm, addr)
+        await set_flush_mm(True)
+    else:
+        await insn(mm.task.cpu, "IDTE")
+        pmd = await idte_pmd(mm, addr)
+    await count_flusher(mm, -1)
+    return pmd
 
 
 async def flush_mm_lazy(mm: Mm) -> bool:

@@ -14,6 +14,7 @@ from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import wrprotect_pte, xchg_pte
+from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
@@ -52,6 +53,10 @@ class Queued(Stated):
         """Flush the addresses on every CPU."""
         raise NotImplementedError
 
+    async def flush_huge(self, mm: Mm, addr: int) -> None:
+        """Flush the huge page at `addr` on every CPU."""
+        raise NotImplementedError
+
     def clear_entry(self, mm: Mm, addr: int, nr: int) -> Op:
         """Empty entries; returns the first."""
         return xchg_pte(addr, nr, ("clear", addr, nr))
@@ -84,6 +89,20 @@ class Queued(Stated):
             await self.flush_pages(mm, (page,))
         elif len(queue) == BATCH_NR:
             await self.flush_queue(mm, ())
+
+    @hookimpl
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> object:
+        """hpte_do_hugepage_flush(), __set_pmd_acct(): flushed at once, there being no section (6.12)."""
+        pmd = await xchg_pmd(mm, addr)
+        await self.flush_huge(mm, addr)
+        return pmd
+
+    @hookimpl
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
+        """The same with another entry: flush_tlb_range() will do nothing."""
+        pmd = await establish_invalid_pmd(mm, addr)
+        await self.flush_huge(mm, addr)
+        return pmd
 
     @hookimpl
     async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:

@@ -137,7 +137,7 @@ def mutants_command(arguments: argparse.Namespace) -> int:
     autopsies = []
     with Progress(len(trials), sys.stderr) as progress, jobs.executor("", arguments.jobs) as pool:
         for autopsy in jobs.run(trials, pool, progress.done):
-            reason = why(autopsy.mutant)
+            reason = why(autopsy.mutant, row.name)
             fate = "killed" if autopsy.killers else ("equivalent" if reason else "SURVIVED")
             counts[fate] += 1
             autopsies.append(autopsy)

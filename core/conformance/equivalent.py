@@ -1,4 +1,4 @@
-"""Mutants that change nothing a property speaks about, argued one by one.
+"""Mutants that change nothing a property speaks about, argued one by one: of row smp-6.2-fix, and of others by name.
 
 An argument here is a claim about the kernel, not about the suite: that with this change nobody could lose data, reach a
 freed page, or see a stale translation, or that what changes is not what the suite is for.
@@ -53,7 +53,7 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "local flush all"): "after the wait instead of before it, as above",
     (
         "late",
-        "send IPI to CPUN, CPUN, CPUN: flush all",
+        "send IPI to CPUN: flush all",
     ): "the local flush comes first; both are done before the wait is over",
     ("late", "load CRN with a flush"): "interrupts are off and no user code runs until loaded_mm says which mm it is",
     ("late", "atomic_inc(tlb_flush_batched)"): "still under the page-table lock, which is what orders it",
@@ -70,6 +70,8 @@ ARGUED: dict[tuple[str, str], str] = {
         "loaded_mm = LOADED_MM_SWITCHING (buffered)",
     ): "the same store twice, to a word that only this CPU writes",
     ("twice", "loaded_mm = next (buffered)"): "the same store twice, to a word that only this CPU writes",
+    ("twice", "is_lazy = false (buffered)"): "the same store twice, to a word that only this CPU writes",
+    ("drop", "the free is atomic"): "there was a barrier before mm_cpumask was read, and no store since",
     ("twice", "pmdp_invalidate(N)"): "nothing changes an entry that is not present, and its lock is held",
     (
         "late",
@@ -103,9 +105,61 @@ ARGUED: dict[tuple[str, str], str] = {
     ("twice", "shrink_huge_zero_folio_scan"): "the second time it finds the page free, or comes later, as it may",
     ("late", "mmput"): "a reference is held one step longer",
 }
-"""(operator, kind) and why it is equivalent."""
+"""Of row smp-6.2-fix: (operator, kind) and why it is equivalent. Where other rows have them, the same holds."""
 
 
-def why(mutant: Mutant) -> str:
+FOR_NOTHING = "the CPU is interrupted, or believed to be behind, for nothing"
+IRQS_OFF = "interrupts are off, and nobody else looks at the word before they are on"
+LOCAL = "the local part is done during the wait instead of before it, or twice"
+
+OF_ROW: dict[str, dict[tuple[str, str], str]] = {
+    "x86": {
+        ("twice", "inc_mm_tlb_gen"): "a generation is skipped: what a CPU has seen is still older",
+        ("drop", "ctx_gen[N] = N"): FOR_NOTHING,
+        ("late", "ctx_gen[N] = N"): IRQS_OFF,
+        ("drop", "is_lazy[N] = True"): FOR_NOTHING,
+        ("late", "is_lazy[N] = True"): FOR_NOTHING,
+        ("late", "is_lazy[N] = False"): "tlb_gen is read behind it all the same",
+        ("late", "loaded_mm[N] = switching"): "tlb_gen is read behind both, it and the bit of mm_cpumask",
+        ("drop", "mm_cpumask -= CPUN"): FOR_NOTHING,
+        ("late", "mm_cpumask -= CPUN"): FOR_NOTHING,
+        ("twice", "mm_cpumask -= CPUN"): "a bit that is clear is cleared again",
+        (
+            "drop",
+            "load CRN of another mm",
+        ): "loaded_mm stays LOADED_MM_SWITCHING, and the next switch reads tlb_gen; that "
+        "the walker may go on meanwhile is `leaving-walk`, which the kernel's order fails too",
+        ("late", "load CRN of another mm"): "the same for one step",
+        ("late", "local flush [N, N) for tlb_gen N"): LOCAL,
+        ("twice", "local flush [N, N) for tlb_gen N"): LOCAL,
+        ("late", "local flush all for tlb_gen N"): LOCAL,
+        ("twice", "local flush all for tlb_gen N"): LOCAL,
+        (
+            "late",
+            "send IPI to CPUN: flush all for tlb_gen N",
+        ): "the local part comes first; both before the wait is over",
+    },
+    "s390": {
+        ("drop", "test and clear flush_mm"): "the flush stays owed, and is done again",
+        ("drop", "TestClearPageDirty(pageN)"): "the page stays dirty, and is written once more",
+        ("late", "lock i_mmap_rwsem"): "what the lock orders is a flush that is still to come, and entries are flushed "
+        "as they are cleared",
+        ("twice", "detach CPUN"): "a bit that is clear is cleared again",
+        ("twice", "cpu_attach_mask += CPUN"): "a bit that is set is set again",
+        (
+            "late",
+            "mm_cpumask += CPUN",
+        ): "before user code runs all the same, and flushers that were at work are waited for",
+        ("late", "flush_count -N"): "who attaches waits one step longer",
+        ("late", "IPTE(N), local"): "what attaches between the count and the instruction is `local-ipte`, which the "
+        "kernel's order fails too",
+        ("twice", "IPTE(N), local"): "an entry that is invalid is invalidated again",
+    },
+}
+"""The same, of rows of arches-all.toml."""
+
+
+def why(mutant: Mutant, row: str = "") -> str:
     """The argument, '' if there is none."""
-    return ARGUED.get((mutant.operator, mutant.kind), "")
+    key = (mutant.operator, mutant.kind)
+    return OF_ROW.get(row, {}).get(key, "") or ARGUED.get(key, "")

@@ -41,6 +41,9 @@ LIMITS = Limits(max_states=200_000)
 USER = ("store(", "load(", "walk:")
 OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
 
+WAITED_FOR = frozenset({"csd", "store_buffer", "flush_count"})
+"""What operations that change nothing may be there to wait for."""
+
 Mutable = dict[str, tuple[str, ...]]
 """Kinds of operation, and the operators that change each."""
 
@@ -65,8 +68,8 @@ class Autopsy:
 
 
 def kind_of(op: Op) -> str:
-    """The operation's name without its numbers."""
-    return re.sub(r"\d+", "N", op.name)
+    """The operation's name without its numbers; several CPUs are as one."""
+    return re.sub(r"(CPUN, )+CPUN", "CPUN", re.sub(r"\d+", "N", op.name))
 
 
 def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
@@ -145,7 +148,7 @@ def trials(arch: Callable[[], Arch], era: Era, found: Mapping[str, Mutable], eve
 
 
 def _changes(operator: str, op: Op) -> bool:
-    written = {cell.array for cell in op.writes} - {"running", "last_ran"}
+    written = {cell.array for cell in op.writes} - {"running", "last_ran", "turn"}
     read = {cell.array for cell in op.reads}
     if operator == "hopeful":
         return op.event is not None and op.event[0] == "ask" and op.event[1] != "resched"
@@ -155,7 +158,7 @@ def _changes(operator: str, op: Op) -> bool:
         return "csd" in written | read
     if operator == "twice":  # storing the same value again changes nothing
         return bool(written & read)
-    return bool(written) or (operator == "drop" and "csd" in read)
+    return bool(written) or (operator == "drop" and bool(read & WAITED_FOR))
 
 
 def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:
@@ -230,6 +233,8 @@ def _without_last_write(op: Op) -> Op:
 
 
 def _one_page_less(value: Any) -> Any:
+    if isinstance(inner := getattr(value, "request", None), FlushRequest):
+        return replace(value, request=_one_page_less(inner))
     if not isinstance(value, FlushRequest):
         return value
     return value._replace(end=value.end - 1) if value.end is not None else FlushRequest(1, 1 << 40)

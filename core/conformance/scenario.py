@@ -31,12 +31,6 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
         lambda arch: arch.facts.family == "synchronous IPI to mm_cpumask",
     ),
     "hardware_dirty": ("sets the dirty bit in hardware", lambda arch: arch.facts.hw_dirty),
-    # pmdp_huge_get_and_clear() is the core's, not a hook: powerpc hash (pmd_hugepage_update()), sparc64 (set_pmd_at())
-    # and s390 (pmdp_xchg_direct()) flush in theirs, which is not modelled.
-    "huge_by_gather": (
-        "flushes a huge entry with the gather's range, not as it clears it",
-        lambda arch: arch.facts.gather and arch.facts.family != "flush on leaving the lazy-MMU section",
-    ),
     "pmd_tables": ("has page tables of three levels", lambda arch: arch.facts.levels >= 3),
     "pud_tables": ("has page tables of four levels", lambda arch: arch.facts.levels >= 4),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),

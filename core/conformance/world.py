@@ -193,12 +193,12 @@ def raw_stores(addr: int, frames: Sequence[int], times: int = 2) -> Program:
     return program
 
 
-def returned(mm: Mm, addr: int) -> Op:
+def returned(mm: Mm, addr: int, huge: Cell | None = None) -> Op:
     """The call is over: no CPU may still have a translation of `addr` that the page table does not give any more.
 
     Nor one that allows more than the page table does.
     """
-    return no_stale(mm, addr, "return to user mode", "stale-after-return")
+    return no_stale(mm, addr, "return to user mode", "stale-after-return", huge)
 
 
 async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
@@ -227,8 +227,11 @@ async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op
     return await doing(program, do)
 
 
-def no_stale(mm: Mm, addr: int, name: str, violated: str) -> Op:
-    """A step that does nothing but violate `violated` if some CPU can do more at `addr` than the page table says."""
+def no_stale(mm: Mm, addr: int, name: str, violated: str, huge: Cell | None = None) -> Op:
+    """A step that does nothing but violate `violated` if some CPU can do more at `addr` than the page table says.
+
+    `huge` is the cell of the upper entry that maps `addr`, if it is not one of a page table.
+    """
     cpus = sorted(mm.cpus or ())
     cells = tuple(tlb_cell(cpu, addr) for cpu in cpus)
     handlers = tuple(handler_cell(cpu) for cpu in cpus) if _answers_early(mm.facts) else ()
@@ -243,7 +246,7 @@ def no_stale(mm: Mm, addr: int, name: str, violated: str) -> Op:
         usable = [e for e, request in zip_longest(entries, inside) if request is None or not request.covers(addr)]
         return [Outcome(None, (), violated if any(stale(pte, e) for e in usable) else "")]
 
-    return Op(name, (pte_cell(addr), *cells, *handlers), (), step)
+    return Op(name, (huge or pte_cell(addr), *cells, *handlers), (), step)
 
 
 def _answers_early(facts: Facts) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.machine.pte import Pte, ptep_get, set_pte
+from core.mm import mmap
 from core.mm.huge_memory import pmd_lock, pmd_unlock, tlb_flush_pmd_range
 from core.mm.memory import free_pgtables, read_upper, unmap_page_range
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
@@ -59,13 +60,7 @@ async def ftruncate(mm: Mm, at: Mapping) -> None:
 
 async def exit_mmap(mm: Mm, at: Mapping, watch: Callable[[MmuGather], None] = _nobody) -> None:
     """exit_mmap(). VMAs above the mapping are not known; nothing of theirs makes a flush of its own."""
-    tlb = await tlb_gather_mmu(mm, fullmm=True)
-    watch(tlb)
-    vmas = [*at.below, at.vma]
-    for vma in vmas:
-        await unmap_page_range(tlb, vma, vma.start, vma.end)
-    await free_pgtables(tlb, vmas, 0, 0)
-    await tlb_finish_mmu(tlb)
+    await mmap.exit_mmap(mm, [*at.below, at.vma], watch)
 
 
 async def fork(mm: Mm, at: Mapping) -> None:

@@ -45,7 +45,7 @@ async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     if addr % mm.span[0] or end - addr != mm.span[0]:
         raise ValueError(f"pages {addr} to {end} are part of a huge page, which would have to be split")
     await pmd_lock(mm, addr)
-    pmd: Any = await pmdp_huge_get_and_clear(mm, addr)
+    pmd: Any = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=tlb.fullmm)
     tlb_flush_pmd_range(tlb, addr, mm.span[0])
     special = mm.special(pmd.frame)
     if not special:
@@ -88,25 +88,25 @@ def shrink_huge_zero_folio_scan(page: int) -> Op:
     )
 
 
-def pmdp_huge_get_and_clear(mm: Mm, addr: int) -> Op:
-    """Read and clear in one atomic step."""
+def xchg_pmd(mm: Mm, addr: int) -> Op:
+    """Read and clear in one atomic step: the generic pmdp_huge_get_and_clear()."""
     cell = Cell("pmd", addr // mm.span[0])
     event = ("clear_pmd", addr, mm.span[0])
     return Op(f"pmdp_huge_get_and_clear({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (None,))], event=event)
 
 
-def pmdp_invalidate(mm: Mm, addr: int) -> Op:
-    """pmdp_invalidate_ad(): not present, so that no CPU sets a dirty bit, and not empty. Returns what it was.
+def establish_invalid_pmd(mm: Mm, addr: int) -> Op:
+    """pmdp_establish() of pmd_mkinvalid(): no CPU sets a dirty bit any more, and it is not empty. Returns what it was.
 
     x86 flushes nothing here (arch/x86/mm/pgtable.c); the generic one does, which is more.
     """
     cell = Cell("pmd", addr // mm.span[0])
+    return Op(f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (invalid(pmd),))])
 
-    def step(pmd: Entry) -> list[Outcome]:
-        invalid = ProtNone(pmd.frame, pmd.write, pmd.dirty) if isinstance(pmd, Pte) else pmd
-        return [Outcome(pmd, (invalid,))]
 
-    return Op(f"pmdp_invalidate({addr})", (cell,), (cell,), step)
+def invalid(pmd: Entry) -> Entry:
+    """pmd_mkinvalid()."""
+    return ProtNone(pmd.frame, pmd.write, pmd.dirty) if isinstance(pmd, Pte) else pmd
 
 
 def set_pmd_at(mm: Mm, addr: int, pmd: Pte) -> Op:
@@ -123,7 +123,7 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
         await pmd_lock(mm, addr)
         pmd: Any = await pmdp_get(mm, addr)
         if isinstance(pmd, Pte) and pmd.frame == page and (pmd.dirty or pmd.write):
-            await pmdp_invalidate(mm, addr)
+            await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
             await mm.hook.flush_tlb_range(
                 mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False
             )
@@ -138,11 +138,17 @@ def pmdp_get(mm: Mm, addr: int) -> Op:
     return Op(f"pmdp_get({addr})", (Cell("pmd", addr // mm.span[0]),), (), lambda pmd: [Outcome(pmd)])
 
 
+async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
+    """mm/pgtable-generic.c: empty it, and flush it everywhere."""
+    pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
+    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False)
+    return pmd
+
+
 async def split_huge_pmd(mm: Mm, addr: int) -> None:
     """__split_huge_pmd_locked() of a page of a file: it is unmapped, and comes back page by page as it is touched."""
     await pmd_lock(mm, addr)
-    pmd: Any = await pmdp_huge_get_and_clear(mm, addr)  # pmdp_huge_clear_flush()
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False)
+    pmd = await pmdp_huge_clear_flush(mm, addr)
     if pmd.dirty and mm.era.has(SPLIT_FIX):
         await set_page_dirty(pmd.frame)
     await folio_remove_rmap_pmd(mm, addr, pmd.frame)
@@ -156,7 +162,10 @@ async def change_huge_pmd(mm: Mm, addr: int) -> None:
     Before ced108037c2a the entry was empty for a moment, which those who look without the lock take for an answer.
     """
     await pmd_lock(mm, addr)
-    pmd: Any = await (pmdp_invalidate(mm, addr) if mm.era.has("ced108037c2a") else pmdp_huge_get_and_clear(mm, addr))
+    if mm.era.has("ced108037c2a"):
+        pmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+    else:
+        pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
     if pmd is not None:
         await set_pmd_at(mm, addr, Pte(pmd.frame, write=False, dirty=pmd.dirty))
     await pmd_unlock(mm, addr)

@@ -111,8 +111,12 @@ async def kthread_unuse_mm(mm: Mm) -> None:
 
 def lazy_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
     """The walker of `cpu` fetches a translation at any time, as long as it is on the mm's page tables."""
-    fill = speculative_fill(cpu, addr, hw_dirty)
-    return Op(fill.name, (on_mm_cell(cpu), *fill.reads), fill.writes, lambda on, *v: fill.step(*v) if on else [])
+    return while_on(cpu, speculative_fill(cpu, addr, hw_dirty))
+
+
+def while_on(cpu: Cpu, walk: Op) -> Op:
+    """What the walker does by itself, as long as the hardware is on the mm's page tables."""
+    return Op(walk.name, (on_mm_cell(cpu), *walk.reads), walk.writes, lambda on, *v: walk.step(*v) if on else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from core.machine.lock import mmap_read_unlock, mmap_write_downgrade, mmap_write_lock, mmap_write_unlock
 from core.machine.op import Cell, Op, Outcome
 from core.mm.memory import free_pgtables, unmap_page_range
@@ -42,6 +44,17 @@ async def unmap_region(mm: Mm, vmas: list[Vma], floor: int, ceiling: int) -> Non
     await unlink_file_vmas(tlb, [vma for vma in vmas if vma.pfn])
     if mm.tables:
         await free_pgtables(tlb, vmas, floor, ceiling)
+    await tlb_finish_mmu(tlb)
+
+
+async def exit_mmap(mm: Mm, vmas: Sequence[Vma], watch: Callable[[MmuGather], None] = lambda tlb: None) -> None:
+    """Nobody runs on the mm any more. `watch` is shown the gather."""
+    tlb = await tlb_gather_mmu(mm, fullmm=True)
+    watch(tlb)
+    for vma in vmas:
+        await unmap_page_range(tlb, vma, vma.start, vma.end)
+    if mm.tables:
+        await free_pgtables(tlb, list(vmas), 0, 0)
     await tlb_finish_mmu(tlb)
 
 

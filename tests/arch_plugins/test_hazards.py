@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from arch_plugins.alpha import Alpha, AlphaV61
 from arch_plugins.arm64 import Arm64
 from arch_plugins.csky import Csky
-from arch_plugins.families.at_clear import ATTACH_MASK, flush_mm_lazy, join
+from arch_plugins.families.at_clear import ATTACH_MASK, flush_mm_lazy, join, set_flush_mm
 from arch_plugins.families.context import ContextReset
-from arch_plugins.families.tlb_gen import GEN, TlbGen, ctx_gen_cell, loaded_mm_cell, read, write
+from arch_plugins.families.tlb_gen import GEN, GenRequest, Info, TlbGen, ctx_gen_cell, loaded_mm_cell, read, write
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips
 from arch_plugins.openrisc import Openrisc
@@ -24,9 +26,12 @@ from core.arch import set_up
 from core.conformance import SCENARIOS, judge
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import ERAS
+from core.mm.huge_memory import xchg_pmd
 from core.mm.kthread import mm_users
-from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu
+from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 
 
 class BarrierOfAnother(Arm64):
@@ -73,6 +78,23 @@ class LeavesQueueBehind(Sparc64):
         pass
 
 
+class LeavesHugeToTheGather(Sparc64):
+    """A huge entry is flushed with the gather's range, which is empty here."""
+
+    async def flush_huge(self, mm: Mm, addr: int) -> None:
+        pass
+
+
+class PutsHugeOff(S390):
+    """A huge entry is marked, and its flush put off, wherever the mm is attached."""
+
+    @hookimpl
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> object:
+        pmd = await xchg_pmd(mm, addr)
+        await set_flush_mm(True)
+        return pmd
+
+
 class FlushesBehindTheLock(PowerpcHash):
     """B-44: hash entries go in tlb_flush(), when the page-table lock has been dropped."""
 
@@ -113,6 +135,40 @@ class TakesUpWhatItHas(TlbGen):
         await cpumask_set_cpu(mm)
         await write(ctx_gen_cell(cpu), await read(GEN))
         await write(loaded_mm_cell(cpu), "this")
+
+
+class ServesInPart(X86):
+    """An interrupted CPU flushes what it is asked for, and believes itself as far as the newest flush."""
+
+    def handled(self, mm: Mm, cpu: Cpu, info: Info, gen: int, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        if isinstance(info, GenRequest) and info.gen > words[2]:
+            words = (*words[:2], info.gen - 1, *words[3:])
+            gen = info.gen
+        return super().handled(mm, cpu, info, gen, words)
+
+
+class SparesLazyWalkers(X86):
+    """CPUs in lazy TLB mode are left out of flushes that free tables, too."""
+
+    async def flush_tlb_multi(
+        self, mm: Mm, cpus: frozenset[Cpu], info: Info, freed_tables: bool, whatever: bool
+    ) -> None:
+        await super().flush_tlb_multi(mm, cpus, info, False, whatever)
+
+
+class StaysInLazyMode(X86):
+    """A lazy CPU that is asked stays on the page tables, and forgets nothing: it will as it comes back."""
+
+    def handled(self, mm: Mm, cpu: Cpu, info: Info, gen: int, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        return words if words[1] else super().handled(mm, cpu, info, gen, words)
+
+
+class BatchesWithoutGeneration(X86):
+    """Reclaim remembers the CPUs, and raises no generation."""
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        batch.cpus |= await mm_cpumask(mm)
 
 
 def taking_anyone_for_the_user(family: type) -> type:
@@ -162,11 +218,18 @@ FOREIGN = ["borrower-flushes", "reclaim-elsewhere"]
         (S390, DoesNotWaitForFlushers, BACK, None),
         (Csky, ClearsWithoutBarrier, ["asid-rollover"], None),
         (Sparc64, LeavesQueueBehind, ["use-after-free"], None),
+        (Sparc64, LeavesHugeToTheGather, ["huge-freed"], None),
+        (S390, PutsHugeOff, ["huge-freed"], None),
+        (Sparc64, LeavesHugeToTheGather, ["huge-protect"], None),
         (PowerpcHash, FlushesBehindTheLock, ["hash-refault"], None),
         (Riscv, LeavesTheMask, MOVES, None),
         (Riscv, LeavesTheMask, BACK, None),
         (Openrisc, KeepsEntries, MOVES, None),
         (X86, ForgetsThatItWasLazy, ["lazy-back"], None),
+        (X86, ServesInPart, ["any-order"], None),
+        (X86, SparesLazyWalkers, ["lazy-walk"], None),
+        (X86, StaysInLazyMode, ["lazy-walk"], None),
+        (X86, BatchesWithoutGeneration, ["lazy-batch"], None),
         (X86, type("X86Forgets", (TakesUpWhatItHas, X86), {}), MOVES, None),
         (X86618, type("X86618Forgets", (TakesUpWhatItHas, X86618), {}), BACK, None),
         *((plugin, taking_anyone_for_the_user(plugin), FOREIGN, None) for plugin in (Mips, Sh, Loongarch)),

@@ -51,7 +51,7 @@ PINNED = {
     "B-38s": ("use-after-free", 18),
     "B-39": ("use-after-free", 10),
     "B-40": ("use-after-free", 31),
-    "B-43": ("use-after-free", 25),
+    "B-43": ("use-after-free", 26),
     "B-43f": ("walk-of-freed-table", 23),
     "B-45": ("use-after-free", 22),
     "B-45w": ("no-lost-dirty", 27),

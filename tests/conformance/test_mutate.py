@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.arch import Arch
 from core.compare import main
 from core.conformance.choose import choose
-from core.conformance.equivalent import ARGUED
+from core.conformance.equivalent import ARGUED, OF_ROW
 from core.conformance.mutate import Mutant, Trial, kills, mutable, trials
 from core.conformance.scenarios import SCENARIOS
 from core.mm.era import ERAS
 
+ROOT = Path(__file__).parents[2]
 ROW = "smp-6.2-fix"
 
 
@@ -33,10 +36,24 @@ def test_every_argument_is_about_a_mutant_that_there_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "scenarios"),
+    [
+        ("x86", ("any-order", "borrower-flushes", "lazy-back", "switch-back")),
+        ("s390", ("local-flush", "switch-back", "lost-dirty-dontneed", "pfnmap")),
+    ],
+)
+def test_so_is_every_argument_of_another_row(row: str, scenarios: tuple[str, ...]) -> None:
+    choice = choose(row, None, ROOT / "arches-all.toml")
+    found = {name: mutable(SCENARIOS[name], choice.arch(), choice.era) for name in scenarios}
+    assert set(OF_ROW[row]) <= {(t.mutant.operator, t.mutant.kind) for t in trials(choice.arch, choice.era, found)}
+
+
+@pytest.mark.parametrize(
     ("scenario", "operator", "kind"),
     [
         ("switch-gen", "drop", "irqs_off[N] = True"),
         ("switch-gen", "late", "loaded_mm = LOADED_MM_SWITCHING (buffered)"),
+        ("lazy-tso", "drop", "smp_mb"),
         ("huge-dirty", "drop", "pmdp_invalidate(N)"),
         ("lost-dirty-munmap", "late", "unlink VMA"),
         ("lost-dirty-mmap-over", "late", "link VMA"),

@@ -3,6 +3,7 @@ FINDINGS."""
 
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (
+    asked,
     attached,
     changed,
     collected,
@@ -53,6 +54,7 @@ MODULES = (
     attached,
     migrated,
     foreign,
+    asked,
     hashed,
     freed_table,
     shared_table,

@@ -51,9 +51,11 @@ async def comes_back(mm: Mm) -> None:
 
 
 async def flush_and_unmap(mm: Mm) -> None:
-    """A flush of the mm that is owed, and then one page's."""
+    """A flush of the mm that is owed, and then one page's, which this CPU uses as well."""
     await mm.hook.flush_tlb_mm(mm=mm)
+    await load(mm, 0, [0])
     await unmap(mm)
+    await load(mm, 0, [0])
 
 
 async def unmap(mm: Mm) -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 from core.arch import Arch
 from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.scenarios.migrated import HERE, SWITCHED, THERE, nobody_attached, over_there
+from core.conformance.scenarios.migrated import HERE, SWITCHED, THERE, attached_to, over_there
 from core.conformance.world import Program, World, load
 from core.explore.model import Model
 from core.machine.op import Cell, Op, Outcome
@@ -69,7 +69,6 @@ def process(lazily: bool) -> Program:
 
     async def program(mm: Mm) -> None:
         there = over_there(mm)
-        await switch_in(there)
         await load(there, 0, PAGES)
         await switch_out(there, lazily)
         await switch_in(mm)
@@ -118,7 +117,7 @@ def flushed_by(lazily: bool, name: str) -> Build:
         )
         gone = [*(all_freed(page, 0) for page in PAGES), mm_users_is(1)]
         made = world.model(name, finally_=gone, sometimes=[window])
-        nobody_attached(world)
+        attached_to(world, THERE)
         return made
 
     return build

@@ -161,7 +161,7 @@ SCENARIOS = [
         "d86564a2f085",
         unhooking("table-free", alloc_fails=True),
         tier="optional",
-        requires=("gather", "hardware_walk"),
+        requires=("hardware_walk",),
     ),
     Scenario(
         "table-nested",
@@ -169,7 +169,7 @@ SCENARIOS = [
         "7a30df49f63a",
         unhooking("table-nested", other=dontneed_elsewhere),
         tier="optional",
-        requires=("gather", "hardware_walk"),
+        requires=("hardware_walk",),
     ),
     Scenario(
         "table-flush-mm",
@@ -191,7 +191,7 @@ SCENARIOS = [
         "include/asm-generic/tlb.h:tlb->freed_tables",
         upwards("table-upwards"),
         tier="optional",
-        requires=("gather", "hardware_walk"),
+        requires=("hardware_walk",),
     ),
     Scenario(
         "table-pmd",
@@ -199,7 +199,7 @@ SCENARIOS = [
         "include/asm-generic/tlb.h:pmd_free_tlb",
         upwards("table-pmd", lowest=1, highest=1),
         tier="optional",
-        requires=("gather", "hardware_walk", "pmd_tables"),
+        requires=("hardware_walk", "pmd_tables"),
     ),
     Scenario(
         "table-pud",
@@ -207,7 +207,7 @@ SCENARIOS = [
         "include/asm-generic/tlb.h:pud_free_tlb",
         upwards("table-pud", lowest=2),
         tier="optional",
-        requires=("gather", "hardware_walk", "pud_tables"),
+        requires=("hardware_walk", "pud_tables"),
     ),
 ]
 

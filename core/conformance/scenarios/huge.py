@@ -29,7 +29,7 @@ from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import SENTENCES, all_freed, dirty_known_at_end, no_lost_dirty, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, pick
+from core.conformance.world import World, pick, returned
 from core.explore.model import Model, Property
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte
@@ -137,6 +137,27 @@ def freed(arch: Arch, era: Era) -> Model:
     return world.model("huge-freed", finally_=[all_freed(0, 0)], sometimes=[window])
 
 
+async def protects(mm: Mm) -> None:
+    """mprotect(PROT_READ) of the page, and back."""
+    await change(mm)
+    await returned(mm, 0, PMD)
+
+
+def protected(arch: Arch, era: Era) -> Model:
+    """A change of protection of a huge page that a CPU writes to."""
+    world = huge_page(arch, era, frozenset({0}))
+    world.memory[PMD] = Pte(0, dirty=True)
+    world.task("user", writer)
+    world.task("mprotect", protects)
+    window = sometimes(
+        "written-and-changed",
+        "the page has been written to, and then write-protected",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and isinstance(pmd, Pte) and not pmd.write,
+    )
+    return world.model("huge-protect", sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "huge-emptied",
@@ -144,7 +165,6 @@ SCENARIOS = [
         "ced108037c2a",
         emptied,
         tier="optional",
-        requires=("gather",),
     ),
     Scenario(
         "huge-dirty",
@@ -153,6 +173,13 @@ SCENARIOS = [
         dirtied,
         tier="optional",
         requires=("gather", "hardware_dirty"),
+    ),
+    Scenario(
+        "huge-protect",
+        "mprotect of a huge page does not return while a CPU can still write to it",
+        "mm/huge_memory.c:change_huge_pmd",
+        protected,
+        tier="optional",
     ),
     Scenario(
         "huge-split",
@@ -168,7 +195,6 @@ SCENARIOS = [
         "mm/huge_memory.c:zap_huge_pmd",
         freed,
         tier="optional",
-        requires=("huge_by_gather",),
     ),
 ]
 
@@ -217,7 +243,7 @@ EXHIBITS = [
         "B-07",
         SPLIT_FIX,
         "a huge entry of a file is split, and its dirty bit is forgotten",
-        SCENARIOS[2],
+        SCENARIOS[3],
         lacks=frozenset({SPLIT_FIX}),
     ),
 ]

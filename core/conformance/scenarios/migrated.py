@@ -46,6 +46,7 @@ from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
+from core.mm.kthread import on_mm_cell
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import CPUMASK, Mm, Vma
 from core.mm.sched import switch_in, switch_out
@@ -133,13 +134,16 @@ def executed(arch: Arch, era: Era) -> Model:
         lambda cloned, entry: cloned and entry is not None,
     )
     made = world.model("exec-then-flush", finally_=[all_freed(PAGE, 0)], sometimes=[window])
-    nobody_attached(world)
+    attached_to(world)
     return made
 
 
-def nobody_attached(world: World) -> None:
-    """Who uses the mm is told by switch_mm() alone."""
-    world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset()
+def attached_to(world: World, *cpus: Cpu) -> None:
+    """`cpus` are on the mm at the start; of the others switch_mm() alone tells."""
+    world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset(cpus)
+    for cpu in cpus:
+        world.memory[on_mm_cell(cpu)] = True
+        world.memory[Cell("loaded_mm", cpu)] = "this"
 
 
 def switched(arch: Arch, era: Era) -> Model:
@@ -170,7 +174,7 @@ def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Proper
     world.task("user", user)
     world.task("unmap", unmaps)
     made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
-    nobody_attached(world)
+    attached_to(world)
     return made
 
 
@@ -183,7 +187,7 @@ def moved(name: str, lazily: bool) -> Build:
         world.memory[Cell("mm_users")] = 1
         window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
         made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
-        nobody_attached(world)
+        attached_to(world)
         interrupts = [world.interrupt(world.mm(), task, cpu) for cpu in (HERE, THERE)]
         return replace(made, daemons=(*made.daemons, *interrupts))
 

@@ -1,4 +1,4 @@
-"""A promise about who runs, or who waits, that does not hold.
+"""A promise about who runs, or who waits, that does not hold; and one that does.
 
 B-26, 4b634918384c, on arm64: a barrier completes what its own CPU has issued
 
@@ -20,13 +20,15 @@ load: cached
                      free the page
 load through the
 stale entry: use after free
+
+exit-mmap: the same gather, where the promise holds, for the last of two threads has dropped mm_users to 0
 """
 
 from __future__ import annotations
 
 from core.arch import Arch
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, sometimes
+from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import reclaim
 from core.conformance.world import World, load
@@ -34,6 +36,8 @@ from core.explore.model import Model
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
+from core.mm.exit import exit_mm
+from core.mm.kthread import MM_USERS
 from core.mm.mm import Mm, Vma
 from core.mm.oom_kill import oom_reap_task_mm
 
@@ -61,12 +65,35 @@ def reaped(arch: Arch, era: Era) -> Model:
     return world.model("oom-reaper", finally_=[all_freed(0, 0)], sometimes=[window])
 
 
+async def thread(mm: Mm) -> None:
+    """Use the page, and exit."""
+    await load(mm, 0, [0])
+    await exit_mm(mm, [VMA])
+
+
+def exited(arch: Arch, era: Era) -> Model:
+    """Two threads; who is the last tears the mm down, with what mm_users of 0 allows."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+    world.memory[MM_USERS] = 2
+    for name in ("one", "other"):
+        world.task(name, thread)
+    window = sometimes("freed", "the page is free", (ref_cell(0),), lambda ref: ref == 0)
+    return world.model("exit-mmap", finally_=[all_freed(0, 0), mm_users_is(0)], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "oom-reaper",
         "the oom reaper frees no page that a thread of its victim can still reach",
         "687cb0884a71",
         reaped,
+    ),
+    Scenario(
+        "exit-mmap",
+        "the last thread to exit frees no page that another one can still reach, however little it flushes",
+        "arch/mips/kernel/smp.c:flush_tlb_mm",
+        exited,
+        tier="optional",
     ),
 ]
 

@@ -25,6 +25,16 @@ no flush needed
 load CR3; loaded_mm = next
 load through the stale entry
 
+lazy-tso, x86: a CPU that comes back from lazy TLB mode, with a store buffer
+
+CPU0 kernel thread, user                    CPU1 unmap
+is_lazy = false: in the store buffer
+tlb_gen is what it was: no flush needed
+                                            clear the entry, increment tlb_gen
+                                            CPU0 is lazy: no IPI
+                                            free the page
+load through the stale entry
+
 B-39, 82dd33fde026, riscv with ASIDs
 
 CPU0 switch_mm, user                        CPU1 copies the page
@@ -59,7 +69,7 @@ PAGE, COPY = 0, 1
 HERE, THERE = Cpu(0), Cpu(1)
 """The CPU that switches, and the one that flushes."""
 
-GEN, LOADED = Cell("tlb_gen"), Cell("loaded_mm", HERE)
+GEN, LOADED, LAZY = Cell("tlb_gen"), Cell("loaded_mm", HERE), Cell("is_lazy", HERE)
 
 
 def put(cell: Cell, value: object) -> Op:
@@ -162,6 +172,30 @@ async def unmap_by_gen(mm: Mm) -> None:
     await put_page(PAGE)
 
 
+# ---- lazy-tso ------------------------------------------------------------------------------------------------
+
+
+async def back_from_lazy(mm: Mm) -> None:
+    """switch_mm_irqs_off() where prev == next: is_lazy is cleared by a plain store, before tlb_gen is read."""
+    await put(irqs_off_cell(HERE), True)
+    await buffered_store(HERE, "is_lazy = false", False)
+    await mfence(HERE)
+    if await get(GEN):
+        await invalidate((HERE,), (0,), "load CR3 with a flush")
+    await put(irqs_off_cell(HERE), False)
+    await loads(mm)
+
+
+async def unmap_unless_lazy(mm: Mm) -> None:
+    """flush_tlb_mm_range(), which no table was freed for."""
+    await xchg_pte(0, 1)
+    await add(GEN, 1)
+    if HERE in await mm_cpumask(mm) and not await get(LAZY):
+        await send_ipis(mm.task, [HERE], FlushRequest())
+        await wait_ipis(mm.task, [HERE])
+    await put_page(PAGE)
+
+
 # ---- B-39 ----------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +229,9 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         world.memory[GEN] = 0
         world.memory[LOADED] = "prev" if switching is switch_mm_irqs_off else "this"
         world.memory[store_buffer_cell(HERE)] = world.memory[store_buffer_cell(THERE)] = ()
+        if switching is back_from_lazy:
+            world.memory[CPUMASK], world.memory[LAZY] = frozenset({HERE, THERE}), True
+            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of before the kernel thread ran
         if switching is switch_mm_irqs_off:
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
         world.task("switch", switching)
@@ -211,6 +248,8 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         if switching is switch_mm_irqs_off:
             interrupt = Daemon("IPI from unmap", HERE, flush_tlb_func(unmapper.tid))
             made = replace(made, daemons=(interrupt, Daemon("store buffer", HERE, drain(HERE, LOADED))))
+        if switching is back_from_lazy:
+            made = replace(made, daemons=(*made.daemons, Daemon("store buffer", HERE, drain(HERE, LAZY))))
         return made
 
     return build
@@ -232,6 +271,13 @@ SCENARIOS = [
     ),
     _scenario(
         "switch-gen", "a CPU that is switching to the mm is told", "fea4e317f9e7", switch_mm_irqs_off, unmap_by_gen
+    ),
+    _scenario(
+        "lazy-tso",
+        "a CPU that comes back from a kernel thread is told, or sees the generation",
+        "arch/x86/mm/tlb.c:switch_mm_irqs_off",
+        back_from_lazy,
+        unmap_unless_lazy,
     ),
     _scenario("switch-asid", "a CPU that keeps entries of an ASID stays in the mask", "82dd33fde026", out_and_in, copy),
 ]
@@ -256,7 +302,7 @@ EXHIBITS = [
         "B-39",
         "82dd33fde026",
         "a CPU leaves the mask as it switches, and keeps its entries under the ASID",
-        SCENARIOS[2],
+        SCENARIOS[3],
         lacks=frozenset({"82dd33fde026"}),
     ),
 ]

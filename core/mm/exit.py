@@ -1,0 +1,18 @@
+"""kernel/exit.c: a thread lets go of its address space, and the last one tears it down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.machine.op import Op, Outcome
+from core.mm.kthread import current_mm_cell, mmput
+from core.mm.mm import Mm, Vma
+from core.mm.mmap import exit_mmap
+
+
+async def exit_mm(mm: Mm, vmas: Sequence[Vma]) -> None:
+    """exit_mm(): the CPU goes on as a kernel thread's would, on borrowed page tables; mmput(), __mmput()."""
+    await Op("current->mm = NULL", (), (current_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
+    await mm.hook.enter_lazy_tlb(mm=mm)
+    if await mmput():
+        await exit_mmap(mm, vmas)
