@@ -111,6 +111,7 @@ CAPABILITIES = {
     "early_ack": "answers a flush before it has flushed (research)",
     "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",
     "hash_table": "translations are also in a hash table in memory (powerpc)",
+    "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
     "move_pmd": "CONFIG_HAVE_MOVE_PMD",
     "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
     "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
