@@ -71,7 +71,10 @@ ARGUED: dict[tuple[str, str], str] = {
     ): "the same store twice, to a word that only this CPU writes",
     ("twice", "loaded_mm = next (buffered)"): "the same store twice, to a word that only this CPU writes",
     ("twice", "is_lazy = false (buffered)"): "the same store twice, to a word that only this CPU writes",
-    ("drop", "the free is atomic"): "there was a barrier before mm_cpumask was read, and no store since",
+    (
+        "drop",
+        "put_page_testzero: full barrier",
+    ): "there was a barrier before mm_cpumask was read, and no store since",
     ("twice", "pmdp_invalidate(N)"): "nothing changes an entry that is not present, and its lock is held",
     (
         "late",
