@@ -30,6 +30,7 @@ from core.machine.sched import scheduled
 from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
+from core.mm.kthread import active_mm_cell, current_mm_cell
 from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
@@ -73,8 +74,12 @@ class World:
         return self._add(name, program, user=True)
 
     def kthread(self, name: str, program: Program) -> Task:
-        """A kernel thread."""
-        return self._add(name, program, user=False)
+        """A kernel thread. A CPU of its own is on no page tables of the mm, unless somebody has said that it is."""
+        task = self._add(name, program, user=False)
+        if task.cpu not in self.cpus():
+            for cell in (current_mm_cell(task.cpu), active_mm_cell(task.cpu)):
+                self.memory.setdefault(cell, False)
+        return task
 
     def _add(self, name: str, program: Program, user: bool) -> Task:
         number = len(self._tasks)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from arch_plugins import ia64
 from arch_plugins.alpha import AlphaV61
 from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61
 from arch_plugins.arm64_tlbi import range_insns
@@ -212,3 +213,15 @@ def test_parisc_purges_pages_without_interrupts_and_interrupts_for_more() -> Non
     assert not any(cells[tlb_cell(cpu, addr)] for cpu in CPUS for addr in (0, 1))
     events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=4, stride=1, freed_tables=False), cells, served)
     assert ("ipi", 1) in events
+
+
+@pytest.mark.parametrize(
+    ("start", "pages", "number", "first", "last"),
+    [(0, 1, 1, 0, 1), (5, 2, 1, 4, 8), (7, 2, 2, 4, 12), (3, 4, 2, 0, 8), (0, 5, 2, 0, 8), (1, 64, 2, 0, 128)],
+)
+def test_ia64_purges_ranges_in_supported_powers_of_two(
+    start: int, pages: int, number: int, first: int, last: int
+) -> None:
+    """16 KiB pages; 16, 64, 256 KiB and 1 MiB are supported, 32 KiB is not."""
+    begins, pieces, size = ia64.pieces(start << 14, start + pages << 14)
+    assert (begins >> 14, pieces, begins + pieces * size >> 14) == (first, number, last)

@@ -10,7 +10,10 @@ from arch_plugins.alpha import Alpha
 from arch_plugins.arm import Arm
 from arch_plugins.families.ipi import Ipi
 from arch_plugins.families.local import Local
+from arch_plugins.families.region_id import activate_context, drop_context
+from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.hexagon import Hexagon
+from arch_plugins.ia64 import Ia64
 from arch_plugins.mips import Mips
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
@@ -20,9 +23,10 @@ from core.conformance import FINDINGS, SCENARIOS, judge
 from core.conformance.choose import choose
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest
+from core.machine.tlb import invalidate
 from core.mm.era import ERAS
 from core.mm.kthread import alone, trim_cpumask
-from core.mm.mm import Mm
+from core.mm.mm import Mm, mm_cpumask
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
@@ -43,6 +47,8 @@ ROWS = [
     ("sh", "task-moves-lazily", "use-after-free", 24),
     ("alpha-6.1", "borrower-flushes", "use-after-free", 15),
     ("alpha-6.1", "reclaim-elsewhere", "use-after-free", 34),
+    ("ia64", "any-order", "use-after-free", 22),
+    ("ia64", "borrower-flushes", "use-after-free", 34),
     ("hexagon", "reclaim-elsewhere", "use-after-free", 12),
     ("sparc32", "borrower-flushes", "use-after-free", 31),
     ("sparc32", "exec-then-flush", "use-after-free", 16),
@@ -92,6 +98,24 @@ class FlushesWhosever(Hexagon):
         await Local.ask(self, mm, request)
 
 
+class AsksWhoIsCurrentOnIa64(Ia64):
+    """ia64 that does not take a borrower for the only user: it interrupts the CPUs of the mask."""
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await drop_context()
+        await flush_cpus_by_ipi(mm, await mm_cpumask(mm) - {mm.task.cpu}, FlushRequest())
+        await activate_context(mm)
+
+
+class PurgesUnderEveryId(Ia64):
+    """ia64 whose purge reaches also who has not loaded the new region ID yet."""
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await invalidate(sorted(mm.everyone), [addr], "ptc.ga of every region ID")
+
+
 class ReadsBehindTheBarrier(Arm):
     """arm with arm64's order."""
 
@@ -120,6 +144,10 @@ def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, 
         (Alpha, "borrower-flushes"),
         (Alpha, "reclaim-elsewhere"),
         (FlushesWhosever, "reclaim-elsewhere"),
+        (FlushesWhosever, "oom-reaper"),
+        (FlushesWhosever, "mremap-writeback"),
+        (AsksWhoIsCurrentOnIa64, "borrower-flushes"),
+        (PurgesUnderEveryId, "any-order"),
         (ReadsBehindTheBarrier, "asid-rollover"),
     ],
 )
