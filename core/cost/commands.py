@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     if name not in own and name not in NAMED:
         raise ConfigError(f"--workload {name}: no such workload; there are {', '.join((*NAMED, *own))}")
     workload: str | Workload = own.get(name, name)
+    _can_plot(arguments.plot)
     model = chosen_model(arguments.prices)
     rows, unusable = chosen_rows(arguments, [SMP])
     subjects = [Subject(row, row.model(model)) for row in rows]
@@ -154,6 +156,8 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     status = tell(unusable | problems)
     if not points:
         return status
+    x = arguments.x or axes[0].name
+    _can_be_plotted(points[0], x, arguments.y)
     shown = pareto(points) if arguments.front else points
     columns = [*(["arch"] if len(subjects) > 1 else []), *[one.name for one in axes], *COLUMNS]
     ranges = [[_microseconds(p, PRICE) + _without(p), _microseconds(p, HOLD)] for p in shown]
@@ -162,7 +166,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         _write_csv(points, arguments.csv)
     if arguments.plot:
-        _plot(points, arguments.x or axes[0].name, arguments)
+        plot(points, x, arguments.y, arguments.plot)
     return status
 
 
@@ -203,18 +207,21 @@ def _write_csv(points: list[Point], path: Path) -> None:
     write_atomically(path, text.getvalue())
 
 
-def _plot(points: list[Point], x: str, arguments: argparse.Namespace) -> None:
-    for flag, name, more in (("--x", x, ()), ("--y", arguments.y, RANGES)):
-        known = (*(n for n, value in points[0].items() if isinstance(value, int)), *more)
-        if name not in known:
-            raise ConfigError(f"{flag} {name}: expected one of {', '.join(known)}")
-    for path in arguments.plot:
+def _can_plot(paths: list[Path]) -> None:
+    """ConfigError if not, before anything is counted."""
+    for path in paths:
         if path.suffix not in (".svg", ".png"):
             raise ConfigError(f"--plot {path}: expected a name that ends in .svg or .png")
-    try:
-        plot(points, x, arguments.y, arguments.plot)
-    except ImportError:
-        raise ConfigError("--plot needs matplotlib: pip install 'shootdown[plots]'") from None
+    if paths and find_spec("matplotlib") is None:
+        raise ConfigError("--plot needs matplotlib: pip install 'shootdown[plots]'")
+
+
+def _can_be_plotted(point: Point, x: str, y: str) -> None:
+    """ConfigError if a point has no such numbers."""
+    for flag, name, more in (("--x", x, ()), ("--y", y, RANGES)):
+        known = (*(n for n, value in point.items() if isinstance(value, int)), *more)
+        if name not in known:
+            raise ConfigError(f"{flag} {name}: expected one of {', '.join(known)}")
 
 
 def workloads_command(arguments: argparse.Namespace) -> int:

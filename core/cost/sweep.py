@@ -184,12 +184,15 @@ def pieces(subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Wo
 
     ValueError if it has too many points, or an axis a value that cannot be.
     """
+    names = tuple(axis.name for axis in axes)
+    twice = next((name for name in names if names.count(name) > 1), "")
+    if twice:
+        raise ValueError(f"{twice} stands twice: expected all its values at once, as in {twice}=64,512")
     size = prod(len(axis.values) for axis in axes)
     if size * len(subjects) > MOST:
         raise ValueError(f"{size * len(subjects)} points: expected at most {MOST}; use steps, as in pages=512:4096:512")
     for one in axes:
         _check(one)
-    names = tuple(axis.name for axis in axes)
     ceilings: tuple[int, ...] = (MACHINE["ceiling"],)
     stride = 1
     if "ceiling" in names:

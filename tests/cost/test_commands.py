@@ -48,8 +48,9 @@ def test_bad_sweeps_cost_one_line_and_status_2(arguments, capsys) -> None:
     ("flags", "message"),
     [
         (["--plot", "x.pdf"], "--plot x.pdf: expected a name that ends in .svg or .png"),
-        (["--plot", "x.png", "--y", "flashes"], "--y flashes: expected one of pages, ipis, flushes"),
-        (["--plot", "x.png", "--x", "arch"], "--x arch: expected one of pages"),
+        (["--x", "arch"], "--x arch: expected one of pages"),
+        (["--y", "flashes"], "--y flashes: expected one of pages, ipis, flushes"),
+        (["pages=3"], "pages stands twice: expected all its values at once, as in pages=64,512"),
         (["--arch", "nowhere"], "plugin nowhere: expected module:object"),
     ],
 )
