@@ -49,6 +49,7 @@ class Arch:
 def load_object(reference: str) -> Any:
     """The object that `module:object`, `file.py:object` or an entry point's name refers to.
 
+    A file may import modules that stand beside it.
     A class is instantiated.  PluginError if there is no such thing or importing it fails.
     """
     location, _, name = reference.rpartition(":")
@@ -96,6 +97,9 @@ def _from_file(path: Path, reference: str) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)  # for modules beside it; behind all others, so that they hide none
     try:
         spec.loader.exec_module(module)
     except Exception as error:

@@ -168,7 +168,11 @@ def run_command(arguments: argparse.Namespace) -> int:
         for scenario in scenarios
     ]
     loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
-    counting = [] if arguments.no_costs else [jobs.Counting(row, loads) for row in rows]
+    counting = (
+        []
+        if arguments.no_costs
+        else [jobs.Counting(row, loads, timeout=arguments.timeout or jobs.COUNTING_TIMEOUT) for row in rows]
+    )
     everything: list[Job] = [*cells, *counting]
     answers, interrupted = _answers(everything, arguments)
     results, counted = answers[: len(cells)], answers[len(cells) :]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,16 @@ from core.conformance import FINDINGS, SCENARIOS, Result, expected, judge
 from core.conformance.judge import Walks
 from core.conformance.scenario import Scenario
 from core.cost import Workload, account
-from core.explore import Limits
+from core.explore import Hung, Limits
+from core.explore.learn import hurried, patience
 from core.explore.memory import available
 from core.remembered import remembering_nothing
 
 LEAST_MEMORY = 1 << 30
 """Bytes that one cell may use at least: numpy alone takes some."""
+
+COUNTING_TIMEOUT = 100.0
+"""Seconds that a foreign plugin may be counted for: less than CELL_TIMEOUT, so that it costs no process, no retry."""
 
 BATCH = 16
 """Jobs that share a child as long as nothing happens to it."""
@@ -53,7 +57,8 @@ class Cell:
         except Exception as error:
             return self.failed(str(error))
         scenario = _scenario(self.scenario)
-        result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher, walks=self.walks)
+        with hurried(self.limits.timeout):
+            result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher, walks=self.walks)
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")
         reason = self.row.expect.get(self.scenario)
@@ -85,16 +90,18 @@ class Counting:
     row: Row
     workloads: tuple[Workload, ...]
     cpus: int = 2
+    timeout: float = COUNTING_TIMEOUT
 
     def run(self) -> Counted:
-        """Count them all."""
+        """Count them all. A foreign plugin that hangs is found out here, before its process is given up."""
         if self.row.problem:
             return self.failed(self.row.problem)
         try:
             arch = self.row.arch()
-            with remembering_nothing(arch.plugin):
+            hung = patience(f"gave no answer within {self.timeout:g} seconds", self.timeout)
+            with hung if self.row.foreign else nullcontext(), remembering_nothing(arch.plugin):
                 counts = {load.name: account(arch, self.row.era, load, self.cpus) for load in self.workloads}
-        except PluginError as error:
+        except (PluginError, Hung) as error:
             return self.failed(str(error))
         return Counted(self.row.name, counts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,12 @@ def test_every_hook_says_when_it_is_called_and_which_kind_it_is() -> None:
         assert doc.startswith("Program. " if is_program(name) else "Plain. "), name
         assert len(doc) > 60, name
     assert MmuGather.__doc__
+
+
+def test_a_file_imports_what_stands_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "beside_it.py").write_text("WHERE = 'beside'\n")
+    source = "from arch_plugins.generic import Smp\nfrom beside_it import WHERE\nclass Mine(Smp):\n    where = WHERE\n"
+    (tmp_path / "mine.py").write_text(source)
+    assert load_object(f"{tmp_path}/mine.py:Mine").where == "beside"
+    assert sys.path[-1] == str(tmp_path)

@@ -21,9 +21,9 @@ import pytest
 from benchmarks.ladder import Size, ladder
 from core.apart import _as_command, isolated
 from core.compare import main
-from core.config import ConfigError, load
+from core.config import ConfigError, load, plugin_row
 from core.cost import STANDARD
-from core.explore import check
+from core.explore import Limits, check
 from core.jobs import Cell, Counting, executor, run
 from core.keep import Kept
 
@@ -253,3 +253,18 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_answers(
     assert killed
     assert workers[0].wait() != 0
     assert answers == [job.run() for job in JOBS] * 3
+
+
+def test_a_plugin_that_hangs_is_counted_no_longer_than_told(tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(
+        "from arch_plugins.generic import Smp\n"
+        "from core.hookspecs import hookimpl\n"
+        "class Hangs(Smp):\n"
+        "    @hookimpl\n"
+        "    async def tlb_flush(self, tlb):\n"
+        "        while True: pass\n"
+    )
+    row = plugin_row(f"{tmp_path}/hangs.py:Hangs")
+    assert Counting(row, tuple(STANDARD.values()), timeout=0.2).run().problem == "gave no answer within 0.2 seconds"
+    result = Cell(row, "use-after-free", Limits(timeout=0.1)).run()
+    assert (result.verdict, "runs on without awaiting an operation" in result.reason) == ("error", True)

@@ -240,7 +240,7 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     base = chosen_model(arguments.prices)
     chosen = tuple(loads[name] for name in arguments.workload or loads)
     for row in rows:
-        counted = answer_of(jobs.Counting(row, chosen, arguments.cpus), row, arguments.timeout)
+        counted = answer_of(jobs.Counting(row, chosen, arguments.cpus, arguments.timeout), row, arguments.timeout)
         if counted.problem:
             problems[row.name] = counted.problem
             continue

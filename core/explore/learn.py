@@ -217,6 +217,18 @@ def _name(op: Op | None) -> str:
 
 
 @contextmanager
+def hurried(seconds: float | None) -> Iterator[None]:
+    """Inside, no program may run for longer than `seconds`, or one if that is less, without awaiting anything."""
+    global PATIENCE
+    before = PATIENCE
+    PATIENCE = before if seconds is None else min(before, max(seconds, 1.0))
+    try:
+        yield
+    finally:
+        PATIENCE = before
+
+
+@contextmanager
 def patience(message: str, seconds: float | None = None) -> Iterator[None]:
     """Raise Hung with `message` if what is inside takes too long; without effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,33 @@ def test_pytest_pyargs(arch: str, status: int, summary: str) -> None:
     done = subprocess.run([*command, "--arch", arch], capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     assert summary in done.stdout.splitlines()[-1]
+
+
+CONFIG = """
+[[arch]]
+name = "mine"
+plugin = "arch_plugins.generic:Smp"
+era = "6.1"
+expect = { lost-dirty-dontneed = "as 6.1 was" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        ([], 2, "no architecture to judge: name one, as in --arch mine.py:Mine"),
+        (["--arch", "nowhere"], 1, "plugin nowhere: expected module:object, file.py:object"),
+        (["--arch", "mine", "--arch-config", "mine.toml"], 0, "1 xfailed"),
+        (["--arch", "mine", "--arch-config", "none.toml"], 1, "none.toml: no such file"),
+    ],
+)
+def test_pytest_pyargs_as_a_third_party_calls_it(
+    flags: list[str], status: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "core.conformance"]
+    done = subprocess.run([*command, *flags, "-k", "lost-dirty-dontneed"], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
