@@ -49,7 +49,7 @@ class Arch:
 def load_object(reference: str) -> Any:
     """The object that `module:object`, `file.py:object` or an entry point's name refers to.
 
-    A file may import modules that stand beside it.
+    A file may import modules that stand beside it; modules are looked for in the current directory too.
     A class is instantiated.  PluginError if there is no such thing or importing it fails.
     """
     location, _, name = reference.rpartition(":")
@@ -82,6 +82,7 @@ def _entry_point(name: str) -> Any:
 
 
 def _import(module: str, reference: str) -> Any:
+    _importable(Path.cwd())  # an installed command or pytest does not look there by itself
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -97,14 +98,18 @@ def _from_file(path: Path, reference: str) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    beside = str(path.resolve().parent)
-    if beside not in sys.path:
-        sys.path.append(beside)  # for modules beside it; behind all others, so that they hide none
+    _importable(path.resolve().parent)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise PluginError(f"plugin {reference}: running it raised {told(error)}") from error
     return module
+
+
+def _importable(directory: Path) -> None:
+    """Modules are found in `directory` too: behind all other places, so that they hide none."""
+    if str(directory) not in sys.path:
+        sys.path.append(str(directory))
 
 
 def _attribute(module: Any, name: str, reference: str) -> Any:

@@ -46,6 +46,29 @@ def test_the_example_without_its_barrier_fails(written: Path) -> None:
     assert result.trace
 
 
+def test_the_commands_about_cost_count_the_example(
+    written: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(written)
+    commands = re.findall(r"^python -m core.compare ((?:workloads|sweep) .*)$", PAGE, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        assert main(command.split()) == 0
+        assert "without tinv.asid" in capsys.readouterr().out
+
+
+def test_an_instruction_of_the_example_is_priced_by_its_row(
+    written: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(written)
+    prices = '"insn:tinv.asid" = [100, 200], "insn:tsync" = 7'
+    Path("rows.toml").write_text(f'[[arch]]\nname = "mine"\nplugin = "example.py:Example"\nprices = {{ {prices} }}\n')
+    assert main(["workloads", "--config", "rows.toml", "--arch", "mine", "--workload", "malloc_trim"]) == 0
+    told = capsys.readouterr().out
+    assert "us without" not in told
+    assert "malloc_trim" in told
+
+
 def test_the_table_of_all_architectures_is_complete() -> None:
     rows = load(ROOT / "arches-all.toml")
     assert not [row.problem for row in rows if row.problem]

@@ -31,7 +31,7 @@ from core.cost.coefficients import (
     ZAP,
     Coefficient,
 )
-from core.cost.counts import instructions_in
+from core.cost.counts import INSN, instructions_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,17 @@ class Model:
         return sum((c.low or 0.0) * times for c, times in chosen), sum((c.high or 0.0) * times for c, times in chosen)
 
     def override(self, values: Mapping[str, Any], source: str) -> Model:
-        """The model with some values replaced: a number, or [low, high]. ValueError for what is neither."""
+        """The model with some values replaced: a number, or [low, high]. ValueError for what is neither.
+
+        'insn:NAME' is an instruction that a plugin from elsewhere tells of, and that no coefficient is there for.
+        """
         if not values:
             return self
         changed = dict(self.coefficients)
-        for name, value in values.items():
+        for key, value in values.items():
+            name = key.removeprefix(INSN)
+            if key != name:
+                changed.setdefault(name, Coefficient(name, None, None, "ns each", "", ""))
             if name not in changed:
                 near = difflib.get_close_matches(name, changed, 1)
                 hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(changed)}"

@@ -99,6 +99,8 @@ def test_coefficients_can_be_overridden() -> None:
     assert model.coefficients["ipi"].source == "arches.toml, prices"
     with pytest.raises(ValueError, match=r"^arches.toml: prices.ipo: no such coefficient; did you mean ipi\?$"):
         model.override({"ipo": 1}, "arches.toml: prices")
+    priced = model.override({"insn:tinv": [3, 4]}, "here")
+    assert (priced.coefficients["tinv"].value, priced.covers("tinv"), model.covers("tinv")) == ("3 to 4", True, False)
     for wrong in (-1, "x", True, [1], [1, 2, 3], float("inf"), float("nan")):
         with pytest.raises(ValueError, match=r"prices.ipi: expected a number or \[low, high\]"):
             model.override({"ipi": wrong}, "arches.toml: prices")
