@@ -5,14 +5,35 @@ arch/sparc/mm/tlb.c:flush_tlb_pending(), arch/sparc/kernel/smp_64.c:smp_flush_tl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from arch_plugins.families.queued import Queued
-from arch_plugins.generic import flush_by_ipi
+from arch_plugins.generic import flush_by_ipi, flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu
 from core.machine.tlb import invalidate
 from core.mm.kthread import alone, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+
+
+@dataclass(frozen=True, slots=True)
+class Vaddrs:
+    """tlb_pending_func(): forget pages, wherever they are."""
+
+    pages: tuple[int, ...]
+
+    def covers(self, addr: int) -> bool:
+        """Whether it is one of them."""
+        return addr in self.pages
+
+    def forgets(self, addr: int, entry: object) -> bool:
+        """At every level: no table of Linux's is walked."""
+        return self.covers(addr)
+
+    def __str__(self) -> str:
+        return f"flush {', '.join(map(str, self.pages))}"
 
 
 class Sparc64(Queued):
@@ -31,15 +52,16 @@ class Sparc64(Queued):
     )
 
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
-        """One cross call for each stretch of addresses.
+        """One cross call, with the whole vector.
 
         Before bafb056ce279 none for the only user of the mm: other CPUs left mm_cpumask instead.
         """
-        await insn(mm.task.cpu, "stxa_DMMU_DEMAP", len(addrs))
         if not mm.era.has("bafb056ce279") and await alone(mm):
             await trim_cpumask(mm.task.cpu)
-        for start, end in stretches(addrs):
-            await flush_by_ipi(mm, FlushRequest(start, end))
+        cpus: frozenset[Cpu] = await mm_cpumask(mm)
+        for cpu in sorted(cpus):
+            await insn(cpu, "stxa_DMMU_DEMAP", len(addrs))
+        await flush_cpus_by_ipi(mm, cpus, Vaddrs(addrs))
 
     async def flush_huge(self, mm: Mm, addr: int) -> None:
         """Two entries (REAL_HPAGE_SIZE), a cross call each: global_flush_tlb_page()."""
@@ -54,14 +76,3 @@ class Sparc64(Queued):
         if mm.cpus is None and mm.task.cpu not in await mm_cpumask(mm):
             await cpumask_set_cpu(mm)
             await invalidate((mm.task.cpu,), mm.addrs, "__flush_tlb_mm")
-
-
-def stretches(addrs: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Neighbouring addresses together, as (first, one past the last)."""
-    found: list[tuple[int, int]] = []
-    for addr in sorted(addrs):
-        if found and found[-1][1] == addr:
-            found[-1] = (found[-1][0], addr + 1)
-        else:
-            found.append((addr, addr + 1))
-    return found

@@ -19,7 +19,7 @@ from arch_plugins.parisc import Parisc
 from arch_plugins.powerpc_nohash import PowerpcNohash
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
-from arch_plugins.sparc64 import Sparc64, stretches
+from arch_plugins.sparc64 import Sparc64
 from core.arch import set_up
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
@@ -121,7 +121,20 @@ def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> No
     Here.flushed.clear()
     go(clear(200, lazy=True), cells)
     assert [len(addrs) for addrs in Here.flushed] == [192, 8]
-    assert stretches((3, 1, 2, 7)) == [(1, 4), (7, 8)]
+
+
+def test_sparc64_sends_its_whole_queue_with_one_cross_call() -> None:
+    mm, cells = space(Sparc64())
+
+    async def clear() -> None:
+        await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
+        for addr in (0, 5, 1):
+            await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+
+    events = go(clear(), cells, [take_ipi(Tid(1), Cpu(1), mm.addrs)])
+    assert [event for event in events if event[0] == "ipi"] == [("ipi", 1)]
+    assert not any(cells[tlb_cell(cpu, addr)] for cpu in CPUS for addr in (0, 1))
 
 
 @pytest.mark.parametrize(
