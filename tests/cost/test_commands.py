@@ -198,3 +198,12 @@ def test_replay_adds_up_what_its_own_process_and_a_child_count(foreign: str, cap
     assert main([*COMMANDS["replay"], "--arch", "smp-6.12", "--plugin", f"{foreign}:Harmless"]) == 0
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()[2:4]}
     assert rows["smp-6.12"] == rows[f"{foreign}:Harmless"]
+
+
+def test_a_sweep_draws_what_it_counts(tmp_path, capsys) -> None:
+    pytest.importorskip("matplotlib")
+    files = [tmp_path / "front.svg", tmp_path / "front.png"]
+    assert main(["sweep", "bundle=4,8", "pages=64", *(f"--plot={file}" for file in files)]) == 0
+    assert "flushes" in capsys.readouterr().out
+    assert b"<svg" in files[0].read_bytes()
+    assert files[1].read_bytes().startswith(b"\x89PNG")
