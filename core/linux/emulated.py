@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.golden import Comparison
-from core.linux.lines import json_object, read_lines
+from core.linux.lines import Shape, check_pages, json_object, read_lines
 from core.linux.rescheduled import MOST_CUTS, Price, Stretch, guesses
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
@@ -43,7 +43,7 @@ from core.mm.mprotect import change_protection, wrprotect
 Row = dict[str, Any]
 Counts = dict[str, list[int]]
 
-FIELDS: dict[str, type] = {
+FIELDS: dict[str, Shape] = {
     "id": str,
     "arch": str,
     "kernel": str,
@@ -55,7 +55,7 @@ FIELDS: dict[str, type] = {
     "pages": int,
     "keep_neighbours": int,
     "insn": dict,
-    "sites": list,
+    "sites": [(str, str, int, int)],
 }
 """What every line has, and what it must be."""
 
@@ -100,7 +100,10 @@ def compare_file(path: Path) -> Iterator[Comparison]:
     Whether the CPU of an arm64 run has range instructions (FEAT_TLBIRANGE) is read off the run: a kernel that finds
     the feature uses them for any two pages and more, and one that does not cannot (system_supports_tlb_range()).
     """
-    rows = [json_object(where, line, FIELDS) for where, line in read_lines(Path(path))]
+    rows = []
+    for where, line in read_lines(Path(path)):
+        rows.append(json_object(where, line, FIELDS))
+        check_pages(where, (rows[-1]["pages"],))
     ranges = {row["run"] for row in rows if any(name.startswith("TLBI_R") for name in row["insn"])}
     for row in rows:
         yield compare(row, row["run"] in ranges)

@@ -20,7 +20,7 @@ from typing import Any
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.events import EventStream
 from core.linux.layout import AddressSpace, lay_out
-from core.linux.lines import json_object, read_lines
+from core.linux.lines import check_pages, json_object, read_lines
 from core.machine.op import Op, Outcome
 from core.machine.schedule import ScheduleError, run
 from core.mm.era import ERAS
@@ -33,11 +33,27 @@ Case = dict[str, Any]
 PLUGINS = {"smp": "arch_plugins.generic:Smp", "up": "arch_plugins.up:Up", "s390": "arch_plugins.s390:S390"}
 """Which plugin plays the configuration that a case names."""
 
+CONFIG = {
+    "arch": str,
+    "smp": bool,
+    "bundle": int,
+    "max_gather_batch": int,
+    "max_gather_batch_count": int,
+    "page_size": int,
+    "ptes_per_table": int,
+    "upper_entries": int,
+    "rcu_table_free": bool,
+    "max_table_batch": int,
+    "table_invalidate": bool,
+    "no_range": bool,
+    "merge_vmas": bool,
+}
+
 FIELDS = {
     "id": str,
     "kernel": str,
-    "config": dict,
-    "fail_allocs": list,
+    "config": CONFIG,
+    "fail_allocs": [int],
     "fullmm": bool,
     "nested": bool,
     "free_tables": bool,
@@ -45,9 +61,9 @@ FIELDS = {
     "init_on_free": bool,
     "floor": int,
     "ceiling": int,
-    "resched": list,
-    "vmas": list,
-    "events": list,
+    "resched": [int],
+    "vmas": [{"start": int, "runs": [(str, int)], "mixedmap?": bool}],
+    "events": [list],
     "raw_sha256": str,
     "raw_lines": int,
     "summary": dict,
@@ -67,7 +83,9 @@ class Comparison:
 def read_cases(path: Path) -> Iterator[Case]:
     """The cases of a file of JSON lines; FileError at the first line that is none."""
     for where, line in read_lines(path):
-        yield json_object(where, line, FIELDS)
+        case = json_object(where, line, FIELDS)
+        check_pages(where, (nr for vma in case["vmas"] for _, nr in vma["runs"]))
+        yield case
 
 
 def compare(case: Case) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,17 +37,60 @@ def _open(path: Path) -> IO[str]:
     return gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
 
 
-def json_object(where: str, line: str, fields: Mapping[str, type]) -> dict[str, Any]:
-    """The line's object, which has `fields` of these types. FileError, with `where`, if it is none."""
+MOST_PAGES = 1 << 22
+"""A case of more pages is refused: each is a cell of its own."""
+
+Shape = Any
+"""What a value must be: a type (or several, `int | None`), [shape] for a list of any length, a tuple for a list of
+these, or a dictionary of keys; one that ends in a question mark may be missing or null."""
+
+
+def json_object(where: str, line: str, fields: Mapping[str, Shape]) -> dict[str, Any]:
+    """The line's object, which has `fields` of these shapes. FileError, with `where`, if it is none."""
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: not JSON: {error}") from None
     if not isinstance(row, dict):
         raise FileError(f"{where}: expected one JSON object")
-    for key, kind in fields.items():
-        if key not in row:
-            raise FileError(f"{where}: key {key!r} is missing")
-        if not isinstance(row[key], kind):
-            raise FileError(f"{where}: key {key!r} should be {kind.__name__}, is {row[key]!r:.60}")
+    _check(where, "", row, fields)
     return row
+
+
+def check_pages(where: str, runs: Iterable[int]) -> None:
+    """FileError if runs of so many pages cannot be laid out."""
+    pages = 0
+    for nr in runs:
+        pages += nr
+        if nr < 0 or pages > MOST_PAGES:
+            raise FileError(f"{where}: a run of {nr} pages; expected none below 0 and at most {MOST_PAGES} in all")
+
+
+def _check(where: str, place: str, value: Any, shape: Shape) -> None:
+    if isinstance(shape, Mapping):
+        _expect(where, place, value, dict)
+        for key, inner in shape.items():
+            name = key.removesuffix("?")
+            if value.get(name) is None and name != key:
+                continue
+            inside = f"{place}.{name}" if place else name
+            if name not in value:
+                raise FileError(f"{where}: key {inside!r} is missing")
+            _check(where, inside, value[name], inner)
+    elif isinstance(shape, list | tuple):
+        _expect(where, place, value, list)
+        if isinstance(shape, tuple) and len(value) != len(shape):
+            raise FileError(f"{where}: key {place!r} should have {len(shape)} values, is {value!r:.60}")
+        shapes = shape if isinstance(shape, tuple) else shape * len(value)
+        for at, (item, inner) in enumerate(zip(value, shapes, strict=True)):
+            _check(where, f"{place}[{at}]", item, inner)
+    else:
+        _expect(where, place, value, shape)
+
+
+def _expect(where: str, place: str, value: Any, kind: Any) -> None:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        name = getattr(kind, "__name__", str(kind))
+        raise FileError(f"{where}: key {place!r} should be {name}, is {value!r:.60}")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise FileError(f"{where}: key {place!r} is out of range: {value:.3e}")

@@ -25,7 +25,7 @@ from typing import Any
 from core.arch import Arch, PluginError, load_object, set_up
 from core.linux.cell import SHMEM, SPECIAL, MeasuredSpace, Row, lay_out
 from core.linux.golden import Comparison
-from core.linux.lines import FileError, json_object, read_lines
+from core.linux.lines import FileError, Shape, check_pages, json_object, read_lines
 from core.linux.operations import OPERATIONS, Mapping
 from core.machine.ipi import take_ipi
 from core.machine.op import Cpu, Op, Outcome
@@ -36,14 +36,23 @@ KERNEL = "6.18"
 PLUGIN = "arch_plugins.x86_618:X86618"
 HERE, THERE = Cpu(0), Cpu(1)
 
-FIELDS: dict[str, type] = {
+RUNS = [(int, [(str, int)])]
+
+FIELDS: dict[str, Shape] = {
     "id": str,
     "kind": str,
     "state": str,
     "pages": int,
     "op": str,
     "start_vpn": int,
-    "ptes": list,
+    "ptes": RUNS,
+    "ptes_below?": RUNS,
+    "floor?": int,
+    "ceil?": int,
+    "thread?": str,
+    "seq?": [(int | None, int | str | None, int | str | None, bool)],
+    "order?": [(int, list)],
+    "lazy_switch_events?": [int],
 }
 """What both kinds of files have in every line, and what it must be."""
 
@@ -56,6 +65,8 @@ def read_rows(path: Path) -> Iterator[Row]:
         row = json_object(where, line, FIELDS)
         if "seq" not in row and "order" not in row:
             raise FileError(f"{where}: expected a key 'seq' (flushes) or 'order'")
+        for key in ("ptes", "ptes_below"):
+            check_pages(where, (repeat * nr for repeat, runs in row.get(key) or () for _, nr in runs))
         yield row
 
 

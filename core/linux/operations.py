@@ -111,6 +111,15 @@ OPERATIONS: dict[str, Callable[[Mm, Mapping], Awaitable[None]]] = {
 }
 """By the names in the files."""
 
+
+async def _empty_above(mm: Mm, addr: int) -> int:
+    """How much lies below the highest entry on the way to `addr` that is empty; 0 if none is, down to the pmd table."""
+    for level in (2, 1):
+        if await read_upper(mm, level, addr) is None:
+            return mm.span[level]
+    return 0
+
+
 OnTable = Callable[[MmuGather, int, int], Awaitable[None]]
 OnHuge = Callable[[MmuGather, int, Pte], Awaitable[None]]
 
@@ -122,6 +131,10 @@ async def _walk(mm: Mm, at: Mapping, on_table: OnTable, on_huge: OnHuge) -> None
     addr, span = at.vma.start, mm.span[0]
     while addr != at.vma.end:
         next_addr = min(addr - addr % span + span, at.vma.end)
+        empty = await _empty_above(mm, addr)
+        if empty:
+            addr = min(addr - addr % empty + empty, at.vma.end)
+            continue
         pmd: Any = await read_upper(mm, 0, addr)
         if isinstance(pmd, Pte):
             await on_huge(tlb, addr, pmd)

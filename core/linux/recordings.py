@@ -12,6 +12,7 @@ Data types
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -45,8 +46,12 @@ ARGUMENTS = {
 }
 """Codes, and how many arguments each has at least."""
 
-DECIMAL = frozenset({"I", "F"})
-HEXADECIMAL = frozenset(code for code in ARGUMENTS if code.endswith((">", "<"))) | {"pf", "pk"}
+DECIMAL = re.compile(r"-?[0-9]{1,19}")
+HEX = re.compile(r"(0x)?[0-9a-fA-F]{1,16}")
+RESULT = re.compile(r"-?(0x)?[0-9a-fA-F]{1,16}")
+ANSWER = re.compile(r"lazy|wrong|-?[0-9]{1,19}")
+FLUSHES = frozenset({"I", "F"})
+HEXADECIMAL = frozenset(code for code in ARGUMENTS if code.endswith((">", "<"))) | {"pf", "pk", "new"}
 
 
 class Event(NamedTuple):
@@ -69,22 +74,27 @@ def read_events(path: Path) -> Iterator[Event]:
 
 
 def _event(parts: list[str], number: int, where: str) -> Event:
-    if len(parts) != 5 or not all(p.isdecimal() for p in parts[:3]):
+    if len(parts) != 5 or not all(DECIMAL.fullmatch(p) for p in parts[:3]):
         raise FileError(f"{where}: expected t_us, cpu, tid, code, args between tabs")
     code, args = parts[3], tuple(parts[4].split())
     if code not in ARGUMENTS:
         raise FileError(f"{where}: unknown code {code!r}; expected one of {', '.join(ARGUMENTS)}")
     if len(args) < ARGUMENTS[code]:
         raise FileError(f"{where}: {code}: expected {ARGUMENTS[code]} arguments, got {len(args)}")
-    try:
-        numbers = _numbers(code, args)
-    except ValueError as error:
-        raise FileError(f"{where}: {code}: expected numbers, got {' '.join(args)!r}: {error}") from None
-    return Event(number, int(parts[0]), int(parts[1]), int(parts[2]), code, args, numbers)
+    form = _FORMS.get(code)
+    for place, arg in enumerate(args if form else ()):
+        expected = DECIMAL if code == "new" and not place else form
+        if expected is not None and not expected.fullmatch(arg):
+            raise FileError(f"{where}: {code}: expected numbers, got {' '.join(args)!r:.60}")
+    return Event(number, int(parts[0]), int(parts[1]), int(parts[2]), code, args, _numbers(code, args))
+
+
+_FORMS = {code: RESULT if code.endswith("<") else HEX for code in HEXADECIMAL}
+_FORMS |= {"I": DECIMAL, "F": DECIMAL, "R": ANSWER}
 
 
 def _numbers(code: str, args: tuple[str, ...]) -> tuple[int, ...]:
-    if code in DECIMAL:
+    if code in FLUSHES:
         return tuple(map(int, args))
     if code == "new":
         return int(args[0]), int(args[1], 16)
@@ -109,6 +119,6 @@ def lost_events(path: Path) -> int:
             row = json.loads(line)
             if row["name"] == name:
                 return sum(int(n) for n in row.get("overrun", {}).values())
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
             raise FileError(f"{meta}, line {number}: expected an object with name and overrun: {error!r}") from None
     return 0

@@ -198,11 +198,11 @@ class _Player:
         if entry is None or entry.code[:-1] != event.code[:-1]:
             self.gaps.unanswered += 1
             return
-        if result >= FAILED:
+        if not 0 <= result < FAILED:
             return
-        deed = deed_of(entry, result, space)
-        if deed is not None and (deed.end > TOP >> PAGE or deed.start > deed.end or deed.to > TOP >> PAGE):
+        if _beyond(entry, result):
             raise FileError(f"{self.path}, line {entry.line}: {entry.code}: beyond any address space, yet it succeeded")
+        deed = deed_of(entry, result, space)
         if deed is not None:
             yield self._perform(deed, entry.line, event.cpu, space)
         apply(space, entry, result)
@@ -244,6 +244,16 @@ def _said(flushes: Flushes) -> str:
 def _leave(space: Space, answers: list[tuple[int, str]]) -> None:
     """flush_tlb_func(): a CPU that runs something else leaves mm_cpumask, a lazy one stays until it is asked again."""
     space.cpus -= {cpu for cpu, answer in answers if answer == "wrong"}
+
+
+def _beyond(event: Event, result: int) -> bool:
+    """Is it about addresses that no process has?"""
+    code, args = event.code, event.numbers
+    if code == "brk>":
+        return result > TOP
+    if code in ("mmap>", "mremap>") and result + args[2 if code == "mremap>" else 1] > TOP:
+        return True
+    return code != "mmap>" and args[0] + args[1] > TOP
 
 
 def deed_of(event: Event, result: int, space: Space) -> Deed | None:

@@ -181,19 +181,19 @@ class Stage:
 
     async def _move(self, mm: Mm) -> None:
         """mm/mremap.c:move_page_tables(): table by table, as far as both places go; a whole table at once."""
-        deed, span, there = self.deed, mm.span[0], set(self.pages)
-        addr, offset = deed.start, deed.to - deed.start
-        while addr < deed.end:
-            to = addr + offset
-            end = min(addr - addr % span + span, addr + span - to % span, deed.end)
-            present = not there.isdisjoint(range(addr, end))
-            if "move_pmd" in mm.facts.capabilities and present and end - addr == span:
-                await move_normal_pmd(mm, addr, to)
-            elif present:
-                await move_ptes(mm, addr, end, to)
-            if present:
-                await log("clean_flush", addr, end, ("range", "ptes"))
-            addr = end
+        deed, span = self.deed, mm.span[0]
+        end, offset = deed.start, deed.to - deed.start
+        for page in self.pages:
+            if page < end:
+                continue
+            addr = max(deed.start, page - page % span, page - (page + offset) % span)
+            end = min(page - page % span, page - (page + offset) % span) + span
+            end = min(end if end > page else end + span, deed.end)
+            if "move_pmd" in mm.facts.capabilities and end - addr == span:
+                await move_normal_pmd(mm, addr, addr + offset)
+            else:
+                await move_ptes(mm, addr, end, addr + offset)
+            await log("clean_flush", addr, end, ("range", "ptes"))
 
     def _protect(self, addr: int, pte: Pte) -> tuple[Pte, bool]:
         write, flush = self.changes[addr]
