@@ -349,6 +349,9 @@ def replay_command(arguments: argparse.Namespace) -> int:
     headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
     exact = [[kind, *v] for kind, v in sorted(totals.exact.items())]
     print(tabulate(exact, [*headers, "IPIs recorded", "predicted"]))
+    recorded, least, most = totals.answers
+    span = str(least) if least == most else f"{least} to {most}"
+    print(f"answers of other CPUs: {recorded} recorded, {span} predicted")
     _print_misses(totals)
     if str(totals.gaps):
         print(f"incomplete: {totals.gaps}; what was lost is missing here too")

@@ -120,7 +120,7 @@ def _fill(
     for repeat, runs in ptes:
         for _ in range(repeat):
             for entry, nr in runs:
-                if entry not in TYPES:
+                if len(entry) != 1 or entry not in TYPES:
                     raise ValueError(f"unknown type of entry {entry!r}; expected one of {' '.join(TYPES)}")
                 if entry in HUGE:
                     _map_huge(space, facts, addr, nr, entry)

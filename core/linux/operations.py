@@ -36,8 +36,10 @@ async def munmap(mm: Mm, at: Mapping, watch: Callable[[MmuGather], None] = _nobo
     mm/vma.c:vms_clear_ptes()."""
     tlb = await tlb_gather_mmu(mm)
     watch(tlb)
-    await unmap_page_range(tlb, at.vma, at.vma.start, at.vma.end)
-    await free_pgtables(tlb, [at.vma], at.floor, at.ceiling)
+    vmas = [*at.below, at.vma]
+    for vma in vmas:
+        await unmap_page_range(tlb, vma, vma.start, vma.end)
+    await free_pgtables(tlb, vmas, at.floor, at.ceiling)
     await tlb_finish_mmu(tlb)
 
 

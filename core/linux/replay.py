@@ -2,8 +2,8 @@
 
 Faults say which pages are there when a range goes (core/linux/spaces.py); the range then goes through the same programs
 as everywhere (core/linux/stage.py), and on x86 the flushes predicted stand beside those recorded, each given to the
-operation that made it (core/linux/owners.py).  Replayed are munmap(), MADV_DONTNEED, a shrinking brk(), mremap(),
-mprotect(), page faults that copy on write, fork and exit.
+operation that made it (core/linux/owners.py).  Replayed are munmap(), mmap() over something, MADV_DONTNEED,
+MADV_FREE, a shrinking brk(), mremap(), mprotect(), page faults that copy on write, fork and exit.
 
 Who is asked: mm_cpumask has every CPU that the program ran on.  A flush of freed tables asks them all, and those that
 run something else leave it (arch/x86/mm/tlb.c:flush_tlb_func()); other flushes interrupt only CPUs that have the mm
@@ -36,18 +36,22 @@ APPROXIMATIONS = (
     "the highest address that mmap() gives, elsewhere as a private file's when read, as anonymous when written; of "
     "what exec has written before it returns the recording shows the faults, but for the exec that it begins with",
     "exec's own flushes (shift_arg_pages()) are counted apart: how much it moves is not recorded",
-    "fault-around is taken to find every page of its 64 KiB in the page cache, and all folios to be small",
+    "fault-around is taken to find every page of its 64 KiB in the page cache, and all folios to be small; so are all "
+    "pages where a program asked for huge ones",
+    "stores without a fault are not recorded: what MADV_FREE is for counts as written since",
     "which file a descriptor is, is not recorded: a page of a shared file mapping that was only read counts as clean "
     "and write-protected, though on tmpfs it is dirty if another mapping has written it",
     "fork's system call is not recorded: its flush is the one before the child appears",
     "need_resched() is not recorded: a zap that it interrupts flushes in pieces, where one flush is predicted",
     "mm_cpumask has every CPU that the program has run on, but for those that answered a flush as wrong, on all "
     "architectures; a thread that ran on a CPU without a fault or a call there is not seen",
+    "which threads sleep is not recorded: a CPU that last ran another thread of the program may answer a flush, or be "
+    "lazy and spared (should_flush_tlb()); what is counted and priced for the rows is every CPU of the mask",
     "of exit only what was sent to other CPUs is compared: the CPU itself has the mm loaded lazily and reports nothing",
 )
 
-MAP_SHARED, MAP_ANONYMOUS, MREMAP_DONTUNMAP = 0x01, 0x20, 4
-CLONE_VM, MADV_DONTNEED = 0x100, 4
+MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
+CLONE_VM, MADV_DONTNEED, MADV_FREE = 0x100, 4, 8
 FAILED = 2**64 - 4095
 """A return value from here on is an error's: IS_ERR_VALUE()."""
 
@@ -60,7 +64,8 @@ Flushes = tuple[tuple[int, bool], ...]
 @dataclass(frozen=True)
 class Call:
     """One operation at a line of the recording: pages there, whether all were anonymous, x86's flushes (strides, under
-    the lock) and how often another CPU was asked, both as recorded and as predicted, and the counts by row.
+    the lock) and how often another CPU was asked, both as recorded and as predicted, how many CPUs answered and how
+    many would at least and at most, and the counts by row.
 
     Of exit the flushes are those sent.
     """
@@ -72,6 +77,7 @@ class Call:
     measured: Flushes
     predicted: Flushes
     asked: tuple[int, int]
+    answers: tuple[int, int, int]
     counts: Mapping[str, Mapping[str, int]]
 
     @property
@@ -143,6 +149,7 @@ class _Player:
         self.entered: dict[int, Event] = {}
         self.exiting: set[int] = set()
         self.running: dict[int, Space] = {}
+        self.last: dict[int, int] = {}
 
     def play(self, event: Event) -> Iterator[Call]:
         """One event; yields what is finished by it."""
@@ -155,7 +162,7 @@ class _Player:
                 _leave(space, [(event.cpu, event.args[0])])
             return
         space.cpus.add(event.cpu)
-        self.running[event.cpu] = space
+        self.running[event.cpu], self.last[event.cpu] = space, tid
         if code in FAULTS:
             yield from self._fault(event, space)
         elif code.endswith("<"):
@@ -209,10 +216,11 @@ class _Player:
 
     def _perform(self, deed: Deed, line: int, cpu: int, space: Space) -> Call:
         others = space.cpus - {cpu}
+        tid = self.last[cpu]
         stage = Stage(deed, space)
         flushes = self.theatre.predict(stage)
         seen = self.owners.seen.get(line) or Seen()
-        sent = self._sent(flushes, space, others)
+        sent, least, most = self._sent(flushes, space, others, tid if deed.name != "exit" else 0)
         if deed.name == "exit":
             measured = tuple(seen.sent)
             predicted = tuple((flush.strides, flush.locked) for flush in sent)
@@ -221,19 +229,32 @@ class _Player:
             predicted = tuple((flush.strides, flush.locked) for flush in flushes)
         counts = self.theatre.count(stage, len(others))
         _leave(space, seen.answers)
-        anonymous = all(kind in ANONYMOUS for kind in stage.kinds)
-        asked = (len(seen.sent), len(sent))
-        return Call(line, deed.name, len(stage.kinds), anonymous, measured, predicted, asked, counts)
+        kinds = stage.kinds
+        if deed.name == "copy on write" and deed.start in space.pages:
+            kinds = [space.pages[deed.start].kind]
+        anonymous = all(kind in ANONYMOUS for kind in kinds)
+        asked, answers = (len(seen.sent), len(sent)), (len(seen.answers), least, most)
+        return Call(line, deed.name, len(kinds), anonymous, measured, predicted, asked, answers, counts)
 
-    def _sent(self, flushes: tuple[Flush, ...], space: Space, others: set[int]) -> list[Flush]:
-        """Those that find another CPU in mm_cpumask."""
-        left, sent = set(others), []
+    def _sent(
+        self, flushes: tuple[Flush, ...], space: Space, others: set[int], tid: int
+    ) -> tuple[list[Flush], int, int]:
+        """Those that find another CPU in mm_cpumask, and how many CPUs answer them, at least and at most.
+
+        A CPU on which this thread `tid` was the last one of the mm has nobody to interrupt; after exit (0) none has.
+        """
+        left, sent, least, most = set(others), [], 0, 0
+        here = {cpu for cpu in others if self.running.get(cpu) is space}
+        threads = {cpu for cpu in here if tid not in (0, self.last[cpu])}
         for flush in flushes:
-            if left:
-                sent.append(flush)
-                if flush.freed_tables:
-                    left = {cpu for cpu in left if self.running.get(cpu) is space}
-        return sent
+            if not left:
+                break
+            sent.append(flush)
+            most += len(left if flush.freed_tables else threads & left)
+            if flush.freed_tables:
+                least += len(left)
+                left &= here
+        return sent, least, most
 
 
 def _said(flushes: Flushes) -> str:
@@ -262,6 +283,12 @@ def deed_of(event: Event, result: int, space: Space) -> Deed | None:
     first = args[0] >> PAGE
     if code == "munmap>" or (code == "madvise>" and args[2] == MADV_DONTNEED):
         return Deed("munmap" if code == "munmap>" else "dontneed", first, first + _pages(args[1]))
+    if code == "madvise>" and args[2] == MADV_FREE:
+        return Deed("free", first, first + _pages(args[1]))
+    if code == "mmap>":
+        start = result >> PAGE
+        end = start + _pages(args[1])
+        return Deed("mmap over", start, end) if space.areas(start, end) else None
     if code == "mprotect>":
         return Deed("mprotect", first, first + _pages(args[1]), prot=args[2])
     if code == "brk>" and space.brk and args[0] and _pages(result) < space.brk:

@@ -246,11 +246,14 @@ class Space:
         above += [pages[beyond]] if beyond < len(pages) else []
         return min(max(below, default=0), start), min((max(a, end) for a in above), default=0)
 
-    def areas(self) -> list[tuple[int, int]]:
-        """What exit unmaps: the mappings, and stretches of pages that are there outside them."""
-        areas = [(area.start, area.end) for area in self.maps]
-        for page in sorted(page for page in self.pages if self.area_at(page) is None):
-            if areas and areas[-1][1] == page and len(areas) > len(self.maps):
+    def areas(self, start: int = 0, end: int = 2**52) -> list[tuple[int, int]]:
+        """What an unmapping finds: the mappings, and stretches of pages that are there outside them."""
+        areas = [(max(a.start, start), min(a.end, end)) for a in self.maps if a.start < end and a.end > start]
+        known = len(areas)
+        for page in self.resident(start, end):
+            if self.area_at(page) is not None:
+                continue
+            if areas and areas[-1][1] == page and len(areas) > known:
                 areas[-1] = (areas[-1][0], page + 1)
             else:
                 areas.append((page, page + 1))

@@ -20,7 +20,7 @@ from core.cost.counts import Counts
 from core.cost.layout import KINDS, Layout
 from core.cost.memory import RunMemory
 from core.linux.operations import Mapping as Range
-from core.linux.operations import change_protection, dontneed, exit_mmap, munmap
+from core.linux.operations import change_protection, dontneed, exit_mmap, madvise_free, munmap
 from core.linux.spaces import Space
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
@@ -37,7 +37,8 @@ from core.mm.mremap import move_normal_pmd, move_ptes
 
 HERE = Cpu(0)
 X86 = "arch_plugins.x86_618:X86618"
-UNMAPS = frozenset({"munmap", "brk", "mremap", "dontneed", "exit"})
+FREES_TABLES = frozenset({"munmap", "mmap over", "brk", "mremap", "move"})
+UNMAPS = (FREES_TABLES | {"dontneed", "exit"}) - {"move"}
 ANONYMOUS = ("anon_dirty", "zero")
 ALIKE = frozenset({"copy on write", "fork"})
 """What costs the same whatever the pages: done once."""
@@ -114,14 +115,15 @@ class Stage:
     def __init__(self, deed: Deed, space: Space) -> None:
         self.deed = deed
         areas = space.areas() if deed.name == "exit" else [(deed.start, deed.end)]
+        if deed.name in FREES_TABLES:
+            areas = space.areas(deed.start, deed.end) or areas
         self.areas = [Vma(start, end) for start, end in areas]
         self.pages = [] if deed.name in ALIKE else [p for vma in self.areas for p in space.resident(vma.start, vma.end)]
         self.kinds = [space.pages[page].kind for page in self.pages]
         self.writable = [space.writable(page) for page in self.pages]
         changed = self.pages if deed.name == "mprotect" else []
         self.changes = {page: space.after_mprotect(page, deed.prot) for page in changed}
-        unmaps = deed.name in ("munmap", "brk", "mremap", "move")
-        self.bounds = space.neighbours(deed.start, deed.end) if unmaps else (0, 0)
+        self.bounds = space.neighbours(deed.start, deed.end) if deed.name in FREES_TABLES else (0, 0)
         self._standing: dict[tuple[int, int, int], dict[Cell, int]] = {}
         self.layout = Layout(_runs(self.pages, self.kinds) if deed.name in UNMAPS else ())
 
@@ -172,12 +174,14 @@ class Stage:
             await log("flush", 0, ALL_ONES, ("mm",))
         elif deed.name == "mprotect":
             await change_protection(mm, Range(self.areas[0]), self._protect)
+        elif deed.name == "free":
+            await madvise_free(mm, Range(self.areas[0]))
         elif deed.name == "dontneed":
             await dontneed(mm, Range(self.areas[0]), watch)
         else:
             if deed.name == "move":
                 await self._move(mm)
-            await munmap(mm, Range(self.areas[0], (), *self.bounds), watch)
+            await munmap(mm, Range(self.areas[-1], tuple(self.areas[:-1]), *self.bounds), watch)
 
     async def _move(self, mm: Mm) -> None:
         """mm/mremap.c:move_page_tables(): table by table, as far as both places go; a whole table at once."""

@@ -21,7 +21,7 @@ from core.remembered import remembering_nothing
 @dataclass
 class Totals:
     """`exact` has [calls, exact, flushes recorded, predicted, IPIs recorded, predicted] by kind of call, and
-    `missed` the calls that are not exact.
+    `missed` the calls that are not exact; `answers` of other CPUs to flushes: recorded, predicted at least, at most.
 
     `problems` are rows that could not be counted, with the reason; `broken` says what is wrong with the file, '' if
     nothing is.
@@ -30,6 +30,7 @@ class Totals:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     exact: dict[str, list[int]] = field(default_factory=dict)
     missed: list[Call] = field(default_factory=list)
+    answers: list[int] = field(default_factory=lambda: [0, 0, 0])
     gaps: Gaps = field(default_factory=Gaps)
     broken: str = ""
     problems: dict[str, str] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Totals:
         kind = {"exit": "exit, what was sent"}.get(call.name)
         kind = kind or f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
         self.missed += [] if call.exact else [call]
+        self.answers = [a + b for a, b in zip(self.answers, call.answers, strict=True)]
         values = (1, call.exact, len(call.measured), len(call.predicted), *call.asked)
         self.exact[kind] = [a + b for a, b in zip(self.exact.get(kind, [0] * 6), values, strict=True)]
 

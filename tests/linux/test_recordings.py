@@ -307,6 +307,44 @@ def test_a_page_that_fork_has_shared_stays_read_only_after_mprotect(tmp_path: Pa
     assert [space.writable(page) for page in (0, 1)] == [True, False]
 
 
+def test_mmap_over_written_pages_unmaps_them(tmp_path: Path) -> None:
+    over = ("mmap> 0x700000001000 0x1000 3 0x32 0xffffffff 0", "F 1 0", "mmap< 0x700000001000")
+    mapped, again = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *over, *over[::2]), ARCHS)
+    assert (mapped.name, mapped.pages, mapped.exact) == ("mmap over", 1, True)
+    assert mapped.counts["6.12"]["pages_freed"] == 1
+    assert (again.pages, again.predicted) == (0, ())
+
+
+def test_madv_free_flushes_and_keeps_the_pages(tmp_path: Path) -> None:
+    lines = (
+        "madvise> 0x700000000000 0x3000 8",
+        "F 3 0",
+        "madvise< 0x0",
+        "munmap> 0x700000000000 0x3000",
+        "munmap< 0x0",
+    )
+    free, unmap = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *lines), ARCHS)
+    assert (free.name, free.exact, free.counts["6.12"]["pages_freed"]) == ("free", True, 0)
+    assert unmap.counts["6.12"]["pages_freed"] == 3
+
+
+def test_who_answers_a_flush(tmp_path: Path) -> None:
+    """A single thread has its mm loaded nowhere else; a flush of freed tables asks all, and they leave the mask."""
+    start = ("1 1 exec x", *MAPPED, *WRITTEN, "1 9 exec y")
+    some = (
+        "mmap> 0 0x1000 3 0x22 0xffffffff 0",
+        "mmap< 0x700000003000",
+        "munmap> 0x700000000000 0x1000",
+        "munmap< 0x0",
+    )
+    rest = ("munmap> 0x700000001000 0x3000", "munmap< 0x0")
+    calls = list(replay(write(tmp_path / "r.gz", *start, *some, *rest), {}))
+    assert [(call.asked[1], call.answers[1:]) for call in calls] == [(1, (0, 0)), (1, (1, 1))]
+    other = ("new 2 100", "1 2 pf 700000000000 4")
+    (call,) = replay(write(tmp_path / "r.gz", *start, *other, *some), {})
+    assert call.answers[1:] == (0, 1)
+
+
 # ---- bad and incomplete files --------------------------------------------------------------------------------
 
 BAD = {
