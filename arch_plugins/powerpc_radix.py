@@ -15,6 +15,7 @@ from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 
 class PowerpcRadix(Broadcast):
@@ -35,8 +36,34 @@ class PowerpcRadix(Broadcast):
         family="hardware broadcast",
     )
 
+    local_ceiling = 2 * 128
+    """tlb_local_single_page_flush_ceiling: twice the sets of a POWER9's TLB."""
+
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
-        if not await flush_type_local(mm):
+        await self.flush(mm, insns, request, await flush_type_local(mm))
+
+    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        """__radix__flush_tlb_range(): who else has the mm decides how many pages are too many."""
+        local = await flush_type_local(mm)
+        start, end = start - start % stride, end + -end % stride
+        whole = (end - start) // stride > (self.local_ceiling if local else self.ceiling)
+        insns = [(self.mm_insn, 1)] if whole else self.of_range(start, end, stride, freed_tables)
+        request = FlushRequest() if whole else FlushRequest(start, end, not freed_tables)
+        await self.flush(mm, insns, request, local)
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """radix__tlb_flush(): who is still on an mm that goes away is asked to leave it (MMU_LAZY_TLB_SHOOTDOWN)."""
+        if tlb.fullmm:
+            await exit_flush_lazy_tlbs(tlb.mm)
+            await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
+            return "mm"
+        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), tlb.freed_tables)
+        return "range"
+
+    async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, local: bool) -> None:
+        """FLUSH_TYPE_LOCAL or FLUSH_TYPE_GLOBAL."""
+        if not local:
             await super().broadcast(mm, insns, request)
             return
         for name, nr in insns:
@@ -69,9 +96,15 @@ async def flush_type_local(mm: Mm) -> bool:
         return True
     if not await alone(mm):
         return False
-    others = mask - {here}
-    await send_ipis(mm.task, others, ExitLazyTlb())  # exit_flush_lazy_tlbs()
-    await wait_ipis(mm.task, others)
+    await exit_flush_lazy_tlbs(mm)
     if not mm.era.has("a665eec0a22e"):
         await trim_cpumask(here)  # mm_reset_thread_local()
     return True
+
+
+async def exit_flush_lazy_tlbs(mm: Mm) -> None:
+    """Ask the other CPUs of the mask to leave the mm."""
+    others = await mm_cpumask(mm) - {mm.task.cpu}
+    if others:
+        await send_ipis(mm.task, others, ExitLazyTlb())
+        await wait_ipis(mm.task, others)

@@ -17,6 +17,7 @@ from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips, MipsGinvt
 from arch_plugins.parisc import Parisc
 from arch_plugins.powerpc_nohash import PowerpcNohash
+from arch_plugins.powerpc_radix import PowerpcRadix
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.sparc64 import Sparc64
@@ -238,3 +239,20 @@ def test_ia64_purges_ranges_in_supported_powers_of_two(
     """16 KiB pages; 16, 64, 256 KiB and 1 MiB are supported, 32 KiB is not."""
     begins, pieces, size = ia64.pieces(start << 14, start + pages << 14)
     assert (begins >> 14, pieces, begins + pieces * size >> 14) == (first, number, last)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "pages", "name"),
+    [(1, 256, "tlbiel_va"), (1, 257, "tlbiel_pid"), (2, 33, "tlbie_va"), (2, 34, "tlbie_pid")],
+)
+def test_radix_flushes_more_pages_one_by_one_where_nobody_else_has_the_mm(cpus: int, pages: int, name: str) -> None:
+    mm, cells = space(PowerpcRadix())
+    mm = replace(mm, cpus=frozenset(map(Cpu, range(cpus))))
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=1, freed_tables=False), cells)
+    assert ("insn", Cpu(0), name, 1 if name.endswith("pid") else pages) in events
+
+
+@pytest.mark.parametrize(("how", "ipis"), [("unmap", 0), ("exit", 1)])
+def test_radix_interrupts_who_is_still_on_an_mm_that_goes_away(how: str, ipis: int) -> None:
+    arch = set_up("test", PowerpcRadix(), "test")
+    assert Accountant(arch, ERAS["6.12"], Layout([("anon_dirty", 8)]), how=how).count()["ipis"] == ipis
