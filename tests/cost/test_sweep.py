@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 from core.compare import main
 from core.config import plugin_row
-from core.cost.account import REPORTED
+from core.cost.account import REPORTED, Learned
 from core.cost.accountant import Accountant
 from core.cost.counts import INSN
 from core.cost.layout import Layout
 from core.cost.model import DEFAULT, MODELS
 from core.cost.sweep import FACTS, MACHINE, Axis, Point, Subject, gathered, pieces, sweep
-from core.cost.workloads import NAMED, build
+from core.cost.workloads import NAMED, Step, Workload, build
+from core.mm.era import ERAS
+from tests.cost.test_accountant import PLUGINS as ACCOUNTED
+from tests.cost.test_accountant import arch as architecture
+from tests.cost.test_accountant import geometry, stretches
 
 PLUGINS = (
     "generic:Smp",
@@ -100,7 +104,7 @@ def grids(draw: st.DrawFn) -> tuple[str, list[Axis]]:
 
 
 @given(st.sampled_from(sorted(SUBJECTS)), grids())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_point_is_what_it_is_alone(which: tuple[str, str], grid: tuple[str, list[Axis]]) -> None:
     workload, axes = grid
     points = sweep([SUBJECTS[which]], axes, workload)
@@ -108,6 +112,26 @@ def test_a_point_is_what_it_is_alone(which: tuple[str, str], grid: tuple[str, li
     names = [axis.name for axis in axes]
     expected = [alone(SUBJECTS[which], workload, dict(zip(names, v, strict=True))) for v in values]
     assert [told(point) for point in points] == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    layouts=st.lists(stretches, min_size=2, max_size=4),
+    facts=geometry,
+    plugin=st.sampled_from(sorted(ACCOUNTED)),
+    era=st.sampled_from(sorted(ERAS)),
+    how=st.sampled_from(["unmap", "exit"]),
+)
+def test_what_one_layout_has_taught_is_true_of_others(layouts, facts, plugin, era, how) -> None:
+    arch = architecture(plugin, **facts)
+    learned = Learned(arch, ERAS[era])
+    for runs in [*layouts, layouts[0]]:
+        slow = Accountant(arch, ERAS[era], Layout(runs), how=how, skip=False, long_runs=False).count()
+        frozen = tuple((repeat, tuple(pattern)) for repeat, pattern in runs)
+        (counts,) = learned.accounts(Workload("w", "", (Step(frozen, how=how),)), 2, (33,))
+        assert {name: n for name, n in counts.items() if n} == {
+            name: n for name, n in slow.items() if n and (name in REPORTED or name.startswith(INSN))
+        }
 
 
 def test_several_processes_write_what_one_does(tmp_path, capsys) -> None:
