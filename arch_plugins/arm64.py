@@ -22,7 +22,7 @@ class Arm64(Arm64Entries):
 
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
     ceiling: int | None = 511
-    ranges, upwards, lpa2, batched, spares_walks = False, False, False, True, True
+    ranges, upwards, lpa2, batched, spares_walks, takes_stride = False, False, False, True, True, True
     kernel = "6.12"
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""

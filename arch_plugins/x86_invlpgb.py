@@ -17,6 +17,7 @@ class X86Invlpgb(Broadcast):
     """Zen 3 and later, an mm that has run on enough CPUs to get a global ASID."""
 
     barrier, mm_insn, page_insn, ceiling = "TLBSYNC", "INVLPGB_PCID", "INVLPGB_ADDR", 33
+    takes_stride = True
 
     FACTS = Facts(
         rcu_table_free=True,

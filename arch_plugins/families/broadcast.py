@@ -21,13 +21,15 @@ class Broadcast(Stated):
 
     `spares_walks`: a flush of pages is of the last level, unless tables were freed.
     `ceiling`: more strides than that are flushed as the whole mm; None for no ceiling.
+    `takes_stride`: where only upper entries were cleared, one flush is enough for each (tlb_get_unmap_size()); if not,
+    flush_tlb_range() goes page by page through what it is given.
     """
 
     prologue = ""
     barrier = "sync"
     mm_insn = "flush_mm"
     page_insn = "flush_page"
-    spares_walks = False
+    spares_walks = takes_stride = False
     ceiling: int | None = None
 
     def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
@@ -66,6 +68,7 @@ class Broadcast(Stated):
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
         """The range rounded to strides, or the mm above the ceiling."""
+        stride = stride if self.takes_stride else 1
         start, end = start - start % stride, end + -end % stride
         if self.above_ceiling(start, end, stride):
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())

@@ -10,6 +10,7 @@ import pytest
 
 from arch_plugins import ia64
 from arch_plugins.alpha import AlphaV61
+from arch_plugins.arm import Arm
 from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61
 from arch_plugins.arm64_tlbi import range_insns
 from arch_plugins.csky import Csky
@@ -256,3 +257,13 @@ def test_radix_flushes_more_pages_one_by_one_where_nobody_else_has_the_mm(cpus: 
 def test_radix_interrupts_who_is_still_on_an_mm_that_goes_away(how: str, ipis: int) -> None:
     arch = set_up("test", PowerpcRadix(), "test")
     assert Accountant(arch, ERAS["6.12"], Layout([("anon_dirty", 8)]), how=how).count()["ipis"] == ipis
+
+
+@pytest.mark.parametrize(
+    ("plugin", "insn", "nr"), [(Arm64, "TLBI_VAE1IS", 1), (Arm, "TLBIMVAIS", 512), (Csky, "tlbi.vas", 256)]
+)
+def test_whether_one_flush_is_enough_for_an_entry_of_a_directory(plugin: type, insn: str, nr: int) -> None:
+    """asm/tlb.h of arm64 says how far apart the entries were; arm and csky are given the range alone."""
+    mm, cells = space(plugin())
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=512, stride=512, freed_tables=True), cells)
+    assert ("insn", Cpu(0), insn, nr) in events
