@@ -65,7 +65,7 @@ Flushes = tuple[tuple[int, bool], ...]
 class Call:
     """One operation at a line of the recording: pages there, whether all were anonymous, x86's flushes (strides, under
     the lock) and how often another CPU was asked, both as recorded and as predicted, how many CPUs answered and how
-    many would at least and at most, and the counts by row.
+    many would at least and at most; pages of which it is doubtful whether they are dirty, and the counts by row.
 
     Of exit the flushes are those sent.
     """
@@ -78,6 +78,7 @@ class Call:
     predicted: Flushes
     asked: tuple[int, int]
     answers: tuple[int, int, int]
+    doubtful: int
     counts: Mapping[str, Mapping[str, int]]
 
     @property
@@ -93,9 +94,14 @@ class Call:
         text = f"{self.name} of {self.pages} pages: {_said(self.measured)} recorded, {_said(self.predicted)} predicted"
         if self.asked[0] != self.asked[1]:
             text += f"; sent {self.asked[0]} times, predicted {self.asked[1]}"
-        pieces, whole = [[strides for strides, _ in flushes] for flushes in (self.measured, self.predicted)]
+        # What dirty pages of files need is flushed before the page-table lock is dropped.
+        pieces, whole = [[strides for strides, locked in f if locked] for f in (self.measured, self.predicted)]
         if len(pieces) > len(whole) and sum(pieces) == sum(whole) and min(pieces) > 0:
             text += " (the pieces add up: need_resched())"
+        elif self.doubtful:
+            text += (
+                f" ({self.doubtful} pages of a shared file, only read here, are dirty if it is tmpfs and was written)"
+            )
         return text
 
 
@@ -234,7 +240,9 @@ class _Player:
             kinds = [space.pages[deed.start].kind]
         anonymous = all(kind in ANONYMOUS for kind in kinds)
         asked, answers = (len(seen.sent), len(sent)), (len(seen.answers), least, most)
-        return Call(line, deed.name, len(kinds), anonymous, measured, predicted, asked, answers, counts)
+        pages = zip(stage.pages, stage.kinds, strict=True)
+        doubtful = sum(kind == "file_clean" and space.may_be_dirty(page) for page, kind in pages)
+        return Call(line, deed.name, len(kinds), anonymous, measured, predicted, asked, answers, doubtful, counts)
 
     def _sent(
         self, flushes: tuple[Flush, ...], space: Space, others: set[int], tid: int

@@ -161,6 +161,11 @@ class Space:
         born = area is not None and area.cache is not None and bool(area.prot & PROT_WRITE)
         return page not in self.readonly and (born or self.pages[page].kind.endswith("dirty"))
 
+    def may_be_dirty(self, page: int) -> bool:
+        """Is it not known what file the page of a shared mapping is of, and so who has written it?"""
+        area = self.area_at(page)
+        return area is not None and area.kind == "shared" and area.cache is None
+
     def after_mprotect(self, page: int, prot: int) -> tuple[bool, bool]:
         """(does the entry allow stores from then on, does the change need a flush).
 

@@ -345,6 +345,20 @@ def test_who_answers_a_flush(tmp_path: Path) -> None:
     assert call.answers[1:] == (0, 1)
 
 
+def test_a_difference_says_how_it_can_be(tmp_path: Path) -> None:
+    cut = ("munmap> 0x700000000000 0x3000", "F 1 1", "F 2 1", "F 0 0", "munmap< 0x0")
+    shared = ("mmap> 0 0x3000 3 0x1 7 0", "mmap< 0x700000000000", "pf 700000000000 4")
+    dirty = ("mmap> 0 0x3000 3 0x21 0xffffffff 0", MAPPED[1], *WRITTEN)
+    (interrupted,) = replay(write(tmp_path / "a.gz", *dirty, *cut), {})
+    (written,) = replay(write(tmp_path / "b.gz", *shared, *cut), {})
+    assert interrupted.difference == (
+        "munmap of 3 pages: 1* 2* 0 recorded, 3* 0 predicted (the pieces add up: need_resched())"
+    )
+    assert written.difference.endswith(
+        "(3 pages of a shared file, only read here, are dirty if it is tmpfs and was written)"
+    )
+
+
 # ---- bad and incomplete files --------------------------------------------------------------------------------
 
 BAD = {
