@@ -44,6 +44,7 @@ PINNED = {
     "B-32": ("use-after-free", 12),
     "B-34": ("use-after-free", 9),
     "B-35": ("use-after-free", 13),
+    "B-37": ("walk-of-freed-table", 31),
     "B-38": ("use-after-free", 22),
     "B-35p": ("use-after-free", 50),
     "B-39p": ("use-after-free", 20),

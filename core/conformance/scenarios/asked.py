@@ -22,6 +22,17 @@ the walker goes on in the freed table
 
 leaving-walk: the same with a CPU that goes on to another mm, and is told of no flush before it has left the page tables
 
+B-37, d53c3dfb23c4, powerpc radix: the same with a CPU that is asked to leave the page tables, and is about to
+
+CPU0 kernel thread           CPU1 the only thread
+exec: active_mm is a new mm
+                             IPI: leave the mm
+active_mm is not the mm: it has left, its bit goes
+the walker remembers the table
+                             munmap: clear the pmd, flush here, free the table
+the walker goes on in the freed table
+activate_mm: now it leaves
+
 lazy-batch: reclaim puts its flush off, and a CPU comes back from a kernel thread in between
 
 CPU0 kernel thread, user     CPU1 kswapd
@@ -37,6 +48,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.arch import Arch
+from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios.freed_table import TABLE, windows
@@ -49,7 +61,8 @@ from core.machine.tlb import ref_cell, tlb_cell
 from core.machine.walk import cache_upper, walk_on
 from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
 from core.mm.era import Era
-from core.mm.kthread import while_on
+from core.mm.exec import exec_mmap
+from core.mm.kthread import MM_USERS, current_mm_cell, while_on
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
 from core.mm.mmap import munmap
@@ -125,8 +138,34 @@ def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
     world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
     made = world.model(name, sometimes=windows())
     attached_to(world, Cpu(0), Cpu(1))
+    return replace(made, daemons=(*made.daemons, *walker()))
+
+
+def walker() -> list[Daemon]:
+    """What the hardware does by itself on the CPU that is on the mm's page tables still."""
     walks = (cache_upper(HERE, 0, upper_entry(0, 0)), walk_on(HERE, 0, TABLE))
-    return replace(made, daemons=(*made.daemons, *(Daemon("walker", HERE, while_on(HERE, walk)) for walk in walks)))
+    return [Daemon("walker", HERE, while_on(HERE, walk)) for walk in walks]
+
+
+async def forks_and_unmaps(mm: Mm) -> None:
+    """fork() ends with a flush of the mm, which has the others leave it; munmap() need not flush but here."""
+    await mm.hook.flush_tlb_mm(mm=mm)
+    await munmap(mm, [Vma(0, 1)], 0, 1)
+
+
+def execed(arch: Arch, era: Era) -> Model:
+    """A kernel thread that has borrowed the page tables calls exec while the only thread of the process unmaps."""
+    world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.memory[MM_USERS] = 1
+    world.memory[current_mm_cell(HERE)] = False
+    world.task("kthread", exec_mmap)
+    world.task("process", forks_and_unmaps)
+    made = world.model("exec-lazily", sometimes=windows())
+    attached_to(world, Cpu(0), Cpu(1))
+    return replace(made, daemons=(*made.daemons, *walker()))
 
 
 # ---- lazy-batch ----------------------------------------------------------------------------------------------
@@ -191,6 +230,25 @@ SCENARIOS = [
         batched,
         tier="optional",
         requires=("smp", "spread", "batched_unmap", "flush_before_free"),
+    ),
+    Scenario(
+        "exec-lazily",
+        "a CPU that is asked to leave the page tables that it has borrowed, and is about to, does not walk on in them",
+        "d53c3dfb23c4",
+        execed,
+        tier="optional",
+        requires=("smp", "spread", "hardware_walk", "trims_mm_cpumask"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-37",
+        "d53c3dfb23c4",
+        "exec changes active_mm with interrupts on, and a CPU says that it has left an mm that its walker is still on",
+        SCENARIOS[-1],
+        plugin="arch_plugins.powerpc_radix:PowerpcRadix",
+        lacks=frozenset({"d53c3dfb23c4"}),
     ),
 ]
 
