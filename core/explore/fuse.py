@@ -12,6 +12,7 @@ Data types
     Urgent   for one local state with such an operation: for each other thread, the local states in which it is too
              late to be sure (`danger`).  The search looks at the states of the others before it hurries
     Hurry    Urgent by thread and local state
+    Asked    what is known to be blocked by what, so that nothing is asked twice
 
 Why it is sound.  Let `a` of thread t be pending in state s, and take any path of other agents' steps b1 ... bn from
 s. `danger` holds every local state of another thread from which it can reach, by steps that do not wait for `a`, a
@@ -60,17 +61,17 @@ class Urgent:
 Hurry = tuple[dict[int, Urgent], ...]
 
 
-def analyse(tables: Tables, kinds: frozenset[str], same: Classes) -> Hurry:
+def analyse(tables: Tables, kinds: frozenset[str], same: Classes, asked: Asked) -> Hurry:
     """What may hurry, by thread and local state, as far as is known; of the kinds that are wanted.
 
     `same` are the local states that the search merges: a step to one of them is a step to the one that stands for it.
+    `asked` remembers what was asked of these tables before.
     """
     if sum(map(len, tables.rows)) > MAX_ROWS:
         return tuple({} for _ in tables.rows)
-    answers: Answers = {}
     while True:
         before = tables.entries()
-        known = _Known(tables, same, answers)
+        known = _Known(tables, same, asked)
         hurry = tuple(known.thread(thread, kinds) for thread in range(len(tables.rows)))
         if tables.entries() == before:
             return hurry
@@ -86,8 +87,57 @@ def forbids(now: Hurry, used: Hurry) -> bool:
     return False
 
 
-Answers = dict[tuple[int, int], tuple[int, int, bool]]
-"""By two rows: how many entries each had when one was asked whether it waits for the other, and the answer."""
+class Asked:
+    """Does an operation wait for another?  What has been asked is remembered; what was learned since is asked besides.
+
+    _rests     by row and places: how many entries of the row were looked at, and their values, without those places
+    _blocked   by row, places and values there: how many rests were looked at, and whether it is blocked with all
+    _waits     by two rows: how many entries each had, and the answer
+    """
+
+    def __init__(self) -> None:
+        self._waits: dict[tuple[int, int], tuple[int, int, bool]] = {}
+        self._rests: dict[tuple[int, tuple[int, ...]], tuple[int, dict[tuple[int, ...], None]]] = {}
+        self._blocked: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[int, bool]] = {}
+
+    def waits(self, tables: Tables, row: Row, other: Row) -> bool:
+        """Has `other` no outcome, by all that is known, as long as the cells hold what `row` is about to change?"""
+        was, had, answer = self._waits.get((id(row), id(other)), (0, 0, True))
+        if answer and (was, had) != (len(row.moves), len(other.moves)):
+            shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
+            places = tuple([place for _, place in shared])
+            pending = {tuple([values[mine] for mine, _ in shared]) for values in row.moves}
+            answer = bool(shared) and all(self._is_blocked(tables, other, places, held) for held in pending)
+            self._waits[id(row), id(other)] = len(row.moves), len(other.moves), answer
+        return answer and bool(other.moves)
+
+    def _is_blocked(self, tables: Tables, row: Row, places: tuple[int, ...], held: tuple[int, ...]) -> bool:
+        """Has `row` no outcome with the values `held` in these places of what it reads, by every known entry?"""
+        rests = self._without(row, places)
+        key = id(row), places, held
+        number, answer = self._blocked.get(key, (0, True))
+        if not answer or number == len(rests):
+            return answer
+        for rest in list(rests)[number:]:
+            values = list(rest)
+            for place, value in zip(places, held, strict=True):
+                values[place] = value
+            if not tables.blocked(row, tuple(values)):
+                answer = False
+                break
+        self._blocked[key] = len(rests), answer
+        return answer
+
+    def _without(self, row: Row, places: tuple[int, ...]) -> dict[tuple[int, ...], None]:
+        """The values that a row is known to have answered, with nothing in some places; each once, in order."""
+        number, rests = self._rests.get((id(row), places), (0, {}))
+        if number < len(row.moves):
+            columns = list(zip(*list(row.moves)[number:], strict=True))
+            for place in places:
+                columns[place] = (0,) * (len(row.moves) - number)
+            rests.update(dict.fromkeys(zip(*columns, strict=True)))
+            self._rests[id(row), places] = len(row.moves), rests
+        return rests
 
 
 class _Known:
@@ -98,10 +148,9 @@ class _Known:
     daemons   the same by daemon;  seen: the cells that an always- or sometimes-property reads
     """
 
-    def __init__(self, tables: Tables, same: Classes, answers: Answers) -> None:
-        self.tables, self.answers = tables, answers
+    def __init__(self, tables: Tables, same: Classes, asked: Asked) -> None:
+        self.tables, self.asked = tables, asked
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
-        self._rests: dict[tuple[int, tuple[int, ...]], list[list[int]]] = {}
         self.before = [_reversed(after) for after in self.after]
         self.touched = [[touched(row) for row in rows] for rows in tables.rows]
         self.daemons = [touched(row) for row in tables.daemons]
@@ -154,43 +203,9 @@ class _Known:
         return frozenset(danger)
 
     def _waits(self, row: Row, other: Row | None) -> bool:
-        """Has `other` no outcome as long as the cells hold what `row` is about to change?
-
-        Asked anew only when more is known of either.
-        """
+        """Has `other` no outcome as long as the cells hold what `row` is about to change?"""
         assert other is not None
-        known = self.answers.get((id(row), id(other)))
-        if known is None or known[:2] != (len(row.moves), len(other.moves)):
-            answer = self._is_blocked(row, other)
-            known = self.answers[id(row), id(other)] = (len(row.moves), len(other.moves), answer)
-        return known[2]
-
-    def _is_blocked(self, row: Row, other: Row) -> bool:
-        """The answer: by every known entry of `other`, with each known value of the cells that both read put in."""
-        shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
-        if not shared or not other.moves:
-            return False
-        pending = {tuple([values[mine] for mine, _ in shared]) for values in row.moves}
-        for values in self._without(other, tuple([place for _, place in shared])):
-            for held in pending:
-                asked = list(values)
-                for (_, place), value in zip(shared, held, strict=True):
-                    asked[place] = value
-                if not self.tables.blocked(other, tuple(asked)):
-                    return False
-        return True
-
-    def _without(self, row: Row, places: tuple[int, ...]) -> list[list[int]]:
-        """The values that a row is known to have answered, with nothing in some places; each once."""
-        found = self._rests.get((id(row), places))
-        if found is None:
-            columns = list(zip(*row.moves, strict=True))
-            for place in places:
-                columns[place] = (0,) * len(row.moves)
-            found = self._rests[id(row), places] = [
-                list(values) for values in dict.fromkeys(zip(*columns, strict=True))
-            ]
-        return found
+        return self.asked.waits(self.tables, row, other)
 
 
 def _after(row: Row | None, same: Sequence[int]) -> frozenset[int]:

@@ -8,10 +8,10 @@ that was learned is kept, so plans only get more careful and this ends.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core.explore import fuse, minimise
-from core.explore.fuse import Hurry
+from core.explore.fuse import Asked, Hurry
 from core.explore.minimise import Classes
 from core.explore.model import Thread
 from core.explore.symmetry import NotSymmetric, Symmetry, find
@@ -31,12 +31,13 @@ class PlanBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a search may do; `wanted` are the names asked for."""
+    """What a search may do; `wanted` are the names asked for, `asked` what the tables were asked to make it."""
 
     wanted: frozenset[str]
     same: Classes
     hurry: Hurry
     symmetry: Symmetry | None = None
+    asked: Asked = field(default_factory=Asked, compare=False)
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -80,8 +81,9 @@ def make(tables: Tables, names: frozenset[str]) -> Plan:
     exchanged = {SYMMETRY: Thread, PAGES: Page}
     symmetry = find(tables, frozenset(kind for name, kind in exchanged.items() if name in names))
     same = minimise.classes(tables) if MINIMISE in names else plan.same
-    hurry = fuse.analyse(tables, names, same) if names & {FUSE_LOCAL, FUSE_LEFT_MOVERS} else plan.hurry
-    return Plan(names, same, hurry, symmetry)
+    fuses = names & {FUSE_LOCAL, FUSE_LEFT_MOVERS}
+    hurry = fuse.analyse(tables, names, same, plan.asked) if fuses else plan.hurry
+    return Plan(names, same, hurry, symmetry, plan.asked)
 
 
 def held(tables: Tables, plan: Plan) -> bool:
@@ -95,7 +97,7 @@ def held(tables: Tables, plan: Plan) -> bool:
         return False
     if not any(plan.hurry):
         return True
-    return not fuse.forbids(fuse.analyse(tables, plan.wanted, plan.same), plan.hurry)
+    return not fuse.forbids(fuse.analyse(tables, plan.wanted, plan.same, plan.asked), plan.hurry)
 
 
 def representative(same: Sequence[int], local: int) -> int:

@@ -182,7 +182,7 @@ def passing_on() -> Model:
 @pytest.mark.parametrize("one", [peeking(), passing_on()], ids=["left mover", "local"])
 def test_nobody_hurries_past_one_who_looks(one: Model) -> None:
     tables = learned(one)
-    hurry = fuse.analyse(tables, ALL, plans.none(tables).same)
+    hurry = fuse.analyse(tables, ALL, plans.none(tables).same, fuse.Asked())
     assert all(0 in urgent.danger[1] for urgent in hurry[0].values())
     assert check(one).violated == "assertion"
     forced = replace(plans.none(tables), hurry=({1: Urgent((frozenset(), frozenset()), True)}, {}))
@@ -212,7 +212,7 @@ def test_what_a_property_looks_at_does_not_hurry() -> None:
 
     one = model(alone, always=(Property("never two", "", (X,), lambda x: x != 2),))
     tables = learned(one)
-    assert fuse.analyse(tables, ALL, plans.none(tables).same)[0] == {}
+    assert fuse.analyse(tables, ALL, plans.none(tables).same, fuse.Asked())[0] == {}
     free = {n: Urgent((frozenset(),), True) for n in (0, 1, 2)}
     assert searched(tables, replace(plans.none(tables), hurry=(free,))).violated == ""  # wrong
     assert check(one).violated == "never two"
@@ -222,7 +222,7 @@ def test_taking_a_lock_does_not_hurry() -> None:
     """It would hide lock-order deadlocks."""
     one = model(a_then_b, b_then_a)
     tables = learned(one)
-    hurry = fuse.analyse(tables, ALL, plans.none(tables).same)
+    hurry = fuse.analyse(tables, ALL, plans.none(tables).same, fuse.Asked())
     assert all(tables.rows[t][n].op.name.startswith("drop") for t in (0, 1) for n in hurry[t])  # type: ignore[union-attr]
     free = Urgent((frozenset(), frozenset()), True)
     forced = replace(plans.none(tables), hurry=({0: free, 1: free}, {0: free, 1: free}))
