@@ -4,7 +4,9 @@ python -m benchmarks.ns_per_page TIMING.json [--stepped PAGES] [--random RUNS]
 
 TIMING.json is a list of objects with kernel, kind, page_structs ('hot' or 'cold'), pages, min_ns_per_page and
 worst_run_median_ns_per_page: zapping and gathering that many pages in C.  The accountant goes over the same layout by
-periods, then page by page over the first of them, and at last over a random layout, whose runs are short.
+periods, then page by page over the first of them, and at last over a random layout, whose runs are short.  The C code's
+figures are the least of some runs, in one process: so are these, by CPU time, and not the mean over processes that
+pyperf would give.
 """
 
 from __future__ import annotations

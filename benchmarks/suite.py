@@ -1,48 +1,50 @@
-"""How long the conformance suite takes on each architecture of arches.toml, and on how many states.
+"""How long the conformance suite takes on each architecture of arches.toml.
 
-python -m benchmarks.suite [--searcher auto|reference|fast] [--reductions all|none] [ROW ...]
+    python -m benchmarks.suite [--row NAME]... [--searcher auto|reference|fast] [--reductions all|none]
+                               [-p PROCESSES] [-o FILE.json] [any other option of pyperf]
+
+pyperf starts each round in a process of its own, which judges every scenario once: so each pays for what a user's run
+pays for, and the spread is that between runs.  It needs `shootdown[bench]`.  `pyperf compare_to OLD.json NEW.json` says
+what became slower.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Sequence
+from argparse import Namespace
 
-from core.config import load
+import pyperf
+
+from core.config import Row, load
 from core.conformance import SCENARIOS, judge
 
 
-def measure(names: Sequence[str], searcher: str, reductions: object) -> None:
-    """One line for each row."""
-    for row in load(None):
-        if row.problem or (names and row.name not in names):
-            continue
-        arch, states, ran = row.arch(), 0, 0
-        slowest, longest = "", 0.0
-        started = time.perf_counter()
-        for scenario in SCENARIOS.values():
-            before = time.perf_counter()
-            result = judge(arch, row.era, scenario, searcher=searcher, reductions=reductions)
-            took = time.perf_counter() - before
-            if result.verdict != "unsupported":
-                ran, states = ran + 1, states + result.states
-            if took > longest:
-                slowest, longest = scenario.id, took
-        took = time.perf_counter() - started
-        print(
-            f"{row.name:16} {took:7.2f} s  {ran:3} scenarios  {states:9} states  {slowest} {longest:.2f} s", flush=True
-        )
+def suite(row: Row, searcher: str, reductions: object) -> None:
+    """Every scenario once."""
+    arch = row.arch()
+    for scenario in SCENARIOS.values():
+        judge(arch, row.era, scenario, searcher=searcher, reductions=reductions)
+
+
+def _pass_on(command: list[str], asked: Namespace) -> None:
+    """What the processes that measure are told."""
+    for name in asked.row:
+        command += ["--row", name]
+    command += ["--searcher", asked.searcher, "--reductions", asked.reductions]
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="ROW")
-    parser.add_argument("--searcher", default="auto", choices=["auto", "reference", "fast"])
-    parser.add_argument("--reductions", default="all", choices=["all", "none"])
-    asked = parser.parse_args()
-    measure(asked.rows, asked.searcher, "default" if asked.reductions == "all" else ())
+    runner = pyperf.Runner(
+        processes=3, values=1, warmups=0, loops=1, program_args=("-m", "benchmarks.suite"), add_cmdline_args=_pass_on
+    )
+    runner.argparser.add_argument("--row", action="append", default=[], metavar="NAME")
+    runner.argparser.add_argument("--searcher", default="auto", choices=["auto", "reference", "fast"])
+    runner.argparser.add_argument("--reductions", default="all", choices=["all", "none"])
+    asked = runner.parse_args()
+    reductions: object = "default" if asked.reductions == "all" else ()
+    for row in load(None):
+        if not row.problem and (not asked.row or row.name in asked.row):
+            runner.bench_func(row.name, suite, row, asked.searcher, reductions)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 A size is CPUS,PAGES,STORES,ROUNDS.  `spin` and `gcc` have to be installed.  Another Promela model is used with
 -DPOLICY, -DCPUS, -DPAGES, -DW and -DR.  For each size it prints the best of all rounds and the median of the ratios
-within a round.  `search` is pan's own time against the time inside the compiled search; `whole` is from the source to
-the verdict: spin, gcc and pan against a python process.
+within a round.  pyperf would run one side after the other and give each a mean: on a machine that drifts the ratio of
+two means drifts too, while that of two neighbours does not.  `search` is pan's own time against the time inside the
+compiled search; `whole` is from the source to the verdict: spin, gcc and pan against a python process.
 """
 
 from __future__ import annotations
