@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.explore.model import Property
-from core.machine.lock import MMAP_LOCK
+from core.machine.lock import FREE, MMAP_LOCK
 from core.machine.op import Cell, Tid
 from core.machine.pte import ProtNone, Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
@@ -119,7 +119,7 @@ def unmapped_at_end(addr: int) -> Property:
 def balanced(locks: Sequence[Cell], tasks: Sequence[Tid]) -> Property:
     """At the end: what was taken has been given back; `locks` of page tables, and batches of `tasks`."""
     held = tuple(Cell("held_batches", tid) for tid in tasks)
-    free = ((), None, 0, *(None for _ in locks), *(0 for _ in held))
+    free = (FREE, None, 0, *(None for _ in locks), *(0 for _ in held))
     return _property("balanced", (MMAP_LOCK, RMAP_LOCK, PENDING, *locks, *held), lambda *now: now == free)
 
 

@@ -99,8 +99,9 @@ class World:
         always: Sequence[Property] = (),
         finally_: Sequence[Property] = (),
         sometimes: Sequence[Property] = (),
+        equal: Sequence[str] = (),
     ) -> Model:
-        """The finished model."""
+        """The finished model; the tasks called `equal` are claimed to be interchangeable."""
         mm = self.mm()
         self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
@@ -114,6 +115,7 @@ class World:
             (*finally_, self._balanced(mm)),
             tuple(sometimes),
             SENTENCES,
+            (tuple(equal),) if equal else (),
         )
 
     def _balanced(self, mm: Mm) -> Property:

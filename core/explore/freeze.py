@@ -148,7 +148,7 @@ class _Freezer:
         if frame is None:
             return "ended"
         code = frame.f_code
-        names = tuple(name for name in frame.f_locals)
+        names = tuple(sorted(frame.f_locals))  # which are bound; their order depends on who looked before, and when
         lasti = frame.f_lasti
         del frame
         seen = gc.get_referents(suspended)

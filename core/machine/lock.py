@@ -1,12 +1,12 @@
 """Locks as operations: a spinlock, a sleeping lock, and the mmap_lock's readers and writer.
 
-A lock's cell holds None or its owner's Tid; mmap_lock holds the tuple of its readers, or its writer.  Taking a
+A lock's cell holds None or its owner's Tid; mmap_lock holds the set of its readers, or its writer.  Taking a
 held lock has no outcome: the operation is blocked and may be tried again in any later state.
 """
 
 from __future__ import annotations
 
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Op, Outcome, Tid
 from core.machine.task import Task
 
 
@@ -52,16 +52,17 @@ def sleeping_unlock(lock: Cell, task: Task) -> Op:
 
 
 MMAP_LOCK = Cell("mmap_lock")
-"""() when free, the sorted Tids of its readers, or its writer's Tid."""
+"""The set of its readers' Tids, empty when it is free, or its writer's Tid."""
+
+FREE: frozenset[Tid] = frozenset()
+"""Nobody holds mmap_lock."""
 
 
 def mmap_read_lock(task: Task) -> Op:
     """mmap_read_lock(): shared with other readers."""
 
     def step(holders: object) -> list[Outcome]:
-        if not isinstance(holders, tuple):
-            return []
-        return [Outcome(None, (tuple(sorted((*holders, task.tid))),))]
+        return [Outcome(None, (holders | {task.tid},))] if isinstance(holders, frozenset) else []
 
     return Op("mmap_read_lock", (MMAP_LOCK,), (MMAP_LOCK,), step, may_schedule="block")
 
@@ -70,10 +71,9 @@ def mmap_read_unlock(task: Task) -> Op:
     """mmap_read_unlock()."""
 
     def step(holders: object) -> list[Outcome]:
-        if not isinstance(holders, tuple) or task.tid not in holders:
+        if not isinstance(holders, frozenset) or task.tid not in holders:
             return [Outcome(None, (holders,), "lock-discipline")]
-        at = holders.index(task.tid)
-        return [Outcome(None, (holders[:at] + holders[at + 1 :],))]
+        return [Outcome(None, (holders - {task.tid},))]
 
     return Op("mmap_read_unlock", (MMAP_LOCK,), (MMAP_LOCK,), step)
 
@@ -84,12 +84,12 @@ def mmap_write_lock(task: Task) -> Op:
         "mmap_write_lock",
         (MMAP_LOCK,),
         (MMAP_LOCK,),
-        lambda holders: [Outcome(None, (task.tid,))] if holders == () else [],
+        lambda holders: [Outcome(None, (task.tid,))] if holders == FREE else [],
         may_schedule="block",
     )
 
 
-def _from_writer(name: str, task: Task, after: tuple[object, ...]) -> Op:
+def _from_writer(name: str, task: Task, after: frozenset[Tid]) -> Op:
     def step(holders: object) -> list[Outcome]:
         return [Outcome(None, (after,), "" if holders == task.tid else "lock-discipline")]
 
@@ -98,9 +98,9 @@ def _from_writer(name: str, task: Task, after: tuple[object, ...]) -> Op:
 
 def mmap_write_downgrade(task: Task) -> Op:
     """mmap_write_downgrade(): from writer to reader without letting a writer in between."""
-    return _from_writer("mmap_write_downgrade", task, (task.tid,))
+    return _from_writer("mmap_write_downgrade", task, frozenset({task.tid}))
 
 
 def mmap_write_unlock(task: Task) -> Op:
     """mmap_write_unlock()."""
-    return _from_writer("mmap_write_unlock", task, ())
+    return _from_writer("mmap_write_unlock", task, FREE)

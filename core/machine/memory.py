@@ -36,7 +36,7 @@ INITIAL: dict[str, Hashable] = {
     "memcg": None,
     "NR_FILE_MAPPED": 0,
     "ptl": None,
-    "mmap_lock": (),
+    "mmap_lock": frozenset(),
     "i_mmap_rwsem": None,
     "held_batches": 0,
     "vma": True,

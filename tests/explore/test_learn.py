@@ -32,6 +32,18 @@ def local_states(program: Any) -> int:
     return len(tables.automata[0].states)
 
 
+def test_it_does_not_matter_how_a_local_state_was_reached_first() -> None:
+    """A coroutine that was looked at on its way tells its variables in another order than one that was not."""
+    outer = 1
+
+    async def either_way() -> None:
+        await Op("either", (), (X,), lambda: [Outcome(0, (0,)), Outcome(1, (1,))])
+        inner = 0
+        await write(X, inner + outer)
+
+    assert local_states(either_way) == 3
+
+
 def test_a_retry_loop_closes() -> None:
     async def spins() -> None:
         while not await read(X):

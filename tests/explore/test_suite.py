@@ -10,7 +10,7 @@ from core.conformance import SCENARIOS
 from core.conformance.choose import choose
 from core.explore import Limits, check
 from core.explore.numeric import available
-from core.explore.plan import ALL
+from core.explore.plan import ALL, SYMMETRY
 
 SINGLE = [frozenset({name}) for name in sorted(ALL)]
 
@@ -39,3 +39,17 @@ def test_searchers_and_reductions_agree(row: str, scenario: str, monkeypatch: py
     for searcher, names in runs:
         found = check(model, searcher=searcher, reductions=names)
         assert (found.violated, len(found.trace), found.exhaustive, found.unreached) == wanted, (searcher, names)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not available(), reason="needs numba")
+@pytest.mark.parametrize("row", ["smp-6.1", "smp-6.2-fix", "s390", "up-preempt"])
+def test_equal_users_of_a_crowd_are_exchanged(row: str) -> None:
+    """The same verdict and length of trace on about half as many states."""
+    chosen = choose(row, "6.2-fix")
+    model = SCENARIOS["lost-dirty-crowd"].build(chosen.arch(), chosen.era)
+    some, every = check(model), check(model, reductions=ALL - {SYMMETRY})
+    assert (SYMMETRY in some.reductions, SYMMETRY in every.reductions) == (True, False)
+    told = [(v.violated, len(v.trace), v.exhaustive, v.unreached) for v in (some, every)]
+    assert told[0] == told[1]
+    assert some.states < 0.55 * every.states

@@ -26,7 +26,7 @@ from core.conformance.properties import (
 )
 from core.conformance.scenario import Build, Scenario
 from core.conformance.watch import report
-from core.conformance.world import Program, World, looking, store
+from core.conformance.world import Program, World, looking, pick, store
 from core.explore.model import Model
 from core.machine.op import Op
 from core.machine.pte import Pte, pte_cell
@@ -70,6 +70,54 @@ def race(unmap: Program, name: str, start: Pte, writeback: bool = True, vma_stay
                 vma_as_asked(ADDR, vma_stays),
             ],
             sometimes=[window],
+        )
+
+    return build
+
+
+def crowd(users: int = 2, pages: int = 2) -> Build:
+    """The model of several users: each stores twice to a page of its choice; all pages are unmapped and written back.
+
+    The users are equal, so each state stands for all that differ only in which of them is where.  The pages are not:
+    unmap and writeback come to them in order.
+    """
+    vma, names = Vma(0, pages), [f"user {number}" for number in range(users)]
+
+    async def user(mm: Mm) -> None:
+        addr = await pick(pages)
+        for _ in range(STORES):
+            if not await store(mm, vma, addr, [addr]):
+                return
+
+    async def writeback(mm: Mm) -> None:
+        for page in range(pages):
+            await write_page(mm, page)
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {page: Pte(page, write=False) for page in range(pages)})
+        for page in range(pages):
+            world.memory[ref_cell(page)] = 2  # the page cache's and the mapping's
+        for name in names:
+            world.task(name, user)
+        world.task("unmap", lambda mm: madvise_dontneed(mm, vma, 0, pages))
+        world.kthread("writeback", writeback)
+        window = sometimes(
+            "both-unmapped-while-newer",
+            "the first two pages are unmapped while memory is newer than the disk",
+            (pte_cell(0), newer_cell(0), pte_cell(1), newer_cell(1)),
+            lambda pte, newer, pte1, newer1: pte is None and newer and pte1 is None and newer1,
+        )
+        ends = (
+            prop
+            for page in range(pages)
+            for prop in (dirty_known_at_end(page, [page]), mapcount_is_ptes(page, [page]), unmapped_at_end(page))
+        )
+        return world.model(
+            "lost-dirty-crowd",
+            always=[no_lost_dirty(page, [page]) for page in range(pages)],
+            finally_=list(ends),
+            sometimes=[window],
+            equal=names,
         )
 
     return build
@@ -147,7 +195,14 @@ SCENARIOS = [
         "a dirty bit set while the entry is being cleared is not lost",
         "mm/memory.c:zap_pte_range",
         race(dontneed, "dirty-bit-in-time", WRITABLE, writeback=False),
-    )
+    ),
+    Scenario(
+        "lost-dirty-crowd",
+        "dirty data of two pages survives MADV_DONTNEED while two CPUs store to them and another cleans them",
+        "5df397dec7c4",
+        crowd(),
+        tier="long",
+    ),
 ]
 
 EXHIBITS = [

@@ -1,0 +1,38 @@
+"""What the symmetry of equal CPUs saves: `lost-dirty-crowd` with and without it, at any size.
+
+    python -m benchmarks.crowd [--row smp-6.2-fix] [--timeout S] [USERS,PAGES ...]
+
+For each size the states, seconds of CPU time and the verdict, all other reductions on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from core.conformance.choose import choose
+from core.conformance.scenarios.lost_dirty import crowd
+from core.explore import Limits, check
+from core.explore.plan import ALL, SYMMETRY
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", default=["2,2", "3,2"], metavar="USERS,PAGES")
+    parser.add_argument("--row", default="smp-6.2-fix", metavar="NAME")
+    parser.add_argument("--timeout", type=float, metavar="S")
+    asked = parser.parse_args()
+    row = choose(asked.row, "6.2-fix")
+    for size in asked.sizes:
+        users, pages = map(int, size.split(","))
+        for name, reductions in (("with", ALL), ("without", ALL - {SYMMETRY})):
+            model, started = crowd(users, pages)(row.arch(), row.era), time.process_time()
+            verdict = check(model, reductions=reductions, limits=Limits(timeout=asked.timeout))
+            took = time.process_time() - started
+            told = verdict.violated or verdict.bounds or "pass"
+            print(f"{size:5} {name:8} {verdict.states:10} states {took:7.1f} s  {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
