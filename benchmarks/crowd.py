@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--row", default="smp-6.2-fix", metavar="NAME")
     parser.add_argument("--timeout", type=float, metavar="S")
     asked = parser.parse_args()
-    row = choose(asked.row, "6.2-fix")
+    row = choose(asked.row)
     for size in asked.sizes:
         users, pages = map(int, size.split(","))
         for name, reductions in (("with", ALL), ("without", ALL - {SYMMETRY})):

@@ -46,7 +46,7 @@ def test_searchers_and_reductions_agree(row: str, scenario: str, monkeypatch: py
 @pytest.mark.parametrize("row", ["smp-6.1", "smp-6.2-fix", "s390", "up-preempt"])
 def test_equal_users_of_a_crowd_are_exchanged(row: str) -> None:
     """The same verdict and length of trace on about half as many states."""
-    chosen = choose(row, "6.2-fix")
+    chosen = choose(row)
     model = SCENARIOS["lost-dirty-crowd"].build(chosen.arch(), chosen.era)
     some, every = check(model), check(model, reductions=ALL - {SYMMETRY})
     assert (SYMMETRY in some.reductions, SYMMETRY in every.reductions) == (True, False)
