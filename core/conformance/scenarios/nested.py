@@ -52,7 +52,7 @@ def nested(arch: Arch, era: Era) -> Model:
         (PENDING, pte_cell(0)),
         lambda n, pte: n == 2 and pte is None,
     )
-    return world.model("nested-gathers", finally_=[all_freed(0, 0)], sometimes=[window])
+    return world.model("nested-gathers", finally_=[all_freed(0, 0)], sometimes=[window], equal=["first", "second"])
 
 
 SCENARIOS = [
