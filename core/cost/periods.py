@@ -133,9 +133,7 @@ class Periods:
     def _learn(self, walk: Walk, tlb: MmuGather, addr: int) -> Place | None:
         """The step that ends at `addr`, if it is one of the stretch and no allocation failed, is known from now on."""
         situations, counts = self._situations, self.counts
-        if situations is None or addr > situations.stretch.end or addr % tlb.mm.span[0]:
-            return None
-        if self.allocations.failed_since(walk.asked):
+        if situations is None or addr > situations.stretch.end or self.allocations.failed_since(walk.asked):
             return None
         (situation, began, before), (to, moved) = walk.place, situations.at(tlb, self.memory, addr)
         added = [(name, number - walk.sums.get(name, 0)) for name, number in counts.sums.items()]
