@@ -28,7 +28,7 @@ import types
 from collections import deque
 from collections.abc import Hashable
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from core.machine.op import Op
@@ -81,6 +81,22 @@ HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: without it a type is written in C, and its instances may hide anything."""
 
 
+ATOM, TUPLE, ENTITY, OTHER = range(1, 5)
+
+_roles: dict[type, int] = {}
+"""What is done with things of a type, as far as that has been asked."""
+
+
+def _role(kind: type) -> int:
+    if issubclass(kind, ATOMS):
+        role = ATOM
+    elif getattr(kind, "__shootdown_entity__", False):
+        role = ENTITY
+    else:
+        role = TUPLE if issubclass(kind, tuple) else OTHER
+    return _roles.setdefault(kind, role)
+
+
 def freeze(thing: Any) -> Hashable:
     """A hashable value that is equal for equal states, and only for those. Unfreezable if there is none."""
     return _Freezer().value(thing)
@@ -93,17 +109,18 @@ class _Freezer:
 
     def value(self, thing: Any) -> Hashable:
         kind = type(thing)
-        if kind in _PLAIN or isinstance(thing, ATOMS):
-            plain: Hashable = thing if kind in _PLAIN else (kind, thing)  # True is 1, and so is Cpu(1)
+        if kind in _PLAIN:
+            plain: Hashable = thing
             return plain
-        if kind is tuple:
-            return ("tuple", *[self.value(item) for item in thing])
-        if getattr(kind, "__shootdown_entity__", False):
+        role = _roles.get(kind) or _role(kind)
+        if role == ATOM:
+            return (kind, thing)  # True is 1, and so is Cpu(1)
+        if role == TUPLE:
+            return (kind, *[self.value(item) for item in thing])
+        if role == ENTITY:
             return ("entity", id(thing))
         if id(thing) in self.met:
             return ("met", self.met[id(thing)])
-        if isinstance(thing, tuple):
-            return (kind, *[self.value(item) for item in thing])
         self.met[id(thing)] = len(self.met)
         self.alive.append(thing)
         return (kind, self.contents(thing, kind))
@@ -172,6 +189,7 @@ class _Freezer:
         return (inside, tuple(own), tuple([(k, self.value(v)) for k, v in getattr(thing, "__dict__", {}).items()]))
 
 
+@cache
 def _slots(kind: type) -> list[str]:
     """The attributes with a place of their own, as they are called outside of their class."""
     names = []
@@ -184,6 +202,7 @@ def _slots(kind: type) -> list[str]:
     return names
 
 
+@cache
 def hides(kind: type) -> bool:
     """Have instances more in memory than their attributes?  So it is with what is written in C: files, counters ..."""
     attributes = len(_slots(kind)) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)

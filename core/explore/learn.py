@@ -21,14 +21,14 @@ import random
 import signal
 import threading
 from collections.abc import Coroutine, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.explore.errors import Hung, NotAnOperation, NotDeterministic, ProgramError
 from core.explore.freeze import Unfreezable, freeze
 from core.explore.model import Thread
-from core.machine.op import Op, Outcome
+from core.machine.op import Cell, Op, Outcome
 
 PATIENCE = 10.0
 """Seconds that a program may run without awaiting anything."""
@@ -39,6 +39,14 @@ MAX_SILENT = 100_000
 
 MAX_HISTORY = 400
 """Answers in one of the histories that are run again; a retry loop could go on for ever."""
+
+
+class Opaque(NamedTuple):
+    """What is known of an operation that cannot be frozen."""
+
+    name: str
+    reads: tuple[Cell, ...]
+    writes: tuple[Cell, ...]
 
 
 @dataclass(slots=True)
@@ -64,6 +72,7 @@ class Automaton:
 
     def __init__(self, thread: Thread) -> None:
         self.thread = thread
+        self._runs_on = f"{thread.name}: runs on without awaiting an operation"
         self.states: list[LocalState] = []
         self._by_key: dict[Hashable, LocalState] = {}
         self.start = self._arrive(self._fresh(), None, ())
@@ -91,19 +100,23 @@ class Automaton:
         NotDeterministic if the program does something else this time.
         """
         rng = random.Random(seed)
-        for _ in range(runs):
-            state, coroutine, value = self.start, self._fresh(), None
-            for _ in range(MAX_HISTORY):
-                op, asserts = self._advance_or_assert(coroutine, value)
-                if asserts != state.asserts or _semantics(op) != state.semantics:
-                    raise NotDeterministic(
-                        f"{self.thread.name}: run again with the same answers, it asks for "
-                        f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its own locals"
-                    )
-                if op is None or not state.next:
-                    break
-                value, state = rng.choice(list(state.next.items()))
-            coroutine.close()
+        with patience(self._runs_on, renewed=True):
+            for _ in range(runs):
+                self._check_one(rng)
+
+    def _check_one(self, rng: random.Random) -> None:
+        state, coroutine, value = self.start, self._fresh(), None
+        for _ in range(MAX_HISTORY):
+            op, asserts = self._advance_or_assert(coroutine, value)
+            if asserts != state.asserts or _semantics(op) != state.semantics:
+                raise NotDeterministic(
+                    f"{self.thread.name}: run again with the same answers, it asks for "
+                    f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its own locals"
+                )
+            if op is None or not state.next:
+                break
+            value, state = rng.choice(list(state.next.items()))
+        coroutine.close()
 
     def _fresh(self) -> Coroutine[Op, Any, Any]:
         program = self.thread.program()
@@ -114,33 +127,35 @@ class Automaton:
     def _replay(self, history: tuple[Any, ...]) -> Coroutine[Op, Any, Any]:
         coroutine = self._fresh()
         answer = None
-        for value in history:
-            if self._advance(coroutine, answer) is None:
-                raise NotDeterministic(f"{self.thread.name}: run again with the same answers, it ends early")
-            answer = value
-        self._advance(coroutine, answer)
+        with patience(self._runs_on, renewed=True):
+            for value in history:
+                if self._advance(coroutine, answer) is None:
+                    raise NotDeterministic(f"{self.thread.name}: run again with the same answers, it ends early")
+                answer = value
+            self._advance(coroutine, answer)
         return coroutine
 
     def _arrive(self, coroutine: Coroutine[Op, Any, Any], value: Any, history: tuple[Any, ...]) -> LocalState:
         op, asserts = self._advance_or_assert(coroutine, value)
-        key = self._key(op, asserts, coroutine, history)
+        semantics = _semantics(op)
+        key = self._key(semantics, asserts, coroutine, history)
         known = self._by_key.get(key)
         if known is not None:
             coroutine.close()
             return known
         live = coroutine if op is not None else None
-        state = LocalState(len(self.states), op, history, asserts, _semantics(op), live)
+        state = LocalState(len(self.states), op, history, asserts, semantics, live)
         self.states.append(state)
         self._by_key[key] = state
         return state
 
-    def _key(self, op: Op | None, asserts: str, coroutine: Any, history: tuple[Any, ...]) -> Hashable:
-        if op is None:
+    def _key(self, semantics: Hashable, asserts: str, coroutine: Any, history: tuple[Any, ...]) -> Hashable:
+        if semantics is None:
             return ("ended", asserts)
-        try:
-            return (freeze(op), freeze(coroutine))
-        except Unfreezable:
-            return ("history", history)
+        if not isinstance(semantics, Opaque):
+            with suppress(Unfreezable):
+                return (semantics, freeze(coroutine))
+        return ("history", history)
 
     def _advance_or_assert(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> tuple[Op | None, str]:
         """The next operation, or None and the message of the assertion that failed on the way."""
@@ -163,8 +178,12 @@ class Automaton:
 
     def _send(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
         try:
-            with patience(f"{self.thread.name}: runs on without awaiting an operation"):
+            if _renewed:
+                signal.setitimer(signal.ITIMER_REAL, PATIENCE)
                 op = coroutine.send(value)
+            else:
+                with patience(self._runs_on):
+                    op = coroutine.send(value)
         except StopIteration:
             return None
         except (AssertionError, Hung):
@@ -209,7 +228,7 @@ def _semantics(op: Op | None) -> Hashable:
     try:
         return freeze(op)
     except Unfreezable:
-        return (op.name, op.reads, op.writes)
+        return Opaque(op.name, op.reads, op.writes)
 
 
 def _name(op: Op | None) -> str:
@@ -228,9 +247,17 @@ def hurried(seconds: float | None) -> Iterator[None]:
         PATIENCE = before
 
 
+_renewed = False
+"""Is the patience at work one that begins anew whenever a program is asked?"""
+
+
 @contextmanager
-def patience(message: str, seconds: float | None = None) -> Iterator[None]:
-    """Raise Hung with `message` if what is inside takes too long; without effect outside the main thread."""
+def patience(message: str, seconds: float | None = None, renewed: bool = False) -> Iterator[None]:
+    """Raise Hung with `message` if what is inside takes too long; without effect outside the main thread.
+
+    With `renewed` that is each single answer of a program in there: one handler serves for all.
+    """
+    global _renewed
     if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
         return
@@ -240,8 +267,10 @@ def patience(message: str, seconds: float | None = None) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE if seconds is None else seconds)
+    _renewed = renewed
     try:
         yield
     finally:
+        _renewed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
