@@ -14,6 +14,9 @@ from core.conformance.mutate import Autopsy
 MAX_COLUMNS = 12
 """Scenarios that get a column each."""
 
+ALIKE = 3
+"""Errors with the same words that are told one by one."""
+
 SIGNS = {"pass": ".", "bounded": "b", "fail": "F", "xfail": "x", "xpass": "X", "unsupported": "-", "error": "E"}
 """A verdict as one sign."""
 
@@ -122,12 +125,17 @@ def power(scenarios: Sequence[str], autopsies: Sequence[Autopsy]) -> str:
 
 
 def problems(report: Mapping[str, Any]) -> str:
-    """Every result that is not as declared, a line each."""
-    lines = []
+    """Every result that is not as declared, a line each; an architecture that errs alike in many has one for all."""
+    told: dict[tuple[str, str], list[str]] = {}
     for result in report["results"]:
         if result["verdict"] in ("fail", "xpass", "error") and not _not_run(result):
-            where = f"{result['architecture']} {result['scenario']}"
-            lines.append(f"{where}: {result['verdict']}: {result['reason']}")
+            what = result["architecture"], f"{result['verdict']}: {result['reason']}"
+            told.setdefault(what, []).append(result["scenario"])
+    lines = []
+    for (architecture, reason), scenarios in told.items():
+        alike = reason.startswith("error") and len(scenarios) > ALIKE
+        names = [f"{scenarios[0]} and {len(scenarios) - 1} others"] if alike else scenarios
+        lines += [f"{architecture} {name}: {reason}" for name in names]
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from core.compare import main
-from reports import files
+from reports import files, tables
 from reports.junit import junit
 
 
@@ -101,3 +101,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         files.write_atomically(path, "new \ud800")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_an_architecture_that_errs_alike_everywhere_is_told_once() -> None:
+    names = [f"s{number}" for number in range(9)]
+    broken = [{"architecture": "a", "scenario": n, "verdict": "error", "reason": "no such file"} for n in names]
+    fails = [{"architecture": "b", "scenario": n, "verdict": "fail", "reason": "use-after-free"} for n in names]
+    lines = tables.problems({"results": [*broken, *fails]}).splitlines()
+    assert lines[0] == "a s0 and 8 others: error: no such file"
+    assert lines[1:] == [f"b {name}: fail: use-after-free" for name in names]
