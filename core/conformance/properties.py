@@ -50,7 +50,7 @@ SENTENCES = {
     "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
     "shared-writable": "A private page is mapped by two processes, and one of them may write to it: the other sees it.",
     "mm-users": "mm_users is not the number of those who use the mm: it is torn down under one of them, or never.",
-    "lock-discipline": "A task released a lock that it does not hold.",
+    "lock-discipline": "A task released a lock that it does not hold, or took mmap_lock again as its reader.",
 }
 """By name; a property that a step breaks has only its sentence here."""
 

@@ -59,10 +59,12 @@ FREE: frozenset[Tid] = frozenset()
 
 
 def mmap_read_lock(task: Task) -> Op:
-    """mmap_read_lock(): shared with other readers."""
+    """mmap_read_lock(): shared with other readers; not recursive, because a writer that waits in between blocks both."""
 
     def step(holders: object) -> list[Outcome]:
-        return [Outcome(None, (holders | {task.tid},))] if isinstance(holders, frozenset) else []
+        if not isinstance(holders, frozenset):
+            return []
+        return [Outcome(None, (holders | {task.tid},), "lock-discipline" if task.tid in holders else "")]
 
     return Op("mmap_read_lock", (MMAP_LOCK,), (MMAP_LOCK,), step, may_schedule="block")
 

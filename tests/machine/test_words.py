@@ -50,6 +50,7 @@ def test_a_spinlock_excludes_and_only_its_owner_lets_go() -> None:
 def test_mmap_lock_has_many_readers_or_one_writer() -> None:
     cells = Memory()
     do(mmap_read_lock(ONE), cells)
+    assert do(mmap_read_lock(ONE), Memory(cells))[1] == "lock-discipline"
     do(mmap_read_lock(TWO), cells)
     assert cells[MMAP_LOCK] == {1, 2}
     assert blocked(mmap_write_lock(ONE), cells)
