@@ -59,7 +59,7 @@ FREE: frozenset[Tid] = frozenset()
 
 
 def mmap_read_lock(task: Task) -> Op:
-    """mmap_read_lock(): shared with other readers; not recursive, because a writer that waits in between blocks both."""
+    """mmap_read_lock(): shared with other readers, not recursive: a writer that waits in between blocks both."""
 
     def step(holders: object) -> list[Outcome]:
         if not isinstance(holders, frozenset):
