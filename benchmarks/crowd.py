@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from core.conformance.choose import choose
+from core.cli.resolve_arch import choose
 from core.conformance.scenarios.lost_dirty import crowd
 from core.explore import Limits, check
-from core.explore.plan import ALL, SYMMETRY
+from core.explore.reductions import ALL, SYMMETRY
 
 
 def main() -> None:

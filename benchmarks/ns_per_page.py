@@ -21,10 +21,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from core.arch import Arch, load_object, set_up
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.mm.era import ERAS, Era
+from core.plugins.arch import Arch, load_object, set_up
 
 SMP = "arch_plugins.generic:Smp"
 KINDS = ("none", "swap", "anon_clean", "anon_dirty", "file_clean", "file_dirty")

@@ -18,7 +18,7 @@ from functools import wraps
 from typing import Any
 
 from benchmarks.ladder import Size, ladder
-from core.explore import check, fuse, minimise, plan
+from core.explore import bisimulation, check, partial_order
 from core.explore.reference import Search
 
 
@@ -68,12 +68,12 @@ def main(policy: str, size: str, reductions: str = "none") -> None:
     phases = Phases()
     phases.watch(Search, "run", "first search, in Python")
     phases.watch(sys.modules["core.explore.check"], "wander", "wandering")
-    phases.watch(plan, "find", "plan: symmetry")
-    phases.watch(minimise, "classes", "plan: minimise")
-    phases.watch(fuse, "analyse", "plan: fusion")
-    phases.watch(plan, "held", "does the plan hold?")
+    phases.watch(reductions, "find", "plan: symmetry")
+    phases.watch(bisimulation, "classes", "plan: minimise")
+    phases.watch(partial_order, "analyse", "plan: fusion")
+    phases.watch(reductions, "held", "does the plan hold?")
     with phases.phase("loading"):
-        from core.explore.compiled.machine import Machine
+        from core.explore.compiled.loaded_model import Machine
         from core.explore.compiled.search import FastSearch
     phases.watch(Machine, "learn", "learning in the search")
     phases.watch(Machine, "learn_asked", "learning in the search")

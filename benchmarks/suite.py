@@ -14,8 +14,8 @@ from argparse import Namespace
 
 import pyperf
 
-from core.config import Row, load
 from core.conformance import SCENARIOS, judge
+from core.table.rows import Row, load
 
 
 def suite(row: Row, searcher: str, reductions: object) -> None:

@@ -16,12 +16,12 @@ from itertools import pairwise
 
 from tabulate import tabulate
 
-from core.config import load
 from core.conformance import SCENARIOS, museum
 from core.explore import Model, check
 from core.explore.schedulers import Priorities, Races, Weighted
 from core.explore.tables import Tables
 from core.explore.walk import many
+from core.table.rows import load
 
 STEPS = 1000
 """Of a walk at most."""

@@ -14,11 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import core.conformance.commands as conformance_commands
-import core.cost.commands as cost_commands
-import core.linux.commands as linux_commands
-from core.arch import PluginError
-from core.arguments import (
+from core.cli import costs, kernels, verdicts
+from core.cli.arguments import (
     UsageError,
     add_limits,
     add_selection,
@@ -31,16 +28,18 @@ from core.arguments import (
     scenario_of,
     walks_of,
 )
-from core.config import ConfigError, Row, load_workloads
 from core.conformance import FINDINGS, SCENARIOS, as_declared
 from core.cost import STANDARD
 from core.cost.model import DEFAULT
 from core.explore.check import SEED
+from core.plugins.arch import PluginError
+from core.run.pool import ExecutorError
+from core.table.rows import ConfigError, Row, load_workloads
 
 if TYPE_CHECKING:
-    from core.apart import Job
     from core.cost.model import Model
-    from core.jobs import Counted
+    from core.run.isolate import Job
+    from core.table.cells import Counted
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.command(arguments)
         sys.stdout.flush()
         return status
-    except (ConfigError, PluginError, UsageError) as error:
+    except (ConfigError, ExecutorError, PluginError, UsageError) as error:
         print(f"shootdown: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads has seen enough; the interpreter must not try again
@@ -142,47 +141,46 @@ def parser() -> argparse.ArgumentParser:
     add_selection(listing)
     listing.set_defaults(command=list_command)
 
-    conformance_commands.add_parsers(commands.add_parser)
+    verdicts.add_parsers(commands.add_parser)
 
     diff = commands.add_parser("diff", help="what changed from one JSON report to another")
     diff.add_argument("old", type=Path, metavar="OLD")
     diff.add_argument("new", type=Path, metavar="NEW")
     diff.set_defaults(command=diff_command)
 
-    linux_commands.add_parsers(commands.add_parser)
-    cost_commands.add_parsers(commands.add_parser)
+    kernels.add_parsers(commands.add_parser)
+    costs.add_parsers(commands.add_parser)
     return top
 
 
 def run_command(arguments: argparse.Namespace) -> int:
     """Judge the chosen rows in the chosen scenarios, count, report."""
-    from core import jobs
-    from reports import document, files, junit, tables
+    from core.base import files
+    from core.table.cells import COUNTING_TIMEOUT, Cell, Counting
+    from reports import document, junit, tables
 
-    rows, model = rows_of(arguments), cost_commands.chosen_model(arguments.prices)
+    rows, model = rows_of(arguments), costs.chosen_model(arguments.prices)
     scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
     limits = limits_of(arguments)
     cells = [
-        jobs.Cell(row, scenario, limits, arguments.searcher, walks_of(arguments))
-        for row in rows
-        for scenario in scenarios
+        Cell(row, scenario, limits, arguments.searcher, walks_of(arguments)) for row in rows for scenario in scenarios
     ]
     loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
     counting = (
         []
         if arguments.no_costs
-        else [jobs.Counting(row, loads, timeout=arguments.timeout or jobs.COUNTING_TIMEOUT) for row in rows]
+        else [Counting(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
     )
     everything: list[Job] = [*cells, *counting]
     answers, interrupted = _answers(everything, arguments)
     results, counted = answers[: len(cells)], answers[len(cells) :]
-    subjects, costs = _subjects(rows, model), _costs(counted)
+    subjects, priced = _subjects(rows, model), _costs(counted)
     settings = {
         "seed": SEED if arguments.walks is None else arguments.seed,
         "searcher": arguments.searcher,
         "bounds": bounds_of(arguments),
     }
-    report = document.document(subjects, results, costs, settings)
+    report = document.document(subjects, results, priced, settings)
     texts = {
         "json": document.to_json(report),
         "markdown": tables.markdown(report),
@@ -212,23 +210,24 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
 
     Also says whether Ctrl-C was pressed; what was not finished then is an error that says so.
     """
-    from core import apart, jobs, keep
-    from reports.progress import Progress
+    from core.cli.progress import Progress
+    from core.run import isolate, pool
+    from core.table import checkpoint
 
-    kept = keep.Kept(arguments.output / "kept")
+    kept = checkpoint.Kept(arguments.output / "kept")
     known = {n: kept.get(job) for n, job in enumerate(everything)} if arguments.resume else {}
     answers = [known.get(n) for n in range(len(everything))]
     missing = [n for n, answer in enumerate(answers) if answer is None]
-    with Progress(len(missing), sys.stderr) as progress, jobs.executor(arguments.executor, arguments.jobs) as pool:
-        memory = jobs.memory_for_each(arguments.jobs)
-        running = jobs.run([everything[n] for n in missing], pool, progress.done, patience(arguments), memory)
+    with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
+        memory = pool.memory_for_each(arguments.jobs)
+        running = pool.run([everything[n] for n in missing], workers, progress.done, patience(arguments), memory)
         try:
             for n, answer in zip(missing, running, strict=True):
                 answers[n] = answer
                 kept.put(everything[n], answer)
         except KeyboardInterrupt:
-            apart.interrupt()
-            return [everything[n].failed(apart.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
+            isolate.interrupt()
+            return [everything[n].failed(isolate.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
     return answers, False
 
 

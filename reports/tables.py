@@ -7,9 +7,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from core.apart import INTERRUPTED
 from core.conformance.museum import Showing
 from core.conformance.mutate import Autopsy
+from core.run.isolate import INTERRUPTED
 
 MAX_COLUMNS = 12
 """Scenarios that get a column each."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.arch import load_object, set_up
 from core.compare import main
-from core.config import Row, load
 from core.conformance import SCENARIOS, as_declared, expected, judge
 from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
+from core.table.rows import Row, load
 from tests.arch_plugins.test_geometry import FOUND
 
 ROOT = Path(__file__).parents[1]

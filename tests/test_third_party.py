@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import tomli
 
-from core.arch import PluginError, load_object, set_up
 from core.conformance import SCENARIOS, judge
 from core.hookspecs import ENTRY_POINT_GROUP
 from core.mm.era import ERAS
+from core.plugins.arch import PluginError, load_object, set_up
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "shootdown-allways"
 

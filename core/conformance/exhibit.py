@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from core.arch import Arch
 from core.conformance.scenario import Scenario
 from core.mm.era import Era
+from core.plugins.arch import Arch
 
 
 def same(arch: Arch) -> Arch:

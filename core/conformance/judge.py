@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from core.arch import Arch
-from core.blame import told
+from core.base.errortext import told
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
 from core.explore.model import Verdict
 from core.mm.era import Era
-from core.remembered import changed, snapshot
+from core.plugins.arch import Arch
+from core.plugins.purity import changed, snapshot
 
 
 class Walks(NamedTuple):

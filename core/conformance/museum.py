@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from core.arch import Arch, load_object, set_up
 from core.conformance import scenarios
 from core.conformance.exhibit import Exhibit
 from core.conformance.judge import judge
 from core.conformance.verdict import Result
 from core.explore import Limits
 from core.mm.era import ERAS, Era
+from core.plugins.arch import Arch, load_object, set_up
 
 
 def _order(exhibit: Exhibit) -> tuple[int, str]:

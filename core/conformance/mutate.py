@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from core.arch import Arch
 from core.conformance.judge import judge
 from core.conformance.scenario import Scenario
 from core.explore import ExploreError, Limits, Model, Thread, check
@@ -34,6 +33,7 @@ from core.explore.tables import Tables
 from core.machine.ipi import FlushRequest
 from core.machine.op import Op, Outcome
 from core.mm.era import Era
+from core.plugins.arch import Arch
 
 LIMITS = Limits(max_states=200_000)
 """A mutant may make a model endless; a search that hits this has killed nothing."""
@@ -109,7 +109,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Trial:
-    """A mutant and the scenarios it is put to: a job (core.jobs) that answers an Autopsy.
+    """A mutant and the scenarios it is put to: a job (core.run.pool) that answers an Autopsy.
 
     `every` goes on after the first that kills it.
     """

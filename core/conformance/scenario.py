@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.arch import Arch
 from core.explore.model import Model
 from core.mm.era import Era
+from core.plugins.arch import Arch
 
 Build = Callable[[Arch, Era], Model]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.apart import isolated
-from core.config import ConfigError, Row
-from core.conformance.choose import choose
+from core.cli.resolve_arch import choose
 from core.conformance.verdict import as_declared
 from core.explore.text import columns
-from core.jobs import Cell
+from core.run.isolate import isolated
+from core.table.cells import Cell
+from core.table.rows import ConfigError, Row
 
 
 @cache

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
-from core.arch import Arch
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.hookspecs import Facts
@@ -34,6 +33,7 @@ from core.mm.kthread import active_mm_cell, current_mm_cell
 from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
+from core.plugins.arch import Arch
 
 Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 

@@ -1,8 +1,8 @@
 """The accountant: the programs that the explorer proves, run once over run-length page tables, and counted.
 
 A stretch of equal entries is one step of the zap wherever the kernel decides nothing in between: a step never crosses
-the end of a batch, a table or a folio.  A run that has been met before is added up (core/cost/effects.py), and so is a
-table like one met before (core/cost/periods.py).
+the end of a batch, a table or a folio.  A run that has been met before is added up (core/cost/run_summaries.py), and so
+is a table like one met before (core/cost/acceleration.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from core.arch import Arch
+from core.cost.acceleration import Allocations, Periods
 from core.cost.counts import CEILING, HERE, Counts
-from core.cost.effects import Effects
 from core.cost.layout import KINDS, Layout
-from core.cost.memory import RunMemory
-from core.cost.periods import Allocations, Periods
+from core.cost.run_memory import RunMemory
+from core.cost.run_summaries import Effects
 from core.machine.ipi import take_ipi
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.schedule import run
@@ -26,6 +25,7 @@ from core.mm.memory import unmap_page_range
 from core.mm.mm import Choices, Mm, Vma, log
 from core.mm.mmu_gather import ALL_ONES, tlb_finish_mmu, tlb_gather_mmu
 from core.mm.rmap import folio_mkclean
+from core.plugins.arch import Arch
 
 
 class Accountant:

@@ -105,7 +105,7 @@ INSTRUCTIONS = (
         "Arm server, one CPU flushing at a time",
         f"one flush with its first TLBI and its DSB ISH: {ELIDE}: 3.2 us less 2.85; several CPUs at once wait for one "
         f"another: 8 to 16 us per operation of 4 flushes and pair of busy CPUs, derived from {LOCAL} "
-        "(core.published.arm64)",
+        "(core.truth.published.arm64)",
     ),
     Coefficient("DSB_ISH", 0, 0, "ns per flush", "", "in the figure of DSB_ISHST, with which each flush starts"),
     *(
@@ -138,7 +138,7 @@ INSTRUCTIONS = (
         "ns per call",
         "StarFive VisionFive 2, four U74 cores",
         f"one remote SFENCE.VMA with all it leads to, derived from {NAM_CAO}: 18.66 s less for 10000 times 252 or 254 "
-        "calls fewer (core.published.riscv)",
+        "calls fewer (core.truth.published.riscv)",
     ),
     *(
         Coefficient(name, 0, 0, "ns each", "", "in the figure of SBI_ECALL, whose sender waits for them")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.cost.linear import Linear, now
+from core.cost.affine import Linear, now
 from core.machine.op import Cpu
 from core.mm.mmu_gather import MmuGather
 from core.mm.swap import Table

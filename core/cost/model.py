@@ -56,7 +56,7 @@ class Model:
     coefficients: Mapping[str, Coefficient]
 
     def price(self, counts: Mapping[str, int]) -> Price:
-        """What `counts` (core.cost.account) cost."""
+        """What `counts` (core.cost.workload_counts) cost."""
         executed = instructions_in(counts)
         for name in X86_INSTRUCTIONS:
             executed.pop(name, None)

@@ -19,9 +19,9 @@ from typing import Any
 
 import tomli
 
+from core.base.files import write_atomically
 from core.cost.coefficients import Coefficient
 from core.cost.model import DEFAULT, MODELS, Model
-from reports.files import write_atomically
 
 SCHEMA = "shootdown-prices 1"
 KEYS = ("low", "high", "source")

@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from core.cost.affine import Conditions, Linear, fixed, now
 from core.cost.layout import HUGE, Stretch
-from core.cost.linear import Conditions, Linear, fixed, now
-from core.cost.memory import RunMemory
+from core.cost.run_memory import RunMemory
 from core.mm.encoded_page import encode_page, encoded_page_flags, page_pointer
 from core.mm.era import Era
 from core.mm.mmu_gather import ALL_ONES, TASK_SIZE, Batch, MmuGather, Slot, first_page

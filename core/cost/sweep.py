@@ -6,7 +6,7 @@ of the machine (`cpus` that run the mm, `ceiling` of pages flushed one by one), 
 
 A grid is counted in pieces, by several processes if it is large; the points come in its order all the same.  A ceiling
 decides nothing while a workload runs, so all ceilings are counted at once; and what one point has taught about runs of
-equal pages (core/cost/effects.py) serves the others with the same facts.
+equal pages (core/cost/run_summaries.py) serves the others with the same facts.
 
 Data types
     Axis(name, values)         one parameter and what it is set to
@@ -27,14 +27,14 @@ from math import prod
 from pathlib import Path
 from typing import Any, TextIO
 
-from core.arch import Arch, PluginError
-from core.config import Row
-from core.cost.account import Learned
 from core.cost.counts import CEILING
 from core.cost.model import Model
+from core.cost.workload_counts import Learned
 from core.cost.workloads import Workload, build, parameters
 from core.facts import wrong
-from core.remembered import remembering_nothing
+from core.plugins.arch import Arch, PluginError
+from core.plugins.purity import remembering_nothing
+from core.table.rows import Row
 
 FACTS = ("bundle", "max_gather_batch", "max_gather_batch_count", "ptes_per_table", "page_size")
 MACHINE = {"cpus": 2, "ceiling": CEILING}

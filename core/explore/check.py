@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.explore import memory, numeric
-from core.explore import plan as plans
+from core.base import available_memory
+from core.explore import numeric, reductions
 from core.explore.errors import ExploreError
-from core.explore.found import Found
 from core.explore.model import END, Limits, Model, Verdict
-from core.explore.plan import Plan
+from core.explore.reductions import Plan, wanted
 from core.explore.reference import Search
+from core.explore.search_result import Found
 from core.explore.symmetry import NotSymmetric
 from core.explore.tables import Tables
 from core.explore.trace import steps
@@ -56,8 +56,9 @@ def check(
     """Explore every interleaving of `model` and say what was found.
 
     `searcher` is 'reference' (plain Python), 'fast' (compiled; ExploreError if numba is missing) or 'auto'.
-    `reductions` are names of `core.explore.plan.ALL` or 'default' for all; each is used where the tables allow it,
-    and never on a model so small that it is done before.  Traces are shortest in the programs' own steps all the same.
+    `reductions` are names of `core.explore.reductions.ALL` or 'default' for all; each is used where the tables allow
+    it, and never on a model so small that it is done before.  Traces are shortest in the programs' own steps all
+    the same.
     `stop_at_violation=False` goes on behind violations, so that the counts are those of the whole space; the
     verdict is then about the first one all the same.  Raises an `ExploreError` for what a program may not do, and
     ValueError for the name of a searcher or a reduction there is not.
@@ -67,8 +68,8 @@ def check(
     if searcher == "fast" and not numeric.available():
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
     if limits.max_memory is None:
-        limits = replace(limits, max_memory=memory.available())
-    job = _Job(model, limits, searcher, plans.wanted(reductions), stop_at_violation)
+        limits = replace(limits, max_memory=available_memory.available())
+    job = _Job(model, limits, searcher, wanted(reductions), stop_at_violation)
     found = job.run()
     trace = steps(job.tables, found.find_path())
     for automaton in job.tables.automata:
@@ -106,7 +107,7 @@ class _Job:
         self.tables = Tables(model, before=bool(names))
         self.limits, self.searcher, self.names, self.stop = limits, searcher, names, stop
         self.started = time.monotonic()
-        self.plan = plans.none(self.tables)
+        self.plan = reductions.none(self.tables)
         self.name = "reference"
 
     def run(self) -> Found:
@@ -136,15 +137,15 @@ class _Job:
     def _reduced(self) -> Found:
         """Search with a plan, until one has held."""
         for attempt in range(ATTEMPTS + 1):
-            self.plan = plans.make(self.tables, self.names if attempt < ATTEMPTS else frozenset())
+            self.plan = reductions.make(self.tables, self.names if attempt < ATTEMPTS else frozenset())
             try:
                 found = self._search(self.plan, self.stop)
             except NotSymmetric:
-                self.names -= {plans.SYMMETRY, plans.PAGES}
+                self.names -= {reductions.SYMMETRY, reductions.PAGES}
                 continue
-            except plans.PlanBroken:
+            except reductions.PlanBroken:
                 continue
-            if not found.exhaustive or plans.held(self.tables, self.plan):
+            if not found.exhaustive or reductions.held(self.tables, self.plan):
                 break
         return found
 
@@ -153,8 +154,8 @@ class _Job:
         plan = self.plan.stepwise()
         try:
             again = self._search(plan, True)
-        except (NotSymmetric, plans.PlanBroken):
-            again = self._search(plans.none(self.tables), True)
+        except (NotSymmetric, reductions.PlanBroken):
+            again = self._search(reductions.none(self.tables), True)
         if not again.violated:
             return found
         if self.stop:

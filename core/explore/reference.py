@@ -7,8 +7,8 @@ A state is one integer: 16 bits for each thread, 8 for each cell in the order in
 thread does next depends on a few of the bits: they are masked out, and looked up among the answers that are known.  A
 cell that is first touched late is zero in all states before, so nothing has to be done about it.
 
-With a plan (`core.explore.plan`) local states that are the same are one, and a thread that may hurry goes alone; what
-it does after a step of its own without a choice is part of that step.
+With a plan (`core.explore.reductions`) local states that are the same are one, and a thread that may hurry goes alone;
+what it does after a step of its own without a choice is part of that step.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from core.explore.found import Choice, Found, deadline, first_violation
-from core.explore.fuse import LONGEST, Urgent
+from core.explore.counterexample import concrete
+from core.explore.cursor import Place
 from core.explore.model import Limits, Model, Property
-from core.explore.path import concrete
-from core.explore.place import Place
-from core.explore.plan import Plan, representative
-from core.explore.plan import none as no_plan
+from core.explore.partial_order import LONGEST, Urgent
+from core.explore.reductions import Plan, representative
+from core.explore.reductions import none as no_plan
+from core.explore.search_result import Choice, Found, deadline, first_violation
 from core.explore.symmetry import Image
 from core.explore.tables import Move, Row, Tables
 

@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from core.explore.place import Place
+from core.explore.cursor import Place
 from core.explore.tables import Row, Tables, conflict, touched
 
 DEPTHS = 4

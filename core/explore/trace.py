@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from core.explore.cursor import Choice, Place
 from core.explore.model import Step
-from core.explore.place import Choice, Place
 from core.explore.tables import Row, Tables
 
 EMPTY = ("-", "False", "0", "()", "{}", "''")

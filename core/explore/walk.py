@@ -19,10 +19,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from core.explore.found import SENTENCES, deadline
+from core.explore.cursor import Broken, Choice, Place, step_broken
 from core.explore.model import Limits, Model, Verdict
-from core.explore.place import Broken, Choice, Place, step_broken
 from core.explore.schedulers import Knowledge, Scheduler, scheduler
+from core.explore.search_result import SENTENCES, deadline
 from core.explore.tables import Move, Tables
 from core.explore.trace import steps
 

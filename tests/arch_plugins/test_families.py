@@ -22,7 +22,6 @@ from arch_plugins.powerpc_radix import PowerpcRadix
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.sparc64 import Sparc64
-from core.arch import set_up
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.hookspecs import hookimpl
@@ -36,6 +35,7 @@ from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell
 from core.mm.era import ERAS
 from core.mm.mm import CPUMASK, Mm
+from core.plugins.arch import set_up
 
 CPUS = (Cpu(0), Cpu(1))
 STALE = Entry(0, True, True)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 import arch_plugins
-from core.arch import load_object, set_up
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Tid
 from core.machine.pte import Pte, pte_cell
@@ -23,6 +22,7 @@ from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
 from core.mm.mmap import munmap
 from core.mm.swap import Table
+from core.plugins.arch import load_object, set_up
 
 FOUND = [
     (module.name, name)

@@ -22,7 +22,6 @@ from arch_plugins.sh import Sh
 from arch_plugins.sparc64 import Sparc64
 from arch_plugins.x86 import X86
 from arch_plugins.x86_618 import X86618
-from core.arch import set_up
 from core.conformance import SCENARIOS, judge
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest
@@ -32,6 +31,7 @@ from core.mm.era import ERAS
 from core.mm.huge_memory import xchg_pmd
 from core.mm.kthread import mm_users
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
+from core.plugins.arch import set_up
 
 
 class BarrierOfAnother(Arm64):

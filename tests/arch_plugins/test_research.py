@@ -13,9 +13,9 @@ from arch_plugins.research.access_tracking import AccessTracking
 from arch_plugins.research.early_ack import EarlyAck
 from arch_plugins.research.latr import Latr
 from arch_plugins.research.luf import Luf
-from core.arch import load_object, set_up
 from core.conformance import SCENARIOS, judge
 from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
 
 QUICK = [s for s in SCENARIOS.values() if s.tier != "long"]
 

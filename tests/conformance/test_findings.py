@@ -17,16 +17,16 @@ from arch_plugins.ia64 import Ia64
 from arch_plugins.mips import Mips
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
-from core.arch import set_up
+from core.cli.resolve_arch import choose
 from core.compare import main
 from core.conformance import FINDINGS, SCENARIOS, judge
-from core.conformance.choose import choose
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest
 from core.machine.tlb import invalidate
 from core.mm.era import ERAS
 from core.mm.kthread import alone, trim_cpumask
 from core.mm.mm import Mm, mm_cpumask
+from core.plugins.arch import set_up
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")

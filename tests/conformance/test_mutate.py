@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from core.arch import Arch
+from core.cli.resolve_arch import choose
 from core.compare import main
-from core.conformance.choose import choose
 from core.conformance.equivalent import ARGUED, OF_ROW
 from core.conformance.mutate import Mutant, Trial, kills, mutable, trials
 from core.conformance.scenarios import SCENARIOS
 from core.mm.era import ERAS
+from core.plugins.arch import Arch
 
 ROOT = Path(__file__).parents[2]
 ROW = "smp-6.2-fix"

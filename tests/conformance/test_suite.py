@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.config import load
 from core.conformance import SCENARIOS, as_declared, expected, judge
+from core.table.rows import load
 
 ROWS = {row.name: row for row in load(None)}
 RUN = sum(not scenario.lacking(ROWS["smp-6.2-fix"].arch()) for scenario in SCENARIOS.values())

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.arch import load_object, set_up
 from core.cost import STANDARD, account
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
 
 PLUGINS = {
     "smp": "arch_plugins.generic:Smp",

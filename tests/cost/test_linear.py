@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.cost.linear import Conditions, Linear, fixed, now
+from core.cost.affine import Conditions, Linear, fixed, now
 
 SLOPES = [(1, 0, 0), (0, 2, 0), (0, 0, -3)]
 ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul}

@@ -6,13 +6,13 @@ import io
 
 import pytest
 
-from core.arch import load_object, set_up
-from core.config import plugin_row
 from core.cost import STANDARD, account
 from core.cost.model import DEFAULT, MODELS, coefficients_table
 from core.cost.sweep import Axis, Subject, axis, known_axes, pareto, plot, sweep, write_csv
 from core.cost.workloads import Step, Workload, spread
 from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
+from core.table.rows import plugin_row
 
 SMP = "arch_plugins.generic:Smp"
 S390 = "arch_plugins.s390:S390"

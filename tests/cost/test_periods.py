@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.arch import load_object, set_up
-from core.config import load
 from core.cost.accountant import Accountant
 from core.cost.layout import HUGE, Layout
 from core.cost.workloads import exit_anon, exit_mixed, exit_shared
 from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
+from core.table.rows import load
 from tests.cost.test_accountant import PLUGINS, runs
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.cost.linear import Conditions, Linear
-from core.cost.steps import UNBOUNDED, step_of
+from core.cost.affine import Conditions, Linear
+from core.cost.summaries import UNBOUNDED, step_of
 
 
 def step(moved, *conditions):

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.compare import main
-from core.config import plugin_row
-from core.cost.account import REPORTED, Learned
 from core.cost.accountant import Accountant
 from core.cost.counts import INSN
 from core.cost.layout import Layout
 from core.cost.model import DEFAULT, MODELS
 from core.cost.sweep import FACTS, MACHINE, Axis, Point, Subject, gathered, pieces, sweep
+from core.cost.workload_counts import REPORTED, Learned
 from core.cost.workloads import NAMED, Step, Workload, build
 from core.mm.era import ERAS
+from core.table.rows import plugin_row
 from tests.cost.test_accountant import PLUGINS as ACCOUNTED
 from tests.cost.test_accountant import arch as architecture
 from tests.cost.test_accountant import geometry, stretches

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from core.arch import load_object, set_up
 from core.compare import main
-from core.config import ConfigError, load_workloads, parse
-from core.cost.account import account
 from core.cost.layout import HUGE
+from core.cost.workload_counts import account
 from core.cost.workloads import GIB, NAMED, WORKLOADS, Step, Workload, build, parameters, tlb_flush2
 from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
+from core.table.rows import ConfigError, load_workloads, parse
 
 SMP = "arch_plugins.generic:Smp"
 

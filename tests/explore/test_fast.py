@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.ladder import LADDER, Size, ladder
 from core.explore import Limits, Model, Property, check
-from core.explore.compiled.layout import lay_out, width
+from core.explore.compiled.word_layout import lay_out, width
 from core.machine.op import Op, Outcome
 from tests.explore.programs import X, a_then_b, add, b_then_a, final, increment_torn, model, read, write
 from tests.explore.random_programs import ACTIONS, CELLS, program
@@ -136,10 +136,10 @@ def test_narrower_words_find_the_same(
     bits: int, words: int, in_the_table: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether a state takes one word or more, and whether or not the last one goes into the hash table."""
-    from core.explore.compiled import layout, store
+    from core.explore.compiled import store, word_layout
 
     sizes = []
-    monkeypatch.setattr(layout, "WORD_BITS", bits)
+    monkeypatch.setattr(word_layout, "WORD_BITS", bits)
     monkeypatch.setattr(store.Store, "_allowed", lambda self, numbers: sizes.append(self.layout.size))
     size = Size(2, 1, 2, 2)
     verdict = check(ladder("DELAYED", size), searcher="fast", reductions=())

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks.ladder import Size, ladder
-from core.explore import Limits, check, memory
+from core.base import available_memory
+from core.explore import Limits, check
 from core.explore.errors import ExploreError
 from core.explore.numeric import available
 from core.explore.reference import Search
@@ -68,20 +69,20 @@ def test_the_process_takes_no_more_than_that(searcher: str) -> None:
 
 def test_what_the_machine_has_is_the_limit_when_nobody_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meminfo, cgroup = tmp_path / "meminfo", tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "MEMINFO", meminfo)
-    monkeypatch.setattr(memory, "CGROUP", cgroup)
+    monkeypatch.setattr(available_memory, "MEMINFO", meminfo)
+    monkeypatch.setattr(available_memory, "CGROUP", cgroup)
     monkeypatch.setattr(resource, "getrlimit", lambda what: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert memory.available() is None
+    assert available_memory.available() is None
     meminfo.write_text("MemTotal:       99 kB\nMemAvailable:    4000 kB\n")
-    assert memory.available() == 3000 << 10
+    assert available_memory.available() == 3000 << 10
     cgroup.write_text("max\n")
-    assert memory.available() == 3000 << 10
+    assert available_memory.available() == 3000 << 10
     cgroup.write_text("2048000\n")
-    assert memory.available() == 1536000
+    assert available_memory.available() == 1536000
     verdict = check(LARGE, searcher="reference", reductions=())
     assert verdict.bounds.startswith("1536000 bytes of memory; depth ")
     monkeypatch.setattr(resource, "getrlimit", lambda what: (1024000, 1024000))
-    assert memory.available() == 768000
+    assert available_memory.available() == 768000
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)

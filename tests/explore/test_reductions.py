@@ -10,13 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ladder import POLICIES, Size, ladder
-from core.explore import Limits, Model, Property, Thread, check, fuse, minimise, symmetry
-from core.explore import plan as plans
-from core.explore.found import Found
-from core.explore.fuse import Urgent
+from core.explore import Limits, Model, Property, Thread, bisimulation, check, partial_order, reductions, symmetry
 from core.explore.numeric import available
-from core.explore.plan import ALL, Plan
+from core.explore.partial_order import Urgent
+from core.explore.reductions import ALL, Plan
 from core.explore.reference import Search
+from core.explore.search_result import Found
 from core.explore.symmetry import Symmetry
 from core.explore.tables import Tables
 from core.explore.trace import steps
@@ -26,7 +25,8 @@ from tests.explore.random_programs import ACTIONS, CELLS, program
 
 SEARCHERS = ["reference", pytest.param("fast", marks=pytest.mark.skipif(not available(), reason="needs numba"))]
 
-SETS = [frozenset[str](), *[frozenset({name}) for name in sorted(ALL)], ALL - {plans.SYMMETRY, plans.PAGES}, ALL]
+BOTH_SYMMETRIES = {reductions.SYMMETRY, reductions.PAGES}
+SETS = [frozenset[str](), *[frozenset({name}) for name in sorted(ALL)], ALL - BOTH_SYMMETRIES, ALL]
 
 
 def searched(tables: Tables, plan: Plan, searcher: str = "reference", stop: bool = True) -> Found:
@@ -49,13 +49,13 @@ def planned(one: Model, names: frozenset[str], searcher: str, stop: bool = True,
     tables = Tables(one, before=True)
     Search(tables, Limits(), stop, budget=first).run()
     while True:
-        plan = plans.make(tables, names)
+        plan = reductions.make(tables, names)
         try:
             found = searched(tables, plan, searcher, stop)
         except symmetry.NotSymmetric:
-            names -= {plans.SYMMETRY, plans.PAGES}
+            names -= {reductions.SYMMETRY, reductions.PAGES}
             continue
-        if not found.exhaustive or plans.held(tables, plan):
+        if not found.exhaustive or reductions.held(tables, plan):
             steps(tables, found.find_path())  # the way can be walked
             return plan, found
 
@@ -69,12 +69,12 @@ def test_the_ladder_keeps_its_verdict_and_loses_states(policy: str, names: froze
     plan, found = planned(ladder(policy, size), names, searcher, stop=False, first=300)
     assert found.violated == whole.violated
     assert found.states <= whole.states
-    if plans.FUSE_LEFT_MOVERS in plan.used:
+    if reductions.FUSE_LEFT_MOVERS in plan.used:
         assert found.states < whole.states
-    if plans.SYMMETRY in plan.used:
+    if reductions.SYMMETRY in plan.used:
         assert found.states < 0.7 * whole.states
     if names == ALL and policy != "UP":
-        assert {plans.FUSE_LEFT_MOVERS, plans.SYMMETRY} <= set(plan.used)
+        assert {reductions.FUSE_LEFT_MOVERS, reductions.SYMMETRY} <= set(plan.used)
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
@@ -124,18 +124,18 @@ def test_minimisation_merges_what_behaves_alike() -> None:
         assert kept in (0, 1)
 
     tables = learned(model(twice))
-    assert minimise.classes(tables)[0] == (0, 1, 1, 3)
-    assert not minimise.wrong(tables, minimise.classes(tables))
+    assert bisimulation.classes(tables)[0] == (0, 1, 1, 3)
+    assert not bisimulation.wrong(tables, bisimulation.classes(tables))
 
 
 def test_minimisation_refuses_what_only_looks_alike() -> None:
     tables = learned(choosing())
-    same = minimise.classes(tables)
+    same = bisimulation.classes(tables)
     assert same[0][:3] == (0, 1, 2)
     assert check(choosing()).violated == "quiet"
-    forced = replace(plans.none(tables), same=((0, 1, 1), ()))
+    forced = replace(reductions.none(tables), same=((0, 1, 1), ()))
     assert searched(tables, forced).violated == ""  # wrong
-    assert minimise.wrong(tables, forced.same)
+    assert bisimulation.wrong(tables, forced.same)
 
 
 def test_a_merger_of_what_was_known_too_little_is_found_out() -> None:
@@ -147,10 +147,10 @@ def test_a_merger_of_what_was_known_too_little_is_found_out() -> None:
             row = tables.rows[0][local]
             assert row is not None
             tables.moves(0, local, row, values)
-    plan = plans.make(tables, frozenset({plans.MINIMISE}))
+    plan = reductions.make(tables, frozenset({reductions.MINIMISE}))
     assert plan.same[0][:3] == (0, 1, 1)
     searched(tables, plan, stop=False)
-    assert not plans.held(tables, plan)
+    assert not reductions.held(tables, plan)
     assert planned(choosing(), ALL, "reference", first=1)[1].violated == "quiet"
 
 
@@ -182,12 +182,12 @@ def passing_on() -> Model:
 @pytest.mark.parametrize("one", [peeking(), passing_on()], ids=["left mover", "local"])
 def test_nobody_hurries_past_one_who_looks(one: Model) -> None:
     tables = learned(one)
-    hurry = fuse.analyse(tables, ALL, plans.none(tables).same, fuse.Asked())
+    hurry = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.Asked())
     assert all(0 in urgent.danger[1] for urgent in hurry[0].values())
     assert check(one).violated == "assertion"
-    forced = replace(plans.none(tables), hurry=({1: Urgent((frozenset(), frozenset()), True)}, {}))
+    forced = replace(reductions.none(tables), hurry=({1: Urgent((frozenset(), frozenset()), True)}, {}))
     assert searched(tables, forced).violated == ""  # wrong
-    assert fuse.forbids(hurry, forced.hurry)
+    assert partial_order.forbids(hurry, forced.hurry)
 
 
 def test_what_nobody_touches_is_local() -> None:
@@ -199,8 +199,8 @@ def test_what_nobody_touches_is_local() -> None:
         for _ in range(3):
             await add(Y)
 
-    plan, found = planned(model(alone, other), frozenset({plans.FUSE_LOCAL}), "reference", stop=False, first=5)
-    assert plan.used == (plans.FUSE_LOCAL,)
+    plan, found = planned(model(alone, other), frozenset({reductions.FUSE_LOCAL}), "reference", stop=False, first=5)
+    assert plan.used == (reductions.FUSE_LOCAL,)
     assert found.states < 16
 
 
@@ -212,9 +212,9 @@ def test_what_a_property_looks_at_does_not_hurry() -> None:
 
     one = model(alone, always=(Property("never two", "", (X,), lambda x: x != 2),))
     tables = learned(one)
-    assert fuse.analyse(tables, ALL, plans.none(tables).same, fuse.Asked())[0] == {}
+    assert partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.Asked())[0] == {}
     free = {n: Urgent((frozenset(),), True) for n in (0, 1, 2)}
-    assert searched(tables, replace(plans.none(tables), hurry=(free,))).violated == ""  # wrong
+    assert searched(tables, replace(reductions.none(tables), hurry=(free,))).violated == ""  # wrong
     assert check(one).violated == "never two"
 
 
@@ -222,10 +222,10 @@ def test_taking_a_lock_does_not_hurry() -> None:
     """It would hide lock-order deadlocks."""
     one = model(a_then_b, b_then_a)
     tables = learned(one)
-    hurry = fuse.analyse(tables, ALL, plans.none(tables).same, fuse.Asked())
+    hurry = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.Asked())
     assert all(tables.rows[t][n].op.name.startswith("drop") for t in (0, 1) for n in hurry[t])  # type: ignore[union-attr]
     free = Urgent((frozenset(), frozenset()), True)
-    forced = replace(plans.none(tables), hurry=({0: free, 1: free}, {0: free, 1: free}))
+    forced = replace(reductions.none(tables), hurry=({0: free, 1: free}, {0: free, 1: free}))
     assert searched(tables, forced).violated == ""  # wrong
     for searcher in ("reference", *(["fast"] if available() else [])):
         assert planned(one, ALL, searcher, first=3)[1].violated == "deadlock"
@@ -303,8 +303,8 @@ class Trusted(Symmetry):
 
 
 def test_equal_receivers_are_exchanged() -> None:
-    plan, found = planned(mailing(sends_at_once), frozenset({plans.SYMMETRY}), "reference", stop=False, first=3)
-    assert plan.used == (plans.SYMMETRY,)
+    plan, found = planned(mailing(sends_at_once), frozenset({reductions.SYMMETRY}), "reference", stop=False, first=3)
+    assert plan.used == (reductions.SYMMETRY,)
     assert (found.violated, found.states) == ("", 4)
     assert check(mailing(sends_at_once)).states == 5
 
@@ -316,7 +316,7 @@ def test_an_ordered_sender_is_refused() -> None:
         tables = learned(one)
         assert symmetry.find(tables, BOTH) is None
         assert check(one, reductions=("symmetry",)).violated == ""
-        forced = replace(plans.none(tables), symmetry=Trusted(tables, [("t0", "t1")]))
+        forced = replace(reductions.none(tables), symmetry=Trusted(tables, [("t0", "t1")]))
         wrong.append(searched(tables, forced).violated)
     assert "deadlock" in wrong  # a false counterexample, where the image that is kept cannot be reached
 
@@ -383,12 +383,12 @@ TOGETHER = (("t1", Page(0)), ("t2", Page(1)))
 def test_equal_pages_are_exchanged_with_the_threads_that_serve_them(searcher: str) -> None:
     one = paging(stores_twice, cleaning(0), cleaning(1), group=TOGETHER)
     whole = check(one, reductions=())
-    plan, found = planned(one, frozenset({plans.PAGES}), searcher, stop=False, first=3)
-    assert plan.used == (plans.PAGES,)
+    plan, found = planned(one, frozenset({reductions.PAGES}), searcher, stop=False, first=3)
+    assert plan.used == (reductions.PAGES,)
     assert (found.violated, found.exhaustive) == ("", True)
     assert whole.violated == ""
     assert whole.states / 2 <= found.states < whole.states * 0.6
-    assert planned(one, frozenset({plans.SYMMETRY}), searcher, stop=False, first=3)[0].used == ()
+    assert planned(one, frozenset({reductions.SYMMETRY}), searcher, stop=False, first=3)[0].used == ()
 
 
 def test_pages_and_threads_are_exchanged_at_once() -> None:
@@ -397,8 +397,8 @@ def test_pages_and_threads_are_exchanged_at_once() -> None:
     whole = check(one, reductions=())
     counts = set()
     for searcher in ("reference", *(["fast"] if available() else [])):
-        plan, found = planned(one, frozenset({plans.PAGES, plans.SYMMETRY}), searcher, stop=False, first=3)
-        assert plan.used == (plans.SYMMETRY, plans.PAGES)
+        plan, found = planned(one, frozenset({reductions.PAGES, reductions.SYMMETRY}), searcher, stop=False, first=3)
+        assert plan.used == (reductions.SYMMETRY, reductions.PAGES)
         counts.add(found.states)
     assert len(counts) == 1
     assert whole.states / 4 <= counts.pop() < whole.states * 0.3
@@ -418,8 +418,8 @@ def test_pages_that_are_walked_in_order_are_refused() -> None:
         one = paging(waiting(0), waiting(1), cleaning(*order), group=group)
         tables = learned(one)
         assert symmetry.find(tables, BOTH) is None
-        assert check(one, reductions=(plans.PAGES,)).violated == ""
-        forced = replace(plans.none(tables), symmetry=Trusted(tables, [group]))
+        assert check(one, reductions=(reductions.PAGES,)).violated == ""
+        forced = replace(reductions.none(tables), symmetry=Trusted(tables, [group]))
         wrong.append(searched(tables, forced).violated)
     assert "deadlock" in wrong  # a false counterexample, as with the ordered sender
 

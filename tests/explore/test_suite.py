@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
+from core.cli.resolve_arch import choose
 from core.conformance import SCENARIOS
-from core.conformance.choose import choose
 from core.explore import Limits, check
 from core.explore.numeric import available
-from core.explore.plan import ALL, SYMMETRY
+from core.explore.reductions import ALL, SYMMETRY
 
 SINGLE = [frozenset({name}) for name in sorted(ALL)]
 

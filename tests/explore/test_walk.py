@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.ladder import Size, ladder
 from core.explore import Daemon, Model, check, walk
-from core.explore.place import Broken, Choice, Place
+from core.explore.cursor import Broken, Choice, Place
 from core.explore.schedulers import Knowledge, Priorities, Scheduler, Weighted
 from core.explore.tables import Tables
 from core.explore.walk import many, shorten, wander

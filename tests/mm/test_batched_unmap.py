@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from arch_plugins.generic import Smp
-from core.arch import set_up
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Migration, ProtNone, Pte, Swap, pte_cell
@@ -22,6 +21,7 @@ from core.mm.mm import PENDING, Mm
 from core.mm.page import mapcount_cell, pg_dirty_cell
 from core.mm.pgtable import pte_accessible
 from core.mm.reclaim import shrink_folio_list, try_to_unmap_one
+from core.plugins.arch import set_up
 
 ME = Cpu(0)
 

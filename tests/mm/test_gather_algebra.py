@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arch_plugins.generic import Smp
-from core.arch import set_up
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Tid
 from core.machine.schedule import run
@@ -16,6 +15,7 @@ from core.machine.task import Task
 from core.mm.era import ERAS
 from core.mm.mm import Mm
 from core.mm.mmu_gather import Batch, MmuGather, Slot, gather_page, take
+from core.plugins.arch import set_up
 
 ARCH = set_up("smp", Smp(), "test")
 MM = Mm(ARCH.facts, ERAS["6.2-fix"], ARCH.hook, Task("t", Tid(1), Cpu(0)))

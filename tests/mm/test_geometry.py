@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from arch_plugins.generic import Smp
-from core.arch import set_up
 from core.cost import account
 from core.cost.workloads import page_fault3
 from core.hookspecs import Facts
 from core.mm.era import ERAS
+from core.plugins.arch import set_up
 
 
 @pytest.mark.parametrize(

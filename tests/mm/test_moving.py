@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from arch_plugins.generic import Smp
-from core.arch import set_up
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Op, Tid
 from core.machine.pte import ProtNone, Pte, pte_cell
@@ -30,6 +29,7 @@ from core.mm.page import mapcount_cell, pg_dirty_cell
 from core.mm.task_mmu import clear_refs_write
 from core.mm.truncate import truncate_inode_page
 from core.mm.userfaultfd import mwriteprotect_range
+from core.plugins.arch import set_up
 
 ME, PAGE, COPY = Cpu(0), 0, 1
 

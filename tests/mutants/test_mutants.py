@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.arch import Arch, set_up
 from core.conformance import SCENARIOS, judge
 from core.mm.era import ERAS
+from core.plugins.arch import Arch, set_up
 from tests.mutants import plugins
 from tests.mutants.core import CORE_MUTANTS
 

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from core.base import files
 from core.compare import main
-from reports import files, tables
+from reports import tables
 from reports.junit import junit
 
 

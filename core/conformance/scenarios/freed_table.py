@@ -34,7 +34,6 @@ walk on in the freed table
 
 from __future__ import annotations
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes, table_freed
 from core.conformance.scenario import Build, Scenario
@@ -48,6 +47,7 @@ from core.mm.memory import LEVELS, upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmap import munmap
 from core.mm.swap import Table
+from core.plugins.arch import Arch
 
 TABLE = Cell("table", Table("pte", 0))
 

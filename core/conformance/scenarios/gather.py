@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from core.arch import Arch
+from core.conformance.monitor import Rule, batch_limit, covering, delayed_in_last_batch, watched
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.watch import Rule, batch_limit, covering, delayed_in_last_batch, watched
 from core.conformance.world import World
 from core.explore.model import Model
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
@@ -15,6 +14,7 @@ from core.mm.era import Era
 from core.mm.memory import unmap_page_range
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
+from core.plugins.arch import Arch
 
 PAGES = 5
 VMA = Vma(0, PAGES)

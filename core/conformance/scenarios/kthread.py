@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Scenario
@@ -44,6 +43,7 @@ from core.mm.kthread import (
 )
 from core.mm.mm import CPUMASK, Mm, pte_lock, pte_unlock
 from core.mm.page import put_page
+from core.plugins.arch import Arch
 
 ADDRS = (0, 1)
 PAGES = (0, 1)

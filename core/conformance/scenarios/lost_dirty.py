@@ -14,8 +14,8 @@ stale dirty entry
 
 from __future__ import annotations
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
+from core.conformance.monitor import report
 from core.conformance.properties import (
     dirty_known_at_end,
     mapcount_is_ptes,
@@ -25,7 +25,6 @@ from core.conformance.properties import (
     vma_as_asked,
 )
 from core.conformance.scenario import Build, Scenario
-from core.conformance.watch import report
 from core.conformance.world import Program, World, looking, pick, store
 from core.explore.model import Model
 from core.machine.op import Op
@@ -36,6 +35,7 @@ from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma, vma_cell
 from core.mm.mmap import mmap_over, munmap
 from core.mm.writeback import write_page
+from core.plugins.arch import Arch
 
 ADDR, PAGE, STORES = 0, 0, 2
 

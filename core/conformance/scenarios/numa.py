@@ -28,7 +28,6 @@ store to the old page
 
 from __future__ import annotations
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import mapcount_is_ptes, sometimes, store_after_copy
 from core.conformance.scenario import Build, Scenario
@@ -42,6 +41,7 @@ from core.mm.memory import do_numa_page
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa
 from core.mm.page import mapcount_cell
+from core.plugins.arch import Arch
 
 ADDR, OLD, NEW = 0, 0, 1
 

@@ -56,7 +56,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, contents_known, mapcount_is_ptes, no_lost_dirty, sometimes
 from core.conformance.scenario import Build, Scenario
@@ -71,6 +70,7 @@ from core.mm.mm import Mm, Vma
 from core.mm.mprotect import mprotect, wrprotect
 from core.mm.page import pg_dirty_cell
 from core.mm.reclaim import shrink_folio_list, shrink_lruvec
+from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)
 REQUIRES = ("batched_unmap", "smp")

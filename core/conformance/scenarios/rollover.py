@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
@@ -36,6 +35,7 @@ from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.mm import Mm
 from core.mm.page import put_page
+from core.plugins.arch import Arch
 
 PAGE, ANOTHERS = 0, 1
 UNMAPPER, USER, OTHER = Cpu(0), Cpu(1), Cpu(2)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes
 from core.conformance.scenario import Scenario
@@ -32,6 +31,7 @@ from core.mm.era import Era
 from core.mm.hugetlb import hugetlb_vmtruncate, unmap_hugepage_range
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm
+from core.plugins.arch import Arch
 
 ADDR, PAGE = 0, 0
 

@@ -16,7 +16,6 @@ when the last user of the mm is gone.
 
 from __future__ import annotations
 
-from core.arch import Arch
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import SENTENCES, sometimes
 from core.conformance.scenario import Scenario
@@ -30,6 +29,7 @@ from core.mm.kthread import MM_USERS, mmput
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.plugins.arch import Arch
 
 PAGE, PMD = 0, upper_entry(0, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.explore.compiled.table import copied
+from core.explore.compiled.state_table import copied
 from core.explore.compiled.words import get, inlined, put
 
 

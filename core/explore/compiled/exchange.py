@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.explore.compiled.layout import Field, Layout, LayoutFull, shifts
-from core.explore.minimise import Classes, representative
+from core.explore.bisimulation import Classes, representative
+from core.explore.compiled.word_layout import Field, Layout, LayoutFull, shifts
 from core.explore.numeric import numpy
 from core.explore.symmetry import Image, Symmetry, names_any
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from core.explore.compiled import table
+from core.explore.compiled import state_table
 from core.explore.compiled.arrays import (
     ASK,
     BATCH,
@@ -80,13 +80,13 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
             to = buffered * count
             moved |= step(words, a, move, a.states, at, a.buffer, to)
             if a.longest and not hurry_on(words, a, agent, a.buffer, to):
-                table.copied(words, a.buffer, to, a.asked, 0)
+                state_table.copied(words, a.buffer, to, a.asked, 0)
                 put(a.asked, count, agent)
                 return -2
             if a.permutations > 1:
                 canonical(words, a, a.buffer, to)
-            hashed = table.hash_of(words, a.buffer, to)
-            table.hurried(words, a, hashed)
+            hashed = state_table.hash_of(words, a.buffer, to)
+            state_table.hurried(words, a, hashed)
             put(a.notes, 4 * buffered, get(a.moves, move + 2 * count))
             put(a.notes, 4 * buffered + 1, number)
             put(a.notes, 4 * buffered + 2, hashed)
@@ -140,15 +140,15 @@ def expand(words: Any, a: Any) -> int:
                 drained += 1
                 continue
             at = drained * count
-            new = table.insert(words, a, a.buffer, at, get(a.notes, 4 * drained + 2))
+            new = state_table.insert(words, a, a.buffer, at, get(a.notes, 4 * drained + 2))
             if new == CRAMPED:
                 why = CRAMPED
                 leave = True
                 break
             drained += 1
-            if new == table.NEW:
+            if new == state_table.NEW:
                 to = states_found * count
-                table.copied(words, a.buffer, at, a.states, to)
+                state_table.copied(words, a.buffer, at, a.states, to)
                 states_found += 1
                 if not look(words, a, a.states, to, quiet):
                     why = LOOK
@@ -257,8 +257,8 @@ LOOPS: dict[str, tuple[Callable[..., int], int]] = {
     "predecessor": (predecessor, 3),
     "canonical": (canonical, 2),
     "translate": (translate, 5),
-    "fill": (table.fill, 1),
-    "unfold": (table.unfold, 1),
+    "fill": (state_table.fill, 1),
+    "unfold": (state_table.unfold, 1),
 }
 """What Python calls, with how many numbers behind the address of the arrays."""
 

@@ -18,7 +18,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 
-SOURCES = ("arrays", "words", "table", "steps", "canonical", "loops", "machine_code")
+SOURCES = ("arrays", "words", "state_table", "steps", "canonical", "loops", "machine_code")
 
 Loop = Callable[..., int]
 

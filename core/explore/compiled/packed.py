@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.explore.bisimulation import representative
 from core.explore.compiled.arrays import (
     ASSERTED,
     BATCH,
@@ -24,12 +25,11 @@ from core.explore.compiled.arrays import (
     RUNS,
     URGENT,
 )
-from core.explore.compiled.layout import Field, Layout, LayoutFull
-from core.explore.fuse import LONGEST
-from core.explore.minimise import representative
+from core.explore.compiled.word_layout import Field, Layout, LayoutFull
 from core.explore.model import Property
 from core.explore.numeric import numpy
-from core.explore.plan import Plan
+from core.explore.partial_order import LONGEST
+from core.explore.reductions import Plan
 from core.explore.tables import Move, Row, Tables
 
 np = numpy()

@@ -13,13 +13,13 @@ import time
 from functools import partial
 
 from core.explore.compiled import arrays
-from core.explore.compiled.machine import Machine
+from core.explore.compiled.loaded_model import Machine
 from core.explore.compiled.store import OutOfMemory
-from core.explore.found import Choice, Found, deadline, first_violation
+from core.explore.counterexample import concrete
 from core.explore.model import Limits
-from core.explore.path import concrete
-from core.explore.plan import Plan, PlanBroken, held
-from core.explore.plan import none as no_plan
+from core.explore.reductions import Plan, PlanBroken, held
+from core.explore.reductions import none as no_plan
+from core.explore.search_result import Choice, Found, deadline, first_violation
 from core.explore.tables import Tables
 
 PAUSE = 1 << 17

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, Context
 from core.explore.compiled.exchange import flat
-from core.explore.compiled.layout import Field, Layout, shifts
 from core.explore.compiled.machine_code import Loops, loops
 from core.explore.compiled.numbers import BYTES, Numbers
+from core.explore.compiled.word_layout import Field, Layout, shifts
 from core.explore.numeric import numpy
 
 np = numpy()

@@ -1,0 +1,1 @@
+"""What every room may use and what knows none of them: error lines, digests of source files, atomic files, memory."""

@@ -1,0 +1,39 @@
+"""What an exception of foreign code says in one line: its kind, its message, and the line of that code."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+OURS = tuple(str(Path(__file__).resolve().parents[2] / package) for package in ("core", "arch_plugins", "benchmarks"))
+STANDARD = str(Path(traceback.__file__).resolve().parent)
+
+LONGEST = 200
+"""Characters of a message: a binary file that is no plugin is not shown whole."""
+
+
+def told(error: BaseException) -> str:
+    """`Kind: message (file, line, function)`; the place only if it is in code that is not of this project."""
+    return f"{type(error).__name__}: {short(str(error))}{where(error)}"
+
+
+def where(error: BaseException) -> str:
+    """ " (file.py, line 3, in hook)" of the innermost line of foreign code that the first cause came from, or ''."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, SyntaxError):
+        return ""  # says so itself
+    foreign = [f for f in traceback.extract_tb(error.__traceback__) if _is_foreign(f.filename)]
+    return f" ({foreign[-1].filename}, line {foreign[-1].lineno}, in {foreign[-1].name})" if foreign else ""
+
+
+def short(text: str) -> str:
+    """In one line of printable characters, cut."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
+def _is_foreign(file: str) -> bool:
+    path = str(Path(file).resolve())
+    standard = path.startswith(STANDARD) and "-packages" not in path
+    return not file.startswith("<") and not standard and not path.startswith(OURS)

@@ -1,0 +1,373 @@
+"""The subcommands about cost: `sweep`, `workloads`, `prices`, `published`, `calibrate` and `replay`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.cli.arguments import add_timeout, positive
+from core.cli.progress import Progress
+from core.cost import prices
+from core.cost.model import DEFAULT, MODELS, Model, coefficients_table
+from core.cost.sweep import (
+    FEW,
+    FRONT,
+    HOLD,
+    PRICE,
+    RANGES,
+    Piece,
+    Point,
+    Subject,
+    axis,
+    gathered,
+    known_axes,
+    pareto,
+    pieces,
+    plot,
+    write_csv,
+)
+from core.cost.workloads import NAMED, WORKLOADS, Workload
+from core.mm.era import ERAS
+from core.run.isolate import Job, isolated
+from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
+
+if TYPE_CHECKING:
+    from core.truth.recorded.totals import Totals
+
+MOST_MISSES = 20
+COLUMNS = (
+    "flushes",
+    "ipis",
+    "lock_holds",
+    "max_held",
+    "max_delayed",
+    "max_ptes_per_hold",
+    "max_flushes_per_hold",
+    "max_ptes_unbroken",
+)
+SMP = "arch_plugins.generic:Smp"
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Register the subcommands with argparse's add_parser."""
+    one = add("sweep", help="count over ranges of parameters, with the Pareto front")
+    one.add_argument("axes", nargs="+", metavar="NAME=VALUES", help="bundle=1,8,64  pages=512:4096:512  dirty=0:100")
+    _rows(one, f"a row of arches.toml to sweep over, or a plugin ({SMP})")
+    one.add_argument("--workload", metavar="NAME", help="whose parameters are meant (mapping: pages= and dirty=)")
+    one.add_argument("--front", action="store_true", help=f"only points that nothing beats in {', '.join(FRONT)}")
+    one.add_argument("--csv", type=Path, metavar="FILE", help="write all counts of all points")
+    one.add_argument("--plot", type=Path, action="append", default=[], metavar="FILE", help=".svg or .png")
+    one.add_argument("--x", help="what to plot over; the first parameter otherwise")
+    one.add_argument("--y", default="flushes", help=f"what to plot: a count, or {' or '.join(RANGES)} for its range")
+    one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
+    one.set_defaults(command=sweep_command)
+
+    loads = add("workloads", help="count and price every workload, the large ones too")
+    _rows(loads, "a row of arches.toml, or a plugin (smp-6.2-fix)")
+    loads.add_argument("--workload", action="append", default=[], metavar="NAME", help="only this one")
+    loads.add_argument("--cpus", type=int, default=2, metavar="N", help="CPUs that run the process throughout")
+    loads.set_defaults(command=workloads_command)
+
+    shown = add("prices", help="the coefficients of the cost model with their sources")
+    shown.add_argument("--model", "--prices", dest="prices", metavar="NAME|FILE", help="only this one")
+    shown.set_defaults(command=prices_command)
+
+    effects = add("published", help="published effects beside what the model says, misses included")
+    effects.set_defaults(command=published_command)
+
+    measure = add("calibrate", help="measure the coefficients of this machine, for --prices FILE")
+    measure.add_argument("--output", type=Path, default=Path("prices.toml"), metavar="FILE", help="where to write them")
+    measure.add_argument("--rounds", type=int, default=15, metavar="N", help="differences taken of each coefficient")
+    measure.add_argument("--samples", type=int, default=200, metavar="N", help="system calls on each side of a round")
+    measure.set_defaults(command=calibrate_command)
+
+    again = add("replay", help="what a recorded program's unmappings cost on every architecture")
+    again.add_argument("file", type=Path, metavar="RECORDING")
+    _rows(again, "only this row of arches.toml")
+    again.set_defaults(command=replay_command)
+
+
+def _rows(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--arch", action="append", default=[], metavar="NAME", help=what)
+    command.add_argument(
+        "--plugin", action="append", default=[], metavar="REF", help="module:object, file.py:object, entry point"
+    )
+    command.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
+    command.add_argument("--era", default=DEFAULT_ERA, choices=ERAS, help="of a plugin that is no row")
+    command.add_argument(
+        "--prices", "--model", default=DEFAULT, metavar="NAME|FILE", help=f"{', '.join(MODELS)}, or from calibrate"
+    )
+    add_timeout(command)
+
+
+def chosen_rows(arguments: argparse.Namespace, otherwise: list[str] | None) -> tuple[list[Row], dict[str, str]]:
+    """The rows that --arch and --plugin name, or `otherwise` (None: all); and why some of them cannot be used.
+
+    What is no row's name is a plugin.  ConfigError if none can be used.
+    """
+    by_name = {row.name: row for row in load(arguments.config)}
+    names = [*arguments.arch, *arguments.plugin] or (list(by_name) if otherwise is None else otherwise)
+    rows = [by_name.get(name) or plugin_row(name, arguments.era) for name in dict.fromkeys(names)]
+    problems = {row.name: row.problem for row in rows if row.problem}
+    usable = [row for row in rows if not row.problem]
+    if not usable:
+        raise ConfigError("; ".join(problems.values()))
+    return usable, problems
+
+
+def tell(problems: Mapping[str, str]) -> int:
+    """Say on stderr which architectures are not counted, and why. The exit status: 1 if there are any."""
+    for name, problem in problems.items():
+        print(f"shootdown: {name}: not counted: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def chosen_model(reference: str) -> Model:
+    """The model or file that --prices names. ConfigError if it is neither."""
+    try:
+        return prices.load(reference)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def sweep_command(arguments: argparse.Namespace) -> int:
+    """Count every point of the grid."""
+    from tabulate import tabulate
+
+    name = arguments.workload or "mapping"
+    own = load_workloads(arguments.config)
+    if name not in own and name not in NAMED:
+        raise ConfigError(f"--workload {name}: no such workload; there are {', '.join((*NAMED, *own))}")
+    workload: str | Workload = own.get(name, name)
+    _can_plot(arguments.plot)
+    model = chosen_model(arguments.prices)
+    rows, unusable = chosen_rows(arguments, [SMP])
+    subjects = [Subject(row, row.model(model)) for row in rows]
+    try:
+        axes = [axis(text, known_axes(name if isinstance(workload, str) else None)) for text in arguments.axes]
+        points, problems = _points(pieces(subjects, axes, workload), arguments.jobs, arguments.timeout)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    status = tell(unusable | problems)
+    if not points:
+        return status
+    x = arguments.x or axes[0].name
+    _can_be_plotted(points[0], x, arguments.y)
+    shown = pareto(points) if arguments.front else points
+    columns = [*(["arch"] if len(subjects) > 1 else []), *[one.name for one in axes], *COLUMNS]
+    ranges = [[_microseconds(p, PRICE) + _without(p), _microseconds(p, HOLD)] for p in shown]
+    lines = [[p[c] for c in columns] + more for p, more in zip(shown, ranges, strict=True)]
+    print(tabulate(lines, [*columns, "price in us", "longest lock hold in us"]))
+    if arguments.csv:
+        _write_csv(points, arguments.csv)
+    if arguments.plot:
+        plot(points, x, arguments.y, arguments.plot)
+    return status
+
+
+def _points(cut: list[Piece], at_once: int, timeout: float) -> tuple[list[Point], dict[str, str]]:
+    """Count the pieces: in children if there are many, or if a plugin is foreign."""
+    from core.run import pool
+
+    apart = any(piece.subject.row.foreign for piece in cut) or (at_once > 1 and len(cut) >= FEW)
+    with Progress(len(cut), sys.stderr) as progress:
+        if not apart:
+            return gathered(cut, _here(cut, progress))
+        with pool.executor("", at_once) as workers:
+            memory = pool.memory_for_each(at_once)
+            return gathered(cut, pool.run(cut, workers, progress.done, timeout, memory, together=1))
+
+
+def _here(cut: list[Piece], progress: Progress) -> Iterator[Any]:
+    for number, piece in enumerate(cut, 1):
+        yield piece.run()
+        progress.done(number)
+
+
+def _microseconds(point: Point, what: str) -> str:
+    return f"{point[f'{what}_low'] / 1000:.1f} to {point[f'{what}_high'] / 1000:.1f}"
+
+
+def _without(point: Point) -> str:
+    return f" without {point['unpriced']}" if point["unpriced"] else ""
+
+
+def _write_csv(points: list[Point], path: Path) -> None:
+    import io
+
+    from core.base.files import write_atomically
+
+    text = io.StringIO()
+    write_csv(points, text)
+    write_atomically(path, text.getvalue())
+
+
+def _can_plot(paths: list[Path]) -> None:
+    """ConfigError if not, before anything is counted."""
+    for path in paths:
+        if path.suffix not in (".svg", ".png"):
+            raise ConfigError(f"--plot {path}: expected a name that ends in .svg or .png")
+    if paths and find_spec("matplotlib") is None:
+        raise ConfigError("--plot needs matplotlib: pip install 'shootdown[plots]'")
+
+
+def _can_be_plotted(point: Point, x: str, y: str) -> None:
+    """ConfigError if a point has no such numbers."""
+    for flag, name, more in (("--x", x, ()), ("--y", y, RANGES)):
+        known = (*(n for n, value in point.items() if isinstance(value, int)), *more)
+        if name not in known:
+            raise ConfigError(f"{flag} {name}: expected one of {', '.join(known)}")
+
+
+def workloads_command(arguments: argparse.Namespace) -> int:
+    """What each workload costs on an architecture, or on several."""
+    from tabulate import tabulate
+
+    if arguments.cpus < 1:
+        raise ConfigError(f"--cpus {arguments.cpus}: expected a number of at least 1")
+    loads = {**WORKLOADS, **load_workloads(arguments.config)}
+    for name in arguments.workload:
+        if name not in loads:
+            raise ConfigError(f"--workload {name}: no such workload; there are {', '.join(loads)}")
+    from core.table.cells import Counting
+
+    rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])
+    base = chosen_model(arguments.prices)
+    chosen = tuple(loads[name] for name in arguments.workload or loads)
+    for row in rows:
+        counted = answer_of(Counting(row, chosen, arguments.cpus, arguments.timeout), row, arguments.timeout)
+        if counted.problem:
+            problems[row.name] = counted.problem
+            continue
+        model, lines = row.model(base), []
+        for name, counts in counted.counts.items():
+            lines.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), _hold(model, counts)])
+        print(f"{row.name}, {arguments.cpus} CPUs:")
+        print(tabulate(lines, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
+        print()
+    return tell(problems)
+
+
+def _hold(model: Model, counts: Mapping[str, int]) -> str:
+    low, high = model.lock_hold(counts)
+    return f"{low / 1000:.1f} to {high / 1000:.1f} us"
+
+
+def answer_of(job: Job, row: Row, timeout: float) -> Any:
+    """What `job` answers: in this process, or, if the plugin of `row` is foreign, in one of its own."""
+    return isolated(job, timeout) if row.foreign else job.run()
+
+
+def prices_command(arguments: argparse.Namespace) -> int:
+    """Every coefficient: range, unit, machine, source."""
+    from tabulate import tabulate
+
+    for model in [chosen_model(arguments.prices)] if arguments.prices else MODELS.values():
+        print(f"{model.name}:")
+        headers = ["coefficient", "value", "unit", "machine", "source"]
+        print(tabulate(coefficients_table(model), headers, maxcolwidths=[None, None, None, 28, 70]))
+        print()
+    return 0
+
+
+def published_command(arguments: argparse.Namespace) -> int:
+    """Every published effect, its source, and the prediction."""
+    from tabulate import tabulate
+
+    from core.truth.published.catalogue import effects
+    from core.truth.published.effect import span
+
+    found = list(effects())
+    rows = [
+        [e.name, e.what, e.unit, span(e.published), span(e.predicted), e.verdict, f"{e.source}. {e.note}".rstrip(". ")]
+        for e in found
+    ]
+    headers = ["effect", "what", "unit", "published", "predicted", "", "source and remark"]
+    widths = [26, 34, None, None, None, None, 60]
+    print(tabulate(rows, headers, maxcolwidths=widths, disable_numparse=True))
+    missed = sum(e.verdict.startswith("off") for e in found)
+    wide = sum(e.verdict == "says nothing" for e in found)
+    print(f"{len(found)} effects: {len(found) - missed - wide} predicted, {missed} missed, {wide} predicted too widely")
+    return 0
+
+
+def calibrate_command(arguments: argparse.Namespace) -> int:
+    """Measure, print, write."""
+    from tabulate import tabulate
+
+    from core.cost.calibrate import CalibrateError, calibrate
+
+    if arguments.rounds < 2 or arguments.samples < 1:
+        raise ConfigError("calibrate needs --rounds of at least 2 and --samples of at least 1")
+    try:
+        measured = calibrate(arguments.rounds, arguments.samples)
+    except CalibrateError as error:
+        raise ConfigError(str(error)) from None
+    print(f"{measured.machine}:")
+    rows = [[c.name, c.value, c.unit, c.source] for c in measured.coefficients]
+    print(tabulate(rows, ["coefficient", "value", "unit", "how"], maxcolwidths=[None, None, None, 70]))
+    for line in measured.missing:
+        print(f"not measured: {line}; {DEFAULT}'s is used")
+    prices.write(arguments.output, measured.machine, measured.coefficients)
+    print(f"shootdown: written to {arguments.output}; use it with --prices {arguments.output}", file=sys.stderr)
+    return 0
+
+
+def replay_command(arguments: argparse.Namespace) -> int:
+    """What a recorded program did to its mappings costs on each row, and how exact x86 is against the recording."""
+    from tabulate import tabulate
+
+    from core.truth.recorded.replay import APPROXIMATIONS
+    from core.truth.recorded.totals import Replaying
+
+    rows, problems = chosen_rows(arguments, None)
+    base = chosen_model(arguments.prices)
+    totals = Replaying(arguments.file, tuple(row for row in rows if not row.foreign)).run()
+    if totals.broken:
+        print(f"shootdown: {totals.broken}", file=sys.stderr)
+    for row in rows:
+        if row.foreign:
+            own: Totals = answer_of(Replaying(arguments.file, (row,)), row, arguments.timeout)
+            totals.counts |= own.counts
+            totals.problems |= own.problems
+    lines: list[list[Any]] = []
+    for row in rows:
+        sums = totals.counts.get(row.name)
+        if sums:
+            per_flush = f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"
+            model = row.model(base)
+            more = [sums["pages_freed"], per_flush, str(model.price(sums)), _hold(model, sums)]
+            lines.append([row.name, *[sums[c] for c in COLUMNS], *more])
+    headers = ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({base.name})", "longest lock hold"]
+    print(tabulate(lines, headers))
+    print()
+    headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
+    exact = [[kind, *v] for kind, v in sorted(totals.exact.items())]
+    print(tabulate(exact, [*headers, "IPIs recorded", "predicted"]))
+    recorded, least, most = totals.answers
+    span = str(least) if least == most else f"{least} to {most}"
+    print(f"answers of other CPUs: {recorded} recorded, {span} predicted")
+    _print_misses(totals)
+    if str(totals.gaps):
+        print(f"incomplete: {totals.gaps}; what was lost is missing here too")
+    for text in APPROXIMATIONS:
+        print(f"approximation: {text}")
+    return tell(problems | totals.problems) if not totals.broken else 2
+
+
+def _print_misses(totals: Totals) -> None:
+    """What is not as recorded, call by call, and what no call explains."""
+    missed, gaps = totals.missed, totals.gaps
+    for call in missed[:MOST_MISSES]:
+        print(f"different: line {call.line}: {call.difference}")
+    if len(missed) > MOST_MISSES:
+        print(f"different: {len(missed) - MOST_MISSES} more")
+    if gaps.execs:
+        print(f"not replayed: {gaps.execs} flushes that exec made")
+    if gaps.nobodys:
+        print(f"not replayed: {gaps.nobodys} flushes that no recorded operation makes")

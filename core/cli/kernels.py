@@ -1,0 +1,65 @@
+"""The subcommands that hold the programs against real kernels: `golden` and `measured`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from core.truth.golden.traces import Comparison
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Register the subcommands with argparse's add_parser."""
+    golden = add("golden", help="replay traces of the kernel's own gather and zap code")
+    golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    golden.set_defaults(command=golden_command)
+
+    measured = add("measured", help="predict what running kernels did, cell by cell")
+    measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    measured.set_defaults(command=measured_command)
+
+
+def golden_command(arguments: argparse.Namespace) -> int:
+    """Replay every case; differences are shown as they come, the counts come last."""
+    from core.truth.golden.traces import compare, read_cases
+
+    return _hold_against(arguments.files, lambda path: map(compare, read_cases(path)))
+
+
+def measured_command(arguments: argparse.Namespace) -> int:
+    """Predict every cell; differences are shown as they come, the counts come last."""
+    from core.truth.emulated import instructions
+    from core.truth.measured import flushes
+
+    def comparisons(path: Path) -> Iterable[Comparison]:
+        return instructions.compare_file(path) if instructions.recognises(path) else flushes.compare_file(path)
+
+    return _hold_against(arguments.files, comparisons)
+
+
+def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
+    """Tell how each comparison came out. A file that breaks off keeps what was compared before, and costs status 2."""
+    from core.truth.lines import FileError
+
+    counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}
+    remarks: dict[str, int] = {}
+    status = 0
+    for path in paths:
+        try:
+            for comparison in comparisons(path):
+                counts[comparison.outcome] += 1
+                if comparison.outcome in ("different", "error"):
+                    print(f"{comparison.id}: {comparison.detail}")
+                elif comparison.detail:
+                    remark = comparison.detail + (": not modelled yet" if comparison.outcome == "not modelled" else "")
+                    remarks[remark] = remarks.get(remark, 0) + 1
+        except FileError as error:
+            print(f"shootdown: {error}", file=sys.stderr)
+            status = 2
+    for remark, number in sorted(remarks.items()):
+        print(f"{remark}: {number}")
+    different = counts["different"] + counts["error"]
+    print(f"{counts['equal']} equal, {different} different, {counts['not modelled']} not modelled yet")
+    return status or (1 if different else 0)

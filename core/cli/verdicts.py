@@ -1,0 +1,166 @@
+"""The subcommands about single verdicts and the suite itself: `explain`, `bugs` and `mutants`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.cli.arguments import (
+    UsageError,
+    add_limits,
+    add_selection,
+    add_walks,
+    limits_of,
+    patience,
+    positive,
+    scenario_of,
+    walks_of,
+)
+from core.conformance import FINDINGS, SCENARIOS, Result
+from core.conformance.exhibit import Exhibit
+from core.explore.text import columns
+from core.table.rows import Row
+
+if TYPE_CHECKING:
+    from core.conformance import mutate
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The subcommands and their flags."""
+    explain = add("explain", help="show a counterexample, one column per CPU")
+    explain.add_argument("arch", metavar="ARCH", help="a row of arches.toml, a plugin, or the id of a historic bug")
+    explain.add_argument("scenario", metavar="SCENARIO", nargs="?", default="")
+    add_selection(explain, arch=False)
+    add_limits(explain)
+    add_walks(explain)
+    explain.set_defaults(command=explain_command)
+
+    bugs = add("bugs", help="the museum of historic bugs: each found, and its fix proved")
+    bugs.add_argument("ids", nargs="*", metavar="ID", help="only these")
+    add_limits(bugs)
+    bugs.set_defaults(command=bugs_command)
+
+    mutants = add("mutants", help="the power of the suite: mutants, and what kills them")
+    mutants.add_argument("arch", nargs="?", default="smp-6.2-fix", metavar="ARCH")
+    add_selection(mutants, arch=False)
+    mutants.add_argument("--scenario", action="append", default=[], metavar="ID", help="only what this scenario runs")
+    mutants.add_argument("--matrix", action="store_true", help="what each scenario kills, and what only it does")
+    mutants.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="mutants at once")
+    mutants.set_defaults(command=mutants_command)
+
+
+def explain_command(arguments: argparse.Namespace) -> int:
+    """The shortest counterexample of one cell; exit status 0 if there is none."""
+    from core.cli.resolve_arch import choose
+    from core.run import pool
+    from core.table.cells import Cell
+
+    if not arguments.scenario:
+        return _explain_bug(arguments)
+    scenario = FINDINGS.get(arguments.scenario) or SCENARIOS[scenario_of(arguments.scenario)]
+    row = choose(arguments.arch, arguments.era, arguments.config)
+    cell = Cell(replace(row, expect={}), scenario.id, limits_of(arguments), arguments.searcher, walks_of(arguments))
+    time = patience(arguments) if row.foreign else None
+    status = 0
+    with pool.executor("", 1) as workers:
+        for result in pool.run([cell], workers, timeout=time, memory=pool.memory_for_each(1)):
+            print(explanation(result, scenario.title, scenario.origin))
+            status = 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in row.expect else 1
+    return status
+
+
+def explanation(result: Result, title: str, origin: str) -> str:
+    """A verdict in words, with its trace as columns."""
+    head = [f"{result.architecture}, {result.scenario}: {title} ({origin})", ""]
+    by = " + ".join([f"searcher {result.searcher}", *result.reductions])
+    searched = f"{result.states} states, {result.transitions} transitions, all to depth {result.depth} ({by})"
+    if result.verdict == "fail" and result.trace:
+        return "\n".join([*head, columns(result.trace), "", f"{result.violated}: {result.sentence}", searched])
+    how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"
+    told = {"pass": f"pass: {how}", "bounded": how}.get(result.verdict, f"{result.verdict}: {result.reason}")
+    return "\n".join([*head, f"{told}; {searched}" if result.states else told])
+
+
+def _explain_bug(arguments: argparse.Namespace) -> int:
+    from core.conformance import museum
+
+    exhibit = _exhibit(arguments.arch)
+    showing = museum.show(exhibit, limits_of(arguments), arguments.searcher)
+    print(f"{exhibit.id}: {exhibit.wrong}")
+    print(explanation(showing.bug, exhibit.scenario.title, exhibit.commit))
+    print()
+    print(explanation(showing.fixed, exhibit.scenario.title, exhibit.commit))
+    return 0 if showing.holds else 1
+
+
+def _exhibit(identity: str) -> Exhibit:
+    from core.conformance import museum
+
+    exhibit = museum.find(identity)
+    if exhibit is None:
+        known = ", ".join(e.id for e in museum.EXHIBITS)
+        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or one of the museum's bugs: {known}")
+    return exhibit
+
+
+def bugs_command(arguments: argparse.Namespace) -> int:
+    """The museum; exit status 1 if a bug is not found or its fix is not proved."""
+    from core.conformance import museum
+    from reports import tables
+
+    exhibits = [_exhibit(identity) for identity in arguments.ids] or museum.EXHIBITS
+    showings = [museum.show(exhibit, limits_of(arguments), arguments.searcher) for exhibit in exhibits]
+    print(tables.museum(showings))
+    red = sum(showing.holds for showing in showings)
+    print(f"{red} of {len(showings)} bugs are found, and proved absent without them")
+    return 0 if red == len(showings) else 1
+
+
+def mutants_command(arguments: argparse.Namespace) -> int:
+    """Every mutant with its killer, and the rate; exit status 1 if one survives that is not argued away."""
+    from core.cli.progress import Progress
+    from core.cli.resolve_arch import choose
+    from core.conformance import mutate
+    from core.conformance.equivalent import why
+    from core.run import pool
+    from reports import tables
+
+    row = choose(arguments.arch, arguments.era, arguments.config)
+    names = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
+    trials = mutate.trials(row.arch, row.era, _unmutated(row, names, arguments.jobs), arguments.matrix)
+    counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
+    autopsies = []
+    with Progress(len(trials), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:
+        for autopsy in pool.run(trials, workers, progress.done):
+            reason = why(autopsy.mutant, row.name)
+            fate = "killed" if autopsy.killers else ("equivalent" if reason else "SURVIVED")
+            counts[fate] += 1
+            autopsies.append(autopsy)
+            print(f"{fate:11} {autopsy.mutant}: {', '.join(autopsy.killers) or reason}".rstrip(": "))
+    if arguments.matrix:
+        print(tables.power(names, autopsies))
+    rate = 100 * counts["killed"] / max(counts["killed"] + counts["SURVIVED"], 1)
+    print(
+        f"{len(trials)} mutants: {counts['killed']} killed, {counts['SURVIVED']} survived, "
+        f"{counts['equivalent']} equivalent; {rate:.1f} % of the others killed"
+    )
+    return 1 if counts["SURVIVED"] else 0
+
+
+def _unmutated(row: Row, names: list[str], number: int) -> dict[str, mutate.Mutable]:
+    """What there is to mutate, by scenario. UsageError if the row does not hold one even so: all would look killed."""
+    from core.conformance import mutate
+    from core.run import pool
+
+    found: dict[str, mutate.Mutable] = {}
+    with pool.executor("", number) as workers:
+        baselines = [mutate.Baseline(row.arch, row.era, name) for name in names]
+        for name, (problem, mutable) in zip(names, pool.run(baselines, workers), strict=True):
+            if problem:
+                raise UsageError(f"{row.name} fails {name} without a mutant: {problem}")
+            found[name] = mutable
+    return found

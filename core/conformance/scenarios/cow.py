@@ -1,0 +1,178 @@
+"""A page is copied, or compared, while a CPU that has lost the permission in the page table can still write to it.
+
+B-23, 29a951dfb3c3: soft-dirty tracking write-protects under mmap_lock for reading
+
+CPU0 user            CPU1 clear_refs                CPU2 write fault
+store: cached rw
+                     write-protect, flush later
+                                                    the entry is read-only: copy the page
+store to the old page
+                                                    map the copy: the store is lost
+                     flush
+
+B-23u, 6ce64428d62a: userfaultfd does, and must, and another thread takes the protection back
+
+CPU0 user            CPU1 write-protect             CPU2 un-protect, CPU3 write fault
+store: cached rw
+                     write-protect, flush later
+                                                    CPU2 clears the mark, not the protection
+                                                    CPU3 the entry is read-only: copy the page
+store to the old page
+                                                    CPU3 map the copy: the store is lost
+                     flush
+
+B-20, b3a81d0841a9: KSM believes that a clean read-only entry says what CPUs can do
+
+CPU0 user            CPU1 MADV_FREE, CPU2 clear_refs    CPU3 KSM
+store: cached rw
+                     CPU1 mark it clean, flush later
+                     CPU2 write-protect, flush later
+                                                    read-only and clean: no flush
+                                                    identical to the other page
+store: they differ
+                                                    map the other page: the store is lost
+                     flush
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import mapcount_is_ptes, sometimes, store_after_copy
+from core.conformance.scenario import Scenario
+from core.conformance.world import World, raw_stores, store
+from core.explore.model import Model, Property
+from core.machine.op import Cpu
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import Entry, ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.ksm import try_to_merge_one_page
+from core.mm.madvise import madvise_free
+from core.mm.mm import PENDING, Mm, Vma
+from core.mm.page import mapcount_cell
+from core.mm.task_mmu import clear_refs_write
+from core.mm.userfaultfd import mwriteprotect_range
+from core.plugins.arch import Arch
+
+OLD, NEW = 0, 1
+VMA = Vma(0, 1)
+UFFD_VMA = Vma(0, 1, uffd_wp=True)
+
+
+def shared_page(arch: Arch, era: Era, stores: int = 2) -> World:
+    """An anonymous page that somebody else holds a reference to, so that a write fault copies it."""
+    world = World(arch, era, {0: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})
+    world.memory[ref_cell(OLD)] = 2
+    world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
+    world.task("user", raw_stores(0, [OLD, NEW], stores))
+    return world
+
+
+def pending(allowed: bool) -> Property:
+    """The window: the entry is read-only and a flush is owed (`allowed`), or the copy is mapped in the end."""
+    if allowed:
+        return sometimes(
+            "read-only-while-pending",
+            "the entry is read-only and its flush is still to come",
+            (pte_cell(0), PENDING),
+            lambda pte, n: isinstance(pte, Pte) and not pte.write and n > 0,
+        )
+    return sometimes(
+        "copied",
+        "the copy is mapped",
+        (pte_cell(0),),
+        lambda pte: isinstance(pte, Pte) and pte.frame == NEW,
+    )
+
+
+def accounted() -> list[Property]:
+    """At the end rmap agrees with the page table about both pages."""
+    return [mapcount_is_ptes(OLD, [0]), mapcount_is_ptes(NEW, [0])]
+
+
+def soft_dirty(arch: Arch, era: Era) -> Model:
+    """clear_refs against a write fault in another thread."""
+    world = shared_page(arch, era)
+    world.task("clear_refs", lambda mm: clear_refs_write(mm, 0, 1))
+    world.task("fault", lambda mm: store(mm, VMA, 0, [OLD, NEW]))
+    window = [pending(True), pending(False)]
+    return world.model(
+        "copy-soft-dirty", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window
+    )
+
+
+def uffd(arch: Arch, era: Era) -> Model:
+    """UFFDIO_WRITEPROTECT set and taken back, against a write fault."""
+    world = shared_page(arch, era, stores=1)
+    world.memory[tlb_cell(Cpu(0), 0)] = Entry(OLD, True, True)  # the user has stored before
+    world.task("protect", lambda mm: mwriteprotect_range(mm, 0, 1, True))
+    world.task("unprotect", lambda mm: mwriteprotect_range(mm, 0, 1, False))
+    world.task("fault", lambda mm: store(mm, UFFD_VMA, 0, [OLD, NEW]))
+    window = [pending(True), pending(False)]
+    return world.model("copy-uffd-wp", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
+
+
+def ksm(arch: Arch, era: Era) -> Model:
+    """KSM next to MADV_FREE and clear_refs, in a kernel where all three hold mmap_lock for reading (4.13)."""
+    era = replace(era, lacks=era.lacks | {"29a951dfb3c3"})
+    world = World(arch, era, {0: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}))
+    world.memory[mapcount_cell(NEW)] = 0
+    world.task("user", raw_stores(0, [OLD, NEW]))
+    world.task("madvise", lambda mm: madvise_free(mm, VMA, 0, 1))
+    world.task("clear_refs", lambda mm: clear_refs_write(mm, 0, 1))
+
+    async def ksmd(mm: Mm) -> None:
+        await try_to_merge_one_page(mm, 0, OLD, NEW)
+
+    world.kthread("ksmd", ksmd)
+    window = [pending(True), pending(False)]
+    return world.model("merge-ksm", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
+
+
+SCENARIOS = [
+    Scenario(
+        "copy-soft-dirty",
+        "no page is copied on write while a CPU can still write to it: soft-dirty tracking",
+        "29a951dfb3c3",
+        soft_dirty,
+    ),
+    Scenario(
+        "copy-uffd-wp",
+        "no page is copied on write while a CPU can still write to it: userfaultfd",
+        "6ce64428d62a",
+        uffd,
+        tier="long",
+    ),
+    Scenario(
+        "merge-ksm",
+        "no page is merged while a CPU can still write to it",
+        "b3a81d0841a9",
+        ksm,
+        tier="long",
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-23",
+        "29a951dfb3c3",
+        "clear_refs write-protects next to page faults: a page is copied while a CPU still writes to it",
+        SCENARIOS[0],
+        lacks=frozenset({"29a951dfb3c3"}),
+    ),
+    Exhibit(
+        "B-23u",
+        "6ce64428d62a",
+        "userfaultfd's write protection is not flushed yet when a fault copies the page",
+        SCENARIOS[1],
+        lacks=frozenset({"6ce64428d62a"}),
+    ),
+    Exhibit(
+        "B-20",
+        "b3a81d0841a9",
+        "KSM takes a clean read-only entry at its word while the flush that made it so is still to come",
+        SCENARIOS[2],
+        lacks=frozenset({"b3a81d0841a9"}),
+    ),
+]

@@ -1,0 +1,249 @@
+"""An entry that maps a huge page is looked at without its lock.
+
+B-24, ced108037c2a
+
+CPU0 change of protection                   CPU1 MADV_DONTNEED
+lock pmd
+clear the entry
+                                            the pmd is empty: nothing to do
+                                            returns
+set the entry, read-only
+unlock pmd, flush
+the page is mapped still
+
+And what pmdp_invalidate() in the place of the clearing is for: a dirty bit that the hardware sets between the read and
+the write of the entry.
+
+B-07, thp: fix data loss when splitting a file pmd (4.18)
+
+CPU0 user                                   CPU1 split_huge_pmd
+store: the entry is dirty
+                                            clear the entry, flush
+                                            rmap is gone, the page is not marked dirty
+                                            the page is clean: the store is lost when it is reclaimed
+"""
+
+from __future__ import annotations
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import SENTENCES, all_freed, dirty_known_at_end, no_lost_dirty, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World, pick, returned
+from core.explore.model import Model, Property
+from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.pte import Pte
+from core.machine.tlb import newer_cell, ref_cell, user_load, user_store
+from core.mm.era import SPLIT_FIX, Era
+from core.mm.huge_memory import change_huge_pmd, folio_mkclean_pmd, split_huge_pmd
+from core.mm.madvise import madvise_dontneed
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm, Vma
+from core.mm.writeback import write_page
+from core.plugins.arch import Arch
+
+PMD = upper_entry(0, 0)
+
+
+async def change(mm: Mm) -> None:
+    """change_prot_numa() and its likes hold mmap_lock for reading only."""
+    await mmap_read_lock(mm.task)
+    await change_huge_pmd(mm, 0)
+    await mmap_read_unlock(mm.task)
+
+
+def huge_page(arch: Arch, era: Era, anon: frozenset[int], pages: int = 1, **more: object) -> World:
+    """Page 0, mapped by a pmd; tables have `pages` entries: with one it is as large as any other."""
+    more = {"tables": True, "folio": lambda page: (0, pages)} | more
+    world = World(arch, era, dict.fromkeys(range(pages)), anon, geometry={"ptes_per_table": pages}, more=more)
+    world.memory[upper_entry(1, 0)] = world.memory[upper_entry(2, 0)] = 0
+    world.memory[PMD] = Pte(0)
+    return world
+
+
+def emptied(arch: Arch, era: Era) -> Model:
+    """A change of protection against MADV_DONTNEED, both for reading, on one huge page."""
+    world = huge_page(arch, era, frozenset({0}))
+    world.task("change", change)
+    world.task("madvise", lambda mm: madvise_dontneed(mm, Vma(0, 1), 0, 1))
+    gone = Property("unmapped-at-end", SENTENCES["unmapped-at-end"], (PMD,), lambda pmd: pmd is None)
+    window = sometimes(
+        "changed-first", "the entry is changed, and there", (PMD,), lambda pmd: pmd is not None and not pmd.write
+    )
+    return world.model("huge-emptied", finally_=[gone], sometimes=[window])
+
+
+async def change_and_zap(mm: Mm) -> None:
+    """What the entry knew of the page has to reach PG_dirty."""
+    await change(mm)
+    await madvise_dontneed(mm, Vma(0, 1), 0, 1)
+
+
+async def writer(mm: Mm) -> None:
+    """Stores until the page is no longer writable."""
+    for _ in range(2):
+        if await user_store(mm.task.cpu, 0, [0], mm.facts.hw_dirty, PMD) == "fault":
+            return
+
+
+def dirtied(arch: Arch, era: Era) -> Model:
+    """A change of protection of a huge page of a file, while a CPU writes to it for the first time."""
+    world = huge_page(arch, era, frozenset())
+    world.task("user", writer)
+    world.task("change", change_and_zap)
+    window = sometimes(
+        "dirty-and-changed",
+        "the page has been written to, and then write-protected",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and isinstance(pmd, Pte) and not pmd.write,
+    )
+    return world.model("huge-dirty", finally_=[dirty_known_at_end(0, [])], sometimes=[window])
+
+
+def split(arch: Arch, era: Era) -> Model:
+    """A huge page of a file is unmapped to be mapped by its parts, while a CPU writes to it for the first time."""
+    world = huge_page(arch, era, frozenset())
+    world.memory[ref_cell(0)] = 2
+    world.task("user", writer)
+    world.task("split", lambda mm: split_huge_pmd(mm, 0))
+    window = sometimes(
+        "dirty-and-unmapped",
+        "the page has been written to and is mapped no more",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and pmd is None,
+    )
+    finally_ = [dirty_known_at_end(0, []), all_freed(0, 1)]
+    return world.model("huge-split", always=[no_lost_dirty(0, [])], finally_=finally_, sometimes=[window])
+
+
+async def reader(mm: Mm) -> None:
+    """Load twice from the same part of the page, whichever it is."""
+    addr = await pick(2)
+    for _ in range(2):
+        if await user_load(mm.task.cpu, addr, [0], mm.facts.hw_dirty, PMD) == "fault":
+            return
+
+
+def freed(arch: Arch, era: Era) -> Model:
+    """use-after-free with a huge entry: the flush is of a range whose stride is all of it."""
+    world = huge_page(arch, era, frozenset({0}), pages=2, mappings={0: [0]})
+    world.task("user", reader)
+    world.task("unmap", lambda mm: madvise_dontneed(mm, Vma(0, 2), 0, 2))
+    window = sometimes(
+        "unmapped-but-held",
+        "the entry is gone and the page is not yet free",
+        (PMD, ref_cell(0)),
+        lambda pmd, ref: pmd is None and ref == 1,
+    )
+    return world.model("huge-freed", finally_=[all_freed(0, 0)], sometimes=[window])
+
+
+async def protects(mm: Mm) -> None:
+    """mprotect(PROT_READ) of the page, and back."""
+    await change(mm)
+    await returned(mm, 0, PMD)
+
+
+def protected(arch: Arch, era: Era) -> Model:
+    """A change of protection of a huge page that a CPU writes to."""
+    world = huge_page(arch, era, frozenset({0}))
+    world.memory[PMD] = Pte(0, dirty=True)
+    world.task("user", writer)
+    world.task("mprotect", protects)
+    window = sometimes(
+        "written-and-changed",
+        "the page has been written to, and then write-protected",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and isinstance(pmd, Pte) and not pmd.write,
+    )
+    return world.model("huge-protect", sometimes=[window])
+
+
+SCENARIOS = [
+    Scenario(
+        "huge-emptied",
+        "a huge entry that is being changed is not empty for a moment",
+        "ced108037c2a",
+        emptied,
+        tier="optional",
+    ),
+    Scenario(
+        "huge-dirty",
+        "a huge entry that is being changed loses no dirty bit",
+        "ced108037c2a",
+        dirtied,
+        tier="optional",
+        requires=("gather", "hardware_dirty"),
+    ),
+    Scenario(
+        "huge-protect",
+        "mprotect of a huge page does not return while a CPU can still write to it",
+        "mm/huge_memory.c:change_huge_pmd",
+        protected,
+        tier="optional",
+    ),
+    Scenario(
+        "huge-split",
+        "what a huge entry of a file knew of its page is not lost when it is split",
+        SPLIT_FIX,
+        split,
+        tier="optional",
+        requires=("gather", "hardware_dirty"),
+    ),
+    Scenario(
+        "huge-freed",
+        "no huge page is freed while a TLB entry to any part of it can still be used",
+        "mm/huge_memory.c:zap_huge_pmd",
+        freed,
+        tier="optional",
+    ),
+]
+
+
+async def dontneed(mm: Mm) -> None:
+    """MADV_DONTNEED of the huge page."""
+    await madvise_dontneed(mm, Vma(0, 1), 0, 1)
+
+
+def zapped(arch: Arch, era: Era) -> Model:
+    """lost-dirty-dontneed with a huge entry."""
+    world = huge_page(arch, era, frozenset(), mappings={0: [0]})
+    world.memory[ref_cell(0)] = 2
+    world.task("user", writer)
+    world.task("unmap", dontneed)
+    world.kthread("writeback", lambda mm: write_page(mm, 0, folio_mkclean_pmd))
+    window = sometimes(
+        "unmapped-while-newer",
+        "the page is unmapped while memory is newer than the disk",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: pmd is None and newer,
+    )
+    return world.model("zap-huge-dirty", finally_=[dirty_known_at_end(0, []), all_freed(0, 1)], sometimes=[window])
+
+
+FINDINGS = [
+    Scenario(
+        "zap-huge-dirty",
+        "dirty data of a huge page survives MADV_DONTNEED while another CPU cleans the page",
+        "mm/huge_memory.c:zap_huge_pmd",
+        zapped,
+        tier="finding",
+        requires=("gather", "hardware_dirty"),
+    )
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-24",
+        "ced108037c2a",
+        "a huge entry is empty for a moment, and MADV_DONTNEED goes by it",
+        SCENARIOS[0],
+        lacks=frozenset({"ced108037c2a"}),
+    ),
+    Exhibit(
+        "B-07",
+        SPLIT_FIX,
+        "a huge entry of a file is split, and its dirty bit is forgotten",
+        SCENARIOS[3],
+        lacks=frozenset({SPLIT_FIX}),
+    ),
+]

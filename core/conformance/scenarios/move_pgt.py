@@ -1,0 +1,144 @@
+"""A whole page table moves to another address, while somebody works on an entry found through the old one.
+
+B-10, 97113eb39fa7, CVE-2022-41222
+
+CPU0 user            CPU1 mremap                    CPU2 reclaim, without batched flushes
+                                                    the table at the old address: lock it
+                     lock pmd
+                     move the table to the new address
+                     flush the old address
+load at the new
+address: cached
+                     unlock pmd
+                                                    clear the entry, flush the old address
+                                                    free the page
+load at the new
+address: use after free
+
+B-11, 6fa1066fc5d0, CVE-2024-50066
+
+CPU0 mremap                                         CPU1 collapse of the file's pages
+the old address has a page table
+                                                    lock rmap
+                                                    clear the pmd, flush, free the table
+                                                    unlock rmap
+lock rmap, lock pmd
+take the pmd, which is empty, for a table
+the new address has physical page 0 as a page table
+"""
+
+from __future__ import annotations
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import mapcount_is_ptes, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World
+from core.explore.model import Model
+from core.machine.op import Cell
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell
+from core.machine.walk import user_load_through
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.era import Era
+from core.mm.khugepaged import retract_page_tables
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm
+from core.mm.mremap import mremap_table
+from core.mm.reclaim import shrink_lruvec
+from core.mm.swap import Table
+from core.plugins.arch import Arch
+
+OLD, NEW, PAGE = 0, 1, 0
+
+
+async def reader(mm: Mm) -> None:
+    """Load from the new address twice; before the move that is a fault, which does not concern anybody."""
+    for _ in range(2):
+        await user_load_through(mm.task.cpu, NEW, upper_entry(0, NEW), {OLD: pte_cell(OLD)}, [PAGE])
+
+
+async def reclaim(mm: Mm) -> None:
+    """Reclaim the page."""
+    await shrink_lruvec(mm, UnmapBatch(), [PAGE])
+
+
+def moved_table(arch: Arch, era: Era) -> Model:
+    """mremap of a table of one entry, against reclaim that flushes each page as it is unmapped."""
+    world = World(
+        arch,
+        era,
+        {OLD: Pte(PAGE), NEW: None},
+        anon=frozenset({PAGE}),
+        geometry={"ptes_per_table": 1, "capabilities": arch.facts.capabilities - {"batched_unmap"}},
+        more={"mappings": {PAGE: (OLD, NEW)}, "tables": True},
+    )
+    world.memory[ref_cell(PAGE)] = 2  # the mapping's and the reclaimer's
+    world.memory[upper_entry(0, OLD)] = OLD
+    world.memory[upper_entry(0, NEW)] = None
+    world.task("user", reader)
+    world.task("mremap", lambda mm: mremap_table(mm, OLD, NEW))
+    world.kthread("reclaim", reclaim)
+    window = sometimes(
+        "moved",
+        "the table is in its new place and the page is still mapped",
+        (upper_entry(0, NEW), pte_cell(OLD)),
+        lambda table, pte: table is not None and isinstance(pte, Pte),
+    )
+    return world.model("mremap-table", finally_=[mapcount_is_ptes(PAGE, [OLD])], sometimes=[window])
+
+
+def retracted(arch: Arch, era: Era) -> Model:
+    """mremap of an empty table, against MADV_COLLAPSE in another process that maps the file."""
+    world = World(
+        arch,
+        era,
+        {OLD: None, NEW: None},
+        geometry={"ptes_per_table": 1},
+        more={"tables": True},
+    )
+    world.memory[upper_entry(0, OLD)] = OLD
+    world.memory[upper_entry(0, NEW)] = None
+    world.task("mremap", lambda mm: mremap_table(mm, OLD, NEW))
+    world.kthread("collapse", lambda mm: retract_page_tables(mm, OLD))
+    moved = sometimes("moved", "the table is in its new place", (upper_entry(0, NEW),), lambda t: t is not None)
+    freed = sometimes("freed", "the table is free", (Cell("table", Table("pte", OLD)),), lambda there: not there)
+    return world.model("mremap-collapse", sometimes=[moved, freed])
+
+
+SCENARIOS = [
+    Scenario(
+        "mremap-table",
+        "an entry found through a page table's old place is not unmapped there after the table has moved",
+        "97113eb39fa7",
+        moved_table,
+        tier="optional",
+        requires=("move_pmd",),
+    ),
+    Scenario(
+        "mremap-collapse",
+        "no page table is moved that has been freed since it was looked up",
+        "6fa1066fc5d0",
+        retracted,
+        tier="optional",
+        requires=("move_pmd",),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-10",
+        "97113eb39fa7",
+        "mremap moves a page table without the rmap lock: an entry in it is unmapped with a flush of the old address",
+        SCENARIOS[0],
+        lacks=frozenset({"97113eb39fa7"}),
+        cve="CVE-2022-41222",
+    ),
+    Exhibit(
+        "B-11",
+        "6fa1066fc5d0",
+        "mremap looks a page table up before it takes the locks: the table is gone, and page 0 is installed as one",
+        SCENARIOS[1],
+        lacks=frozenset({"6fa1066fc5d0"}),
+        cve="CVE-2024-50066",
+    ),
+]

@@ -1,0 +1,88 @@
+"""Permissions change next to MADV_DONTNEED: an entry may be empty while it is being changed, but only under the lock.
+
+CPU0 mprotect, NUMA hint or soft-dirty     CPU1 MADV_DONTNEED
+clear the entry
+                                           (under the page-table lock it is never seen empty)
+set it again
+                                           clear it, flush, return: nothing is mapped any more
+
+What CPU1 has cleared must stay cleared; the entry that CPU0 puts back must not be one that CPU1 has answered for.
+"""
+
+from __future__ import annotations
+
+from core.conformance.properties import all_freed, mapcount_is_ptes, sometimes, unmapped_at_end
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, returned
+from core.explore.model import Model
+from core.machine.pte import ProtNone, Pte, pte_cell
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import Mm, Vma
+from core.mm.mprotect import change_prot_numa, mprotect, wrprotect
+from core.mm.task_mmu import clear_refs_write
+from core.mm.userfaultfd import mwriteprotect_range
+from core.plugins.arch import Arch
+
+VMA = Vma(0, 1)
+
+
+async def dontneed(mm: Mm) -> None:
+    """MADV_DONTNEED, and back."""
+    await madvise_dontneed(mm, VMA, 0, 1)
+    await returned(mm, 0)
+
+
+def against(change: Program, name: str) -> Build:
+    """The model: one task changes the entry, another takes it away."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+        world.task("change", change)
+        world.task("dontneed", dontneed)
+        window = sometimes(
+            "changed-first",
+            "the entry has been changed and is still there",
+            (pte_cell(0),),
+            lambda pte: isinstance(pte, Pte | ProtNone) and pte != Pte(0, dirty=True),
+        )
+        done = [unmapped_at_end(0), mapcount_is_ptes(0, [0]), all_freed(0, 0)]
+        return world.model(name, finally_=done, sometimes=[window])
+
+    return build
+
+
+async def protect(mm: Mm) -> None:
+    """mprotect(PROT_READ)."""
+    await mprotect(mm, 0, 1, wrprotect)
+
+
+async def hint(mm: Mm) -> None:
+    """A NUMA hint."""
+    await change_prot_numa(mm, 0, 1)
+
+
+async def soft_dirty(mm: Mm) -> None:
+    """/proc/PID/clear_refs."""
+    await clear_refs_write(mm, 0, 1)
+
+
+async def uffd(mm: Mm) -> None:
+    """UFFDIO_WRITEPROTECT."""
+    await mwriteprotect_range(mm, 0, 1, True)
+
+
+SCENARIOS = [
+    Scenario(
+        f"dontneed-against-{how}",
+        f"what MADV_DONTNEED has cleared stays cleared next to {what}",
+        origin,
+        against(program, f"dontneed-against-{how}"),
+    )
+    for how, what, origin, program in (
+        ("mprotect", "mprotect", "mm/mprotect.c:change_pte_range", protect),
+        ("numa", "a NUMA hint", "mm/mprotect.c:change_prot_numa", hint),
+        ("clear-refs", "soft-dirty tracking", "fs/proc/task_mmu.c:clear_soft_dirty", soft_dirty),
+        ("uffd", "userfaultfd's write protection", "mm/userfaultfd.c:mwriteprotect_range", uffd),
+    )
+]

@@ -1,0 +1,137 @@
+"""What policies from papers rest on: the accessed bit, and the moment when a free page is somebody's again.
+
+flush-by-access (page access tracking, USENIX ATC 2017)
+
+CPU0 user            CPU1 reclaim                   CPU2 MADV_DONTNEED
+load: cached, bit set
+                     clear the bit, flush nobody
+                                                    clear the entry: its bit is clear, so nobody has it
+                                                    free the page
+load through the stale entry
+
+flush-on-reuse (LUF)
+
+CPU0 user            CPU1 reclaim                   CPU2 allocator
+load: cached
+                     clear the entry, put the flush off
+                     free the page
+load: what was there before
+                                                    take the page, flush nobody
+                                                    it is another's
+load: what is another's
+"""
+
+from __future__ import annotations
+
+from core.conformance.properties import mapcount_is_ptes, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World
+from core.explore.model import Model
+from core.machine.accessed import accessed_cell, tracked
+from core.machine.pte import Pte, pte_cell
+from core.machine.reuse import hand_out, load_unless_reused, owner_cell, take_free_page
+from core.machine.tlb import ref_cell, tlb_cell, user_load
+from core.mm.aging import folio_referenced_one
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import Mm, Vma
+from core.mm.reclaim import shrink_lruvec
+from core.plugins.arch import Arch
+
+ADDR, PAGE = 0, 0
+
+
+async def tracked_reader(mm: Mm) -> None:
+    """Load twice; the walker sets the accessed bit."""
+    for _ in range(2):
+        access = user_load(mm.task.cpu, ADDR, [PAGE], mm.facts.hw_dirty)
+        if await tracked(access, mm.task.cpu, ADDR) == "fault":
+            return
+
+
+async def unmap(mm: Mm) -> None:
+    """MADV_DONTNEED."""
+    await madvise_dontneed(mm, Vma(ADDR, ADDR + 1), ADDR, ADDR + 1)
+
+
+async def age(mm: Mm) -> None:
+    """Reclaim looks whether the page is in use."""
+    await folio_referenced_one(mm, PAGE, ADDR)
+
+
+def by_access(arch: Arch, era: Era) -> Model:
+    """An entry that has never been accessed, a user who may, reclaim that looks, and an unmap."""
+    world = World(arch, era, {ADDR: Pte(PAGE)}, anon=frozenset({PAGE}))
+    world.memory[accessed_cell(ADDR)] = False
+    user = world.task("user", tracked_reader)
+    world.task("unmap", unmap)
+    world.kthread("reclaim", age)
+    windows = [
+        sometimes(
+            "aged-while-cached",
+            "the bit is clear and the entry is there and cached",
+            (accessed_cell(ADDR), pte_cell(ADDR), tlb_cell(user.cpu, ADDR)),
+            lambda young, pte, entry: not young and pte is not None and entry is not None,
+        ),
+        sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0),
+    ]
+    return world.model("flush-by-access", sometimes=windows)
+
+
+async def reader(mm: Mm) -> None:
+    """Load three times."""
+    for _ in range(3):
+        if await load_unless_reused(mm.task.cpu, ADDR, PAGE, mm.facts.hw_dirty) == "fault":
+            return
+
+
+async def kswapd(mm: Mm) -> None:
+    """Reclaim the page."""
+    await shrink_lruvec(mm, UnmapBatch(), [PAGE])
+
+
+async def allocate(mm: Mm) -> None:
+    """mm/page_alloc.c: the page is found on the free list, prepared, and handed out."""
+    await take_free_page(PAGE)
+    await mm.hook.arch_alloc_page(mm=mm, page=PAGE)
+    await hand_out(PAGE, "another")
+
+
+def on_reuse(arch: Arch, era: Era) -> Model:
+    """A page that may only be read is reclaimed and handed out again."""
+    world = World(arch, era, {ADDR: Pte(PAGE, write=False)}, more={"reclaims": True})
+    world.memory[ref_cell(PAGE)] = 2  # the mapping's and the reclaimer's, who has taken it from the page cache
+    user = world.task("user", reader)
+    world.kthread("kswapd", kswapd)
+    world.kthread("allocator", allocate)
+    windows = [
+        sometimes(
+            "free-and-cached",
+            "the page is free and a CPU can still read it",
+            (ref_cell(PAGE), owner_cell(PAGE), tlb_cell(user.cpu, ADDR)),
+            lambda ref, owner, entry: ref == 0 and owner is None and entry is not None,
+        ),
+        sometimes("reused", "the page is another's", (owner_cell(PAGE),), lambda owner: owner is not None),
+    ]
+    return world.model("flush-on-reuse", finally_=[mapcount_is_ptes(PAGE, [ADDR])], sometimes=windows)
+
+
+SCENARIOS = [
+    Scenario(
+        "flush-by-access",
+        "an entry whose accessed bit is clear is cached nowhere, or is flushed all the same",
+        "USENIX ATC 2017",
+        by_access,
+        tier="optional",
+        requires=("smp", "access_tracking"),
+    ),
+    Scenario(
+        "flush-on-reuse",
+        "nobody reads a page that has been handed out again",
+        "LUF",
+        on_reuse,
+        tier="optional",
+        requires=("smp", "reallocation_flush"),
+    ),
+]

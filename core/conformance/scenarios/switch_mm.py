@@ -1,0 +1,308 @@
+"""A CPU takes up an address space while another one flushes it: who must be told?
+
+Each model has one CPU that switches, written with the words of its architecture's switch_mm(), and one that takes the
+page away and frees it.
+
+B-34, 71b3c126e611, CVE-2016-2069, x86, with store buffers
+
+CPU0 switch_mm, user                        CPU1 unmap
+                                            clear the entry: in the store buffer
+                                            read mm_cpumask: CPU0 is not in it
+set the bit, load CR3
+load: the old entry, cached
+                                            the store drains; free the page
+load through the stale entry
+
+B-35, fea4e317f9e7, x86
+
+CPU0 switch_mm, user                        CPU1 unmap
+loaded_mm = LOADED_MM_SWITCHING
+set the bit; tlb_gen is what it was:
+no flush needed
+                                            clear the entry, increment tlb_gen
+                                            CPU0 has the bit, but has not loaded the mm: no IPI
+                                            free the page
+load CR3; loaded_mm = next
+load through the stale entry
+
+lazy-tso, x86: a CPU that comes back from lazy TLB mode, with a store buffer
+
+CPU0 kernel thread, user                    CPU1 unmap
+is_lazy = false: in the store buffer
+tlb_gen is what it was: no flush needed
+                                            clear the entry, increment tlb_gen
+                                            CPU0 is lazy: no IPI
+                                            free the page
+load through the stale entry
+
+B-39, 82dd33fde026, riscv with ASIDs
+
+CPU0 switch_mm, user                        CPU1 copies the page
+load: cached under the ASID
+switch out: clear the bit
+                                            clear the entry, flush the CPUs of the mask: CPU1
+                                            map the copy, free the page
+switch in: same ASID, set the bit
+load through the stale entry
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, load
+from core.explore.model import Daemon, Model
+from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, wait_ipis
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
+from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
+from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.mm import CPUMASK, Mm, mm_cpumask
+from core.mm.page import put_page
+from core.plugins.arch import Arch
+
+PAGE, COPY = 0, 1
+HERE, THERE = Cpu(0), Cpu(1)
+"""The CPU that switches, and the one that flushes."""
+
+GEN, LOADED, LAZY = Cell("tlb_gen"), Cell("loaded_mm", HERE), Cell("is_lazy", HERE)
+
+
+def put(cell: Cell, value: object) -> Op:
+    """A plain store to a word of the architecture."""
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
+
+
+def get(cell: Cell) -> Op:
+    """A plain load from one."""
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
+
+
+def add(cell: Cell, by: int) -> Op:
+    """atomic_add()."""
+    return Op(f"{cell} += {by}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))])
+
+
+def set_bit(cpu: Cpu) -> Op:
+    """cpumask_set_cpu(cpu, mm_cpumask(mm)): a locked operation, which waits for the CPU's store buffer to drain."""
+    return Op(
+        f"mm_cpumask += CPU{cpu}",
+        (CPUMASK, store_buffer_cell(cpu)),
+        (CPUMASK,),
+        lambda mask, waiting: [] if waiting else [Outcome(None, (mask | {cpu},))],
+    )
+
+
+def clear_bit(cpu: Cpu) -> Op:
+    """cpumask_clear_cpu(cpu, mm_cpumask(mm)): atomic."""
+    return Op(f"mm_cpumask -= CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask - {cpu},))])
+
+
+async def loads(mm: Mm) -> None:
+    """Two loads of user code."""
+    for _ in range(2):
+        await load(mm, 0, [PAGE, COPY])
+
+
+# ---- B-34 ----------------------------------------------------------------------------------------------------
+
+
+async def switch_in(mm: Mm) -> None:
+    """The bit is set by an atomic operation, and CR3 written by a serialising one."""
+    await set_bit(HERE)
+    await loads(mm)
+
+
+async def unmap_buffered(mm: Mm) -> None:
+    """pte_clear() is a plain store; flush_tlb_page() looks at mm_cpumask behind it."""
+    await buffered_store(THERE, "pte_clear(0)", None)
+    if mm.era.has("71b3c126e611"):
+        await mfence(THERE)
+    await mm.hook.flush_tlb_page(mm=mm, addr=0)
+    await mfence(THERE, "put_page_testzero: full barrier")
+    await put_page(PAGE)
+
+
+# ---- B-35 ----------------------------------------------------------------------------------------------------
+
+
+async def switch_mm_irqs_off(mm: Mm) -> None:
+    """arch/x86/mm/tlb.c: an ASID that is up to date is taken up without a flush (choose_new_asid()).
+
+    loaded_mm is written with plain stores.  Nothing but the locked operation that sets the bit keeps the first of them
+    from being seen after tlb_gen has been read.
+    """
+    await put(irqs_off_cell(HERE), True)
+    await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
+    await set_bit(HERE)
+    if await get(GEN):
+        await invalidate((HERE,), (0,), "load CR3 with a flush")
+    await buffered_store(HERE, "loaded_mm = next", "next")
+    await put(irqs_off_cell(HERE), False)
+    await loads(mm)
+
+
+def flush_tlb_func(sender: Tid) -> Op:
+    """The interrupt: a CPU that has not loaded the mm has nothing to flush, it believes. It sees its own stores."""
+    request, entry, buffer = csd_cell(sender, HERE), tlb_cell(HERE, 0), store_buffer_cell(HERE)
+
+    def step(asked: object, irqs_off: bool, waiting: tuple[str, ...], loaded: str, cached: object) -> list[Outcome]:
+        if asked is None or irqs_off:
+            return []
+        mine = waiting[-1] if waiting else loaded
+        return [Outcome(None, (None, None if mine == "next" else cached))]
+
+    reads = (request, irqs_off_cell(HERE), buffer, LOADED, entry)
+    return Op(f"take IPI of T{sender}: flush_tlb_func", reads, (request, entry), step)
+
+
+async def unmap_by_gen(mm: Mm) -> None:
+    """flush_tlb_mm_range(): should_flush_tlb() asks what each CPU of the mask has loaded."""
+    await xchg_pte(0, 1)
+    await add(GEN, 1)
+    if HERE in await mm_cpumask(mm):
+        loaded = await get(LOADED)
+        if loaded == "next" or (loaded == "LOADED_MM_SWITCHING" and mm.era.has("fea4e317f9e7")):
+            await send_ipis(mm.task, [HERE], FlushRequest())
+            await wait_ipis(mm.task, [HERE])
+    await put_page(PAGE)
+
+
+# ---- lazy-tso ------------------------------------------------------------------------------------------------
+
+
+async def back_from_lazy(mm: Mm) -> None:
+    """switch_mm_irqs_off() where prev == next: is_lazy is cleared by a plain store, before tlb_gen is read."""
+    await put(irqs_off_cell(HERE), True)
+    await buffered_store(HERE, "is_lazy = false", False)
+    await mfence(HERE)
+    if await get(GEN):
+        await invalidate((HERE,), (0,), "load CR3 with a flush")
+    await put(irqs_off_cell(HERE), False)
+    await loads(mm)
+
+
+async def unmap_unless_lazy(mm: Mm) -> None:
+    """flush_tlb_mm_range(), which no table was freed for."""
+    await xchg_pte(0, 1)
+    await add(GEN, 1)
+    if HERE in await mm_cpumask(mm) and not await get(LAZY):
+        await send_ipis(mm.task, [HERE], FlushRequest())
+        await wait_ipis(mm.task, [HERE])
+    await put_page(PAGE)
+
+
+# ---- B-39 ----------------------------------------------------------------------------------------------------
+
+
+async def out_and_in(mm: Mm) -> None:
+    """arch/riscv/mm/context.c:switch_mm(), out of the mm and back; the ASID is still good."""
+    await set_bit(HERE)
+    await load(mm, 0, [PAGE, COPY])
+    if not mm.era.has("82dd33fde026"):
+        await clear_bit(HERE)
+    await set_bit(HERE)
+    await loads(mm)
+
+
+async def copy(mm: Mm) -> None:
+    """wp_page_copy() of a sibling."""
+    await xchg_pte(0, 1)
+    await mm.hook.flush_tlb_page(mm=mm, addr=0)
+    await set_pte(0, Pte(COPY))
+    await put_page(PAGE)
+
+
+# ---- the models ----------------------------------------------------------------------------------------------
+
+
+def model(name: str, switching: Program, flushing: Program) -> Build:
+    """One CPU each; what is not used of the architecture's words stays as it is."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {0: Pte(PAGE, dirty=True)}, frozenset({PAGE, COPY}), more={"cpus": None})
+        world.memory[CPUMASK] = frozenset({THERE})
+        world.memory[GEN] = 0
+        world.memory[LOADED] = "prev" if switching is switch_mm_irqs_off else "this"
+        world.memory[store_buffer_cell(HERE)] = world.memory[store_buffer_cell(THERE)] = ()
+        if switching is back_from_lazy:
+            world.memory[CPUMASK], world.memory[LAZY] = frozenset({HERE, THERE}), True
+            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of before the kernel thread ran
+        if switching is switch_mm_irqs_off:
+            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
+        world.task("switch", switching)
+        unmapper = world.task("unmap", flushing)
+        window = sometimes(
+            "switched-early",
+            "the mm is in use here and the page is not free yet",
+            (CPUMASK, tlb_cell(HERE, 0), ref_cell(PAGE)),
+            lambda mask, entry, ref: HERE in mask and entry is not None and ref == 1,
+        )
+        made = world.model(name, sometimes=[window])
+        if flushing is unmap_buffered:
+            made = replace(made, daemons=(*made.daemons, Daemon("store buffer", THERE, drain(THERE, pte_cell(0)))))
+        if switching is switch_mm_irqs_off:
+            interrupt = Daemon("IPI from unmap", HERE, flush_tlb_func(unmapper.tid))
+            made = replace(made, daemons=(interrupt, Daemon("store buffer", HERE, drain(HERE, LOADED))))
+        if switching is back_from_lazy:
+            made = replace(made, daemons=(*made.daemons, Daemon("store buffer", HERE, drain(HERE, LAZY))))
+        return made
+
+    return build
+
+
+def _scenario(name: str, title: str, origin: str, switching: Program, flushing: Program) -> Scenario:
+    return Scenario(
+        name, title, origin, model(name, switching, flushing), tier="optional", requires=("smp", "mask_ipi")
+    )
+
+
+SCENARIOS = [
+    _scenario(
+        "switch-tso",
+        "mm_cpumask is read after the entry is seen to be clear",
+        "71b3c126e611",
+        switch_in,
+        unmap_buffered,
+    ),
+    _scenario(
+        "switch-gen", "a CPU that is switching to the mm is told", "fea4e317f9e7", switch_mm_irqs_off, unmap_by_gen
+    ),
+    _scenario(
+        "lazy-tso",
+        "a CPU that comes back from a kernel thread is told, or sees the generation",
+        "arch/x86/mm/tlb.c:switch_mm_irqs_off",
+        back_from_lazy,
+        unmap_unless_lazy,
+    ),
+    _scenario("switch-asid", "a CPU that keeps entries of an ASID stays in the mask", "82dd33fde026", out_and_in, copy),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-34",
+        "71b3c126e611",
+        "the flush reads mm_cpumask while the cleared entry is still in the store buffer",
+        SCENARIOS[0],
+        lacks=frozenset({"71b3c126e611"}),
+        cve="CVE-2016-2069",
+    ),
+    Exhibit(
+        "B-35",
+        "fea4e317f9e7",
+        "no IPI for a CPU that is between two address spaces and has decided not to flush",
+        SCENARIOS[1],
+        lacks=frozenset({"fea4e317f9e7"}),
+    ),
+    Exhibit(
+        "B-39",
+        "82dd33fde026",
+        "a CPU leaves the mask as it switches, and keeps its entries under the ASID",
+        SCENARIOS[3],
+        lacks=frozenset({"82dd33fde026"}),
+    ),
+]

@@ -1,0 +1,259 @@
+"""A CPU leaves an address space and comes back to it: by the architecture's own switch_mm(), with its own flush.
+
+A CPU that is not told of a flush must have forgotten, or forget as it comes back: by a new context (mips, sh,
+loongarch), by a generation (x86), by paying what was put off (s390), by flushing at every switch (openrisc).  One that
+comes back with what it had must have been told all the time (riscv with ASIDs, and most others, whose mm_cpumask only
+grows).
+
+switch-back
+
+CPU0 user                                   CPU1 MADV_DONTNEED
+load: cached
+another task runs here
+                                            clear the entry, flush who must be told
+                                            free the page
+back again
+load through the stale entry
+
+lazy-back: the same, but a kernel thread runs in between, on the page tables of the mm: x86 does not interrupt such CPUs
+
+task-moves: the same with one task, which is all that uses the mm, and goes from CPU0 to CPU1 and back
+
+task-moves-lazily: and CPU0, idle in between, stays on the page tables of the mm
+
+exec-then-flush: a CPU that has got its mm by exec, without the scheduler
+
+CPU0 exec                                   CPU1 a thread of it
+activate_mm: who sets the bit?
+clone
+load: cached
+                                            MADV_DONTNEED: clear the entry, flush, free the page
+load through the stale entry
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import all_freed, sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, load
+from core.explore.model import Model, Property
+from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell, tlb_cell
+from core.mm.era import Era
+from core.mm.kthread import on_mm_cell
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import CPUMASK, Mm, Vma
+from core.mm.sched import switch_in, switch_out
+from core.plugins.arch import Arch
+
+ADDR, PAGE = 0, 0
+HERE, THERE = Cpu(0), Cpu(1)
+SWITCHED = {"cpus": None, "online": frozenset({HERE, THERE})}
+
+
+async def dontneed(mm: Mm) -> None:
+    """MADV_DONTNEED of the page."""
+    await madvise_dontneed(mm, Vma(ADDR, ADDR + 1), ADDR, ADDR + 1)
+
+
+def comes_back(lazily: bool) -> Program:
+    """A user whose CPU runs another task in between, or a kernel thread."""
+
+    async def program(mm: Mm) -> None:
+        for _ in range(2):
+            await switch_in(mm)
+            await load(mm, ADDR, [PAGE])
+            await switch_out(mm, lazily)
+        await switch_in(mm)
+        await load(mm, ADDR, [PAGE])
+
+    return program
+
+
+async def unmaps(mm: Mm) -> None:
+    """Another task of the mm."""
+    await switch_in(mm)
+    await dontneed(mm)
+
+
+@cache
+def over_there(mm: Mm) -> Mm:
+    """The mm as the same task sees it on the other CPU: one value, as an Mm is what it is by identity."""
+    return mm.on(replace(mm.task, cpu=THERE))
+
+
+def moves(lazily: bool) -> Program:
+    """A single-threaded process that the scheduler moves, and moves back."""
+
+    async def program(mm: Mm) -> None:
+        there = over_there(mm)
+        await switch_in(mm)
+        await load(mm, ADDR, [PAGE])
+        await switch_out(mm, lazily)
+        await switch_in(there)
+        await dontneed(there)
+        await switch_out(there, lazily)
+        await switch_in(mm)
+        await load(mm, ADDR, [PAGE])
+
+    return program
+
+
+CLONED = Cell("cloned")
+"""The process has a second thread."""
+
+
+async def execs(mm: Mm) -> None:
+    """exec, clone, and on; nobody else wants the CPU."""
+    await mm.hook.activate_mm(mm=mm)
+    await Op("clone", (), (CLONED,), lambda: [Outcome(None, (True,))])
+    for _ in range(2):
+        await load(mm, ADDR, [PAGE])
+
+
+async def thread(mm: Mm) -> None:
+    """The second thread, on the other CPU."""
+    await Op("start", (CLONED,), (), lambda cloned: [Outcome(None)] if cloned else [])
+    await unmaps(mm)
+
+
+def executed(arch: Arch, era: Era) -> Model:
+    """A process that has just been exec'd."""
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world.task("exec", execs)
+    world.task("thread", thread)
+    window = sometimes(
+        "cached",
+        "there are two threads, and the first has the page cached",
+        (CLONED, tlb_cell(HERE, ADDR)),
+        lambda cloned, entry: cloned and entry is not None,
+    )
+    made = world.model("exec-then-flush", finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    attached_to(world)
+    return made
+
+
+def attached_to(world: World, *cpus: Cpu) -> None:
+    """`cpus` are on the mm at the start; of the others switch_mm() alone tells."""
+    world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset(cpus)
+    for cpu in cpus:
+        world.memory[on_mm_cell(cpu)] = True
+        world.memory[Cell("loaded_mm", cpu)] = "this"
+
+
+def switched(arch: Arch, era: Era) -> Model:
+    """Two tasks; one CPU goes and comes."""
+    window = sometimes(
+        "unmapped-while-cached",
+        "the entry is gone, the page not free, and the CPU that comes and goes has it cached",
+        (pte_cell(ADDR), ref_cell(PAGE), tlb_cell(HERE, ADDR)),
+        lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
+    )
+    return against_unmap(arch, era, "switch-back", comes_back(lazily=False), window)
+
+
+def lazy(arch: Arch, era: Era) -> Model:
+    """The same, and the CPU stays on the page tables."""
+    window = sometimes(
+        "cached",
+        "the CPU that comes and goes has the page cached",
+        (tlb_cell(HERE, ADDR),),
+        lambda entry: entry is not None,
+    )
+    return against_unmap(arch, era, "lazy-back", comes_back(lazily=True), window)
+
+
+def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Property) -> Model:
+    """One task that does what `user` does, and one that unmaps."""
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world.task("user", user)
+    world.task("unmap", unmaps)
+    made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
+    attached_to(world)
+    return made
+
+
+def moved(name: str, lazily: bool) -> Build:
+    """One task, two CPUs."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+        task = world.task("task", moves(lazily))
+        world.memory[Cell("mm_users")] = 1
+        window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
+        made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
+        attached_to(world)
+        interrupts = [world.interrupt(world.mm(), task, cpu) for cpu in (HERE, THERE)]
+        return replace(made, daemons=(*made.daemons, *interrupts))
+
+    return build
+
+
+SCENARIOS = [
+    Scenario(
+        "switch-back",
+        "a CPU that comes back to an mm finds nothing that was flushed meanwhile",
+        "82dd33fde026",
+        switched,
+        tier="optional",
+        requires=("smp",),
+    ),
+    Scenario(
+        "lazy-back",
+        "a CPU that comes back from a kernel thread finds nothing that was flushed meanwhile",
+        "arch/x86/mm/tlb.c:switch_mm_irqs_off",
+        lazy,
+        tier="optional",
+        requires=("smp", "spread"),
+    ),
+    Scenario(
+        "task-moves",
+        "a task that is moved back to a CPU finds nothing there that it has unmapped elsewhere",
+        "arch/mips/kernel/smp.c:flush_tlb_mm",
+        moved("task-moves", lazily=False),
+        tier="optional",
+        requires=("smp",),
+    ),
+    Scenario(
+        "task-moves-lazily",
+        "a task that is moved back to a CPU, idle since it left, finds nothing there that it has unmapped elsewhere",
+        "arch/sh/include/asm/mmu_context.h:switch_mm",
+        moved("task-moves-lazily", lazily=True),
+        tier="optional",
+        requires=("smp", "spread"),
+    ),
+    Scenario(
+        "exec-then-flush",
+        "a CPU that has got its mm by exec is told of flushes",
+        "fs/exec.c:exec_mmap",
+        executed,
+        tier="optional",
+        requires=("smp", "spread"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-35p",
+        "fea4e317f9e7",
+        "B-35 on the x86 plugin: a CPU that comes back to an mm, and is between the two, is told of no flush",
+        SCENARIOS[0],
+        plugin="arch_plugins.x86_618:X86618",
+        era="6.18",
+        lacks=frozenset({"fea4e317f9e7"}),
+    ),
+    Exhibit(
+        "B-39p",
+        "82dd33fde026",
+        "B-39 on the riscv plugin: a CPU leaves the mask as it leaves the mm, and comes back with its entries",
+        SCENARIOS[2],
+        plugin="arch_plugins.riscv:Riscv",
+        era="6.12",
+        lacks=frozenset({"82dd33fde026"}),
+    ),
+]

@@ -1,0 +1,98 @@
+"""Use after free: a page given back while a CPU can still reach it; include/asm-generic/tlb.h's first law.
+
+unhook the entry, invalidate the TLBs, free the page: in this order, for an anonymous page whose last reference the
+gather holds.
+"""
+
+from __future__ import annotations
+
+from core.conformance.properties import all_freed, mapped_accounting, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World, load, store
+from core.explore.model import Model
+from core.machine.op import Cell
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell
+from core.mm.era import Era
+from core.mm.madvise import madvise_dontneed
+from core.mm.memcg import move_charge
+from core.mm.mm import Mm, Vma
+from core.mm.mmap import munmap
+from core.plugins.arch import Arch
+
+VMA = Vma(0, 1)
+
+
+async def reader_and_writer(mm: Mm) -> None:
+    """Load, then store: a reader is a victim too."""
+    if await load(mm, 0, [0]):
+        await store(mm, VMA, 0, [0])
+
+
+def use_after_free(arch: Arch, era: Era) -> Model:
+    """A user against MADV_DONTNEED of an anonymous page."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+    world.task("user", reader_and_writer)
+    world.task("unmap", lambda mm: madvise_dontneed(mm, VMA, 0, 1))
+    window = sometimes(
+        "unmapped-but-held",
+        "the entry is gone and the page is not yet free",
+        (pte_cell(0), ref_cell(0)),
+        lambda pte, ref: pte is None and ref == 1,
+    )
+    return world.model("use-after-free", finally_=[all_freed(0, 0)], sometimes=[window])
+
+
+def rmap_under_ptl(arch: Arch, era: Era) -> Model:
+    """A charge is moved between cgroups while the page's only mapping goes away."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, memcgs=True)
+    world.memory[ref_cell(0)] = 2
+    world.memory[Cell("memcg", 0)] = "A"
+    world.memory[Cell("NR_FILE_MAPPED", "A")] = 1
+    world.task("unmap", lambda mm: munmap(mm, [VMA]))
+    world.kthread("move charge", lambda mm: move_charge(mm, 0, 0, "A", "B"))
+    window = sometimes(
+        "moved-first",
+        "the charge moves while the page is mapped",
+        (Cell("memcg", 0), Cell("mapcount", 0)),
+        lambda memcg, mapcount: memcg == "B" and mapcount == 1,
+    )
+    return world.model("rmap-under-ptl", finally_=[mapped_accounting(["A", "B"], [0])], sometimes=[window])
+
+
+async def uses_unmaps_uses(mm: Mm) -> None:
+    """Load, MADV_DONTNEED, load: what this CPU itself remembers must go too."""
+    await load(mm, 0, [0])
+    await madvise_dontneed(mm, VMA, 0, 1)
+    await load(mm, 0, [0])
+
+
+def own_tlb(arch: Arch, era: Era) -> Model:
+    """One task alone against its own TLB."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+    world.task("task", uses_unmaps_uses)
+    window = sometimes("freed", "the page is free", (ref_cell(0),), lambda ref: ref == 0)
+    return world.model("own-tlb", finally_=[all_freed(0, 0)], sometimes=[window])
+
+
+SCENARIOS = [
+    Scenario(
+        "own-tlb",
+        "the CPU that unmaps forgets the entry as well",
+        "Documentation/core-api/cachetlb.rst",
+        own_tlb,
+        tier="smoke",
+    ),
+    Scenario(
+        "use-after-free",
+        "no page is freed while a TLB entry to it can still be used",
+        "include/asm-generic/tlb.h",
+        use_after_free,
+    ),
+    Scenario(
+        "rmap-under-ptl",
+        "rmap removal does not outlive the page-table lock",
+        "5df397dec7c4",
+        rmap_under_ptl,
+    ),
+]

@@ -1,0 +1,102 @@
+"""Pages that only their driver knows: a VMA with VM_PFNMAP holds no reference, so its end must be a flush.
+
+B-30, b67fbebd4cf9, CVE-2022-39188
+
+CPU0 user            CPU1 munmap                    CPU2 driver
+load: cached
+                     clear the entry; the flush is
+                     left for the gather's end
+                     unlink the VMA from i_mmap
+                                                    unmap_mapping_range(): no VMA, nothing to do
+                                                    free the page
+load through the
+stale entry: use after free
+                     flush
+
+B-30v is the fix's first form in stable kernels, 895428ee124a, which asks the first VMA of the unmapped ones only:
+here that is an ordinary mapping, and the one with VM_PFNMAP comes behind it.
+"""
+
+from __future__ import annotations
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import sometimes
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import World, load
+from core.explore.model import Model
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell
+from core.mm.era import Era
+from core.mm.mm import Mm, Vma
+from core.mm.mmap import in_file_cell, munmap
+from core.mm.page import put_page
+from core.mm.truncate import unmap_mapping_range
+from core.plugins.arch import Arch
+
+PAGE = 7
+
+
+def unmapped(name: str, ordinary: int) -> Build:
+    """munmap of `ordinary` ordinary VMAs and one with VM_PFNMAP behind them, against the driver."""
+    addr = ordinary
+    vmas = [Vma(a, a + 1) for a in range(ordinary)] + [Vma(addr, addr + 1, pfn=True)]
+
+    async def user(mm: Mm) -> None:
+        for _ in range(2):
+            await load(mm, addr, [PAGE])
+
+    async def driver(mm: Mm) -> None:
+        await unmap_mapping_range(mm, [vmas[-1]])
+        await put_page(PAGE)
+
+    def build(arch: Arch, era: Era) -> Model:
+        mapped: dict[int, Pte | None] = {vma.start: None for vma in vmas} | {addr: Pte(PAGE, dirty=True)}
+        world = World(arch, era, mapped, geometry={"merge_vmas": True}, more={"special": lambda page: page == PAGE})
+        world.memory[in_file_cell(vmas[-1])] = True
+        world.task("user", user)
+        world.task("munmap", lambda mm: munmap(mm, vmas))
+        world.kthread("driver", driver)
+        unhooked = sometimes(
+            "unlinked-first",
+            "the VMA has left the file and the driver still has its page",
+            (in_file_cell(vmas[-1]), pte_cell(addr), ref_cell(PAGE)),
+            lambda there, pte, ref: not there and pte is None and ref == 1,
+        )
+        return world.model(name, sometimes=[unhooked])
+
+    return build
+
+
+SCENARIOS = [
+    Scenario(
+        "pfnmap",
+        "a VMA with VM_PFNMAP is flushed before its file forgets it",
+        "b67fbebd4cf9",
+        unmapped("pfnmap", 0),
+    ),
+    Scenario(
+        "pfnmap-second",
+        "a VMA with VM_PFNMAP is flushed before its file forgets it, also behind another one",
+        "b67fbebd4cf9",
+        unmapped("pfnmap-second", 1),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-30",
+        "b67fbebd4cf9",
+        "munmap unlinks a PFN mapping before its flush, and the driver frees the page",
+        SCENARIOS[0],
+        lacks=frozenset({"b67fbebd4cf9", "895428ee124a"}),
+        cve="CVE-2022-39188",
+    ),
+    Exhibit(
+        "B-30v",
+        "b67fbebd4cf9",
+        "the fix's first form for stable kernels looks at the first VMA only",
+        SCENARIOS[1],
+        lacks=frozenset({"b67fbebd4cf9", "895428ee124a, second part"}),
+        cve="CVE-2022-39188",
+    ),
+]

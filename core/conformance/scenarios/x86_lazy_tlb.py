@@ -1,0 +1,264 @@
+"""Which CPUs are asked to flush, in which order, and what a CPU that was not asked makes up for.
+
+any-order: two flushes, whose requests a CPU serves in any order (arch/x86/mm/tlb.c:flush_tlb_func())
+
+CPU0 user                    CPU1 unmap of a page           CPU2 unmap of many
+load: all are cached
+                                                            generation 1
+                             generation 2
+asked by CPU1, forgets its page: up to date with 2?
+asked by CPU2: 1 is older, nothing to do
+                                                            free the pages
+load through a stale entry
+
+lazy-walk: an idle CPU is on the page tables still, and its walker goes on in them
+
+CPU0 idle                    CPU1 munmap
+the walker remembers the table
+                             clear the pmd
+                             CPU0 is lazy: it is not asked
+                             free the table
+the walker goes on in the freed table
+
+leaving-walk: the same with a CPU that goes on to another mm, and is told of no flush before it has left the page tables
+
+B-37, d53c3dfb23c4, powerpc radix: the same with a CPU that is asked to leave the page tables, and is about to
+
+CPU0 kernel thread           CPU1 the only thread
+exec: active_mm is a new mm
+                             IPI: leave the mm
+active_mm is not the mm: it has left, its bit goes
+the walker remembers the table
+                             munmap: clear the pmd, flush here, free the table
+the walker goes on in the freed table
+activate_mm: now it leaves
+
+lazy-batch: reclaim puts its flush off, and a CPU comes back from a kernel thread in between
+
+CPU0 kernel thread, user     CPU1 kswapd
+                             clear the entry, remember CPU0
+the user goes on: has a flush been missed?
+                             CPU0 is lazy, or not lazy any more
+                             free the page
+load through the stale entry
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.conformance.exhibit import Exhibit
+from core.conformance.properties import all_freed, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.scenarios.freed_table import TABLE, windows
+from core.conformance.scenarios.task_migration import HERE, attached_to
+from core.conformance.world import World, load
+from core.explore.model import Daemon, Model
+from core.machine.op import Cpu
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import ref_cell, tlb_cell
+from core.machine.walk import cache_upper, walk_on
+from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
+from core.mm.era import Era
+from core.mm.exec import exec_mmap
+from core.mm.kthread import MM_USERS, current_mm_cell, while_on
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
+from core.mm.mmap import munmap
+from core.mm.page import put_page
+from core.mm.sched import switch_in, switch_out
+from core.plugins.arch import Arch
+
+PAGES = (0, 1)
+
+
+def on(number: int, **more: object) -> dict[str, object]:
+    """Fields of an `Mm` whose mm_cpumask is followed, on so many CPUs."""
+    return {"cpus": None, "online": frozenset(map(Cpu, range(number))), **more}
+
+
+# ---- any-order -----------------------------------------------------------------------------------------------
+
+
+async def reader(mm: Mm) -> None:
+    """Each page once, and once more."""
+    for page in (*PAGES, *PAGES):
+        await load(mm, page, PAGES)
+
+
+async def unmap(mm: Mm) -> None:
+    """ptep_clear_flush() of one page, and free it."""
+    await pte_lock(mm, 1)
+    await mm.hook.ptep_clear_flush(mm=mm, addr=1)
+    await pte_unlock(mm, 1)
+    await put_page(1)
+
+
+async def unmap_of_many(mm: Mm) -> None:
+    """The other page is one of more than are flushed one by one; this CPU has used both."""
+    for page in PAGES:
+        await load(mm, page, PAGES)
+    await pte_lock(mm, 0)
+    await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
+    await mm.hook.flush_tlb_mm(mm=mm)
+    await pte_unlock(mm, 0)
+    await put_page(0)
+    for page in PAGES:
+        await load(mm, page, PAGES)
+
+
+def unordered(arch: Arch, era: Era) -> Model:
+    """Each page has a table of its own: no lock orders the two."""
+    mapped = {page: Pte(page, write=False) for page in PAGES}
+    world = World(arch, era, mapped, frozenset(PAGES), geometry={"ptes_per_table": 1}, more=on(3))
+    world.task("user", reader)
+    world.task("unmap", unmap)
+    world.task("unmap of many", unmap_of_many)
+    window = sometimes(
+        "both-gone",
+        "both entries are gone, and neither page is free",
+        (*map(pte_cell, PAGES), *map(ref_cell, PAGES)),
+        lambda one, other, *refs: one is other is None and refs == (1, 1),
+    )
+    made = world.model("any-order", finally_=[all_freed(page, 0) for page in PAGES], sometimes=[window])
+    attached_to(world, Cpu(0), Cpu(1), Cpu(2))
+    return made
+
+
+# ---- lazy-walk -----------------------------------------------------------------------------------------------
+
+
+def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
+    """munmap of all that a page table maps, while the walker of a CPU that its task leaves may be anywhere in it."""
+    world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.task("user", lambda mm: switch_out(mm, lazily))
+    world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
+    made = world.model(name, sometimes=windows())
+    attached_to(world, Cpu(0), Cpu(1))
+    return replace(made, daemons=(*made.daemons, *walker()))
+
+
+def walker() -> list[Daemon]:
+    """What the hardware does by itself on the CPU that is on the mm's page tables still."""
+    walks = (cache_upper(HERE, 0, upper_entry(0, 0)), walk_on(HERE, 0, TABLE))
+    return [Daemon("walker", HERE, while_on(HERE, walk)) for walk in walks]
+
+
+async def forks_and_unmaps(mm: Mm) -> None:
+    """fork() ends with a flush of the mm, which has the others leave it; munmap() need not flush but here."""
+    await mm.hook.flush_tlb_mm(mm=mm)
+    await munmap(mm, [Vma(0, 1)], 0, 1)
+
+
+def execed(arch: Arch, era: Era) -> Model:
+    """A kernel thread that has borrowed the page tables calls exec while the only thread of the process unmaps."""
+    world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.memory[MM_USERS] = 1
+    world.memory[current_mm_cell(HERE)] = False
+    world.task("kthread", exec_mmap)
+    world.task("process", forks_and_unmaps)
+    made = world.model("exec-lazily", sometimes=windows())
+    attached_to(world, Cpu(0), Cpu(1))
+    return replace(made, daemons=(*made.daemons, *walker()))
+
+
+# ---- lazy-batch ----------------------------------------------------------------------------------------------
+
+
+async def comes_back(mm: Mm) -> None:
+    """Cached, then a kernel thread, then on."""
+    await load(mm, 0, [0])
+    await switch_out(mm, lazily=True)
+    await switch_in(mm)
+    await load(mm, 0, [0])
+
+
+async def reclaims(mm: Mm) -> None:
+    """try_to_unmap_one() with TTU_BATCH_FLUSH, and what shrink_folio_list() does in the end."""
+    ubc = UnmapBatch()
+    await pte_lock(mm, 0)
+    pte: Pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
+    await set_tlb_ubc_flush_pending(mm, ubc, pte, 0)
+    await pte_unlock(mm, 0)
+    await try_to_unmap_flush(mm, ubc)
+    await put_page(0)
+
+
+def batched(arch: Arch, era: Era) -> Model:
+    """A reclaimer with a flush that is put off, and a CPU that was lazy."""
+    world = World(arch, era, {0: Pte(0, write=False)}, frozenset({0}), more=on(2))
+    world.task("user", comes_back)
+    world.kthread("kswapd", reclaims)
+    window = sometimes(
+        "put-off",
+        "the entry is gone, the page not free, and the CPU that was lazy has it cached",
+        (pte_cell(0), ref_cell(0), tlb_cell(HERE, 0)),
+        lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
+    )
+    made = world.model("lazy-batch", finally_=[all_freed(0, 0)], sometimes=[window])
+    attached_to(world, Cpu(0))
+    return made
+
+
+SCENARIOS = [
+    Scenario(
+        "any-order",
+        "a CPU that serves the requests of two flushes in any order forgets what both are about",
+        "arch/x86/mm/tlb.c:flush_tlb_func",
+        unordered,
+        tier="optional",
+        requires=("smp", "spread"),
+    ),
+    Scenario(
+        "lazy-walk",
+        "no page table is freed while the walker of an idle CPU remembers it",
+        "arch/x86/mm/tlb.c:native_flush_tlb_multi",
+        lambda arch, era: walked(arch, era, "lazy-walk", lazily=True),
+        tier="optional",
+        requires=("smp", "spread", "hardware_walk"),
+    ),
+    Scenario(
+        "lazy-batch",
+        "a CPU that comes back from a kernel thread finds nothing that reclaim has yet to flush and counts as flushed",
+        "arch/x86/include/asm/tlbflush.h:arch_tlbbatch_add_pending",
+        batched,
+        tier="optional",
+        requires=("smp", "spread", "batched_unmap", "flush_before_free"),
+    ),
+    Scenario(
+        "exec-lazily",
+        "a CPU that is asked to leave the page tables that it has borrowed, and is about to, does not walk on in them",
+        "d53c3dfb23c4",
+        execed,
+        tier="optional",
+        requires=("smp", "spread", "hardware_walk", "trims_mm_cpumask"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-37",
+        "d53c3dfb23c4",
+        "exec changes active_mm with interrupts on, and a CPU says that it has left an mm that its walker is still on",
+        SCENARIOS[-1],
+        plugin="arch_plugins.powerpc_radix:PowerpcRadix",
+        lacks=frozenset({"d53c3dfb23c4"}),
+    ),
+]
+
+FINDINGS = [
+    Scenario(
+        "leaving-walk",
+        "no page table is freed while the walker of a CPU that is about to leave the mm remembers it",
+        "arch/x86/mm/tlb.c:switch_mm_irqs_off",
+        lambda arch, era: walked(arch, era, "leaving-walk", lazily=False),
+        tier="finding",
+        requires=("smp", "spread", "lazy_tlb"),
+    )
+]

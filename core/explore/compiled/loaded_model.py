@@ -1,0 +1,219 @@
+"""The model at hand as the inner loops see it, in step with the tables, which learn what the loops lack.
+
+When a value or a local state no longer fits its field, the layout is widened and the states found so far are
+translated; the search goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from core.explore.compiled.arrays import ACTIVE, BATCH, FINALLY, SOMETIMES
+from core.explore.compiled.exchange import exchange, no_exchange
+from core.explore.compiled.packed import Packed
+from core.explore.compiled.store import Store
+from core.explore.compiled.word_layout import Layout, LayoutFull, lay_out, width
+from core.explore.cursor import Place
+from core.explore.model import Property
+from core.explore.numeric import numpy
+from core.explore.reductions import Plan, representative
+from core.explore.tables import Move, Tables
+
+np = numpy()
+
+WANTED = 1 << 12
+"""Questions put at once."""
+
+Watched = list[tuple[Property, int]]
+"""Properties, and whether they hold ALWAYS, FINALLY or SOMETIMES."""
+
+
+class Machine:
+    """The tables of a model under a plan, and the states found, in machine code."""
+
+    def __init__(self, tables: Tables, plan: Plan, watched: Watched, max_memory: int | None) -> None:
+        self.tables, self.plan, self.watched = tables, plan, watched
+        for prop, _ in watched:
+            tables.reads(prop)
+        self.store = Store(self._layout(None), max_memory)
+        self._wanted = np.zeros((WANTED, 2), np.int64)
+        self._pack()
+
+    # The arrays.
+
+    def _layout(self, before: Layout | None) -> Layout:
+        """Room for everything known and, as far as that takes no further word, for twice as much.
+
+        Words cost more than translating once more.  Room for more local states comes first: they are learned longest.
+        What did not fit in `before` is where more is to come.
+        """
+        threads, cells = [len(rows) for rows in self.tables.rows], [len(values) for values in self.tables.values]
+        tight = lay_out([width(n) for n in threads], [width(n) for n in cells])
+        roomy = [
+            lay_out([width(2 * n) for n in threads], [width(2 * n) for n in cells]),
+            lay_out([width(2 * n) for n in threads], [width(n) for n in cells]),
+        ]
+        if before is not None:
+            old = [*[f.bits for f in before.cells], *[0] * (len(cells) - len(before.cells))]
+            widened = [_widened(n, f.bits) for n, f in zip(threads, before.threads, strict=True)]
+            roomy.append(lay_out(widened, [_widened(n, bits) for n, bits in zip(cells, old, strict=True)]))
+        return next((layout for layout in roomy if layout.size == tight.size), tight)
+
+    def _pack(self) -> None:
+        """Make the arrays for the store's layout."""
+        self.packed = Packed(self.tables, self.store.layout, self.plan)
+        self.packed.watch(self.watched)
+        self.room = self.packed.room()
+        self.store.context.put(self.room)
+        self._permutations()
+        self._show()
+
+    def _show(self) -> None:
+        """The arrays may be others now."""
+        self.store.context.put(self.packed.arrays())
+
+    def _permutations(self) -> None:
+        """LayoutFull if an image does not fit its field."""
+        layout, symmetry = self.store.layout, self.plan.symmetry
+        found = no_exchange(layout) if symmetry is None else exchange(layout, symmetry, self.plan.same)
+        self.store.context.put(found)
+        self._extent = 0 if symmetry is None else symmetry.extent()
+
+    def _refresh(self) -> None:
+        """Behind learning. LayoutFull if something has no room."""
+        if self.plan.symmetry is not None:
+            self.plan.symmetry.close()
+            self.packed.grow()
+            if self.plan.symmetry.extent() != self._extent:
+                self._permutations()
+        if len(self.room["notes"]) // 4 < BATCH + self.packed.most_moves():
+            self.room = self.packed.room()
+            self.store.context.put(self.room)
+        self._show()
+
+    def _widen(self) -> None:
+        """A number did not fit."""
+        if self.plan.symmetry is not None:
+            self.plan.symmetry.close()
+        self.watched = self.unticked()
+        before = self.store.layout
+        after = self._layout(before)
+        threads = zip(before.threads, after.threads, strict=True)
+        self.store.widen(after, [*threads, *zip(before.cells, after.cells, strict=False)])
+        self._pack()
+
+    def grow(self, cramped: bool = False) -> None:
+        """Room for the successors of another buffer, or in a cramped table. OutOfMemory if that is not allowed."""
+        self.store.grow(len(self.room["notes"]) // 4, cramped)
+
+    # Learning.
+
+    def learn(self, first: int, end: int) -> None:
+        """Learn what the states in first..end lack."""
+        address = self.store.context.address
+        holes = self.store.loops.misses(address, first, end, self._wanted.ctypes.data, WANTED)
+        self._ask_all([(agent, self.store.words(state)) for state, agent in self._wanted[:holes].tolist()])
+
+    def learn_asked(self) -> None:
+        """Learn what a step lacked to hurry on."""
+        *words, agent = self.room["asked"].tolist()
+        self._ask_all([(agent, words)])
+
+    def _ask_all(self, questions: Sequence[tuple[int, Sequence[int]]]) -> None:
+        full = False
+        for agent, words in questions:
+            full |= self._ask(agent, words)
+        try:
+            if not full:
+                self._refresh()
+        except LayoutFull:
+            full = True
+        if full:
+            self._widen()
+
+    def _ask(self, agent: int, words: Sequence[int]) -> bool:
+        """Learn what an agent does in a state. True if the layout has no room for it."""
+        packed = self.packed
+        locals_, cells = packed.unpack(words)
+        values, moves = self._moves(agent, locals_, cells)
+        try:
+            packed.grow()
+            packed.add_moves(agent, locals_[agent] if agent < packed.running else 0, values, moves)
+        except LayoutFull:
+            return True
+        return False
+
+    def _moves(
+        self, agent: int, locals_: Sequence[int], cells: Sequence[int]
+    ) -> tuple[tuple[int, ...], tuple[Move, ...]]:
+        """What an agent reads, and what it does on that."""
+        tables, number = self.tables, agent - len(locals_)
+        row = tables.daemons[number] if number >= 0 else tables.rows[agent][locals_[agent]]
+        if row is None:
+            return (), ()
+        values = tuple([cells[c] for c in row.reads])
+        moves = row.moves.get(values)
+        if moves is not None:
+            return values, moves
+        if number >= 0:
+            return values, tables.daemon_moves(tables.model.daemons[number], row, values)
+        return values, tables.moves(agent, locals_[agent], row, values)
+
+    # What Python wants to know of a state.
+
+    def state(self, number: int) -> tuple[list[int], list[int]]:
+        """The local states and the cells' value numbers of a state."""
+        return self.packed.unpack(self.store.words(number))
+
+    def violated_step(self, state: int) -> str:
+        """What the first violating step from a state violates."""
+        locals_, cells = self.state(state)
+        moves = [move for agent in range(len(self.packed.threads)) for move in self._moves(agent, locals_, cells)[1]]
+        return next(move.violated for move in moves if move.violated)
+
+    def broken(self, state: int) -> Iterator[Property]:
+        """The properties that do not hold in a state, in order; sometimes-properties that hold are ticked off."""
+        locals_, cells = self.state(state)
+        ended = all(self.tables.rows[t][n] is None for t, n in enumerate(locals_))
+        for number, (prop, kind) in enumerate(self.watched):
+            if not self.packed.props[number, ACTIVE] or (kind == FINALLY and not ended):
+                continue
+            reads = self.tables.reads(prop)
+            values = tuple([cells[c] for c in reads])
+            holds = self.tables.holds(prop, reads, values)
+            self.packed.add_property(number, values, holds)
+            self._show()
+            if kind == SOMETIMES:
+                self.packed.props[number, ACTIVE] = not holds
+            elif not holds:
+                yield prop
+
+    def unticked(self) -> Watched:
+        """What is watched still: all but the sometimes-properties that have held."""
+        return [one for one, active in zip(self.watched, self.packed.props[:, ACTIVE].tolist(), strict=True) if active]
+
+    def predecessor(self, first: int, end: int, state: int) -> int:
+        """The first state in first..end from which a step comes to another."""
+        return self.store.loops.predecessor(self.store.context.address, first, end, state)
+
+    def key(self, place: Place) -> tuple[int, ...] | None:
+        """The words of the state that is explored in place of this one; None if it does not fit them."""
+        layout, same = self.store.layout, self.plan.same
+        words = [0] * layout.words
+        locals_ = [representative(same[thread], local) for thread, local in enumerate(place.locals)]
+        known = len(layout.cells)
+        if any(place.cells[known:]):
+            return None
+        for field, number in zip((*layout.threads, *layout.cells), (*locals_, *place.cells[:known]), strict=False):
+            if number > field.mask:
+                return None
+            words[field.word] |= number << field.shift
+        array = np.array(words, np.int64)
+        if self.plan.symmetry is not None:
+            self.store.loops.canonical(self.store.context.address, array.ctypes.data, 0)
+        return tuple(array.tolist())
+
+
+def _widened(known: int, bits: int) -> int:
+    """Bits for `known` numbers in a field of `bits`: those, or room for twice as many if they do not fit."""
+    return bits if width(known) <= bits else width(2 * known)

@@ -1,0 +1,102 @@
+"""One global state at a time, for whoever walks through a model instead of searching it.
+
+Data types
+    Place    the local state of each thread and the value number of each cell
+    Choice   an agent and one outcome of its operation, by number: enough to walk the same way again
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from core.explore.search_result import SENTENCES, Choice
+from core.explore.tables import Move, Tables
+
+__all__ = ["Broken", "Choice", "Place", "step_broken"]
+
+
+class Broken(NamedTuple):
+    """A violated property and what that means."""
+
+    name: str
+    sentence: str
+
+
+class Place:
+    """Where a walk stands. It starts in the initial state."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.locals = [0] * len(tables.automata)
+        self.cells = [0] * len(tables.cells)
+
+    def copy(self) -> Place:
+        """Another walk from here."""
+        other = Place(self.tables)
+        other.locals, other.cells = list(self.locals), list(self.cells)
+        return other
+
+    def moves(self, agent: int) -> tuple[Move, ...]:
+        """What an agent can do now."""
+        tables = self.tables
+        threads = len(self.locals)
+        row = tables.rows[agent][self.locals[agent]] if agent < threads else tables.daemons[agent - threads]
+        if row is None:
+            return ()
+        if len(self.cells) < len(tables.cells):
+            self.cells.extend([0] * (len(tables.cells) - len(self.cells)))
+        cells = self.cells
+        values = tuple([cells[cell] for cell in row.reads])
+        moves = row.moves.get(values)
+        if moves is not None:
+            return moves
+        if agent < threads:
+            return tables.moves(agent, self.locals[agent], row, values)
+        return tables.daemon_moves(tables.model.daemons[agent - threads], row, values)
+
+    def go(self, agent: int, move: Move) -> bool:
+        """Take a step. True if anything is different now."""
+        if len(self.cells) < len(self.tables.cells):
+            self.cells.extend([0] * (len(self.tables.cells) - len(self.cells)))
+        cells, changed = self.cells, False
+        for cell, value in move.writes:
+            changed |= cells[cell] != value
+            cells[cell] = value
+        if agent < len(self.locals):
+            changed |= self.locals[agent] != move.after
+            self.locals[agent] = move.after
+        return changed
+
+    def ended(self) -> bool:
+        """Have all threads ended?"""
+        return all(self.tables.rows[thread][local] is None for thread, local in enumerate(self.locals))
+
+    def broken(self) -> Broken | None:
+        """The first property that does not hold here, if any."""
+        model = self.tables.model
+        for thread, local in enumerate(self.locals):
+            message = self.tables.asserts(thread, local)
+            if message:
+                return Broken("assertion", message)
+        for prop in (*model.always, *(model.finally_ if self.ended() else ())):
+            if not self.holds(prop.name):
+                return Broken(prop.name, prop.sentence)
+        return None
+
+    def holds(self, name: str) -> bool:
+        """Does the property of that name hold here?"""
+        model = self.tables.model
+        prop = next(p for p in (*model.always, *model.finally_, *model.sometimes) if p.name == name)
+        reads = self.tables.reads(prop)
+        self.cells.extend([0] * (len(self.tables.cells) - len(self.cells)))
+        return self.tables.holds(prop, reads, tuple([self.cells[cell] for cell in reads]))
+
+
+def step_broken(tables: Tables, move: Move) -> Broken | None:
+    """The property that a step itself violates, if any."""
+    if not move.violated:
+        return None
+    name, _, message = move.violated.partition(": ")
+    if name == "assertion":
+        return Broken(name, message or SENTENCES[name])
+    return Broken(move.violated, tables.model.sentences.get(move.violated, ""))

@@ -1,0 +1,242 @@
+"""An architecture as the core sees it: a plugin on top of the generic one, its facts, and its hooks resolved.
+
+pluggy checks names and arguments; what it would let pass (a misspelt hook that matches no specification, an async
+hook where a plain one is specified) is checked here.  Hooks are resolved once: of several implementations the one
+registered last is used, because a program hook is overridden, never declined.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pluggy
+
+from core.base.errortext import told
+from core.facts import first_wrong
+from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
+
+
+class PluginError(Exception):
+    """A plugin that cannot be used; the message names it, what is wrong, and what was expected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arch:
+    """A plugin set up: its name, where it came from, its facts, and `hook.<name>(**arguments)`.
+
+    `plugin` is the object that it was made from.
+    """
+
+    __shootdown_entity__ = True
+
+    name: str
+    source: str
+    facts: Facts
+    hook: SimpleNamespace
+    plugin: object = None
+
+
+def load_object(reference: str) -> Any:
+    """The object that `module:object`, `file.py:object` or an entry point's name refers to.
+
+    A file may import modules that stand beside it; modules are looked for in the current directory too.
+    A class is instantiated.  PluginError if there is no such thing or importing it fails.
+    """
+    location, _, name = reference.rpartition(":")
+    if not location:
+        found = _entry_point(reference)
+    elif location.endswith(".py"):
+        found = _attribute(_from_file(Path(location), reference), name, reference)
+    else:
+        found = _attribute(_import(location, reference), name, reference)
+    if not inspect.isclass(found):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        raise PluginError(f"plugin {reference}: {name}() raised {told(error)}") from error
+
+
+def _entry_point(name: str) -> Any:
+    points = {p.name: p for p in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in points:
+        known = ", ".join(sorted(points)) or "none is installed"
+        raise PluginError(
+            f"plugin {name}: expected module:object, file.py:object, or the name of an entry point in the group "
+            f"{ENTRY_POINT_GROUP} ({known})"
+        )
+    try:
+        return points[name].load()
+    except Exception as error:
+        raise PluginError(f"plugin {name}: loading its entry point raised {told(error)}") from error
+
+
+def _import(module: str, reference: str) -> Any:
+    _importable(Path.cwd())  # an installed command or pytest does not look there by itself
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(f"plugin {reference}: importing {module} raised {told(error)}") from error
+
+
+def _from_file(path: Path, reference: str) -> Any:
+    if not path.is_file():
+        raise PluginError(f"plugin {reference}: no such file: {path}")
+    name = f"shootdown_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    _importable(path.resolve().parent)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise PluginError(f"plugin {reference}: running it raised {told(error)}") from error
+    return module
+
+
+def _importable(directory: Path) -> None:
+    """Modules are found in `directory` too: behind all other places, so that they hide none."""
+    if str(directory) not in sys.path:
+        sys.path.append(str(directory))
+
+
+def _attribute(module: Any, name: str, reference: str) -> Any:
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        own = [
+            n for n, member in vars(module).items() if inspect.isclass(member) and member.__module__ == module.__name__
+        ]
+        near = difflib.get_close_matches(name, own, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(own) or 'no class'}"
+        raise PluginError(f"plugin {reference}: there is no {name} in it; {hint}") from None
+
+
+def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
+    """The architecture `plugin` makes on top of the generic one, with some of its facts replaced by `facts`.
+
+    PluginError if it has no hooks or misspells one, has wrong arguments or the wrong kind of function, or its facts
+    raise or cannot be (core.facts).
+    """
+    from arch_plugins.generic import Generic
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(ArchSpec)
+    _check_hooks(name, plugin)
+    for part, label in ((Generic(), "generic"), (plugin, name)):
+        try:
+            manager.register(part, label)
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"plugin {name} ({source}): {' '.join(str(error).split())}") from error
+    hook = SimpleNamespace(**{h: _resolve(manager, h) for h in SPECS})
+    own = _facts(name, source, hook.arch_facts)
+    try:
+        own = _replace(own, facts or {})
+    except TypeError as error:
+        raise PluginError(f"architecture {name}: {error}") from error
+    problem = first_wrong(own)
+    if problem:
+        raise PluginError(f"plugin {name} ({source}): facts.{problem}")
+    return Arch(name, source, own, hook, plugin)
+
+
+def _facts(name: str, source: str, arch_facts: Callable[[], Any]) -> Facts:
+    try:
+        facts = arch_facts()
+    except Exception as error:
+        raise PluginError(f"plugin {name} ({source}): hook arch_facts raised {told(error)}") from error
+    if not isinstance(facts, Facts):
+        raise PluginError(f"plugin {name} ({source}): hook arch_facts returned {facts!r}, expected Facts")
+    return facts
+
+
+def _replace(facts: Facts, changes: dict[str, Any]) -> Facts:
+    from dataclasses import replace
+
+    return replace(facts, **changes)
+
+
+def _check_hooks(name: str, plugin: object) -> None:
+    """There is a hook; what is marked as one, or named like one, is one, and of the right kind."""
+    members = {a: getattr(plugin, a, None) for a in dir(plugin) if not a.startswith("__")}
+    marked = {a for a, member in members.items() if getattr(member, f"{PROJECT}_impl", None) is not None}
+    for attribute, member in members.items():
+        problem = _wrong_hook(attribute, member) if attribute in marked else _forgotten_mark(attribute, member)
+        if problem:
+            raise PluginError(f"plugin {name}: {problem}")
+    if not marked:
+        raise PluginError(
+            f"plugin {name}: {_short(plugin)} is no architecture: expected an object with at least one method that is "
+            f"marked @hookimpl and named like a hook of core.hookspecs"
+        )
+
+
+def _wrong_hook(attribute: str, member: Any) -> str:
+    """What is wrong with a marked function, '' if nothing is."""
+    if attribute not in SPECS:
+        near = difflib.get_close_matches(attribute, SPECS, 1, 0.5)
+        return f"there is no hook {attribute}" + (f"; did you mean {near[0]}?" if near else "")
+    if inspect.iscoroutinefunction(member) != is_program(attribute):
+        kind = "a program (async def)" if is_program(attribute) else "a plain def"
+        return f"hook {attribute} must be {kind}"
+    taken = [p.name for p in inspect.signature(member).parameters.values() if p.default is p.empty]
+    unknown = [name for name in taken if name not in _arguments(attribute)]
+    if unknown:
+        return (
+            f"hook {attribute} takes {', '.join(unknown)}; expected of {', '.join(_arguments(attribute)) or 'nothing'}"
+        )
+    return ""
+
+
+def _forgotten_mark(attribute: str, member: Any) -> str:
+    """Is something a hook by its name, or all but its name, though it is not marked?  '' if not.
+
+    A helper may be named much like a hook (x86's flush_tlb_mm_range()); one that is a letter off and takes the very
+    arguments of that hook is a misspelling.
+    """
+    if attribute in SPECS:
+        return f"{attribute} is a hook's name but is not marked @hookimpl"
+    near = difflib.get_close_matches(attribute, SPECS, 1, 0.9)
+    if not near or abs(len(near[0]) - len(attribute)) > 1 or not inspect.isroutine(member):
+        return ""
+    try:
+        same = list(inspect.signature(member).parameters) == _arguments(near[0])
+    except (TypeError, ValueError):
+        return ""
+    return f"{attribute} is no hook and not marked @hookimpl; did you mean {near[0]}?" if same else ""
+
+
+def _arguments(hook: str) -> list[str]:
+    return list(inspect.signature(SPECS[hook]).parameters)[1:]
+
+
+def _short(plugin: object) -> str:
+    name, shown = getattr(plugin, "__qualname__", ""), repr(plugin)
+    if name or " at 0x" in shown:  # an address differs from run to run
+        kind = f"a {type(plugin).__name__}"
+        return f"{name} ({kind})" if name else kind
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def _resolve(manager: pluggy.PluginManager, hook: str) -> Callable[..., Any]:
+    impl = getattr(manager.hook, hook).get_hookimpls()[-1]
+    function, names = impl.function, impl.argnames
+    if list(names) == _arguments(hook):
+        resolved: Callable[..., Any] = function
+        return resolved
+    return lambda **given: function(**{n: given[n] for n in names})
+
+
+__all__ = ["Arch", "PluginError", "hookimpl", "load_object", "set_up"]

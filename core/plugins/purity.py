@@ -1,0 +1,72 @@
+"""Does a plugin remember anything?  What it, its classes and their modules hold, before and after a job.
+
+The explorer runs a hook once for what it takes to be one local state, so a hook that counts its calls would be judged
+by an accident; and what a workload costs would depend on what was counted before it.  Histories that are run again
+(core.explore.learn) find what matters at once; this finds what would only matter later.  Numbers, strings and
+containers of them are compared by value, everything else by identity.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from core.base.digest import OURS
+from core.plugins.arch import PluginError
+
+DEPTH = 8
+"""Of containers within containers that are looked into."""
+
+Snapshot = dict[str, object]
+"""By name, as an error names it."""
+
+
+def snapshot(plugin: object) -> Snapshot:
+    """What could be remembered in `plugin`, as values that do not change any more."""
+    return {name: _plain(value, DEPTH) for name, value in _places(plugin)}
+
+
+def changed(before: Snapshot, after: Snapshot) -> str:
+    """What is wrong if the two differ, '' if they do not."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return f"{', '.join(names)} changed: the plugin keeps state outside its programs' own locals" if names else ""
+
+
+@contextmanager
+def remembering_nothing(plugin: object) -> Iterator[None]:
+    """What is done inside leaves `plugin` as it was. PluginError if it does not."""
+    before = snapshot(plugin)
+    yield
+    problem = changed(before, snapshot(plugin))
+    if problem:
+        raise PluginError(problem)
+
+
+def _places(plugin: object) -> Iterator[tuple[str, Any]]:
+    kinds = [kind for kind in type(plugin).__mro__ if kind is not object]
+    yield from _members("self", getattr(plugin, "__dict__", {}))
+    for kind in kinds:
+        yield from _members(kind.__name__, vars(kind))
+    for module in dict.fromkeys(kind.__module__ for kind in kinds):
+        if module.partition(".")[0] not in (*OURS, *sys.stdlib_module_names):
+            yield from _members(module, vars(sys.modules[module]) if module in sys.modules else {})
+
+
+def _members(where: str, members: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(f"{where}.{name}", value) for name, value in members.items() if not name.startswith("__")]
+
+
+def _plain(value: Any, depth: int) -> object:
+    kind = type(value)
+    if value is None or kind in (bool, int, float, complex, str, bytes):
+        return kind, value
+    if depth == 0 or kind not in (bytearray, list, tuple, set, frozenset, dict):
+        return kind, id(value)
+    if kind is bytearray:
+        return kind, bytes(value)
+    if kind is dict:
+        return kind, tuple((_plain(key, depth - 1), _plain(item, depth - 1)) for key, item in value.items())
+    items = (_plain(item, depth - 1) for item in value)
+    return kind, tuple(items) if kind in (list, tuple) else frozenset(items)

@@ -1,0 +1,167 @@
+"""A job in a process of its own, so that whatever foreign code does there costs that job only.
+
+It may raise, hang, eat memory, print, or kill its process: the child has a time limit and a memory limit, and what it
+prints goes to stderr, because stdout belongs to results.  Children are forked from a server that has the suite imported
+already, so that one costs milliseconds.  Whoever is a daemon (a worker of a Dask cluster) may not have children of
+multiprocessing: there a job is a command of its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from core.base.errortext import told
+
+CELL_TIMEOUT = 300.0
+"""Seconds that one job may take."""
+
+CELL_MEMORY = 8 << 30
+"""Bytes of address space that one job may use, if the machine has them."""
+
+INTERRUPTED = "interrupted"
+
+
+class Job(Protocol):
+    """What can be run apart: `run` does it, `failed` is the answer if it cannot."""
+
+    def run(self) -> Any:
+        """Do it, in whatever process."""
+
+    def failed(self, reason: str) -> Any:
+        """What to answer when it raised, hung or died."""
+
+
+def isolated(job: Job, timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> Any:
+    """Run `job` in a child process; its `failed` answer if the child hangs, dies or runs out of memory."""
+    if interrupted():
+        return job.failed(INTERRUPTED)
+    if multiprocessing.current_process().daemon:
+        return _as_command(job, timeout, memory)
+    context = _context()
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_in_child, args=(sender, job, memory), daemon=True)
+    child.start()
+    sender.close()
+    _children.add(child.pid)
+    try:
+        if not receiver.poll(timeout):
+            child.kill()
+            return job.failed(f"gave no answer within {timeout:g} seconds")
+        return receiver.recv()
+    except EOFError:
+        child.join()
+        died = f"its process died with exit status {child.exitcode}"
+        return job.failed(INTERRUPTED if interrupted() else died)
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        _children.discard(child.pid)
+        child.join()
+        receiver.close()
+
+
+_preloaded: list[str] = []
+"""Modules that a child has imported when it starts."""
+
+
+def preload(*modules: str) -> None:
+    """Let children start with `modules` imported; of no effect once the first child has been started."""
+    _preloaded.extend(modules)
+
+
+_children: set[int] = set()
+"""Of this process, at work."""
+
+_interrupted = threading.Event()
+"""In the parent: no child is started any more.  In a child: no further job is begun."""
+
+
+def interrupted() -> bool:
+    """Has the run been interrupted, in the process that asks?"""
+    return _interrupted.is_set()
+
+
+def begin() -> None:
+    """Forget that an earlier run was interrupted."""
+    _interrupted.clear()
+
+
+def interrupt() -> None:
+    """Let each child answer with what it has found until now."""
+    _interrupted.set()
+    for child in list(_children):
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGUSR1)
+
+
+def _context() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_preloaded)
+    return context
+
+
+def _as_command(job: Job, timeout: float | None, memory: int) -> Any:
+    command = [sys.executable, "-m", "core.run.isolate", str(memory)]
+    try:
+        done = subprocess.run(command, input=pickle.dumps(job), stdout=subprocess.PIPE, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return job.failed(f"gave no answer within {timeout:g} seconds")
+    if done.returncode:
+        return job.failed(f"its process died with exit status {done.returncode}")
+    return pickle.loads(done.stdout)
+
+
+def answer(job: Job) -> Any:
+    """What `job` answers in this process, whatever it raises."""
+    if interrupted():
+        return job.failed(INTERRUPTED)
+    try:
+        return job.run()
+    except KeyboardInterrupt:  # the job's own, if nobody has interrupted the run
+        return job.failed(INTERRUPTED if interrupted() else "raised KeyboardInterrupt")
+    except MemoryError:
+        return job.failed("ran out of memory")
+    except BaseException as error:
+        return job.failed(f"raised {told(error)}")
+
+
+def _limited(job: Job, memory: int) -> Any:
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    return answer(job)
+
+
+def _keep_stdout() -> int:
+    """Let whatever is printed go to stderr; returns a descriptor of what stdout was."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    return kept
+
+
+def _in_child(sender: Connection, job: Job, memory: int) -> None:
+    with suppress(OSError):  # without stdout or stderr there is nothing to keep apart
+        _keep_stdout()
+    signal.signal(signal.SIGUSR1, _stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
+    sender.send(_limited(job, memory))
+    sender.close()
+
+
+def _stop(number: int, frame: Any) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    with os.fdopen(_keep_stdout(), "wb") as out:
+        out.write(pickle.dumps(_limited(pickle.load(sys.stdin.buffer), int(sys.argv[1]))))

@@ -1,0 +1,261 @@
+"""arches.toml: which architectures to compare, with what declared to fail.
+
+A file that cannot be read at all is a `ConfigError`.  A row that is wrong is a `Row` with `problem` set, so that the
+other rows still run.  Every message names the file, the key path and what was expected.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from core.base.digest import digest
+from core.cost.model import DEFAULT, MODELS, Model
+from core.cost.workloads import Workload
+from core.cost.workloads import read as read_workload
+from core.facts import KINDS, wrong
+from core.hookspecs import Facts
+from core.mm.era import ERAS, Era
+from core.plugins.arch import Arch, PluginError, load_object, set_up
+from core.run.isolate import isolated
+
+DEFAULT_ERA = "6.2-fix"
+ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
+TOP_KEYS = ("arch", "defaults", "prices", "workload")
+FIXED_FACTS = ("capabilities", "sources")
+OWN = "arch_plugins."
+"""Where the plugins are that this project ships."""
+
+SETUP_TIMEOUT = 30.0
+"""Seconds that importing and setting up a foreign plugin may take."""
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; one line naming file, key and what was expected."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture of the table. `problem` says why it cannot run, '' if it can; `prices` replace coefficients.
+
+    `stated` are its facts and `digest` that of its plugin's source, once it has been tried.
+    """
+
+    name: str
+    plugin: str
+    era: Era
+    facts: dict[str, Any] = field(default_factory=dict)
+    expect: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+    prices: dict[str, Any] = field(default_factory=dict)
+    stated: Facts | None = field(default=None, repr=False)
+    digest: str = ""
+
+    @property
+    def foreign(self) -> bool:
+        """Is the plugin from elsewhere, so that nobody knows what its code does?"""
+        return not self.plugin.startswith(OWN)
+
+    def arch(self) -> Arch:
+        """The architecture, set up in this process. PluginError if the plugin is no good."""
+        return set_up(self.name, load_object(self.plugin), self.plugin, self.facts)
+
+    def model(self, base: Model) -> Model:
+        """What flushes cost on this architecture: `base` with its own prices."""
+        return base.override(self.prices, "arches.toml: prices")
+
+
+@dataclass(frozen=True)
+class SettingUp:
+    """A job: set a row's architecture up; answers the row, with what is known then or with its problem."""
+
+    row: Row
+
+    def run(self) -> Row:
+        """Do it, and throw it away."""
+        before = frozenset(sys.modules)
+        try:
+            arch = self.row.arch()
+        except PluginError as error:
+            return replace(self.row, problem=str(error))
+        return replace(self.row, stated=arch.facts, digest=digest(arch.plugin, before) if self.row.foreign else "")
+
+    def failed(self, reason: str) -> Row:
+        """The row of a plugin that raised, hung or killed its process meanwhile."""
+        return replace(self.row, problem=f"plugin {self.row.plugin}: setting it up: {' '.join(reason.split())}")
+
+
+def tried(row: Row) -> Row:
+    """`row` as SettingUp answers; a foreign plugin's code runs in a process of its own, and nowhere else."""
+    job = SettingUp(row)
+    answer: Row = isolated(job, SETUP_TIMEOUT) if row.foreign else job.run()
+    return answer
+
+
+def default_text() -> tuple[str, str]:
+    """The embedded arches.toml and how to name it."""
+    return files("core").joinpath("arches.toml").read_text(encoding="utf-8"), "arches.toml (embedded)"
+
+
+def load(path: Path | None) -> list[Row]:
+    """The rows of `path`, or of the embedded default. ConfigError if it is no configuration."""
+    return parse(*_text(path), Path() if path is None else path.parent)
+
+
+def load_workloads(path: Path | None) -> dict[str, Workload]:
+    """The [[workload]]s of `path`, or of the embedded default, by name. ConfigError if it is no configuration."""
+    text, source = _text(path)
+    return _workloads(_document(text, source), source)
+
+
+def _text(path: Path | None) -> tuple[str, str]:
+    if path is None:
+        return default_text()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return text, str(path)
+
+
+def parse(text: str, source: str, beside: Path = Path()) -> list[Row]:
+    """The rows of a TOML text that came from `source`; plugins that are files are looked for from `beside`."""
+    document = _document(text, source)
+    _workloads(document, source)
+    prices = _prices(document, source, "")
+    defaults = _typed(document, "defaults", dict, source, "", {})
+    _known(defaults, ("era",), source, "defaults.")
+    tables = _typed(document, "arch", list, source, "", [])
+    if not tables:
+        raise ConfigError(f"{source}: expected at least one [[arch]]")
+    era = _typed(defaults, "era", str, source, "defaults.", DEFAULT_ERA)
+    _era(era, source, "defaults.era")
+    rows = [_row(table, number, era, source, prices, beside) for number, table in enumerate(tables)]
+    names = [row.name for row in rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{source}: arch.name: {', '.join(twice)} stands twice; names must differ")
+    return rows
+
+
+def _document(text: str, source: str) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from None
+    _known(document, TOP_KEYS, source, "")
+    return document
+
+
+def _workloads(document: dict[str, Any], source: str) -> dict[str, Workload]:
+    found: dict[str, Workload] = {}
+    for number, table in enumerate(_typed(document, "workload", list, source, "", [])):
+        try:
+            workload = read_workload(table, f"workload[{number}]")
+        except ValueError as error:
+            raise ConfigError(f"{source}: {error}") from None
+        if workload.name in found:
+            raise ConfigError(f"{source}: workload.name: {workload.name} stands twice; names must differ")
+        found[workload.name] = workload
+    return found
+
+
+def _prices(table: dict[str, Any], source: str, at: str) -> dict[str, Any]:
+    prices: dict[str, Any] = _typed(table, "prices", dict, source, at, {})
+    try:
+        MODELS[DEFAULT].override(prices, f"{source}: {at}prices")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return prices
+
+
+def plugin_row(reference: str, era: str | None = None) -> Row:
+    """A row for a plugin named on the command line; with a problem, if it is no good."""
+    return tried(Row(reference, reference, _era(era or DEFAULT_ERA, "command line", "--era")))
+
+
+def _row(table: Any, number: int, era: str, source: str, prices: dict[str, Any], beside: Path) -> Row:
+    at = f"arch[{number}]."
+    name = table.get("name") if isinstance(table, dict) else None
+    label = name if isinstance(name, str) and name else f"arch[{number}]"
+    try:
+        return _checked_row(table, at, era, source, prices, beside)
+    except (ConfigError, PluginError) as error:
+        return Row(label, "", ERAS[DEFAULT_ERA], problem=str(error))
+
+
+def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, Any], beside: Path) -> Row:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{source}: {at[:-1]}: expected a table, got {table!r}")
+    _known(table, ROW_KEYS, source, at)
+    for key in ("name", "plugin"):
+        if key not in table:
+            raise ConfigError(f"{source}: {at}{key} is missing: expected a string")
+    expect = _typed(table, "expect", dict, source, at, {})
+    for scenario, reason in expect.items():
+        if not isinstance(reason, str) or not reason:
+            raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}")
+    _scenarios(expect, source, at)
+    return tried(
+        Row(
+            _typed(table, "name", str, source, at, ""),
+            _from(beside, _typed(table, "plugin", str, source, at, "")),
+            _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
+            _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
+            expect,
+            prices={**prices, **_prices(table, source, at)},
+        )
+    )
+
+
+def _from(beside: Path, plugin: str) -> str:
+    """`plugin`, if it is a file, as seen from here."""
+    file, _, name = plugin.rpartition(":")
+    return f"{beside / file}:{name}" if file.endswith(".py") else plugin
+
+
+def _scenarios(expect: dict[str, Any], source: str, at: str) -> None:
+    from core.conformance.scenarios import SCENARIOS
+
+    _known(expect, tuple(SCENARIOS), source, f"{at}expect.", "scenario")
+
+
+def _facts(given: dict[str, Any], source: str, at: str) -> dict[str, Any]:
+    _known(given, tuple(key for key in KINDS if key not in FIXED_FACTS), source, at)
+    for key, value in given.items():
+        problem = wrong(key, value)
+        if problem:
+            raise ConfigError(f"{source}: {at}{key}: {problem}")
+    return given
+
+
+def _era(name: str, source: str, at: str) -> Era:
+    if name not in ERAS:
+        raise ConfigError(f"{source}: {at}: expected one of {', '.join(ERAS)}, got {name!r}")
+    return ERAS[name]
+
+
+def _typed(table: dict[str, Any], key: str, kind: type, source: str, at: str, default: Any) -> Any:
+    value = table.get(key, default)
+    if not isinstance(value, kind):
+        names: dict[type, str] = {dict: "a table", list: "an array of tables", str: "a string"}
+        raise ConfigError(f"{source}: {at}{key}: expected {names[kind]}, got {value!r}")
+    return value
+
+
+def _known(table: dict[str, Any], known: Iterable[str], source: str, at: str, what: str = "key") -> None:
+    known = tuple(known)
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+            raise ConfigError(f"{source}: {at}{key}: unknown {what}; {hint}")

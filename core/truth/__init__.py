@@ -1,0 +1,1 @@
+"""Ground truth: what kernels and published measurements say, each kind in a folder, beside what core/mm predicts."""

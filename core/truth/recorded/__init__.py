@@ -1,0 +1,1 @@
+"""Recordings of whole programs, replayed on any architecture."""

@@ -1,0 +1,271 @@
+"""Jobs: the same answers wherever they run, and nothing but its own job for what goes wrong in one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.ladder import Size, ladder
+from core.compare import main
+from core.cost import STANDARD
+from core.explore import Limits, check
+from core.run.isolate import _as_command, isolated
+from core.run.pool import ExecutorError, executor, run
+from core.table.cells import Cell, Counting
+from core.table.checkpoint import Kept
+from core.table.rows import load, plugin_row
+
+ROWS = {row.name: row for row in load(None)}
+JOBS = [
+    Cell(ROWS[name], scenario) for name in ("smp-6.1", "s390") for scenario in ("lost-dirty-munmap", "use-after-free")
+]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A job that goes wrong in a way of its own."""
+
+    kind: str
+
+    def run(self) -> str:
+        if self.kind == "hang":
+            time.sleep(60)
+        if self.kind == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "eat":
+            return str(len(bytearray(1 << 40)))
+        if self.kind == "raise":
+            raise ValueError("no")
+        return "fine"
+
+    def failed(self, reason: str) -> str:
+        return reason
+
+
+@dataclass(frozen=True)
+class Interrupting:
+    """A long search during which somebody presses Ctrl-C."""
+
+    parent: int
+
+    def run(self) -> str:
+        threading.Timer(1, os.kill, (self.parent, signal.SIGINT)).start()
+        return check(ladder("DELAYED", Size(3, 3, 3, 3)), searcher="reference", reductions=()).bounds
+
+    def failed(self, reason: str) -> str:
+        return reason
+
+
+def _collect(found: Iterator[str], answers: list[str]) -> None:
+    for answer in found:
+        answers.append(answer)
+
+
+def test_ctrl_c_leaves_what_has_been_found() -> None:
+    jobs: list[Any] = [Trouble("none"), Interrupting(os.getpid()), Trouble("none"), *[Trouble("hang")] * 20]
+    answers: list[str] = []
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+        _collect(run(jobs, pool), answers)
+    assert answers[0] == "fine"
+    assert answers[1].startswith("interrupted; depth ")
+    assert answers[2:] == ["interrupted"] * 21
+    with ThreadPoolExecutor(1) as pool:
+        assert list(run(jobs[:1], pool)) == ["fine"]
+
+
+def test_an_interrupted_run_tells_what_it_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(jobs: list[Cell], *rest: Any) -> Iterator[Any]:
+        yield jobs[0].run()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.run.pool.run", interrupted)
+    scenarios = ["--scenario", "use-after-free", "--scenario", "lost-dirty-munmap"]
+    argv = ["--arch", "s390", *scenarios, "--no-costs", "--format", "json", "--output", str(tmp_path)]
+    assert main(argv) == 2
+    told = capsys.readouterr()
+    found = [(result["verdict"], result["reason"]) for result in json.loads(told.out)["results"]]
+    assert found == [("pass", ""), ("error", "interrupted")]
+    assert "--resume goes on" in told.err
+    told_as_table = (tmp_path / "report.md").read_text()
+    assert "not run" in told_as_table
+    (line,) = [line for line in told_as_table.splitlines() if line.startswith("| s390")][:1]
+    assert line.rstrip(" |").endswith("no")  # what was not run is not exhaustive
+    assert "Not as declared" not in told_as_table
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    monkeypatch.undo()
+    assert main([*argv, "--resume"]) == 0
+    assert [result["verdict"] for result in json.loads(capsys.readouterr().out)["results"]] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("hang", "gave no answer within 3 seconds"),
+        ("die", "its process died with exit status -9"),
+        ("eat", "ran out of memory"),
+        ("raise", "raised ValueError: no"),
+        ("none", "fine"),
+    ],
+)
+def test_trouble_costs_its_own_job(kind: str, answer: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(run([Trouble("none"), Trouble(kind), Trouble("none")], pool, timeout=3))
+    assert answers[0] == answers[2] == "fine"
+    assert answers[1].startswith(answer)
+
+
+def test_as_a_command_of_its_own() -> None:
+    """What a daemonic worker does."""
+    assert _as_command(JOBS[0], 60, 8 << 30) == JOBS[0].run()
+    assert "no answer within 0.1" in _as_command(JOBS[0], 0.1, 8 << 30).reason
+
+
+def test_any_executor_gives_the_same_answers() -> None:
+    here = [job.run() for job in JOBS]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(run(JOBS, pool)) == here
+    assert [isolated(job) for job in JOBS[:1]] == here[:1]
+
+
+def test_kept_answers_come_back_equal(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    for job in (JOBS[0], Counting(ROWS["s390"], tuple(STANDARD.values()))):
+        assert kept.get(job) is None
+        kept.put(job, job.run())
+        assert kept.get(job) == job.run()
+    for path in tmp_path.iterdir():
+        path.write_text("{ damaged")
+    assert kept.get(JOBS[0]) is None
+    kept.put(JOBS[0], JOBS[0].failed("for now"))
+    assert kept.get(JOBS[0]) is None
+
+
+def test_resume_runs_only_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--arch", "s390", "--scenario", "use-after-free", "--format", "json", "--output", str(tmp_path)]
+    assert main(argv) == 0
+    first = capsys.readouterr().out
+    (path,) = [p for p in (tmp_path / "kept").iterdir() if "verdict" in p.read_text()]
+    path.write_text(path.read_text().replace('"states": ', '"states": 9'))
+    assert main([*argv, "--resume"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert str(second["results"][0]["states"]) == f"9{json.loads(first)['results'][0]['states']}"
+    assert main(argv) == 0
+    assert capsys.readouterr().out == first
+
+
+HELPED = """
+from core.hookspecs import hookimpl
+from helper_of_resumed import Base
+
+class Mine(Base):
+    pass
+"""
+
+
+def test_resume_notices_that_what_a_plugin_imports_has_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine.py").write_text(HELPED)
+    helper = tmp_path / "helper_of_resumed.py"
+    helper.write_text("from arch_plugins.generic import Smp as Base\n")
+    argv = ["--plugin", f"{tmp_path / 'mine.py'}:Mine", "--scenario", "use-after-free", "--no-costs", "--resume"]
+    argv += ["--output", str(tmp_path / "out")]
+    kept = tmp_path / "out" / "kept"
+    assert main(argv) == main(argv) == 0
+    assert len(list(kept.iterdir())) == 1
+    helper.write_text(
+        "from arch_plugins.generic import Smp\n\nclass Base(Smp):\n    async def flush_tlb_mm(self, mm):\n"
+    )
+    with helper.open("a") as more:
+        more.write("        return None\n")
+    assert main(argv) == 1
+    assert "flush_tlb_mm is a hook's name but is not marked" in capsys.readouterr().out
+    helper.write_text("from arch_plugins.generic import Smp as Base  # another text\n")
+    assert main(argv) == 0
+    assert len(list(kept.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("dusk://x", r"expected dask://HOST:PORT"), ("dask://127.0.0.1:1", "no scheduler answers")],
+)
+def test_an_executor_that_is_none_is_said(where: str, message: str) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(ExecutorError, match=message), executor(where, 1):
+        pass
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers, as processes on loopback: (address, workers)."""
+    pytest.importorskip("distributed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    at = ["--host", "127.0.0.1", "--no-dashboard"]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *at, "--port", str(port)]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", *at, "--nthreads", "1"]
+    processes = [subprocess.Popen(command, **quiet)]  # type: ignore[call-overload]
+    processes += [subprocess.Popen([*worker, "--no-nanny"], **quiet) for _ in range(2)]  # type: ignore[call-overload]
+    yield f"127.0.0.1:{port}", processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_answers(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:
+    from distributed import Client
+
+    address, workers = cluster
+    with Client(f"tcp://{address}", timeout=30) as client:
+        client.wait_for_workers(2, timeout=60)
+    killed = False
+
+    def kill_one(finished: int) -> None:
+        nonlocal killed
+        if not killed:
+            workers[0].kill()
+            killed = True
+
+    jobs = JOBS * 3
+    with executor(f"dask://{address}", 1) as pool:
+        answers = list(run(jobs, pool, kill_one))
+    assert killed
+    assert workers[0].wait() != 0
+    assert answers == [job.run() for job in JOBS] * 3
+
+
+def test_a_plugin_that_hangs_is_counted_no_longer_than_told(tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(
+        "from arch_plugins.generic import Smp\n"
+        "from core.hookspecs import hookimpl\n"
+        "class Hangs(Smp):\n"
+        "    @hookimpl\n"
+        "    async def tlb_flush(self, tlb):\n"
+        "        while True: pass\n"
+    )
+    row = plugin_row(f"{tmp_path}/hangs.py:Hangs")
+    assert Counting(row, tuple(STANDARD.values()), timeout=0.2).run().problem == "gave no answer within 0.2 seconds"
+    result = Cell(row, "use-after-free", Limits(timeout=0.1)).run()
+    assert (result.verdict, "runs on without awaiting an operation" in result.reason) == ("error", True)
