@@ -369,5 +369,5 @@ def _print_misses(totals: Totals) -> None:
         print(f"different: {len(missed) - MOST_MISSES} more")
     if gaps.execs:
         print(f"not replayed: {gaps.execs} flushes that exec made")
-    if gaps.nobodys:
-        print(f"not replayed: {gaps.nobodys} flushes that no recorded operation makes")
+    if gaps.unowned:
+        print(f"not replayed: {gaps.unowned} flushes that no recorded operation makes")

@@ -16,7 +16,7 @@ from core.plugins.arch import load_object, set_up
 from core.truth.lines import FileError
 from core.truth.recorded.recordings import lost_events, read_events
 from core.truth.recorded.replay import Call, Gaps, replay
-from core.truth.recorded.runner import UNMAPS, Stage, Theatre
+from core.truth.recorded.runner import UNMAPS, Runner, Setup
 from core.truth.recorded.spaces import Area, Space
 
 RECORDING = Path(__file__).parent.parent / "data" / "recording_py_import.tsv.gz"
@@ -68,18 +68,18 @@ def test_exit_frees_what_is_left_and_asks_the_cpu_that_is_in_the_mask() -> None:
 def test_runs_count_as_page_by_page() -> None:
     found: list[tuple[str, int]] = []
 
-    class Both(Theatre):
-        def count(self, stage: Stage, others: int) -> dict[str, dict[str, int]]:
-            for name, (arch, era) in ARCHS.items() if stage.deed.name in UNMAPS else ():
+    class Both(Runner):
+        def count(self, setup: Setup, others: int) -> dict[str, dict[str, int]]:
+            for name, (arch, era) in ARCHS.items() if setup.operation.name in UNMAPS else ():
                 counts = [Counts(), Counts()]
                 for long_runs, heard in zip((True, False), counts, strict=True):
-                    stage.on(arch, era, others, heard.emit, heard.watch, long_runs=long_runs)
+                    setup.on(arch, era, others, heard.emit, heard.watch, long_runs=long_runs)
                 assert counts[0].result() == counts[1].result()
-                found.append((name, len(stage.pages)))
+                found.append((name, len(setup.pages)))
             return {}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.truth.recorded.replay.Theatre", Both)
+        patch.setattr("core.truth.recorded.replay.Runner", Both)
         assert list(replay(RECORDING, {}))
     assert len(found) >= 28
     assert max(pages for _, pages in found) > 2000
@@ -88,7 +88,7 @@ def test_runs_count_as_page_by_page() -> None:
 def test_everything_but_exec_is_predicted() -> None:
     gaps = Gaps()
     assert [call.difference for call in replay(RECORDING, {}, gaps) if not call.exact] == []
-    assert (gaps.nobodys, gaps.execs) == (0, 0)
+    assert (gaps.unowned, gaps.execs) == (0, 0)
 
 
 # ---- made up -------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_flushes_of_nothing_here_are_counted(tmp_path: Path) -> None:
     gaps = Gaps()
     path = write(tmp_path / "r.gz", "pf 1000 4", "F 7 0", "pf 2000 4", "F 2 1", "F -1 0", "pk 3000 2", "exec x")
     assert list(replay(path, {}, gaps)) == []
-    assert (gaps.nobodys, gaps.execs) == (1, 2)
+    assert (gaps.unowned, gaps.execs) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ first time: page faults were disabled (arch/x86/kernel/fpu/signal.c:copy_fpstate
 fault_in_writeable()).  And the stores of the kernel just before exec are to the new mm: padzero(), create_elf_tables().
 
 Data types
-    Seen        the flushes of one operation
-    Owners      all of them, by the line of the operation
+    Seen            the flushes of one operation
+    Attribution     all of them, by the line of the operation
 """
 
 from __future__ import annotations
@@ -49,37 +49,37 @@ class Seen:
 
 
 @dataclass
-class Owners:
+class Attribution:
     """`seen` by the line of the call's entry, the fault, `new` or `mmgone`; `unserved` are lines of faults; `premade`
-    are the faults of exec's new mm, by exec's line; `nobodys` counts flushes that nothing replayed has made, and
+    are the faults of exec's new mm, by exec's line; `unowned` counts flushes that nothing replayed has made, and
     `execs` those that exec made."""
 
     seen: dict[int, Seen] = field(default_factory=dict)
     unserved: set[int] = field(default_factory=set)
     premade: dict[int, list[Event]] = field(default_factory=dict)
-    nobodys: int = 0
+    unowned: int = 0
     execs: int = 0
 
 
-def owners_of(events: Iterable[Event]) -> Owners:
+def attribute(events: Iterable[Event]) -> Attribution:
     """Read a recording once."""
-    owners = Owners()
+    attribution = Attribution()
     threads: dict[int, _Thread] = {}
     for event in events:
         thread = threads.get(event.tid)
         if thread is None:
-            thread = threads[event.tid] = _Thread(owners)
+            thread = threads[event.tid] = _Thread(attribution)
         thread.flush(event) if event.code in FLUSHES else thread.turn(event)
     for thread in threads.values():
         thread.leave()
-    return owners
+    return attribution
 
 
 class _Thread:
     """One thread on its way through the recording. `opener` is what flushes may belong to, `loose` have no owner."""
 
-    def __init__(self, owners: Owners) -> None:
-        self.owners = owners
+    def __init__(self, attribution: Attribution) -> None:
+        self.attribution = attribution
         self.opener: Event | None = None
         self.earlier: Event | None = None
         self.returned: int | None = None
@@ -97,14 +97,14 @@ class _Thread:
             if code in FAULTS:
                 return
         if code == "mmgone" and opener is not None and opener.code == "exit":
-            self._give(event, self.owners.seen.pop(opener.line, Seen()))
+            self._give(event, self.attribution.seen.pop(opener.line, Seen()))
         elif code in ("new", "mmgone"):
             self._give(event, self.loose)
             self.loose = Seen()
         elif code == "exec":
-            self.owners.execs += len(self.loose.done)
-            self.owners.premade[event.line] = self.stores
-            self.owners.unserved.update(store.line for store in self.stores)
+            self.attribution.execs += len(self.loose.done)
+            self.attribution.premade[event.line] = self.stores
+            self.attribution.unserved.update(store.line for store in self.stores)
             self.loose = Seen()
         elif code in FAULTS:
             self._repeated(event)
@@ -124,20 +124,20 @@ class _Thread:
 
     def leave(self) -> None:
         """Nobody has claimed the loose flushes."""
-        self.owners.nobodys += len(self.loose.done)
+        self.attribution.unowned += len(self.loose.done)
         self.loose = Seen()
 
     def _give(self, event: Event, seen: Seen) -> None:
-        self.owners.seen[event.line] = seen
+        self.attribution.seen[event.line] = seen
 
     def _repeated(self, event: Event) -> None:
         """Was the fault before this one not served?"""
         before = self.opener
-        if before is None or before.code != "pk" or event.code != "pk" or before.line in self.owners.seen:
+        if before is None or before.code != "pk" or event.code != "pk" or before.line in self.attribution.seen:
             return
         same_page = before.numbers[0] >> PAGE == event.numbers[0] >> PAGE
         if same_page and before.numbers[1] == event.numbers[1] and event.numbers[1] & WRITE_FAULT:
-            self.owners.unserved.add(before.line)
+            self.attribution.unserved.add(before.line)
 
     def _owner(self, event: Event) -> Seen:
         opener, earlier, locked = self.opener, self.earlier, event.numbers[1] == 1
@@ -152,10 +152,10 @@ class _Thread:
         return self._seen(opener) if opener.code == "exit" else self.loose
 
     def _owes(self, fault: Event) -> bool:
-        return _copies(fault) and fault.line not in self.owners.unserved and not self._seen(fault).done
+        return _copies(fault) and fault.line not in self.attribution.unserved and not self._seen(fault).done
 
     def _seen(self, event: Event) -> Seen:
-        return self.owners.seen.setdefault(event.line, Seen())
+        return self.attribution.seen.setdefault(event.line, Seen())
 
 
 def _copies(event: Event) -> bool:

@@ -26,9 +26,9 @@ from pathlib import Path
 from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.truth.lines import FileError
-from core.truth.recorded.flush_attribution import FAULTS, FLUSHES, Owners, Seen, owners_of
+from core.truth.recorded.flush_attribution import FAULTS, FLUSHES, Attribution, Seen, attribute
 from core.truth.recorded.recordings import Event, lost_events, read_events
-from core.truth.recorded.runner import ANONYMOUS, Deed, Flush, Stage, Theatre
+from core.truth.recorded.runner import ANONYMOUS, Flush, Operation, Runner, Setup
 from core.truth.recorded.spaces import PAGE, Area, Space
 
 APPROXIMATIONS = (
@@ -107,12 +107,12 @@ class Call:
 
 @dataclass
 class Gaps:
-    """`lost` events by the recorder's own account; `unanswered` calls whose entry or return is not there, `nobodys`
+    """`lost` events by the recorder's own account; `unanswered` calls whose entry or return is not there, `unowned`
     flushes that no operation here makes, `execs` those of exec."""
 
     lost: int = 0
     unanswered: int = 0
-    nobodys: int = 0
+    unowned: int = 0
     execs: int = 0
 
     def __str__(self) -> str:
@@ -135,22 +135,22 @@ def replay(path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps | None 
             events.append(event)
     except FileError as error:
         damage = error
-    owners = owners_of(events)
-    gaps.nobodys, gaps.execs = owners.nobodys, owners.execs
-    player = _Player(path, archs, gaps, owners)
+    attribution = attribute(events)
+    gaps.unowned, gaps.execs = attribution.unowned, attribution.execs
+    following = _Following(path, archs, gaps, attribution)
     for event in events:
-        yield from player.play(event)
-    gaps.unanswered += len(player.entered)
+        yield from following.play(event)
+    gaps.unanswered += len(following.entered)
     if damage is not None:
         raise damage
 
 
-class _Player:
+class _Following:
     """Follows the threads of a recording. `entered` are the calls under way."""
 
-    def __init__(self, path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps, owners: Owners) -> None:
-        self.path, self.gaps, self.owners = path, gaps, owners
-        self.theatre = Theatre(archs)
+    def __init__(self, path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps, attribution: Attribution) -> None:
+        self.path, self.gaps, self.attribution = path, gaps, attribution
+        self.runner = Runner(archs)
         self.spaces: dict[int, Space] = {}
         self.entered: dict[int, Event] = {}
         self.exiting: set[int] = set()
@@ -183,27 +183,27 @@ class _Player:
         if code == "new" and event.numbers[1] & CLONE_VM:
             self.spaces[event.numbers[0]] = space
         elif code == "new":
-            yield self._perform(Deed("fork", 0, 0), event.line, event.cpu, space)
+            yield self._perform(Operation("fork", 0, 0), event.line, event.cpu, space)
             self.spaces[event.numbers[0]] = space.fork()
         elif code == "exit":
             self.exiting.add(tid)
         elif code == "mmgone":
-            yield self._perform(Deed("exit", 0, 0), event.line, event.cpu, space)
+            yield self._perform(Operation("exit", 0, 0), event.line, event.cpu, space)
             space.unmap(0, TOP)
             self.exiting.discard(tid)
         elif code == "exec":
             new = self.spaces[tid] = self.running[event.cpu] = Space(cpus={event.cpu})
-            for fault in self.owners.premade[event.line]:
+            for fault in self.attribution.premade[event.line]:
                 new.fault(fault.numbers[0] >> PAGE, fault.numbers[1])
         elif code.endswith(">") and code not in ("exit_group>", "ftruncate>"):
             self.entered[tid] = event
 
     def _fault(self, event: Event, space: Space) -> Iterator[Call]:
         page, error = event.numbers[0] >> PAGE, event.numbers[1]
-        if event.line in self.owners.unserved:
+        if event.line in self.attribution.unserved:
             return
         if space.copies_on_write(page, error) and event.tid not in self.entered:
-            yield self._perform(Deed("copy on write", page, page + 1), event.line, event.cpu, space)
+            yield self._perform(Operation("copy on write", page, page + 1), event.line, event.cpu, space)
         space.fault(page, error)
 
     def _return(self, event: Event, space: Space) -> Iterator[Call]:
@@ -215,34 +215,34 @@ class _Player:
             return
         if _beyond(entry, result):
             raise FileError(f"{self.path}, line {entry.line}: {entry.code}: beyond any address space, yet it succeeded")
-        deed = deed_of(entry, result, space)
-        if deed is not None:
-            yield self._perform(deed, entry.line, event.cpu, space)
+        operation = operation_of(entry, result, space)
+        if operation is not None:
+            yield self._perform(operation, entry.line, event.cpu, space)
         apply(space, entry, result)
 
-    def _perform(self, deed: Deed, line: int, cpu: int, space: Space) -> Call:
+    def _perform(self, operation: Operation, line: int, cpu: int, space: Space) -> Call:
         others = space.cpus - {cpu}
         tid = self.last[cpu]
-        stage = Stage(deed, space)
-        flushes = self.theatre.predict(stage)
-        seen = self.owners.seen.get(line) or Seen()
-        sent, least, most = self._sent(flushes, space, others, tid if deed.name != "exit" else 0)
-        if deed.name == "exit":
+        setup = Setup(operation, space)
+        flushes = self.runner.predict(setup)
+        seen = self.attribution.seen.get(line) or Seen()
+        sent, least, most = self._sent(flushes, space, others, tid if operation.name != "exit" else 0)
+        if operation.name == "exit":
             measured = tuple(seen.sent)
             predicted = tuple((flush.strides, flush.locked) for flush in sent)
         else:
             measured = tuple(seen.done)
             predicted = tuple((flush.strides, flush.locked) for flush in flushes)
-        counts = self.theatre.count(stage, len(others))
+        counts = self.runner.count(setup, len(others))
         _leave(space, seen.answers)
-        kinds = stage.kinds
-        if deed.name == "copy on write" and deed.start in space.pages:
-            kinds = [space.pages[deed.start].kind]
+        kinds = setup.kinds
+        if operation.name == "copy on write" and operation.start in space.pages:
+            kinds = [space.pages[operation.start].kind]
         anonymous = all(kind in ANONYMOUS for kind in kinds)
         asked, answers = (len(seen.sent), len(sent)), (len(seen.answers), least, most)
-        pages = zip(stage.pages, stage.kinds, strict=True)
+        pages = zip(setup.pages, setup.kinds, strict=True)
         doubtful = sum(kind == "file_clean" and space.may_be_dirty(page) for page, kind in pages)
-        return Call(line, deed.name, len(kinds), anonymous, measured, predicted, asked, answers, doubtful, counts)
+        return Call(line, operation.name, len(kinds), anonymous, measured, predicted, asked, answers, doubtful, counts)
 
     def _sent(
         self, flushes: tuple[Flush, ...], space: Space, others: set[int], tid: int
@@ -285,27 +285,27 @@ def _beyond(event: Event, result: int) -> bool:
     return code != "mmap>" and args[0] + args[1] > TOP
 
 
-def deed_of(event: Event, result: int, space: Space) -> Deed | None:
+def operation_of(event: Event, result: int, space: Space) -> Operation | None:
     """What a call has done, by its entry and `result`; None if it has unmapped and changed nothing."""
     code, args = event.code, event.numbers
     first = args[0] >> PAGE
     if code == "munmap>" or (code == "madvise>" and args[2] == MADV_DONTNEED):
-        return Deed("munmap" if code == "munmap>" else "dontneed", first, first + _pages(args[1]))
+        return Operation("munmap" if code == "munmap>" else "dontneed", first, first + _pages(args[1]))
     if code == "madvise>" and args[2] == MADV_FREE:
-        return Deed("free", first, first + _pages(args[1]))
+        return Operation("free", first, first + _pages(args[1]))
     if code == "mmap>":
         start = result >> PAGE
         end = start + _pages(args[1])
-        return Deed("mmap over", start, end) if space.areas(start, end) else None
+        return Operation("mmap over", start, end) if space.areas(start, end) else None
     if code == "mprotect>":
-        return Deed("mprotect", first, first + _pages(args[1]), prot=args[2])
+        return Operation("mprotect", first, first + _pages(args[1]), prot=args[2])
     if code == "brk>" and space.brk and args[0] and _pages(result) < space.brk:
-        return Deed("brk", _pages(result), space.brk)
+        return Operation("brk", _pages(result), space.brk)
     if code == "mremap>":
         start, old, new = first, _pages(args[1]), _pages(args[2])
         if result >> PAGE != start:
-            return Deed("move", start, start + min(old, new), result >> PAGE)
-        return Deed("mremap", start + new, start + old) if new < old else None
+            return Operation("move", start, start + min(old, new), result >> PAGE)
+        return Operation("mremap", start + new, start + old) if new < old else None
     return None
 
 

@@ -1,12 +1,13 @@
-"""A deed of a recorded program done on the machine: its pages laid out as runs, the kernel's programs run over them.
+"""An operation of a recorded program, run on the model: its pages laid out, the kernel's programs run over them.
 
 What unmaps goes over run-length page tables like the accountant's, so that a stretch of equal pages is one step; what
 changes entries in place (mprotect, a move, a copy on write) meets few pages, which are cells of their own.
 
 Data types
-    Deed       one operation about to be replayed: which, on what
-    Stage      a deed with what it finds, ready to be done on any architecture
-    Theatre    does deeds on x86 6.18 and on the rows asked for, each shape of copy on write and fork once
+    Operation   what a program asks of the kernel: a system call, a fault, fork or exit, and the pages it is about
+    Flush       one flush that x86 makes
+    Setup       an operation with the pages it finds, ready to run on any architecture
+    Runner      runs operations on x86 6.18 and on the rows asked for
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ ALIKE = frozenset({"copy on write", "fork"})
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Operation:
     """`name` is done to pages `start` to `end`; of a move, `to` is where, of a shrinking brk() or mremap() the tail, of
     mprotect() `prot` what is allowed from then on."""
 
@@ -65,8 +66,8 @@ class Flush:
     freed_tables: bool
 
 
-class Theatre:
-    """Performs deeds on x86 6.18 and on each of `archs`."""
+class Runner:
+    """Performs operations on x86 6.18 and on each of `archs`."""
 
     def __init__(self, archs: Mapping[str, tuple[Arch, Era]]) -> None:
         self.archs = archs
@@ -74,9 +75,9 @@ class Theatre:
         self._alike: dict[tuple[str, str, int], Mapping[str, int]] = {}
         self._predicted: dict[str, tuple[Flush, ...]] = {}
 
-    def predict(self, stage: Stage) -> tuple[Flush, ...]:
+    def predict(self, setup: Setup) -> tuple[Flush, ...]:
         """The flushes that x86 6.18 makes."""
-        name = stage.deed.name
+        name = setup.operation.name
         if name in self._predicted:
             return self._predicted[name]
         found: list[Flush] = []
@@ -88,44 +89,45 @@ class Theatre:
             if event[0] == "flush_tlb_mm_range":
                 found.append(Flush(event[1].strides, locked > 0, event[1].freed_tables))
 
-        stage.on(self.x86, ERAS["6.18"], 0, watch)
+        setup.on(self.x86, ERAS["6.18"], 0, watch)
         if name in ALIKE:
             self._predicted[name] = tuple(found)
         return tuple(found)
 
-    def count(self, stage: Stage, others: int) -> Mapping[str, Mapping[str, int]]:
+    def count(self, setup: Setup, others: int) -> Mapping[str, Mapping[str, int]]:
         """The counts of each row; `others` CPUs are in mm_cpumask besides this one."""
-        return {name: self._count(stage, name, others) for name in self.archs}
+        return {name: self._count(setup, name, others) for name in self.archs}
 
-    def _count(self, stage: Stage, name: str, others: int) -> Mapping[str, int]:
-        key = (stage.deed.name, name, others)
+    def _count(self, setup: Setup, name: str, others: int) -> Mapping[str, int]:
+        key = (setup.operation.name, name, others)
         if key in self._alike:
             return self._alike[key]
         heard = Counts()
         arch, era = self.archs[name]
-        stage.on(arch, era, others, heard.emit, heard.watch)
-        if stage.deed.name in ALIKE:
+        setup.on(arch, era, others, heard.emit, heard.watch)
+        if setup.operation.name in ALIKE:
             self._alike[key] = heard.result()
         return heard.result()
 
 
-class Stage:
-    """A deed with what it finds, ready to be done on any architecture."""
+class Setup:
+    """An operation with what it finds, ready to be done on any architecture."""
 
-    def __init__(self, deed: Deed, space: Space) -> None:
-        self.deed = deed
-        areas = space.areas() if deed.name == "exit" else [(deed.start, deed.end)]
-        if deed.name in FREES_TABLES:
-            areas = space.areas(deed.start, deed.end) or areas
-        self.areas = [Vma(start, end) for start, end in areas]
-        self.pages = [] if deed.name in ALIKE else [p for vma in self.areas for p in space.resident(vma.start, vma.end)]
+    def __init__(self, operation: Operation, space: Space) -> None:
+        self.operation = operation
+        name, start, end = operation.name, operation.start, operation.end
+        areas = space.areas() if name == "exit" else [(start, end)]
+        if name in FREES_TABLES:
+            areas = space.areas(start, end) or areas
+        self.areas = [Vma(*area) for area in areas]
+        self.pages = [] if name in ALIKE else [p for vma in self.areas for p in space.resident(vma.start, vma.end)]
         self.kinds = [space.pages[page].kind for page in self.pages]
         self.writable = [space.writable(page) for page in self.pages]
-        changed = self.pages if deed.name == "mprotect" else []
-        self.changes = {page: space.after_mprotect(page, deed.prot) for page in changed}
-        self.bounds = space.neighbours(deed.start, deed.end) if deed.name in FREES_TABLES else (0, 0)
+        changed = self.pages if operation.name == "mprotect" else []
+        self.changes = {page: space.after_mprotect(page, operation.prot) for page in changed}
+        self.bounds = space.neighbours(operation.start, operation.end) if operation.name in FREES_TABLES else (0, 0)
         self._standing: dict[tuple[int, int, int], dict[Cell, int]] = {}
-        self.layout = Layout(_runs(self.pages, self.kinds) if deed.name in UNMAPS else ())
+        self.layout = Layout(_runs(self.pages, self.kinds) if operation.name in UNMAPS else ())
 
     def on(
         self,
@@ -140,7 +142,7 @@ class Stage:
         """Do it; `emit` hears every event, `watch` gets the gather. `long_runs` off goes page by page, to compare."""
         alone = not arch.facts.smp or arch.facts.one_cpu
         cpus = frozenset(Cpu(n) for n in range(1 if alone else 1 + others))
-        in_runs = long_runs and self.deed.name in UNMAPS
+        in_runs = long_runs and self.operation.name in UNMAPS
         page_kind = self._kind_at if in_runs else self._kind
         mm = Mm(
             arch.facts,
@@ -157,42 +159,42 @@ class Stage:
         )
         cells = self._cells_of_runs(mm) if in_runs else self._cells(mm)
         cells[Cell("cpu_attach_mask")] = cpus
-        cells[MM_USERS] = 0 if self.deed.name == "exit" else len(cpus)
-        cells[current_mm_cell(HERE)] = self.deed.name != "exit"
+        cells[MM_USERS] = 0 if self.operation.name == "exit" else len(cpus)
+        cells[current_mm_cell(HERE)] = self.operation.name != "exit"
         environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
         run(self._program(mm, watch), cells, _first, emit, environment)
 
     async def _program(self, mm: Mm, watch: Callable[[MmuGather], None]) -> None:
-        deed = self.deed
-        if deed.name == "copy on write":
-            await _copy_on_write(mm, deed.start)
-        elif deed.name == "exit":
+        operation = self.operation
+        if operation.name == "copy on write":
+            await _copy_on_write(mm, operation.start)
+        elif operation.name == "exit":
             if self.areas:
                 await exit_mmap(mm, Range(self.areas[-1], tuple(self.areas[:-1])), watch)
-        elif deed.name == "fork":
+        elif operation.name == "fork":
             await mm.hook.flush_tlb_mm(mm=mm)
             await log("flush", 0, ALL_ONES, ("mm",))
-        elif deed.name == "mprotect":
+        elif operation.name == "mprotect":
             await change_protection(mm, Range(self.areas[0]), self._protect)
-        elif deed.name == "free":
+        elif operation.name == "free":
             await madvise_free(mm, Range(self.areas[0]))
-        elif deed.name == "dontneed":
+        elif operation.name == "dontneed":
             await dontneed(mm, Range(self.areas[0]), watch)
         else:
-            if deed.name == "move":
+            if operation.name == "move":
                 await self._move(mm)
             await munmap(mm, Range(self.areas[-1], tuple(self.areas[:-1]), *self.bounds), watch)
 
     async def _move(self, mm: Mm) -> None:
         """mm/mremap.c:move_page_tables(): table by table, as far as both places go; a whole table at once."""
-        deed, span = self.deed, mm.span[0]
-        end, offset = deed.start, deed.to - deed.start
+        operation, span = self.operation, mm.span[0]
+        end, offset = operation.start, operation.to - operation.start
         for page in self.pages:
             if page < end:
                 continue
-            addr = max(deed.start, page - page % span, page - (page + offset) % span)
+            addr = max(operation.start, page - page % span, page - (page + offset) % span)
             end = min(page - page % span, page - (page + offset) % span) + span
-            end = min(end if end > page else end + span, deed.end)
+            end = min(end if end > page else end + span, operation.end)
             if "move_pmd" in mm.facts.capabilities and end - addr == span:
                 await move_normal_pmd(mm, addr, addr + offset)
             else:
@@ -230,9 +232,9 @@ class Stage:
         for number, page in enumerate(self.pages):
             cells[pte_cell(page)] = Pte(number, self.writable[number], self.kinds[number].endswith("dirty"))
             touched.add(page // mm.span[0])
-        if self.deed.name == "copy on write":
-            cells[pte_cell(self.deed.start)] = SHARED
-            touched.add(self.deed.start // mm.span[0])
+        if self.operation.name == "copy on write":
+            cells[pte_cell(self.operation.start)] = SHARED
+            touched.add(self.operation.start // mm.span[0])
         for level in range(3):
             for number, index in enumerate(sorted(touched)):
                 cells[upper_entry(level, index)] = number
