@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.base.suggest import hint
 from core.conformance import FINDINGS, SCENARIOS
 from core.conformance.judge import Walks
 from core.explore import Limits
@@ -100,7 +101,7 @@ def rows_of(arguments: argparse.Namespace) -> list[Row]:
     by_name = {row.name: row for row in rows}
     for name in arguments.arch:
         if name not in by_name:
-            raise UsageError(f"--arch {name}: no such row; there are {', '.join(by_name)}")
+            raise UsageError(f"--arch {name}: no such row; {hint(name, by_name)}")
     return [by_name[name] for name in dict.fromkeys(arguments.arch)] + plugins
 
 
@@ -109,7 +110,7 @@ def scenario_of(name: str) -> str:
     if name in FINDINGS:
         raise UsageError(f"scenario {name}: not part of the suite; `explain ARCH {name}` shows it")
     if name not in SCENARIOS:
-        raise UsageError(f"scenario {name}: no such scenario; there are {', '.join(SCENARIOS)}")
+        raise UsageError(f"scenario {name}: no such scenario; {hint(name, SCENARIOS)}")
     return name
 
 

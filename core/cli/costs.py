@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.suggest import hint
 from core.cli.arguments import add_timeout, positive
 from core.cli.progress import Progress
 from core.cost import prices
@@ -142,7 +143,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     name = arguments.workload or "mapping"
     own = load_workloads(arguments.config)
     if name not in own and name not in NAMED:
-        raise ConfigError(f"--workload {name}: no such workload; there are {', '.join((*NAMED, *own))}")
+        raise ConfigError(f"--workload {name}: no such workload; {hint(name, (*NAMED, *own))}")
     workload: str | Workload = own.get(name, name)
     _can_plot(arguments.plot)
     model = chosen_model(arguments.prices)
@@ -233,7 +234,7 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     loads = {**WORKLOADS, **load_workloads(arguments.config)}
     for name in arguments.workload:
         if name not in loads:
-            raise ConfigError(f"--workload {name}: no such workload; there are {', '.join(loads)}")
+            raise ConfigError(f"--workload {name}: no such workload; {hint(name, loads)}")
     from core.table.cells import Counting
 
     rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])

@@ -16,11 +16,11 @@ Data types
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.base.suggest import hint
 from core.cost.coefficients import (
     BY_FIRMWARE,
     INSTRUCTIONS,
@@ -108,9 +108,7 @@ class Model:
             if key != name:
                 changed.setdefault(name, Coefficient(name, None, None, "ns each", "", ""))
             if name not in changed:
-                near = difflib.get_close_matches(name, changed, 1)
-                hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(changed)}"
-                raise ValueError(f"{source}.{name}: no such coefficient; {hint}")
+                raise ValueError(f"{source}.{name}: no such coefficient; {hint(name, changed)}")
             ends = value if isinstance(value, list) and len(value) == 2 else [value, value]
             if not all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < float("inf") for x in ends):
                 raise ValueError(f"{source}.{name}: expected a number or [low, high], not negative; is {value!r}")

@@ -18,7 +18,6 @@ can give a named one other parameters (`like`), or spell out steps; `read` reads
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from functools import lru_cache
 from math import gcd
 from typing import Any
 
+from core.base.suggest import hint
 from core.cost.layout import HUGE, Layout
 
 Runs = tuple[tuple[str, int] | tuple[int, tuple[tuple[str, int], ...]], ...]
@@ -337,6 +337,4 @@ def _pair(run: Any) -> tuple[str, int]:
 def _known(table: dict[str, Any], known: tuple[str, ...], at: str) -> None:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-            raise ValueError(f"{at}.{key}: unknown key; {hint}")
+            raise ValueError(f"{at}.{key}: unknown key; {hint(key, known)}")

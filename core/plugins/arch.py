@@ -7,7 +7,6 @@ registered last is used, because a program hook is overridden, never declined.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -22,6 +21,7 @@ from typing import Any
 import pluggy
 
 from core.base.errortext import told
+from core.base.suggest import hint, nearest
 from core.facts import first_wrong
 from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 
@@ -119,9 +119,8 @@ def _attribute(module: Any, name: str, reference: str) -> Any:
         own = [
             n for n, member in vars(module).items() if inspect.isclass(member) and member.__module__ == module.__name__
         ]
-        near = difflib.get_close_matches(name, own, 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(own) or 'no class'}"
-        raise PluginError(f"plugin {reference}: there is no {name} in it; {hint}") from None
+        known = hint(name, own, f"it has {', '.join(own) or 'no class'}")
+        raise PluginError(f"plugin {reference}: there is no {name} in it; {known}") from None
 
 
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
@@ -186,8 +185,8 @@ def _check_hooks(name: str, plugin: object) -> None:
 def _wrong_hook(attribute: str, member: Any) -> str:
     """What is wrong with a marked function, '' if nothing is."""
     if attribute not in SPECS:
-        near = difflib.get_close_matches(attribute, SPECS, 1, 0.5)
-        return f"there is no hook {attribute}" + (f"; did you mean {near[0]}?" if near else "")
+        near = nearest(attribute, SPECS, 0.5)
+        return f"there is no hook {attribute}" + (f"; did you mean {near}?" if near else "")
     if inspect.iscoroutinefunction(member) != is_program(attribute):
         kind = "a program (async def)" if is_program(attribute) else "a plain def"
         return f"hook {attribute} must be {kind}"
@@ -208,14 +207,14 @@ def _forgotten_mark(attribute: str, member: Any) -> str:
     """
     if attribute in SPECS:
         return f"{attribute} is a hook's name but is not marked @hookimpl"
-    near = difflib.get_close_matches(attribute, SPECS, 1, 0.9)
-    if not near or abs(len(near[0]) - len(attribute)) > 1 or not inspect.isroutine(member):
+    near = nearest(attribute, SPECS, 0.9)
+    if not near or abs(len(near) - len(attribute)) > 1 or not inspect.isroutine(member):
         return ""
     try:
-        same = list(inspect.signature(member).parameters) == _arguments(near[0])
+        same = list(inspect.signature(member).parameters) == _arguments(near)
     except (TypeError, ValueError):
         return ""
-    return f"{attribute} is no hook and not marked @hookimpl; did you mean {near[0]}?" if same else ""
+    return f"{attribute} is no hook and not marked @hookimpl; did you mean {near}?" if same else ""
 
 
 def _arguments(hook: str) -> list[str]:

@@ -6,7 +6,6 @@ other rows still run.  Every message names the file, the key path and what was e
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from typing import Any
 import tomli
 
 from core.base.digest import digest
+from core.base.suggest import hint
 from core.cost.model import DEFAULT, MODELS, Model
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
@@ -256,6 +256,4 @@ def _known(table: dict[str, Any], known: Iterable[str], source: str, at: str, wh
     known = tuple(known)
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-            raise ConfigError(f"{source}: {at}{key}: unknown {what}; {hint}")
+            raise ConfigError(f"{source}: {at}{key}: unknown {what}; {hint(key, known)}")

@@ -156,7 +156,7 @@ def test_a_sweep_over_the_parameters_of_a_named_workload(capsys) -> None:
 def test_a_workload_that_does_not_exist(command: str, capsys) -> None:
     assert main([*command.split(), "--workload", "nothing"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("shootdown: --workload nothing: no such workload; there are page_fault3")
+    assert error.startswith("shootdown: --workload nothing: no such workload; expected one of page_fault3")
     assert len(error.splitlines()) == 1
 
 
