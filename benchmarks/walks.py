@@ -34,7 +34,7 @@ def museum_models() -> Iterator[tuple[str, Model]]:
     for exhibit in museum.EXHIBITS:
         arch, era = museum.subject(exhibit)
         broken, old = exhibit.with_bug(arch, era)
-        yield exhibit.id, exhibit.scenario.build(broken, old)
+        yield exhibit.id, museum.scenario_of(exhibit).build(broken, old)
 
 
 def row_models() -> Iterator[tuple[str, Model]]:

@@ -29,6 +29,7 @@ from core.cli.arguments import (
     walks_of,
 )
 from core.conformance import FINDINGS, SCENARIOS, as_declared
+from core.conformance.scenarios import MODULE_OF
 from core.cost import STANDARD
 from core.cost.model import DEFAULT
 from core.explore.check import SEED
@@ -266,8 +267,11 @@ def list_command(arguments: argparse.Namespace) -> int:
     if arguments.what == "all":
         print()
     if arguments.what in ("all", "scenarios"):
-        scenarios = [[s.id, s.tier, ", ".join(s.requires), s.title, s.origin] for s in (SCENARIOS | FINDINGS).values()]
-        print(tabulate(scenarios, ["scenario", "tier", "requires", "what must hold", "origin"]))
+        scenarios = [
+            [s.id, MODULE_OF[s.id], s.tier, ", ".join(s.requires), s.title, s.origin]
+            for s in (SCENARIOS | FINDINGS).values()
+        ]
+        print(tabulate(scenarios, ["scenario", "module", "tier", "requires", "what must hold", "origin"]))
     return 0
 
 

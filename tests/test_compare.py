@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from core.compare import main
+from core.conformance.scenarios import MODULE_OF, SCENARIOS
 from reports.document import schema
 
 PLUGINS = """
@@ -243,8 +244,8 @@ def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--arch", "vax"], "--arch vax: no such row; there are smp-6.1"),
-        (["--scenario", "nope"], "scenario nope: no such scenario; there are lost-dirty-dontneed"),
+        (["--arch", "vax"], "--arch vax: no such row; expected one of smp-6.1"),
+        (["--scenario", "nope"], "scenario nope: no such scenario; expected one of lost-dirty-dontneed"),
         (["--config", "none.toml"], "none.toml: no such file"),
         (["explain", "vax:X", "use-after-free"], "plugin vax:X: importing vax raised ModuleNotFoundError"),
         (["golden", "none.gz"], "none.gz: no such file"),
@@ -338,6 +339,9 @@ def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "flush at PTE clear" in out
     assert "nested-gathers" in out
+    modules = {words[0]: words[1] for words in map(str.split, out.splitlines()) if len(words) > 1}
+    assert {name: modules[name] for name in SCENARIOS} == {name: MODULE_OF[name] for name in SCENARIOS}
+    assert modules["pfnmap-second"] == "vm_pfnmap"
 
 
 def test_golden_counts_in_its_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,10 +90,11 @@ def _explain_bug(arguments: argparse.Namespace) -> int:
 
     exhibit = _exhibit(arguments.arch)
     showing = museum.show(exhibit, limits_of(arguments), arguments.searcher)
+    title = museum.scenario_of(exhibit).title
     print(f"{exhibit.id}: {exhibit.wrong}")
-    print(explanation(showing.bug, exhibit.scenario.title, exhibit.commit))
+    print(explanation(showing.bug, title, exhibit.commit))
     print()
-    print(explanation(showing.fixed, exhibit.scenario.title, exhibit.commit))
+    print(explanation(showing.fixed, title, exhibit.commit))
     return 0 if showing.holds else 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from core.conformance.scenario import Scenario
 from core.mm.era import Era
 from core.plugins.arch import Arch
 
@@ -22,7 +21,7 @@ class Exhibit:
     id         of the catalogue (B-01 ...)
     commit     what fixed it; `cve` where there is one
     wrong      what goes wrong, in a line
-    scenario   the model
+    scenario   the id of the scenario that models it
     plugin     the architecture it is shown on, as `module:object`
     era        the policy era that has the fix
     lacks      commits taken out of the core for the variant with the bug (`Era.lacks`)
@@ -32,7 +31,7 @@ class Exhibit:
     id: str
     commit: str
     wrong: str
-    scenario: Scenario
+    scenario: str
     plugin: str = "arch_plugins.generic:Smp"
     era: str = "6.2-fix"
     lacks: frozenset[str] = frozenset()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from core.conformance import scenarios
+from core.base.suggest import hint
 from core.conformance.exhibit import Exhibit
 from core.conformance.judge import judge
+from core.conformance.scenario import Scenario
+from core.conformance.scenarios import FINDINGS, MODULES, SCENARIOS
 from core.conformance.verdict import Result
 from core.explore import Limits
 from core.mm.era import ERAS, Era
@@ -20,9 +23,24 @@ def _order(exhibit: Exhibit) -> tuple[int, str]:
     return int(digits or 0), number
 
 
-EXHIBITS: list[Exhibit] = sorted(
-    (exhibit for module in scenarios.MODULES for exhibit in getattr(module, "EXHIBITS", ())), key=_order
-)
+def scenario_of(exhibit: Exhibit) -> Scenario:
+    """The scenario that an exhibit names. LookupError, which names both, if there is none of that id."""
+    known = SCENARIOS | FINDINGS
+    if exhibit.scenario not in known:
+        near = hint(exhibit.scenario, known)
+        raise LookupError(f"exhibit {exhibit.id} names the scenario {exhibit.scenario!r}, which does not exist; {near}")
+    return known[exhibit.scenario]
+
+
+def collect(exhibits: Iterable[Exhibit]) -> list[Exhibit]:
+    """`exhibits` in order of their ids. LookupError if one names a scenario that does not exist."""
+    collected = sorted(exhibits, key=_order)
+    for exhibit in collected:
+        scenario_of(exhibit)
+    return collected
+
+
+EXHIBITS = collect(exhibit for module in MODULES for exhibit in getattr(module, "EXHIBITS", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +59,11 @@ class Showing:
 
 def show(exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto") -> Showing:
     """Judge `exhibit` with its bug and without."""
+    scenario = scenario_of(exhibit)
     arch, era = subject(exhibit)
-    fixed = judge(arch, era, exhibit.scenario, limits=limits, searcher=searcher)
+    fixed = judge(arch, era, scenario, limits=limits, searcher=searcher)
     broken, old = exhibit.with_bug(arch, era)
-    bug = judge(broken, old, exhibit.scenario, limits=limits, searcher=searcher)
+    bug = judge(broken, old, scenario, limits=limits, searcher=searcher)
     return Showing(exhibit, replace(bug, architecture=f"{exhibit.id} with the bug"), fixed)
 
 

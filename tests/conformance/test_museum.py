@@ -9,7 +9,7 @@ import pytest
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.judge import judge
-from core.conformance.museum import EXHIBITS, find, show, subject
+from core.conformance.museum import EXHIBITS, collect, find, scenario_of, show, subject
 
 PINNED = {
     "B-01": ("no-lost-dirty", 30),
@@ -76,7 +76,7 @@ def test_either_of_two_commits_keeps_the_huge_zero_page() -> None:
     assert exhibit is not None
     arch, era = subject(exhibit)
     for commit in exhibit.lacks:
-        result = judge(arch, replace(era, lacks=exhibit.lacks - {commit}), exhibit.scenario)
+        result = judge(arch, replace(era, lacks=exhibit.lacks - {commit}), scenario_of(exhibit))
         assert (result.verdict, result.exhaustive) == ("pass", True)
 
 
@@ -85,6 +85,12 @@ def test_ids_are_in_order_and_unique() -> None:
     assert numbers == sorted(numbers)
     assert len({e.id for e in EXHIBITS}) == len(EXHIBITS)
     assert set(PINNED) == {e.id for e in EXHIBITS}
+
+
+def test_an_exhibit_of_an_unknown_scenario_is_an_error_that_names_both() -> None:
+    says = r"B-99 names the scenario 'pfnmapp', which does not exist; did you mean pfnmap\?"
+    with pytest.raises(LookupError, match=says):
+        collect([Exhibit("B-99", "0123456789ab", "nothing", "pfnmapp")])
 
 
 def test_the_page_says_what_the_models_say() -> None:

@@ -3,40 +3,46 @@ FINDINGS."""
 
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (
+    aging,
+    asid_rollover,
     cow,
+    exit_mmap,
+    flush_order,
+    fork,
     freed_table,
-    fullmm,
     gather,
     gather_late_flush,
     huge_pmd,
+    huge_zero_page,
+    hugetlb,
+    ksm,
     kthread,
+    lazy_tlb,
     lost_dirty,
+    memcg,
     migrate_vma,
-    move_pgt,
     mremap,
+    mremap_table,
     nested_gathers,
     numa,
+    oom_reaper,
     permission_changes,
     powerpc_hash,
-    pte_bits,
     range_flush,
     reclaim,
     remote_flush,
     research_policies,
-    rollover,
     s390_attach,
-    shared_table,
     switch_mm,
     task_migration,
     use_after_free,
     vm_pfnmap,
-    x86_lazy_tlb,
-    zero_page,
 )
 
 MODULES = (
     lost_dirty,
     use_after_free,
+    memcg,
     range_flush,
     gather,
     nested_gathers,
@@ -45,28 +51,39 @@ MODULES = (
     numa,
     gather_late_flush,
     cow,
+    ksm,
     mremap,
-    move_pgt,
+    mremap_table,
     migrate_vma,
     vm_pfnmap,
-    fullmm,
+    oom_reaper,
+    exit_mmap,
     switch_mm,
     s390_attach,
     task_migration,
     remote_flush,
-    x86_lazy_tlb,
+    flush_order,
+    lazy_tlb,
     powerpc_hash,
     freed_table,
-    shared_table,
+    hugetlb,
     huge_pmd,
     research_policies,
     kthread,
-    rollover,
-    pte_bits,
-    zero_page,
+    asid_rollover,
+    aging,
+    fork,
+    huge_zero_page,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
 
 FINDINGS: dict[str, Scenario] = {s.id: s for module in MODULES for s in getattr(module, "FINDINGS", ())}
 """Not part of the suite: what kernels do that no plugin could do otherwise, and that the model refutes."""
+
+MODULE_OF: dict[str, str] = {
+    scenario.id: module.__name__.rpartition(".")[2]
+    for module in MODULES
+    for scenario in (*module.SCENARIOS, *getattr(module, "FINDINGS", ()))
+}
+"""By scenario id: the module of this package that has it."""

@@ -1,4 +1,4 @@
-"""A page is copied, or compared, while a CPU that has lost the permission in the page table can still write to it.
+"""A page is copied while a CPU that has lost the permission in the page table can still write to it.
 
 B-23, 29a951dfb3c3: soft-dirty tracking write-protects under mmap_lock for reading
 
@@ -20,23 +20,9 @@ store: cached rw
 store to the old page
                                                     CPU3 map the copy: the store is lost
                      flush
-
-B-20, b3a81d0841a9: KSM believes that a clean read-only entry says what CPUs can do
-
-CPU0 user            CPU1 MADV_FREE, CPU2 clear_refs    CPU3 KSM
-store: cached rw
-                     CPU1 mark it clean, flush later
-                     CPU2 write-protect, flush later
-                                                    read-only and clean: no flush
-                                                    identical to the other page
-store: they differ
-                                                    map the other page: the store is lost
-                     flush
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import mapcount_is_ptes, sometimes, store_after_copy
@@ -47,9 +33,7 @@ from core.machine.op import Cpu
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.ksm import try_to_merge_one_page
-from core.mm.madvise import madvise_free
-from core.mm.mm import PENDING, Mm, Vma
+from core.mm.mm import PENDING, Vma
 from core.mm.page import mapcount_cell
 from core.mm.task_mmu import clear_refs_write
 from core.mm.userfaultfd import mwriteprotect_range
@@ -113,23 +97,6 @@ def uffd(arch: Arch, era: Era) -> Model:
     return world.model("copy-uffd-wp", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
 
 
-def ksm(arch: Arch, era: Era) -> Model:
-    """KSM next to MADV_FREE and clear_refs, in a kernel where all three hold mmap_lock for reading (4.13)."""
-    era = replace(era, lacks=era.lacks | {"29a951dfb3c3"})
-    world = World(arch, era, {0: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}))
-    world.memory[mapcount_cell(NEW)] = 0
-    world.task("user", raw_stores(0, [OLD, NEW]))
-    world.task("madvise", lambda mm: madvise_free(mm, VMA, 0, 1))
-    world.task("clear_refs", lambda mm: clear_refs_write(mm, 0, 1))
-
-    async def ksmd(mm: Mm) -> None:
-        await try_to_merge_one_page(mm, 0, OLD, NEW)
-
-    world.kthread("ksmd", ksmd)
-    window = [pending(True), pending(False)]
-    return world.model("merge-ksm", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
-
-
 SCENARIOS = [
     Scenario(
         "copy-soft-dirty",
@@ -144,13 +111,6 @@ SCENARIOS = [
         uffd,
         tier="long",
     ),
-    Scenario(
-        "merge-ksm",
-        "no page is merged while a CPU can still write to it",
-        "b3a81d0841a9",
-        ksm,
-        tier="long",
-    ),
 ]
 
 EXHIBITS = [
@@ -158,21 +118,14 @@ EXHIBITS = [
         "B-23",
         "29a951dfb3c3",
         "clear_refs write-protects next to page faults: a page is copied while a CPU still writes to it",
-        SCENARIOS[0],
+        "copy-soft-dirty",
         lacks=frozenset({"29a951dfb3c3"}),
     ),
     Exhibit(
         "B-23u",
         "6ce64428d62a",
         "userfaultfd's write protection is not flushed yet when a fault copies the page",
-        SCENARIOS[1],
+        "copy-uffd-wp",
         lacks=frozenset({"6ce64428d62a"}),
-    ),
-    Exhibit(
-        "B-20",
-        "b3a81d0841a9",
-        "KSM takes a clean read-only entry at its word while the flush that made it so is still to come",
-        SCENARIOS[2],
-        lacks=frozenset({"b3a81d0841a9"}),
     ),
 ]

@@ -111,7 +111,7 @@ EXHIBITS = [
         "B-02",
         "1cf35d47712d",
         "the page-table lock is dropped before dirty shared pages are flushed: writeback comes in between",
-        SCENARIOS[0],
+        "mapped-twice",
         era="6.1",
         lacks=frozenset({"1cf35d47712d"}),
     ),
@@ -119,7 +119,7 @@ EXHIBITS = [
         "B-25",
         "e6c495a96ce0",
         "a gather that is full flushes the rest of the range instead of the part that it has cleared",
-        SCENARIOS[1],
+        "full-gather",
         lacks=frozenset({"e6c495a96ce0"}),
     ),
 ]

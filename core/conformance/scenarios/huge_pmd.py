@@ -236,14 +236,14 @@ EXHIBITS = [
         "B-24",
         "ced108037c2a",
         "a huge entry is empty for a moment, and MADV_DONTNEED goes by it",
-        SCENARIOS[0],
+        "huge-emptied",
         lacks=frozenset({"ced108037c2a"}),
     ),
     Exhibit(
         "B-07",
         SPLIT_FIX,
         "a huge entry of a file is split, and its dirty bit is forgotten",
-        SCENARIOS[3],
+        "huge-split",
         lacks=frozenset({SPLIT_FIX}),
     ),
 ]

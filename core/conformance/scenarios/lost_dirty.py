@@ -210,7 +210,7 @@ EXHIBITS = [
         "B-01",
         "5df397dec7c4",
         "rmap is removed before the flush: writeback cleans the page while another CPU still writes to it",
-        SCENARIOS[1],
+        "lost-dirty-munmap",
         lacks=frozenset({"5df397dec7c4"}),
     )
 ]

@@ -106,14 +106,14 @@ EXHIBITS = [
         "B-05",
         "fd35ca3d12cc",
         "migrate_vma clears a dirty entry and forgets the dirty bit",
-        SCENARIOS[0],
+        "migrate-dirty",
         lacks=frozenset({"fd35ca3d12cc"}),
     ),
     Exhibit(
         "B-06",
         "60bae7370896",
         "migrate_vma flushes after the page-table lock: MADV_DONTNEED finds nothing present and returns before",
-        SCENARIOS[1],
+        "migrate-flush",
         lacks=frozenset({"60bae7370896"}),
     ),
 ]

@@ -99,14 +99,14 @@ EXHIBITS = [
         "B-13",
         "20841405940e",
         "migration skips the flush of an entry that allows nothing, although the hint's own is still to come",
-        SCENARIOS[0],
+        "numa-hint",
         lacks=frozenset({"20841405940e"}),
     ),
     Exhibit(
         "B-18",
         "16af97dc5a89",
         "tlb_flush_pending is a flag: whoever ends first clears it for all, and migration skips the flush",
-        SCENARIOS[1],
+        "numa-hint-nested",
         lacks=frozenset({"16af97dc5a89"}),
     ),
 ]

@@ -86,7 +86,7 @@ EXHIBITS = [
         "B-44",
         "a741e6796957",
         "hash entries are taken out after the page-table lock has been dropped, and faulted in again before",
-        SCENARIOS[0],
+        "hash-refault",
         plugin="arch_plugins.powerpc_hash:PowerpcHash",
         era="6.12",
         lacks=frozenset({"a741e6796957"}),

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.scenarios.task_migration import HERE, SWITCHED, THERE, attached_to, over_there
+from core.conformance.scenarios.task_migration import HERE, THERE, attached_to, on, over_there
 from core.conformance.world import Program, World, load
 from core.explore.model import Model
 from core.machine.op import Cell, Op, Outcome
@@ -103,7 +103,7 @@ def flushed_by(lazily: bool, name: str) -> Build:
 
     def build(arch: Arch, era: Era) -> Model:
         mapped = {page: Pte(page, write=False) for page in PAGES}
-        world = World(arch, era, mapped, frozenset(PAGES), more=SWITCHED)
+        world = World(arch, era, mapped, frozenset(PAGES), more=on(2))
         world.memory[MM_USERS] = 1
         world.memory[current_mm_cell(THERE)] = False  # the process flushes nothing, kswapd does
         world.memory[active_mm_cell(THERE)] = lazily

@@ -131,7 +131,7 @@ EXHIBITS = [
         "B-43",
         DETACH_FIX,
         "a CPU leaves an mm between its flush and the reset of the mask, and is forgotten with what it has cached",
-        SCENARIOS[0],
+        "local-flush",
         plugin="arch_plugins.s390:S390",
         lacks=frozenset({DETACH_FIX}),
     )

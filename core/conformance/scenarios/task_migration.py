@@ -53,7 +53,11 @@ from core.plugins.arch import Arch
 
 ADDR, PAGE = 0, 0
 HERE, THERE = Cpu(0), Cpu(1)
-SWITCHED = {"cpus": None, "online": frozenset({HERE, THERE})}
+
+
+def on(number: int, **more: object) -> dict[str, object]:
+    """Fields of an `Mm` whose mm_cpumask is followed, on so many CPUs."""
+    return {"cpus": None, "online": frozenset(map(Cpu, range(number))), **more}
 
 
 async def dontneed(mm: Mm) -> None:
@@ -124,7 +128,7 @@ async def thread(mm: Mm) -> None:
 
 def executed(arch: Arch, era: Era) -> Model:
     """A process that has just been exec'd."""
-    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=on(2))
     world.task("exec", execs)
     world.task("thread", thread)
     window = sometimes(
@@ -170,7 +174,7 @@ def lazy(arch: Arch, era: Era) -> Model:
 
 def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Property) -> Model:
     """One task that does what `user` does, and one that unmaps."""
-    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=on(2))
     world.task("user", user)
     world.task("unmap", unmaps)
     made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
@@ -182,7 +186,7 @@ def moved(name: str, lazily: bool) -> Build:
     """One task, two CPUs."""
 
     def build(arch: Arch, era: Era) -> Model:
-        world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=SWITCHED)
+        world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=on(2))
         task = world.task("task", moves(lazily))
         world.memory[Cell("mm_users")] = 1
         window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
@@ -242,7 +246,7 @@ EXHIBITS = [
         "B-35p",
         "fea4e317f9e7",
         "B-35 on the x86 plugin: a CPU that comes back to an mm, and is between the two, is told of no flush",
-        SCENARIOS[0],
+        "switch-back",
         plugin="arch_plugins.x86_618:X86618",
         era="6.18",
         lacks=frozenset({"fea4e317f9e7"}),
@@ -251,7 +255,7 @@ EXHIBITS = [
         "B-39p",
         "82dd33fde026",
         "B-39 on the riscv plugin: a CPU leaves the mask as it leaves the mm, and comes back with its entries",
-        SCENARIOS[2],
+        "task-moves",
         plugin="arch_plugins.riscv:Riscv",
         era="6.12",
         lacks=frozenset({"82dd33fde026"}),

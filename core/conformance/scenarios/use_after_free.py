@@ -6,18 +6,15 @@ gather holds.
 
 from __future__ import annotations
 
-from core.conformance.properties import all_freed, mapped_accounting, sometimes
+from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, store
 from core.explore.model import Model
-from core.machine.op import Cell
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
-from core.mm.memcg import move_charge
 from core.mm.mm import Mm, Vma
-from core.mm.mmap import munmap
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)
@@ -41,23 +38,6 @@ def use_after_free(arch: Arch, era: Era) -> Model:
         lambda pte, ref: pte is None and ref == 1,
     )
     return world.model("use-after-free", finally_=[all_freed(0, 0)], sometimes=[window])
-
-
-def rmap_under_ptl(arch: Arch, era: Era) -> Model:
-    """A charge is moved between cgroups while the page's only mapping goes away."""
-    world = World(arch, era, {0: Pte(0, dirty=True)}, memcgs=True)
-    world.memory[ref_cell(0)] = 2
-    world.memory[Cell("memcg", 0)] = "A"
-    world.memory[Cell("NR_FILE_MAPPED", "A")] = 1
-    world.task("unmap", lambda mm: munmap(mm, [VMA]))
-    world.kthread("move charge", lambda mm: move_charge(mm, 0, 0, "A", "B"))
-    window = sometimes(
-        "moved-first",
-        "the charge moves while the page is mapped",
-        (Cell("memcg", 0), Cell("mapcount", 0)),
-        lambda memcg, mapcount: memcg == "B" and mapcount == 1,
-    )
-    return world.model("rmap-under-ptl", finally_=[mapped_accounting(["A", "B"], [0])], sometimes=[window])
 
 
 async def uses_unmaps_uses(mm: Mm) -> None:
@@ -88,11 +68,5 @@ SCENARIOS = [
         "no page is freed while a TLB entry to it can still be used",
         "include/asm-generic/tlb.h",
         use_after_free,
-    ),
-    Scenario(
-        "rmap-under-ptl",
-        "rmap removal does not outlive the page-table lock",
-        "5df397dec7c4",
-        rmap_under_ptl,
     ),
 ]

@@ -97,7 +97,7 @@ EXHIBITS = [
         "B-32",
         "aa88b68c3b1d",
         "the huge zero page is let go of before the flush, and its shrinker frees it",
-        SCENARIOS[0],
+        "huge-zero-shrink",
         lacks=frozenset({"aa88b68c3b1d", "6fcb52a56ff6"}),
     ),
 ]

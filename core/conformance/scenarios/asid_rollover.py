@@ -116,7 +116,7 @@ EXHIBITS = [
         "B-40",
         "5e10f9887ed8",
         "the ASID to flush is read while the cleared entry is still in the store buffer, and is another's by then",
-        SCENARIOS[0],
+        "asid-rollover",
         plugin="arch_plugins.arm64:Arm64",
         lacks=frozenset({"5e10f9887ed8"}),
     ),

@@ -1,13 +1,4 @@
-"""What an entry says, and what an architecture's encoding of it lets it say.
-
-B-45, 07509e10dcc7, arm64: an old entry is taken for one that nobody has
-
-CPU0 user            CPU1 reclaim
-load: cached
-                     is it in use? clear the accessed bit, send the flush, wait for nothing
-                     and now? no: unmap; not accessed, so no CPU has it, so no flush
-                     free the page
-load through the stale entry
+"""fork() copies entries without write permission: what the child's says of the page, and what the parent may still do.
 
 B-45w, ff1712f953e2, arm64: "dirty" is written into the bit that write protection sets
 
@@ -25,58 +16,16 @@ from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, raw_stores, returned, store
 from core.explore.model import Model
-from core.machine.accessed import accessed_cell, tracked
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import newer_cell, ref_cell, tlb_cell, user_load
-from core.mm.aging import folio_referenced_one
-from core.mm.batched_unmap import UnmapBatch
+from core.machine.tlb import newer_cell
 from core.mm.era import Era
 from core.mm.fork import dup_mmap
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
-from core.mm.reclaim import shrink_lruvec
 from core.plugins.arch import Arch
 
 HERE, CHILD, PAGE = 0, 1, 0
 VMA = Vma(HERE, HERE + 1)
-
-
-# ---- the accessed bit ----------------------------------------------------------------------------------------
-
-
-async def reader(mm: Mm) -> None:
-    """Loads, of which each that walks sets the accessed bit."""
-    for _ in range(3):
-        access = user_load(mm.task.cpu, HERE, [PAGE], mm.facts.hw_dirty)
-        if await tracked(access, mm.task.cpu, HERE) == "fault":
-            return
-
-
-async def kswapd(mm: Mm) -> None:
-    """Look twice whether the page is in use, and reclaim it if it has not been since."""
-    for _ in range(2):
-        if not await folio_referenced_one(mm, PAGE, HERE):
-            await shrink_lruvec(mm, UnmapBatch(), [PAGE])
-            return
-
-
-def aged(arch: Arch, era: Era) -> Model:
-    """A clean page that is not used often enough."""
-    world = World(arch, era, {HERE: Pte(PAGE, write=False)}, more={"reclaims": True})
-    world.memory[accessed_cell(HERE)] = False
-    world.memory[ref_cell(PAGE)] = 2  # the mapping's and the reclaimer's, who has taken it from the page cache
-    user = world.task("user", reader)
-    world.kthread("kswapd", kswapd)
-    window = sometimes(
-        "old-but-cached",
-        "the accessed bit is clear, and a CPU has the entry",
-        (accessed_cell(HERE), pte_cell(HERE), tlb_cell(user.cpu, HERE)),
-        lambda young, pte, entry: not young and pte is not None and entry is not None,
-    )
-    return world.model("reclaim-old", finally_=[mapcount_is_ptes(PAGE, [HERE])], sometimes=[window])
-
-
-# ---- the dirty bit -------------------------------------------------------------------------------------------
 
 
 def parent(arch: Arch, era: Era, start: Pte) -> World:
@@ -129,13 +78,6 @@ def protected(arch: Arch, era: Era) -> Model:
 
 
 SCENARIOS = [
-    Scenario(
-        "reclaim-old",
-        "a page whose entry looks unused is not freed while a CPU can still use it",
-        "07509e10dcc7",
-        aged,
-        requires=("flush_before_free",),
-    ),
     Scenario("fork-dirty", "a child's entry says that the page is dirty", "ff1712f953e2", forked),
     Scenario(
         "fork-protects",
@@ -147,19 +89,10 @@ SCENARIOS = [
 
 EXHIBITS = [
     Exhibit(
-        "B-45",
-        "07509e10dcc7",
-        "arm64 takes an entry that has not been accessed lately for one that no CPU has",
-        SCENARIOS[0],
-        plugin="arch_plugins.arm64:Arm64V61",
-        era="6.1",
-        lacks=frozenset({"07509e10dcc7"}),
-    ),
-    Exhibit(
         "B-45w",
         "ff1712f953e2",
         "arm64's write protection sets the bit whose absence means dirty",
-        SCENARIOS[1],
+        "fork-dirty",
         plugin="arch_plugins.arm64:Arm64",
         lacks=frozenset({"ff1712f953e2"}),
     ),

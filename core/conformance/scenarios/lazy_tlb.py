@@ -1,15 +1,4 @@
-"""Which CPUs are asked to flush, in which order, and what a CPU that was not asked makes up for.
-
-any-order: two flushes, whose requests a CPU serves in any order (arch/x86/mm/tlb.c:flush_tlb_func())
-
-CPU0 user                    CPU1 unmap of a page           CPU2 unmap of many
-load: all are cached
-                                                            generation 1
-                             generation 2
-asked by CPU1, forgets its page: up to date with 2?
-asked by CPU2: 1 is older, nothing to do
-                                                            free the pages
-load through a stale entry
+"""A CPU runs a kernel thread on borrowed page tables (lazy TLB): when is it told of a flush, what does it make up for?
 
 lazy-walk: an idle CPU is on the page tables still, and its walker goes on in them
 
@@ -51,7 +40,7 @@ from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios.freed_table import TABLE, windows
-from core.conformance.scenarios.task_migration import HERE, attached_to
+from core.conformance.scenarios.task_migration import HERE, attached_to, on
 from core.conformance.world import World, load
 from core.explore.model import Daemon, Model
 from core.machine.op import Cpu
@@ -68,62 +57,6 @@ from core.mm.mmap import munmap
 from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
 from core.plugins.arch import Arch
-
-PAGES = (0, 1)
-
-
-def on(number: int, **more: object) -> dict[str, object]:
-    """Fields of an `Mm` whose mm_cpumask is followed, on so many CPUs."""
-    return {"cpus": None, "online": frozenset(map(Cpu, range(number))), **more}
-
-
-# ---- any-order -----------------------------------------------------------------------------------------------
-
-
-async def reader(mm: Mm) -> None:
-    """Each page once, and once more."""
-    for page in (*PAGES, *PAGES):
-        await load(mm, page, PAGES)
-
-
-async def unmap(mm: Mm) -> None:
-    """ptep_clear_flush() of one page, and free it."""
-    await pte_lock(mm, 1)
-    await mm.hook.ptep_clear_flush(mm=mm, addr=1)
-    await pte_unlock(mm, 1)
-    await put_page(1)
-
-
-async def unmap_of_many(mm: Mm) -> None:
-    """The other page is one of more than are flushed one by one; this CPU has used both."""
-    for page in PAGES:
-        await load(mm, page, PAGES)
-    await pte_lock(mm, 0)
-    await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
-    await mm.hook.flush_tlb_mm(mm=mm)
-    await pte_unlock(mm, 0)
-    await put_page(0)
-    for page in PAGES:
-        await load(mm, page, PAGES)
-
-
-def unordered(arch: Arch, era: Era) -> Model:
-    """Each page has a table of its own: no lock orders the two."""
-    mapped = {page: Pte(page, write=False) for page in PAGES}
-    world = World(arch, era, mapped, frozenset(PAGES), geometry={"ptes_per_table": 1}, more=on(3))
-    world.task("user", reader)
-    world.task("unmap", unmap)
-    world.task("unmap of many", unmap_of_many)
-    window = sometimes(
-        "both-gone",
-        "both entries are gone, and neither page is free",
-        (*map(pte_cell, PAGES), *map(ref_cell, PAGES)),
-        lambda one, other, *refs: one is other is None and refs == (1, 1),
-    )
-    made = world.model("any-order", finally_=[all_freed(page, 0) for page in PAGES], sometimes=[window])
-    attached_to(world, Cpu(0), Cpu(1), Cpu(2))
-    return made
-
 
 # ---- lazy-walk -----------------------------------------------------------------------------------------------
 
@@ -208,14 +141,6 @@ def batched(arch: Arch, era: Era) -> Model:
 
 SCENARIOS = [
     Scenario(
-        "any-order",
-        "a CPU that serves the requests of two flushes in any order forgets what both are about",
-        "arch/x86/mm/tlb.c:flush_tlb_func",
-        unordered,
-        tier="optional",
-        requires=("smp", "spread"),
-    ),
-    Scenario(
         "lazy-walk",
         "no page table is freed while the walker of an idle CPU remembers it",
         "arch/x86/mm/tlb.c:native_flush_tlb_multi",
@@ -246,7 +171,7 @@ EXHIBITS = [
         "B-37",
         "d53c3dfb23c4",
         "exec changes active_mm with interrupts on, and a CPU says that it has left an mm that its walker is still on",
-        SCENARIOS[-1],
+        "exec-lazily",
         plugin="arch_plugins.powerpc_radix:PowerpcRadix",
         lacks=frozenset({"d53c3dfb23c4"}),
     ),

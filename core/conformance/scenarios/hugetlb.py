@@ -82,7 +82,7 @@ EXHIBITS = [
         "B-28",
         "a4a118f2eead",
         "a shared page table is let go of before the flush, and its other user frees the page",
-        SCENARIOS[0],
+        "hugetlb-unshare",
         lacks=frozenset({"a4a118f2eead"}),
         cve="CVE-2021-4002",
     ),

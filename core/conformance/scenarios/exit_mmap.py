@@ -1,0 +1,48 @@
+"""The last thread of a process tears its mm down: a gather of the whole mm (tlb_gather_mmu_fullmm()).
+
+Architectures flush little or nothing for it, on the promise that nobody runs on the mm any more.  The promise holds, as
+mm_users has dropped to 0.
+"""
+
+from __future__ import annotations
+
+from core.conformance.properties import all_freed, mm_users_is, sometimes
+from core.conformance.scenario import Scenario
+from core.conformance.world import World, load
+from core.explore.model import Model
+from core.machine.pte import Pte
+from core.machine.tlb import ref_cell
+from core.mm.era import Era
+from core.mm.exit import exit_mm
+from core.mm.kthread import MM_USERS
+from core.mm.mm import Mm, Vma
+from core.plugins.arch import Arch
+
+VMA = Vma(0, 1)
+
+
+async def thread(mm: Mm) -> None:
+    """Use the page, and exit."""
+    await load(mm, 0, [0])
+    await exit_mm(mm, [VMA])
+
+
+def exited(arch: Arch, era: Era) -> Model:
+    """Two threads; who is the last tears the mm down, with what mm_users of 0 allows."""
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+    world.memory[MM_USERS] = 2
+    for name in ("one", "other"):
+        world.task(name, thread)
+    window = sometimes("freed", "the page is free", (ref_cell(0),), lambda ref: ref == 0)
+    return world.model("exit-mmap", finally_=[all_freed(0, 0), mm_users_is(0)], sometimes=[window])
+
+
+SCENARIOS = [
+    Scenario(
+        "exit-mmap",
+        "the last thread to exit frees no page that another one can still reach, however little it flushes",
+        "arch/mips/kernel/smp.c:flush_tlb_mm",
+        exited,
+        tier="optional",
+    ),
+]
