@@ -41,8 +41,8 @@ class Arm64(Arm64Entries):
     def asid_behind_barrier(self, mm: Mm) -> bool:
         return mm.era.has("5e10f9887ed8")
 
-    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
-        op = "TLBI_VAE1IS" if freed_tables else "TLBI_VALE1IS"
+    def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
+        op = "TLBI_VALE1IS" if leaf else "TLBI_VAE1IS"
         if self.ranges:
             return range_insns(op, start, end, stride, self.upwards, self.lpa2)
         return [(op, (end - start) // stride)]
@@ -51,9 +51,9 @@ class Arm64(Arm64Entries):
         """__flush_tlb_range(): with range instructions MAX_TLBI_RANGE_PAGES are pages, whatever the stride."""
         return super().above_ceiling(start, end, 1 if self.ranges else stride)
 
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.flush_range(mm, start, end, stride, freed_tables)
+    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
+        """__flush_tlb_range(); `leaf` is its last_level, which flush_tlb_range() never sets."""
+        await super().flush_range(mm, start, end, stride, leaf)
         start, end = start - start % stride, end + -end % stride
         if self.sync_again and self.above_ceiling(start, end, stride):
             await self.wait(mm)
@@ -65,13 +65,11 @@ class Arm64(Arm64Entries):
             if tlb.freed_tables:
                 await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
             return "mm"
-        await tlb.mm.hook.flush_tlb_range(
-            mm=tlb.mm, start=tlb.start, end=tlb.end, stride=tlb_get_unmap_size(tlb), freed_tables=tlb.freed_tables
-        )
+        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), leaf=not tlb.freed_tables)
         return "range"
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
-        await self.send(mm, self.of_range(addr, addr + 1, 1, False), FlushRequest(addr, addr + 1, leaf=True))
+        await self.send(mm, self.of_range(addr, addr + 1, 1, True), FlushRequest(addr, addr + 1, leaf=True))
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:

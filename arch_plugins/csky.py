@@ -30,5 +30,5 @@ class Csky(Asids):
         """flush_tlb_range() reads it before its sync.is, but set_pte(), which cleared the entry, ends in smp_mb()."""
         return True
 
-    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
+    def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         return [(self.page_insn, -(-end // 2) - start // 2)]

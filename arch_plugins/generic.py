@@ -132,13 +132,8 @@ class Generic:
         elif not (tlb.fullmm or tlb.need_flush_all):
             if not tlb.end:
                 return None
-            await tlb.mm.hook.flush_tlb_range(
-                mm=tlb.mm,
-                start=tlb.start,
-                end=tlb.end,
-                stride=tlb_get_unmap_size(tlb),
-                freed_tables=tlb.freed_tables,
-            )
+            stride = tlb_get_unmap_size(tlb)
+            await tlb.mm.hook.flush_tlb_range(mm=tlb.mm, start=tlb.start, end=tlb.end, stride=stride)
             return "range"
         await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
         return "mm"
@@ -148,7 +143,7 @@ class Generic:
         await flush_by_ipi(mm, FlushRequest())
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(start, end))
 
     @hookimpl

@@ -68,7 +68,7 @@ class Ia64(Stated):
         return take_ipi(sender, cpu, mm.addrs) if mm.cpus is not None else finish_flush(mm, sender, cpu)
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         if (end - start) << PAGE_SHIFT >= TERABYTE:
             await flush_cpus_by_ipi(mm, mm.everyone, FlushRequest())  # flush_tlb_all()
             return
@@ -90,7 +90,7 @@ class Ia64(Stated):
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.flush_tlb_range(mm, addr, addr + 1, 1, False)
+        await self.flush_tlb_range(mm, addr, addr + 1, 1)
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

@@ -32,7 +32,7 @@ class MipsGinvt(Broadcast):
 
     FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="hardware broadcast", sources=SOURCES)
 
-    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
+    def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         return [(self.page_insn, -(-end // 2) - start // 2)]
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:

@@ -42,13 +42,19 @@ class PowerpcRadix(Broadcast):
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
         await self.flush(mm, insns, request, await flush_type_local(mm))
 
-    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        """__radix__flush_tlb_range(): who else has the mm decides how many pages are too many."""
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        """__radix__flush_tlb_range() takes the page-walk cache along from PMD_SIZE on, on which mremap() depends;
+        radix__flush_pmd_tlb_range() does not."""
+        await self.flush_range(mm, start, end, stride, leaf=stride > 1 or end - start < mm.span[0])
+
+    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
+        """__radix__flush_tlb_range_psize(): who else has the mm decides how many pages are too many."""
         local = await flush_type_local(mm)
         start, end = start - start % stride, end + -end % stride
         whole = (end - start) // stride > (self.local_ceiling if local else self.ceiling)
-        insns = [(self.mm_insn, 1)] if whole else self.of_range(start, end, stride, freed_tables)
-        request = FlushRequest() if whole else FlushRequest(start, end, not freed_tables)
+        insns = [(self.mm_insn, 1)] if whole else self.of_range(start, end, stride, leaf)
+        request = FlushRequest() if whole else FlushRequest(start, end, leaf)
         await self.flush(mm, insns, request, local)
 
     @hookimpl
@@ -58,7 +64,7 @@ class PowerpcRadix(Broadcast):
             await exit_flush_lazy_tlbs(tlb.mm)
             await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
             return "mm"
-        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), tlb.freed_tables)
+        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), not tlb.freed_tables)
         return "range"
 
     async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, local: bool) -> None:

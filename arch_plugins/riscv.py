@@ -79,7 +79,7 @@ class Riscv:
         await self.fence(mm, FlushRequest(), 1)
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await self.fence(mm, FlushRequest(start, end, leaf=True), stride)
 
     @hookimpl

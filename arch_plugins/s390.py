@@ -107,7 +107,7 @@ class S390(Tables):
         await flush_mm_lazy(mm)
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_mm_lazy(mm)
 
     @hookimpl

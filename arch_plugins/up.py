@@ -34,7 +34,7 @@ class Up:
         await invalidate((mm.task.cpu,), mm.addrs, "flush_tlb_mm")
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         covered = [addr for addr in mm.addrs if start <= addr < end]
         await invalidate((mm.task.cpu,), covered, f"flush_tlb_range({start}, {end})")
 

@@ -273,11 +273,11 @@ class ArchSpec:
         """Program. Forget all user entries of the mm on every CPU. Documentation/core-api/cachetlb.rst."""
 
     @hookspec
-    async def flush_tlb_range(self, mm: Any, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        """Program. Forget the entries from `start` to `end` on every CPU.
+    async def flush_tlb_range(self, mm: Any, start: int, end: int, stride: int) -> None:
+        """Program. Forget the entries from `start` to `end` on every CPU, and what is cached of tables above them.
 
-        `stride` is the pages per cleared entry (1, or a table's span when only upper entries were cleared);
-        `freed_tables` asks to forget cached upper levels too. cachetlb.rst.
+        `stride` is the pages per cleared entry (1, or a table's span when only upper entries were cleared).  A caller
+        may have moved or collapsed a table; one that has freed tables has a gather, and `tlb_flush`.  cachetlb.rst.
         """
 
     @hookspec

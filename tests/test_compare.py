@@ -24,23 +24,23 @@ from core.machine.ipi import FlushRequest
 
 class Raises(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         raise ValueError("no such luck")
 
 class Hangs(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         while True:
             time.sleep(0.01)
 
 class Dies(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         os._exit(7)
 
 class Confused(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         await Seven()
 
 class Seven:
@@ -49,12 +49,12 @@ class Seven:
 
 class Interrupts(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         raise KeyboardInterrupt
 
 class Prints(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         print("hello from", "the plugin")
         await flush_by_ipi(mm, FlushRequest(start, end))
 
@@ -83,7 +83,7 @@ class CountsFar(Smp):
     def __init__(self):
         self.calls = 0
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         self.calls += 1
         if self.calls < 1000000:
             await flush_by_ipi(mm, FlushRequest(start, end))
@@ -92,7 +92,7 @@ SEEN = []
 
 class Notes(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         SEEN.append(start)
         await flush_by_ipi(mm, FlushRequest(start, end))
 

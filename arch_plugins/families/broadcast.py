@@ -19,7 +19,7 @@ Insns = list[tuple[str, int]]
 class Broadcast(Stated):
     """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
 
-    `spares_walks`: a flush of pages is of the last level, unless tables were freed.
+    `spares_walks`: flush_tlb_page() is of the last level only.
     `ceiling`: more strides than that are flushed as the whole mm; None for no ceiling.
     `takes_stride`: where only upper entries were cleared, one flush is enough for each (tlb_get_unmap_size()); if not,
     flush_tlb_range() goes page by page through what it is given.
@@ -32,8 +32,8 @@ class Broadcast(Stated):
     spares_walks = takes_stride = False
     ceiling: int | None = None
 
-    def of_range(self, start: int, end: int, stride: int, freed_tables: bool) -> Insns:
-        """The instructions that flush pages `start` to `end` in steps of `stride`."""
+    def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
+        """The instructions that flush pages `start` to `end` in steps of `stride`; `leaf`: of the last level only."""
         return [(self.page_insn, -(-(end - start) // stride))]
 
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
@@ -59,24 +59,24 @@ class Broadcast(Stated):
         await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.flush_range(mm, start, end, stride, freed_tables)
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        """Upper levels too: tables may have been moved or collapsed."""
+        await self.flush_range(mm, start, end, stride, leaf=False)
 
     def above_ceiling(self, start: int, end: int, stride: int) -> bool:
         """Is the mm flushed instead of so many strides?"""
         return self.ceiling is not None and (end - start) // stride > self.ceiling
 
-    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        """The range rounded to strides, or the mm above the ceiling."""
+    async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
+        """The range rounded to strides, or the mm above the ceiling; `leaf` spares upper levels."""
         stride = stride if self.takes_stride else 1
         start, end = start - start % stride, end + -end % stride
         if self.above_ceiling(start, end, stride):
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
         else:
-            insns = self.of_range(start, end, stride, freed_tables)
-            await self.broadcast(mm, insns, FlushRequest(start, end, self.spares_walks and not freed_tables))
+            await self.broadcast(mm, self.of_range(start, end, stride, leaf), FlushRequest(start, end, leaf))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        insns = self.of_range(addr, addr + 1, 1, False)
-        await self.broadcast(mm, insns, FlushRequest(addr, addr + 1, self.spares_walks))
+        leaf = self.spares_walks
+        await self.broadcast(mm, self.of_range(addr, addr + 1, 1, leaf), FlushRequest(addr, addr + 1, leaf))

@@ -50,7 +50,7 @@ class Ipi(Stated):
         await self.ask(mm, FlushRequest())
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await self.ask(mm, self.request(start, end))
 
     @hookimpl

@@ -31,8 +31,9 @@ class MmRange(TlbGen):
         await self.flush_tlb_mm_range(mm, 0, None, 1, True)
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.flush_tlb_mm_range(mm, start, end, stride, freed_tables)
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        """Tables may have been moved or collapsed (commit 3ef938c35035)."""
+        await self.flush_tlb_mm_range(mm, start, end, stride, True)
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

@@ -123,7 +123,7 @@ class Queued(Stated):
         """Empty."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         """Empty."""
 
     @hookimpl

@@ -94,8 +94,8 @@ class AccessTrackingEverywhere(AccessTracking):
     """Without the second condition: must fail."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        if freed_tables or await any_cached(mm, start, end):
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        if await any_cached(mm, start, end):
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 

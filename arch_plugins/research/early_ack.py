@@ -10,13 +10,14 @@ one: an NMI that comes in the window may not touch user memory, as nmi_uaccess_o
 
 from __future__ import annotations
 
-from arch_plugins.generic import Smp, flush_cpus_by_ipi
+from arch_plugins.generic import Generic, Smp, flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.early_ack import EarlyRequest, take_or_answer
 from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cpu, Op, Tid
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
+from core.mm.mmu_gather import MmuGather
 
 
 class EarlyAck(Smp):
@@ -50,8 +51,17 @@ class EarlyAck(Smp):
         await self.ask(mm, self.request(0, None, True))
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        await self.ask(mm, self.request(start, end, freed_tables))
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """The gather knows whether tables were freed."""
+        if tlb.fullmm or tlb.need_flush_all or not tlb.end:
+            return await Generic().tlb_flush(tlb)
+        await self.ask(tlb.mm, self.request(tlb.start, tlb.end, tlb.freed_tables))
+        return "range"
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        """Tables may have been moved or collapsed: its callers do not say."""
+        await self.ask(mm, self.request(start, end, True))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

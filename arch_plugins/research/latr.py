@@ -60,7 +60,7 @@ class Latr(Smp):
         await self.flush(mm, FlushRequest())
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await self.flush(mm, FlushRequest(start, end))
 
     @hookimpl

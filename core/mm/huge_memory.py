@@ -124,9 +124,7 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
         pmd: Any = await pmdp_get(mm, addr)
         if isinstance(pmd, Pte) and pmd.frame == page and (pmd.dirty or pmd.write):
             await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-            await mm.hook.flush_tlb_range(
-                mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False
-            )
+            await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
             await set_pmd_at(mm, addr, Pte(page, write=False))
             cleaned = True
         await pmd_unlock(mm, addr)
@@ -141,7 +139,7 @@ def pmdp_get(mm: Mm, addr: int) -> Op:
 async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
     """mm/pgtable-generic.c: empty it, and flush it everywhere."""
     pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False)
+    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
     return pmd
 
 
@@ -169,4 +167,4 @@ async def change_huge_pmd(mm: Mm, addr: int) -> None:
     if pmd is not None:
         await set_pmd_at(mm, addr, Pte(pmd.frame, write=False, dirty=pmd.dirty))
     await pmd_unlock(mm, addr)
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0], freed_tables=False)
+    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])

@@ -23,7 +23,7 @@ async def _retract(mm: Mm, addr: int, table: int) -> None:
     await spin_lock(pml, mm.task)
     await pte_lock(mm, entries)
     await clear_upper(mm, 0, addr)  # pmdp_collapse_flush()
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1, freed_tables=True)
+    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
     await pte_unlock(mm, entries)
     await spin_unlock(pml, mm.task)
     await free_table_page(Table("pte", table))  # pte_free_defer()

@@ -104,7 +104,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
     if not under_lock:
         await pte_unlock(mm, start)
     if collected:
-        await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1, freed_tables=False)
+        await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1)
     if under_lock:
         await pte_unlock(mm, start)
     return collected

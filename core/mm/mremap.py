@@ -26,7 +26,7 @@ async def mremap(mm: Mm, old_addr: int, new_addr: int, pages: int) -> None:
     for i in range(pages):  # move_page_tables() goes table by table: so a table of this model has one page
         need_flush |= await move_ptes(mm, old_addr + i, old_addr + i + 1, new_addr + i)
     if need_flush:
-        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=old_addr + pages, stride=1, freed_tables=False)
+        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=old_addr + pages, stride=1)
     await mmap_write_unlock(mm.task)
 
 
@@ -58,7 +58,7 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> None:
         await clear_upper(mm, 0, old_addr)
         await pmd_populate(mm, new_addr, table)
         end = old_addr + mm.span[0]
-        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=end, stride=1, freed_tables=False)
+        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=end, stride=1)
     await pmd_unlock(mm, old_addr)
 
 
@@ -93,10 +93,10 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
     else:
         force_flush, under_both_locks = dirty and mm.era.has("5d1904204c99"), False
     if under_both_locks and force_flush:
-        await mm.hook.flush_tlb_range(mm=mm, start=start, end=old_end, stride=1, freed_tables=False)
+        await mm.hook.flush_tlb_range(mm=mm, start=start, end=old_end, stride=1)
     if two_locks:
         await pte_unlock(mm, new_start)
     if force_flush and not under_both_locks:
-        await mm.hook.flush_tlb_range(mm=mm, start=start, end=old_end, stride=1, freed_tables=False)
+        await mm.hook.flush_tlb_range(mm=mm, start=start, end=old_end, stride=1)
     await pte_unlock(mm, start)
     return present and not force_flush

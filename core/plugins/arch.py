@@ -25,6 +25,11 @@ from core.base.suggest import hint, nearest
 from core.facts import first_wrong
 from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 
+REMOVED_ARGUMENTS = {
+    ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
+}
+"""(hook, argument) -> where what it said is found now.  pluggy would take one that has a default, and never pass it."""
+
 
 class PluginError(Exception):
     """A plugin that cannot be used; the message names it, what is wrong, and what was expected."""
@@ -190,7 +195,15 @@ def _wrong_hook(attribute: str, member: Any) -> str:
     if inspect.iscoroutinefunction(member) != is_program(attribute):
         kind = "a program (async def)" if is_program(attribute) else "a plain def"
         return f"hook {attribute} must be {kind}"
-    taken = [p.name for p in inspect.signature(member).parameters.values() if p.default is p.empty]
+    parameters = inspect.signature(member).parameters
+    for name in parameters:
+        if (attribute, name) in REMOVED_ARGUMENTS:
+            form = ", ".join(_arguments(attribute))
+            return (
+                f"hook {attribute} has no {name} any more: it is {attribute}({form}); "
+                f"{REMOVED_ARGUMENTS[attribute, name]}"
+            )
+    taken = [p.name for p in parameters.values() if p.default is p.empty]
     unknown = [name for name in taken if name not in _arguments(attribute)]
     if unknown:
         return (

@@ -13,7 +13,7 @@ class Allways(Smp):
         return Facts(no_range=True, family="synchronous IPI, no ranges", sources=("include/asm-generic/tlb.h",))
 
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         await flush_by_ipi(mm, FlushRequest())
 
     @hookimpl

@@ -162,9 +162,9 @@ def test_with_lpa2_ranges_begin_at_64_kib(start: int, end: int, insns: dict[str,
 @pytest.mark.parametrize(
     ("plugin", "pages", "insns"),
     [
-        (Arm64, 511, {"DSB_ISHST": 1, "TLBI_VALE1IS": 511, "DSB_ISH": 1}),
+        (Arm64, 511, {"DSB_ISHST": 1, "TLBI_VAE1IS": 511, "DSB_ISH": 1}),
         (Arm64, 512, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 2}),
-        (Arm64Range, 512, {"DSB_ISHST": 1, "TLBI_RVALE1IS": 1, "DSB_ISH": 1}),
+        (Arm64Range, 512, {"DSB_ISHST": 1, "TLBI_RVAE1IS": 1, "DSB_ISH": 1}),
         (Csky, 8, {"sync.is": 1, "tlbi.vas": 4, "sync.i": 1}),
         (MipsGinvt, 5, {"GINVT_VA_MMID": 3, "SYNC_GINV": 3}),
         (Arm64RangeV61, 1 << 21, {"DSB_ISHST": 1, "TLBI_ASIDE1IS": 1, "DSB_ISH": 1}),
@@ -172,7 +172,7 @@ def test_with_lpa2_ranges_begin_at_64_kib(start: int, end: int, insns: dict[str,
 )
 def test_the_instructions_of_a_range(plugin: type, pages: int, insns: dict[str, int]) -> None:
     mm, cells = space(plugin())
-    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=1, freed_tables=False), cells)
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=1), cells)
     counts: dict[str, int] = {}
     for kind, _cpu, name, nr in events:
         assert kind == "insn"
@@ -186,7 +186,7 @@ def test_the_instructions_of_a_range(plugin: type, pages: int, insns: dict[str, 
 )
 def test_sparc32_flushes_a_range_by_regions_of_16_mib(start: int, pages: int, name: str, nr: int) -> None:
     mm, cells = space(Sparc32())
-    flush = mm.hook.flush_tlb_range(mm=mm, start=start, end=start + pages, stride=1, freed_tables=False)
+    flush = mm.hook.flush_tlb_range(mm=mm, start=start, end=start + pages, stride=1)
     events = go(flush, cells, [take_ipi(Tid(1), Cpu(1), mm.addrs)])
     assert [event for event in events if event[0] == "insn"] == [("insn", cpu, name, nr) for cpu in CPUS]
 
@@ -223,10 +223,10 @@ def test_ceilings_of_paired_pages_count_pairs(plugin: Any, start: int, pages: in
 def test_parisc_purges_pages_without_interrupts_and_interrupts_for_more() -> None:
     mm, cells = space(Parisc())
     served = [take_ipi(Tid(1), Cpu(1), mm.addrs)]
-    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=3, stride=1, freed_tables=False), cells, served)
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=3, stride=1), cells, served)
     assert events == [("insn", Cpu(0), "pdtlb", 3), ("insn", Cpu(0), "pitlb", 3)]
     assert not any(cells[tlb_cell(cpu, addr)] for cpu in CPUS for addr in (0, 1))
-    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=4, stride=1, freed_tables=False), cells, served)
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=4, stride=1), cells, served)
     assert ("ipi", 1) in events
 
 
@@ -249,7 +249,7 @@ def test_ia64_purges_ranges_in_supported_powers_of_two(
 def test_radix_flushes_more_pages_one_by_one_where_nobody_else_has_the_mm(cpus: int, pages: int, name: str) -> None:
     mm, cells = space(PowerpcRadix())
     mm = replace(mm, cpus=frozenset(map(Cpu, range(cpus))))
-    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=1, freed_tables=False), cells)
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=1), cells)
     assert ("insn", Cpu(0), name, 1 if name.endswith("pid") else pages) in events
 
 
@@ -265,5 +265,5 @@ def test_radix_interrupts_who_is_still_on_an_mm_that_goes_away(how: str, ipis: i
 def test_whether_one_flush_is_enough_for_an_entry_of_a_directory(plugin: type, insn: str, nr: int) -> None:
     """asm/tlb.h of arm64 says how far apart the entries were; arm and csky are given the range alone."""
     mm, cells = space(plugin())
-    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=512, stride=512, freed_tables=True), cells)
+    events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=512, stride=512), cells)
     assert ("insn", Cpu(0), insn, nr) in events

@@ -93,10 +93,10 @@ from core.hookspecs import hookimpl
 
 class Harmless(Smp):
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride, freed_tables):
+    async def flush_tlb_range(self, mm, start, end, stride):
         print("hello from the plugin")
         self.harm()
-        await Generic().flush_tlb_range(mm, start, end, stride, freed_tables)
+        await Generic().flush_tlb_range(mm, start, end, stride)
 
     def harm(self):
         pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arch_plugins.generic import Smp, flush_by_ipi
+from arch_plugins.generic import Generic, Smp, flush_by_ipi
 from arch_plugins.s390 import S390
 from arch_plugins.up import Up
 from core.hookspecs import hookimpl
@@ -31,7 +31,7 @@ class DoesNotWait(Smp):
     """Sends the IPIs and goes on without waiting."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         others = sorted(cpu for cpu in await mm_cpumask(mm) if cpu != mm.task.cpu)
         if others:
             await send_ipis(mm.task, others, FlushRequest(start, end))
@@ -41,7 +41,7 @@ class OnePageShort(Smp):
     """Flushes a range without its last page."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(start, end - 1))
 
 
@@ -101,7 +101,7 @@ class UpWithoutFlush(Up):
     """UP that thinks it has nothing to flush."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         return None
 
 
@@ -125,7 +125,7 @@ class ForgetsFirstPage(Smp):
     """Flushes a range of several pages without its first."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(min(start + 1, end - 1), end))
 
 
@@ -133,7 +133,7 @@ class ForgetsLastOfThree(Smp):
     """Flushes a range of three pages and more without its last."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(start, end if end - start < 3 else end - 1))
 
 
@@ -141,7 +141,7 @@ class OnlyFirstPage(Smp):
     """Flushes one page, whatever the range."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(start, start + 1))
 
 
@@ -149,7 +149,7 @@ class NeverReturns(Smp):
     """Flushes, and flushes, and flushes: nothing is ever freed, so nothing is ever freed too early."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         while True:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
@@ -158,25 +158,33 @@ class NothingForHuge(Smp):
     """Flushes a range of small pages, and none whose entries are larger."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        if stride == 1 or freed_tables:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        if stride == 1:
             await flush_by_ipi(mm, FlushRequest(start, end))
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        if not tlb.freed_tables:
+            return await Generic().tlb_flush(tlb)
+        await flush_by_ipi(tlb.mm, FlushRequest(tlb.start, tlb.end))
+        return "range"
 
 
 class NothingForTables(Smp):
     """Flushes entries, and nothing where tables alone have gone."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
-        if stride == 1 or not freed_tables:
-            await flush_by_ipi(mm, FlushRequest(start, end))
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        if tlb.freed_tables and not tlb.cleared_ptes:
+            return "range"
+        return await Generic().tlb_flush(tlb)
 
 
 class LastLevelOnly(Smp):
     """Flushes pages, and spares what is remembered of tables also when tables have been freed."""
 
     @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(start, end, leaf=True))
 
 

@@ -58,7 +58,19 @@ class NoFacts:
 class Nearly:
     """Neither marked nor quite named like a hook, with a hook's arguments."""
 
-    async def flush_tlb_rnage(self, mm: Any, start: int, end: int, stride: int, freed_tables: bool) -> None:
+    async def flush_tlb_rnage(self, mm: Any, start: int, end: int, stride: int) -> None:
+        return None
+
+
+class OldArgument:
+    @hookimpl
+    async def flush_tlb_range(self, mm: Any, start: int, end: int, stride: int, freed_tables: bool) -> None:
+        return None
+
+
+class OldArgumentWithDefault:
+    @hookimpl
+    async def flush_tlb_range(self, mm: Any, start: int, end: int, stride: int, freed_tables: bool = False) -> None:
         return None
 
 
@@ -79,6 +91,8 @@ class Nothing:
         (NotPlain, "hook tlb_delay_rmap must be a plain def"),
         (Unmarked, "flush_tlb_mm is a hook's name but is not marked @hookimpl"),
         (Nearly, "flush_tlb_rnage is no hook and not marked @hookimpl; did you mean flush_tlb_range?"),
+        (OldArgument, r"freed_tables any more: it is flush_tlb_range\(mm, start, end, stride\); .* tlb_flush\(tlb\)"),
+        (OldArgumentWithDefault, r"no freed_tables any more: it is flush_tlb_range\(mm, start, end, stride\)"),
         (Attribute, "flush_tlb_mm is a hook's name but is not marked @hookimpl"),
         (Nothing, "a Nothing is no architecture: expected an object with at least one method that is marked"),
         (BadFacts, r"hook arch_facts raised RuntimeError: no facts today \(.*test_arch.py, line \d+, in arch_facts\)"),

@@ -33,7 +33,7 @@ from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.memory import free_pgtables, unmap_page_range, upper_entry
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
+from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_gather_mmu
 from core.mm.mprotect import change_protection, wrprotect
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.truth.emulated.rescheduled import MOST_CUTS, Price, Stretch, guesses
@@ -302,7 +302,7 @@ def rescheduled(row: Row, arch: Arch, era: Era) -> bool:
 
 
 def _price(mm: Mm, stretch: Stretch) -> Price:
-    """The instructions of flush_tlb_range()."""
+    """The instructions of the flush of a gather in which entries of these pages were cleared."""
     price: Price = {}
 
     def emit(event: tuple[Any, ...]) -> None:
@@ -310,7 +310,8 @@ def _price(mm: Mm, stretch: Stretch) -> Price:
             price[event[2]] = price.get(event[2], 0) + event[3]
 
     start, end = stretch
-    run(mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1, freed_tables=False), Memory(), _only, emit)
+    tlb = MmuGather(mm, False, [], start=start, end=end, cleared_ptes=True)
+    run(mm.hook.tlb_flush(tlb=tlb), Memory(), _only, emit)
     return price
 
 

@@ -6,7 +6,7 @@ nobody's rule; that the caller was switched away is counted (the barrier in __sw
 such a switch is as predicted if it is so for some moments of it, no more of them than switches.
 
 A search over all moments would run the program thousands of times.  So the moments are first guessed from the flushes
-alone, each piece priced by the architecture's own flush_tlb_range(), and the program is run once to confirm a guess.
+alone, each piece priced by the architecture's own tlb_flush(), and the program is run once to confirm a guess.
 """
 
 from __future__ import annotations
