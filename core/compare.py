@@ -31,14 +31,14 @@ from core.cli.arguments import (
 from core.conformance import FINDINGS, SCENARIOS, as_declared
 from core.conformance.scenarios import MODULE_OF
 from core.cost import STANDARD
-from core.cost.model import DEFAULT
+from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
 from core.plugins.arch import PluginError
 from core.run.pool import ExecutorError
 from core.table.rows import ConfigError, Row, load_workloads
 
 if TYPE_CHECKING:
-    from core.cost.model import Model
+    from core.cost.price_model import PriceModel
     from core.run.isolate import Job
     from core.table.cells import Counted
 
@@ -232,7 +232,7 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
     return answers, False
 
 
-def _subjects(rows: list[Row], model: Model) -> list[Any]:
+def _subjects(rows: list[Row], model: PriceModel) -> list[Any]:
     from reports.document import Subject
 
     return [Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model)) for r in rows]

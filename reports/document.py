@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from core.conformance.verdict import Result
-from core.cost.model import DEFAULT, MODELS, Model
+from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.explore.model import Step
 from core.hookspecs import Facts
 
@@ -28,7 +28,7 @@ class Subject:
     era: str
     facts: Facts | None
     problem: str = ""
-    model: Model = MODELS[DEFAULT]
+    model: PriceModel = MODELS[DEFAULT]
 
 
 def document(
@@ -101,7 +101,7 @@ def _architecture(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _price(counts: Mapping[str, int], model: Model) -> dict[str, Any]:
+def _price(counts: Mapping[str, int], model: PriceModel) -> dict[str, Any]:
     """The counts in time; `unpriced` are counts that the cost model has no coefficient for."""
     price = model.price(counts)
     bounds = {"low": round(price.low), "high": round(price.high)}

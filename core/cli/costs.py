@@ -14,7 +14,7 @@ from core.base.suggest import hint
 from core.cli.arguments import add_timeout, positive
 from core.cli.progress import Progress
 from core.cost import prices
-from core.cost.model import DEFAULT, MODELS, Model, coefficients_table
+from core.cost.price_model import DEFAULT, MODELS, PriceModel, coefficients_table
 from core.cost.sweep import (
     FEW,
     FRONT,
@@ -23,7 +23,7 @@ from core.cost.sweep import (
     RANGES,
     Piece,
     Point,
-    Subject,
+    SweptArch,
     axis,
     gathered,
     known_axes,
@@ -128,7 +128,7 @@ def tell(problems: Mapping[str, str]) -> int:
     return 1 if problems else 0
 
 
-def chosen_model(reference: str) -> Model:
+def chosen_model(reference: str) -> PriceModel:
     """The model or file that --prices names. ConfigError if it is neither."""
     try:
         return prices.load(reference)
@@ -148,7 +148,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     _can_plot(arguments.plot)
     model = chosen_model(arguments.prices)
     rows, unusable = chosen_rows(arguments, [SMP])
-    subjects = [Subject(row, row.model(model)) for row in rows]
+    subjects = [SweptArch(row, row.model(model)) for row in rows]
     try:
         axes = [axis(text, known_axes(name if isinstance(workload, str) else None)) for text in arguments.axes]
         points, problems = _points(pieces(subjects, axes, workload), arguments.jobs, arguments.timeout)
@@ -254,7 +254,7 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     return tell(problems)
 
 
-def _hold(model: Model, counts: Mapping[str, int]) -> str:
+def _hold(model: PriceModel, counts: Mapping[str, int]) -> str:
     low, high = model.lock_hold(counts)
     return f"{low / 1000:.1f} to {high / 1000:.1f} us"
 

@@ -1,28 +1,31 @@
-"""Going by periods: what a zap does to equal stretches of entries is done once and multiplied.
+"""Fast-forward: zapping identical tables is simulated once and then multiplied.
 
-Between two tables no lock is held, and what a program does next depends on where it is in the layout, on its gather and
-the machine's cells (core/cost/situations.py), and on the answers of the allocator.  So the way from one table's end to
-the next is a *step* from one situation to another.  A step is walked once, by the program itself, on numbers that know
-how they depend on the gather's variables (core/cost/affine.py): that gives the conditions under which it goes the same
-way, and what it then does to the variables and the counts, as linear forms.  Wherever the conditions hold again the
-step is taken by adding up its forms, and no program runs.
+How it works.  At a table boundary no page-table lock is held.  What the zap does next depends only on its position in
+the layout, the gather, the machine's cells (core/cost/situations.py), and whether allocations succeed.  The work from
+one table boundary to the next therefore leads from one *situation* to another.  The first time, the program itself does
+that work on symbolic numbers (core/cost/affine.py).  The result is a *summary* (core/cost/summaries.py): the conditions
+under which the program takes the same path, and what that path adds to the variables and the counts, as linear forms.
+Whenever the conditions hold again, the summary is added and no program runs.
 
-Steps are cheap, but a large layout has many tables.  When the zap is in a situation for the second time it has gone a
-*lap*, over which its variables have drifted: a gather fills up, or gets full a few pages earlier in a table than
-before.  As long as each step's conditions go on holding, and each carries the drift along unchanged, the same lap
-follows again and again, and what it adds grows by as much from one to the next: an arithmetic series.  And when some
-lap ends where an earlier one began, variables and all, everything in between will happen again for good.
+A large layout has many tables, so summaries are repeated as well.  When the zap reaches a situation for the second time
+it has completed a *lap*, and its variables have drifted by some amount: the gather holds more pages, or fills up a few
+pages earlier in the table.  While every summary's conditions still hold, and every summary carries the drift on
+unchanged, the next lap is the same, and what it adds grows by a constant: an arithmetic series.  When a lap ends
+exactly where an earlier one began, variables included, everything in between repeats until the stretch ends.
 
-Why that is exact: a step's conditions and forms are read off the program's walk, not guessed.  The layout repeats by
-construction of the stretch, and a step that would leave the stretch is not taken.  Programs see page numbers only to
-ask what kind of page it is, which Layout answers by position in the period, and how it is aligned, which is part of the
-situation.  No step repeats or passes an allocation that fails.  A largest number is a form as well: over a drift, which
-is a straight line, it is largest at one of the ends.
+Why it is sound.  Conditions and forms are recorded from the program's own run, not guessed.  The layout repeats by
+construction of the stretch, and a summary that would leave the stretch is not applied.  Programs use a page number only
+to ask for the kind of the page, which Layout answers by position in the period, and for its alignment, which is part of
+the situation.  A summary is never applied across an allocation that fails.  A maximum is a linear form too, so along a
+drift it is reached at one of the two ends.
+
+What was rejected.  Formulas written by hand for each count are faster still, but they would be a second text of the zap
+beside the one that is proved.  Open: a layout without repetition gains nothing, because each table is a new situation.
 
 Data types
-    Allocations    how many were asked for, and which are to fail
+    Allocations    how many allocations were made, and which of them fail
     Place          where a zap is: a situation, its variables, and an address
-    Walk           a step that is being walked: where from, what there was, and the conditions so far
+    Walk           the run of the program that will become a summary: its start, the counts then, the conditions so far
 """
 
 from __future__ import annotations
@@ -35,40 +38,40 @@ from core.cost.counts import Counts
 from core.cost.layout import Layout
 from core.cost.run_memory import RunMemory
 from core.cost.situations import STILL, Situation, Situations, Vector, settled
-from core.cost.summaries import UNBOUNDED, Step, Steps, step_of
+from core.cost.summaries import UNBOUNDED, Summaries, Summary, summary_of
 from core.mm.era import Era
 from core.mm.mmu_gather import MmuGather
 
 REMEMBERED = 50_000
-"""Places that are remembered in case the zap comes back to one."""
+"""At most this many places are remembered, to recognise one that comes back."""
 
 
 class Allocations:
-    """Counts what is asked for; the ordinals in `failing`, from 1, fail."""
+    """Counts allocations. Those whose ordinals (from 1) are in `failing` fail."""
 
     def __init__(self, failing: Collection[int]) -> None:
         self.failing = frozenset(failing)
         self.asked = 0
 
     def ask(self) -> bool:
-        """One more; whether it is granted."""
+        """Make one allocation; True if it succeeds."""
         self.asked += 1
         return self.asked not in self.failing
 
     def granted(self) -> int | None:
-        """How many more can be asked for before one fails; None for any number."""
+        """How many more allocations succeed before one fails; None if none will fail."""
         if not self.failing:
             return None
         following = [n for n in self.failing if n > self.asked]
         return min(following) - 1 - self.asked if following else None
 
     def failed_since(self, asked: int) -> bool:
-        """Has one failed after the first `asked` ones?"""
+        """Has an allocation failed since `asked` of them had been made?"""
         return any(asked < n <= self.asked for n in self.failing)
 
 
 class Place(NamedTuple):
-    """Where a zap is."""
+    """Where a zap is: its situation, the situation's variables, and the page number it has reached."""
 
     situation: Situation
     variables: Vector
@@ -76,7 +79,7 @@ class Place(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """A step that is being walked."""
+    """A run from one table boundary towards the next, from which a summary is made."""
 
     place: Place
     sums: dict[str, int]
@@ -85,18 +88,18 @@ class Walk(NamedTuple):
 
 
 class Periods:
-    """Looks for periods in one zap of `layout`; `ahead` is the hook of Mm, `walked` how many steps were walked."""
+    """Fast-forwards one zap of `layout`. `ahead` is called at each table boundary; `walked` counts those calls."""
 
     def __init__(self, layout: Layout, counts: Counts, memory: RunMemory, allocations: Allocations, era: Era) -> None:
         self.layout, self.counts, self.memory, self.allocations = layout, counts, memory, allocations
         self.era = era
         self.walked = 0
         self._situations: Situations | None = None
-        self._steps = Steps()
+        self._summaries = Summaries()
         self._walk: Walk | None = None
 
     def ahead(self, tlb: MmuGather, addr: int) -> int:
-        """Where to go on after the table that ends at `addr`."""
+        """The page number at which to continue, after the table that ends at `addr`."""
         self.walked += 1
         span, layout = tlb.mm.span[0], self.layout
         if self._walk is None and (addr >= layout.end or layout.stretch_at(addr).end - addr < span):
@@ -115,7 +118,7 @@ class Periods:
         return there.addr
 
     def _arrive(self, tlb: MmuGather, addr: int) -> Place | None:
-        """The place, as the end of a step and as the beginning of one; None if no table of a stretch lies ahead."""
+        """The place at `addr`, which ends the current walk; None if no whole table of a stretch lies ahead."""
         place = None
         if self._walk is not None:
             place = self._learn(self._walk, tlb, addr)
@@ -127,23 +130,23 @@ class Periods:
         if stretch.end - addr < span:
             return None
         if self._situations is None or self._situations.stretch is not stretch:
-            self._situations, self._steps, place = Situations(stretch, span, self.era), Steps(), None
+            self._situations, self._summaries, place = Situations(stretch, span, self.era), Summaries(), None
         return place or Place(*self._situations.at(tlb, self.memory, addr), addr)
 
     def _learn(self, walk: Walk, tlb: MmuGather, addr: int) -> Place | None:
-        """The step that ends at `addr`, if it is one of the stretch and no allocation failed, is known from now on."""
+        """Add the summary of the walk that ends at `addr`; None if it left the stretch or an allocation failed."""
         situations, counts = self._situations, self.counts
         if situations is None or addr > situations.stretch.end or self.allocations.failed_since(walk.asked):
             return None
         (situation, began, before), (to, moved) = walk.place, situations.at(tlb, self.memory, addr)
         added = [(name, number - walk.sums.get(name, 0)) for name, number in counts.sums.items()]
         asked = self.allocations.asked - walk.asked
-        step = step_of(addr - before, to, moved, added, counts.linear, asked, walk.conditions, began)
-        self._steps.add(situation, began, step)
+        summary = summary_of(addr - before, to, moved, added, counts.linear, asked, walk.conditions, began)
+        self._summaries.add(situation, began, summary)
         return Place(to, (now(moved[0]), now(moved[1]), now(moved[2])), addr)
 
     def _settle(self, conditions: Conditions, tlb: MmuGather) -> None:
-        """The walk is over: its numbers are ordinary ones from here on."""
+        """The walk is over: turn its symbolic numbers into plain ones."""
         conditions.open = False
         for batch in tlb.batches:
             batch.nr = now(batch.nr)
@@ -151,10 +154,10 @@ class Periods:
         tlb.start, tlb.end = now(tlb.start), now(tlb.end)
         self.counts.settle()
 
-    # ---- without walking -------------------------------------------------------------------------------------
+    # ---- applying summaries ----------------------------------------------------------------------------------
 
     def _go(self, place: Place, end: int) -> Place:
-        """As far as steps are known."""
+        """Apply summaries as far as they are known."""
         sums, laps = self.counts.sums, dict[tuple[Situation, Vector], tuple[int, int, dict[str, int]]]()
         going = True
         while going:
@@ -174,57 +177,60 @@ class Periods:
         return place
 
     def _lap(self, place: Place, end: int) -> tuple[Place, bool]:
-        """On until the zap is in a situation for the second time, and as often again as can be; did it come to that?"""
-        path: list[tuple[Step, Vector]] = []
+        """Apply summaries until a situation recurs, then repeat that lap while it stays the same.
+
+        Returns the new place, and whether a situation recurred.
+        """
+        path: list[tuple[Summary, Vector]] = []
         been: dict[Situation, int] = {}
         while place.situation not in been:
-            step = self._next(place, end)
-            if step is None:
+            summary = self._next(place, end)
+            if summary is None:
                 self._count(path, 1, STILL)
                 return place, False
             situation, variables, addr = place
             been[situation] = len(path)
-            path.append((step, variables))
-            x, y, z = step.moved
-            place = Place(step.to, (x.at(variables), y.at(variables), z.at(variables)), addr + step.length)
-            self.allocations.asked += step.asked
+            path.append((summary, variables))
+            x, y, z = summary.moved
+            place = Place(summary.to, (x.at(variables), y.at(variables), z.at(variables)), addr + summary.length)
+            self.allocations.asked += summary.asked
         since = been[place.situation]
         self._count(path[:since], 1, STILL)
         return self._again(path[since:], place, end), True
 
-    def _again(self, path: list[tuple[Step, Vector]], place: Place, end: int) -> Place:
-        """Count a way that ends at `place` in the situation it began in, and as often again as it is the same."""
+    def _again(self, path: list[tuple[Summary, Vector]], place: Place, end: int) -> Place:
+        """Count a lap that ends at `place` in the situation it began in, and all its repetitions."""
         (x, y, z), (u, v, w) = path[0][1], place.variables
-        drift, length = (u - x, v - y, w - z), sum(step.length for step, _ in path)
-        asked = sum(step.asked for step, _ in path)
+        drift, length = (u - x, v - y, w - z), sum(summary.length for summary, _ in path)
+        asked = sum(summary.asked for summary, _ in path)
         times = min((end - place.addr) // length, self._granted(asked))
-        for step, variables in path if drift != STILL else ():
-            times = min(times, step.times(variables, drift))
+        for summary, variables in path if drift != STILL else ():
+            times = min(times, summary.times(variables, drift))
         self._count(path, times + 1, drift)
         self.allocations.asked += times * asked
         a, b, c = drift
         return Place(place.situation, (u + times * a, v + times * b, w + times * c), place.addr + times * length)
 
     def _granted(self, asked: int) -> int:
-        """How many times `asked` allocations can be asked for before one fails."""
+        """How many times `asked` allocations can be made before one fails."""
         granted = self.allocations.granted()
         return UNBOUNDED if granted is None or not asked else granted // asked
 
-    def _next(self, place: Place, end: int) -> Step | None:
-        """The step to be taken, if it is known, within the stretch, and granted the allocations that it asks for."""
-        step = self._steps.find(place.situation, place.variables)
-        if step is None or place.addr + step.length > end or not self._granted(step.asked):
+    def _next(self, place: Place, end: int) -> Summary | None:
+        """The summary that applies: known, within the stretch, and with allocations that all succeed. None if none."""
+        summary = self._summaries.find(place.situation, place.variables)
+        if summary is None or place.addr + summary.length > end or not self._granted(summary.asked):
             return None
-        return step
+        return summary
 
-    def _count(self, path: list[tuple[Step, Vector]], times: int, drift: Vector) -> None:
-        """Count `path` `times` times, its variables drifting along from one to the next."""
+    def _count(self, path: list[tuple[Summary, Vector]], times: int, drift: Vector) -> None:
+        """Count `path` `times` times; its variables drift by `drift` from each time to the next."""
         sums, counts, further = self.counts.sums, self.counts, times * (times - 1) // 2
-        for step, variables in path:
-            for name, number in step.adds:
+        for summary, variables in path:
+            for name, number in summary.adds:
                 sums[name] = sums.get(name, 0) + times * number
-            for name, form in step.varying:
+            for name, form in summary.varying:
                 sums[name] = sums.get(name, 0) + times * form.at(variables) + further * form.along(drift)
-            for name, form, most in step.largest:
+            for name, form, most in summary.largest:
                 if most > counts.maxima[name]:
                     counts.most(name, form.at(variables) + max(0, (times - 1) * form.along(drift)))

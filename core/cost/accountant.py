@@ -14,7 +14,7 @@ from core.cost.acceleration import Allocations, Periods
 from core.cost.counts import CEILING, HERE, Counts
 from core.cost.layout import KINDS, Layout
 from core.cost.run_memory import RunMemory
-from core.cost.run_summaries import Effects
+from core.cost.run_summaries import RunSummaries
 from core.machine.ipi import take_ipi
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.schedule import run
@@ -56,7 +56,7 @@ class Accountant:
         self.allocations = Allocations(fail_allocs)
         self.memory = RunMemory(layout)
         self.periods = Periods(layout, self.counts, self.memory, self.allocations, era)
-        self.effects = Effects(layout, self.counts, self.memory)
+        self.effects = RunSummaries(layout, self.counts, self.memory)
         facts = arch.facts
         running = frozenset(Cpu(n) for n in range(cpus if facts.smp and not facts.one_cpu else 1))
         self.others = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(running - {HERE})]

@@ -21,7 +21,7 @@ import tomli
 
 from core.base.files import write_atomically
 from core.cost.coefficients import Coefficient
-from core.cost.model import DEFAULT, MODELS, Model
+from core.cost.price_model import DEFAULT, MODELS, PriceModel
 
 SCHEMA = "shootdown-prices 1"
 KEYS = ("low", "high", "source")
@@ -39,7 +39,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
-def load(reference: str) -> Model:
+def load(reference: str) -> PriceModel:
     """The model called `reference`, or the one in the file of that name. ValueError says what is wrong with it."""
     if reference in MODELS:
         return MODELS[reference]
@@ -53,7 +53,7 @@ def load(reference: str) -> Model:
     return _model(document, reference)
 
 
-def _model(document: dict[str, Any], source: str) -> Model:
+def _model(document: dict[str, Any], source: str) -> PriceModel:
     if document.get("schema") != SCHEMA:
         raise ValueError(f"{source}: schema: expected {SCHEMA!r}, got {document.get('schema')!r}")
     base, machine = document.get("base", DEFAULT), document.get("machine", "")
@@ -66,7 +66,7 @@ def _model(document: dict[str, Any], source: str) -> Model:
     changed = dict(MODELS[base].override(ends, f"{source}: coefficients").coefficients)
     for name, table in tables.items():
         changed[name] = replace(changed[name], machine=machine, source=str(table.get("source", source)))
-    return Model(Path(source).stem, changed)
+    return PriceModel(Path(source).stem, changed)
 
 
 def _ends(table: Any, at: str) -> list[Any]:

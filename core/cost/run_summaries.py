@@ -1,21 +1,21 @@
-"""Leaping over runs whose effect is known, within one hold of a page-table lock.
+"""Leaping over runs of equal entries whose effect is known, within one hold of a page-table lock.
 
-Zapping a run of equal entries, as long as nothing gets full, only adds up: some counts, some slots in the active batch,
-a range that reaches further.  How much depends on the kind and length of the run and on the state it is met in: the
-gather's flags, whether the hold has to end with a flush, and the cells that are no page's (a queue of an architecture,
-what it has put off).  So the first such run is walked and its effect learned; the next one in the same state is added
-and leapt over.  A run that leaves another state behind than it found is not learned, so what is put off, queued or
-marked is never overlooked; one that would fill the batch, or reaches beyond the table, is walked.
+How it works.  As long as the batch does not fill up, zapping a run of equal entries only adds: to some counts, some
+slots to the active batch, and to the end of the gather's range.  How much depends on the kind and length of the run and
+on the state before it: the gather's flags, whether this hold must end with a flush, and the cells that belong to no
+page (an architecture's queue, work it has deferred).  The first such run is executed and its effect recorded as a
+summary. The next one in the same state is added without being executed.  In a stretch that repeats, one period of such
+leaps is multiplied.
 
-In a stretch that repeats itself, one period of leaps is multiplied.
-
-Of large folios the order in the batch matters, so they are leapt over only where all are alike.  A slot made here
-stands for pages of one kind, wherever they are.
+Why it is sound.  A run that leaves a different state behind is never recorded, so nothing that is deferred, queued or
+marked is lost.  A run that would fill the batch, or that crosses the end of the table, is executed.  For large folios
+the order of slots in the batch matters (a folio takes two, and the batch is freed in chunks), so they are leapt over
+only where all slots are alike.  A slot made here stands for pages of one kind; their page numbers do not matter.
 
 Data types
-    Effect      what a run adds
-    Before      what there was when the last step began
-    Known       effects by what they depend on
+    RunSummary      what one run adds
+    Before          the state when the last run began
+    Known           summaries by state, and by kind and length of the run
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ State = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Effect:
-    """`sums` added to the counts, entries cleared, `slots` of `nr` entries in all queued, the range's end moved."""
+class RunSummary:
+    """What a run adds: `sums` to the counts, `cleared` entries, `slots` that hold `nr` entries in all.
+
+    `moves_end` says that the gather's range now ends with the run.
+    """
 
     sums: tuple[tuple[str, int], ...]
     cleared: int
@@ -44,12 +47,12 @@ class Effect:
 
     @property
     def ordered(self) -> bool:
-        """Does it matter what stands before and behind its slots? Of large folios it does."""
+        """Does the position of its slots in the batch matter?  It does for large folios."""
         return any(slot.pages > 1 for slot in self.slots)
 
 
 class Before(NamedTuple):
-    """A point under the lock, and what there was."""
+    """The lock hold, page number, state, batch and counts when a run began."""
 
     hold: int
     addr: int
@@ -63,13 +66,13 @@ class Before(NamedTuple):
     sums: dict[str, int]
 
 
-Known = dict[State, dict[tuple[str, int], Effect]]
-"""Effects by the state, and by the kind and length of the run.  They do not depend on the layout: what is known may be
-handed to another zap of the same architecture, facts, era and CPUs that is done in the same way (`Step.how`)."""
+Known = dict[State, dict[tuple[str, int], RunSummary]]
+"""Summaries by state, and by kind and length of the run.  They do not depend on the layout, so they also hold for other
+zaps with the same architecture, facts, era, CPUs and `WorkloadStep.how`."""
 
 
-class Effects:
-    """Learns from one zap of `layout`; `along` is the hook of Mm. `known` is what it has learned."""
+class RunSummaries:
+    """Records and applies summaries in one zap of `layout`; `along` is called after each run."""
 
     def __init__(self, layout: Layout, counts: Counts, memory: RunMemory) -> None:
         self.layout, self.counts, self.memory = layout, counts, memory
@@ -77,11 +80,11 @@ class Effects:
         self._before: Before | None = None
 
     def along(self, tlb: MmuGather, addr: int, end: int, force_flush: bool) -> int:
-        """Where to go on in the table that ends at `end`; `addr` is the end of what has just been zapped."""
+        """The page number at which to continue in the table that ends at `end`, after a run that ended at `addr`."""
         counts, batch, before = self.counts, tlb.batches[tlb.active], self._before
         hold = counts.sums["lock_holds"]
         if addr >= end and (before is None or before.hold != hold):
-            return addr  # a table in one step
+            return addr  # one run covered the table
         state = self._state(tlb, force_flush)
         if before is not None and before.hold == hold and batch is before.batch and before.state == state:
             self._learn(before, tlb, addr)
@@ -107,7 +110,7 @@ class Effects:
         return addr
 
     def _state(self, tlb: MmuGather, force_flush: bool) -> State:
-        """What the effect of a run may depend on."""
+        """All that a run's summary may depend on, besides the run itself."""
         return (
             force_flush,
             tlb.need_flush_all,
@@ -122,7 +125,7 @@ class Effects:
         )
 
     def _learn(self, before: Before, tlb: MmuGather, addr: int) -> None:
-        """What the run that ends at `addr` has added, if it was one run, or its end, and empty entries before it."""
+        """Record what the run that ends at `addr` has added; only if nothing but empty entries came before it."""
         run, batch, now = self.layout.run_at(addr - 1), tlb.batches[tlb.active], self.counts.sums
         start = max(run.start, before.addr)
         if start > before.addr:
@@ -138,25 +141,25 @@ class Effects:
         cleared, nr = self.counts.cleared - before.cleared, batch.nr - before.nr
         numbers = [addr - start, cleared, nr, *[n for _, n in sums], *[slot.entries for slot in slots]]
         if not all(isinstance(n, int) for n in numbers):
-            return  # it depends on the state that a step began with
-        effect = Effect(sums, cleared, nr, slots, moves_end)
-        self.known.setdefault(before.state, {})[run.kind, addr - start] = effect
+            return  # a symbolic number: it depends on where acceleration's walk began
+        summary = RunSummary(sums, cleared, nr, slots, moves_end)
+        self.known.setdefault(before.state, {})[run.kind, addr - start] = summary
 
     def _begin(self, addr: int, end: int) -> int:
-        """Where the first leap ends: periods are counted from where a run begins."""
+        """Where the first leap ends.  Periods are counted from the start of a run, so a partial run comes first."""
         if self.layout.stretch_at(addr).uniform:
             return end
         run = self.layout.run_at(addr)
         return min(run.end, end) if run.start < addr else end
 
-    def _leap(self, known: dict[tuple[str, int], Effect], tlb: MmuGather, addr: int, end: int) -> int:
-        """Over as many runs as are known and fit."""
+    def _leap(self, known: dict[tuple[str, int], RunSummary], tlb: MmuGather, addr: int, end: int) -> int:
+        """Leap over as many runs as have a summary and fit into the batch; the page number reached."""
         batch, layout = tlb.batches[tlb.active], self.layout
         room = batch_full(tlb.mm, batch) - 1 - batch.nr if tlb.mm.facts.gather else end
         stretch = layout.stretch_at(addr)
         alike = len(stretch.pattern) == 1
         period, period_end = stretch.period, addr + stretch.period
-        met: dict[Effect, int] = {}
+        met: dict[RunSummary, int] = {}
         at, reached, room_before = addr, tlb.end, room
         runs = layout.runs_from(at)
         while at < end:
@@ -164,42 +167,42 @@ class Effects:
             upto = min(run_end, end)
             if kind != "none":
                 length = upto - at
-                effect = known.get((kind, length)) if isinstance(length, int) else None
-                if effect is None or effect.nr > room or (effect.ordered and not (alike and upto <= stretch.end)):
+                summary = known.get((kind, length)) if isinstance(length, int) else None
+                if summary is None or summary.nr > room or (summary.ordered and not (alike and upto <= stretch.end)):
                     break
-                met[effect] = met.get(effect, 0) + 1
-                room -= effect.nr
-                if effect.moves_end:
+                met[summary] = met.get(summary, 0) + 1
+                room -= summary.nr
+                if summary.moves_end:
                     reached = upto
             at = upto
-            if at == period_end and at <= stretch.end:  # from here on it is the same again
+            if at == period_end and at <= stretch.end:  # the stretch repeats from here
                 times = (min(end, stretch.end) - at) // period
                 used = room_before - room
                 times = min(times, room // used) if used else times
-                met = {effect: n * (times + 1) for effect, n in met.items()}
+                met = {summary: n * (times + 1) for summary, n in met.items()}
                 at, room = at + times * period, room - times * used
-                if any(effect.moves_end for effect in met):
+                if any(summary.moves_end for summary in met):
                     reached += times * period
                 period_end, runs = 0, layout.runs_from(at)
         self._add(met, tlb, batch, reached)
         self.memory.zapped = max(self.memory.zapped, at)
         return at
 
-    def _add(self, met: dict[Effect, int], tlb: MmuGather, batch: Batch, reached: int) -> None:
+    def _add(self, met: dict[RunSummary, int], tlb: MmuGather, batch: Batch, reached: int) -> None:
         sums, cleared = self.counts.sums, 0
-        for effect, times in met.items():
-            for name, more in effect.sums:
+        for summary, times in met.items():
+            for name, more in summary.sums:
                 sums[name] += times * more
-            cleared += times * effect.cleared
-            batch.nr += times * effect.nr
-            batch.slots.extend([slot._replace(entries=slot.entries * times) for slot in effect.slots])
+            cleared += times * summary.cleared
+            batch.nr += times * summary.nr
+            batch.slots.extend([slot._replace(entries=slot.entries * times) for slot in summary.slots])
         _put_together(batch.slots)
         self.counts.clear_more(cleared, cleared)
         tlb.end = reached
 
 
 def _put_together(slots: list[Slot]) -> None:
-    """Make one slot of those of single pages at the end that have the same flags: one's lot is that of all."""
+    """Merge the single-page slots at the end of the batch by flags: equal flags are treated alike."""
     if len(slots) < 2:
         return
     last: dict[int, Slot] = {}

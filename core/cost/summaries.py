@@ -1,9 +1,9 @@
-"""A step: the way of a zap from one table's end to the next, as far as a walk on linear numbers speaks for it.
+"""A summary of a zap's work from one table boundary to the next, as linear forms of the situation's variables.
 
 Data types
-    Form     a constant and slopes: a number as it depends on the variables
-    Step     from one situation to another: under which conditions, what becomes of the variables, what it adds
-    Steps    those that are known in one stretch of a layout
+    Form         a constant and slopes: how a number depends on the variables
+    Summary      from one situation to another: its conditions, the new variables, and what it adds to the counts
+    Summaries    the summaries known for one stretch of a layout
 """
 
 from __future__ import annotations
@@ -17,34 +17,35 @@ from core.cost.affine import Conditions, Linear, Slopes
 from core.cost.situations import STILL, Situation, Vector
 
 TRIED = 100
-"""Steps from one situation that are tried on new variables: those last walked."""
+"""Summaries of one situation that are tried on new variables: the most recent ones."""
 
 UNBOUNDED = 2**200
-"""More than any number here."""
+"""Larger than any number that occurs: no limit."""
 
 
 class Form(NamedTuple):
-    """`constant` plus `slopes` times the variables."""
+    """`constant` + `slopes` . variables."""
 
     constant: int
     slopes: Slopes
 
     def at(self, variables: Vector) -> int:
-        """Its value."""
+        """Its value at `variables`."""
         return self.constant + self.along(variables)
 
     def along(self, way: Vector) -> int:
-        """How much it changes along `way`."""
+        """By how much it changes when the variables change by `way`."""
         (a, b, c), (x, y, z) = self.slopes, way
         return a * x + b * y + c * z
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Step:
-    """`length` pages on: to the situation `to`, with variables `moved`; `asked` allocations were granted.
+class Summary:
+    """`length` pages further the situation is `to`, its variables are `moved`, and `asked` allocations have succeeded.
 
-    `bounds` are forms with the least and the most they may be.  The step `adds` to the counts, some of which go by the
-    variables (`varying`), and brings about what may be `largest`: by its bounds no more than the number told.
+    It applies while each form in `bounds` is between its minimum and maximum.  `adds` are the constant additions to the
+    counts, `varying` those that depend on the variables.  `largest` are candidates for a maximum: the count's name, the
+    form, and an upper bound on the form.
     """
 
     length: int
@@ -57,11 +58,11 @@ class Step:
     asked: int
 
     def takes(self, variables: Vector) -> bool:
-        """Do its conditions hold?"""
+        """Do its conditions hold for these variables?"""
         return all(least <= form.along(variables) <= most for form, least, most in self.bounds)
 
     def times(self, variables: Vector, drift: Vector) -> int:
-        """How often it can be taken again as its variables drift; never if it does not carry the drift along."""
+        """How often it applies again while its variables drift; 0 if it does not carry the drift on unchanged."""
         if tuple(form.along(drift) for form in self.moved) != drift:
             return 0
         times = UNBOUNDED
@@ -72,7 +73,7 @@ class Step:
         return times
 
 
-def step_of(
+def summary_of(
     length: int,
     to: Situation,
     moved: Iterable[Any],
@@ -81,13 +82,13 @@ def step_of(
     asked: int,
     conditions: Conditions,
     began: Vector,
-) -> Step:
-    """The step that a walk from the variables `began` has been: its numbers, made forms of the variables."""
+) -> Summary:
+    """The summary of a walk that started with the variables `began`: the walk's numbers as forms of the variables."""
     x, y, z = (form_of(number, began) for number in moved)
     bounds = tuple(_bounds(conditions, began))
     added = [(name, form_of(number, began)) for name, number in added]
     greatest = {(name, form.slopes): form for name, form in sorted((name, form_of(n, began)) for name, n in linear)}
-    return Step(
+    return Summary(
         length,
         to,
         (x, y, z),
@@ -99,30 +100,30 @@ def step_of(
     )
 
 
-class Steps:
-    """The steps that are known, by the situation they begin in."""
+class Summaries:
+    """Summaries by the situation they start in."""
 
     def __init__(self) -> None:
-        self._from: dict[Situation, deque[Step]] = defaultdict(lambda: deque(maxlen=TRIED))
-        self._found: dict[tuple[Situation, Vector], Step] = {}
+        self._from: dict[Situation, deque[Summary]] = defaultdict(lambda: deque(maxlen=TRIED))
+        self._found: dict[tuple[Situation, Vector], Summary] = {}
 
-    def add(self, situation: Situation, variables: Vector, step: Step) -> None:
-        """A step has been walked."""
-        self._from[situation].appendleft(step)
-        self._found[situation, variables] = step
+    def add(self, situation: Situation, variables: Vector, summary: Summary) -> None:
+        """Remember the summary of a walk that started in `situation` with `variables`."""
+        self._from[situation].appendleft(summary)
+        self._found[situation, variables] = summary
 
-    def find(self, situation: Situation, variables: Vector) -> Step | None:
-        """One whose conditions hold."""
+    def find(self, situation: Situation, variables: Vector) -> Summary | None:
+        """A summary whose conditions hold for `variables`; None if there is none."""
         found = self._found.get((situation, variables))
         if found is None:
-            found = next((step for step in self._from[situation] if step.takes(variables)), None)
+            found = next((summary for summary in self._from[situation] if summary.takes(variables)), None)
             if found is not None:
                 self._found[situation, variables] = found
         return found
 
 
 def form_of(number: Any, began: Vector) -> Form:
-    """A number of a walk that began with the variables `began`, as it depends on them."""
+    """A number of a walk that started with the variables `began`, as a form of the variables."""
     if not isinstance(number, Linear):
         return Form(number, STILL)
     form = Form(0, number.slopes)
@@ -137,7 +138,7 @@ def _bounds(conditions: Conditions, began: Vector) -> Iterable[tuple[Form, int, 
 
 
 def _most(form: Form, bounds: Iterable[tuple[Form, int, int]]) -> int:
-    """More than which `form` cannot be within the bounds, as far as one of them says so by itself."""
+    """Upper bound on `form` implied by any single bound; UNBOUNDED if none implies one."""
     for bound, least, most in bounds:
         if form.slopes == bound.slopes:
             return form.constant + most

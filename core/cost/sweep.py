@@ -10,7 +10,7 @@ equal pages (core/cost/run_summaries.py) serves the others with the same facts.
 
 Data types
     Axis(name, values)         one parameter and what it is set to
-    Subject(row, model)        an architecture and its prices
+    SweptArch(row, model)        an architecture and its prices
     Point                      a dict: architecture, parameters, counts, the price from `price_low` to `price_high` in
                                nanoseconds, that of the longest hold of a page-table lock from `hold_low` to
                                `hold_high`, and the instructions that have none, `unpriced`
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from core.cost.counts import CEILING
-from core.cost.model import Model
+from core.cost.price_model import PriceModel
 from core.cost.workload_counts import Learned
 from core.cost.workloads import Workload, build, parameters
 from core.facts import wrong
@@ -70,11 +70,11 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Subject:
+class SweptArch:
     """An architecture to sweep over, with its prices."""
 
     row: Row
-    model: Model
+    model: PriceModel
 
 
 def axis(text: str, known: Sequence[str]) -> Axis:
@@ -115,7 +115,7 @@ class Piece:
     `axes` are the names in the order they are told in; `stride` is from a ceiling to the next in the grid.
     """
 
-    subject: Subject
+    subject: SweptArch
     workload: str | Workload
     axes: tuple[str, ...]
     ceilings: tuple[int, ...]
@@ -179,7 +179,7 @@ def _own(given: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple((name, n) for name, n in given.items() if name not in (*FACTS, *MACHINE))
 
 
-def pieces(subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Workload) -> list[Piece]:
+def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | Workload) -> list[Piece]:
     """The grid on every architecture, cut up: cases with the same facts stand together.
 
     ValueError if it has too many points, or an axis a value that cannot be.
@@ -244,7 +244,7 @@ def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point],
     return [point for point in points if point["arch"] not in problems], problems
 
 
-def sweep(subjects: Sequence[Subject], axes: Sequence[Axis], workload: str | Workload = "mapping") -> list[Point]:
+def sweep(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | Workload = "mapping") -> list[Point]:
     """Every point of the grid on every architecture, in order, counted in this process.
 
     `workload` is a named one, whose parameters may be axes, or one as it is. ValueError for a point that makes none.

@@ -2,10 +2,10 @@
 
 Data types
     Runs        runs are (kind, pages), or (repeat, ((kind, pages), ...)); kinds as in core.cost.layout
-    Step        one operation on a layout of runs, done so many times
+    WorkloadStep        one operation on a layout of runs, done so many times
     Workload    steps one after another, with a name
 
-How an operation is done (`Step.how`):
+How an operation is done (`WorkloadStep.how`):
 
     unmap    munmap() or MADV_DONTNEED of the whole layout, its page tables apart
     exit     the whole address space goes
@@ -37,7 +37,7 @@ HOW = ("unmap", "exit", "clean", "fork")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WorkloadStep:
     """An operation on a layout; see the module."""
 
     runs: Runs
@@ -51,7 +51,7 @@ class Workload:
 
     name: str
     title: str
-    steps: tuple[Step, ...]
+    steps: tuple[WorkloadStep, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -61,7 +61,7 @@ def layout(runs: Runs) -> Layout:
 
 
 def _one(name: str, title: str, runs: Runs, how: str = "unmap") -> Workload:
-    return Workload(name, title, (Step(runs, how=how),))
+    return Workload(name, title, (WorkloadStep(runs, how=how),))
 
 
 # ---- will-it-scale -------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def tlb_flush1(pages: int = 32768) -> Workload:
     return Workload(
         "tlb_flush1",
         f"{pages} times MADV_DONTNEED of the page just written, of a private file (will-it-scale)",
-        (Step((("anon_dirty", 1),), times=pages), Step((("file_clean", pages),))),
+        (WorkloadStep((("anon_dirty", 1),), times=pages), WorkloadStep((("file_clean", pages),))),
     )
 
 
@@ -90,7 +90,7 @@ def tlb_flush2(pages: int = 256) -> Workload:
     return Workload(
         "tlb_flush2",
         f"{pages} times MADV_DONTNEED of the page just written, anonymous (will-it-scale)",
-        (Step((("anon_dirty", 1),), times=pages), Step((("zero", pages),))),
+        (WorkloadStep((("anon_dirty", 1),), times=pages), WorkloadStep((("zero", pages),))),
     )
 
 
@@ -99,7 +99,7 @@ def tlb_flush3(pages: int = 32768) -> Workload:
     return Workload(
         "tlb_flush3",
         f"{pages} times MADV_DONTNEED of the page just written, of a shared file (will-it-scale)",
-        (Step((("file_dirty", 1),), times=pages), Step((("file_clean", pages),))),
+        (WorkloadStep((("file_dirty", 1),), times=pages), WorkloadStep((("file_clean", pages),))),
     )
 
 
@@ -131,7 +131,7 @@ def fork_storm(children: int = 100, pages: int = 1000) -> Workload:
     return Workload(
         "fork_storm",
         f"fork of {children} children that exit at once, {pages} anonymous pages each",
-        (Step((("none", 1),), children, "fork"), Step((("anon_clean", pages),), children, "exit")),
+        (WorkloadStep((("none", 1),), children, "fork"), WorkloadStep((("anon_clean", pages),), children, "exit")),
     )
 
 
@@ -142,7 +142,7 @@ def exec_storm(children: int = 100, anon: int = 300, file: int = 700) -> Workloa
     return Workload(
         "exec_storm",
         f"fork and exec of {children} children, {anon} anonymous pages among {file} of mapped files each",
-        (Step((("none", 1),), children, "fork"), Step((image,), children, "exit")),
+        (WorkloadStep((("none", 1),), children, "fork"), WorkloadStep((image,), children, "exit")),
     )
 
 
@@ -187,7 +187,7 @@ def checkpoint_writeback(pages: int = 2048, every: int = 8) -> Workload:
     return Workload(
         "checkpoint_writeback",
         f"writeback of {dirty} scattered dirty pages of a shared mapping (msync, a database's checkpoint)",
-        (Step((("file_dirty", 1),), dirty, "clean"),),
+        (WorkloadStep((("file_dirty", 1),), dirty, "clean"),),
     )
 
 
@@ -299,7 +299,7 @@ def _like(table: dict[str, Any], at: str) -> Workload:
         raise ValueError(f"{at}: {error}") from None
 
 
-def _step(table: Any, at: str) -> Step:
+def _step(table: Any, at: str) -> WorkloadStep:
     if not isinstance(table, dict):
         raise ValueError(f"{at}: expected a table, got {table!r}")
     _known(table, ("how", "times", "runs"), at)
@@ -315,7 +315,7 @@ def _step(table: Any, at: str) -> Step:
         raise ValueError(f"{at}.runs: {error}") from None
     if not length or (how == "clean" and length != 1):
         raise ValueError(f"{at}.runs: expected {'one page' if how == 'clean' else 'at least one run'}, got {length}")
-    return Step(runs, times, how)
+    return WorkloadStep(runs, times, how)
 
 
 def _run(run: Any) -> Any:

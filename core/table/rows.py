@@ -17,7 +17,7 @@ import tomli
 
 from core.base.digest import digest
 from core.base.suggest import hint
-from core.cost.model import DEFAULT, MODELS, Model
+from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
 from core.facts import KINDS, wrong
@@ -67,7 +67,7 @@ class Row:
         """The architecture, set up in this process. PluginError if the plugin is no good."""
         return set_up(self.name, load_object(self.plugin), self.plugin, self.facts)
 
-    def model(self, base: Model) -> Model:
+    def model(self, base: PriceModel) -> PriceModel:
         """What flushes cost on this architecture: `base` with its own prices."""
         return base.override(self.prices, "arches.toml: prices")
 

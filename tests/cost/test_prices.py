@@ -12,7 +12,7 @@ from core.compare import main
 from core.cost import prices
 from core.cost.calibrate import ONE_CPU, calibrate
 from core.cost.coefficients import Coefficient
-from core.cost.model import DEFAULT, MODELS
+from core.cost.price_model import DEFAULT, MODELS
 from core.table.rows import ConfigError, parse
 
 LOCAL = {"base", "invlpg", "full", "refill", "zap_page"}

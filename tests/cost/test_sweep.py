@@ -13,10 +13,10 @@ from core.compare import main
 from core.cost.accountant import Accountant
 from core.cost.counts import INSN
 from core.cost.layout import Layout
-from core.cost.model import DEFAULT, MODELS
-from core.cost.sweep import FACTS, MACHINE, Axis, Point, Subject, gathered, pieces, sweep
+from core.cost.price_model import DEFAULT, MODELS
+from core.cost.sweep import FACTS, MACHINE, Axis, Point, SweptArch, gathered, pieces, sweep
 from core.cost.workload_counts import REPORTED, Learned
-from core.cost.workloads import NAMED, Step, Workload, build
+from core.cost.workloads import NAMED, Workload, WorkloadStep, build
 from core.mm.era import ERAS
 from core.table.rows import plugin_row
 from tests.cost.test_accountant import PLUGINS as ACCOUNTED
@@ -32,13 +32,13 @@ PLUGINS = (
     "powerpc_hash:PowerpcHash",
 )
 SUBJECTS = {
-    (plugin, era): Subject(plugin_row(f"arch_plugins.{plugin}", era), MODELS[DEFAULT])
+    (plugin, era): SweptArch(plugin_row(f"arch_plugins.{plugin}", era), MODELS[DEFAULT])
     for plugin in PLUGINS
     for era in ("5df397dec7", "6.2-fix", "6.12")
 }
 
 
-def alone(subject: Subject, workload: str, given: dict[str, int]) -> Point:
+def alone(subject: SweptArch, workload: str, given: dict[str, int]) -> Point:
     """One point, counted with nothing but its own: every entry a step of its own, every time."""
     arch, own = subject.row.arch(), {n: v for n, v in given.items() if n not in (*FACTS, *MACHINE)}
     arch = replace(arch, facts=replace(arch.facts, **{n: v for n, v in given.items() if n in FACTS}))
@@ -128,7 +128,7 @@ def test_what_one_layout_has_taught_is_true_of_others(layouts, facts, plugin, er
     for runs in [*layouts, layouts[0]]:
         slow = Accountant(arch, ERAS[era], Layout(runs), how=how, skip=False, long_runs=False).count()
         frozen = tuple((repeat, tuple(pattern)) for repeat, pattern in runs)
-        (counts,) = learned.accounts(Workload("w", "", (Step(frozen, how=how),)), 2, (33,))
+        (counts,) = learned.accounts(Workload("w", "", (WorkloadStep(frozen, how=how),)), 2, (33,))
         assert {name: n for name, n in counts.items() if n} == {
             name: n for name, n in slow.items() if n and (name in REPORTED or name.startswith(INSN))
         }

@@ -9,7 +9,7 @@ import pytest
 from core.compare import main
 from core.cost.layout import HUGE
 from core.cost.workload_counts import account
-from core.cost.workloads import GIB, NAMED, WORKLOADS, Step, Workload, build, parameters, tlb_flush2
+from core.cost.workloads import GIB, NAMED, WORKLOADS, Workload, WorkloadStep, build, parameters, tlb_flush2
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
 from core.table.rows import ConfigError, load_workloads, parse
@@ -45,15 +45,15 @@ def test_more_cpus_are_more_ipis_and_nothing_else() -> None:
 def test_huge_pages_take_a_slot_each_and_are_flushed_in_strides() -> None:
     counts = counted(build("kvm_teardown", {"gib": 64}))
     assert counts["pages_freed"] == counts["lock_holds"] == 64 * GIB // 512
-    few = counted(Workload("w", "", (Step(((HUGE, 33 * 512),)),)))
+    few = counted(Workload("w", "", (WorkloadStep(((HUGE, 33 * 512),)),)))
     assert (few["flushes"], few["small_flushes"], few["small_pages"]) == (1, 1, 33)
-    more = counted(Workload("w", "", (Step(((HUGE, 34 * 512),)),)))
+    more = counted(Workload("w", "", (WorkloadStep(((HUGE, 34 * 512),)),)))
     assert (more["flushes"], more["small_flushes"]) == (1, 0)
 
 
 def test_huge_pages_go_by_periods_as_well() -> None:
     facts = {"bundle": 3, "max_gather_batch": 5, "max_gather_batch_count": 2}
-    large, small = (counted(Workload("w", "", (Step(((HUGE, n * 512),)),)), **facts) for n in (20_000, 200))
+    large, small = (counted(Workload("w", "", (WorkloadStep(((HUGE, n * 512),)),)), **facts) for n in (20_000, 200))
     assert large["flushes"] == 100 * small["flushes"] == 2000
     assert large["max_held"] == small["max_held"]
 
@@ -97,7 +97,7 @@ def _in_a_directory_of_its_own(tmp_path, monkeypatch) -> None:
 
 def test_a_workload_like_a_named_one() -> None:
     loads = own('[[workload]]\nname = "mine"\nlike = "checkpoint"\npages = 64\nevery = 2\n')
-    assert loads["mine"].steps == (Step(((32, (("file_dirty", 1), ("file_clean", 1))),)),)
+    assert loads["mine"].steps == (WorkloadStep(((32, (("file_dirty", 1), ("file_clean", 1))),)),)
 
 
 def test_a_workload_of_steps() -> None:

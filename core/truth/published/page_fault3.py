@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.cost.coefficients import LATR, LATR_CPUS, LATR_SHOOTDOWN
-from core.cost.model import MODELS
+from core.cost.price_model import MODELS
 from core.cost.workload_counts import account
 from core.cost.workloads import page_fault3
 from core.mm.era import ERAS

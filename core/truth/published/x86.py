@@ -7,9 +7,9 @@ from typing import Any
 
 from core.cost.coefficients import HANSEN, LATR, LATR_CPUS, LATR_SHOOTDOWN, VAN_RIEL
 from core.cost.counts import CEILING
-from core.cost.model import MODELS
+from core.cost.price_model import MODELS
 from core.cost.workload_counts import account
-from core.cost.workloads import Step, Workload
+from core.cost.workloads import Workload, WorkloadStep
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
 from core.truth.published.effect import Effect, exactly
@@ -95,7 +95,7 @@ def _against(name: str, threads: int, rates: tuple[float, float], ipi: float, so
 
 def saved_ipis(threads: int) -> int:
     """IPIs of a loop of tlb_flush2 that INVLPGB does without."""
-    loop = Workload("tlb_flush2 loop", "", (Step((("anon_dirty", 1),)),))
+    loop = Workload("tlb_flush2 loop", "", (WorkloadStep((("anon_dirty", 1),)),))
     sent = [
         account(set_up(plugin, load_object(plugin), plugin), ERAS["6.12"], loop, threads)["ipis"]
         for plugin in (SMP, INVLPGB)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.cost.model import DEFAULT, MODELS
+from core.cost.price_model import DEFAULT, MODELS
 from core.truth.published.riscv import PAGES, call_time, calls, riscv_batched_unmap, without_refills
 
 

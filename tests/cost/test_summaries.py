@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.cost.affine import Conditions, Linear
-from core.cost.summaries import UNBOUNDED, step_of
+from core.cost.summaries import UNBOUNDED, summary_of
 
 
 def step(moved, *conditions):
@@ -16,7 +16,9 @@ def step(moved, *conditions):
         assert holds(entries, start)
     numbers = {"entries": entries, "start": start, "more": entries + 3}
     went = [numbers.get(name, name) for name in moved]
-    return step_of(512, None, went, [("holds", 1), ("held", entries)], [("max_held", entries)], 0, under, (10, 100, 0))
+    return summary_of(
+        512, None, went, [("holds", 1), ("held", entries)], [("max_held", entries)], 0, under, (10, 100, 0)
+    )
 
 
 def test_as_long_as_the_conditions_hold() -> None:

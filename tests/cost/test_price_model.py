@@ -7,9 +7,9 @@ import io
 import pytest
 
 from core.cost import STANDARD, account
-from core.cost.model import DEFAULT, MODELS, coefficients_table
-from core.cost.sweep import Axis, Subject, axis, known_axes, pareto, plot, sweep, write_csv
-from core.cost.workloads import Step, Workload, spread
+from core.cost.price_model import DEFAULT, MODELS, coefficients_table
+from core.cost.sweep import Axis, SweptArch, axis, known_axes, pareto, plot, sweep, write_csv
+from core.cost.workloads import Workload, WorkloadStep, spread
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
 from core.table.rows import plugin_row
@@ -77,7 +77,7 @@ def test_what_firmware_sends_is_in_its_own_price() -> None:
 
 def test_an_exit_without_any_flush_is_still_not_x86s() -> None:
     plugin = "arch_plugins.arm64:Arm64"
-    load = Workload("exit", "", (Step((("anon_dirty", 512),), how="exit"),))
+    load = Workload("exit", "", (WorkloadStep((("anon_dirty", 512),), how="exit"),))
     price = MODELS[DEFAULT].price(account(set_up("x", load_object(plugin), plugin), ERAS["6.12"], load))
     assert price.parts["instructions"] == (0, 0)
     assert price.unpriced == ()
@@ -130,8 +130,8 @@ def axes(*texts: str) -> list[Axis]:
     return [axis(text, known_axes("mapping")) for text in texts]
 
 
-def subject(era: str, plugin: str = SMP) -> Subject:
-    return Subject(plugin_row(plugin, era), MODELS[DEFAULT])
+def subject(era: str, plugin: str = SMP) -> SweptArch:
+    return SweptArch(plugin_row(plugin, era), MODELS[DEFAULT])
 
 
 def test_a_sweep_finds_what_the_bundle_is_for() -> None:

@@ -10,7 +10,7 @@ A price is a range, from the lowest to the highest value that a source gives, ne
 An instruction that no coefficient covers is named as not priced.
 
 Data types
-    Model(name, coefficients)
+    PriceModel(name, coefficients)
     Price(low, high, parts, unpriced)      nanoseconds
 """
 
@@ -49,7 +49,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Model:
+class PriceModel:
     """A named set of coefficients."""
 
     name: str
@@ -95,7 +95,7 @@ class Model:
         chosen = [(self.coefficients[name], times) for name, times in terms]
         return sum((c.low or 0.0) * times for c, times in chosen), sum((c.high or 0.0) * times for c, times in chosen)
 
-    def override(self, values: Mapping[str, Any], source: str) -> Model:
+    def override(self, values: Mapping[str, Any], source: str) -> PriceModel:
         """The model with some values replaced: a number, or [low, high]. ValueError for what is neither.
 
         'insn:NAME' is an instruction that a plugin from elsewhere tells of, and that no coefficient is there for.
@@ -117,11 +117,11 @@ class Model:
             changed[name] = replace(
                 changed[name], low=float(ends[0]), high=float(ends[1]), machine="as configured", source=source
             )
-        return Model(f"{self.name}, changed", changed)
+        return PriceModel(f"{self.name}, changed", changed)
 
 
-def _model(name: str, coefficients: Iterable[Coefficient]) -> Model:
-    return Model(name, {c.name: c for c in coefficients})
+def _model(name: str, coefficients: Iterable[Coefficient]) -> PriceModel:
+    return PriceModel(name, {c.name: c for c in coefficients})
 
 
 MODELS = {
@@ -133,6 +133,6 @@ MODELS = {
 DEFAULT = next(iter(MODELS))
 
 
-def coefficients_table(model: Model) -> list[tuple[str, str, str, str, str]]:
+def coefficients_table(model: PriceModel) -> list[tuple[str, str, str, str, str]]:
     """Rows of (name, range, unit, machine, source)."""
     return [(c.name, c.value, c.unit, c.machine, c.source) for c in model.coefficients.values()]
