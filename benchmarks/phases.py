@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.ladder import Size, ladder
 from core.explore import bisimulation, check, partial_order
+from core.explore import reductions as plans
 from core.explore.reference import Search
 
 
@@ -68,15 +69,15 @@ def main(policy: str, size: str, reductions: str = "none") -> None:
     phases = Phases()
     phases.watch(Search, "run", "first search, in Python")
     phases.watch(sys.modules["core.explore.check"], "wander", "wandering")
-    phases.watch(reductions, "find", "plan: symmetry")
+    phases.watch(plans, "find", "plan: symmetry")
     phases.watch(bisimulation, "classes", "plan: minimise")
     phases.watch(partial_order, "analyse", "plan: fusion")
-    phases.watch(reductions, "held", "does the plan hold?")
+    phases.watch(plans, "held", "does the plan hold?")
     with phases.phase("loading"):
-        from core.explore.compiled.loaded_model import Machine
+        from core.explore.compiled.loaded_model import LoadedModel
         from core.explore.compiled.search import FastSearch
-    phases.watch(Machine, "learn", "learning in the search")
-    phases.watch(Machine, "learn_asked", "learning in the search")
+    phases.watch(LoadedModel, "learn", "learning in the search")
+    phases.watch(LoadedModel, "learn_fused", "learning in the search")
     phases.watch(FastSearch, "__init__", "loading")
     phases.watch(FastSearch, "run", "search")
     chosen: Any = {"none": (), "all": "default"}.get(reductions, reductions.split("+"))

@@ -19,7 +19,7 @@ from tabulate import tabulate
 from core.conformance import SCENARIOS, museum
 from core.explore import Model, check
 from core.explore.schedulers import Priorities, Races, Weighted
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 from core.explore.walk import many
 from core.table.rows import load
 
@@ -54,7 +54,7 @@ def preemptions(model: Model) -> int:
 def measure(name: str, model: Model, walks: int, seed: int) -> list[object]:
     """One line of the table."""
     walked, hits, shared = Counter[str](), Counter[str](), 0
-    tables = Tables(model)
+    tables = TransitionTables(model)
     for walk in many(tables, seed, walks, STEPS, []):
         walked[walk.kind] += 1
         hits[walk.kind] += walk.broken is not None

@@ -40,7 +40,7 @@ from core.table.rows import ConfigError, Row, load_workloads
 if TYPE_CHECKING:
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
-    from core.table.cells import Counted
+    from core.table.jobs import Counted
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -157,20 +157,22 @@ def parser() -> argparse.ArgumentParser:
 def run_command(arguments: argparse.Namespace) -> int:
     """Judge the chosen rows in the chosen scenarios, count, report."""
     from core.base import files
-    from core.table.cells import COUNTING_TIMEOUT, Cell, Counting
+    from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
     from reports import document, junit, tables
 
     rows, model = rows_of(arguments), costs.chosen_model(arguments.prices)
     scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
     limits = limits_of(arguments)
     cells = [
-        Cell(row, scenario, limits, arguments.searcher, walks_of(arguments)) for row in rows for scenario in scenarios
+        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
+        for row in rows
+        for scenario in scenarios
     ]
     loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
     counting = (
         []
         if arguments.no_costs
-        else [Counting(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
+        else [CountJob(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
     )
     everything: list[Job] = [*cells, *counting]
     answers, interrupted = _answers(everything, arguments)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-OURS = ("core", "arch_plugins")
+PROJECT_PACKAGES = ("core", "arch_plugins")
 """Hashed as the suite (core.table.checkpoint)."""
 
 
@@ -21,6 +21,11 @@ def digest(plugin: object, before: Collection[str]) -> str:
     for name in sorted(names):
         top = name.partition(".")[0]
         file = getattr(sys.modules.get(name), "__file__", None)
-        if top not in sys.stdlib_module_names and top not in OURS and isinstance(file, str) and Path(file).is_file():
+        if (
+            top not in sys.stdlib_module_names
+            and top not in PROJECT_PACKAGES
+            and isinstance(file, str)
+            and Path(file).is_file()
+        ):
             found.update(name.encode() + Path(file).read_bytes())
     return found.hexdigest()

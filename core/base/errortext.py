@@ -5,14 +5,16 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-OURS = tuple(str(Path(__file__).resolve().parents[2] / package) for package in ("core", "arch_plugins", "benchmarks"))
+PROJECT_DIRS = tuple(
+    str(Path(__file__).resolve().parents[2] / package) for package in ("core", "arch_plugins", "benchmarks")
+)
 STANDARD = str(Path(traceback.__file__).resolve().parent)
 
 LONGEST = 200
 """Characters of a message: a binary file that is no plugin is not shown whole."""
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """`Kind: message (file, line, function)`; the place only if it is in code that is not of this project."""
     return f"{type(error).__name__}: {short(str(error))}{where(error)}"
 
@@ -36,4 +38,4 @@ def short(text: str) -> str:
 def _is_foreign(file: str) -> bool:
     path = str(Path(file).resolve())
     standard = path.startswith(STANDARD) and "-packages" not in path
-    return not file.startswith("<") and not standard and not path.startswith(OURS)
+    return not file.startswith("<") and not standard and not path.startswith(PROJECT_DIRS)

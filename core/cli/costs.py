@@ -235,13 +235,13 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     for name in arguments.workload:
         if name not in loads:
             raise ConfigError(f"--workload {name}: no such workload; {hint(name, loads)}")
-    from core.table.cells import Counting
+    from core.table.jobs import CountJob
 
     rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])
     base = chosen_model(arguments.prices)
     chosen = tuple(loads[name] for name in arguments.workload or loads)
     for row in rows:
-        counted = answer_of(Counting(row, chosen, arguments.cpus, arguments.timeout), row, arguments.timeout)
+        counted = answer_of(CountJob(row, chosen, arguments.cpus, arguments.timeout), row, arguments.timeout)
         if counted.problem:
             problems[row.name] = counted.problem
             continue

@@ -57,13 +57,15 @@ def explain_command(arguments: argparse.Namespace) -> int:
     """The shortest counterexample of one cell; exit status 0 if there is none."""
     from core.cli.resolve_arch import choose
     from core.run import pool
-    from core.table.cells import Cell
+    from core.table.jobs import VerdictJob
 
     if not arguments.scenario:
         return _explain_bug(arguments)
     scenario = FINDINGS.get(arguments.scenario) or SCENARIOS[scenario_of(arguments.scenario)]
     row = choose(arguments.arch, arguments.era, arguments.config)
-    cell = Cell(replace(row, expect={}), scenario.id, limits_of(arguments), arguments.searcher, walks_of(arguments))
+    cell = VerdictJob(
+        replace(row, expect={}), scenario.id, limits_of(arguments), arguments.searcher, walks_of(arguments)
+    )
     time = patience(arguments) if row.foreign else None
     status = 0
     with pool.executor("", 1) as workers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from core.base.errortext import told
+from core.base.errortext import describe
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
@@ -46,7 +46,7 @@ def judge(
         else:
             verdict = check(model, limits=limits, searcher=searcher, reductions=reductions)
     except Exception as error:  # whatever a plugin raises costs its own cell only
-        return _error(arch.name, scenario, told(error))
+        return _error(arch.name, scenario, describe(error))
     remembered = changed(before, snapshot(arch.plugin))
     return _error(arch.name, scenario, remembered) if remembered else _result(arch.name, scenario, verdict)
 

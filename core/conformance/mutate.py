@@ -29,7 +29,7 @@ from core.conformance.scenario import Scenario
 from core.explore import ExploreError, Limits, Model, Thread, check
 from core.explore.model import Program
 from core.explore.reference import Search
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 from core.machine.ipi import FlushRequest
 from core.machine.op import Op, Outcome
 from core.mm.era import Era
@@ -76,7 +76,7 @@ def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
     """The kinds of operation that the unmutated scenario awaits, in order of appearance; none if it does not apply."""
     if scenario.lacking(arch):
         return {}
-    tables = Tables(scenario.build(arch, era))
+    tables = TransitionTables(scenario.build(arch, era))
     Search(tables, LIMITS, True).run()
     ops = [state.op for automaton in tables.automata for state in automaton.states]
     kinds = {kind_of(op): op for op in ops if op is not None and not op.name.startswith(USER)}

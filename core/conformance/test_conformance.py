@@ -11,7 +11,7 @@ from core.cli.resolve_arch import choose
 from core.conformance.verdict import as_declared
 from core.explore.text import columns
 from core.run.isolate import isolated
-from core.table.cells import Cell
+from core.table.jobs import VerdictJob
 from core.table.rows import ConfigError, Row
 
 
@@ -29,7 +29,7 @@ def test_scenario(arch_name: str, scenario_id: str, request: pytest.FixtureReque
     row = chosen(arch_name, request.config.getoption("--era"), request.config.getoption("--arch-config"))
     if isinstance(row, ConfigError):
         pytest.fail(str(row), pytrace=False)
-    result = isolated(Cell(row, scenario_id, searcher=request.config.getoption("--searcher")))
+    result = isolated(VerdictJob(row, scenario_id, searcher=request.config.getoption("--searcher")))
     if result.verdict == "unsupported":
         pytest.skip(result.reason)
     if result.verdict == "xfail":

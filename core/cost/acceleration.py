@@ -19,7 +19,7 @@ to ask for the kind of the page, which Layout answers by position in the period,
 the situation.  A summary is never applied across an allocation that fails.  A maximum is a linear form too, so along a
 drift it is reached at one of the two ends.
 
-What was rejected.  Formulas written by hand for each count are faster still, but they would be a second text of the zap
+What was rejected.  Formulas written by hand for each count: they would be a second text of the zap
 beside the one that is proved.  Open: a layout without repetition gains nothing, because each table is a new situation.
 
 Data types

@@ -16,18 +16,18 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from core.explore.errors import ExploreError
-from core.explore.tables import Move, Row, Tables
+from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 
 Classes = tuple[tuple[int, ...], ...]
 """For each thread, for each local state: the smallest local state that is the same."""
 
 
-def classes(tables: Tables) -> Classes:
+def classes(tables: TransitionTables) -> Classes:
     """What is the same, as far as is known."""
     return tuple(_thread(tables, thread) for thread in range(len(tables.rows)))
 
 
-def wrong(tables: Tables, used: Classes) -> bool:
+def wrong(tables: TransitionTables, used: Classes) -> bool:
     """Was it wrong to merge, by what is known now?  Asks what has been learned of one of all its class."""
     return any(
         _differs(tables, thread, local, to, same) for thread, same in enumerate(used) for local, to in enumerate(same)
@@ -39,7 +39,7 @@ def representative(same: Sequence[int], local: int) -> int:
     return same[local] if local < len(same) else local
 
 
-def _thread(tables: Tables, thread: int) -> tuple[int, ...]:
+def _thread(tables: TransitionTables, thread: int) -> tuple[int, ...]:
     rows = tables.rows[thread]
     split = [_outside(tables, thread, n, row) for n, row in enumerate(rows)]
     names = _numbered(split)
@@ -52,7 +52,7 @@ def _thread(tables: Tables, thread: int) -> tuple[int, ...]:
     return tuple(first.setdefault(name, n) for n, name in enumerate(names))
 
 
-def _outside(tables: Tables, thread: int, local: int, row: Row | None) -> Hashable:
+def _outside(tables: TransitionTables, thread: int, local: int, row: TransitionRow | None) -> Hashable:
     """What can be seen of the local state without looking where it goes."""
     if row is None:
         return ("ended", tables.asserts(thread, local))
@@ -65,7 +65,7 @@ def _seen(moves: Sequence[Move]) -> Hashable:
     return tuple((move.writes, move.violated) for move in moves)
 
 
-def _goes(row: Row | None, names: Sequence[int]) -> Hashable:
+def _goes(row: TransitionRow | None, names: Sequence[int]) -> Hashable:
     if row is None:
         return ()
     return frozenset((values, tuple(names[m.after] for m in moves)) for values, moves in row.moves.items())
@@ -76,7 +76,7 @@ def _numbered(things: Sequence[Hashable]) -> list[int]:
     return [numbers.setdefault(thing, len(numbers)) for thing in things]
 
 
-def _differs(tables: Tables, thread: int, local: int, to: int, same: Sequence[int]) -> bool:
+def _differs(tables: TransitionTables, thread: int, local: int, to: int, same: Sequence[int]) -> bool:
     one, other = tables.rows[thread][local], tables.rows[thread][to]
     if local == to or one is None or other is None:
         return False

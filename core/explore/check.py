@@ -16,10 +16,10 @@ from core.explore.errors import ExploreError
 from core.explore.model import END, Limits, Model, Verdict
 from core.explore.reductions import Plan, wanted
 from core.explore.reference import Search
-from core.explore.search_result import Found
+from core.explore.search_result import SearchResult
 from core.explore.symmetry import NotSymmetric
-from core.explore.tables import Tables
 from core.explore.trace import steps
+from core.explore.transition_tables import TransitionTables
 from core.explore.walk import wander
 
 SEED = 20221109
@@ -89,7 +89,7 @@ def check(
     )
 
 
-def _unreached(tables: Tables, found: Found) -> Iterator[str]:
+def _unreached(tables: TransitionTables, found: SearchResult) -> Iterator[str]:
     """The sometimes-properties that never held, and the end if it is sure that there is none.
 
     Finally-properties are asked about in end states only, so what is known of them says whether there was one.
@@ -104,13 +104,13 @@ class _Job:
     """One model on its way: a first search without reductions, and if that is not enough the real one."""
 
     def __init__(self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool) -> None:
-        self.tables = Tables(model, before=bool(names))
+        self.tables = TransitionTables(model, before=bool(names))
         self.limits, self.searcher, self.names, self.stop = limits, searcher, names, stop
         self.started = time.monotonic()
         self.plan = reductions.none(self.tables)
         self.name = "reference"
 
-    def run(self) -> Found:
+    def run(self) -> SearchResult:
         """The whole way."""
         first = Search(self.tables, self.limits, self.stop, self._budget())
         found = first.run()
@@ -121,7 +121,7 @@ class _Job:
         try:
             wander(self.tables, SEED, min(WANDER, 2 * found.states))
             again = self._reduced()
-            return self._shortest(again) if again.violated and any(self.plan.hurry) else again
+            return self._shortest(again) if again.violated and any(self.plan.fusions) else again
         except KeyboardInterrupt:  # between two searches: the first has found something
             found.interrupt(frontier)
             return found
@@ -134,7 +134,7 @@ class _Job:
             return LEARN_FIRST
         return WARM_UP if self.searcher == "fast" else None
 
-    def _reduced(self) -> Found:
+    def _reduced(self) -> SearchResult:
         """Search with a plan, until one has held."""
         for attempt in range(ATTEMPTS + 1):
             self.plan = reductions.make(self.tables, self.names if attempt < ATTEMPTS else frozenset())
@@ -149,7 +149,7 @@ class _Job:
                 break
         return found
 
-    def _shortest(self, found: Found) -> Found:
+    def _shortest(self, found: SearchResult) -> SearchResult:
         """`found` with a trace that is shortest in single steps, if the limits allow to find it."""
         plan = self.plan.stepwise()
         try:
@@ -163,7 +163,7 @@ class _Job:
             return again
         return replace(found, violated=again.violated, sentence=again.sentence, find_path=again.find_path)
 
-    def _search(self, plan: Plan, stop: bool) -> Found:
+    def _search(self, plan: Plan, stop: bool) -> SearchResult:
         if self.searcher == "reference" or not numeric.available():
             return Search(self.tables, self.limits, stop, plan=plan, started=self.started).run()
         from core.explore.compiled.search import FastSearch  # not every search needs numpy

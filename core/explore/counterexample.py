@@ -10,38 +10,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from core.explore.cursor import Choice, Place
+from core.explore.cursor import Choice, Cursor
 from core.explore.partial_order import LONGEST
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 
 
 def concrete(
-    tables: Tables, way: Sequence[Hashable], key: Callable[[Place], Hashable], hurries: bool, violated: str
+    tables: TransitionTables, way: Sequence[Hashable], key: Callable[[Cursor], Hashable], fuses: bool, violated: str
 ) -> list[Choice]:
     """The choices that lead along `way`, and to the step that then violates `violated` ('' for none).
 
     `key` says what the search explores in place of a state; None for one that it does not know.
     """
-    place, path = Place(tables), list[Choice]()
+    cursor, path = Cursor(tables), list[Choice]()
     agents = range(len(tables.rows) + len(tables.daemons))
     for target in way:
-        place, steps = _step_to(place, target, key, hurries)
+        cursor, steps = _step_to(cursor, target, key, fuses)
         path += steps
     if violated:
-        choices = (Choice(a, m.outcome) for a in agents for m in place.moves(a) if m.violated == violated)
+        choices = (Choice(a, m.outcome) for a in agents for m in cursor.moves(a) if m.violated == violated)
         path.append(next(choices))
     return path
 
 
 def _step_to(
-    place: Place, target: Hashable, key: Callable[[Place], Hashable], hurries: bool
-) -> tuple[Place, list[Choice]]:
-    tables = place.tables
+    cursor: Cursor, target: Hashable, key: Callable[[Cursor], Hashable], fuses: bool
+) -> tuple[Cursor, list[Choice]]:
+    tables = cursor.tables
     for agent in range(len(tables.rows) + len(tables.daemons)):
-        for move in place.moves(agent):
-            at, steps = place.copy(), [Choice(agent, move.outcome)]
+        for move in cursor.moves(agent):
+            at, steps = cursor.copy(), [Choice(agent, move.outcome)]
             at.go(agent, move)
-            while key(at) != target and hurries and len(steps) <= LONGEST:
+            while key(at) != target and fuses and len(steps) <= LONGEST:
                 own = at.moves(agent)
                 if agent >= len(tables.rows) or len(own) != 1:
                     break

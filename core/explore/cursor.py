@@ -1,7 +1,7 @@
 """One global state at a time, for whoever walks through a model instead of searching it.
 
 Data types
-    Place    the local state of each thread and the value number of each cell
+    Cursor    the local state of each thread and the value number of each cell
     Choice   an agent and one outcome of its operation, by number: enough to walk the same way again
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.explore.search_result import SENTENCES, Choice
-from core.explore.tables import Move, Tables
+from core.explore.transition_tables import Move, TransitionTables
 
-__all__ = ["Broken", "Choice", "Place", "step_broken"]
+__all__ = ["Broken", "Choice", "Cursor", "step_broken"]
 
 
 class Broken(NamedTuple):
@@ -22,17 +22,17 @@ class Broken(NamedTuple):
     sentence: str
 
 
-class Place:
+class Cursor:
     """Where a walk stands. It starts in the initial state."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: TransitionTables) -> None:
         self.tables = tables
         self.locals = [0] * len(tables.automata)
         self.cells = [0] * len(tables.cells)
 
-    def copy(self) -> Place:
+    def copy(self) -> Cursor:
         """Another walk from here."""
-        other = Place(self.tables)
+        other = Cursor(self.tables)
         other.locals, other.cells = list(self.locals), list(self.cells)
         return other
 
@@ -92,7 +92,7 @@ class Place:
         return self.tables.holds(prop, reads, tuple([self.cells[cell] for cell in reads]))
 
 
-def step_broken(tables: Tables, move: Move) -> Broken | None:
+def step_broken(tables: TransitionTables, move: Move) -> Broken | None:
     """The property that a step itself violates, if any."""
     if not move.violated:
         return None

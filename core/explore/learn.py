@@ -30,7 +30,7 @@ from core.explore.freeze import Unfreezable, freeze
 from core.explore.model import Thread
 from core.machine.op import Cell, Op, Outcome
 
-PATIENCE = 10.0
+ANSWER_TIMEOUT = 10.0
 """Seconds that a program may run without awaiting anything."""
 
 MAX_SILENT = 100_000
@@ -100,7 +100,7 @@ class Automaton:
         NotDeterministic if the program does something else this time.
         """
         rng = random.Random(seed)
-        with patience(self._runs_on, renewed=True):
+        with watchdog(self._runs_on, renewed=True):
             for _ in range(runs):
                 self._check_one(rng)
 
@@ -127,7 +127,7 @@ class Automaton:
     def _replay(self, history: tuple[Any, ...]) -> Coroutine[Op, Any, Any]:
         coroutine = self._fresh()
         answer = None
-        with patience(self._runs_on, renewed=True):
+        with watchdog(self._runs_on, renewed=True):
             for value in history:
                 if self._advance(coroutine, answer) is None:
                     raise NotDeterministic(f"{self.thread.name}: run again with the same answers, it ends early")
@@ -179,10 +179,10 @@ class Automaton:
     def _send(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
         try:
             if _renewed:
-                signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+                signal.setitimer(signal.ITIMER_REAL, ANSWER_TIMEOUT)
                 op = coroutine.send(value)
             else:
-                with patience(self._runs_on):
+                with watchdog(self._runs_on):
                     op = coroutine.send(value)
         except StopIteration:
             return None
@@ -236,23 +236,23 @@ def _name(op: Op | None) -> str:
 
 
 @contextmanager
-def hurried(seconds: float | None) -> Iterator[None]:
+def answer_within(seconds: float | None) -> Iterator[None]:
     """Inside, no program may run for longer than `seconds`, or one if that is less, without awaiting anything."""
-    global PATIENCE
-    before = PATIENCE
-    PATIENCE = before if seconds is None else min(before, max(seconds, 1.0))
+    global ANSWER_TIMEOUT
+    before = ANSWER_TIMEOUT
+    ANSWER_TIMEOUT = before if seconds is None else min(before, max(seconds, 1.0))
     try:
         yield
     finally:
-        PATIENCE = before
+        ANSWER_TIMEOUT = before
 
 
 _renewed = False
-"""Is the patience at work one that begins anew whenever a program is asked?"""
+"""Is the watchdog at work one that begins anew whenever a program is asked?"""
 
 
 @contextmanager
-def patience(message: str, seconds: float | None = None, renewed: bool = False) -> Iterator[None]:
+def watchdog(message: str, seconds: float | None = None, renewed: bool = False) -> Iterator[None]:
     """Raise Hung with `message` if what is inside takes too long; without effect outside the main thread.
 
     With `renewed` that is each single answer of a program in there: one handler serves for all.
@@ -266,7 +266,7 @@ def patience(message: str, seconds: float | None = None, renewed: bool = False) 
         raise Hung(message)
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE if seconds is None else seconds)
+    signal.setitimer(signal.ITIMER_REAL, ANSWER_TIMEOUT if seconds is None else seconds)
     _renewed = renewed
     try:
         yield

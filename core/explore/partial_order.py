@@ -9,10 +9,10 @@ If `a` has a single outcome, the state before it is not even kept.  Two reductio
                        sending of an interrupt), or their threads must first pass an operation that does
 
 Data types
-    Urgent   for one local state with such an operation: for each other thread, the local states in which it is too
+    Fusible   for one local state with such an operation: for each other thread, the local states in which it is too
              late to be sure (`danger`).  The search looks at the states of the others before it hurries
-    Hurry    Urgent by thread and local state
-    Asked    what is known to be blocked by what, so that nothing is asked twice
+    Fusions    Fusible by thread and local state
+    WaitCache    what is known to be blocked by what, so that nothing is asked twice
 
 Why it is sound.  Let `a` of thread t be pending in state s, and take any path of other agents' steps b1 ... bn from
 s. `danger` holds every local state of another thread from which it can reach, by steps that do not wait for `a`, a
@@ -37,7 +37,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.explore.bisimulation import Classes, representative
-from core.explore.tables import Row, Tables, conflict, touched
+from core.explore.transition_tables import TransitionRow, TransitionTables, conflict, touched
 
 MAX_ROWS = 4000
 """Rows of all threads beyond which the analysis would take longer than it saves."""
@@ -47,7 +47,7 @@ LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Urgent:
+class Fusible:
     """`danger[u]` are the local states of thread u that forbid to hurry; `local`: nothing touches its cells."""
 
     danger: tuple[frozenset[int], ...]
@@ -58,36 +58,36 @@ class Urgent:
         return not any(at in danger for at, danger in zip(locals_, self.danger, strict=True))
 
 
-Hurry = tuple[dict[int, Urgent], ...]
+Fusions = tuple[dict[int, Fusible], ...]
 
 
-def analyse(tables: Tables, kinds: frozenset[str], same: Classes, asked: Asked) -> Hurry:
+def analyse(tables: TransitionTables, kinds: frozenset[str], same: Classes, wait_cache: WaitCache) -> Fusions:
     """What may hurry, by thread and local state, as far as is known; of the kinds that are wanted.
 
     `same` are the local states that the search merges: a step to one of them is a step to the one that stands for it.
-    `asked` remembers what was asked of these tables before.
+    `wait_cache` remembers what was asked of these tables before.
     """
     if sum(map(len, tables.rows)) > MAX_ROWS:
         return tuple({} for _ in tables.rows)
     while True:
         before = tables.entries()
-        known = _Known(tables, same, asked)
-        hurry = tuple(known.thread(thread, kinds) for thread in range(len(tables.rows)))
+        known = _Known(tables, same, wait_cache)
+        fusions = tuple(known.thread(thread, kinds) for thread in range(len(tables.rows)))
         if tables.entries() == before:
-            return hurry
+            return fusions
 
 
-def forbids(now: Hurry, used: Hurry) -> bool:
+def forbids(now: Fusions, used: Fusions) -> bool:
     """Does what is known now forbid what was used?"""
-    for thread, urgents in enumerate(used):
-        for local, urgent in urgents.items():
+    for thread, fusibles in enumerate(used):
+        for local, fusible in fusibles.items():
             known = now[thread].get(local)
-            if known is None or any(n - u for n, u in zip(known.danger, urgent.danger, strict=True)):
+            if known is None or any(n - u for n, u in zip(known.danger, fusible.danger, strict=True)):
                 return True
     return False
 
 
-class Asked:
+class WaitCache:
     """Does an operation wait for another?  What has been asked is remembered; what was learned since is asked besides.
 
     _rests     by row and places: how many entries of the row were looked at, and their values, without those places
@@ -100,7 +100,7 @@ class Asked:
         self._rests: dict[tuple[int, tuple[int, ...]], tuple[int, dict[tuple[int, ...], None]]] = {}
         self._blocked: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[int, bool]] = {}
 
-    def waits(self, tables: Tables, row: Row, other: Row) -> bool:
+    def waits(self, tables: TransitionTables, row: TransitionRow, other: TransitionRow) -> bool:
         """Has `other` no outcome, by all that is known, as long as the cells hold what `row` is about to change?"""
         was, had, answer = self._waits.get((id(row), id(other)), (0, 0, True))
         if answer and (was, had) != (len(row.moves), len(other.moves)):
@@ -111,7 +111,9 @@ class Asked:
             self._waits[id(row), id(other)] = len(row.moves), len(other.moves), answer
         return answer and bool(other.moves)
 
-    def _is_blocked(self, tables: Tables, row: Row, places: tuple[int, ...], held: tuple[int, ...]) -> bool:
+    def _is_blocked(
+        self, tables: TransitionTables, row: TransitionRow, places: tuple[int, ...], held: tuple[int, ...]
+    ) -> bool:
         """Has `row` no outcome with the values `held` in these places of what it reads, by every known entry?"""
         rests = self._without(row, places)
         key = id(row), places, held
@@ -128,7 +130,7 @@ class Asked:
         self._blocked[key] = len(rests), answer
         return answer
 
-    def _without(self, row: Row, places: tuple[int, ...]) -> dict[tuple[int, ...], None]:
+    def _without(self, row: TransitionRow, places: tuple[int, ...]) -> dict[tuple[int, ...], None]:
         """The values that a row is known to have answered, with nothing in some places; each once, in order."""
         number, rests = self._rests.get((id(row), places), (0, {}))
         if number < len(row.moves):
@@ -148,8 +150,8 @@ class _Known:
     daemons   the same by daemon;  seen: the cells that an always- or sometimes-property reads
     """
 
-    def __init__(self, tables: Tables, same: Classes, asked: Asked) -> None:
-        self.tables, self.asked = tables, asked
+    def __init__(self, tables: TransitionTables, same: Classes, wait_cache: WaitCache) -> None:
+        self.tables, self.wait_cache = tables, wait_cache
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
         self.before = [_reversed(after) for after in self.after]
         self.touched = [[touched(row) for row in rows] for rows in tables.rows]
@@ -157,25 +159,25 @@ class _Known:
         props = (*tables.model.always, *tables.model.sometimes)
         self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
 
-    def thread(self, thread: int, kinds: frozenset[str]) -> dict[int, Urgent]:
+    def thread(self, thread: int, kinds: frozenset[str]) -> dict[int, Fusible]:
         """What may hurry in one thread."""
-        found: dict[int, Urgent] = {}
+        found: dict[int, Fusible] = {}
         for local, row in enumerate(self.tables.rows[thread]):
             if row is None or not row.moves or not self._eligible(row):
                 continue
-            urgent = self._urgent(thread, local, row)
-            if urgent is not None and ("fuse_local" if urgent.local else "fuse_left_movers") in kinds:
-                found[local] = urgent
+            fusible = self._fusible(thread, local, row)
+            if fusible is not None and ("fuse_local" if fusible.local else "fuse_left_movers") in kinds:
+                found[local] = fusible
         _break_loops(found, self.after[thread])
         return found
 
-    def _eligible(self, row: Row) -> bool:
+    def _eligible(self, row: TransitionRow) -> bool:
         """Never blocked, violating nothing, writing nothing that a property looks at."""
         if self.seen.intersection(row.writes):
             return False
         return all(moves and not any(m.violated for m in moves) for moves in row.moves.values())
 
-    def _urgent(self, thread: int, local: int, row: Row) -> Urgent | None:
+    def _fusible(self, thread: int, local: int, row: TransitionRow) -> Fusible | None:
         """None if a daemon conflicts, which no local state can exclude."""
         mine, conflicts = self.touched[thread][local], False
         for daemon, theirs in zip(self.tables.daemons, self.daemons, strict=True):
@@ -188,9 +190,9 @@ class _Known:
             touching = set() if other == thread else {n for n, theirs in enumerate(cells) if conflict(mine, theirs)}
             conflicts = conflicts or bool(touching)
             danger.append(self._reaching(row, other, touching))
-        return Urgent(tuple(danger), not conflicts)
+        return Fusible(tuple(danger), not conflicts)
 
-    def _reaching(self, row: Row, other: int, touching: set[int]) -> frozenset[int]:
+    def _reaching(self, row: TransitionRow, other: int, touching: set[int]) -> frozenset[int]:
         """The local states from which a conflict can be reached without waiting for `row`."""
         waiting = {n for n in touching if self._waits(row, self.tables.rows[other][n])}
         danger = touching - waiting
@@ -202,13 +204,13 @@ class _Known:
                     todo.append(number)
         return frozenset(danger)
 
-    def _waits(self, row: Row, other: Row | None) -> bool:
+    def _waits(self, row: TransitionRow, other: TransitionRow | None) -> bool:
         """Has `other` no outcome as long as the cells hold what `row` is about to change?"""
         assert other is not None
-        return self.asked.waits(self.tables, row, other)
+        return self.wait_cache.waits(self.tables, row, other)
 
 
-def _after(row: Row | None, same: Sequence[int]) -> frozenset[int]:
+def _after(row: TransitionRow | None, same: Sequence[int]) -> frozenset[int]:
     if row is None:
         return frozenset()
     after = {move.after for moves in row.moves.values() for move in moves}
@@ -223,7 +225,7 @@ def _reversed(after: Sequence[frozenset[int]]) -> list[list[int]]:
     return before
 
 
-def _break_loops(found: dict[int, Urgent], after: Sequence[frozenset[int]]) -> None:
+def _break_loops(found: dict[int, Fusible], after: Sequence[frozenset[int]]) -> None:
     """Take out of `found` what closes a loop of operations that all hurry."""
     done: set[int] = set()
     for start in sorted(found):

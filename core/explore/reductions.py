@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from core.explore import bisimulation, partial_order
 from core.explore.bisimulation import Classes
 from core.explore.model import Thread
-from core.explore.partial_order import Asked, Hurry
+from core.explore.partial_order import Fusions, WaitCache
 from core.explore.symmetry import NotSymmetric, Symmetry, find
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 from core.machine.op import Page
 
 MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS = "minimise", "fuse_local", "fuse_left_movers"
@@ -31,22 +31,22 @@ class PlanBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a search may do; `wanted` are the names asked for, `asked` what the tables were asked to make it."""
+    """What a search may do; `wanted` are the names asked for, `wait_cache` what the tables were asked to make it."""
 
     wanted: frozenset[str]
     same: Classes
-    hurry: Hurry
+    fusions: Fusions
     symmetry: Symmetry | None = None
-    asked: Asked = field(default_factory=Asked, compare=False)
+    wait_cache: WaitCache = field(default_factory=WaitCache, compare=False)
 
     @property
     def used(self) -> tuple[str, ...]:
         """The names of the reductions that change anything, in order."""
-        urgents = [urgent for thread in self.hurry for urgent in thread.values()]
+        fusibles = [fusible for thread in self.fusions for fusible in thread.values()]
         found = {
             MINIMISE: any(local != to for same in self.same for local, to in enumerate(same)),
-            FUSE_LOCAL: any(urgent.local for urgent in urgents),
-            FUSE_LEFT_MOVERS: any(not urgent.local for urgent in urgents),
+            FUSE_LOCAL: any(fusible.local for fusible in fusibles),
+            FUSE_LEFT_MOVERS: any(not fusible.local for fusible in fusibles),
             SYMMETRY: self.symmetry is not None and self.symmetry.exchanges(Thread),
             PAGES: self.symmetry is not None and self.symmetry.exchanges(Page),
         }
@@ -54,7 +54,7 @@ class Plan:
 
     def stepwise(self) -> Plan:
         """Only the reductions under which every step still counts as one, so that shortest traces are shortest."""
-        return replace(self, hurry=tuple({} for _ in self.hurry))
+        return replace(self, fusions=tuple({} for _ in self.fusions))
 
 
 def wanted(reductions: object) -> frozenset[str]:
@@ -69,24 +69,24 @@ def wanted(reductions: object) -> frozenset[str]:
     return names
 
 
-def none(tables: Tables) -> Plan:
+def none(tables: TransitionTables) -> Plan:
     """No reduction at all."""
     threads = range(len(tables.rows))
     return Plan(frozenset(), tuple(() for _ in threads), tuple({} for _ in threads))
 
 
-def make(tables: Tables, names: frozenset[str]) -> Plan:
+def make(tables: TransitionTables, names: frozenset[str]) -> Plan:
     """What the tables, as they are, allow."""
     plan = none(tables)
     exchanged = {SYMMETRY: Thread, PAGES: Page}
     symmetry = find(tables, frozenset(kind for name, kind in exchanged.items() if name in names))
     same = bisimulation.classes(tables) if MINIMISE in names else plan.same
     fuses = names & {FUSE_LOCAL, FUSE_LEFT_MOVERS}
-    hurry = partial_order.analyse(tables, names, same, plan.asked) if fuses else plan.hurry
-    return Plan(names, same, hurry, symmetry, plan.asked)
+    fusions = partial_order.analyse(tables, names, same, plan.wait_cache) if fuses else plan.fusions
+    return Plan(names, same, fusions, symmetry, plan.wait_cache)
 
 
-def held(tables: Tables, plan: Plan) -> bool:
+def held(tables: TransitionTables, plan: Plan) -> bool:
     """Does what is known after the search still allow all that was used?"""
     try:
         if plan.symmetry is not None:
@@ -95,9 +95,11 @@ def held(tables: Tables, plan: Plan) -> bool:
         return False
     if MINIMISE in plan.wanted and bisimulation.wrong(tables, plan.same):
         return False
-    if not any(plan.hurry):
+    if not any(plan.fusions):
         return True
-    return not partial_order.forbids(partial_order.analyse(tables, plan.wanted, plan.same, plan.asked), plan.hurry)
+    return not partial_order.forbids(
+        partial_order.analyse(tables, plan.wanted, plan.same, plan.wait_cache), plan.fusions
+    )
 
 
 def representative(same: Sequence[int], local: int) -> int:

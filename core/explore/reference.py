@@ -19,14 +19,14 @@ from functools import partial
 from typing import NamedTuple
 
 from core.explore.counterexample import concrete
-from core.explore.cursor import Place
+from core.explore.cursor import Cursor
 from core.explore.model import Limits, Model, Property
-from core.explore.partial_order import LONGEST, Urgent
+from core.explore.partial_order import LONGEST, Fusible
 from core.explore.reductions import Plan, representative
 from core.explore.reductions import none as no_plan
-from core.explore.search_result import Choice, Found, deadline, first_violation
+from core.explore.search_result import Choice, SearchResult, deadline, first_violation
 from core.explore.symmetry import Image
-from core.explore.tables import Move, Row, Tables
+from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 
 CHECK_EVERY = 1 << 10
 """States between two looks at the clock."""
@@ -37,7 +37,7 @@ BYTES_PER_STATE = 250
 LOCAL_BITS, CELL_BITS = 16, 8
 
 
-class Change(NamedTuple):
+class StateUpdate(NamedTuple):
     """A move on a state: (state | mask) ^ flip."""
 
     mask: int
@@ -49,11 +49,11 @@ class Change(NamedTuple):
 class Pending:
     """What an agent does next: the row, the bits of a state that it reads, and what is known of it by these bits."""
 
-    row: Row
+    row: TransitionRow
     local: int
     reads: int
-    urgent: Urgent | None
-    changes: dict[int, tuple[Change, ...]] = field(default_factory=dict)
+    fusible: Fusible | None
+    changes: dict[int, tuple[StateUpdate, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Search:
 
     def __init__(
         self,
-        tables: Tables,
+        tables: TransitionTables,
         limits: Limits,
         stop_at_violation: bool,
         budget: int | None = None,
@@ -80,12 +80,12 @@ class Search:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.budget, self.gave_up = budget, False
         self.plan = no_plan(tables) if plan is None else plan
-        self.hurries = any(self.plan.hurry)
-        self.plain = not self.hurries and self.plan.symmetry is None
+        self.fuses = any(self.plan.fusions)
+        self.plain = not self.fuses and self.plan.symmetry is None
         self.model: Model = tables.model
         self.threads = len(tables.automata)
         self.first = LOCAL_BITS * self.threads
-        self.found = Found()
+        self.found = SearchResult()
         self.states: list[int] = []
         self.index: dict[int, int] = {}
         self.at = 0
@@ -98,7 +98,7 @@ class Search:
         self.daemons = [Pending(row, 0, self._bits(row.reads), None) for row in tables.daemons]
         self.deadline = deadline(limits, started)
 
-    def run(self) -> Found:
+    def run(self) -> SearchResult:
         """Search until everything is seen, a violation is found, or a limit is hit.
 
         With a budget of states it may instead give up (`gave_up`), for the other searcher to begin anew.
@@ -143,7 +143,7 @@ class Search:
                     return True
         return not moved and not self._all_ended(state) and self._violation("deadlock", at)
 
-    def _enabled(self, state: int) -> list[tuple[int, tuple[Change, ...]]]:
+    def _enabled(self, state: int) -> list[tuple[int, tuple[StateUpdate, ...]]]:
         """What each agent that can go can do; only a thread that may hurry, if there is one."""
         enabled = []
         for thread in range(self.threads):
@@ -154,7 +154,7 @@ class Search:
             if changes is None:
                 changes = self._ask(state, thread, pending)
             if changes:
-                if pending.urgent is not None and self._may_hurry(state, pending.urgent):
+                if pending.fusible is not None and self._may_fuse(state, pending.fusible):
                     return [(thread, changes)]
                 enabled.append((thread, changes))
         for number, pending in enumerate(self.daemons, self.threads):
@@ -173,11 +173,11 @@ class Search:
         except KeyError:
             local = bits >> LOCAL_BITS * thread
             row = self.tables.rows[thread][local]
-            urgent = self.plan.hurry[thread].get(local)
-            found = known[bits] = None if row is None else Pending(row, local, self._bits(row.reads), urgent)
+            fusible = self.plan.fusions[thread].get(local)
+            found = known[bits] = None if row is None else Pending(row, local, self._bits(row.reads), fusible)
             return found
 
-    def _ask(self, state: int, agent: int, pending: Pending) -> tuple[Change, ...]:
+    def _ask(self, state: int, agent: int, pending: Pending) -> tuple[StateUpdate, ...]:
         """Ask the tables what the agent can do; what has been learned then is checked for symmetry."""
         row, values = pending.row, self.values(state, pending.row.reads)
         moves = row.moves.get(values)
@@ -191,7 +191,7 @@ class Search:
         found = pending.changes[state & pending.reads] = tuple([self._change(agent, move) for move in moves])
         return found
 
-    def _change(self, agent: int, move: Move) -> Change:
+    def _change(self, agent: int, move: Move) -> StateUpdate:
         mask = put = 0
         if agent < self.threads:
             mask = self.local_bits[agent]
@@ -199,7 +199,7 @@ class Search:
         for cell, value in move.writes:
             bits, shift = self._bits((cell,)), self.first + CELL_BITS * cell
             mask, put = mask | bits, put & ~bits | value << shift
-        return Change(mask, mask ^ put, move)
+        return StateUpdate(mask, mask ^ put, move)
 
     def _bits(self, cells: tuple[int, ...]) -> int:
         """The bits of these cells in a state."""
@@ -214,15 +214,15 @@ class Search:
 
     # Reductions.
 
-    def _may_hurry(self, state: int, urgent: Urgent) -> bool:
-        return urgent.allows([(state & b) >> LOCAL_BITS * t for t, b in enumerate(self.local_bits)])
+    def _may_fuse(self, state: int, fusible: Fusible) -> bool:
+        return fusible.allows([(state & b) >> LOCAL_BITS * t for t, b in enumerate(self.local_bits)])
 
     def _reduced(self, state: int, agent: int) -> int:
         """The state behind what the agent hurries to do after the step that led to `state`."""
-        if self.hurries and agent < self.threads:
+        if self.fuses and agent < self.threads:
             for _ in range(LONGEST):
                 pending = self._pending(state, agent)
-                if pending is None or pending.urgent is None or not self._may_hurry(state, pending.urgent):
+                if pending is None or pending.fusible is None or not self._may_fuse(state, pending.fusible):
                     break
                 changes = pending.changes.get(state & pending.reads)
                 if changes is None:
@@ -311,14 +311,14 @@ class Search:
         while at:
             way.append(self.states[at])
             at = self.parents[at]
-        return concrete(self.tables, way[::-1], self._key, self.hurries, violated)
+        return concrete(self.tables, way[::-1], self._key, self.fuses, violated)
 
-    def _key(self, place: Place) -> int | None:
+    def _key(self, cursor: Cursor) -> int | None:
         """The state that is explored in place of this one; None if no image of it is known."""
         state = 0
-        for thread, local in enumerate(place.locals):
+        for thread, local in enumerate(cursor.locals):
             state |= representative(self.plan.same[thread], local) << LOCAL_BITS * thread
-        state |= int.from_bytes(bytes(place.cells), "little") << self.first
+        state |= int.from_bytes(bytes(cursor.cells), "little") << self.first
         try:
             return self.canonical(state)
         except (KeyError, IndexError):

@@ -28,8 +28,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from core.explore.cursor import Place
-from core.explore.tables import Row, Tables, conflict, touched
+from core.explore.cursor import Cursor
+from core.explore.transition_tables import TransitionRow, TransitionTables, conflict, touched
 
 DEPTHS = 4
 """PCT's d goes from 1 to this."""
@@ -40,14 +40,14 @@ SOME = (1, 3, 6, 1 << 16)
 GUESS = 50
 """Accesses of a walk before any is known."""
 
-PATIENCE = 200
+LONGEST_WAIT = 200
 """Steps that whoever can go waits at most: a thread that polls in several steps keeps nobody waiting for ever."""
 
 
 class Knowledge:
     """What is known of a model's accesses. Agents are numbered as in `Choice`."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: TransitionTables) -> None:
         self.tables = tables
         self.threads = len(tables.rows)
         self.agents = self.threads + len(tables.daemons)
@@ -64,22 +64,25 @@ class Knowledge:
             return
         self._known = known
         self._shared.clear()
-        agents: list[Sequence[Row | None]] = [*self.tables.rows, *[[daemon] for daemon in self.tables.daemons]]
+        agents: list[Sequence[TransitionRow | None]] = [
+            *self.tables.rows,
+            *[[daemon] for daemon in self.tables.daemons],
+        ]
         own = [_union([touched(row) for row in rows]) for rows in agents]
         self._others = [_union([*own[:agent], *own[agent + 1 :]]) for agent in range(self.agents)]
 
-    def touched(self, place: Place, agent: int) -> tuple[int, int]:
+    def touched(self, cursor: Cursor, agent: int) -> tuple[int, int]:
         """The cells that an agent's pending operation reads and writes, as bits."""
         if agent < self.threads:
-            return touched(self.tables.rows[agent][place.locals[agent]])
+            return touched(self.tables.rows[agent][cursor.locals[agent]])
         return touched(self.tables.daemons[agent - self.threads])
 
-    def shared(self, place: Place, agent: int) -> int:
+    def shared(self, cursor: Cursor, agent: int) -> int:
         """The cells among these that another agent touches as well, and one of the two writes; as bits."""
-        key = agent, place.locals[agent] if agent < self.threads else 0
+        key = agent, cursor.locals[agent] if agent < self.threads else 0
         found = self._shared.get(key)
         if found is None:
-            reads, writes = self.touched(place, agent)
+            reads, writes = self.touched(cursor, agent)
             others_read, others_write = self._others[agent]
             found = self._shared[key] = writes & (others_read | others_write) | reads & others_write
         return found
@@ -106,10 +109,10 @@ class Knowledge:
 class Scheduler(Protocol):
     """One walk's choices."""
 
-    def choose(self, place: Place, able: Sequence[int]) -> int:
+    def choose(self, cursor: Cursor, able: Sequence[int]) -> int:
         """Which of the agents that can go goes."""
 
-    def gone(self, place: Place, agent: int, able: Sequence[int], changed: bool) -> None:
+    def gone(self, cursor: Cursor, agent: int, able: Sequence[int], changed: bool) -> None:
         """It has gone; `able` are those that could; `changed`: anything is different now."""
 
 
@@ -122,16 +125,16 @@ class _Ranked:
         self.waited = [0] * know.agents
         self.lowest, self.highest = -1.0, 1.0
 
-    def choose(self, place: Place, able: Sequence[int]) -> int:
+    def choose(self, cursor: Cursor, able: Sequence[int]) -> int:
         """Who has waited for too long, else who is picked."""
-        late = next((agent for agent in able if self.waited[agent] >= PATIENCE), None)
+        late = next((agent for agent in able if self.waited[agent] >= LONGEST_WAIT), None)
         if late is None:
-            return self.pick(place, able)
+            return self.pick(cursor, able)
         self.highest += 1
         self.priority[late] = self.highest
         return late
 
-    def pick(self, place: Place, able: Sequence[int]) -> int:
+    def pick(self, cursor: Cursor, able: Sequence[int]) -> int:
         """The highest."""
         return self.first(able)
 
@@ -139,7 +142,7 @@ class _Ranked:
         """The highest of these."""
         return max(agents, key=self.priority.__getitem__)
 
-    def gone(self, place: Place, agent: int, able: Sequence[int], changed: bool) -> None:
+    def gone(self, cursor: Cursor, agent: int, able: Sequence[int], changed: bool) -> None:
         """Draw anew, or lower, the priority of what must not go on for ever."""
         for other in able:
             self.waited[other] += 1
@@ -159,10 +162,10 @@ class Priorities(_Ranked):
         places = max(round(sum(know.accesses(cells))), changes)
         self.cells, self.changes, self.seen = cells, set(rng.sample(range(places), changes)), -1
 
-    def pick(self, place: Place, able: Sequence[int]) -> int:
+    def pick(self, cursor: Cursor, able: Sequence[int]) -> int:
         """The highest, unless it is lowered at this access."""
         agent = self.first(able)
-        while self.know.shared(place, agent) & self.cells:
+        while self.know.shared(cursor, agent) & self.cells:
             self.seen += 1
             if self.seen not in self.changes:
                 break
@@ -178,12 +181,12 @@ class Weighted(_Ranked):
         super().__init__(know, rng)
         self.cells, self.left, self.meant = cells, know.accesses(cells), -1
 
-    def pick(self, place: Place, able: Sequence[int]) -> int:
+    def pick(self, cursor: Cursor, able: Sequence[int]) -> int:
         """The highest of those whose turn the next access is, or who are about to make none."""
         if self.meant not in able:
             self.meant = self.rng.choices(able, [max(self.left[agent], 0.5) for agent in able])[0]
-        agent = self.first([a for a in able if a == self.meant or not self.know.shared(place, a) & self.cells])
-        if self.know.shared(place, agent) & self.cells:
+        agent = self.first([a for a in able if a == self.meant or not self.know.shared(cursor, a) & self.cells])
+        if self.know.shared(cursor, agent) & self.cells:
             self.left[agent] -= 1
             self.meant = -1
         return agent
@@ -194,18 +197,18 @@ class Races(_Ranked):
 
     going = (0, 0)
 
-    def choose(self, place: Place, able: Sequence[int]) -> int:
+    def choose(self, cursor: Cursor, able: Sequence[int]) -> int:
         """Also remember what goes."""
-        agent = super().choose(place, able)
-        self.going = self.know.touched(place, agent)
+        agent = super().choose(cursor, able)
+        self.going = self.know.touched(cursor, agent)
         return agent
 
-    def gone(self, place: Place, agent: int, able: Sequence[int], changed: bool) -> None:
+    def gone(self, cursor: Cursor, agent: int, able: Sequence[int], changed: bool) -> None:
         """Draw anew what comes next and what lost the race."""
         for other in able:
-            if other == agent or conflict(self.going, self.know.touched(place, other)):
+            if other == agent or conflict(self.going, self.know.touched(cursor, other)):
                 self.priority[other] = self.rng.random()
-        super().gone(place, agent, able, changed)
+        super().gone(cursor, agent, able, changed)
 
 
 KINDS = (Priorities, Weighted, Priorities, Weighted, Races)

@@ -18,7 +18,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(slots=True)
-class Found:
+class SearchResult:
     """`find_path()` is the way to the violation, from the start."""
 
     violated: str = ""
@@ -50,7 +50,7 @@ SENTENCES = {
 }
 
 
-def first_violation(found: Found, model: Model, name: str, sentence: str, stop: bool) -> None:
+def first_violation(found: SearchResult, model: Model, name: str, sentence: str, stop: bool) -> None:
     """Note the name and the sentence of the first violation; an assertion in a step is 'assertion: message'."""
     assertion, _, message = name.partition(": ")
     found.violated = name = assertion if assertion == "assertion" else name

@@ -27,7 +27,7 @@ from typing import Any
 
 from core.explore.errors import ExploreError
 from core.explore.model import Member, Model, Thread
-from core.explore.tables import Move, Row, Tables
+from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 from core.machine.op import Cell, Cpu, Page, Tid
 
 MOST = 48
@@ -65,7 +65,7 @@ class Symmetry:
     `members` are the threads of a single group, each a member by itself; empty where it is not as simple as that.
     """
 
-    def __init__(self, tables: Tables, groups: Sequence[Group]) -> None:
+    def __init__(self, tables: TransitionTables, groups: Sequence[Group]) -> None:
         self.tables, self.model = tables, tables.model
         parts = [_parts(self.model, group) for group in groups]
         names = [name for group in parts for member in group for name in member]
@@ -115,10 +115,10 @@ class Symmetry:
             to = image.daemons[number]
             counterpart = self.tables.daemons[to]
             for values, moves in self._fresh(image, (-1, number), daemon):
-                asked = self._values(image, daemon, values, counterpart)
-                answer = counterpart.moves.get(asked)
+                image_values = self._values(image, daemon, values, counterpart)
+                answer = counterpart.moves.get(image_values)
                 if answer is None:
-                    answer = self.tables.daemon_moves(self.model.daemons[to], counterpart, asked)
+                    answer = self.tables.daemon_moves(self.model.daemons[to], counterpart, image_values)
                 self._same_moves(image, moves, answer, None)
                 changed = True
         return changed
@@ -140,14 +140,14 @@ class Symmetry:
         image.numbers = len(image.cells) + sum(map(len, image.values))  # fewer if an image was new: another round
         return True
 
-    def _daemon(self, image: Image, row: Row) -> int:
+    def _daemon(self, image: Image, row: TransitionRow) -> int:
         reads, writes = self._renamed_cells(image, row)
         for number, other in enumerate(self.tables.daemons):
             if (set(other.reads), set(other.writes)) == (reads, writes) and number not in image.daemons:
                 return number
         raise NotSymmetric(f"{row.op.name} has no counterpart")
 
-    def _renamed_cells(self, image: Image, row: Row) -> tuple[set[int], set[int]]:
+    def _renamed_cells(self, image: Image, row: TransitionRow) -> tuple[set[int], set[int]]:
         self._cells(image)
         return {image.cells[c] for c in row.reads}, {image.cells[c] for c in row.writes}
 
@@ -160,20 +160,24 @@ class Symmetry:
             return False
         changed = False
         for values, moves in self._fresh(image, (thread, local), row):
-            asked = self._values(image, row, values, other)
-            answer = other.moves.get(asked)
-            answer = tables.moves(to, other_local, other, asked) if answer is None else answer
+            image_values = self._values(image, row, values, other)
+            answer = other.moves.get(image_values)
+            answer = tables.moves(to, other_local, other, image_values) if answer is None else answer
             self._same_moves(image, moves, answer, thread)
             changed = True
         return changed
 
-    def _fresh(self, image: Image, key: tuple[int, int], row: Row) -> list[tuple[tuple[int, ...], tuple[Move, ...]]]:
+    def _fresh(
+        self, image: Image, key: tuple[int, int], row: TransitionRow
+    ) -> list[tuple[tuple[int, ...], tuple[Move, ...]]]:
         """Entries that have not been looked at."""
         seen = image.done.get(key, 0)
         image.done[key] = len(row.moves)
         return list(row.moves.items())[seen:] if len(row.moves) > seen else []
 
-    def _values(self, image: Image, row: Row, values: tuple[int, ...], other: Row) -> tuple[int, ...]:
+    def _values(
+        self, image: Image, row: TransitionRow, values: tuple[int, ...], other: TransitionRow
+    ) -> tuple[int, ...]:
         self._cells(image)
         found = {image.cells[c]: image.values[c][v] for c, v in zip(row.reads, values, strict=True)}
         if set(found) != set(other.reads):
@@ -222,7 +226,7 @@ class Symmetry:
                     raise NotSymmetric(f"{prop.name} tells the members apart")
 
 
-def find(tables: Tables, kinds: frozenset[type]) -> Symmetry | None:
+def find(tables: TransitionTables, kinds: frozenset[type]) -> Symmetry | None:
     """All that the model claims and that is really symmetric; None if nothing is.
 
     `kinds` says what may be exchanged: Thread for groups of threads, Page for groups with pages.

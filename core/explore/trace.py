@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from core.explore.cursor import Choice, Place
+from core.explore.cursor import Choice, Cursor
 from core.explore.model import Step
-from core.explore.tables import Row, Tables
+from core.explore.transition_tables import TransitionRow, TransitionTables
 
 EMPTY = ("-", "False", "0", "()", "{}", "''")
 """What a cell shows when there is nothing in it."""
@@ -16,16 +16,16 @@ NOTHING_SPECIAL = "ok"
 """What an operation gives back to say nothing; another word stands behind its name."""
 
 
-def steps(tables: Tables, path: Sequence[Choice]) -> tuple[Step, ...]:
+def steps(tables: TransitionTables, path: Sequence[Choice]) -> tuple[Step, ...]:
     """Walk `path` from the initial state."""
-    place = Place(tables)
+    cursor = Cursor(tables)
     lines, seen = [], set[int]()
     for agent, outcome in path:
-        cpu, thread, row = _who(place, agent)
-        move = place.moves(agent)[outcome]
-        before = list(place.cells)
-        place.go(agent, move)
-        changes = [(cell, before[cell], place.cells[cell]) for cell, _ in move.writes]
+        cpu, thread, row = _who(cursor, agent)
+        move = cursor.moves(agent)[outcome]
+        before = list(cursor.cells)
+        cursor.go(agent, move)
+        changes = [(cell, before[cell], cursor.cells[cell]) for cell, _ in move.writes]
         changed = {cell for cell, old, new in changes if old != new}
         found = [(cell, before[cell]) for cell in row.reads if cell not in seen | changed]
         seen |= changed.union(row.reads)
@@ -38,27 +38,27 @@ def _said(name: str, answer: Any) -> str:
     return f"{name}: {answer}" if isinstance(answer, str) and answer != NOTHING_SPECIAL else name
 
 
-def _shown(tables: Tables, changes: Sequence[tuple[int, int, int]]) -> tuple[tuple[str, str, str], ...]:
+def _shown(tables: TransitionTables, changes: Sequence[tuple[int, int, int]]) -> tuple[tuple[str, str, str], ...]:
     names, values = list(tables.cells), tables.values
     different = dict.fromkeys(change for change in changes if change[1] != change[2])
     return tuple((str(names[c]), show(values[c][old]), show(values[c][new])) for c, old, new in different)
 
 
-def _found(tables: Tables, found: Sequence[tuple[int, int]]) -> tuple[tuple[str, str], ...]:
+def _found(tables: TransitionTables, found: Sequence[tuple[int, int]]) -> tuple[tuple[str, str], ...]:
     names = list(tables.cells)
     told = ((str(names[cell]), show(tables.values[cell][value])) for cell, value in found)
     return tuple((name, value) for name, value in told if value not in EMPTY)
 
 
-def _who(place: Place, agent: int) -> tuple[int, str, Row]:
-    model = place.tables.model
-    if agent < len(place.locals):
+def _who(cursor: Cursor, agent: int) -> tuple[int, str, TransitionRow]:
+    model = cursor.tables.model
+    if agent < len(cursor.locals):
         thread = model.threads[agent]
-        row = place.tables.row(agent, place.locals[agent])
+        row = cursor.tables.row(agent, cursor.locals[agent])
         assert row is not None
         return int(thread.cpu), thread.name, row
-    daemon = model.daemons[agent - len(place.locals)]
-    return int(daemon.cpu), daemon.name, place.tables.daemons[agent - len(place.locals)]
+    daemon = model.daemons[agent - len(cursor.locals)]
+    return int(daemon.cpu), daemon.name, cursor.tables.daemons[agent - len(cursor.locals)]
 
 
 def show(value: Hashable) -> str:

@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from core.explore.cursor import Broken, Choice, Place, step_broken
+from core.explore.cursor import Broken, Choice, Cursor, step_broken
 from core.explore.model import Limits, Model, Verdict
 from core.explore.schedulers import Knowledge, Scheduler, scheduler
 from core.explore.search_result import SENTENCES, deadline
-from core.explore.tables import Move, Tables
 from core.explore.trace import steps
+from core.explore.transition_tables import Move, TransitionTables
 
 SHUFFLED = 0.1
 """How often `wander` deals the priorities anew."""
@@ -45,7 +45,7 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limi
     The same seed gives the same walks.  `states` counts the steps taken and `depth` the longest walk; nothing is
     known of distinct states.  Raises an `ExploreError` for what a program may not do.
     """
-    tables = Tables(model)
+    tables = TransitionTables(model)
     taken, longest = 0, 0
     unreached = [prop.name for prop in model.sometimes]
     end = deadline(limits, None)
@@ -61,7 +61,7 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limi
     return _verdict(tables, Broken("", ""), [], taken, longest, bound, unreached)
 
 
-def many(tables: Tables, seed: int, walks: int, depth: int, unreached: list[str]) -> Iterator[Walked]:
+def many(tables: TransitionTables, seed: int, walks: int, depth: int, unreached: list[str]) -> Iterator[Walked]:
     """One walk after the other, those that break something as well. Strikes out of `unreached` what they reach."""
     rng, know = random.Random(seed), Knowledge(tables)
     for number in range(walks):
@@ -75,26 +75,26 @@ def many(tables: Tables, seed: int, walks: int, depth: int, unreached: list[str]
         yield Walked(type(chooses).__name__, shared, walk.path, broken)
 
 
-def wander(tables: Tables, seed: int, count: int) -> None:
+def wander(tables: TransitionTables, seed: int, count: int) -> None:
     """Take about `count` steps at random, to learn what the programs do in all their parts.
 
     Priorities are dealt anew at every tenth step or so, which meets more local states than tossing a coin each time.
     """
     rng = random.Random(seed)
     order = list(range(len(tables.rows) + len(tables.daemons)))
-    place, threads = Place(tables), len(tables.rows)
+    cursor, threads = Cursor(tables), len(tables.rows)
     moves: tuple[Move, ...] = ()
     for _ in range(count):
         if rng.random() < SHUFFLED:
             rng.shuffle(order)
         for agent in order:
-            moves = place.moves(agent)
+            moves = cursor.moves(agent)
             if moves:
                 break
-        if not moves or (agent >= threads and place.ended()):
-            place = Place(tables)
+        if not moves or (agent >= threads and cursor.ended()):
+            cursor = Cursor(tables)
             rng.shuffle(order)
-        elif not place.go(agent, rng.choice(moves)):
+        elif not cursor.go(agent, rng.choice(moves)):
             rng.shuffle(order)
 
 
@@ -105,37 +105,37 @@ class _Walk:
         self.know, self.rng, self.chooses, self.depth = know, rng, chooses, depth
         self.path: list[Choice] = []
         self.made: Counter[tuple[int, int]] = Counter()
-        self.place = Place(know.tables)
+        self.cursor = Cursor(know.tables)
 
     def run(self, unreached: list[str]) -> Broken | None:
         """What it breaks, if anything. Strikes out of `unreached` what it reaches."""
         broken, idle = self._see(unreached), 0
         while broken is None and len(self.path) < self.depth:
-            able = [agent for agent in range(self.know.agents) if self.place.moves(agent)]
+            able = [agent for agent in range(self.know.agents) if self.cursor.moves(agent)]
             if not able:
-                return None if self.place.ended() else Broken("deadlock", SENTENCES["deadlock"])
-            agent = self.chooses.choose(self.place, able)
+                return None if self.cursor.ended() else Broken("deadlock", SENTENCES["deadlock"])
+            agent = self.chooses.choose(self.cursor, able)
             move, changed = self._go(agent)
             broken = step_broken(self.know.tables, move) or self._see(unreached)
-            self.chooses.gone(self.place, agent, able, changed)
+            self.chooses.gone(self.cursor, agent, able, changed)
             idle = 0 if changed else idle + 1
-            if idle > self.know.agents and self.place.ended():  # everybody has had a turn, and nothing happens
+            if idle > self.know.agents and self.cursor.ended():  # everybody has had a turn, and nothing happens
                 return None
         return broken
 
     def _go(self, agent: int) -> tuple[Move, bool]:
         """Take a step: which, and whether anything is different now."""
-        self.made[agent, self.know.shared(self.place, agent)] += 1
-        move = self.rng.choice(self.place.moves(agent))
+        self.made[agent, self.know.shared(self.cursor, agent)] += 1
+        move = self.rng.choice(self.cursor.moves(agent))
         self.path.append(Choice(agent, move.outcome))
-        return move, self.place.go(agent, move)
+        return move, self.cursor.go(agent, move)
 
     def _see(self, unreached: list[str]) -> Broken | None:
-        unreached[:] = [name for name in unreached if not self.place.holds(name)]
-        return self.place.broken()
+        unreached[:] = [name for name in unreached if not self.cursor.holds(name)]
+        return self.cursor.broken()
 
 
-def shorten(tables: Tables, path: Sequence[Choice], broken: Broken) -> list[Choice]:
+def shorten(tables: TransitionTables, path: Sequence[Choice], broken: Broken) -> list[Choice]:
     """Leave out of `path` what is not needed to break the same property."""
     path = _until(tables, path, broken) or list(path)
     size = max(len(path) // 2, 1)
@@ -151,29 +151,35 @@ def shorten(tables: Tables, path: Sequence[Choice], broken: Broken) -> list[Choi
     return path
 
 
-def _until(tables: Tables, path: Sequence[Choice], broken: Broken) -> list[Choice] | None:
+def _until(tables: TransitionTables, path: Sequence[Choice], broken: Broken) -> list[Choice] | None:
     """The steps of `path` that can be taken, up to where they break the property; None if they do not."""
-    place, taken = Place(tables), list[Choice]()
+    cursor, taken = Cursor(tables), list[Choice]()
     for choice in path:
-        moves = place.moves(choice.agent)
+        moves = cursor.moves(choice.agent)
         if choice.outcome >= len(moves):
             continue
         move = moves[choice.outcome]
-        place.go(choice.agent, move)
+        cursor.go(choice.agent, move)
         taken.append(choice)
-        now = step_broken(tables, move) or place.broken()
+        now = step_broken(tables, move) or cursor.broken()
         if now is not None:
             return taken if now.name == broken.name else None
-    return taken if broken.name == "deadlock" and _stuck(place) else None
+    return taken if broken.name == "deadlock" and _stuck(cursor) else None
 
 
-def _stuck(place: Place) -> bool:
-    agents = range(len(place.tables.rows) + len(place.tables.daemons))
-    return not place.ended() and not any(place.moves(agent) for agent in agents)
+def _stuck(cursor: Cursor) -> bool:
+    agents = range(len(cursor.tables.rows) + len(cursor.tables.daemons))
+    return not cursor.ended() and not any(cursor.moves(agent) for agent in agents)
 
 
 def _verdict(
-    tables: Tables, broken: Broken, path: Sequence[Choice], taken: int, longest: int, bound: str, unreached: list[str]
+    tables: TransitionTables,
+    broken: Broken,
+    path: Sequence[Choice],
+    taken: int,
+    longest: int,
+    bound: str,
+    unreached: list[str],
 ) -> Verdict:
     return Verdict(
         violated=broken.name,

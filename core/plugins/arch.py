@@ -20,7 +20,7 @@ from typing import Any
 
 import pluggy
 
-from core.base.errortext import told
+from core.base.errortext import describe
 from core.base.suggest import hint, nearest
 from core.facts import first_wrong
 from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
@@ -69,7 +69,7 @@ def load_object(reference: str) -> Any:
     try:
         return found()
     except Exception as error:
-        raise PluginError(f"plugin {reference}: {name}() raised {told(error)}") from error
+        raise PluginError(f"plugin {reference}: {name}() raised {describe(error)}") from error
 
 
 def _entry_point(name: str) -> Any:
@@ -83,7 +83,7 @@ def _entry_point(name: str) -> Any:
     try:
         return points[name].load()
     except Exception as error:
-        raise PluginError(f"plugin {name}: loading its entry point raised {told(error)}") from error
+        raise PluginError(f"plugin {name}: loading its entry point raised {describe(error)}") from error
 
 
 def _import(module: str, reference: str) -> Any:
@@ -91,7 +91,7 @@ def _import(module: str, reference: str) -> Any:
     try:
         return importlib.import_module(module)
     except Exception as error:
-        raise PluginError(f"plugin {reference}: importing {module} raised {told(error)}") from error
+        raise PluginError(f"plugin {reference}: importing {module} raised {describe(error)}") from error
 
 
 def _from_file(path: Path, reference: str) -> Any:
@@ -107,7 +107,7 @@ def _from_file(path: Path, reference: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise PluginError(f"plugin {reference}: running it raised {told(error)}") from error
+        raise PluginError(f"plugin {reference}: running it raised {describe(error)}") from error
     return module
 
 
@@ -160,7 +160,7 @@ def _facts(name: str, source: str, arch_facts: Callable[[], Any]) -> Facts:
     try:
         facts = arch_facts()
     except Exception as error:
-        raise PluginError(f"plugin {name} ({source}): hook arch_facts raised {told(error)}") from error
+        raise PluginError(f"plugin {name} ({source}): hook arch_facts raised {describe(error)}") from error
     if not isinstance(facts, Facts):
         raise PluginError(f"plugin {name} ({source}): hook arch_facts returned {facts!r}, expected Facts")
     return facts

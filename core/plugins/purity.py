@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from core.base.digest import OURS
+from core.base.digest import PROJECT_PACKAGES
 from core.plugins.arch import PluginError
 
 DEPTH = 8
@@ -50,7 +50,7 @@ def _places(plugin: object) -> Iterator[tuple[str, Any]]:
     for kind in kinds:
         yield from _members(kind.__name__, vars(kind))
     for module in dict.fromkeys(kind.__module__ for kind in kinds):
-        if module.partition(".")[0] not in (*OURS, *sys.stdlib_module_names):
+        if module.partition(".")[0] not in (*PROJECT_PACKAGES, *sys.stdlib_module_names):
             yield from _members(module, vars(sys.modules[module]) if module in sys.modules else {})
 
 

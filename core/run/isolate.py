@@ -20,7 +20,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from core.base.errortext import told
+from core.base.errortext import describe
 
 CELL_TIMEOUT = 300.0
 """Seconds that one job may take."""
@@ -133,7 +133,7 @@ def answer(job: Job) -> Any:
     except MemoryError:
         return job.failed("ran out of memory")
     except BaseException as error:
-        return job.failed(f"raised {told(error)}")
+        return job.failed(f"raised {describe(error)}")
 
 
 def _limited(job: Job, memory: int) -> Any:

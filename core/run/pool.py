@@ -22,7 +22,7 @@ from core.run.isolate import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED, Job, answer
 LEAST_MEMORY = 1 << 30
 """Bytes that one cell may use at least: numpy alone takes some."""
 
-BATCH = 16
+JOBS_PER_CHILD = 16
 """Jobs that share a child as long as nothing happens to it."""
 
 
@@ -31,7 +31,7 @@ class ExecutorError(Exception):
 
 
 @dataclass(frozen=True)
-class Batch:
+class JobBatch:
     """Several jobs in one child, to save on children; answers all their answers, or None if the child is lost."""
 
     jobs: tuple[Job, ...]
@@ -48,7 +48,7 @@ def isolated_batch(jobs: tuple[Job, ...], timeout: float | None = CELL_TIMEOUT, 
     """The answers of `jobs` from one child; where that is lost, from a child for each."""
     if len(jobs) == 1:
         return [isolated(jobs[0], timeout, memory)]
-    answers: list[Any] | None = isolated(Batch(jobs), timeout, memory)
+    answers: list[Any] | None = isolated(JobBatch(jobs), timeout, memory)
     return [isolated(job, timeout, memory) for job in jobs] if answers is None else answers
 
 
@@ -58,7 +58,7 @@ def run(
     done: Callable[[int], None] = lambda n: None,
     timeout: float | None = CELL_TIMEOUT,
     memory: int = CELL_MEMORY,
-    together: int = BATCH,
+    together: int = JOBS_PER_CHILD,
 ) -> Iterator[Any]:
     """The answers of `jobs`, in their order. `done` is told how many are finished; so many share a child.
 

@@ -19,7 +19,7 @@ from core.base.files import write_atomically
 from core.conformance import Result
 from core.explore.model import Step
 from core.run.isolate import INTERRUPTED, Job
-from core.table.cells import Cell, Counted
+from core.table.jobs import Counted, VerdictJob
 
 
 class Kept:
@@ -32,7 +32,7 @@ class Kept:
         """The kept answer of `job`, or None. A file that cannot be read is as good as none."""
         try:
             stored = json.loads(self._path(job).read_text(encoding="utf-8"))
-            return _result(stored) if isinstance(job, Cell) else Counted(**stored)
+            return _result(stored) if isinstance(job, VerdictJob) else Counted(**stored)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.ladder import POLICIES, Size, ladder
 from core.explore.model import Limits, Model
 from core.explore.reference import Search
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 from core.machine.op import Op, Outcome
 from tests.explore.programs import X, Y, add, drop, model, read, take, write
 
@@ -115,7 +115,7 @@ async def increments() -> None:
 
 def automata(one: Model) -> str:
     """The automata of a model, with every known answer, as text without addresses."""
-    tables = Tables(one)
+    tables = TransitionTables(one)
     Search(tables, Limits(), False).run()
     lines = []
     for thread, rows in zip(one.threads, tables.rows, strict=True):

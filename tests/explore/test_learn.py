@@ -17,13 +17,13 @@ import core.explore.learn
 from core.explore import Hung, NotAnOperation, NotDeterministic, ProgramError, check
 from core.explore.errors import ExploreError
 from core.explore.freeze import Unfreezable, freeze
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 from core.machine.op import Cell, Cpu, Op, Outcome
 from tests.explore.programs import X, add, model, read, take, write
 
 
 def local_states(program: Any) -> int:
-    tables = Tables(one := model(program))
+    tables = TransitionTables(one := model(program))
     check(one)
     from core.explore.model import Limits
     from core.explore.reference import Search
@@ -204,7 +204,7 @@ def test_a_program_that_never_awaits_is_given_up(monkeypatch: pytest.MonkeyPatch
         while True:
             time.sleep(0.001)
 
-    monkeypatch.setattr(core.explore.learn, "PATIENCE", 0.05)
+    monkeypatch.setattr(core.explore.learn, "ANSWER_TIMEOUT", 0.05)
     with pytest.raises(Hung, match="t0: runs on without awaiting"):
         check(model(hangs))
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from benchmarks.ladder import POLICIES, Size, ladder
 from core.explore import Limits, Model, Property, Thread, bisimulation, check, partial_order, reductions, symmetry
 from core.explore.numeric import available
-from core.explore.partial_order import Urgent
+from core.explore.partial_order import Fusible
 from core.explore.reductions import ALL, Plan
 from core.explore.reference import Search
-from core.explore.search_result import Found
+from core.explore.search_result import SearchResult
 from core.explore.symmetry import Symmetry
-from core.explore.tables import Tables
 from core.explore.trace import steps
+from core.explore.transition_tables import TransitionTables
 from core.machine.op import Cell, Cpu, Op, Outcome, Page
 from tests.explore.programs import LOCK_A, X, Y, a_then_b, add, b_then_a, final, model, read, take, write
 from tests.explore.random_programs import ACTIONS, CELLS, program
@@ -29,7 +29,7 @@ BOTH_SYMMETRIES = {reductions.SYMMETRY, reductions.PAGES}
 SETS = [frozenset[str](), *[frozenset({name}) for name in sorted(ALL)], ALL - BOTH_SYMMETRIES, ALL]
 
 
-def searched(tables: Tables, plan: Plan, searcher: str = "reference", stop: bool = True) -> Found:
+def searched(tables: TransitionTables, plan: Plan, searcher: str = "reference", stop: bool = True) -> SearchResult:
     if searcher == "reference":
         return Search(tables, Limits(), stop, plan=plan).run()
     from core.explore.compiled.search import FastSearch
@@ -37,16 +37,18 @@ def searched(tables: Tables, plan: Plan, searcher: str = "reference", stop: bool
     return FastSearch(tables, Limits(), stop, plan).run()
 
 
-def learned(one: Model) -> Tables:
+def learned(one: Model) -> TransitionTables:
     """The tables after a whole search."""
-    tables = Tables(one, before=True)
+    tables = TransitionTables(one, before=True)
     Search(tables, Limits(), False).run()
     return tables
 
 
-def planned(one: Model, names: frozenset[str], searcher: str, stop: bool = True, first: int = 50) -> tuple[Plan, Found]:
+def planned(
+    one: Model, names: frozenset[str], searcher: str, stop: bool = True, first: int = 50
+) -> tuple[Plan, SearchResult]:
     """A reduced search as `check` does it, also on models so small that it would not."""
-    tables = Tables(one, before=True)
+    tables = TransitionTables(one, before=True)
     Search(tables, Limits(), stop, budget=first).run()
     while True:
         plan = reductions.make(tables, names)
@@ -140,7 +142,7 @@ def test_minimisation_refuses_what_only_looks_alike() -> None:
 
 def test_a_merger_of_what_was_known_too_little_is_found_out() -> None:
     """With x still 0 both look alike: the plan made then does not hold."""
-    tables = Tables(choosing(), before=True)
+    tables = TransitionTables(choosing(), before=True)
     Search(tables, Limits(), False, budget=1).run()
     for values in ((0, 0),):
         for local in (1, 2):
@@ -182,12 +184,12 @@ def passing_on() -> Model:
 @pytest.mark.parametrize("one", [peeking(), passing_on()], ids=["left mover", "local"])
 def test_nobody_hurries_past_one_who_looks(one: Model) -> None:
     tables = learned(one)
-    hurry = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.Asked())
-    assert all(0 in urgent.danger[1] for urgent in hurry[0].values())
+    fusions = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.WaitCache())
+    assert all(0 in fusible.danger[1] for fusible in fusions[0].values())
     assert check(one).violated == "assertion"
-    forced = replace(reductions.none(tables), hurry=({1: Urgent((frozenset(), frozenset()), True)}, {}))
+    forced = replace(reductions.none(tables), fusions=({1: Fusible((frozenset(), frozenset()), True)}, {}))
     assert searched(tables, forced).violated == ""  # wrong
-    assert partial_order.forbids(hurry, forced.hurry)
+    assert partial_order.forbids(fusions, forced.fusions)
 
 
 def test_what_nobody_touches_is_local() -> None:
@@ -212,9 +214,9 @@ def test_what_a_property_looks_at_does_not_hurry() -> None:
 
     one = model(alone, always=(Property("never two", "", (X,), lambda x: x != 2),))
     tables = learned(one)
-    assert partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.Asked())[0] == {}
-    free = {n: Urgent((frozenset(),), True) for n in (0, 1, 2)}
-    assert searched(tables, replace(reductions.none(tables), hurry=(free,))).violated == ""  # wrong
+    assert partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.WaitCache())[0] == {}
+    free = {n: Fusible((frozenset(),), True) for n in (0, 1, 2)}
+    assert searched(tables, replace(reductions.none(tables), fusions=(free,))).violated == ""  # wrong
     assert check(one).violated == "never two"
 
 
@@ -222,10 +224,10 @@ def test_taking_a_lock_does_not_hurry() -> None:
     """It would hide lock-order deadlocks."""
     one = model(a_then_b, b_then_a)
     tables = learned(one)
-    hurry = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.Asked())
-    assert all(tables.rows[t][n].op.name.startswith("drop") for t in (0, 1) for n in hurry[t])  # type: ignore[union-attr]
-    free = Urgent((frozenset(), frozenset()), True)
-    forced = replace(reductions.none(tables), hurry=({0: free, 1: free}, {0: free, 1: free}))
+    fusions = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.WaitCache())
+    assert all(tables.rows[t][n].op.name.startswith("drop") for t in (0, 1) for n in fusions[t])  # type: ignore[union-attr]
+    free = Fusible((frozenset(), frozenset()), True)
+    forced = replace(reductions.none(tables), fusions=({0: free, 1: free}, {0: free, 1: free}))
     assert searched(tables, forced).violated == ""  # wrong
     for searcher in ("reference", *(["fast"] if available() else [])):
         assert planned(one, ALL, searcher, first=3)[1].violated == "deadlock"
@@ -246,7 +248,7 @@ def test_a_loop_of_steps_that_hurry_is_broken() -> None:
     for searcher in ("reference", *(["fast"] if available() else [])):
         plan, found = planned(one, ALL, searcher, first=4)
         assert found.violated == "assertion"
-        assert len(plan.hurry[0]) == 0
+        assert len(plan.fusions[0]) == 0
 
 
 def add_mod(cell: Cell) -> Op:

@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks.ladder import Size, ladder
 from core.explore import Daemon, Model, check, walk
-from core.explore.cursor import Broken, Choice, Place
+from core.explore.cursor import Broken, Choice, Cursor
 from core.explore.schedulers import Knowledge, Priorities, Scheduler, Weighted
-from core.explore.tables import Tables
+from core.explore.transition_tables import TransitionTables
 from core.explore.walk import many, shorten, wander
 from core.machine.op import Cpu, Op, Outcome
 from tests.explore.programs import (
@@ -87,17 +87,17 @@ def test_shortening_keeps_the_property_that_was_broken() -> None:
         await Op("boom", (), (X,), lambda: [Outcome(None, (9,), "first")])
         await Op("boom", (), (X,), lambda: [Outcome(None, (9,), "second")])
 
-    tables = Tables(model(breaks, increment_torn))
+    tables = TransitionTables(model(breaks, increment_torn))
     way = [Choice(1, 0), Choice(0, 0), Choice(1, 0), Choice(0, 0)]
     assert shorten(tables, way, Broken("first", "")) == [Choice(0, 0), Choice(0, 0)]
 
 
 def test_wandering_learns_what_lies_deep() -> None:
-    tables = Tables(ladder("DELAYED", Size(2, 1, 2, 2)))
+    tables = TransitionTables(ladder("DELAYED", Size(2, 1, 2, 2)))
     wander(tables, 1, 5000)
-    whole = Tables(ladder("DELAYED", Size(2, 1, 2, 2)))
-    place = Place(whole)
-    assert not place.ended()
+    whole = TransitionTables(ladder("DELAYED", Size(2, 1, 2, 2)))
+    cursor = Cursor(whole)
+    assert not cursor.ended()
     assert all(any(row is None for row in rows) for rows in tables.rows)
 
 
@@ -118,14 +118,14 @@ def exact_switches(steps: int, wanted: str) -> Model:
     return model(goes("a"), goes("b"), initial={X: ""})
 
 
-def walk_by(tables: Tables, chooses: Scheduler) -> Place:
+def walk_by(tables: TransitionTables, chooses: Scheduler) -> Cursor:
     """Where a walk ends in which every operation has one outcome."""
-    place = Place(tables)
-    while able := [agent for agent in range(len(tables.rows)) if place.moves(agent)]:
-        agent = chooses.choose(place, able)
-        place.go(agent, place.moves(agent)[0])
-        chooses.gone(place, agent, able, True)
-    return place
+    cursor = Cursor(tables)
+    while able := [agent for agent in range(len(tables.rows)) if cursor.moves(agent)]:
+        agent = chooses.choose(cursor, able)
+        cursor.go(agent, cursor.moves(agent)[0])
+        chooses.gone(cursor, agent, able, True)
+    return cursor
 
 
 def three_switches() -> Model:
@@ -161,13 +161,13 @@ def test_a_bug_that_needs_three_exact_switches_is_found(seed: int) -> None:
 @pytest.mark.parametrize(("wanted", "changes"), [("aaab", 1), ("aabba", 2)])
 def test_changes_of_priority_keep_the_bound_of_pct(wanted: str, changes: int) -> None:
     """1/(n k^(d-1)) of walks: n = 2 threads, k = 6 + 6 accesses, d - 1 changes; less three standard deviations."""
-    tables, rng, hits, walks = Tables(exact_switches(6, wanted)), random.Random(1), 0, 3000
+    tables, rng, hits, walks = TransitionTables(exact_switches(6, wanted)), random.Random(1), 0, 3000
     know = Knowledge(tables)
     know.refresh()
     know.learn(Counter({(0, 1): 6, (1, 1): 6}))
     for _ in range(walks):
-        place = walk_by(tables, Priorities(know, rng, -1, changes))
-        hits += tables.values[0][place.cells[0]] == wanted
+        cursor = walk_by(tables, Priorities(know, rng, -1, changes))
+        hits += tables.values[0][cursor.cells[0]] == wanted
     bound = walks / (2 * 12**changes)
     assert hits >= bound - 3 * bound**0.5
 
@@ -182,12 +182,12 @@ def test_weighted_walks_are_uniform_over_threads_of_unlike_length() -> None:
     async def one() -> None:
         await Op("see", (X,), (Y,), lambda x: [Outcome(None, (x,))])
 
-    know, rng, seen = Knowledge(Tables(model(nine, one))), random.Random(1), Counter[int]()
+    know, rng, seen = Knowledge(TransitionTables(model(nine, one))), random.Random(1), Counter[int]()
     know.refresh()
     know.learn(Counter({(0, 1): 9, (1, 1): 1}))
     for _ in range(2000):
-        place = walk_by(know.tables, Weighted(know, rng, -1))
-        seen[know.tables.values[1][place.cells[1]]] += 1
+        cursor = walk_by(know.tables, Weighted(know, rng, -1))
+        seen[know.tables.values[1][cursor.cells[1]]] += 1
     assert set(seen) == set(range(10))
     assert all(140 <= count <= 260 for count in seen.values())
 
@@ -199,10 +199,10 @@ def test_only_cells_that_somebody_else_touches_and_somebody_writes_are_shared() 
     async def second() -> None:
         await Op("", (Y, LOCK_A), (LOCK_B,), lambda y, held: [Outcome(None, (held,))])
 
-    know = Knowledge(Tables(model(first, second)))
+    know = Knowledge(TransitionTables(model(first, second)))
     know.refresh()
-    place, lock = Place(know.tables), 1 << know.tables.cell(LOCK_A)
-    assert [know.shared(place, agent) for agent in (0, 1)] == [lock, lock]
+    cursor, lock = Cursor(know.tables), 1 << know.tables.cell(LOCK_A)
+    assert [know.shared(cursor, agent) for agent in (0, 1)] == [lock, lock]
 
 
 def test_nobody_is_starved_by_one_who_polls_in_several_steps_or_by_a_daemon() -> None:
@@ -215,11 +215,13 @@ def test_nobody_is_starved_by_one_who_polls_in_several_steps_or_by_a_daemon() ->
         await add(X)
 
     flips = Daemon("flip", Cpu(0), Op("flip", (LOCK_A,), (LOCK_A,), lambda held: [Outcome(None, (not held,))]))
-    tables = Tables(replace(model(polls, sets), daemons=(flips,)))
+    tables = TransitionTables(replace(model(polls, sets), daemons=(flips,)))
     for walked in many(tables, 1, 60, 1000, []):
         assert {agent for agent, _ in walked.path} >= {0, 1}, walked.kind
 
 
 def test_every_way_to_choose_takes_its_turn() -> None:
-    kinds = Counter(walked.kind for walked in many(Tables(model(increment_torn, increment_torn)), 1, 100, 10, []))
+    kinds = Counter(
+        walked.kind for walked in many(TransitionTables(model(increment_torn, increment_torn)), 1, 100, 10, [])
+    )
     assert kinds == {"Priorities": 40, "Weighted": 40, "Races": 20}

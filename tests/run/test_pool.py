@@ -24,13 +24,15 @@ from core.cost import STANDARD
 from core.explore import Limits, check
 from core.run.isolate import _as_command, isolated
 from core.run.pool import ExecutorError, executor, run
-from core.table.cells import Cell, Counting
 from core.table.checkpoint import Kept
+from core.table.jobs import CountJob, VerdictJob
 from core.table.rows import load, plugin_row
 
 ROWS = {row.name: row for row in load(None)}
 JOBS = [
-    Cell(ROWS[name], scenario) for name in ("smp-6.1", "s390") for scenario in ("lost-dirty-munmap", "use-after-free")
+    VerdictJob(ROWS[name], scenario)
+    for name in ("smp-6.1", "s390")
+    for scenario in ("lost-dirty-munmap", "use-after-free")
 ]
 
 
@@ -89,7 +91,7 @@ def test_ctrl_c_leaves_what_has_been_found() -> None:
 def test_an_interrupted_run_tells_what_it_knows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(jobs: list[Cell], *rest: Any) -> Iterator[Any]:
+    def interrupted(jobs: list[VerdictJob], *rest: Any) -> Iterator[Any]:
         yield jobs[0].run()
         raise KeyboardInterrupt
 
@@ -144,7 +146,7 @@ def test_any_executor_gives_the_same_answers() -> None:
 
 def test_kept_answers_come_back_equal(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
-    for job in (JOBS[0], Counting(ROWS["s390"], tuple(STANDARD.values()))):
+    for job in (JOBS[0], CountJob(ROWS["s390"], tuple(STANDARD.values()))):
         assert kept.get(job) is None
         kept.put(job, job.run())
         assert kept.get(job) == job.run()
@@ -266,6 +268,6 @@ def test_a_plugin_that_hangs_is_counted_no_longer_than_told(tmp_path: Path) -> N
         "        while True: pass\n"
     )
     row = plugin_row(f"{tmp_path}/hangs.py:Hangs")
-    assert Counting(row, tuple(STANDARD.values()), timeout=0.2).run().problem == "gave no answer within 0.2 seconds"
-    result = Cell(row, "use-after-free", Limits(timeout=0.1)).run()
+    assert CountJob(row, tuple(STANDARD.values()), timeout=0.2).run().problem == "gave no answer within 0.2 seconds"
+    result = VerdictJob(row, "use-after-free", Limits(timeout=0.1)).run()
     assert (result.verdict, "runs on without awaiting an operation" in result.reason) == ("error", True)

@@ -10,7 +10,7 @@ Data types
         chunks      word, shift, mask, nothing: further parts of a state that a question reads
         child       the nodes of all questions' trees
         moves       for each word what to keep and what to set, then the property that the step violates (0: none)
-        danger      a bit by Urgent and local state: does that forbid to hurry?
+        danger      a bit by Fusible and local state: does that forbid to hurry?
     Context   Arrays from numpy arrays, which it keeps alive
 
 A question is what an agent, pending in a local state, asks of a state, or what a property asks.  It reads parts of
@@ -33,7 +33,7 @@ NEXT, LEVEL_END, COUNT, EDGES, BUFFERED, DRAINED, QUIET, PAUSE_AT, SOURCE, LIMIT
 CONTROL_SIZE = 16
 
 # Why `expand` came back.
-DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED, ASK, CRAMPED = range(9)
+DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED, FUSION_MISS, CRAMPED = range(9)
 
 DEADLOCK_FLAG = -1
 BATCH = 96
@@ -49,12 +49,12 @@ CHUNK = 9
 """Bits of a state read at once: a node of 512 places is 4 KiB, and few of them are in use."""
 
 QUESTION = 8
-ROOT, WORD, SHIFT, MASK, MORE, END, STATUS, URGENT = range(QUESTION)
+ROOT, WORD, SHIFT, MASK, MORE, END, STATUS, FUSIBLE = range(QUESTION)
 """Places in a question: its root, what its first part reads, which chunks follow; the rest is for local states."""
-KIND, ACTIVE = STATUS, URGENT
+KIND, ACTIVE = STATUS, FUSIBLE
 
 COUNT_BITS = 16
-HOLE, WANTED = -1, -2
+HOLE, BEING_LEARNED = -1, -2
 """Answers that are not known yet, and those that are being asked for."""
 
 RUNS, ENDED, ASSERTED = range(3)
@@ -71,7 +71,7 @@ class Arrays(NamedTuple):
                       last slot's; `distance` is where in a slot its distance from there begins
     threads..danger   the model; the first `running` of the `agents` are threads, `asserts` says whether any local
                       state is ASSERTED; `longest` is how many steps may be done in one go, 0 when nothing hurries;
-                      `width` is the numbers of one urgent in `danger`
+                      `width` is the numbers of one fusible in `danger`
     members..         permutations of equal members, the first of them the identity:
         order             by permutation and place: the member that goes there
         stays             the words of what a permutation leaves where it is
@@ -79,7 +79,7 @@ class Arrays(NamedTuple):
         maps              word, shift, mask, target word and shift, start in `images` of fields whose numbers change
         key_shifts..      the same for each member's own fields, moved to where those of the first member are
     buffer..front     room to work in: successors on their way to the table; of each the violation, source and hash
-                      (`notes`); the words of a state in which an answer is missing and the agent (`asked`); keys of
+                      (`notes`); the words of a state in which an answer is missing and the agent (`scratch`); keys of
                       members; words; states from the front of the table
     """
 
@@ -118,7 +118,7 @@ class Arrays(NamedTuple):
     first_key_map: int
     buffer: int
     notes: int
-    asked: int
+    scratch: int
     keys: int
     least: int
     image: int

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.explore.bisimulation import Classes, representative
-from core.explore.compiled.word_layout import Field, Layout, LayoutFull, shifts
+from core.explore.compiled.word_layout import Field, LayoutFull, WordLayout, shifts
 from core.explore.numeric import numpy
 from core.explore.symmetry import Image, Symmetry, names_any
 
@@ -63,12 +63,12 @@ def flat(records: Sequence[tuple[int, ...]], width: int) -> Any:
     return array.reshape(-1)
 
 
-def no_exchange(layout: Layout) -> dict[str, Any]:
+def no_exchange(layout: WordLayout) -> dict[str, Any]:
     """The identity alone."""
     return {"permutations": 1, "members": 0, "stays": np.full(layout.words, ALL, np.int64)}
 
 
-def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> dict[str, Any]:
+def exchange(layout: WordLayout, symmetry: Symmetry, same: Classes) -> dict[str, Any]:
     """All permutations of `symmetry` in this layout, by the names of `Arrays`. LayoutFull if an image does not fit."""
     images: list[int] = []
     moves, keys = _Moves(images), _Moves(images)
@@ -98,7 +98,7 @@ def exchange(layout: Layout, symmetry: Symmetry, same: Classes) -> dict[str, Any
     }
 
 
-def _pairs(layout: Layout, image: Image, same: Classes) -> list[tuple[Field, Field, list[int]]]:
+def _pairs(layout: WordLayout, image: Image, same: Classes) -> list[tuple[Field, Field, list[int]]]:
     pairs = []
     for thread, to in enumerate(image.threads):
         pairs.append((layout.threads[thread], layout.threads[to], _locals(image, same, thread, to)))
@@ -116,7 +116,7 @@ def _locals(image: Image, same: Classes, thread: int, to: int) -> list[int]:
     ]
 
 
-def _own(layout: Layout, symmetry: Symmetry, same: Classes, member: int) -> list[tuple[Field, Field, list[int]]]:
+def _own(layout: WordLayout, symmetry: Symmetry, same: Classes, member: int) -> list[tuple[Field, Field, list[int]]]:
     """The member's own fields and those of the first member: for keys that compare members."""
     tables = symmetry.tables
     image = next((image for image in symmetry.images if image.places[member] == 0 != member), None)

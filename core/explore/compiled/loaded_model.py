@@ -12,36 +12,36 @@ from core.explore.compiled.arrays import ACTIVE, BATCH, FINALLY, SOMETIMES
 from core.explore.compiled.exchange import exchange, no_exchange
 from core.explore.compiled.packed import Packed
 from core.explore.compiled.store import Store
-from core.explore.compiled.word_layout import Layout, LayoutFull, lay_out, width
-from core.explore.cursor import Place
+from core.explore.compiled.word_layout import LayoutFull, WordLayout, lay_out, width
+from core.explore.cursor import Cursor
 from core.explore.model import Property
 from core.explore.numeric import numpy
 from core.explore.reductions import Plan, representative
-from core.explore.tables import Move, Tables
+from core.explore.transition_tables import Move, TransitionTables
 
 np = numpy()
 
-WANTED = 1 << 12
+MAX_HOLES = 1 << 12
 """Questions put at once."""
 
 Watched = list[tuple[Property, int]]
 """Properties, and whether they hold ALWAYS, FINALLY or SOMETIMES."""
 
 
-class Machine:
+class LoadedModel:
     """The tables of a model under a plan, and the states found, in machine code."""
 
-    def __init__(self, tables: Tables, plan: Plan, watched: Watched, max_memory: int | None) -> None:
+    def __init__(self, tables: TransitionTables, plan: Plan, watched: Watched, max_memory: int | None) -> None:
         self.tables, self.plan, self.watched = tables, plan, watched
         for prop, _ in watched:
             tables.reads(prop)
         self.store = Store(self._layout(None), max_memory)
-        self._wanted = np.zeros((WANTED, 2), np.int64)
+        self._wanted = np.zeros((MAX_HOLES, 2), np.int64)
         self._pack()
 
     # The arrays.
 
-    def _layout(self, before: Layout | None) -> Layout:
+    def _layout(self, before: WordLayout | None) -> WordLayout:
         """Room for everything known and, as far as that takes no further word, for twice as much.
 
         Words cost more than translating once more.  Room for more local states comes first: they are learned longest.
@@ -111,12 +111,12 @@ class Machine:
     def learn(self, first: int, end: int) -> None:
         """Learn what the states in first..end lack."""
         address = self.store.context.address
-        holes = self.store.loops.misses(address, first, end, self._wanted.ctypes.data, WANTED)
+        holes = self.store.loops.misses(address, first, end, self._wanted.ctypes.data, MAX_HOLES)
         self._ask_all([(agent, self.store.words(state)) for state, agent in self._wanted[:holes].tolist()])
 
-    def learn_asked(self) -> None:
+    def learn_fused(self) -> None:
         """Learn what a step lacked to hurry on."""
-        *words, agent = self.room["asked"].tolist()
+        *words, agent = self.room["scratch"].tolist()
         self._ask_all([(agent, words)])
 
     def _ask_all(self, questions: Sequence[tuple[int, Sequence[int]]]) -> None:
@@ -196,15 +196,15 @@ class Machine:
         """The first state in first..end from which a step comes to another."""
         return self.store.loops.predecessor(self.store.context.address, first, end, state)
 
-    def key(self, place: Place) -> tuple[int, ...] | None:
+    def key(self, cursor: Cursor) -> tuple[int, ...] | None:
         """The words of the state that is explored in place of this one; None if it does not fit them."""
         layout, same = self.store.layout, self.plan.same
         words = [0] * layout.words
-        locals_ = [representative(same[thread], local) for thread, local in enumerate(place.locals)]
+        locals_ = [representative(same[thread], local) for thread, local in enumerate(cursor.locals)]
         known = len(layout.cells)
-        if any(place.cells[known:]):
+        if any(cursor.cells[known:]):
             return None
-        for field, number in zip((*layout.threads, *layout.cells), (*locals_, *place.cells[:known]), strict=False):
+        for field, number in zip((*layout.threads, *layout.cells), (*locals_, *cursor.cells[:known]), strict=False):
             if number > field.mask:
                 return None
             words[field.word] |= number << field.shift

@@ -17,8 +17,8 @@ from typing import Any
 
 from core.explore.compiled import state_table
 from core.explore.compiled.arrays import (
-    ASK,
     BATCH,
+    BEING_LEARNED,
     BUFFERED,
     COUNT,
     COUNT_BITS,
@@ -28,6 +28,7 @@ from core.explore.compiled.arrays import (
     DONE,
     DRAINED,
     EDGES,
+    FUSION_MISS,
     GROW,
     HOLE,
     LEVEL_END,
@@ -40,14 +41,13 @@ from core.explore.compiled.arrays import (
     QUIET,
     SOURCE,
     VIOLATED_STEP,
-    WANTED,
 )
 from core.explore.compiled.canonical import canonical, moved_bits
 from core.explore.compiled.steps import (
     NUMBER,
     answer,
-    hurry_on,
-    hurrying,
+    fuse_on,
+    fusing_agent,
     local_state,
     look,
     place_of,
@@ -60,12 +60,12 @@ from core.explore.compiled.words import arrays, get, inlined, put
 @inlined
 def successors(words: Any, a: Any, number: int, buffered: int) -> int:
     """Buffer the successors of a state; how many there are then, -1 if an answer is missing, -2 if one behind a step
-    is (of the state and agent in `asked`)."""
+    is (of the state and agent in `scratch`)."""
     count = len(words)
     at = number * count
     first, end = 0, a.agents
     if a.longest:
-        agent = hurrying(words, a, a.states, at)
+        agent = fusing_agent(words, a, a.states, at)
         if agent == -2:
             return -1
         if agent >= 0:
@@ -79,14 +79,14 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
         for _ in range(leaf & NUMBER):
             to = buffered * count
             moved |= step(words, a, move, a.states, at, a.buffer, to)
-            if a.longest and not hurry_on(words, a, agent, a.buffer, to):
-                state_table.copied(words, a.buffer, to, a.asked, 0)
-                put(a.asked, count, agent)
+            if a.longest and not fuse_on(words, a, agent, a.buffer, to):
+                state_table.copied(words, a.buffer, to, a.scratch, 0)
+                put(a.scratch, count, agent)
                 return -2
             if a.permutations > 1:
                 canonical(words, a, a.buffer, to)
             hashed = state_table.hash_of(words, a.buffer, to)
-            state_table.hurried(words, a, hashed)
+            state_table.prefetched(words, a, hashed)
             put(a.notes, 4 * buffered, get(a.moves, move + 2 * count))
             put(a.notes, 4 * buffered + 1, number)
             put(a.notes, 4 * buffered + 2, hashed)
@@ -112,7 +112,7 @@ def expand(words: Any, a: Any) -> int:
         while drained == 0 and buffered < BATCH and at_state < level_end:
             after = successors(words, a, at_state, buffered)
             if after < 0:
-                why = MISS if after == -1 else ASK
+                why = MISS if after == -1 else FUSION_MISS
                 break
             edges += after - buffered
             if after > buffered and get(a.notes, 4 * (after - 1)) == DEADLOCK_FLAG:
@@ -157,7 +157,7 @@ def expand(words: Any, a: Any) -> int:
         if leave:
             break
         buffered, drained = 0, 0
-        if why == MISS or why == ASK:
+        if why == MISS or why == FUSION_MISS:
             break
         if at_state >= level_end:
             break
@@ -176,7 +176,7 @@ def expand(words: Any, a: Any) -> int:
 def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> int:
     """States in first..end of which an agent lacks an answer, as (state, agent) in `wanted`, each hole once; how many.
 
-    There is `room` for that many.  A hole is WANTED while it is asked for.
+    There is `room` for that many.  A hole is BEING_LEARNED while it is asked for.
     """
     held = 0
     for number in range(first, end):
@@ -184,7 +184,7 @@ def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> 
         for agent in range(a.agents):
             place = place_of(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
             if get(a.child, place) == HOLE:
-                put(a.child, place, WANTED)
+                put(a.child, place, BEING_LEARNED)
                 put(wanted, 2 * held, number)
                 put(wanted, 2 * held + 1, agent)
                 held += 1
@@ -195,16 +195,16 @@ def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> 
 
 @inlined
 def comes_to(words: Any, a: Any, target: int) -> bool:
-    """Is the state in `asked` one for which state number `target` stands?"""
+    """Is the state in `scratch` one for which state number `target` stands?"""
     at = target * len(words)
     for k in range(len(words)):  # what no permutation touches has to be equal already
-        if (get(a.asked, k) ^ get(a.states, at + k)) & get(a.kept, k):
+        if (get(a.scratch, k) ^ get(a.states, at + k)) & get(a.kept, k):
             return False
     if a.permutations > 1:
-        canonical(words, a, a.asked, 0)
+        canonical(words, a, a.scratch, 0)
     same = True
     for k in range(len(words)):
-        same &= get(a.asked, k) == get(a.states, at + k)
+        same &= get(a.scratch, k) == get(a.states, at + k)
     return same
 
 
@@ -221,7 +221,7 @@ def predecessor(words: Any, a: Any, first: int, end: int, target: int) -> int:
         at = number * count
         from_, to = 0, a.agents
         if a.longest:
-            agent = hurrying(words, a, a.states, at)
+            agent = fusing_agent(words, a, a.states, at)
             if agent >= 0:
                 from_, to = agent, agent + 1
         for agent in range(from_, to):
@@ -230,9 +230,9 @@ def predecessor(words: Any, a: Any, first: int, end: int, target: int) -> int:
                 continue
             move = leaf >> COUNT_BITS
             for _ in range(leaf & NUMBER):
-                step(words, a, move, a.states, at, a.asked, 0)
+                step(words, a, move, a.states, at, a.scratch, 0)
                 if a.longest:
-                    hurry_on(words, a, agent, a.asked, 0)
+                    fuse_on(words, a, agent, a.scratch, 0)
                 if comes_to(words, a, target):
                     return number
                 move += 2 * count + 1

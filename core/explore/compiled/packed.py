@@ -1,7 +1,7 @@
 """The tables as flat arrays for the compiled searcher, in a given layout.
 
-`Tables` learns; this only translates what it knows, question by question and answer by answer (`arrays` says what they
-look like), and says `LayoutFull` when a number turns up that the layout has no room for.  The searcher then makes a
+`TransitionTables` learns; this only translates what it knows, question by question and answer by answer (see `arrays`),
+and says `LayoutFull` when a number turns up that the layout has no room for.  The searcher then makes a
 wider layout and translates again.
 
 Parts of a word that lie near each other are read at once, with what is between them masked out.
@@ -20,17 +20,17 @@ from core.explore.compiled.arrays import (
     CHUNK,
     COUNT_BITS,
     ENDED,
+    FUSIBLE,
     HOLE,
     QUESTION,
     RUNS,
-    URGENT,
 )
-from core.explore.compiled.word_layout import Field, Layout, LayoutFull
+from core.explore.compiled.word_layout import Field, LayoutFull, WordLayout
 from core.explore.model import Property
 from core.explore.numeric import numpy
 from core.explore.partial_order import LONGEST
 from core.explore.reductions import Plan
-from core.explore.tables import Move, Row, Tables
+from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 
 np = numpy()
 
@@ -94,7 +94,7 @@ def _chunk(fields: Sequence[Field], numbers: Sequence[int]) -> Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asks:
+class _Question:
     """A question as Python sees it: where it starts, and what it reads."""
 
     root: int
@@ -105,7 +105,7 @@ class _Asks:
 class Packed:
     """The arrays that are the model, filled from `tables`."""
 
-    def __init__(self, tables: Tables, layout: Layout, plan: Plan) -> None:
+    def __init__(self, tables: TransitionTables, layout: WordLayout, plan: Plan) -> None:
         self.tables, self.layout, self.plan = tables, layout, plan
         self.running = len(tables.automata)
         self.violations: list[str] = [""]
@@ -114,12 +114,12 @@ class Packed:
         self.nowhere = self.child.append([0])  # an answer without moves
         self.widest: dict[int, int] = {}
         self.asserts = False
-        self._asks: dict[int, _Asks] = {}
+        self._questions: dict[int, _Question] = {}
         self._known = [0] * self.running
         self._place_agents()
         self.grow()
         self.watch(())
-        self._hurry()
+        self._place_fusions()
 
     def _place_agents(self) -> None:
         """A daemon is a thread whose local state has no bits."""
@@ -131,7 +131,7 @@ class Packed:
             base += field.mask + 1
         self.threads[self.running :, 3] = range(base, base + len(daemons))
         self.locals = np.zeros((base + len(daemons), QUESTION), np.int64)
-        self.locals[:, URGENT] = -1
+        self.locals[:, FUSIBLE] = -1
         self.locals[:, 0] = self.child.append([HOLE])  # a local state that nobody knows must be asked about
         for agent, row in enumerate(daemons, self.running):
             self._local(agent, 0, row)
@@ -140,13 +140,13 @@ class Packed:
         """A local state's number, counted through all agents."""
         return int(self.threads[agent, 3]) + number
 
-    def _hurry(self) -> None:
+    def _place_fusions(self) -> None:
         """Who may hurry, and what forbids it."""
-        urgents = [(t, n, urgent) for t, found in enumerate(self.plan.hurry) for n, urgent in found.items()]
-        bits = np.zeros((max(len(urgents), 1), 64 * (len(self.locals) // 64 + 1)), np.uint8)
-        for number, (thread, local, urgent) in enumerate(urgents):
-            self.locals[self.local(thread, local), URGENT] = number
-            for other, danger in enumerate(urgent.danger):
+        fusibles = [(t, n, fusible) for t, found in enumerate(self.plan.fusions) for n, fusible in found.items()]
+        bits = np.zeros((max(len(fusibles), 1), 64 * (len(self.locals) // 64 + 1)), np.uint8)
+        for number, (thread, local, fusible) in enumerate(fusibles):
+            self.locals[self.local(thread, local), FUSIBLE] = number
+            for other, danger in enumerate(fusible.danger):
                 bits[number, [self.local(other, theirs) for theirs in danger]] = 1
         self.danger = np.packbits(bits, axis=1, bitorder="little").view("<i8")
         self.danger_bits = bits.shape[1]
@@ -164,7 +164,7 @@ class Packed:
             "moves": self.moves.array,
             "props": self.props,
             "properties": len(self.props),
-            "longest": LONGEST if any(self.plan.hurry) else 0,
+            "longest": LONGEST if any(self.plan.fusions) else 0,
             "danger": self.danger,
             "width": self.danger_bits,
         }
@@ -172,7 +172,7 @@ class Packed:
     def room(self) -> dict[str, Any]:
         """Room to work in, enough for a full buffer and the successors of one more state."""
         words, records = self.layout.words, BATCH + self.most_moves()
-        sizes = {"buffer": records * words, "notes": 4 * records, "asked": words + 1, "keys": self.running + 1}
+        sizes = {"buffer": records * words, "notes": 4 * records, "scratch": words + 1, "keys": self.running + 1}
         return {name: np.zeros(size, np.int64) for name, size in {**sizes, **dict.fromkeys(WORDS, words)}.items()}
 
     def grow(self) -> None:
@@ -186,33 +186,33 @@ class Packed:
         if len(self.layout.cells) < len(self.tables.cells):
             raise LayoutFull
 
-    def _local(self, agent: int, number: int, row: Row | None) -> None:
+    def _local(self, agent: int, number: int, row: TransitionRow | None) -> None:
         at = self.local(agent, number)
         if row is not None:
-            asks = self._question(row.reads)
-            self._asks[at] = asks
-            self.locals[at, :URGENT] = (*self._record(asks), RUNS)
+            question = self._question(row.reads)
+            self._questions[at] = question
+            self.locals[at, :FUSIBLE] = (*self._record(question), RUNS)
             for values, moves in row.moves.items():
                 self.add_moves(agent, number, values, moves)
             return
         asserts = bool(self.tables.asserts(agent, number))
         self.asserts |= asserts
-        self.locals[at, :URGENT] = (self.nowhere, 0, 0, 0, 0, 0, ASSERTED if asserts else ENDED)
+        self.locals[at, :FUSIBLE] = (self.nowhere, 0, 0, 0, 0, 0, ASSERTED if asserts else ENDED)
 
-    def _question(self, cells: Sequence[int]) -> _Asks:
+    def _question(self, cells: Sequence[int]) -> _Question:
         if any(cell >= len(self.layout.cells) for cell in cells):
             raise LayoutFull
         fields = tuple([self.layout.cells[cell] for cell in cells])
         parts = chunks(fields)
-        return _Asks(self.child.extend(parts[0].mask + 1), fields, parts)
+        return _Question(self.child.extend(parts[0].mask + 1), fields, parts)
 
-    def _record(self, asks: _Asks) -> tuple[int, ...]:
+    def _record(self, question: _Question) -> tuple[int, ...]:
         """The question's numbers, without the last two."""
-        first, *others = asks.chunks
+        first, *others = question.chunks
         more = self.chunks.used // 4
         for part in others:
             self.chunks.append((part.word, part.shift, part.mask, 0))
-        return asks.root, first.word, first.shift, first.mask, more, more + len(others)
+        return question.root, first.word, first.shift, first.mask, more, more + len(others)
 
     def add_moves(self, agent: int, number: int, values: Sequence[int], moves: Sequence[Move]) -> None:
         """What an agent does in a local state on these values."""
@@ -230,18 +230,18 @@ class Packed:
             numbers.append(self.violations.index(move.violated))
             self.moves.append(numbers)
         self.widest[agent] = max(self.widest.get(agent, 0), len(moves))
-        self._put(self._asks[self.local(agent, number)], values, first << COUNT_BITS | len(moves))
+        self._put(self._questions[self.local(agent, number)], values, first << COUNT_BITS | len(moves))
 
     def add_property(self, number: int, values: Sequence[int], holds: bool) -> None:
         """Whether a watched property holds on these values."""
         self._put(self._watched[number], values, int(holds))
 
-    def _put(self, asks: _Asks, values: Sequence[int], answer: int) -> None:
-        for field, value in zip(asks.fields, values, strict=True):
+    def _put(self, question: _Question, values: Sequence[int], answer: int) -> None:
+        for field, value in zip(question.fields, values, strict=True):
             if value > field.mask:
                 raise LayoutFull
-        node = asks.root
-        for part, after in zip(asks.chunks, (*asks.chunks[1:], None), strict=True):
+        node = question.root
+        for part, after in zip(question.chunks, (*question.chunks[1:], None), strict=True):
             bits = 0
             for number, shift in part.reads:
                 bits |= values[number] << shift
@@ -258,8 +258,8 @@ class Packed:
         """The properties (with their kind) to look at in every new state."""
         self._watched = [self._question(self.tables.reads(prop)) for prop, _ in properties]
         self.props = np.zeros((len(properties), QUESTION), np.int64)
-        for number, (asks, (_, kind)) in enumerate(zip(self._watched, properties, strict=True)):
-            self.props[number] = (*self._record(asks), kind, 1)
+        for number, (question, (_, kind)) in enumerate(zip(self._watched, properties, strict=True)):
+            self.props[number] = (*self._record(question), kind, 1)
 
     def most_moves(self) -> int:
         """No state has more successors than this."""

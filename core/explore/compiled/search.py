@@ -4,7 +4,7 @@ States, edges, depth and traces are those of the reference searcher, to the lett
 is the same, and the way back to a state takes the first predecessor in that order.
 
 Python is asked only for what is not known yet.  The loops leave at the first state that lacks an answer, all holes in
-the rest of the level are collected, `Tables` learns them, and the loops go on.
+the rest of the level are collected, `TransitionTables` learns them, and the loops go on.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import time
 from functools import partial
 
 from core.explore.compiled import arrays
-from core.explore.compiled.loaded_model import Machine
+from core.explore.compiled.loaded_model import LoadedModel
 from core.explore.compiled.store import OutOfMemory
 from core.explore.counterexample import concrete
 from core.explore.model import Limits
 from core.explore.reductions import Plan, PlanBroken, held
 from core.explore.reductions import none as no_plan
-from core.explore.search_result import Choice, Found, deadline, first_violation
-from core.explore.tables import Tables
+from core.explore.search_result import Choice, SearchResult, deadline, first_violation
+from core.explore.transition_tables import TransitionTables
 
 PAUSE = 1 << 17
 """New states between two looks at the clock: some hundredths of a second."""
@@ -34,7 +34,7 @@ class FastSearch:
 
     def __init__(
         self,
-        tables: Tables,
+        tables: TransitionTables,
         limits: Limits,
         stop_at_violation: bool,
         plan: Plan | None = None,
@@ -42,7 +42,7 @@ class FastSearch:
     ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.plan = no_plan(tables) if plan is None else plan
-        self.found = Found()
+        self.found = SearchResult()
         self.deadline = deadline(limits, started)
         model = tables.model
         watched = [
@@ -50,12 +50,12 @@ class FastSearch:
             *[(p, arrays.FINALLY) for p in model.finally_],
             *[(p, arrays.SOMETIMES) for p in model.sometimes],
         ]
-        self.machine = Machine(tables, self.plan, watched, limits.max_memory)
-        self.store, self.control = self.machine.store, self.machine.store.control
+        self.compiled = LoadedModel(tables, self.plan, watched, limits.max_memory)
+        self.store, self.control = self.compiled.store, self.compiled.store.control
         self.levels = [0]
         self.check_at, self.entries = FIRST_CHECK, tables.entries()
 
-    def run(self) -> Found:
+    def run(self) -> SearchResult:
         """Search until everything is seen, a violation is found, or a limit is hit."""
         try:
             self._run()
@@ -65,7 +65,7 @@ class FastSearch:
             self.found.interrupt(self._frontier())
         self.found.states = self.store.count
         self.found.transitions = int(self.control[arrays.EDGES])
-        left = {prop.name for prop, _ in self.machine.unticked()}
+        left = {prop.name for prop, _ in self.compiled.unticked()}
         self.found.reached = {p.name for p in self.tables.model.sometimes} - left
         return self.found
 
@@ -88,13 +88,13 @@ class FastSearch:
                 self._planned()
                 return self._limited()
             if why == arrays.MISS:
-                self.machine.learn(int(self.control[arrays.NEXT]), int(self.control[arrays.LEVEL_END]))
-            elif why == arrays.ASK:
-                self.machine.learn_asked()
+                self.compiled.learn(int(self.control[arrays.NEXT]), int(self.control[arrays.LEVEL_END]))
+            elif why == arrays.FUSION_MISS:
+                self.compiled.learn_fused()
             elif why == arrays.GROW:
-                self.machine.grow()
+                self.compiled.grow()
             elif why == arrays.CRAMPED:
-                self.machine.grow(cramped=True)
+                self.compiled.grow(cramped=True)
             elif self._said(why) or self._limited():
                 return True
 
@@ -127,17 +127,17 @@ class FastSearch:
         if why == arrays.DEADLOCK:
             return self._violation("deadlock", source)
         if why == arrays.VIOLATED_STEP:
-            return self._violation(self.machine.violated_step(source), source, step=True)
+            return self._violation(self.compiled.violated_step(source), source, step=True)
         return False
 
     def _look(self, state: int) -> bool:
         """Look at a new state as the reference does, learning properties. True if the search is over."""
         quiet = bool(self.control[arrays.QUIET])
-        for thread, local in enumerate(self.machine.state(state)[0]):
+        for thread, local in enumerate(self.compiled.state(state)[0]):
             message = self.tables.asserts(thread, local)
             if message and not quiet and self._violation("assertion", state, message):
                 return True
-        for prop in self.machine.broken(state):
+        for prop in self.compiled.broken(state):
             if not quiet and self._violation(prop.name, state, prop.sentence):
                 return True
         return False
@@ -157,8 +157,8 @@ class FastSearch:
         while level:
             way.append(tuple(self.store.words(state)))
             level -= 1
-            state = self.machine.predecessor(self.levels[level], self.levels[level + 1], state)
-        return concrete(self.tables, way[::-1], self.machine.key, any(self.plan.hurry), violated)
+            state = self.compiled.predecessor(self.levels[level], self.levels[level + 1], state)
+        return concrete(self.tables, way[::-1], self.compiled.key, any(self.plan.fusions), violated)
 
     def _limited(self) -> bool:
         if self.limits.max_states is not None and self.store.count >= self.limits.max_states:

@@ -67,7 +67,7 @@ def start(a: Any, hashed: int) -> Any:
 
 
 @inlined
-def hurried(words: Any, a: Any, hashed: int) -> None:
+def prefetched(words: Any, a: Any, hashed: int) -> None:
     """Ask for the cache line of the slot where the search for a state with this hash starts."""
     prefetch(a.table, start(a, hashed) * width(words, a))
 
@@ -121,7 +121,7 @@ def fill(words: Any, a: Any, count: int) -> bool:
     """Put the first `count` states into an empty table. False if one is CRAMPED."""
     for number in range(count):
         if number + AHEAD < count:
-            hurried(words, a, hash_of(words, a.states, (number + AHEAD) * len(words)))
+            prefetched(words, a, hash_of(words, a.states, (number + AHEAD) * len(words)))
         at = number * len(words)
         if insert(words, a, a.states, at, hash_of(words, a.states, at)) == CRAMPED:
             return False
@@ -142,9 +142,9 @@ def unfold(words: Any, a: Any, shift: int) -> bool:
     for back in range(1, slots - front + 1):
         slot = slots - back
         if get(a.table, slot * count) != 0:
-            lift(words, a, shift, slot, a.asked, 0)
-            hashed = get(a.asked, 0)
-            if start(a, hashed) < slot or insert(words, a, a.asked, 0, hashed) == CRAMPED:
+            lift(words, a, shift, slot, a.scratch, 0)
+            hashed = get(a.scratch, 0)
+            if start(a, hashed) < slot or insert(words, a, a.scratch, 0, hashed) == CRAMPED:
                 return False
     held = 0
     for slot in range(front):

@@ -12,6 +12,7 @@ from core.explore.compiled.arrays import (
     COUNT_BITS,
     END,
     FINALLY,
+    FUSIBLE,
     KIND,
     MASK,
     MORE,
@@ -21,7 +22,6 @@ from core.explore.compiled.arrays import (
     SHIFT,
     SOMETIMES,
     STATUS,
-    URGENT,
     WORD,
 )
 from core.explore.compiled.words import get, inlined, put
@@ -84,22 +84,22 @@ def step(words: Any, a: Any, move: int, source: int, at: int, target: int, to: i
 
 
 @inlined
-def may_hurry(words: Any, a: Any, urgent: int, array: int, at: int) -> bool:
-    """Is no thread where it forbids the urgent to hurry in the state at array[at]?"""
+def may_fuse(words: Any, a: Any, fusible: int, array: int, at: int) -> bool:
+    """Is no thread where it forbids the fusible to hurry in the state at array[at]?"""
     for other in range(a.running):
-        bit = urgent * a.width + local_state(words, a, other, array, at)
+        bit = fusible * a.width + local_state(words, a, other, array, at)
         if (get(a.danger, bit >> 6) >> (bit & 63)) & 1:
             return False
     return True
 
 
 @inlined
-def hurrying(words: Any, a: Any, array: int, at: int) -> int:
+def fusing_agent(words: Any, a: Any, array: int, at: int) -> int:
     """The first agent that may go on alone in the state at array[at]; -1 if there is none, -2 if nobody knows."""
     for agent in range(a.running):
         local = local_state(words, a, agent, array, at)
-        urgent = local_fact(a, local, URGENT)
-        if urgent >= 0 and may_hurry(words, a, urgent, array, at):
+        fusible = local_fact(a, local, FUSIBLE)
+        if fusible >= 0 and may_fuse(words, a, fusible, array, at):
             leaf = answer(words, a, a.locals, local, array, at)
             if leaf < 0:
                 return -2
@@ -109,14 +109,14 @@ def hurrying(words: Any, a: Any, array: int, at: int) -> int:
 
 
 @inlined
-def hurry_on(words: Any, a: Any, agent: int, array: int, at: int) -> bool:
+def fuse_on(words: Any, a: Any, agent: int, array: int, at: int) -> bool:
     """Do what the thread may do at once in the state at array[at]. False if an answer is missing."""
     if agent >= a.running:
         return True
     for _ in range(a.longest):
         local = local_state(words, a, agent, array, at)
-        urgent = local_fact(a, local, URGENT)
-        if urgent < 0 or not may_hurry(words, a, urgent, array, at):
+        fusible = local_fact(a, local, FUSIBLE)
+        if fusible < 0 or not may_fuse(words, a, fusible, array, at):
             return True
         leaf = answer(words, a, a.locals, local, array, at)
         if leaf < 0:

@@ -8,7 +8,7 @@ from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW,
 from core.explore.compiled.exchange import flat
 from core.explore.compiled.machine_code import Loops, loops
 from core.explore.compiled.numbers import BYTES, Numbers
-from core.explore.compiled.word_layout import Field, Layout, shifts
+from core.explore.compiled.word_layout import Field, WordLayout, shifts
 from core.explore.numeric import numpy
 
 np = numpy()
@@ -30,7 +30,7 @@ class OutOfMemory(Exception):
 class Store:
     """Both arrays, for one layout after another. `control` and `context` are those of the search."""
 
-    def __init__(self, layout: Layout, max_memory: int | None) -> None:
+    def __init__(self, layout: WordLayout, max_memory: int | None) -> None:
         self.layout, self.max_memory = layout, max_memory
         self.context = Context()
         self.control = np.zeros(CONTROL_SIZE, np.int64)
@@ -76,7 +76,7 @@ class Store:
             self.table.clear()
             self._fill()
 
-    def widen(self, layout: Layout, pairs: Iterable[tuple[Field, Field]]) -> None:
+    def widen(self, layout: WordLayout, pairs: Iterable[tuple[Field, Field]]) -> None:
         """Translate all states into another layout, in which the fields are elsewhere. OutOfMemory as for `grow`."""
         old, words, room = self.states, self.layout.words, self.states.size // self.layout.words
         self._allowed(old.size + room * layout.words + self.slots * layout.slot_words)

@@ -34,7 +34,7 @@ class Field(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class WordLayout:
     """One field for each thread, one for each cell, and how many words they take."""
 
     threads: tuple[Field, ...]
@@ -63,7 +63,7 @@ def width(count: int) -> int:
     return (count - 1).bit_length() if count > 1 else 0
 
 
-def lay_out(threads: Sequence[int], cells: Sequence[int]) -> Layout:
+def lay_out(threads: Sequence[int], cells: Sequence[int]) -> WordLayout:
     """Fields for these widths in bits, in as few words as two ways of packing come to.
 
     In order, because what stands together is mostly read together; or the widest first.
@@ -71,7 +71,7 @@ def lay_out(threads: Sequence[int], cells: Sequence[int]) -> Layout:
     widths = [*threads, *cells]
     orders = (range(len(widths)), sorted(range(len(widths)), key=lambda i: (-widths[i], i)))
     packed = [_packed(widths, order) for order in orders]
-    layouts = [Layout(fields[: len(threads)], fields[len(threads) :], words) for fields, words in packed]
+    layouts = [WordLayout(fields[: len(threads)], fields[len(threads) :], words) for fields, words in packed]
     return min(layouts, key=lambda layout: layout.size)
 
 

@@ -30,11 +30,11 @@ class Move(NamedTuple):
 
 
 @dataclass(slots=True)
-class Row:
-    """What is pending in one local state (or what a daemon does), and the moves on the values of `reads`.
+class TransitionRow:
+    """The operation pending in one local state, or a daemon's, and its known moves by the values of `reads`.
 
-    With `Tables(model, before=True)` a thread's row also reads what it only writes, behind what its step reads, so that
-    the tables know which values a step destroys: the reductions ask for that.
+    With `TransitionTables(model, before=True)` a thread's row also reads, last, the cells that it only writes:
+    the reductions need to know which values a step overwrites.
     """
 
     op: Op
@@ -44,7 +44,7 @@ class Row:
     bits: tuple[int, int] | None = None
 
 
-def touched(row: Row | None) -> tuple[int, int]:
+def touched(row: TransitionRow | None) -> tuple[int, int]:
     """What is read and what is written, one bit for each cell."""
     if row is None:
         return 0, 0
@@ -58,7 +58,7 @@ def conflict(one: tuple[int, int], two: tuple[int, int]) -> bool:
     return bool(one[1] & (two[0] | two[1]) or one[0] & two[1])
 
 
-class Tables:
+class TransitionTables:
     """The numbers of one model. All of it is filled on demand and in a fixed order."""
 
     def __init__(self, model: Model, before: bool = False) -> None:
@@ -72,7 +72,7 @@ class Tables:
         self.values: list[list[Hashable]] = []
         self._numbers: list[dict[Hashable, int]] = []
         self.automata = [Automaton(thread) for thread in model.threads]
-        self.rows: list[list[Row | None]] = [[] for _ in self.automata]
+        self.rows: list[list[TransitionRow | None]] = [[] for _ in self.automata]
         for number in range(len(self.automata)):
             self._grow(number)
         self.daemons = [self._row(daemon.op, False) for daemon in model.daemons]
@@ -112,7 +112,7 @@ class Tables:
         threads = sum(len(row.moves) for rows in self.rows for row in rows if row is not None)
         return threads + sum(len(row.moves) for row in self.daemons)
 
-    def row(self, thread: int, local: int) -> Row | None:
+    def row(self, thread: int, local: int) -> TransitionRow | None:
         """What thread `thread` waits for in local state `local`; None if it has ended."""
         return self.rows[thread][local]
 
@@ -120,7 +120,7 @@ class Tables:
         """The message of the assertion that ended the thread there, or ''."""
         return self.automata[thread].states[local].asserts
 
-    def moves(self, thread: int, local: int, row: Row, values: tuple[int, ...]) -> tuple[Move, ...]:
+    def moves(self, thread: int, local: int, row: TransitionRow, values: tuple[int, ...]) -> tuple[Move, ...]:
         """The moves on these value numbers, asked of the program the first time."""
         automaton = self.automata[thread]
         state = automaton.states[local]
@@ -132,7 +132,7 @@ class Tables:
         found = row.moves[values] = tuple(moves)
         return found
 
-    def daemon_moves(self, daemon: Daemon, row: Row, values: tuple[int, ...]) -> tuple[Move, ...]:
+    def daemon_moves(self, daemon: Daemon, row: TransitionRow, values: tuple[int, ...]) -> tuple[Move, ...]:
         """The same for a daemon, which has no local state."""
         outcomes = outcomes_of(row.op, self._values(row, values), daemon.name)
         found = row.moves[values] = tuple(
@@ -141,12 +141,12 @@ class Tables:
         )
         return found
 
-    def answered(self, row: Row, cells: Sequence[int], move: Move) -> Any:
+    def answered(self, row: TransitionRow, cells: Sequence[int], move: Move) -> Any:
         """What an operation's move on these cells' value numbers gives back to the program."""
         values = self._values(row, tuple([cells[cell] for cell in row.reads]))
         return outcomes_of(row.op, values, row.op.name)[move.outcome].value
 
-    def blocked(self, row: Row, values: tuple[int, ...]) -> bool:
+    def blocked(self, row: TransitionRow, values: tuple[int, ...]) -> bool:
         """Can the operation not happen on these values?  Learns nothing behind it; an error counts as happening."""
         moves = row.moves.get(values)
         if moves is not None:
@@ -176,18 +176,18 @@ class Tables:
         """What is known of a property, by the value numbers it looked at."""
         return self._answers.setdefault(id(prop), {})
 
-    def _values(self, row: Row, numbers: tuple[int, ...]) -> tuple[Hashable, ...]:
+    def _values(self, row: TransitionRow, numbers: tuple[int, ...]) -> tuple[Hashable, ...]:
         values = [self.values[cell][number] for cell, number in zip(row.reads, numbers, strict=True)]
         return tuple(values[: len(row.op.reads)])
 
-    def _written(self, row: Row, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
+    def _written(self, row: TransitionRow, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
         return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
-    def _row(self, op: Op, before: bool) -> Row:
+    def _row(self, op: Op, before: bool) -> TransitionRow:
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
         if before:
             reads += tuple(dict.fromkeys(cell for cell in writes if cell not in reads))
-        return Row(op, reads, writes, {})
+        return TransitionRow(op, reads, writes, {})
 
     def _grow(self, thread: int) -> None:
         rows, states = self.rows[thread], self.automata[thread].states
@@ -197,5 +197,5 @@ class Tables:
             self.any_asserts |= bool(state.asserts)
             rows.append(self._state_row(state))
 
-    def _state_row(self, state: LocalState) -> Row | None:
+    def _state_row(self, state: LocalState) -> TransitionRow | None:
         return None if state.op is None else self._row(state.op, self.before)

@@ -13,7 +13,7 @@ from core.conformance.judge import Walks
 from core.conformance.scenario import Scenario
 from core.cost import Workload, account
 from core.explore import Hung, Limits
-from core.explore.learn import hurried, patience
+from core.explore.learn import answer_within, watchdog
 from core.plugins.arch import PluginError
 from core.plugins.purity import remembering_nothing
 from core.run.isolate import INTERRUPTED, interrupted, preload
@@ -26,7 +26,7 @@ COUNTING_TIMEOUT = 100.0
 
 
 @dataclass(frozen=True)
-class Cell:
+class VerdictJob:
     """One architecture in one scenario; answers a Result."""
 
     row: Row
@@ -44,7 +44,7 @@ class Cell:
         except Exception as error:
             return self.failed(str(error))
         scenario = _scenario(self.scenario)
-        with hurried(self.limits.timeout):
+        with answer_within(self.limits.timeout):
             result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher, walks=self.walks)
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")
@@ -71,7 +71,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Counting:
+class CountJob:
     """Workloads on one architecture, `cpus` CPUs of which run them; answers Counted."""
 
     row: Row
@@ -85,7 +85,7 @@ class Counting:
             return self.failed(self.row.problem)
         try:
             arch = self.row.arch()
-            hung = patience(f"gave no answer within {self.timeout:g} seconds", self.timeout)
+            hung = watchdog(f"gave no answer within {self.timeout:g} seconds", self.timeout)
             with hung if self.row.foreign else nullcontext(), remembering_nothing(arch.plugin):
                 counts = {load.name: account(arch, self.row.era, load, self.cpus) for load in self.workloads}
         except (PluginError, Hung) as error:
