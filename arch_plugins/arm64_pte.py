@@ -17,7 +17,7 @@ from arch_plugins.families.asid import Asids
 from arch_plugins.generic import ptep_clear_flush
 from core.hookspecs import hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
-from core.machine.pte import Pte
+from core.machine.pte import Entry, Pte
 from core.mm.mm import Mm
 
 PTE_RDONLY = 1 << 7
@@ -78,10 +78,11 @@ class Arm64Entries(Asids):
         return young
 
     @hookimpl
-    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """Before 07509e10dcc7 pte_accessible() asked for the accessed bit too, whose clearing is not waited for."""
         if mm.era.has("07509e10dcc7"):
             return await ptep_clear_flush(mm, addr)
+        pte: Entry
         pte, young = await xchg_pte_young(addr, 1)
         if young:
             await mm.hook.flush_tlb_page(mm=mm, addr=addr)

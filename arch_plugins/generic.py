@@ -6,11 +6,11 @@ something that each architecture must bring (flush_tlb_range), it is the synchro
 
 from __future__ import annotations
 
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_ipi, wait_ipis
 from core.machine.op import Cpu, Op, Tid
-from core.machine.pte import Pte, wrprotect_pte, xchg_pte
+from core.machine.pte import Entry, Pte, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
@@ -26,7 +26,7 @@ from core.mm.pgtable import pte_accessible
 from core.mm.swap import Table
 
 
-class Generic:
+class Generic(Architecture):
     """asm-generic, hook by hook."""
 
     @hookimpl
@@ -79,21 +79,24 @@ class Generic:
         pass
 
     @hookimpl
-    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """xchg: the walker of another CPU may set the dirty bit until the entry is gone."""
-        return await xchg_pte(addr, nr, ("clear", addr, nr))
+        entry: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
+        return entry
 
     @hookimpl
-    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> object:
-        return await xchg_pmd(mm, addr)
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
+        entry: Entry = await xchg_pmd(mm, addr)
+        return entry
 
     @hookimpl
-    async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         """As x86 has it: flushed by the caller alone."""
-        return await establish_invalid_pmd(mm, addr)
+        entry: Entry = await establish_invalid_pmd(mm, addr)
+        return entry
 
     @hookimpl
-    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         return await ptep_clear_flush(mm, addr)
 
     @hookimpl
@@ -196,9 +199,9 @@ class Generic:
         return True
 
 
-async def ptep_clear_flush(mm: Mm, addr: int) -> object:
+async def ptep_clear_flush(mm: Mm, addr: int) -> Entry:
     """mm/pgtable-generic.c: no flush for an entry that no CPU can have."""
-    pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+    pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
     if await pte_accessible(mm, pte):
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)
     return pte
@@ -224,7 +227,7 @@ async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: Request) -> N
         await wait_ipis(mm.task, others)
 
 
-class Smp:
+class Smp(Architecture):
     """Generic SMP: everything as asm-generic has it."""
 
     @hookimpl

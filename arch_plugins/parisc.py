@@ -11,7 +11,7 @@ from arch_plugins.families.ipi import Ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
-from core.machine.pte import xchg_pte
+from core.machine.pte import Entry, xchg_pte
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
 
@@ -36,12 +36,12 @@ class Parisc(Ipi):
             await purge(mm, request.start, request.end)
 
     @hookimpl
-    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """The entry first, then the purge: a walk in between could bring the old entry back otherwise.
 
         A load and a store, but whoever walks takes the page-table lock (arch/parisc/kernel/entry.S:ptl_lock).
         """
-        pte = await xchg_pte(addr, nr, ("clear", addr, nr))
+        pte: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
         await purge(mm, addr, addr + nr)
         return pte
 

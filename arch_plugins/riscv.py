@@ -8,7 +8,7 @@ level only.  6.1 knows no ranges in tlb_flush().
 from __future__ import annotations
 
 from arch_plugins.generic import flush_cpus_by_ipi
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
@@ -19,7 +19,7 @@ TLB_FLUSH_ALL_THRESHOLD = 64
 """Strides; above it the whole ASID goes. The firmware's own limit is one page (OpenSBI's tlb_range_flush_limit)."""
 
 
-class Riscv:
+class Riscv(Architecture):
     """6.12, remote fences by the firmware."""
 
     sbi, ranges = True, True

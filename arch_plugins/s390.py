@@ -21,7 +21,7 @@ from arch_plugins.families.at_clear import (
 )
 from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
-from core.machine.pte import local_ptep_get_and_clear, set_pte
+from core.machine.pte import Entry, local_ptep_get_and_clear, set_pte
 from core.mm.huge_memory import invalid, xchg_pmd
 from core.mm.mm import Mm, log
 from core.mm.mmu_gather import MmuGather
@@ -64,24 +64,24 @@ class S390(Tables):
         await detach(mm)
 
     @hookimpl
-    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """ptep_xchg_lazy(), or a plain store when nobody runs on the mm any more."""
         if full:
             return await local_ptep_get_and_clear(addr, nr)
         return await ptep_flush_lazy(mm, addr, nr)
 
     @hookimpl
-    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> object:
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
         """pmdp_huge_get_and_clear_full(): pmdp_xchg_lazy(), or a plain store when nobody runs on the mm any more."""
         return await (xchg_pmd(mm, addr) if full else pmdp_flush_lazy(mm, addr))
 
     @hookimpl
-    async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         """pmdp_xchg_direct()."""
         return await pmdp_flush_direct(mm, addr, invalid)
 
     @hookimpl
-    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """ptep_xchg_direct(), on a machine with the local-clearing facility."""
         return await ptep_flush_direct(mm, addr)
 

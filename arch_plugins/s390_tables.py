@@ -6,12 +6,12 @@ arch/s390/include/asm/tlb.h:pte_free_tlb(), pmd_free_tlb(), pud_free_tlb().
 from __future__ import annotations
 
 from arch_plugins.families.at_clear import free_table_later
-from core.hookspecs import hookimpl
+from core.hookspecs import Architecture, hookimpl
 from core.mm.mmu_gather import MmuGather, adjust_range
 from core.mm.swap import Table
 
 
-class Tables:
+class Tables(Architecture):
     """The hooks that queue them."""
 
     @hookimpl

@@ -7,13 +7,13 @@ and the flush, so the preemption model is a fact: `preemption` in arches.toml.
 
 from __future__ import annotations
 
-from core.hookspecs import Facts, hookimpl
-from core.machine.pte import local_ptep_get_and_clear
+from core.hookspecs import Architecture, Facts, hookimpl
+from core.machine.pte import Entry, local_ptep_get_and_clear
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
 
 
-class Up:
+class Up(Architecture):
     """Generic UP."""
 
     @hookimpl
@@ -25,7 +25,7 @@ class Up:
         )
 
     @hookimpl
-    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """Read, then clear: no other CPU walks the table, and the page-table lock keeps other tasks out."""
         return await local_ptep_get_and_clear(addr, nr)
 

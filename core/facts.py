@@ -1,4 +1,4 @@
-"""Which values the facts of an architecture may have: one set of rules for arches.toml and for plugins.
+"""The facts of an architecture, and which values they may have: one set of rules for arches.toml and for plugins.
 
 Powers of two are asked for where Linux has them by construction: sizes that are shifts (PAGE_SHIFT, PTRS_PER_PTE,
 sizeof(void *)).  A batch of any size is possible in a model, so those are any number.
@@ -6,12 +6,100 @@ sizeof(void *)).  A batch of any size is possible in a model, so those are any n
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from core.hookspecs import CAPABILITIES, Facts
 from core.machine.sched import PREEMPTION
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of an architecture without running anything. Sizes in bytes, the rest in entries.
+
+    smp                     CONFIG_SMP; without it one CPU runs every task
+    preemption              'none', 'voluntary' or 'full': matters where tasks share a CPU
+    one_cpu                 the tasks of the mm have only ever run on one CPU (others may exist)
+    gather                  not CONFIG_MMU_GATHER_NO_GATHER
+    page_size, pointer_size PAGE_SIZE, sizeof(void *)
+    ptes_per_table          PTRS_PER_PTE
+    upper_entries           entries of each middle level; 1 where a level is folded
+    levels                  CONFIG_PGTABLE_LEVELS: a folded level (pgtable-nopmd.h, pgtable-nopud.h) has no table
+    bundle                  MMU_GATHER_BUNDLE, the batch on the stack
+    max_gather_batch        entries of an allocated batch; None derives MAX_GATHER_BATCH
+    max_gather_batch_count  allocated batches; None derives MAX_GATHER_BATCH_COUNT
+    rcu_table_free          CONFIG_MMU_GATHER_RCU_TABLE_FREE
+    max_table_batch         entries of a table batch; None derives MAX_TABLE_BATCH
+    merge_vmas, no_range    CONFIG_MMU_GATHER_MERGE_VMAS, CONFIG_MMU_GATHER_NO_RANGE (which implies the former)
+    runtime_p4d             the p4d level is folded at run time (x86 without 5-level paging): freeing it is still tried
+    hw_dirty                the walker sets the dirty bit; otherwise a fault does
+    user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
+    capabilities            optional abilities, of CAPABILITIES, which gate scenarios and what the core does
+    family                  the way of flushing, for tables
+    kernel                  the version of Linux whose files those are, '' for none in particular
+    sources                 the kernel files the plugin was written from
+    """
+
+    smp: bool = True
+    preemption: str = "none"
+    one_cpu: bool = False
+    gather: bool = True
+    page_size: int = 4096
+    pointer_size: int = 8
+    ptes_per_table: int = 512
+    upper_entries: int = 512
+    levels: int = 4
+    bundle: int = 8
+    max_gather_batch: int | None = None
+    max_gather_batch_count: int | None = None
+    rcu_table_free: bool = False
+    max_table_batch: int | None = None
+    merge_vmas: bool = False
+    no_range: bool = False
+    runtime_p4d: bool = False
+    hw_dirty: bool = True
+    user_asids: int = 0
+    capabilities: frozenset[str] = frozenset()
+    family: str = ""
+    kernel: str = ""
+    sources: tuple[str, ...] = ()
+
+    @property
+    def batch_entries(self) -> int:
+        """MAX_GATHER_BATCH: what fits a page behind struct mmu_gather_batch (next, nr, max)."""
+        if self.max_gather_batch is not None:
+            return self.max_gather_batch
+        return (self.page_size - (self.pointer_size + 8)) // self.pointer_size
+
+    @property
+    def batch_count(self) -> int:
+        """MAX_GATHER_BATCH_COUNT: 10000 pages at once are safe without a preemption point."""
+        if self.max_gather_batch_count is not None:
+            return self.max_gather_batch_count
+        return 10000 // self.batch_entries
+
+    @property
+    def table_batch_entries(self) -> int:
+        """MAX_TABLE_BATCH: what fits a page behind struct mmu_table_batch (rcu_head, nr)."""
+        if self.max_table_batch is not None:
+            return self.max_table_batch
+        header = (2 * self.pointer_size if self.rcu_table_free else 0) + self.pointer_size
+        return (self.page_size - header) // self.pointer_size
+
+
+CAPABILITIES = {
+    "access_tracking": "does not flush for an entry whose accessed bit is clear (research)",
+    "batched_unmap": "CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
+    "early_ack": "answers a flush before it has flushed (research)",
+    "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",
+    "hash_table": "translations are also in a hash table in memory (powerpc)",
+    "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
+    "move_pmd": "CONFIG_HAVE_MOVE_PMD",
+    "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
+    "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
+}
+"""What `Facts.capabilities` may name."""
+
 
 POWERS_OF_TWO = ("page_size", "pointer_size", "ptes_per_table", "upper_entries")
 MAY_BE_ZERO = ("bundle", "max_gather_batch_count", "user_asids")

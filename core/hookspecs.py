@@ -19,104 +19,36 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
+
+from core.facts import CAPABILITIES, Facts
+from core.machine.op import Cpu, Op, Tid
+from core.machine.pte import Entry, Pte
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm, Vma
+from core.mm.mmu_gather import MmuGather
+from core.mm.swap import Table
 
 PROJECT = "shootdown"
 ENTRY_POINT_GROUP = "shootdown.architectures"
 
+__all__ = [
+    "CAPABILITIES",
+    "ENTRY_POINT_GROUP",
+    "PROJECT",
+    "SPECS",
+    "ArchSpec",
+    "Architecture",
+    "Facts",
+    "hookimpl",
+    "hookspec",
+    "is_program",
+]
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is true of an architecture without running anything. Sizes in bytes, the rest in entries.
-
-    smp                     CONFIG_SMP; without it one CPU runs every task
-    preemption              'none', 'voluntary' or 'full': matters where tasks share a CPU
-    one_cpu                 the tasks of the mm have only ever run on one CPU (others may exist)
-    gather                  not CONFIG_MMU_GATHER_NO_GATHER
-    page_size, pointer_size PAGE_SIZE, sizeof(void *)
-    ptes_per_table          PTRS_PER_PTE
-    upper_entries           entries of each middle level; 1 where a level is folded
-    levels                  CONFIG_PGTABLE_LEVELS: a folded level (pgtable-nopmd.h, pgtable-nopud.h) has no table
-    bundle                  MMU_GATHER_BUNDLE, the batch on the stack
-    max_gather_batch        entries of an allocated batch; None derives MAX_GATHER_BATCH
-    max_gather_batch_count  allocated batches; None derives MAX_GATHER_BATCH_COUNT
-    rcu_table_free          CONFIG_MMU_GATHER_RCU_TABLE_FREE
-    max_table_batch         entries of a table batch; None derives MAX_TABLE_BATCH
-    merge_vmas, no_range    CONFIG_MMU_GATHER_MERGE_VMAS, CONFIG_MMU_GATHER_NO_RANGE (which implies the former)
-    runtime_p4d             the p4d level is folded at run time (x86 without 5-level paging): freeing it is still tried
-    hw_dirty                the walker sets the dirty bit; otherwise a fault does
-    user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
-    capabilities            optional abilities, of CAPABILITIES, which gate scenarios and what the core does
-    family                  the way of flushing, for tables
-    kernel                  the version of Linux whose files those are, '' for none in particular
-    sources                 the kernel files the plugin was written from
-    """
-
-    smp: bool = True
-    preemption: str = "none"
-    one_cpu: bool = False
-    gather: bool = True
-    page_size: int = 4096
-    pointer_size: int = 8
-    ptes_per_table: int = 512
-    upper_entries: int = 512
-    levels: int = 4
-    bundle: int = 8
-    max_gather_batch: int | None = None
-    max_gather_batch_count: int | None = None
-    rcu_table_free: bool = False
-    max_table_batch: int | None = None
-    merge_vmas: bool = False
-    no_range: bool = False
-    runtime_p4d: bool = False
-    hw_dirty: bool = True
-    user_asids: int = 0
-    capabilities: frozenset[str] = frozenset()
-    family: str = ""
-    kernel: str = ""
-    sources: tuple[str, ...] = ()
-
-    @property
-    def batch_entries(self) -> int:
-        """MAX_GATHER_BATCH: what fits a page behind struct mmu_gather_batch (next, nr, max)."""
-        if self.max_gather_batch is not None:
-            return self.max_gather_batch
-        return (self.page_size - (self.pointer_size + 8)) // self.pointer_size
-
-    @property
-    def batch_count(self) -> int:
-        """MAX_GATHER_BATCH_COUNT: 10000 pages at once are safe without a preemption point."""
-        if self.max_gather_batch_count is not None:
-            return self.max_gather_batch_count
-        return 10000 // self.batch_entries
-
-    @property
-    def table_batch_entries(self) -> int:
-        """MAX_TABLE_BATCH: what fits a page behind struct mmu_table_batch (rcu_head, nr)."""
-        if self.max_table_batch is not None:
-            return self.max_table_batch
-        header = (2 * self.pointer_size if self.rcu_table_free else 0) + self.pointer_size
-        return (self.page_size - header) // self.pointer_size
-
-
-CAPABILITIES = {
-    "access_tracking": "does not flush for an entry whose accessed bit is clear (research)",
-    "batched_unmap": "CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
-    "early_ack": "answers a flush before it has flushed (research)",
-    "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",
-    "hash_table": "translations are also in a hash table in memory (powerpc)",
-    "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
-    "move_pmd": "CONFIG_HAVE_MOVE_PMD",
-    "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
-    "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
-}
-"""What `Facts.capabilities` may name."""
 
 
 class ArchSpec:
@@ -127,7 +59,7 @@ class ArchSpec:
         """Plain. Called once, when the architecture is set up. Returns its `Facts`."""
 
     @hookspec
-    async def switch_mm(self, mm: Any) -> None:
+    async def switch_mm(self, mm: Mm) -> None:
         """Program. `mm.task` has been given the CPU and is about to run in user mode on `mm`.
 
         Called with the runqueue lock dropped and no mm lock held, whenever the CPU last ran another task, and by
@@ -137,14 +69,14 @@ class ArchSpec:
         """
 
     @hookspec
-    async def switch_to(self, mm: Any) -> None:
+    async def switch_to(self, mm: Mm) -> None:
         """Program. The scheduler has `mm.task` go on, behind `switch_mm`; kthread_use_mm() and exec have no part in it.
 
         Only called in models that follow mm_cpumask.  Mirrors what an architecture's switch_to() does about it.
         """
 
     @hookspec
-    async def activate_mm(self, mm: Any) -> None:
+    async def activate_mm(self, mm: Mm) -> None:
         """Program. exec: the task that has the CPU gets a new mm, and goes on; the scheduler has no part in it.
 
         Only called in models that follow mm_cpumask.  What holds after `switch_mm` holds after it.
@@ -152,7 +84,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def enter_lazy_tlb(self, mm: Any) -> None:
+    async def enter_lazy_tlb(self, mm: Mm) -> None:
         """Program. `mm.task`'s CPU goes on with a kernel thread, which borrows the mm's page tables.
 
         Only called in models that follow mm_cpumask.  Where it does anything, the CPU may be left out of flushes that
@@ -161,7 +93,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def leave_mm(self, mm: Any) -> None:
+    async def leave_mm(self, mm: Mm) -> None:
         """Program. `mm.task` leaves its CPU, which goes on with another mm: what switch_mm() does for the mm before.
 
         Only called in models that follow mm_cpumask (`mm.cpus` is None).  A CPU that leaves the mask is told of no
@@ -169,26 +101,26 @@ class ArchSpec:
         """
 
     @hookspec
-    async def tlb_start_vma(self, tlb: Any, vma: Any) -> None:
+    async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:
         """Program. A VMA's range is about to be zapped; no page-table lock is held. tlb_start_vma()."""
 
     @hookspec
-    async def tlb_end_vma(self, tlb: Any, vma: Any) -> None:
+    async def tlb_end_vma(self, tlb: MmuGather, vma: Vma) -> None:
         """Program. A VMA's range has been zapped; no page-table lock is held. tlb_end_vma().
 
         The gathered range must be flushed here unless VMAs are merged, and always for PFN mappings.
         """
 
     @hookspec
-    async def arch_enter_lazy_mmu_mode(self, mm: Any) -> None:
+    async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
         """Program. Called under the page-table lock before a stretch of page-table updates."""
 
     @hookspec
-    async def arch_leave_lazy_mmu_mode(self, mm: Any) -> None:
+    async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
         """Program. Called under the page-table lock after the stretch: updates put off are done when it returns."""
 
     @hookspec
-    async def ptep_get_and_clear(self, mm: Any, addr: int, nr: int, full: bool) -> Any:
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """Program. Empty `nr` equal entries from `addr`; the page-table lock is held. Returns the first as it was.
 
         The dirty bit returned must include every store that went through the entry while it was there.  `full`
@@ -196,7 +128,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def pmdp_huge_get_and_clear(self, mm: Any, addr: int, full: bool) -> Any:
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
         """Program. Empty the pmd that maps a huge page at `addr`; its lock is held. Returns the pmd as it was.
 
         The dirty bit returned must include every store that went through it; `full` says that the mm has no users left.
@@ -206,7 +138,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def pmdp_invalidate(self, mm: Any, addr: int) -> Any:
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         """Program. Make the pmd that maps a huge page at `addr` one that the hardware faults on; its lock is held.
 
         It is not empty meanwhile, for those who look without the lock, and no CPU sets a dirty bit in it any more.
@@ -215,14 +147,14 @@ class ArchSpec:
         """
 
     @hookspec
-    async def ptep_clear_flush(self, mm: Any, addr: int) -> Any:
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """Program. Empty one entry and flush it everywhere before returning; the page-table lock is held.
 
         Returns the entry as it was. mm/pgtable-generic.c:ptep_clear_flush().
         """
 
     @hookspec
-    async def ptep_clear_flush_young(self, mm: Any, addr: int) -> bool:  # type: ignore[empty-body]
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:  # type: ignore[empty-body]
         """Program. Clear the accessed bit of one entry; the page-table lock is held. Returns whether it was set.
 
         Reclaim's way to learn what is in use.  The flush is not for correctness: of an entry that stays cached the next
@@ -230,7 +162,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def ptep_set_wrprotect(self, mm: Any, addr: int) -> None:
+    async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
         """Program. Take write permission from a writable entry; the page-table lock is held. ptep_set_wrprotect().
 
         The dirty bit stays, also one that the hardware sets at the same time.  No flush: its caller flushes the mm,
@@ -238,14 +170,14 @@ class ArchSpec:
         """
 
     @hookspec
-    def pte_wrprotect(self, mm: Any, pte: Any) -> Any:
+    def pte_wrprotect(self, mm: Mm, pte: Pte) -> Pte:  # type: ignore[empty-body]
         """Plain. A copy of the present entry `pte` that cannot be written through. Whether it is dirty stays.
 
         The entry is a value, not in memory, where `ptep_set_wrprotect` changes it.  pte_wrprotect().
         """
 
     @hookspec
-    def tlb_delay_rmap(self, tlb: Any) -> bool:  # type: ignore[empty-body]
+    def tlb_delay_rmap(self, tlb: MmuGather) -> bool:  # type: ignore[empty-body]
         """Plain. A dirty file page has just been unmapped, under the page-table lock: put its rmap removal off?
 
         Saying yes marks the gather (`tlb.delayed_rmap = True`); the core then flushes before it lets go of the
@@ -253,7 +185,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def tlb_remove_page(self, tlb: Any, page: int, nr: int, delay_rmap: bool) -> bool:  # type: ignore[empty-body]
+    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:  # type: ignore[empty-body]
         """Program. Queue `nr` unmapped pages from `page` until after the flush; the page-table lock is held.
 
         Returns True when the gather is full and must be flushed before more is added.  A page may be released here
@@ -261,7 +193,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def tlb_flush(self, tlb: Any) -> str | None:
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
         """Program. Make every CPU forget what the gather has covered; called with or without page-table lock.
 
         On return no CPU may use an entry from tlb.start to tlb.end (everything if tlb.fullmm), nor reach a table
@@ -269,11 +201,11 @@ class ArchSpec:
         """
 
     @hookspec
-    async def flush_tlb_mm(self, mm: Any) -> None:
+    async def flush_tlb_mm(self, mm: Mm) -> None:
         """Program. Forget all user entries of the mm on every CPU. Documentation/core-api/cachetlb.rst."""
 
     @hookspec
-    async def flush_tlb_range(self, mm: Any, start: int, end: int, stride: int) -> None:
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         """Program. Forget the entries from `start` to `end` on every CPU, and what is cached of tables above them.
 
         `stride` is the pages per cleared entry (1, or a table's span when only upper entries were cleared).  A caller
@@ -281,11 +213,11 @@ class ArchSpec:
         """
 
     @hookspec
-    async def flush_tlb_page(self, mm: Any, addr: int) -> None:
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         """Program. Forget one page on every CPU; the page-table lock is held. cachetlb.rst."""
 
     @hookspec
-    def flush_tlb_func(self, mm: Any, sender: Any, cpu: Any) -> Any:
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:  # type: ignore[empty-body]
         """Plain. What `cpu` does about the request that the thread `sender` has put to it, as one operation.
 
         It happens by itself, between two instructions of whatever runs there and unless interrupts are off, as soon as
@@ -295,7 +227,7 @@ class ArchSpec:
         """
 
     @hookspec
-    async def arch_tlbbatch_add_pending(self, mm: Any, batch: Any, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
         """Program. Reclaim has cleared the entry of `addr` and puts its flush off; the page-table lock is held.
 
         Only with the capability batched_unmap (CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH).  Remembers in `batch`
@@ -303,31 +235,31 @@ class ArchSpec:
         """
 
     @hookspec
-    async def arch_tlbbatch_flush(self, mm: Any, batch: Any) -> None:
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
         """Program. Forget everything that was added to `batch`, on every CPU, and empty it; no lock is held but
         perhaps a folio's.  On return no CPU may use any of these entries: their pages are freed next."""
 
     @hookspec
-    async def arch_flush_tlb_batched_pending(self, mm: Any) -> None:
+    async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
         """Program. Somebody relies on the entries that a reclaimer has cleared; the page-table lock is held.
 
         On return no CPU may use an entry of this mm that was added to any task's batch before the call.
         """
 
     @hookspec
-    async def pte_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
+    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         """Program. A page table has been unhooked: track the range and queue `table`. pte_free_tlb()."""
 
     @hookspec
-    async def pmd_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         """Program. A table of the level above has been unhooked: as `pte_free_tlb`, one level up. pmd_free_tlb()."""
 
     @hookspec
-    async def pud_free_tlb(self, tlb: Any, table: Any, addr: int) -> None:
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         """Program. A table two levels above has been unhooked: as `pte_free_tlb`. pud_free_tlb()."""
 
     @hookspec
-    async def arch_alloc_page(self, mm: Any, page: int) -> None:
+    async def arch_alloc_page(self, mm: Mm, page: int) -> None:
         """Program. The allocator is about to hand a free page out; nobody has it yet.
 
         Mirrors arch_alloc_page() (mm/page_alloc.c:post_alloc_hook()); `mm` is the one whose page it was.
@@ -338,6 +270,18 @@ class ArchSpec:
         """Plain. Does freeing a batch of tables need a TLB invalidate of its own?
 
         False only where hardware does not walk Linux page tables.  tlb_needs_table_invalidate().
+        """
+
+
+if TYPE_CHECKING:
+    Architecture = ArchSpec
+else:
+
+    class Architecture:
+        """A base for architectures, so that a type checker holds their hooks against `ArchSpec`.
+
+        It is empty when the program runs: a hook that a plugin does not define is the generic one's, by registration,
+        not by inheritance.  So `super().flush_tlb_mm(mm)` needs a base class that defines it.
         """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from core.conformance.verdict import Result
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.explore.model import Step
-from core.hookspecs import Facts
+from core.facts import Facts
 
 SCHEMA = {"name": "shootdown-run", "version": "1.0"}
 SUITE_VERSION = "1.0"

@@ -63,16 +63,16 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
     )
 
 
-async def ptep_flush_direct(mm: Mm, addr: int) -> object:
+async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
     """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush."""
     await insn(mm.task.cpu, "IPTE")
     await count_flusher(mm, +1)
-    pte = await ipte(mm, addr, 1, local=await mm_cpumask(mm) == {mm.task.cpu})
+    pte: Entry = await ipte(mm, addr, 1, local=await mm_cpumask(mm) == {mm.task.cpu})
     await count_flusher(mm, -1)
     return pte
 
 
-async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> object:
+async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> Entry:
     """Clear `nr` entries; where the mm is attached to this CPU alone the flush is only noted."""
     await count_flusher(mm, +1)
     if await cpu_attach_mask() == {mm.task.cpu}:
@@ -104,20 +104,20 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
     )
 
 
-async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object]) -> object:
+async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object]) -> Entry:
     """Change and flush one huge entry; on this CPU alone as in `ptep_flush_direct`."""
     await insn(mm.task.cpu, "IDTE")
     await count_flusher(mm, +1)
-    pmd = await idte_pmd(mm, addr, becomes, local=await mm_cpumask(mm) == {mm.task.cpu})
+    pmd: Entry = await idte_pmd(mm, addr, becomes, local=await mm_cpumask(mm) == {mm.task.cpu})
     await count_flusher(mm, -1)
     return pmd
 
 
-async def pmdp_flush_lazy(mm: Mm, addr: int) -> object:
+async def pmdp_flush_lazy(mm: Mm, addr: int) -> Entry:
     """Clear a huge entry; where the mm is attached to this CPU alone the flush is only noted."""
     await count_flusher(mm, +1)
     if await cpu_attach_mask() == {mm.task.cpu}:
-        pmd = await xchg_pmd(mm, addr)
+        pmd: Entry = await xchg_pmd(mm, addr)
         await set_flush_mm(True)
     else:
         await insn(mm.task.cpu, "IDTE")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.pte import wrprotect_pte, xchg_pte
+from core.machine.pte import Entry, wrprotect_pte, xchg_pte
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
@@ -76,8 +76,8 @@ class Queued(Stated):
         await self.flush_queue(mm, None)
 
     @hookimpl
-    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
-        pte = await self.clear_entry(mm, addr, nr)
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+        pte: Entry = await self.clear_entry(mm, addr, nr)
         for page in () if full else range(addr, addr + nr):
             await self.need_flush(mm, page)
         return pte
@@ -91,16 +91,16 @@ class Queued(Stated):
             await self.flush_queue(mm, ())
 
     @hookimpl
-    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> object:
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
         """hpte_do_hugepage_flush(), __set_pmd_acct(): flushed at once, there being no section (6.12)."""
-        pmd = await xchg_pmd(mm, addr)
+        pmd: Entry = await xchg_pmd(mm, addr)
         await self.flush_huge(mm, addr)
         return pmd
 
     @hookimpl
-    async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         """The same with another entry: flush_tlb_range() will do nothing."""
-        pmd = await establish_invalid_pmd(mm, addr)
+        pmd: Entry = await establish_invalid_pmd(mm, addr)
         await self.flush_huge(mm, addr)
         return pmd
 

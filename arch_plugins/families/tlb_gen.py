@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arch_plugins.generic import flush_cpus_by_ipi
-from core.hookspecs import hookimpl
+from core.hookspecs import Architecture, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import invalidate, tlb_cell
@@ -98,7 +98,7 @@ Info = GenRequest | FlushRequest
 """A plain FlushRequest is of no mm, and of TLB_GENERATION_INVALID."""
 
 
-class TlbGen:
+class TlbGen(Architecture):
     """Switching to and from an mm, and the interrupt. `leaves_mask`: a CPU leaves mm_cpumask with the mm."""
 
     leaves_mask = True

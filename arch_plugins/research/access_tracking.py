@@ -22,6 +22,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Entry
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
@@ -56,16 +57,17 @@ class AccessTracking(Smp):
         )
 
     @hookimpl
-    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> object:
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """The bit must be the one of the moment when the entry goes: the walker may set it until then."""
+        pte: Entry
         pte, young = await xchg_pte_young(addr, nr)
         if young:
             await note_cached(addr, nr)
         return pte
 
     @hookimpl
-    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
-        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         if await any_cached(mm, addr, addr + 1):
             await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
         return pte

@@ -19,7 +19,7 @@ from typing import Any
 
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
-from core.hookspecs import Facts
+from core.facts import Facts
 from core.machine.early_ack import handler_cell, leave_handler, outside_handlers
 from core.machine.ipi import csd_cell
 from core.machine.memory import Memory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.op import Cell, Op, Outcome
@@ -212,10 +212,11 @@ async def folio_pte_batch(mm: Mm, addr: int, pte: Pte | ProtNone, max_nr: int) -
 async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
     """Clear `nr` entries; the first as it was, dirty if any was. include/linux/pgtable.h."""
     at = mm.run(addr, nr)
-    first: Pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full)
+    # The caller saw the entries present under the lock that is still held.
+    first = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full))
     while at < nr:
         here = mm.run(addr + at, nr - at)
-        other = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + at, nr=here, full=full)
+        other = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + at, nr=here, full=full))
         first = first._replace(dirty=first.dirty or other.dirty)
         at += here
     return first

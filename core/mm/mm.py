@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.hookspecs import Facts
+from core.facts import Facts
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.task import Task
 from core.mm.era import Era
+
+if TYPE_CHECKING:
+    from core.hookspecs import ArchSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Mm:
 
     facts: Facts
     era: Era
-    hook: Any
+    hook: ArchSpec
     task: Task
     addrs: Sequence[int] = ()
     is_anon: Callable[[int], bool] = lambda page: False

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -47,7 +47,7 @@ class Arch:
     name: str
     source: str
     facts: Facts
-    hook: SimpleNamespace
+    hook: ArchSpec
     plugin: object = None
 
 
@@ -144,7 +144,7 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
             manager.register(part, label)
         except pluggy.PluginValidationError as error:
             raise PluginError(f"plugin {name} ({source}): {' '.join(str(error).split())}") from error
-    hook = SimpleNamespace(**{h: _resolve(manager, h) for h in SPECS})
+    hook = cast(ArchSpec, SimpleNamespace(**{h: _resolve(manager, h) for h in SPECS}))
     own = _facts(name, source, hook.arch_facts)
     try:
         own = _replace(own, facts or {})

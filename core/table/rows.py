@@ -20,8 +20,7 @@ from core.base.suggest import hint
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
-from core.facts import KINDS, wrong
-from core.hookspecs import Facts
+from core.facts import KINDS, Facts, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.run.isolate import isolated

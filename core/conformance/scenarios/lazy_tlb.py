@@ -35,6 +35,7 @@ load through the stale entry
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
@@ -116,7 +117,7 @@ async def reclaims(mm: Mm) -> None:
     """try_to_unmap_one() with TTU_BATCH_FLUSH, and what shrink_folio_list() does in the end."""
     ubc = UnmapBatch()
     await pte_lock(mm, 0)
-    pte: Pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
+    pte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False))
     await set_tlb_ubc_flush_pending(mm, ubc, pte, 0)
     await pte_unlock(mm, 0)
     await try_to_unmap_flush(mm, ubc)

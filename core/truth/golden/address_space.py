@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.hookspecs import Facts
+from core.facts import Facts
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Tid
 from core.machine.pte import Pte, Swap, pte_cell
