@@ -3,6 +3,7 @@
 from arch_plugins.generic import Smp, flush_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm
 
 
 class Allways(Smp):
@@ -13,9 +14,9 @@ class Allways(Smp):
         return Facts(no_range=True, family="synchronous IPI, no ranges", sources=("include/asm-generic/tlb.h",))
 
     @hookimpl
-    async def flush_tlb_range(self, mm, start, end, stride):
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest())
 
     @hookimpl
-    async def flush_tlb_page(self, mm, addr):
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         await flush_by_ipi(mm, FlushRequest())
