@@ -10,7 +10,7 @@ equal pages (core/cost/run_summaries.py) serves the others with the same facts.
 
 Data types
     Axis(name, values)         one parameter and what it is set to
-    SweptArch(row, model)        an architecture and its prices
+    SweptArch                    an architecture, the era of the core under it, and its prices
     Point                      a dict: architecture, parameters, counts, the price from `price_low` to `price_high` in
                                nanoseconds, that of the longest hold of a page-table lock from `hold_low` to
                                `hold_high`, and the instructions that have none, `unpriced`
@@ -19,7 +19,7 @@ Data types
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -32,9 +32,9 @@ from core.cost.price_model import PriceModel
 from core.cost.workload_counts import Learned
 from core.cost.workloads import Workload, build, parameters
 from core.facts import wrong
+from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.purity import remembering_nothing
-from core.table.rows import Row
 
 FACTS = ("bundle", "max_gather_batch", "max_gather_batch_count", "ptes_per_table", "page_size")
 MACHINE = {"cpus": 2, "ceiling": CEILING}
@@ -71,10 +71,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class SweptArch:
-    """An architecture to sweep over, with its prices."""
+    """An architecture to sweep over: `arch` sets it up in any process; nobody knows what a `foreign` one does there."""
 
-    row: Row
+    name: str
+    arch: Callable[[], Arch]
+    era: Era
     model: PriceModel
+    foreign: bool = False
 
 
 def axis(text: str, known: Sequence[str]) -> Axis:
@@ -124,7 +127,7 @@ class Piece:
 
     def run(self) -> list[tuple[int, Point]] | ValueError | str:
         """Count them. The error, for values that make no workload; text that says it, for a plugin that changes."""
-        arch = self.subject.row.arch()
+        arch = self.subject.arch()
         try:
             with remembering_nothing(arch.plugin):
                 return [point for case, learned in self._prepared(arch) for point in self._points(case, learned)]
@@ -140,7 +143,7 @@ class Piece:
             facts: dict[str, Any] = {name: value for name, value in case.given.items() if name in FACTS}
             key = tuple(facts.values())
             if key not in known:
-                known[key] = Learned(replace(arch, facts=replace(arch.facts, **facts)), self.subject.row.era)
+                known[key] = Learned(replace(arch, facts=replace(arch.facts, **facts)), self.subject.era)
             yield case, known[key]
 
     def _points(self, case: Case, learned: Learned) -> Iterator[tuple[int, Point]]:
@@ -155,7 +158,7 @@ class Piece:
         hold = self.subject.model.lock_hold(counts, price)
         cost: dict[str, Any] = {"price_low": round(price.low), "price_high": round(price.high)}
         cost |= {"hold_low": round(hold[0]), "hold_high": round(hold[1]), "unpriced": " ".join(price.unpriced)}
-        return {"arch": self.subject.row.name, **{name: given[name] for name in self.axes}, **counts, **cost}
+        return {"arch": self.subject.name, **{name: given[name] for name in self.axes}, **counts, **cost}
 
     def failed(self, reason: str) -> str:
         """The architecture's plugin raised, hung, or ended its process."""
@@ -208,7 +211,7 @@ def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | 
     cut = []
     for number, subject in enumerate(subjects):
         placed = [Case(number * size + case.place, case.given) for case in cases]
-        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.row.foreign else PIECE
+        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.foreign else PIECE
         each = max(1, most // len(ceilings))
         for first in range(0, len(placed), each):
             cut.append(Piece(subject, workload, names, ceilings, stride, tuple(placed[first : first + each])))
@@ -237,7 +240,7 @@ def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point],
         if isinstance(answer, ValueError):
             raise answer
         if isinstance(answer, str):
-            problems.setdefault(piece.subject.row.name, answer)
+            problems.setdefault(piece.subject.name, answer)
         else:
             placed += answer
     points = [point for _, point in sorted(placed, key=lambda at: at[0])]

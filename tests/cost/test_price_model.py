@@ -131,7 +131,8 @@ def axes(*texts: str) -> list[Axis]:
 
 
 def subject(era: str, plugin: str = SMP) -> SweptArch:
-    return SweptArch(plugin_row(plugin, era), MODELS[DEFAULT])
+    row = plugin_row(plugin, era)
+    return SweptArch(row.name, row.arch, row.era, MODELS[DEFAULT])
 
 
 def test_a_sweep_finds_what_the_bundle_is_for() -> None:

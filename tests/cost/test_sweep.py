@@ -31,8 +31,16 @@ PLUGINS = (
     "riscv:Riscv",
     "powerpc_hash:PowerpcHash",
 )
+
+
+def subject_of(plugin: str, era: str) -> SweptArch:
+    """A shipped plugin on the core of an era."""
+    row = plugin_row(plugin, era)
+    return SweptArch(row.name, row.arch, row.era, MODELS[DEFAULT])
+
+
 SUBJECTS = {
-    (plugin, era): SweptArch(plugin_row(f"arch_plugins.{plugin}", era), MODELS[DEFAULT])
+    (plugin, era): subject_of(f"arch_plugins.{plugin}", era)
     for plugin in PLUGINS
     for era in ("5df397dec7", "6.2-fix", "6.12")
 }
@@ -40,14 +48,14 @@ SUBJECTS = {
 
 def alone(subject: SweptArch, workload: str, given: dict[str, int]) -> Point:
     """One point, counted with nothing but its own: every entry a step of its own, every time."""
-    arch, own = subject.row.arch(), {n: v for n, v in given.items() if n not in (*FACTS, *MACHINE)}
+    arch, own = subject.arch(), {n: v for n, v in given.items() if n not in (*FACTS, *MACHINE)}
     arch = replace(arch, facts=replace(arch.facts, **{n: v for n, v in given.items() if n in FACTS}))
     cpus, ceiling = (given.get(name, usual) for name, usual in MACHINE.items())
     total: dict[str, int] = {}
     for step in build(workload, own).steps:
         accountant = Accountant(
             arch,
-            subject.row.era,
+            subject.era,
             Layout(step.runs),
             how=step.how,
             cpus=cpus,
@@ -63,7 +71,7 @@ def alone(subject: SweptArch, workload: str, given: dict[str, int]) -> Point:
     hold = subject.model.lock_hold(counts)
     cost = {"price_low": round(price.low), "price_high": round(price.high), "unpriced": " ".join(price.unpriced)}
     return {
-        "arch": subject.row.name,
+        "arch": subject.name,
         **given,
         **counts,
         **cost,
@@ -153,7 +161,7 @@ def test_pieces_hold_every_point_once_in_whatever_order_the_axes_come() -> None:
     assert not problems
     grid = [dict(zip([a.name for a in axes], v, strict=True)) for v in product(*(a.values for a in axes))]
     assert [{"arch": p["arch"], **{a.name: p[a.name] for a in axes}} for p in points] == [
-        {"arch": subject.row.name, **given} for subject in subjects for given in grid
+        {"arch": subject.name, **given} for subject in subjects for given in grid
     ]
 
 
