@@ -1,61 +1,13 @@
-"""The report of a run as one JSON object; `schema.json` beside this file says what is in it."""
+"""The report of a run: one JSON object, as reports/schema.json describes it. All formats are made of it."""
 
 from __future__ import annotations
 
 import json
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from core.conformance.verdict import Result
-from core.cost.price_model import DEFAULT, MODELS, PriceModel
-from core.explore.model import Step
-from core.facts import Facts
-
 SCHEMA = {"name": "shootdown-run", "version": "1.0"}
-SUITE_VERSION = "1.0"
-"""A new required scenario raises the minor number, never the last one of a release."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One row of the table: what was judged, and its prices. `facts` is None where the plugin could not be set up."""
-
-    name: str
-    plugin: str
-    era: str
-    facts: Facts | None
-    problem: str = ""
-    model: PriceModel = MODELS[DEFAULT]
-
-
-def document(
-    subjects: Sequence[Subject],
-    results: Sequence[Result],
-    costs: Mapping[str, Mapping[str, Mapping[str, int]]],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher."""
-    suite = {"version": SUITE_VERSION, "memory_model": "sequentially consistent", "seed": settings["seed"]}
-    models = {subject.name: subject.model for subject in subjects}
-    suite |= {
-        "searcher": settings["searcher"],
-        "python": platform.python_version(),
-        "bounds": settings["bounds"],
-    }
-    return {
-        "schema": SCHEMA,
-        "suite": suite,
-        "architectures": [_architecture(subject) for subject in subjects],
-        "results": [_result(result) for result in results],
-        "costs": [
-            {"architecture": arch, "workload": workload, "counts": dict(counts), "price": _price(counts, models[arch])}
-            for arch, workloads in costs.items()
-            for workload, counts in workloads.items()
-        ],
-    }
 
 
 def to_json(report: Mapping[str, Any]) -> str:
@@ -67,68 +19,3 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a report."""
     text: dict[str, Any] = json.loads(files("reports").joinpath("schema.json").read_text(encoding="utf-8"))
     return text
-
-
-def _architecture(subject: Subject) -> dict[str, Any]:
-    facts = subject.facts
-    described: dict[str, Any] = {}
-    if facts is not None:
-        described = {
-            name: getattr(facts, name)
-            for name in (
-                "smp",
-                "preemption",
-                "one_cpu",
-                "gather",
-                "page_size",
-                "pointer_size",
-                "ptes_per_table",
-            )
-        }
-        described |= {"bundle": facts.bundle, "max_gather_batch": facts.batch_entries}
-        described |= {"max_gather_batch_count": facts.batch_count if facts.gather else 0}
-        described |= {name: getattr(facts, name) for name in ("rcu_table_free", "merge_vmas", "no_range", "hw_dirty")}
-    return {
-        "name": subject.name,
-        "plugin": subject.plugin,
-        "era": subject.era,
-        "source": list(facts.sources) if facts else [],
-        "family": facts.family if facts else "",
-        "kernel": facts.kernel if facts else "",
-        "capabilities": sorted(facts.capabilities) if facts else [],
-        "facts": described,
-        "problem": subject.problem,
-    }
-
-
-def _price(counts: Mapping[str, int], model: PriceModel) -> dict[str, Any]:
-    """The counts in time; `unpriced` are counts that the cost model has no coefficient for."""
-    price = model.price(counts)
-    bounds = {"low": round(price.low), "high": round(price.high)}
-    return {"model": model.name, "unit": "ns", **bounds, "unpriced": list(price.unpriced)}
-
-
-def _result(result: Result) -> dict[str, Any]:
-    return {
-        "architecture": result.architecture,
-        "scenario": result.scenario,
-        "tier": result.tier,
-        "verdict": result.verdict,
-        "reason": result.reason,
-        "violated": result.violated,
-        "sentence": result.sentence,
-        "exhaustive": result.exhaustive,
-        "states": result.states,
-        "transitions": result.transitions,
-        "depth": result.depth,
-        "bounds": result.bounds,
-        "searcher": result.searcher,
-        "reductions": list(result.reductions),
-        "trace": [_step(step) for step in result.trace] or None,
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    changes = [{"cell": cell, "before": before, "after": after} for cell, before, after in step.changes]
-    finds = [{"cell": cell, "value": value} for cell, value in step.finds]
-    return {"cpu": step.cpu, "thread": step.thread, "step": step.step, "changes": changes, "finds": finds}

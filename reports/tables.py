@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from core.conformance.museum import Showing
-from core.conformance.mutate import Autopsy
 from core.run.isolate import INTERRUPTED
 
 MAX_COLUMNS = 12
@@ -102,25 +100,32 @@ def _microseconds(price: Mapping[str, Any]) -> str:
     return f"{price['low'] / 1000:.0f} to {price['high'] / 1000:.0f}{more}"
 
 
-def museum(showings: Sequence[Showing]) -> str:
+class Bug(NamedTuple):
+    """A historic bug: how it came out with the bug in, `found`, and with its fix, `fixed`, in so many `states`."""
+
+    id: str
+    commit: str
+    cve: str
+    wrong: str
+    found: str
+    fixed: str
+    states: int
+
+
+def museum(bugs: Sequence[Bug]) -> str:
     """One row per historic bug: found with it, proved without it."""
-    rows = []
-    for showing in showings:
-        exhibit, bug, fixed = showing.exhibit, showing.bug, showing.fixed
-        found = f"{bug.verdict}({len(bug.trace)})" if bug.trace else bug.verdict
-        rows.append([exhibit.id, exhibit.commit, exhibit.cve, exhibit.wrong, found, fixed.verdict, fixed.states])
     headers = ["bug", "fixed by", "CVE", "what goes wrong", "with it", "without", "states"]
     return tabulate(
-        rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 16, 60] + [None] * 3
+        bugs, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 16, 60] + [None] * 3
     )
 
 
-def power(scenarios: Sequence[str], autopsies: Sequence[Autopsy]) -> str:
-    """One row per scenario: how many mutants it kills, and how many that no other does."""
+def power(scenarios: Sequence[str], killers: Sequence[Collection[str]]) -> str:
+    """One row per scenario: how many mutants it kills, and how many that no other does. `killers` are by mutant."""
     rows = []
     for name in scenarios:
-        killed = [autopsy for autopsy in autopsies if name in autopsy.killers]
-        rows.append([name, len(killed), sum(len(autopsy.killers) == 1 for autopsy in killed)])
+        killed = [by for by in killers if name in by]
+        rows.append([name, len(killed), sum(len(by) == 1 for by in killed)])
     return tabulate(rows, ["scenario", "kills", "alone"], tablefmt="simple")
 
 

@@ -34,11 +34,13 @@ from core.cost.sweep import (
 )
 from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
-from core.run.isolate import Job, isolated
+from core.run.isolate import Job, isolated, preload
 from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 
 if TYPE_CHECKING:
     from core.truth.recorded.totals import Totals
+
+preload("core.cost.sweep")
 
 MOST_MISSES = 20
 COLUMNS = (
@@ -148,7 +150,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     _can_plot(arguments.plot)
     model = chosen_model(arguments.prices)
     rows, unusable = chosen_rows(arguments, [SMP])
-    subjects = [SweptArch(row, row.model(model)) for row in rows]
+    subjects = [SweptArch(row.name, row.arch, row.era, row.model(model), row.foreign) for row in rows]
     try:
         axes = [axis(text, known_axes(name if isinstance(workload, str) else None)) for text in arguments.axes]
         points, problems = _points(pieces(subjects, axes, workload), arguments.jobs, arguments.timeout)
@@ -175,7 +177,7 @@ def _points(cut: list[Piece], at_once: int, timeout: float) -> tuple[list[Point]
     """Count the pieces: in children if there are many, or if a plugin is foreign."""
     from core.run import pool
 
-    apart = any(piece.subject.row.foreign for piece in cut) or (at_once > 1 and len(cut) >= FEW)
+    apart = any(piece.subject.foreign for piece in cut) or (at_once > 1 and len(cut) >= FEW)
     with Progress(len(cut), sys.stderr) as progress:
         if not apart:
             return gathered(cut, _here(cut, progress))

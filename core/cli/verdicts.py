@@ -27,6 +27,8 @@ from core.table.rows import Row
 
 if TYPE_CHECKING:
     from core.conformance import mutate
+    from core.conformance.museum import Showing
+    from reports.tables import Bug
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -117,10 +119,18 @@ def bugs_command(arguments: argparse.Namespace) -> int:
 
     exhibits = [_exhibit(identity) for identity in arguments.ids] or museum.EXHIBITS
     showings = [museum.show(exhibit, limits_of(arguments), arguments.searcher) for exhibit in exhibits]
-    print(tables.museum(showings))
+    print(tables.museum([_bug(showing) for showing in showings]))
     red = sum(showing.holds for showing in showings)
     print(f"{red} of {len(showings)} bugs are found, and proved absent without them")
     return 0 if red == len(showings) else 1
+
+
+def _bug(showing: Showing) -> Bug:
+    from reports.tables import Bug
+
+    exhibit, bug, fixed = showing.exhibit, showing.bug, showing.fixed
+    found = f"{bug.verdict}({len(bug.trace)})" if bug.trace else bug.verdict
+    return Bug(exhibit.id, exhibit.commit, exhibit.cve, exhibit.wrong, found, fixed.verdict, fixed.states)
 
 
 def mutants_command(arguments: argparse.Namespace) -> int:
@@ -136,16 +146,16 @@ def mutants_command(arguments: argparse.Namespace) -> int:
     names = [scenario_of(name) for name in arguments.scenario] or list(SCENARIOS)
     trials = mutate.trials(row.arch, row.era, _unmutated(row, names, arguments.jobs), arguments.matrix)
     counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
-    autopsies = []
+    killers = []
     with Progress(len(trials), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:
         for autopsy in pool.run(trials, workers, progress.done):
             reason = why(autopsy.mutant, row.name)
             fate = "killed" if autopsy.killers else ("equivalent" if reason else "SURVIVED")
             counts[fate] += 1
-            autopsies.append(autopsy)
+            killers.append(autopsy.killers)
             print(f"{fate:11} {autopsy.mutant}: {', '.join(autopsy.killers) or reason}".rstrip(": "))
     if arguments.matrix:
-        print(tables.power(names, autopsies))
+        print(tables.power(names, killers))
     rate = 100 * counts["killed"] / max(counts["killed"] + counts["SURVIVED"], 1)
     print(
         f"{len(trials)} mutants: {counts['killed']} killed, {counts['SURVIVED']} survived, "

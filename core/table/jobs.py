@@ -19,7 +19,7 @@ from core.plugins.purity import remembering_nothing
 from core.run.isolate import INTERRUPTED, interrupted, preload
 from core.table.rows import Row
 
-preload(__name__, "core.cost.sweep")
+preload(__name__)
 
 COUNTING_TIMEOUT = 100.0
 """Seconds that a foreign plugin may be counted for: less than CELL_TIMEOUT, so that it costs no process, no retry."""

@@ -1,0 +1,47 @@
+"""The subcommand `list`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from core.cli.arguments import add_selection, rows_of
+from core.conformance import FINDINGS, SCENARIOS
+from core.conformance.scenarios import MODULE_OF
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The subcommand and its flags."""
+    listing = add("list", help="what there is: architectures and scenarios")
+    listing.add_argument("what", nargs="?", choices=("all", "arches", "scenarios"), default="all")
+    add_selection(listing)
+    listing.set_defaults(command=list_command)
+
+
+def list_command(arguments: argparse.Namespace) -> int:
+    """Architectures with their family, kernel version and source files, scenarios with their origin.
+
+    `kernel` is the version that the plugin was written from, `core` the state of the generic code under it.
+    """
+    from tabulate import tabulate
+
+    if arguments.what in ("all", "arches"):
+        table = []
+        for row in rows_of(arguments):
+            facts = row.stated
+            if facts is None:
+                table.append([row.name, f"cannot be used: {row.problem}", "", row.era.name, "", "", row.plugin])
+                continue
+            able, files = ", ".join(sorted(facts.capabilities)), " ".join(facts.sources)
+            table.append([row.name, facts.family, facts.kernel, row.era.name, able, files, row.plugin])
+        head = ["architecture", "family", "kernel", "core", "capabilities", "source files", "plugin"]
+        print(tabulate(table, head, disable_numparse=True))
+    if arguments.what == "all":
+        print()
+    if arguments.what in ("all", "scenarios"):
+        scenarios = [
+            [s.id, MODULE_OF[s.id], s.tier, ", ".join(s.requires), s.title, s.origin]
+            for s in (SCENARIOS | FINDINGS).values()
+        ]
+        print(tabulate(scenarios, ["scenario", "module", "tier", "requires", "what must hold", "origin"]))
+    return 0

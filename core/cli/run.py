@@ -1,0 +1,162 @@
+"""The subcommands `run`, the default, and `diff` of two reports that it has written."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.cli.arguments import (
+    UsageError,
+    add_limits,
+    add_selection,
+    add_walks,
+    bounds_of,
+    limits_of,
+    patience,
+    positive,
+    rows_of,
+    scenario_of,
+    walks_of,
+)
+from core.cli.costs import chosen_model
+from core.conformance import SCENARIOS, as_declared
+from core.cost import STANDARD
+from core.cost.price_model import DEFAULT
+from core.explore.check import SEED
+from core.table.rows import Row, load_workloads
+from reports.formats import FORMATS
+
+if TYPE_CHECKING:
+    from core.cost.price_model import PriceModel
+    from core.run.isolate import Job
+    from core.table.jobs import Counted
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The subcommands and their flags."""
+    run = add("run", help="judge and count every architecture (the default)")
+    add_selection(run)
+    run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
+    run.add_argument("--format", choices=tuple(FORMATS), default="table", help="what goes to stdout")
+    run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
+    run.add_argument("--all", action="store_true", help="scenarios of the tier long too")
+    run.add_argument("--no-costs", action="store_true", help="judge only, count no workloads")
+    run.add_argument("--prices", default=DEFAULT, metavar="NAME|FILE", help="prices; a file is what calibrate writes")
+    run.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
+    run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
+    run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    add_limits(run)
+    add_walks(run)
+    run.set_defaults(command=run_command)
+
+    diff = add("diff", help="what changed from one JSON report to another")
+    diff.add_argument("old", type=Path, metavar="OLD")
+    diff.add_argument("new", type=Path, metavar="NEW")
+    diff.set_defaults(command=diff_command)
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Judge the chosen rows in the chosen scenarios, count, report."""
+    from core.base.files import write_atomically
+    from core.cli.report import document
+    from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
+
+    rows, model = rows_of(arguments), chosen_model(arguments.prices)
+    scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
+    limits = limits_of(arguments)
+    cells = [
+        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
+        for row in rows
+        for scenario in scenarios
+    ]
+    loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
+    counting = (
+        []
+        if arguments.no_costs
+        else [CountJob(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
+    )
+    everything: list[Job] = [*cells, *counting]
+    answers, interrupted = _answers(everything, arguments)
+    results, counted = answers[: len(cells)], answers[len(cells) :]
+    subjects, priced = _subjects(rows, model), _costs(counted)
+    settings = {
+        "seed": SEED if arguments.walks is None else arguments.seed,
+        "searcher": arguments.searcher,
+        "bounds": bounds_of(arguments),
+    }
+    report = document(subjects, results, priced, settings)
+    for form in FORMATS.values():
+        if form.file:
+            write_atomically(arguments.output / form.file, form.write(report))
+    sys.stdout.write(FORMATS[arguments.format].write(report))
+    sys.stdout.flush()
+    if interrupted:
+        print("shootdown: interrupted; --resume goes on", file=sys.stderr)
+        return 2
+    return 0 if all(map(as_declared, results)) else 1
+
+
+def _default_scenarios(everything: bool) -> list[str]:
+    """All but those that take long; what is left out is said."""
+    left_out = [] if everything else [s.id for s in SCENARIOS.values() if s.tier == "long"]
+    if left_out:
+        print(f"left out, because they take long (--all runs them): {', '.join(left_out)}", file=sys.stderr)
+    return [name for name in SCENARIOS if name not in left_out]
+
+
+def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list[Any], bool]:
+    """Run the jobs, keeping each answer as it comes; with --resume, kept ones are not run again.
+
+    Also says whether Ctrl-C was pressed; what was not finished then is an error that says so.
+    """
+    from core.cli.progress import Progress
+    from core.run import isolate, pool
+    from core.table import checkpoint
+
+    kept = checkpoint.Kept(arguments.output / "kept")
+    known = {n: kept.get(job) for n, job in enumerate(everything)} if arguments.resume else {}
+    answers = [known.get(n) for n in range(len(everything))]
+    missing = [n for n, answer in enumerate(answers) if answer is None]
+    with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
+        memory = pool.memory_for_each(arguments.jobs)
+        running = pool.run([everything[n] for n in missing], workers, progress.done, patience(arguments), memory)
+        try:
+            for n, answer in zip(missing, running, strict=True):
+                answers[n] = answer
+                kept.put(everything[n], answer)
+        except KeyboardInterrupt:
+            isolate.interrupt()
+            return [everything[n].failed(isolate.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
+    return answers, False
+
+
+def _subjects(rows: list[Row], model: PriceModel) -> list[Any]:
+    from core.cli.report import Subject
+
+    return [Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model)) for r in rows]
+
+
+def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
+    """By row and workload. What could not be counted says why on stderr."""
+    for one in counted:
+        if one.problem:
+            print(f"shootdown: {one.architecture}: not counted: {one.problem}", file=sys.stderr)
+    return {one.architecture: one.counts for one in counted if not one.problem}
+
+
+def diff_command(arguments: argparse.Namespace) -> int:
+    """Verdicts and counts that differ, a line each; exit status 1 if there are any."""
+    from reports.difference import ReportError, changes, read
+
+    try:
+        found = changes(read(arguments.old), read(arguments.new))
+    except ReportError as error:
+        raise UsageError(str(error)) from error
+    for change in found:
+        print(change)
+    print(f"{len(found)} changed")
+    return 1 if found else 0

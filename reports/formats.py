@@ -1,0 +1,24 @@
+"""The formats of a report: what `run --format` offers, and which files a run writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from reports import document, junit, tables
+
+
+class Format(NamedTuple):
+    """`write` makes the text of a report; `file` is its name in the directory of reports, '' if it is not kept."""
+
+    write: Callable[[Mapping[str, Any]], str]
+    file: str = ""
+
+
+FORMATS: dict[str, Format] = {
+    "table": Format(tables.text),
+    "json": Format(document.to_json, "report.json"),
+    "markdown": Format(tables.markdown, "report.md"),
+    "junit": Format(junit.junit, "report.xml"),
+}
+"""By the name that --format takes. A new format is a row here."""

@@ -1,0 +1,46 @@
+"""The formats: made of the report alone, and each written and printed by `run`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.compare import main
+from reports import formats
+from reports.formats import FORMATS
+
+REPORTS = ("difference", "document", "formats", "junit", "tables")
+
+LOADED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(f"reports.{name}")
+print(*sorted(name for name in sys.modules if name.partition(".")[0] in ("core", "arch_plugins")))
+"""
+
+
+def test_reports_load_nothing_that_results_come_from() -> None:
+    """In a fresh interpreter. Of core they know the word for a cell that an interrupted run did not come to."""
+    modules = sorted(path.stem for path in Path(formats.__file__).parent.glob("*.py") if path.stem != "__init__")
+    assert tuple(modules) == REPORTS
+    done = subprocess.run([sys.executable, "-c", LOADED, *REPORTS], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded == {"core", "core.base", "core.base.errortext", "core.run", "core.run.isolate"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_run_prints_in_a_format_is_the_file_that_it_writes(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["run", "--arch", "smp-6.1", "--scenario", "own-tlb", "--no-costs", "--jobs", "1", "--output", str(tmp_path)]
+    assert main([*run, "--format", name]) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / FORMATS["json"].file).read_text(encoding="utf-8"))
+    assert FORMATS[name].write(report) == printed
+    if FORMATS[name].file:
+        assert (tmp_path / FORMATS[name].file).read_text(encoding="utf-8") == printed
+    assert "own-tlb" in printed
