@@ -24,8 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event
-from core.truth.recorded.spaces import PAGE, PRESENT_FAULT, WRITE_FAULT
+from core.truth.recorded.spaces import PRESENT_FAULT, WRITE_FAULT
 
 PROTECTION_FAULT = PRESENT_FAULT | WRITE_FAULT
 FAULTS = ("pf", "pk")

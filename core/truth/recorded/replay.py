@@ -27,9 +27,11 @@ from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.truth.lines import FileError
 from core.truth.recorded.flush_attribution import FAULTS, FLUSHES, Attribution, Seen, attribute
+from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event, lost_events, read_events
-from core.truth.recorded.runner import ANONYMOUS, Flush, Operation, Runner, Setup
-from core.truth.recorded.spaces import PAGE, Area, Space
+from core.truth.recorded.runner import Flush, Runner
+from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
+from core.truth.recorded.spaces import TOP, Area, Space
 
 APPROXIMATIONS = (
     "mappings that exec itself makes are not recorded: pages faulted outside known mappings count as the stack's above "
@@ -55,9 +57,7 @@ CLONE_VM, MADV_DONTNEED, MADV_FREE = 0x100, 4, 8
 FAILED = 2**64 - 4095
 """A return value from here on is an error's: IS_ERR_VALUE()."""
 
-TOP = 2**56
-"""No user address is higher, with five levels of tables."""
-
+TOP_BYTE = TOP << PAGE
 Flushes = tuple[tuple[int, bool], ...]
 
 
@@ -183,12 +183,12 @@ class _Following:
         if code == "new" and event.numbers[1] & CLONE_VM:
             self.spaces[event.numbers[0]] = space
         elif code == "new":
-            yield self._perform(Operation("fork", 0, 0), event.line, event.cpu, space)
+            yield self._perform(Operation("fork", 0, 1), event.line, event.cpu, space)
             self.spaces[event.numbers[0]] = space.fork()
         elif code == "exit":
             self.exiting.add(tid)
         elif code == "mmgone":
-            yield self._perform(Operation("exit", 0, 0), event.line, event.cpu, space)
+            yield self._perform(Operation("exit", 0, TOP), event.line, event.cpu, space)
             space.unmap(0, TOP)
             self.exiting.discard(tid)
         elif code == "exec":
@@ -234,14 +234,15 @@ class _Following:
             measured = tuple(seen.done)
             predicted = tuple((flush.strides, flush.locked) for flush in flushes)
         counts = self.runner.count(setup, len(others))
+        setup.settle()
         _leave(space, seen.answers)
-        kinds = setup.kinds
+        pages, kinds = setup.fine.pages, setup.fine.kinds
         if operation.name == "copy on write" and operation.start in space.pages:
             kinds = [space.pages[operation.start].kind]
         anonymous = all(kind in ANONYMOUS for kind in kinds)
         asked, answers = (len(seen.sent), len(sent)), (len(seen.answers), least, most)
-        pages = zip(setup.pages, setup.kinds, strict=True)
-        doubtful = sum(kind == "file_clean" and space.may_be_dirty(page) for page, kind in pages)
+        there = zip(pages, setup.fine.kinds, strict=True)
+        doubtful = sum(kind == "file_clean" and space.may_be_dirty(page) for page, kind in there)
         return Call(line, operation.name, len(kinds), anonymous, measured, predicted, asked, answers, doubtful, counts)
 
     def _sent(
@@ -279,10 +280,10 @@ def _beyond(event: Event, result: int) -> bool:
     """Is it about addresses that no process has?"""
     code, args = event.code, event.numbers
     if code == "brk>":
-        return result > TOP
-    if code in ("mmap>", "mremap>") and result + args[2 if code == "mremap>" else 1] > TOP:
+        return result > TOP_BYTE
+    if code in ("mmap>", "mremap>") and result + args[2 if code == "mremap>" else 1] > TOP_BYTE:
         return True
-    return code != "mmap>" and args[0] + args[1] > TOP
+    return code != "mmap>" and args[0] + args[1] > TOP_BYTE
 
 
 def operation_of(event: Event, result: int, space: Space) -> Operation | None:

@@ -1,23 +1,21 @@
-"""An operation of a recorded program, run on the model: its pages laid out, the kernel's programs run over them.
+"""Operations of a recorded program, run on the model: their pages laid out, the kernel's programs run over them.
 
 What unmaps goes over run-length page tables like the accountant's, so that a stretch of equal pages is one step; what
 changes entries in place (mprotect, a move, a copy on write) meets few pages, which are cells of their own.
 
 Data types
-    Operation   what a program asks of the kernel: a system call, a fault, fork or exit, and the pages it is about
     Flush       one flush that x86 makes
-    Setup       an operation with the pages it finds, ready to run on any architecture
     Runner      runs operations on x86 6.18 and on the rows asked for
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.cost.counts import Counts
-from core.cost.layout import KINDS, Layout
+from core.cost.layout import KINDS
 from core.cost.run_memory import RunMemory
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
@@ -27,34 +25,18 @@ from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.kthread import MM_USERS, current_mm_cell
-from core.mm.memory import upper_entry, wp_page_copy
-from core.mm.mm import Mm, Vma, log, pte_lock
+from core.mm.memory import LEVELS, wp_page_copy
+from core.mm.mm import Mm, log, pte_lock
 from core.mm.mmu_gather import ALL_ONES, MmuGather
 from core.mm.mremap import move_normal_pmd, move_ptes
 from core.mm.syscalls import Mapping as Range
 from core.mm.syscalls import change_protection, dontneed, exit_mmap, madvise_free, munmap
 from core.plugins.arch import Arch, load_object, set_up
-from core.truth.recorded.spaces import Space
+from core.truth.recorded.page_tables import PageTables, geometry_of
+from core.truth.recorded.setup import ALIKE, UNMAPS, Setup, View
 
 HERE = Cpu(0)
 X86 = "arch_plugins.x86_618:X86618"
-FREES_TABLES = frozenset({"munmap", "mmap over", "brk", "mremap", "move"})
-UNMAPS = (FREES_TABLES | {"dontneed", "exit"}) - {"move"}
-ANONYMOUS = ("anon_dirty", "zero")
-ALIKE = frozenset({"copy on write", "fork"})
-"""What costs the same whatever the pages: done once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`name` is done to pages `start` to `end`; of a move, `to` is where, of a shrinking brk() or mremap() the tail, of
-    mprotect() `prot` what is allowed from then on."""
-
-    name: str
-    start: int
-    end: int
-    to: int = 0
-    prot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +71,7 @@ class Runner:
             if event[0] == "flush_tlb_mm_range":
                 found.append(Flush(event[1].strides, locked > 0, event[1].freed_tables))
 
-        setup.on(self.x86, ERAS["6.18"], 0, watch)
+        run_on(setup, self.x86, ERAS["6.18"], 0, watch)
         if name in ALIKE:
             self._predicted[name] = tuple(found)
         return tuple(found)
@@ -99,178 +81,160 @@ class Runner:
         return {name: self._count(setup, name, others) for name in self.archs}
 
     def _count(self, setup: Setup, name: str, others: int) -> Mapping[str, int]:
-        key = (setup.operation.name, name, others)
+        arch, era = self.archs[name]
+        heard, view = Counts(), setup.view(geometry_of(arch.facts, era))
+        key = (setup.operation.name, name, others) if view.start < view.end else ("", name, 0)
         if key in self._alike:
             return self._alike[key]
-        heard = Counts()
-        arch, era = self.archs[name]
-        setup.on(arch, era, others, heard.emit, heard.watch)
+        run_on(setup, arch, era, others, heard.emit, heard.watch)
         if setup.operation.name in ALIKE:
             self._alike[key] = heard.result()
         return heard.result()
 
 
-class Setup:
-    """An operation with what it finds, ready to be done on any architecture."""
+def run_on(
+    setup: Setup,
+    arch: Arch,
+    era: Era,
+    others: int,
+    emit: Emit,
+    watch: Callable[[MmuGather], None] = lambda tlb: None,
+    *,
+    long_runs: bool = True,
+) -> None:
+    """Run an operation on one architecture with `others` more CPUs in mm_cpumask.
 
-    def __init__(self, operation: Operation, space: Space) -> None:
-        self.operation = operation
-        name, start, end = operation.name, operation.start, operation.end
-        areas = space.areas() if name == "exit" else [(start, end)]
-        if name in FREES_TABLES:
-            areas = space.areas(start, end) or areas
-        self.areas = [Vma(*area) for area in areas]
-        self.pages = [] if name in ALIKE else [p for vma in self.areas for p in space.resident(vma.start, vma.end)]
-        self.kinds = [space.pages[page].kind for page in self.pages]
-        self.writable = [space.writable(page) for page in self.pages]
-        changed = self.pages if operation.name == "mprotect" else []
-        self.changes = {page: space.after_mprotect(page, operation.prot) for page in changed}
-        self.bounds = space.neighbours(operation.start, operation.end) if operation.name in FREES_TABLES else (0, 0)
-        self._standing: dict[tuple[int, int, int], dict[Cell, int]] = {}
-        self.layout = Layout(_runs(self.pages, self.kinds) if operation.name in UNMAPS else ())
+    `emit` hears every event, `watch` gets the gather.  `long_runs` off goes page by page, to compare.
+    """
+    geometry = geometry_of(arch.facts, era)
+    view, tables, exits = setup.view(geometry), setup.tables(geometry), setup.operation.name == "exit"
+    if view.start == view.end:
+        return
+    alone = not arch.facts.smp or arch.facts.one_cpu
+    cpus = frozenset(Cpu(n) for n in range(1 if alone else 1 + others))
+    in_runs = long_runs and setup.operation.name in UNMAPS
+    page_kind = _kind_by_address(view) if in_runs else _kind_by_number(view)
+    mm = Mm(
+        arch.facts,
+        era,
+        arch.hook,
+        Task("replayed", Tid(1), HERE),
+        is_anon=lambda page: KINDS[page_kind(page)][1],
+        special=lambda page: page_kind(page) == "zero",
+        copies={0: 1},
+        tables=True,
+        cpus=cpus,
+        long_runs=in_runs,
+        run=_run_length(view) if in_runs else lambda addr, max_nr: 1,
+    )
+    cells: _RunCells | _PageCells
+    if in_runs:
+        cells = _RunCells(view.layout)
+        cells.tables = tables
+    else:
+        cells = _PageCells()
+        cells.tables = tables
+        cells.lay_out(setup, view)
+    cells[Cell("cpu_attach_mask")] = cpus
+    cells[MM_USERS] = 0 if exits else len(cpus)
+    cells[current_mm_cell(HERE)] = not exits
+    environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
+    run(_program(mm, setup, view, watch), cells, _first, emit, environment)
+    setup.written[geometry] = [item for item in cells.items() if item[0].array in LEVELS]
 
-    def on(
-        self,
-        arch: Arch,
-        era: Era,
-        others: int,
-        emit: Emit,
-        watch: Callable[[MmuGather], None] = lambda tlb: None,
-        *,
-        long_runs: bool = True,
-    ) -> None:
-        """Do it; `emit` hears every event, `watch` gets the gather. `long_runs` off goes page by page, to compare."""
-        alone = not arch.facts.smp or arch.facts.one_cpu
-        cpus = frozenset(Cpu(n) for n in range(1 if alone else 1 + others))
-        in_runs = long_runs and self.operation.name in UNMAPS
-        page_kind = self._kind_at if in_runs else self._kind
-        mm = Mm(
-            arch.facts,
-            era,
-            arch.hook,
-            Task("replayed", Tid(1), HERE),
-            is_anon=lambda page: KINDS[page_kind(page)][1],
-            special=lambda page: page_kind(page) == "zero",
-            copies={0: 1},
-            tables=True,
-            cpus=cpus,
-            long_runs=in_runs,
-            run=self._run if in_runs else lambda addr, max_nr: 1,
-        )
-        cells = self._cells_of_runs(mm) if in_runs else self._cells(mm)
-        cells[Cell("cpu_attach_mask")] = cpus
-        cells[MM_USERS] = 0 if self.operation.name == "exit" else len(cpus)
-        cells[current_mm_cell(HERE)] = self.operation.name != "exit"
-        environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
-        run(self._program(mm, watch), cells, _first, emit, environment)
 
-    async def _program(self, mm: Mm, watch: Callable[[MmuGather], None]) -> None:
-        operation = self.operation
-        if operation.name == "copy on write":
-            await _copy_on_write(mm, operation.start)
-        elif operation.name == "exit":
-            if self.areas:
-                await exit_mmap(mm, Range(self.areas[-1], tuple(self.areas[:-1])), watch)
-        elif operation.name == "fork":
-            await mm.hook.flush_tlb_mm(mm=mm)
-            await log("flush", 0, ALL_ONES, ("mm",))
-        elif operation.name == "mprotect":
-            await change_protection(mm, Range(self.areas[0]), self._protect)
-        elif operation.name == "free":
-            await madvise_free(mm, Range(self.areas[0]))
-        elif operation.name == "dontneed":
-            await dontneed(mm, Range(self.areas[0]), watch)
-        else:
-            if operation.name == "move":
-                await self._move(mm)
-            await munmap(mm, Range(self.areas[-1], tuple(self.areas[:-1]), *self.bounds), watch)
+async def _program(mm: Mm, setup: Setup, view: View, watch: Callable[[MmuGather], None]) -> None:
+    name, vmas = setup.operation.name, view.vmas
+    if name == "copy on write":
+        await _copy_on_write(mm, view.start)
+    elif name == "exit":
+        if vmas:
+            await exit_mmap(mm, Range(vmas[-1], tuple(vmas[:-1])), watch)
+    elif name == "fork":
+        await mm.hook.flush_tlb_mm(mm=mm)
+        await log("flush", 0, ALL_ONES, ("mm",))
+    elif name == "mprotect":
+        await change_protection(mm, Range(vmas[0]), _protect(view))
+    elif name == "free":
+        await madvise_free(mm, Range(vmas[0]))
+    elif name == "dontneed":
+        await dontneed(mm, Range(vmas[0]), watch)
+    else:
+        if name == "move":
+            await _move_page_tables(mm, setup.tables(geometry_of(mm.facts, mm.era)), view)
+        await munmap(mm, Range(vmas[-1], tuple(vmas[:-1]), *view.bounds), watch)
 
-    async def _move(self, mm: Mm) -> None:
-        """mm/mremap.c:move_page_tables(): table by table, as far as both places go; a whole table at once."""
-        operation, span = self.operation, mm.span[0]
-        end, offset = operation.start, operation.to - operation.start
-        for page in self.pages:
-            if page < end:
-                continue
-            addr = max(operation.start, page - page % span, page - (page + offset) % span)
-            end = min(page - page % span, page - (page + offset) % span) + span
-            end = min(end if end > page else end + span, operation.end)
+
+async def _move_page_tables(mm: Mm, tables: PageTables, view: View) -> None:
+    """mm/mremap.c:move_page_tables(): table by table, as far as both places go; a whole table at once."""
+    span, offset = mm.span[0], view.to - view.start
+    for index in list(tables.standing(0, view.start, view.end)):
+        addr, stop = max(index * span, view.start), min((index + 1) * span, view.end)
+        while addr < stop:
+            end = min(stop, addr + span - (addr + offset) % span)
             if "move_pmd" in mm.facts.capabilities and end - addr == span:
                 await move_normal_pmd(mm, addr, addr + offset)
             else:
                 await move_ptes(mm, addr, end, addr + offset)
             await log("clean_flush", addr, end, ("range", "ptes"))
+            addr = end
 
-    def _protect(self, addr: int, pte: Pte) -> tuple[Pte, bool]:
-        write, flush = self.changes[addr]
+
+def _protect(view: View) -> Callable[[int, Pte], tuple[Pte, bool]]:
+    def change(addr: int, pte: Pte) -> tuple[Pte, bool]:
+        write, flush = view.changes[addr]
         return pte._replace(write=write), flush
 
-    def _kind_at(self, addr: int) -> str:
-        """Pages of runs are named by their addresses, others by their numbers."""
-        return self.layout.run_at(addr).kind
-
-    def _kind(self, page: int) -> str:
-        """The copy of a page is anonymous."""
-        return self.kinds[page] if page < len(self.kinds) else "anon_dirty"
-
-    def _run(self, addr: int, max_nr: int) -> int:
-        return min(max_nr, self.layout.run_at(addr).end - addr)
-
-    def _cells_of_runs(self, mm: Mm) -> Memory:
-        if mm.span not in self._standing:
-            self._standing[mm.span] = {
-                upper_entry(level, index): index
-                for level in range(3)
-                for index in {page // mm.span[level] for page in self.pages}
-            }
-        cells = _Cells(self.layout)
-        cells.spans, cells.standing = mm.span, self._standing[mm.span]
-        return cells
-
-    def _cells(self, mm: Mm) -> Memory:
-        cells, touched = Memory(), set()
-        for number, page in enumerate(self.pages):
-            cells[pte_cell(page)] = Pte(number, self.writable[number], self.kinds[number].endswith("dirty"))
-            touched.add(page // mm.span[0])
-        if self.operation.name == "copy on write":
-            cells[pte_cell(self.operation.start)] = SHARED
-            touched.add(self.operation.start // mm.span[0])
-        for level in range(3):
-            for number, index in enumerate(sorted(touched)):
-                cells[upper_entry(level, index)] = number
-            touched = {index // mm.facts.upper_entries for index in touched}
-        return cells
+    return change
 
 
-class _Cells(RunMemory):
-    """The accountant's cells; which tables are `standing` is found once for a geometry, not looked for at each."""
+def _kind_by_address(view: View) -> Callable[[int], str]:
+    """Pages of runs are named by their addresses."""
+    return lambda addr: view.layout.run_at(addr).kind
 
-    standing: Mapping[Cell, int]
+
+def _kind_by_number(view: View) -> Callable[[int], str]:
+    """Other pages are named by their numbers; the copy of a page is anonymous."""
+    return lambda page: view.kinds[page] if page < len(view.kinds) else "anon_dirty"
+
+
+def _run_length(view: View) -> Callable[[int, int], int]:
+    return lambda addr, max_nr: min(max_nr, view.layout.run_at(addr).end - addr)
+
+
+class _RunCells(RunMemory):
+    """The accountant's cells; which tables stand is `tables`'s to say, but for what the run itself has written."""
+
+    tables: PageTables
 
     def _upper(self, cell: Cell) -> int | None:
-        return self.standing.get(cell)
+        return _table(self, self.tables, cell)
 
 
-BEYOND = 2**53
-"""Pages: nothing is mapped from here on."""
+class _PageCells(Memory):
+    """Cells page by page; which tables stand is `tables`'s to say, but for what the run itself has written."""
+
+    tables: PageTables
+
+    def __missing__(self, cell: Cell) -> Hashable:
+        return _table(self, self.tables, cell) if cell.array in LEVELS else super().__missing__(cell)
+
+    def lay_out(self, setup: Setup, view: View) -> None:
+        """Write the entries of the pages that are there."""
+        for number, page in enumerate(view.pages):
+            self[pte_cell(page)] = Pte(number, view.writable[number], view.kinds[number].endswith("dirty"))
+        if setup.operation.name == "copy on write":
+            self[pte_cell(view.start)] = SHARED
+
+
+def _table(cells: dict[Cell, Hashable], tables: PageTables, cell: Cell) -> int | None:
+    """The number of the table that an upper entry points to: its index."""
+    standing = cell.index in tables.entries[LEVELS.index(cell.array)]
+    return cells.get(cell, cell.index if standing else None)  # type: ignore[return-value]
+
 
 SHARED = Pte(0, False, False)
 """The entry of a page that is not this mm's alone."""
-
-
-def _runs(pages: Sequence[int], kinds: Sequence[str]) -> list[tuple[str, int]]:
-    """Pages in ascending order as runs from page 0, and nothing behind them."""
-    runs: list[tuple[str, int]] = []
-    at = 0
-    for page, kind in zip(pages, kinds, strict=True):
-        if page > at:
-            runs.append(("none", page - at))
-        if page == at and runs and runs[-1][0] == kind:
-            runs[-1] = (kind, runs[-1][1] + 1)
-        else:
-            runs.append((kind, 1))
-        at = page + 1
-    return [*runs, ("none", BEYOND - at)]
 
 
 async def _copy_on_write(mm: Mm, addr: int) -> None:

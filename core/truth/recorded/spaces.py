@@ -20,12 +20,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-PAGE = 12
+from core.truth.recorded.page_tables import PAGE, Geometry, PageTables
+
 FAULT_AROUND_PAGES, PTRS_PER_PTE = 16, 512
 PRESENT_FAULT, WRITE_FAULT = 1, 2
 """Bits of x86's page-fault error code: the entry was there; it was a store."""
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+
+TOP = 2**56 >> PAGE
+"""No user address is higher, with five levels of tables (in pages)."""
 
 STACK_FLOOR = 0x7FFFFFFFF - (((1 << 22) - 1) + (8 << 8) + 256)
 """No mapping but those of exec, the stack and the vdso, begins above (in pages): arch/x86/mm/mmap.c:mmap_base() leaves
@@ -61,7 +65,8 @@ class Area(NamedTuple):
 class Space:
     """`maps` are sorted; `readonly` pages are there, and may not be written without a fault.
 
-    `cpus` are those in mm_cpumask: every CPU it ran on, but for those that have left since.
+    `cpus` are those in mm_cpumask: every CPU it ran on, but for those that have left since.  Page tables are kept for
+    each geometry that something has asked for, from the first operation on (before it, nothing has been taken away).
     """
 
     maps: list[Area] = field(default_factory=list)
@@ -69,6 +74,16 @@ class Space:
     readonly: set[int] = field(default_factory=set)
     brk: int = 0
     cpus: set[int] = field(default_factory=set)
+    page_tables: dict[Geometry, PageTables] = field(default_factory=dict)
+
+    def tables(self, geometry: Geometry) -> PageTables:
+        """The page tables of an architecture of this geometry."""
+        found = self.page_tables.get(geometry)
+        if found is None:
+            found = self.page_tables[geometry] = PageTables(geometry)
+            for page in self.pages:
+                found.touch(page)
+        return found
 
     def fork(self) -> Space:
         """fork(): anonymous pages are shared and write-protected on both sides.
@@ -85,7 +100,16 @@ class Space:
                 frame.exclusive = False
         child.readonly = {page for page, frame in child.pages.items() if frame.kind == "anon_dirty"}
         self.readonly |= child.readonly
+        areas = [area[:2] for area in self.maps if area.start in copied]
+        for geometry, tables in self.page_tables.items():
+            child.page_tables[geometry] = tables.copy(areas)
+        child._touch(*child.pages)
         return child
+
+    def _touch(self, *pages: int) -> None:
+        for tables in self.page_tables.values():
+            for page in pages:
+                tables.touch(page)
 
     def _has_anonymous(self, start: int, end: int) -> bool:
         return any(self.pages[page].kind == "anon_dirty" for page in self.resident(start, end))
@@ -142,6 +166,7 @@ class Space:
         self.unmap(old, old + old_size)
         self.map(area._replace(start=new, end=new + new_size, offset=area.offset + shift))
         self.pages.update(pages)
+        self._touch(*pages)
         self.readonly |= readonly
 
     def resident(self, start: int, end: int) -> list[int]:
@@ -201,6 +226,7 @@ class Space:
         area, frame, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
         if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
             return  # access_error(): a signal
+        self._touch(page)
         kind = area.kind if area is not None else "anon" if page >= STACK_FLOOR else "file"
         if kind == "shared":
             self._fault_shared(page, area, write)
@@ -251,7 +277,7 @@ class Space:
         above += [pages[beyond]] if beyond < len(pages) else []
         return min(max(below, default=0), start), min((max(a, end) for a in above), default=0)
 
-    def areas(self, start: int = 0, end: int = 2**52) -> list[tuple[int, int]]:
+    def areas(self, start: int = 0, end: int = TOP) -> list[tuple[int, int]]:
         """What an unmapping finds: the mappings, and stretches of pages that are there outside them."""
         areas = [(max(a.start, start), min(a.end, end)) for a in self.maps if a.start < end and a.end > start]
         known = len(areas)

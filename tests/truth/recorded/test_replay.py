@@ -11,17 +11,13 @@ import pytest
 
 from core.compare import main
 from core.cost.counts import Counts
-from core.mm.era import ERAS
-from core.plugins.arch import load_object, set_up
 from core.truth.lines import FileError
 from core.truth.recorded.recordings import lost_events, read_events
 from core.truth.recorded.replay import Call, Gaps, replay
-from core.truth.recorded.runner import UNMAPS, Runner, Setup
+from core.truth.recorded.runner import Runner, run_on
+from core.truth.recorded.setup import UNMAPS, Setup
 from core.truth.recorded.spaces import Area, Space
-
-RECORDING = Path(__file__).parent.parent / "data" / "recording_py_import.tsv.gz"
-SMP = "arch_plugins.generic:Smp"
-ARCHS = {era: (set_up("smp", load_object(SMP), SMP), ERAS[era]) for era in ("6.1", "6.12")}
+from tests.truth.recorded.made_up import ARCHS, MAPPED, RECORDING, WRITTEN, at, replayed, write
 
 
 def calls(*names: str) -> list[Call]:
@@ -73,9 +69,9 @@ def test_runs_count_as_page_by_page() -> None:
             for name, (arch, era) in ARCHS.items() if setup.operation.name in UNMAPS else ():
                 counts = [Counts(), Counts()]
                 for long_runs, heard in zip((True, False), counts, strict=True):
-                    setup.on(arch, era, others, heard.emit, heard.watch, long_runs=long_runs)
+                    run_on(setup, arch, era, others, heard.emit, heard.watch, long_runs=long_runs)
                 assert counts[0].result() == counts[1].result()
-                found.append((name, len(setup.pages)))
+                found.append((name, len(setup.fine.pages)))
             return {}
 
     with pytest.MonkeyPatch.context() as patch:
@@ -92,23 +88,6 @@ def test_everything_but_exec_is_predicted() -> None:
 
 
 # ---- made up -------------------------------------------------------------------------------------------------
-
-
-def write(path: Path, *lines: str) -> Path:
-    """Lines of 'code arguments', all of thread 1 on CPU 0 unless 'cpu tid code arguments'."""
-    text = []
-    for n, line in enumerate(lines):
-        head, _, rest = line.partition(" ")
-        cpu, tid, code, args = ("0", "1", head, rest)
-        if head.isdigit():
-            cpu, tid, code, args = (*line.split(" ", 3), "")[:4]
-        text.append(f"{n}\t{cpu}\t{tid}\t{code}\t{args}")
-    path.write_bytes(gzip.compress("\n".join(text).encode()))
-    return path
-
-
-MAPPED = ("mmap> 0 0x3000 3 0x22 0xffffffff 0", "mmap< 0x700000000000")
-WRITTEN = tuple(f"pf 70000000{n}000 6" for n in range(3))
 
 
 def test_munmap_of_written_pages(tmp_path: Path) -> None:
@@ -179,17 +158,6 @@ def test_a_fork_copies_what_has_anonymous_pages() -> None:
     assert space.copies_on_write(1, 7)
     space.fault(1, 7)
     assert not child.copies_on_write(1, 7)
-
-
-def at(time: int, *event: str) -> str:
-    """A line at a given microsecond, of thread 1 on CPU 0."""
-    return "\t".join((str(time), "0", "1", *event))
-
-
-def replayed(tmp_path: Path, *lines: str) -> list[Call]:
-    path = tmp_path / "r.tsv"
-    path.write_text("\n".join(lines))
-    return list(replay(path, {}))
 
 
 def test_a_flush_in_the_microsecond_of_the_next_fault_is_the_one_before_its(tmp_path: Path) -> None:
