@@ -1,6 +1,6 @@
-"""The explorer: every interleaving of some programs and what the hardware does by itself.
+"""The explorer: every interleaving of some programs and of what the hardware does by itself.
 
-It knows operations, cells and threads (`core.machine.op`), and nothing of memory management.
+It knows operations, cells and threads (`core.machine.op`), and nothing about memory management.
 """
 
 from core.explore.check import check

@@ -1,14 +1,14 @@
 """Merging local states that behave alike (bisimulation).
 
-Two local states of a thread are the same to everybody else if their operations read and write the same cells, answer
-the same on all values, and go to local states that are again the same.  Names, returned values and local variables do
-not matter.  The classes are found by splitting: all local states with equal entries start together, and whoever goes to
-another class than the others leaves, until nobody does.
+How it works.  Two local states of a thread are equivalent if their operations read and write the same cells, have the
+same outcomes on all values, and lead to equivalent local states.  Names, returned values and local variables do not
+matter.  The classes are found by partition refinement: local states with equal entries start in one class, and a class
+is split while its members lead to different classes.
 
-What is known are the entries that the search has reached.  Local states are put together only if the same entries are
-known of all of them and agree; and after the search, which has then learned more of those that stand for their class,
-the others are asked the same questions.  If one answers otherwise, or raises, it was wrong to merge it, and the
-search is repeated with what is known now.
+Why it is sound.  The tables have only the entries that the search has reached.  Local states are merged only if the
+same entries are known of all of them and agree.  The search then learns entries of each class's representative alone,
+so afterwards the others are evaluated on the same values (`wrong`).  If one differs, or raises, the merge was wrong and
+the search is repeated with what is known then.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from core.explore.errors import ExploreError
 from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 
 Classes = tuple[tuple[int, ...], ...]
-"""For each thread, for each local state: the smallest local state that is the same."""
+"""For each thread and local state: its representative, the smallest equivalent local state."""
 
 
 def classes(tables: TransitionTables) -> Classes:
-    """What is the same, as far as is known."""
+    """The equivalence classes of all threads, by the entries known so far."""
     return tuple(_thread(tables, thread) for thread in range(len(tables.rows)))
 
 
 def wrong(tables: TransitionTables, used: Classes) -> bool:
-    """Was it wrong to merge, by what is known now?  Asks what has been learned of one of all its class."""
+    """Was a merge in `used` wrong?  Evaluates every entry of a representative on all members of its class."""
     return any(
         _differs(tables, thread, local, to, same) for thread, same in enumerate(used) for local, to in enumerate(same)
     )
 
 
 def representative(same: Sequence[int], local: int) -> int:
-    """Local states learned later stand for themselves."""
+    """The representative of `local`; a local state that was learned after the merge represents itself."""
     return same[local] if local < len(same) else local
 
 
@@ -53,7 +53,7 @@ def _thread(tables: TransitionTables, thread: int) -> tuple[int, ...]:
 
 
 def _outside(tables: TransitionTables, thread: int, local: int, row: TransitionRow | None) -> Hashable:
-    """What can be seen of the local state without looking where it goes."""
+    """What the local state does, without where it leads."""
     if row is None:
         return ("ended", tables.asserts(thread, local))
     if not row.moves:

@@ -1,7 +1,22 @@
-"""From a model to a verdict: search while learning, check what was learned, and tell.
+"""From a model to a verdict: search while learning, then check what was learned.
 
-Small models are searched in plain Python, which needs no preparation.  When a model turns out to have more states
-than that is good for, and numba is installed, the compiled searcher takes over with all that has been learned.
+How it works.  Every model is first searched in plain Python without reductions (`reference.py`), which needs no
+preparation: most models of the suite are done within HAND_OVER states.  A larger model is then walked through at
+random, so that the ends of programs are known too, and searched anew with a plan: the reductions that the tables known
+so far allow (`reductions.py`).  If numba is installed, the compiled searcher does that.  Everything learned is kept
+throughout.
+
+Why it is sound.  A plan rests on tables that may be incomplete.  It is checked against all that the reduced search has
+learned, at the end and, in the compiled searcher, now and then on the way.  If it does not hold, a new plan is made
+from the larger tables and the search is repeated; after ATTEMPTS plans the search runs without reductions.  No verdict
+rests on a reduction whose condition was not checked on everything that the search used.  Finally, random histories of
+each program are replayed (`learn.py`).
+
+Traces.  Fused operations do not count as steps of the search, so a violation found with fusion is searched for again
+without it: that trace is shortest in single steps.
+
+What was rejected.  Choosing reductions before any search, from the programs' text: it would need an analysis of Python,
+and the tables say the same with certainty.  Open: the budgets below are measured on the suite, not derived.
 """
 
 from __future__ import annotations
@@ -23,24 +38,24 @@ from core.explore.transition_tables import TransitionTables
 from core.explore.walk import wander
 
 SEED = 20221109
-"""Of the random histories that check the learned automata."""
+"""Seed of the random walks and of the replayed histories that check the learned automata."""
 
 HAND_OVER = 20_000
-"""States after which the compiled searcher takes over: about as long as it takes to load it."""
+"""States after which the compiled searcher takes over: exploring these takes about as long as loading it."""
 
 WARM_UP = 500
-"""States from which the compiled searcher takes the widths of its fields when it is asked for."""
+"""States explored first for searcher='fast' without reductions: they give the compiled searcher its field widths."""
 
 LEARN_FIRST = 2_000
-"""States explored without reductions, to know the tables, when a searcher or reductions are asked for."""
+"""States explored without reductions before a plan is made, when the caller names a searcher."""
 
 WANDER = 10_000
-"""Steps of random walks behind that: they come to the ends of programs, which the first levels do not.
+"""Random steps before a plan is made: they reach the ends of programs, which the first levels do not.
 
-What is known early need not be learned, and made room for, in the middle of a search."""
+What is known before the search need not be learned, and made room for, in the middle of it."""
 
 ATTEMPTS = 8
-"""Plans that may turn out wrong before the search does without."""
+"""Plans that may fail their check before the search runs without reductions."""
 
 SEARCHERS = ("auto", "reference", "fast")
 
@@ -53,15 +68,14 @@ def check(
     reductions: object = "default",
     stop_at_violation: bool = True,
 ) -> Verdict:
-    """Explore every interleaving of `model` and say what was found.
+    """Explore every interleaving of `model` and return the verdict.
 
-    `searcher` is 'reference' (plain Python), 'fast' (compiled; ExploreError if numba is missing) or 'auto'.
-    `reductions` are names of `core.explore.reductions.ALL` or 'default' for all; each is used where the tables allow
-    it, and never on a model so small that it is done before.  Traces are shortest in the programs' own steps all
-    the same.
-    `stop_at_violation=False` goes on behind violations, so that the counts are those of the whole space; the
-    verdict is then about the first one all the same.  Raises an `ExploreError` for what a program may not do, and
-    ValueError for the name of a searcher or a reduction there is not.
+    `searcher` is 'reference' (plain Python), 'fast' (compiled) or 'auto'.  `reductions` are names in
+    `core.explore.reductions.ALL`, or 'default' for all of them.  A reduction is used where the tables allow it, and not
+    at all on a model that is searched completely before a plan is made.  Traces are shortest in single steps either
+    way.  With `stop_at_violation=False` the search continues after a violation, so that the counts are those of the
+    whole state space; the verdict is still about the first violation.  Raises ExploreError if a program does what it
+    may not, or numba is missing for 'fast'; ValueError for an unknown searcher or reduction.
     """
     if searcher not in SEARCHERS:
         raise ValueError(f"searcher {searcher!r}, expected one of {', '.join(SEARCHERS)}")
@@ -90,9 +104,9 @@ def check(
 
 
 def _unreached(tables: TransitionTables, found: SearchResult) -> Iterator[str]:
-    """The sometimes-properties that never held, and the end if it is sure that there is none.
+    """The sometimes-properties that never held, and END if the threads provably never all end.
 
-    Finally-properties are asked about in end states only, so what is known of them says whether there was one.
+    Finally-properties are evaluated in end states only, so a known result of one means that an end state was reached.
     """
     yield from (prop.name for prop in tables.model.sometimes if prop.name not in found.reached)
     asked = [tables.answers(prop) for prop in tables.model.finally_]
@@ -101,7 +115,7 @@ def _unreached(tables: TransitionTables, found: SearchResult) -> Iterator[str]:
 
 
 class _Job:
-    """One model on its way: a first search without reductions, and if that is not enough the real one."""
+    """The searches of one model: a first one without reductions, and, if that is not enough, one with a plan."""
 
     def __init__(self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool) -> None:
         self.tables = TransitionTables(model, before=bool(names))
@@ -111,7 +125,7 @@ class _Job:
         self.name = "reference"
 
     def run(self) -> SearchResult:
-        """The whole way."""
+        """Search until there is a result."""
         first = Search(self.tables, self.limits, self.stop, self._budget())
         found = first.run()
         if found.interrupted or (not first.gave_up and self.searcher != "fast"):
@@ -122,12 +136,12 @@ class _Job:
             wander(self.tables, SEED, min(WANDER, 2 * found.states))
             again = self._reduced()
             return self._shortest(again) if again.violated and any(self.plan.fusions) else again
-        except KeyboardInterrupt:  # between two searches: the first has found something
+        except KeyboardInterrupt:  # between two searches: report what the first one has found
             found.interrupt(frontier)
             return found
 
     def _budget(self) -> int | None:
-        """How many states to explore first."""
+        """How many states to explore first; None for all."""
         if self.searcher == "auto":
             return HAND_OVER if self.names or numeric.available() else None
         if self.names:
@@ -135,7 +149,7 @@ class _Job:
         return WARM_UP if self.searcher == "fast" else None
 
     def _reduced(self) -> SearchResult:
-        """Search with a plan, until one has held."""
+        """Search with one plan after another, until one holds."""
         for attempt in range(ATTEMPTS + 1):
             self.plan = reductions.make(self.tables, self.names if attempt < ATTEMPTS else frozenset())
             try:
@@ -150,7 +164,7 @@ class _Job:
         return found
 
     def _shortest(self, found: SearchResult) -> SearchResult:
-        """`found` with a trace that is shortest in single steps, if the limits allow to find it."""
+        """`found` with a trace that is shortest in single steps, if it can be found within the limits."""
         plan = self.plan.stepwise()
         try:
             again = self._search(plan, True)
@@ -166,7 +180,7 @@ class _Job:
     def _search(self, plan: Plan, stop: bool) -> SearchResult:
         if self.searcher == "reference" or not numeric.available():
             return Search(self.tables, self.limits, stop, plan=plan, started=self.started).run()
-        from core.explore.compiled.search import FastSearch  # not every search needs numpy
+        from core.explore.compiled.search import FastSearch  # imports numpy, which small searches do not need
 
         self.name = "fast"
         return FastSearch(self.tables, self.limits, stop, plan, self.started).run()

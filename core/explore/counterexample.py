@@ -1,9 +1,9 @@
-"""From what a search keeps of a way to the steps that the programs really take.
+"""From a path of the search to the steps that the programs really take.
 
-A search keeps states that stand for others: local states that are the same are one, equal threads are exchanged, and
-what is hurried is not kept at all.  `concrete` walks through the model itself, and at each state on the way takes the
-first step (and what its thread hurries to do behind it) that comes to a state for which the next one stands.  There
-is always one, and it is the same one on every run.
+A search stores representatives: equivalent local states are one, equal threads are exchanged, and states within a fused
+step are not stored at all.  `concrete` replays the model itself.  From each state on the path it takes the first step,
+with the operations fused to it, that leads to a state whose representative is the next one.  There always is one, and
+it is the same on every run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from core.explore.transition_tables import TransitionTables
 def concrete(
     tables: TransitionTables, way: Sequence[Hashable], key: Callable[[Cursor], Hashable], fuses: bool, violated: str
 ) -> list[Choice]:
-    """The choices that lead along `way`, and to the step that then violates `violated` ('' for none).
+    """The choices that lead along `way`, and then the step that violates `violated` ('' for none).
 
-    `key` says what the search explores in place of a state; None for one that it does not know.
+    `way` are the states that the search stored, `key` gives the stored representative of a state (None if unknown), and
+    `fuses` says that the search fused operations.
     """
     cursor, path = Cursor(tables), list[Choice]()
     agents = range(len(tables.rows) + len(tables.daemons))
@@ -49,4 +50,4 @@ def _step_to(
                 steps.append(Choice(agent, own[0].outcome))
             if key(at) == target:
                 return at, steps
-    raise AssertionError("a state on the way has no successor on the way")
+    raise AssertionError("a state on the path has no successor on the path")

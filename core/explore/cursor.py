@@ -1,8 +1,8 @@
-"""One global state at a time, for whoever walks through a model instead of searching it.
+"""One global state at a time, for code that walks through a model instead of searching it.
 
 Data types
-    Cursor    the local state of each thread and the value number of each cell
-    Choice   an agent and one outcome of its operation, by number: enough to walk the same way again
+    Cursor   the local state of each thread and the value number of each cell
+    Choice   an agent and one outcome of its operation, by number: enough to repeat a walk
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["Broken", "Choice", "Cursor", "step_broken"]
 
 
 class Broken(NamedTuple):
-    """A violated property and what that means."""
+    """A violated property and the sentence that explains it."""
 
     name: str
     sentence: str
 
 
 class Cursor:
-    """Where a walk stands. It starts in the initial state."""
+    """The current state of a walk; it starts in the initial state."""
 
     def __init__(self, tables: TransitionTables) -> None:
         self.tables = tables
@@ -31,13 +31,13 @@ class Cursor:
         self.cells = [0] * len(tables.cells)
 
     def copy(self) -> Cursor:
-        """Another walk from here."""
+        """An independent cursor in the same state."""
         other = Cursor(self.tables)
         other.locals, other.cells = list(self.locals), list(self.cells)
         return other
 
     def moves(self, agent: int) -> tuple[Move, ...]:
-        """What an agent can do now."""
+        """The moves that an agent can make now; none if it is blocked or has ended."""
         tables = self.tables
         threads = len(self.locals)
         row = tables.rows[agent][self.locals[agent]] if agent < threads else tables.daemons[agent - threads]
@@ -55,7 +55,7 @@ class Cursor:
         return tables.daemon_moves(tables.model.daemons[agent - threads], row, values)
 
     def go(self, agent: int, move: Move) -> bool:
-        """Take a step. True if anything is different now."""
+        """Make a move. True if it changed the state."""
         if len(self.cells) < len(self.tables.cells):
             self.cells.extend([0] * (len(self.tables.cells) - len(self.cells)))
         cells, changed = self.cells, False
@@ -72,7 +72,7 @@ class Cursor:
         return all(self.tables.rows[thread][local] is None for thread, local in enumerate(self.locals))
 
     def broken(self) -> Broken | None:
-        """The first property that does not hold here, if any."""
+        """The first property that does not hold in this state; None if all hold."""
         model = self.tables.model
         for thread, local in enumerate(self.locals):
             message = self.tables.asserts(thread, local)
@@ -84,7 +84,7 @@ class Cursor:
         return None
 
     def holds(self, name: str) -> bool:
-        """Does the property of that name hold here?"""
+        """Does the property of that name hold in this state?"""
         model = self.tables.model
         prop = next(p for p in (*model.always, *model.finally_, *model.sometimes) if p.name == name)
         reads = self.tables.reads(prop)
@@ -93,7 +93,7 @@ class Cursor:
 
 
 def step_broken(tables: TransitionTables, move: Move) -> Broken | None:
-    """The property that a step itself violates, if any."""
+    """The property that the move itself violates; None if it violates none."""
     if not move.violated:
         return None
     name, _, message = move.violated.partition(": ")

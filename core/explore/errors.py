@@ -1,27 +1,29 @@
-"""What can go wrong while exploring, each with one line that names thread, operation and what was expected."""
+"""What can go wrong while exploring: each error has a one-line message that names thread, operation and what was
+expected.
+"""
 
 from __future__ import annotations
 
 
 class ExploreError(Exception):
-    """Anything that keeps a model from being explored."""
+    """The base of all errors that keep a model from being explored."""
 
 
 class ProgramError(ExploreError):
-    """A program raised something else than AssertionError, in a state that the search really reached."""
+    """A program raised an exception other than AssertionError, in a state that the search reached."""
 
 
 class NotAnOperation(ExploreError):
-    """A program awaited something that is no `Op`, or an operation answered with something that is no outcome."""
+    """A program awaited an object that is not an `Op`, or `Op.step` returned something that is not an `Outcome`."""
 
 
 class Hung(ExploreError):
-    """A program ran on without awaiting anything."""
+    """A program did not await its next operation in time."""
 
 
 class NotDeterministic(ExploreError):
-    """A program, run again with the same answers, asked for other operations: it keeps state outside its frames."""
+    """A program awaited different operations when it was replayed: it keeps state outside its local variables."""
 
 
 class TooLarge(ExploreError):
-    """More local states, or values of a cell, than can be packed."""
+    """A thread has more local states, or a cell more values, than the tables can hold."""

@@ -1,23 +1,28 @@
-"""When are two suspended coroutines in the same state?  `freeze` answers with a value to compare.
+"""When are two suspended coroutines in the same state?  `freeze` returns a value that can be compared.
 
-A coroutine that is waiting for its next operation will behave the same as another if everything it can still look at
-is the same: the code, where it stands in it, its local variables, its value stack (the iterator of a `for`, half of an
-expression, the coroutine it awaits), and so on down.  `freeze` walks all of that and makes a hashable value of it:
+How it works.  Two coroutines behave alike if everything that they can still look at is equal: the code, the position in
+it, the local variables, the value stack (the iterator of a `for`, a half-evaluated expression, the coroutine being
+awaited), and so on recursively.  `freeze` walks all of that and builds a hashable value:
 
 * numbers, strings, enums, classes, modules and code are themselves;
-* tuples, lists, dicts, sets, iterators, exceptions and instances go by type and contents, and a mutable object that is
-  met again is named by its first meeting, so that sharing is part of the state;
+* tuples, lists, dicts, sets, iterators, exceptions and instances go by type and contents; a mutable object that is met
+  again is named by its first occurrence, so aliasing is part of the state;
 * a function goes by its code, defaults and closure, a closure cell by its contents;
-* an operation goes by what it reads, writes and does;
-* an object whose class says `__shootdown_entity__ = True` is only itself: its owner promises that it does not change;
-* anything else raises `Unfreezable`, and the caller falls back to the history of answers, which is always right and
-  only larger.
+* an operation goes by its name, the cells that it reads and writes, and its step function;
+* an object whose class sets `__shootdown_entity__ = True` goes by identity: its owner promises that it never changes;
+* anything else raises `Unfreezable`, and the caller compares histories of returned values instead.
 
-Where the walk is wrong (an object that hides state from it), two different states would be merged.  Nothing here can
-exclude that, so `core.explore.learn` checks what it has learned by running random histories again from the start.
+CPython shows the locals and the stack of a suspended frame to the garbage collector: gc.get_referents() lists the code
+object and, behind it, the locals and the stack in order.  This holds on the interpreters that the tests cover.
 
-CPython shows a suspended frame's locals and stack to the garbage collector: gc.get_referents() lists the code object
-and behind it the locals and the stack in order.  That is how it is on 3.11, 3.12 and 3.13, which the tests cover.
+Why it is sound, as far as it is.  Comparing histories is always right, only less effective: equal states are then kept
+apart.  Where the walk overlooks state (an object that hides it), different states would be merged.  Types implemented
+in C whose instances have memory beside their attributes are refused (`hides`), and `core.explore.learn` replays random
+histories, because no check here can exclude the rest.
+
+What was rejected.  copy.deepcopy() and pickle: neither copies a coroutine.  Rewriting programs as explicit state
+machines: they would no longer read like the kernel's code.  Open: gc.get_referents() on frames is an implementation
+detail of CPython, so each new version has to be tested.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from core.machine.op import Op
 
 
 class Unfreezable(Exception):
-    """An object whose state cannot be seen."""
+    """An object whose state `freeze` cannot see; the message is its type."""
 
 
 POINTER = struct.calcsize("P")
@@ -74,17 +79,13 @@ _SAMPLES: tuple[Any, ...] = (
     filter(None, ()),
 )
 ITERATORS = {type(sample) for sample in _SAMPLES}
-"""What tells its position by __reduce__."""
-
-
-HEAP_TYPE = 1 << 9
-"""Py_TPFLAGS_HEAPTYPE: without it a type is written in C, and its instances may hide anything."""
+"""Iterator types whose __reduce__ tells the position."""
 
 
 ATOM, TUPLE, ENTITY, OTHER = range(1, 5)
 
 _roles: dict[type, int] = {}
-"""What is done with things of a type, as far as that has been asked."""
+"""ATOM, TUPLE, ENTITY or OTHER by type: a cache of `_role`."""
 
 
 def _role(kind: type) -> int:
@@ -98,14 +99,14 @@ def _role(kind: type) -> int:
 
 
 def freeze(thing: Any) -> Hashable:
-    """A hashable value that is equal for equal states, and only for those. Unfreezable if there is none."""
+    """A hashable value, equal if and only if the states are equal. Raises Unfreezable if `thing` hides state."""
     return _Freezer().value(thing)
 
 
 class _Freezer:
     def __init__(self) -> None:
         self.met: dict[int, int] = {}
-        self.alive: list[Any] = []  # so that no id is used twice
+        self.alive: list[Any] = []  # keeps objects alive, so that no id() is reused
 
     def value(self, thing: Any) -> Hashable:
         kind = type(thing)
@@ -165,7 +166,7 @@ class _Freezer:
         if frame is None:
             return "ended"
         code = frame.f_code
-        names = tuple(sorted(frame.f_locals))  # which are bound; their order depends on who looked before, and when
+        names = tuple(sorted(frame.f_locals))  # which are bound; their order depends on earlier accesses to f_locals
         lasti = frame.f_lasti
         del frame
         seen = gc.get_referents(suspended)
@@ -191,7 +192,7 @@ class _Freezer:
 
 @cache
 def _slots(kind: type) -> list[str]:
-    """The attributes with a place of their own, as they are called outside of their class."""
+    """The attributes in __slots__, with private names mangled."""
     names = []
     for owner in kind.__mro__:
         slots = owner.__dict__.get("__slots__", ())
@@ -204,7 +205,7 @@ def _slots(kind: type) -> list[str]:
 
 @cache
 def hides(kind: type) -> bool:
-    """Have instances more in memory than their attributes?  So it is with what is written in C: files, counters ..."""
+    """Do instances have memory beside their attributes?  True of most types implemented in C: files, counters, ..."""
     attributes = len(_slots(kind)) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
     return kind.__itemsize__ != 0 or kind.__basicsize__ != object.__basicsize__ + POINTER * attributes
 

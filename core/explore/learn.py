@@ -1,18 +1,26 @@
-"""Learning what a program does: from a coroutine to an automaton, one answer at a time.
+"""Learning what a program does: from a coroutine to an automaton, one transition at a time.
 
-The local state of a thread is what its suspended coroutine will do from here on (`core.explore.freeze`).  In a local
-state exactly one operation is pending.  What the operation does is a function of the values it reads, and where the
-program goes then is a function of the value returned.  Both are asked of the Python code once and remembered, so a
-search that visits millions of global states runs a few hundred steps of Python.
+How it works.  The local state of a thread is what its suspended coroutine will do next and afterwards
+(`core.explore.freeze`).  In each local state exactly one operation is pending.  What the operation does is a function
+of the values that it reads; where the program continues is a function of the value that the operation returns.  Both
+are computed once by running the Python code and are then looked up, so a search of millions of global states executes
+only a few hundred steps of Python.
 
-Nothing is learned that the search does not reach.  To learn ahead one would have to guess which values a cell can
-hold together with which others; the guesses multiply (a gather's contents, three pages' references), and a program
-run on values that never meet raises errors that mean nothing.  Asked on demand, an exception is a real one.
+Learning is on demand: only local states and values that the search reaches are learned.  A coroutine cannot be copied.
+The first value returned in a local state goes to the coroutine that is suspended there; for any other value the program
+is run again from the start with the history of returned values that leads there.  An operation that touches no cell and
+has one outcome (a log entry, a walk over tables that never change) is executed on the spot and is no step.
 
-A coroutine cannot be copied.  The first answer in a local state goes to the coroutine that got there; for another one
-the program runs again from the start with the answers that led there.
+Why it is sound.  A program may keep state only in its own locals, which `freeze` sees.  Whether that is so cannot be
+proved, so `Automaton.check` replays random histories from the start and compares them with what was learned; a program
+that behaves differently raises NotDeterministic.
 
-Operations that touch no cell and have one outcome (logs, walks over tables that never change) are executed on the spot.
+What was rejected.  Learning ahead, over declared domains: one would have to guess which values several cells can hold
+together, and the guesses multiply (the contents of a gather, the references of three pages).  A program that runs on
+combinations which never occur also raises exceptions that mean nothing; learned on demand, every exception is real.
+
+Open.  Random replay finds hidden state only if a replayed history depends on it.  core/plugins/purity.py compares the
+plugin object before and after, which catches more of it.
 """
 
 from __future__ import annotations
@@ -31,18 +39,18 @@ from core.explore.model import Thread
 from core.machine.op import Cell, Op, Outcome
 
 ANSWER_TIMEOUT = 10.0
-"""Seconds that a program may run without awaiting anything."""
+"""Seconds that a program may run before it awaits its next operation."""
 
 MAX_SILENT = 100_000
-"""Operations in a row that touch nothing, before a program counts as hung."""
+"""Operations in a row that touch no cell; after these the program counts as hung."""
 
 
 MAX_HISTORY = 400
-"""Answers in one of the histories that are run again; a retry loop could go on for ever."""
+"""Length of a replayed history at most; a retry loop has no end."""
 
 
 class Opaque(NamedTuple):
-    """What is known of an operation that cannot be frozen."""
+    """An operation whose `step` cannot be frozen: it is compared by its name and cells, and its state by history."""
 
     name: str
     reads: tuple[Cell, ...]
@@ -51,11 +59,11 @@ class Opaque(NamedTuple):
 
 @dataclass(slots=True)
 class LocalState:
-    """Where a thread can stand. `op` is what it waits for; None once it has ended.
+    """A local state of a thread. `op` is its pending operation, None if the thread has ended.
 
-    `semantics` is what the operation does, to compare.  `asserts` is the message of the assertion that failed on the
-    way here, which ends the thread.
-    `next` maps an answer to the local state behind it.
+    `history` are the values returned on the way here.  `asserts` is the message of an assertion that failed on the way
+    here and ended the thread, or ''.  `semantics` is a comparable form of `op`.  `live` is the coroutine suspended
+    here, until it is used.  `next` maps a returned value to the following local state.
     """
 
     number: int
@@ -68,7 +76,7 @@ class LocalState:
 
 
 class Automaton:
-    """The local states of one thread as far as they have been asked for."""
+    """The local states of one thread that have been reached so far."""
 
     def __init__(self, thread: Thread) -> None:
         self.thread = thread
@@ -78,7 +86,7 @@ class Automaton:
         self.start = self._arrive(self._fresh(), None, ())
 
     def after(self, state: LocalState, value: Any) -> LocalState:
-        """Where the thread stands after its pending operation has returned `value`."""
+        """The local state after the pending operation of `state` has returned `value`."""
         try:
             found = state.next.get(value)
         except TypeError:
@@ -90,14 +98,14 @@ class Automaton:
         return found
 
     def outcomes(self, state: LocalState, values: tuple[Any, ...]) -> tuple[Outcome, ...]:
-        """What the pending operation of `state` can do on these values."""
+        """The outcomes of the pending operation of `state` on the values that it reads."""
         assert state.op is not None
         return outcomes_of(state.op, values, self._where(state))
 
     def check(self, seed: int, runs: int = 10) -> None:
-        """Run random histories again from the start and hold them against what was learned.
+        """Replay `runs` random histories from the start and compare them with what was learned.
 
-        NotDeterministic if the program does something else this time.
+        Raises NotDeterministic if the program behaves differently this time.
         """
         rng = random.Random(seed)
         with watchdog(self._runs_on, renewed=True):
@@ -110,8 +118,8 @@ class Automaton:
             op, asserts = self._advance_or_assert(coroutine, value)
             if asserts != state.asserts or _semantics(op) != state.semantics:
                 raise NotDeterministic(
-                    f"{self.thread.name}: run again with the same answers, it asks for "
-                    f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its own locals"
+                    f"{self.thread.name}: replayed with the same values, it awaits "
+                    f"{_name(op)} instead of {_name(state.op)}: it keeps state outside its local variables"
                 )
             if op is None or not state.next:
                 break
@@ -130,7 +138,10 @@ class Automaton:
         with watchdog(self._runs_on, renewed=True):
             for value in history:
                 if self._advance(coroutine, answer) is None:
-                    raise NotDeterministic(f"{self.thread.name}: run again with the same answers, it ends early")
+                    raise NotDeterministic(
+                        f"{self.thread.name}: replayed with the same values, it ends early: "
+                        f"it keeps state outside its local variables"
+                    )
                 answer = value
             self._advance(coroutine, answer)
         return coroutine
@@ -158,14 +169,14 @@ class Automaton:
         return ("history", history)
 
     def _advance_or_assert(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> tuple[Op | None, str]:
-        """The next operation, or None and the message of the assertion that failed on the way."""
+        """(next operation, ''), or (None, message) if an assertion failed; (None, '') at the end."""
         try:
             return self._advance(coroutine, value), ""
         except AssertionError as error:
             return None, (str(error) or "assertion failed").splitlines()[0]
 
     def _advance(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
-        """Send `value`, execute what touches nothing, and return the next operation, or None at the end."""
+        """Send `value`, execute operations that touch no cell, and return the next one; None at the end."""
         for _ in range(MAX_SILENT):
             op = self._send(coroutine, value)
             if op is None or not op.silent:
@@ -174,7 +185,7 @@ class Automaton:
             if len(outcomes) != 1 or outcomes[0].violated:
                 return op
             value = outcomes[0].value
-        raise Hung(f"{self.thread.name}: {MAX_SILENT} operations in a row touch nothing")
+        raise Hung(f"{self.thread.name}: {MAX_SILENT} operations in a row touch no cell: a loop without an end?")
 
     def _send(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
         try:
@@ -199,7 +210,10 @@ class Automaton:
 
 
 def outcomes_of(op: Op, values: tuple[Any, ...], where: str) -> tuple[Outcome, ...]:
-    """`op.step(*values)`, checked."""
+    """`op.step(*values)`, checked; a failed assertion becomes an outcome that violates 'assertion: message'.
+
+    `where` begins the message of a ProgramError or NotAnOperation.
+    """
     try:
         outcomes = tuple(op.step(*values))
     except AssertionError as error:
@@ -208,16 +222,17 @@ def outcomes_of(op: Op, values: tuple[Any, ...], where: str) -> tuple[Outcome, .
         raise ProgramError(f"{where}: raised {type(error).__name__}: {error}") from error
     for outcome in outcomes:
         if not isinstance(outcome, Outcome):
-            raise NotAnOperation(f"{where}: answered {outcome!r}, expected an Outcome")
+            raise NotAnOperation(f"{where}: step() returned {outcome!r}, expected a list of Outcome")
         if len(outcome.written) != len(op.writes):
             raise NotAnOperation(
-                f"{where}: writes {len(op.writes)} cells but gave {len(outcome.written)} values: {outcome.written!r}"
+                f"{where}: writes {len(op.writes)} cells, but its outcome has {len(outcome.written)} values: "
+                f"{outcome.written!r}"
             )
     return outcomes
 
 
 def values_back(op: Op, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Values for the cells written that leave those alone that were read."""
+    """Values for `op.writes` that leave every cell that was read unchanged."""
     read = dict(zip(op.reads, values, strict=True))
     return tuple(read.get(cell) for cell in op.writes)
 
@@ -237,7 +252,7 @@ def _name(op: Op | None) -> str:
 
 @contextmanager
 def answer_within(seconds: float | None) -> Iterator[None]:
-    """Inside, no program may run for longer than `seconds`, or one if that is less, without awaiting anything."""
+    """Inside the context a program must await its next operation within `seconds` (at least 1 s)."""
     global ANSWER_TIMEOUT
     before = ANSWER_TIMEOUT
     ANSWER_TIMEOUT = before if seconds is None else min(before, max(seconds, 1.0))
@@ -248,14 +263,15 @@ def answer_within(seconds: float | None) -> Iterator[None]:
 
 
 _renewed = False
-"""Is the watchdog at work one that begins anew whenever a program is asked?"""
+"""Is the active watchdog restarted each time a program is resumed?"""
 
 
 @contextmanager
 def watchdog(message: str, seconds: float | None = None, renewed: bool = False) -> Iterator[None]:
-    """Raise Hung with `message` if what is inside takes too long; without effect outside the main thread.
+    """Raise Hung with `message` if the body takes longer than `seconds` (default ANSWER_TIMEOUT).
 
-    With `renewed` that is each single answer of a program in there: one handler serves for all.
+    With `renewed` the time is for each operation that a program awaits in the body, with one signal handler for all of
+    them.  No effect outside the main thread, where SIGALRM cannot be handled, or inside another watchdog.
     """
     global _renewed
     if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:

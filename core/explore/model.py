@@ -1,12 +1,14 @@
-"""What the explorer is given and what it answers.  It knows operations, cells and threads, and nothing else.
+"""What the explorer is given and what it returns.  It knows operations, cells and threads, and nothing else.
 
 Data types
-    Thread      a program and the CPU column in which its steps are shown
-    Daemon      one operation that the environment may do at any time, again and again (an interrupt delivered,
-                a speculative fill); it has no local state and never counts as unfinished work
-    Property    a named condition over cells
-    Model       threads + daemons + initial cells + properties
-    Limits      when to give up; Step: one line of a trace; Verdict: the answer
+    Thread      a program, and the CPU column in which a trace shows its steps
+    Daemon      one operation that the environment may execute whenever it is enabled, any number of times (an interrupt
+                is delivered, a translation is fetched speculatively); it has no local state and is never unfinished
+    Property    a named condition on cells
+    Model       threads, daemons, initial cells and properties
+    Limits      when to stop early
+    Step        one line of a trace
+    Verdict     the result of a search
 """
 
 from __future__ import annotations
@@ -18,17 +20,17 @@ from typing import Any
 from core.machine.op import Cell, Cpu, Op, Page, Tid
 
 END = "the end"
-"""What a model with finally-properties must reach, as every sometimes-property: that all threads have ended."""
+"""The name under which `Verdict.unreached` says that the threads never all end, in a model with finally-properties."""
 
 Member = str | Page | tuple[str | Page, ...]
-"""What changes places with others of its kind."""
+"""A member of a symmetric group: a thread by its name, a page, or several of these that are exchanged together."""
 
 Program = Callable[[], Coroutine[Op, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A program with the name and CPU under which a trace shows it. `tid` is how cell values name it."""
+    """A program, and the name and CPU under which a trace shows it. `tid` is its number in cells: a lock's owner."""
 
     name: str
     cpu: Cpu
@@ -38,7 +40,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """An operation the environment may do whenever it is enabled, shown in the column of `cpu`."""
+    """An operation that the environment may execute whenever it is enabled; a trace shows it in the column of `cpu`."""
 
     name: str
     cpu: Cpu
@@ -47,7 +49,7 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`holds(*values of reads)`; `sentence` says what it means that it does not hold."""
+    """A condition `holds(*values of reads)`; `sentence` is printed when it is violated."""
 
     name: str
     sentence: str
@@ -57,12 +59,11 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`always` holds in every reachable state, `finally_` whenever every thread has ended, `sometimes` in at
-    least one reachable state.  A state where some thread has not ended and none can step is a deadlock.
-    `initial` must have a value for every cell any operation or property touches.
-    `sentences` explains the properties that steps themselves violate (`Outcome.violated`), by name.
-    `symmetric` lists groups of members claimed to be interchangeable: a claim that is checked.  A member is a thread
-    (by name), a `Page`, or several of these that change places together."""
+    """`always` must hold in every reachable state, `finally_` whenever all threads have ended, `sometimes` in at least
+    one reachable state.  A state in which some thread has not ended and no agent can change anything is a deadlock.
+    `initial` must have a value for every cell that an operation or property touches.
+    `sentences` explain, by name, the properties that a step itself violates (`Outcome.violated`).
+    `symmetric` lists groups of members that are claimed to be interchangeable; the explorer checks the claim."""
 
     name: str
     threads: tuple[Thread, ...]
@@ -77,8 +78,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_states` and `timeout` (seconds of search): None is no limit. `max_memory` (bytes of states): None is what
-    the machine has to spare."""
+    """When a search stops early: `max_states`, `timeout` in seconds, `max_memory` in bytes for the states.
+
+    None is no limit, except for `max_memory`: what the machine has to spare (core/base/available_memory.py)."""
 
     max_states: int | None = None
     timeout: float | None = None
@@ -87,9 +89,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a trace: who did what, and which cells changed, as (cell, before, after).
+    """One line of a trace: the CPU, the thread or daemon, the operation, and `changes` as (cell, before, after).
 
-    `finds` are cells that are as they were at the start, where that is not empty, and nobody has looked at before."""
+    `finds` are cells that the step is the first to read, if they still hold a non-empty initial value."""
 
     cpu: int
     thread: str
@@ -100,13 +102,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`violated` is the name of the property a shortest trace breaks ('' if none was found), 'deadlock',
-    'assertion' (an assert in a program) included; `sentence` explains it.  `exhaustive` says that every reachable
-    state was visited; otherwise `bounds` names the limit that was hit, the depth completed and the frontier.
-    `unreached` lists the sometimes-properties no visited state satisfied, and, behind an exhaustive search without a
-    violation, `END` if the model says what must hold when all threads have ended and they never have.  `states` and
-    `transitions` are counts of distinct global states and of edges, `depth` is the number of breadth-first levels
-    explored."""
+    """The result of a search.
+
+    `violated` is the property that the trace violates, 'deadlock', 'assertion' (an assert in a program failed), or ''
+    if no violation was found; `sentence` explains it, and `trace` is a shortest one.
+    `exhaustive` says that every reachable state was visited; otherwise `bounds` says which limit was hit, how many
+    levels were completed, and how many states were on the frontier.
+    `unreached` lists the sometimes-properties that held in no visited state.  After an exhaustive search without a
+    violation it also has `END` if the model has finally-properties and the threads never all end.
+    `states` and `transitions` count distinct global states and edges, `depth` breadth-first levels.
+    `searcher` and `reductions` name what was used."""
 
     violated: str
     sentence: str

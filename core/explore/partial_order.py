@@ -1,34 +1,36 @@
-"""Steps that need not wait: fusing operations into the step before them.
+"""Partial-order reduction: fusing an operation with the step before it.
 
-When a thread stands before an operation `a` that no other thread can disturb, or be disturbed by, until `a` is done,
-then every order of the other threads' steps around `a` comes to the same, and the search may do `a` at once, alone.
-If `a` has a single outcome, the state before it is not even kept.  Two reductions share this:
+How it works.  Let `a` be the pending operation of a thread.  If no other thread can interfere with `a` before `a` is
+done, every order of the others' steps around `a` leads to the same states.  The search then executes `a` at once,
+alone, and if `a` has a single outcome the state before it is not even stored.  Two reductions share this:
 
-    fuse_local         no operation that any other thread or daemon is known to do touches what `a` touches
-    fuse_left_movers   some do, but none of those can happen before `a` is done: they wait for it (an unlock, the
-                       sending of an interrupt), or their threads must first pass an operation that does
+    fuse_local         no operation that another thread or daemon is known to execute touches a cell of `a`
+    fuse_left_movers   some do, but none of them can happen before `a` is done: they are blocked until then (`a` is an
+                       unlock, or sends an interrupt), or their threads must first pass an operation that is blocked
 
-Data types
-    Fusible   for one local state with such an operation: for each other thread, the local states in which it is too
-             late to be sure (`danger`).  The search looks at the states of the others before it hurries
-    Fusions    Fusible by thread and local state
-    WaitCache    what is known to be blocked by what, so that nothing is asked twice
+Data types Fusible     for one local state whose operation may be fused: for each other thread, the local states in
+which it might interfere (`danger`).  The search looks at where the other threads are before it fuses Fusions
+Fusible by thread and local state WaitCache   which operations are blocked by which, so that nothing is evaluated twice
 
-Why it is sound.  Let `a` of thread t be pending in state s, and take any path of other agents' steps b1 ... bn from
-s. `danger` holds every local state of another thread from which it can reach, by steps that do not wait for `a`, a
-step that conflicts with `a` (one writes what the other touches).  No thread is there, so by induction each b neither
-changes what `a` reads nor sees what `a` writes: the path a b1 ... bn exists, ends in the same state but for `a`, and
-the b's answer the same.  What `a` writes no `always` or `sometimes` property reads, so nothing that is wanted is seen
-only in between; `finally` and deadlocks are about states in which `a`, which is never blocked, has been done.  In
-every loop of a thread some operation is left that does not hurry, so nobody is kept waiting for ever.
+Why it is sound.  Let `a` of thread t be pending in state s, and take any sequence b1 ... bn of other agents' steps from
+s. `danger` has every local state of another thread from which that thread can reach a step that conflicts with `a` (one
+writes what the other touches) by steps that are not blocked until `a`.  No thread is in such a state, so by induction
+no b changes what `a` reads or sees what `a` writes.  The path a b1 ... bn therefore exists, each b has the same
+outcome, and the final state is the same with `a` done.  `a` writes no cell that an `always` or `sometimes` property
+reads, so no property can differ only in between; `finally` properties and deadlocks are about states in which `a`,
+which is never blocked, has been done.  In every loop of a thread at least one operation is not fused, so no thread is
+postponed for ever.
 
-How it is checked.  "Waits for `a`" is asked of the tables: with the values that `a` has been done on, the other
-operation must have no outcome.  The tables only know what the search has reached, and a reduced search reaches less.
-So the question is asked for every known entry of the other operation with the values of `a` put in, again and again
-until nothing new turns up, and the whole analysis is repeated after the search: what it finds then must not forbid
-what was done.  By the argument above a path of the full search is, but for hurried steps done early, a path of the
-reduced one, so its entries are among those asked about.  If the check fails the search is repeated with what is known
-now.
+How it is checked.  "Blocked until `a`" is evaluated on the tables: with the values on which `a` has been executed, the
+other operation must have no outcome.  The tables know only what the search has reached, and a reduced search reaches
+less. So each known entry of the other operation is evaluated with the values of `a` put in, repeatedly until nothing
+new turns up, and the whole analysis is repeated after the search: it must still allow what was done.  By the argument
+above a path of the full search is a path of the reduced one with fused steps moved forward, so its entries are among
+those that were evaluated.  If the check fails, the search is repeated with what is known then.
+
+What was rejected.  Persistent sets computed from the programs' text, and sleep sets: the first need a static analysis
+of Python, the second save transitions but no states.  Open: a conflict with a daemon rules a fusion out altogether
+unless the daemon is blocked, because a daemon has no local state that could exclude it.
 """
 
 from __future__ import annotations
@@ -40,21 +42,25 @@ from core.explore.bisimulation import Classes, representative
 from core.explore.transition_tables import TransitionRow, TransitionTables, conflict, touched
 
 MAX_ROWS = 4000
-"""Rows of all threads beyond which the analysis would take longer than it saves."""
+"""With more rows than this in all threads, the analysis takes longer than it saves and is not done."""
 
 LONGEST = 64
-"""Operations done in one go at most."""
+"""Operations fused into one step at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fusible:
-    """`danger[u]` are the local states of thread u that forbid to hurry; `local`: nothing touches its cells."""
+    """An operation that may be fused.
+
+    `danger[u]` are the local states of thread u in which it must not be fused.  `local` says that no other agent
+    touches its cells.
+    """
 
     danger: tuple[frozenset[int], ...]
     local: bool
 
     def allows(self, locals_: list[int]) -> bool:
-        """Is no other thread where it could interfere?"""
+        """May it be fused while the threads are in these local states?"""
         return not any(at in danger for at, danger in zip(locals_, self.danger, strict=True))
 
 
@@ -62,10 +68,10 @@ Fusions = tuple[dict[int, Fusible], ...]
 
 
 def analyse(tables: TransitionTables, kinds: frozenset[str], same: Classes, wait_cache: WaitCache) -> Fusions:
-    """What may hurry, by thread and local state, as far as is known; of the kinds that are wanted.
+    """The operations that may be fused, by thread and local state, as far as is known.
 
-    `same` are the local states that the search merges: a step to one of them is a step to the one that stands for it.
-    `wait_cache` remembers what was asked of these tables before.
+    `kinds` are the names of the reductions requested.  `same` are the local states that the search merges: a step to
+    one of them is a step to its representative.  `wait_cache` has the results of earlier analyses of these tables.
     """
     if sum(map(len, tables.rows)) > MAX_ROWS:
         return tuple({} for _ in tables.rows)
@@ -78,7 +84,7 @@ def analyse(tables: TransitionTables, kinds: frozenset[str], same: Classes, wait
 
 
 def forbids(now: Fusions, used: Fusions) -> bool:
-    """Does what is known now forbid what was used?"""
+    """Does the analysis `now` forbid a fusion that was `used`?"""
     for thread, fusibles in enumerate(used):
         for local, fusible in fusibles.items():
             known = now[thread].get(local)
@@ -88,11 +94,14 @@ def forbids(now: Fusions, used: Fusions) -> bool:
 
 
 class WaitCache:
-    """Does an operation wait for another?  What has been asked is remembered; what was learned since is asked besides.
+    """Is an operation blocked until another is done?  Results are kept; only entries learned since are evaluated.
 
-    _rests     by row and places: how many entries of the row were looked at, and their values, without those places
-    _blocked   by row, places and values there: how many rests were looked at, and whether it is blocked with all
-    _waits     by two rows: how many entries each had, and the answer
+    A row's entries are the tuples of value numbers that it has been executed on; `places` are positions in such a
+    tuple.
+
+    _rests     by row and places: how many entries were seen, and the entries with those places set to 0
+    _blocked   by row, places and the values there: how many rests were seen, and whether the row is blocked with all
+    _waits     by two rows: how many entries each had, and the result
     """
 
     def __init__(self) -> None:
@@ -101,7 +110,7 @@ class WaitCache:
         self._blocked: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[int, bool]] = {}
 
     def waits(self, tables: TransitionTables, row: TransitionRow, other: TransitionRow) -> bool:
-        """Has `other` no outcome, by all that is known, as long as the cells hold what `row` is about to change?"""
+        """Is `other` blocked, by all that is known, as long as the cells hold values that `row` is about to change?"""
         was, had, answer = self._waits.get((id(row), id(other)), (0, 0, True))
         if answer and (was, had) != (len(row.moves), len(other.moves)):
             shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
@@ -114,7 +123,7 @@ class WaitCache:
     def _is_blocked(
         self, tables: TransitionTables, row: TransitionRow, places: tuple[int, ...], held: tuple[int, ...]
     ) -> bool:
-        """Has `row` no outcome with the values `held` in these places of what it reads, by every known entry?"""
+        """Is `row` blocked on each of its known entries with the values `held` put into `places`?"""
         rests = self._without(row, places)
         key = id(row), places, held
         number, answer = self._blocked.get(key, (0, True))
@@ -131,7 +140,7 @@ class WaitCache:
         return answer
 
     def _without(self, row: TransitionRow, places: tuple[int, ...]) -> dict[tuple[int, ...], None]:
-        """The values that a row is known to have answered, with nothing in some places; each once, in order."""
+        """The known entries of a row with `places` set to 0, each once, in the order in which they were met."""
         number, rests = self._rests.get((id(row), places), (0, {}))
         if number < len(row.moves):
             columns = list(zip(*list(row.moves)[number:], strict=True))
@@ -143,11 +152,11 @@ class WaitCache:
 
 
 class _Known:
-    """What one pass looks at again and again.
+    """The tables in the form that one analysis needs.
 
-    after     by thread and local state: the local states its operation may lead to;  before: the other way round
-    touched   by thread and local state: the cells that the operation reads, and those it writes, as bits
-    daemons   the same by daemon;  seen: the cells that an always- or sometimes-property reads
+    after     by thread and local state: the local states to which its operation may lead;  before: the reverse
+    touched   by thread and local state: the cells that the operation reads, and those that it writes, as bit masks
+    daemons   the same for each daemon;  seen: the cells that an always- or sometimes-property reads
     """
 
     def __init__(self, tables: TransitionTables, same: Classes, wait_cache: WaitCache) -> None:
@@ -160,7 +169,7 @@ class _Known:
         self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
 
     def thread(self, thread: int, kinds: frozenset[str]) -> dict[int, Fusible]:
-        """What may hurry in one thread."""
+        """The operations of one thread that may be fused, by local state."""
         found: dict[int, Fusible] = {}
         for local, row in enumerate(self.tables.rows[thread]):
             if row is None or not row.moves or not self._eligible(row):
@@ -172,13 +181,13 @@ class _Known:
         return found
 
     def _eligible(self, row: TransitionRow) -> bool:
-        """Never blocked, violating nothing, writing nothing that a property looks at."""
+        """Is it never blocked, without violations, and does it write no cell that a property reads?"""
         if self.seen.intersection(row.writes):
             return False
         return all(moves and not any(m.violated for m in moves) for moves in row.moves.values())
 
     def _fusible(self, thread: int, local: int, row: TransitionRow) -> Fusible | None:
-        """None if a daemon conflicts, which no local state can exclude."""
+        """The conditions for fusing; None if a daemon conflicts, which has no local state that could exclude it."""
         mine, conflicts = self.touched[thread][local], False
         for daemon, theirs in zip(self.tables.daemons, self.daemons, strict=True):
             if conflict(mine, theirs):
@@ -193,7 +202,7 @@ class _Known:
         return Fusible(tuple(danger), not conflicts)
 
     def _reaching(self, row: TransitionRow, other: int, touching: set[int]) -> frozenset[int]:
-        """The local states from which a conflict can be reached without waiting for `row`."""
+        """The local states of thread `other` from which it can reach a conflict before `row` is done."""
         waiting = {n for n in touching if self._waits(row, self.tables.rows[other][n])}
         danger = touching - waiting
         todo = list(danger)
@@ -205,7 +214,7 @@ class _Known:
         return frozenset(danger)
 
     def _waits(self, row: TransitionRow, other: TransitionRow | None) -> bool:
-        """Has `other` no outcome as long as the cells hold what `row` is about to change?"""
+        """Is `other` blocked until `row` is done?"""
         assert other is not None
         return self.wait_cache.waits(self.tables, row, other)
 
@@ -226,7 +235,7 @@ def _reversed(after: Sequence[frozenset[int]]) -> list[list[int]]:
 
 
 def _break_loops(found: dict[int, Fusible], after: Sequence[frozenset[int]]) -> None:
-    """Take out of `found` what closes a loop of operations that all hurry."""
+    """Remove from `found` one operation of each loop in which all operations would be fused."""
     done: set[int] = set()
     for start in sorted(found):
         path = [(start, sorted(after[start]))] if start not in done else []

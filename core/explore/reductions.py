@@ -1,8 +1,8 @@
-"""Which reductions a search uses, what they were found to allow, and whether that held.
+"""Which reductions a search uses, on what conditions, and whether these held.
 
-A plan is made from the tables as a first, unreduced search of some thousand states leaves them, and checked against the
-tables as the reduced search leaves them.  If a check fails the plan is made anew and the search repeated: everything
-that was learned is kept, so plans only get more careful and this ends.
+A plan is made from the tables that a first, unreduced search of some thousand states leaves behind.  After the reduced
+search it is checked against the tables as they are then.  If the check fails, a new plan is made and the search
+repeated. Nothing that was learned is discarded, so each plan knows more than the one before, and this ends.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ ALL = frozenset({MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS, SYMMETRY, PAGES})
 
 
 class PlanBroken(Exception):
-    """What has been learned since forbids what the plan allows."""
+    """Something learned since the plan was made forbids one of its reductions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a search may do; `wanted` are the names asked for, `wait_cache` what the tables were asked to make it."""
+    """What a search may do.
+
+    `wanted` are the names of the reductions requested, `same` the local states that are merged, `fusions` the
+    operations that are fused, `symmetry` the permutations, None for none.  `wait_cache` keeps the analysis that made
+    the fusions.
+    """
 
     wanted: frozenset[str]
     same: Classes
@@ -41,7 +46,7 @@ class Plan:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """The names of the reductions that change anything, in order."""
+        """The names of the reductions that have an effect, in a fixed order."""
         fusibles = [fusible for thread in self.fusions for fusible in thread.values()]
         found = {
             MINIMISE: any(local != to for same in self.same for local, to in enumerate(same)),
@@ -53,12 +58,12 @@ class Plan:
         return tuple(name for name, used in found.items() if used)
 
     def stepwise(self) -> Plan:
-        """Only the reductions under which every step still counts as one, so that shortest traces are shortest."""
+        """The plan without fusion: every step counts as one, so a shortest trace is shortest in single steps."""
         return replace(self, fusions=tuple({} for _ in self.fusions))
 
 
 def wanted(reductions: object) -> frozenset[str]:
-    """The names in `reductions`: 'default', or an iterable of names. ValueError for a name there is not."""
+    """The names in `reductions`: 'default' for ALL, or an iterable of names. ValueError for an unknown name."""
     if reductions == "default":
         return ALL
     if isinstance(reductions, str) or not isinstance(reductions, Iterable):
@@ -70,13 +75,13 @@ def wanted(reductions: object) -> frozenset[str]:
 
 
 def none(tables: TransitionTables) -> Plan:
-    """No reduction at all."""
+    """The plan without any reduction."""
     threads = range(len(tables.rows))
     return Plan(frozenset(), tuple(() for _ in threads), tuple({} for _ in threads))
 
 
 def make(tables: TransitionTables, names: frozenset[str]) -> Plan:
-    """What the tables, as they are, allow."""
+    """A plan with those of the reductions `names` that the tables, as they are, allow."""
     plan = none(tables)
     exchanged = {SYMMETRY: Thread, PAGES: Page}
     symmetry = find(tables, frozenset(kind for name, kind in exchanged.items() if name in names))
@@ -87,7 +92,7 @@ def make(tables: TransitionTables, names: frozenset[str]) -> Plan:
 
 
 def held(tables: TransitionTables, plan: Plan) -> bool:
-    """Does what is known after the search still allow all that was used?"""
+    """Do the tables, after the search, still allow everything that `plan` allowed?"""
     try:
         if plan.symmetry is not None:
             plan.symmetry.close()

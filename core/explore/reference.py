@@ -1,14 +1,14 @@
 """Breadth-first search in plain Python: every interleaving, shortest counterexample first.
 
-The search goes level by level.  A state is expanded by each thread's pending operation and each daemon, in the order of
-the model, outcome by outcome; so the first violation found is a shortest one, and the same one on every run.
+The search goes level by level.  From each state it takes every move of every agent (threads, then daemons) in the order
+of the model.  The first violation found is therefore a shortest one, and the same one on every run.
 
-A state is one integer: 16 bits for each thread, 8 for each cell in the order in which cells were first touched.  What a
-thread does next depends on a few of the bits: they are masked out, and looked up among the answers that are known.  A
-cell that is first touched late is zero in all states before, so nothing has to be done about it.
+A state is one integer: 16 bits for each thread's local state and 8 for each cell, in the order in which cells are first
+touched.  What an agent does next depends on a few of these bits, which are masked out and looked up.  A cell that is
+first touched late is 0 in all earlier states, so nothing has to be done about it.
 
-With a plan (`core.explore.reductions`) local states that are the same are one, and a thread that may hurry goes alone;
-what it does after a step of its own without a choice is part of that step.
+With a plan (`core.explore.reductions`) equivalent local states are merged, a thread with a fusible operation goes
+alone, and the operations fused to a step are part of it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from core.explore.symmetry import Image
 from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 
 CHECK_EVERY = 1 << 10
-"""States between two looks at the clock."""
+"""States expanded between two checks of the limits."""
 
 BYTES_PER_STATE = 250
-"""What a state costs here, measured: its integer, the dictionary entry, the list entries."""
+"""Memory of a state, measured: its integer, its dictionary entry and its list entries."""
 
 LOCAL_BITS, CELL_BITS = 16, 8
 
 
 class StateUpdate(NamedTuple):
-    """A move on a state: (state | mask) ^ flip."""
+    """A move as arithmetic on a state: the next state is (state | mask) ^ flip."""
 
     mask: int
     flip: int
@@ -47,18 +47,18 @@ class StateUpdate(NamedTuple):
 
 @dataclass(slots=True)
 class Pending:
-    """What an agent does next: the row, the bits of a state that it reads, and what is known of it by these bits."""
+    """An agent's pending operation: its row, the bits of a state that it reads, and its updates by those bits."""
 
     row: TransitionRow
     local: int
     reads: int
     fusible: Fusible | None
-    changes: dict[int, tuple[StateUpdate, ...]] = field(default_factory=dict)
+    updates: dict[int, tuple[StateUpdate, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Watched:
-    """A property, the bits of a state that it reads, and its answers by these bits."""
+    """A property, the bits of a state that it reads, and its results by those bits."""
 
     prop: Property
     reads: int
@@ -66,7 +66,7 @@ class Watched:
 
 
 class Search:
-    """One search. Agents are the threads, then the daemons."""
+    """One search. Agents are numbered as in `Choice`: the threads, then the daemons."""
 
     def __init__(
         self,
@@ -99,9 +99,9 @@ class Search:
         self.deadline = deadline(limits, started)
 
     def run(self) -> SearchResult:
-        """Search until everything is seen, a violation is found, or a limit is hit.
+        """Search until every state is visited, a violation is found, or a limit is hit.
 
-        With a budget of states it may instead give up (`gave_up`), for the other searcher to begin anew.
+        With a `budget` of states it stops beyond that and sets `gave_up`: the caller then starts a better search.
         """
         try:
             self._run()
@@ -130,8 +130,8 @@ class Search:
         """Visit all successors of state number `at`. True if the search is over."""
         state, index, plain = self.states[at], self.index, self.plain
         moved = False
-        for agent, changes in self._enabled(state):
-            for mask, flip, move in changes:
+        for agent, updates in self._enabled(state):
+            for mask, flip, move in updates:
                 self.found.transitions += 1
                 successor = (state | mask) ^ flip
                 if not plain:
@@ -144,29 +144,29 @@ class Search:
         return not moved and not self._all_ended(state) and self._violation("deadlock", at)
 
     def _enabled(self, state: int) -> list[tuple[int, tuple[StateUpdate, ...]]]:
-        """What each agent that can go can do; only a thread that may hurry, if there is one."""
+        """The updates of each agent that is not blocked; if a thread may be fused, of that thread alone."""
         enabled = []
         for thread in range(self.threads):
             pending = self._pending(state, thread)
             if pending is None:
                 continue
-            changes = pending.changes.get(state & pending.reads)
-            if changes is None:
-                changes = self._ask(state, thread, pending)
-            if changes:
+            updates = pending.updates.get(state & pending.reads)
+            if updates is None:
+                updates = self._ask(state, thread, pending)
+            if updates:
                 if pending.fusible is not None and self._may_fuse(state, pending.fusible):
-                    return [(thread, changes)]
-                enabled.append((thread, changes))
+                    return [(thread, updates)]
+                enabled.append((thread, updates))
         for number, pending in enumerate(self.daemons, self.threads):
-            changes = pending.changes.get(state & pending.reads)
-            if changes is None:
-                changes = self._ask(state, number, pending)
-            if changes:
-                enabled.append((number, changes))
+            updates = pending.updates.get(state & pending.reads)
+            if updates is None:
+                updates = self._ask(state, number, pending)
+            if updates:
+                enabled.append((number, updates))
         return enabled
 
     def _pending(self, state: int, thread: int) -> Pending | None:
-        """What the thread waits for; None if it has ended."""
+        """The thread's pending operation; None if it has ended."""
         known, bits = self.pending[thread], state & self.local_bits[thread]
         try:
             return known[bits]
@@ -178,7 +178,7 @@ class Search:
             return found
 
     def _ask(self, state: int, agent: int, pending: Pending) -> tuple[StateUpdate, ...]:
-        """Ask the tables what the agent can do; what has been learned then is checked for symmetry."""
+        """Look the agent's moves up in the tables; if they had to be learned, check the symmetry on them."""
         row, values = pending.row, self.values(state, pending.row.reads)
         moves = row.moves.get(values)
         if moves is None:
@@ -188,10 +188,10 @@ class Search:
                 moves = self.tables.daemon_moves(self.model.daemons[agent - self.threads], row, values)
             if self.plan.symmetry is not None:
                 self.plan.symmetry.close()
-        found = pending.changes[state & pending.reads] = tuple([self._change(agent, move) for move in moves])
+        found = pending.updates[state & pending.reads] = tuple([self._update(agent, move) for move in moves])
         return found
 
-    def _change(self, agent: int, move: Move) -> StateUpdate:
+    def _update(self, agent: int, move: Move) -> StateUpdate:
         mask = put = 0
         if agent < self.threads:
             mask = self.local_bits[agent]
@@ -218,22 +218,22 @@ class Search:
         return fusible.allows([(state & b) >> LOCAL_BITS * t for t, b in enumerate(self.local_bits)])
 
     def _reduced(self, state: int, agent: int) -> int:
-        """The state behind what the agent hurries to do after the step that led to `state`."""
+        """The representative of `state`, after the operations that are fused to the agent's step into it."""
         if self.fuses and agent < self.threads:
             for _ in range(LONGEST):
                 pending = self._pending(state, agent)
                 if pending is None or pending.fusible is None or not self._may_fuse(state, pending.fusible):
                     break
-                changes = pending.changes.get(state & pending.reads)
-                if changes is None:
-                    changes = self._ask(state, agent, pending)
-                if len(changes) != 1:
+                updates = pending.updates.get(state & pending.reads)
+                if updates is None:
+                    updates = self._ask(state, agent, pending)
+                if len(updates) != 1:
                     break
-                state = (state | changes[0].mask) ^ changes[0].flip
+                state = (state | updates[0].mask) ^ updates[0].flip
         return self.canonical(state)
 
     def canonical(self, state: int) -> int:
-        """What is explored in place of `state`: the least of its images under the symmetry."""
+        """The state that is explored instead of `state`: the smallest of its images under the symmetry."""
         if self.plan.symmetry is None:
             return state
         return min([state, *[self._image(state, image) for image in self.plan.symmetry.images]])
@@ -249,10 +249,10 @@ class Search:
             new |= image.values[cell][value] << self.first + CELL_BITS * image.cells[cell]
         return new
 
-    # What is said about a state.
+    # Checking a state.
 
     def _visit(self, state: int, parent: int) -> bool:
-        """Take in a new state. True if the search is over."""
+        """Store a new state and check its properties. True if the search is over."""
         number = self.index[state] = len(self.states)
         self.states.append(state)
         self.parents.append(parent)
@@ -299,14 +299,14 @@ class Search:
         return self._violation(prop.name, at, prop.sentence)
 
     def _violation(self, name: str, at: int, sentence: str = "", step: bool = False) -> bool:
-        """Note the first violation, in a state or (with `step`) in a step from it. True if the search is over."""
+        """Record the first violation, in state `at` or (with `step`) by a step from it. True if the search is over."""
         if not self.found.violated:
             first_violation(self.found, self.model, name, sentence, self.stop)
             self.found.find_path = partial(self._path, at, name if step else "")
         return self.stop
 
     def _path(self, at: int, violated: str) -> list[Choice]:
-        """The way to state number `at`, and the step from there that violates `violated` ('' for none)."""
+        """The path to state number `at`, and the step from there that violates `violated` ('' for none)."""
         way = []
         while at:
             way.append(self.states[at])
@@ -314,7 +314,7 @@ class Search:
         return concrete(self.tables, way[::-1], self._key, self.fuses, violated)
 
     def _key(self, cursor: Cursor) -> int | None:
-        """The state that is explored in place of this one; None if no image of it is known."""
+        """The representative of the cursor's state; None if one of its images is not known."""
         state = 0
         for thread, local in enumerate(cursor.locals):
             state |= representative(self.plan.same[thread], local) << LOCAL_BITS * thread

@@ -1,24 +1,26 @@
-"""Who goes next in a random walk.  Several published ways of choosing take turns, for each finds what others miss.
+"""Which agent goes next in a random walk.  Several published schedulers take turns, because each finds bugs that others
+miss.
 
-    Priorities   PCT (Burckhardt et al., ASPLOS 2010): the highest priority goes; at d - 1 accesses, chosen at random,
-                 whoever is about to make one falls below all others.  A bug that needs d such orderings is found with a
-                 probability of 1/(n k^(d-1)) at least, with n agents and k places for a change
-    Weighted     SURW (Zhao et al., ASPLOS 2025): an access is meant for each agent in proportion to how many it has
-                 left, which makes all interleavings of these accesses about equally likely, however unlike in length
-                 the threads are; nobody else makes one meanwhile
-    Races        POS (Yuan et al., CAV 2018): every pending operation has a priority of its own, drawn anew when an
-                 operation goes that conflicts with it, so that of all orders of the conflicting ones each is likely
+    Priorities   PCT (Burckhardt et al., ASPLOS 2010): the agent with the highest priority goes; at d - 1 randomly
+                 chosen accesses, the agent about to make one is put below all others.  A bug that needs d such
+                 orderings is found with probability at least 1/(n k^(d-1)), for n agents and k accesses
+    Weighted     SURW (Zhao et al., ASPLOS 2025): the next access is assigned to an agent with a probability
+                 proportional to the accesses that it has left, so all interleavings of these accesses are about equally
+                 likely, however different in length the threads are; no other agent makes an access meanwhile
+    Races        POS (Yuan et al., CAV 2018): every pending operation has a random priority, drawn again when a
+                 conflicting operation is executed, so that every order of conflicting operations is likely
 
-All three choose by shared accesses alone: a cell counts only if two agents touch it and one of them writes.  The first
-two may look at some of these cells only, drawn anew for each walk: the fewer places there are for a change, the sooner
-the right one is drawn, and most bugs are about the order of accesses to very few cells.
+All three consider shared accesses only: to a cell that two agents touch and at least one of them writes.  The first two
+may consider a random subset of these cells, drawn for each walk: with fewer accesses the right one is chosen sooner,
+and most bugs are about the order of accesses to very few cells.
 
-The environment is treated fairly: what a daemon does next has nothing to do with what it did last, so its priority is
-drawn anew whenever it has gone; whoever changes nothing falls below all others, and who has waited long goes first.
+The environment is treated fairly.  What a daemon does next does not depend on what it did last, so its priority is
+drawn again after each of its steps.  An agent whose step changes nothing falls below all others, and an agent that has
+waited for LONGEST_WAIT steps goes first.
 
 Data types
-    Knowledge    which accesses are shared, and how many of them there are in a walk, from the walks so far
-    Scheduler    chooses among the agents that can go, and is told how it went
+    Knowledge    which accesses are shared, and how many a walk makes, as known from the walks so far
+    Scheduler    chooses among the agents that can go, and is told the result
 """
 
 from __future__ import annotations
@@ -35,17 +37,17 @@ DEPTHS = 4
 """PCT's d goes from 1 to this."""
 
 SOME = (1, 3, 6, 1 << 16)
-"""How many shared cells a walk looks at: one walk after the other has one of these."""
+"""How many shared cells a walk considers; walks take these numbers in turn."""
 
 GUESS = 50
-"""Accesses of a walk before any is known."""
+"""Assumed accesses of a walk, before one has been made."""
 
 LONGEST_WAIT = 200
-"""Steps that whoever can go waits at most: a thread that polls in several steps keeps nobody waiting for ever."""
+"""Steps that an enabled agent waits at most, so that a thread that polls in a loop does not starve the others."""
 
 
 class Knowledge:
-    """What is known of a model's accesses. Agents are numbered as in `Choice`."""
+    """What is known about a model's accesses. Agents are numbered as in `Choice`; sets of cells are bit masks."""
 
     def __init__(self, tables: TransitionTables) -> None:
         self.tables = tables
@@ -58,7 +60,7 @@ class Knowledge:
         self._known = -1
 
     def refresh(self) -> None:
-        """Look again who touches what, if more is known since."""
+        """Recompute which cells are shared, if the tables have grown."""
         known = sum(map(len, self.tables.rows))
         if known == self._known:
             return
@@ -72,13 +74,13 @@ class Knowledge:
         self._others = [_union([*own[:agent], *own[agent + 1 :]]) for agent in range(self.agents)]
 
     def touched(self, cursor: Cursor, agent: int) -> tuple[int, int]:
-        """The cells that an agent's pending operation reads and writes, as bits."""
+        """The cells that an agent's pending operation reads, and those that it writes."""
         if agent < self.threads:
             return touched(self.tables.rows[agent][cursor.locals[agent]])
         return touched(self.tables.daemons[agent - self.threads])
 
     def shared(self, cursor: Cursor, agent: int) -> int:
-        """The cells among these that another agent touches as well, and one of the two writes; as bits."""
+        """The shared cells among those that an agent's pending operation touches."""
         key = agent, cursor.locals[agent] if agent < self.threads else 0
         found = self._shared.get(key)
         if found is None:
@@ -88,12 +90,12 @@ class Knowledge:
         return found
 
     def learn(self, made: Counter[tuple[int, int]]) -> None:
-        """Take note of a whole walk: how often each agent touched which shared cells."""
+        """Add a complete walk: how often each agent accessed which shared cells."""
         self.walks += 1
         self._made.update(made)
 
     def accesses(self, cells: int) -> list[float]:
-        """For each agent, how many of its accesses to any of `cells` there are in a walk."""
+        """For each agent, the mean number of its accesses to any of `cells` in a walk."""
         made = [0] * self.agents
         for (agent, shared), count in self._made.items():
             if shared & cells:
@@ -101,23 +103,23 @@ class Knowledge:
         return [count / self.walks if self.walks else GUESS / self.agents for count in made]
 
     def some(self, rng: random.Random, number: int) -> int:
-        """Any `number` of the shared cells, as bits; all of them if there are no more."""
+        """A random subset of `number` shared cells; all of them if there are no more."""
         every = _bits(self._made)
         return sum(1 << cell for cell in rng.sample(every, number)) if number < len(every) else -1
 
 
 class Scheduler(Protocol):
-    """One walk's choices."""
+    """Chooses the agents of one walk."""
 
     def choose(self, cursor: Cursor, able: Sequence[int]) -> int:
-        """Which of the agents that can go goes."""
+        """The agent that goes next, out of `able`, those that can."""
 
     def gone(self, cursor: Cursor, agent: int, able: Sequence[int], changed: bool) -> None:
-        """It has gone; `able` are those that could; `changed`: anything is different now."""
+        """`agent` has taken a step, while `able` could; `changed` says whether the state is different now."""
 
 
 class _Ranked:
-    """Priorities, drawn at random, and fair to all."""
+    """Random priorities that starve no agent."""
 
     def __init__(self, know: Knowledge, rng: random.Random) -> None:
         self.know, self.rng = know, rng
@@ -126,7 +128,7 @@ class _Ranked:
         self.lowest, self.highest = -1.0, 1.0
 
     def choose(self, cursor: Cursor, able: Sequence[int]) -> int:
-        """Who has waited for too long, else who is picked."""
+        """An agent that has waited too long, else the one that `pick` chooses."""
         late = next((agent for agent in able if self.waited[agent] >= LONGEST_WAIT), None)
         if late is None:
             return self.pick(cursor, able)
@@ -135,15 +137,15 @@ class _Ranked:
         return late
 
     def pick(self, cursor: Cursor, able: Sequence[int]) -> int:
-        """The highest."""
+        """The agent with the highest priority; subclasses choose differently."""
         return self.first(able)
 
     def first(self, agents: Sequence[int]) -> int:
-        """The highest of these."""
+        """The one of `agents` with the highest priority."""
         return max(agents, key=self.priority.__getitem__)
 
     def gone(self, cursor: Cursor, agent: int, able: Sequence[int], changed: bool) -> None:
-        """Draw anew, or lower, the priority of what must not go on for ever."""
+        """Lower the priority of an agent that changed nothing; draw a daemon's priority again."""
         for other in able:
             self.waited[other] += 1
         self.waited[agent] = 0
@@ -155,7 +157,7 @@ class _Ranked:
 
 
 class Priorities(_Ranked):
-    """PCT with `changes` changes of priority, each at an access to one of `cells`."""
+    """PCT: `changes` priority changes, each at a random access to one of `cells`."""
 
     def __init__(self, know: Knowledge, rng: random.Random, cells: int, changes: int) -> None:
         super().__init__(know, rng)
@@ -163,7 +165,7 @@ class Priorities(_Ranked):
         self.cells, self.changes, self.seen = cells, set(rng.sample(range(places), changes)), -1
 
     def pick(self, cursor: Cursor, able: Sequence[int]) -> int:
-        """The highest, unless it is lowered at this access."""
+        """The agent with the highest priority, after the priority change that is due at this access, if any."""
         agent = self.first(able)
         while self.know.shared(cursor, agent) & self.cells:
             self.seen += 1
@@ -175,14 +177,14 @@ class Priorities(_Ranked):
 
 
 class Weighted(_Ranked):
-    """SURW over the accesses to `cells`; in between, priorities say who goes."""
+    """SURW over the accesses to `cells`; between these accesses, priorities decide."""
 
     def __init__(self, know: Knowledge, rng: random.Random, cells: int) -> None:
         super().__init__(know, rng)
         self.cells, self.left, self.meant = cells, know.accesses(cells), -1
 
     def pick(self, cursor: Cursor, able: Sequence[int]) -> int:
-        """The highest of those whose turn the next access is, or who are about to make none."""
+        """The highest-priority agent, out of those that make no access now and the one whose access is next."""
         if self.meant not in able:
             self.meant = self.rng.choices(able, [max(self.left[agent], 0.5) for agent in able])[0]
         agent = self.first([a for a in able if a == self.meant or not self.know.shared(cursor, a) & self.cells])
@@ -193,18 +195,18 @@ class Weighted(_Ranked):
 
 
 class Races(_Ranked):
-    """POS: a priority for each pending operation. `going` is what the one that goes touches."""
+    """POS: a priority for each pending operation. `going` are the cells touched by the operation that goes."""
 
     going = (0, 0)
 
     def choose(self, cursor: Cursor, able: Sequence[int]) -> int:
-        """Also remember what goes."""
+        """As the base class; also note which cells the operation touches."""
         agent = super().choose(cursor, able)
         self.going = self.know.touched(cursor, agent)
         return agent
 
     def gone(self, cursor: Cursor, agent: int, able: Sequence[int], changed: bool) -> None:
-        """Draw anew what comes next and what lost the race."""
+        """Draw new priorities for the agent that went and for those whose pending operation conflicts with its step."""
         for other in able:
             if other == agent or conflict(self.going, self.know.touched(cursor, other)):
                 self.priority[other] = self.rng.random()
@@ -212,11 +214,11 @@ class Races(_Ranked):
 
 
 KINDS = (Priorities, Weighted, Priorities, Weighted, Races)
-"""The order in which they take turns."""
+"""The order in which schedulers take turns."""
 
 
 def scheduler(number: int, know: Knowledge, rng: random.Random) -> Scheduler:
-    """Who chooses in walk `number`."""
+    """The scheduler of walk `number`."""
     turn, place = divmod(number, len(KINDS))
     kind, some = KINDS[place], SOME[turn // DEPTHS % len(SOME)]
     if kind is Races:

@@ -1,4 +1,4 @@
-"""What a search found, whichever searcher it was."""
+"""What a search found, by either searcher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.explore.model import Limits, Model
 
 
 class Choice(NamedTuple):
-    """Threads are numbered first, then daemons; `outcome` counts the outcomes of the operation."""
+    """One step: the number of the agent (threads first, then daemons) and of the operation's outcome."""
 
     agent: int
     outcome: int
@@ -19,7 +19,7 @@ class Choice(NamedTuple):
 
 @dataclass(slots=True)
 class SearchResult:
-    """`find_path()` is the way to the violation, from the start."""
+    """The state of a search, as in Verdict; `find_path()` computes the path from the initial state to the violation."""
 
     violated: str = ""
     sentence: str = ""
@@ -33,13 +33,13 @@ class SearchResult:
     reached: set[str] = field(default_factory=set)
 
     def bound(self, what: str, frontier: int) -> bool:
-        """Note that the search ends early, and why. Always True: it is over."""
+        """Note which limit ended the search and how many states are on the frontier. Returns True: it is over."""
         self.exhaustive = False
         self.bounds = f"{what}; depth {self.depth} completed, {frontier} states on the frontier"
         return True
 
     def interrupt(self, frontier: int) -> None:
-        """Note that somebody pressed Ctrl-C."""
+        """Note that the search was interrupted (Ctrl-C)."""
         self.interrupted = True
         self.bound("interrupted", frontier)
 
@@ -51,7 +51,7 @@ SENTENCES = {
 
 
 def first_violation(found: SearchResult, model: Model, name: str, sentence: str, stop: bool) -> None:
-    """Note the name and the sentence of the first violation; an assertion in a step is 'assertion: message'."""
+    """Record the first violation. An assertion that failed in a step is named 'assertion: message'."""
     assertion, _, message = name.partition(": ")
     found.violated = name = assertion if assertion == "assertion" else name
     found.sentence = sentence or model.sentences.get(name, "") or message or SENTENCES.get(name, "")
@@ -61,7 +61,7 @@ def first_violation(found: SearchResult, model: Model, name: str, sentence: str,
 
 
 def deadline(limits: Limits, started: float | None) -> float | None:
-    """When a search has to end that began at `started` (by time.monotonic(); None is now); None for never."""
+    """The time.monotonic() at which a search that began at `started` (None: now) must end; None for no limit."""
     if limits.timeout is None:
         return None
     return (time.monotonic() if started is None else started) + limits.timeout

@@ -1,20 +1,26 @@
-"""Exchanging what is equal: of states that differ only in which of some equal CPUs or pages is which, one is explored.
+"""Symmetry reduction: of states that differ only in which of several equal CPUs or pages is which, one is explored.
 
-A model claims that some threads, or some pages, are interchangeable (`Model.symmetric`).  A permutation of them renames
-their `Cpu`, `Tid` and `Page` wherever these stand in a cell's index or value.  It also says which local state of one
-thread corresponds to which of another, or of the same: one that remembers CPU 0 to one that remembers CPU 1.
+How it works.  A model claims that some threads, or some pages, are interchangeable (`Model.symmetric`).  A permutation
+of them renames their `Cpu`, `Tid` and `Page` numbers wherever these occur in a cell's index or value.  It also maps the
+local states of a thread to those of the thread that takes its place, or of the same thread: the one that remembers CPU
+0 to the one that remembers CPU 1.
 
-Nothing is taken on trust.  A permutation is good if it maps the model to itself: initial values to initial values,
-each known entry of a row (the values read, the outcomes, what they write and where they go) to an entry of the
-corresponding row, and each known answer of a property to the same answer of the same property.  `close` walks all
-entries that are known, asks the programs for their images, and raises `NotSymmetric` at the first that differs; the
-searcher calls it whenever it has learned something, so the claim is checked on all that is used.  A sender that goes
-through the CPUs in order is refused here: after its first interrupt its local state has no image.  So is, for equal
-pages, whoever walks a page table from its start; equal pages are those that all threads come to in any order.
+Why it is sound.  The claim is checked.  A permutation is accepted if it maps the model to itself: initial values to
+initial values; each known entry of a row (values read, outcomes, values written, next local states) to an entry of the
+corresponding row; each known result of a property to the same result of the same property.  `close` goes through all
+known entries, learns their images, and raises NotSymmetric at the first difference.  The searchers call it whenever
+something has been learned, so the claim is checked on everything that is used.
 
-Why that is enough.  Let f be reachable and f = p(s) for an explored s and a permutation p.  A step of f is an entry;
-the entry it is the image of is known, because s was expanded, and was checked.  So the step leads to p of a successor
-of s, of which the search has kept one representative.  By induction every reachable state has an explored image.
+Now let f be a reachable state with f = p(s) for an explored state s and a permutation p.  A step from f is an entry
+whose preimage is known, because s was expanded, and which was checked.  So it leads to p(s') for a successor s' of s,
+and the search has kept a representative of s'.  By induction every reachable state is the image of an explored one.
+
+What it refuses.  A sender that goes through the CPUs in a fixed order is not symmetric: after its first interrupt its
+local state has no image.  Nor is a thread that walks a page table from its start; pages are equal only where all
+threads come to them in any order.
+
+What was rejected.  Canonical forms by sorting alone: fields that name other members do not sort independently, so all
+images are compared (MOST of them at most).  Open: groups too large for that are explored without symmetry.
 """
 
 from __future__ import annotations
@@ -31,21 +37,22 @@ from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 from core.machine.op import Cell, Cpu, Page, Tid
 
 MOST = 48
-"""Permutations at most: all of them are looked at."""
+"""Permutations at most; every state is compared under all of them."""
 
 Group = tuple[Member, ...]
 
 
 class NotSymmetric(Exception):
-    """The claim does not hold, or cannot be seen to hold."""
+    """The claim of symmetry does not hold, or cannot be checked; the message says where."""
 
 
 @dataclass(slots=True)
 class Image:
-    """One permutation, as numbers: `cells[c]` is where cell c goes and `values[c][v]` what becomes of its value v.
+    """One permutation in the numbers of the tables.
 
-    `threads[t]` is the thread that thread t becomes, `locals[t][l]` its local state.  `places[i]` is where member i
-    goes, of all groups one behind the other.
+    Cell c is mapped to `cells[c]`, its value v to `values[c][v]`; thread t to `threads[t]`, its local state l to
+    `locals[t][l]`; daemon d to `daemons[d]`.  Member i, counted through all groups, is mapped to `places[i]`.
+    `rename` has the same for `Cpu`, `Tid` and `Page` numbers.  `done` and `numbers` say how much has been checked.
     """
 
     places: tuple[int, ...]
@@ -60,9 +67,9 @@ class Image:
 
 
 class Symmetry:
-    """The permutations of some groups of a model's threads and pages, extended as the tables grow.
+    """All permutations of some groups of a model's threads and pages, extended as the tables grow.
 
-    `members` are the threads of a single group, each a member by itself; empty where it is not as simple as that.
+    `members` are the threads of the group if there is only one group and each member is one thread; otherwise empty.
     """
 
     def __init__(self, tables: TransitionTables, groups: Sequence[Group]) -> None:
@@ -79,7 +86,7 @@ class Symmetry:
         self.close()
 
     def close(self) -> None:
-        """Extend all permutations to what the tables know by now. NotSymmetric where one does not fit."""
+        """Extend all permutations to what the tables know now. NotSymmetric if one does not map the model to itself."""
         try:
             changed = True
             while changed:
@@ -90,15 +97,15 @@ class Symmetry:
             self._properties(image)
 
     def exchanges(self, kind: type) -> bool:
-        """Is any group of this kind: Page if it has pages, else Thread?"""
+        """Is there a group of this kind?  A group's kind is Page if its members have pages, else Thread."""
         return kind in self._kinds
 
     def extent(self) -> int:
-        """How many images are known: grows whenever there is a new one."""
+        """How many images of values and local states are known: grows with each new one."""
         return sum(image.numbers + sum(map(len, image.locals)) for image in self.images)
 
     def _extend(self, image: Image) -> bool:
-        """One round. True if anything was new."""
+        """Extend one permutation by one round. True if anything was new."""
         changed = self._cells(image)
         if not image.locals:
             image.locals = [{0: 0} for _ in self.tables.rows]
@@ -137,7 +144,7 @@ class Symmetry:
                 known.append(tables.value(to, renamed(value, image.rename)))
             if known[0] != 0:
                 raise NotSymmetric(f"{cells[number]} does not start as {cells[to]}")
-        image.numbers = len(image.cells) + sum(map(len, image.values))  # fewer if an image was new: another round
+        image.numbers = len(image.cells) + sum(map(len, image.values))  # less than tables.numbers if an image was new
         return True
 
     def _daemon(self, image: Image, row: TransitionRow) -> int:
@@ -170,7 +177,7 @@ class Symmetry:
     def _fresh(
         self, image: Image, key: tuple[int, int], row: TransitionRow
     ) -> list[tuple[tuple[int, ...], tuple[Move, ...]]]:
-        """Entries that have not been looked at."""
+        """Entries of a row that have not been checked yet; marks them as checked."""
         seen = image.done.get(key, 0)
         image.done[key] = len(row.moves)
         return list(row.moves.items())[seen:] if len(row.moves) > seen else []
@@ -185,7 +192,7 @@ class Symmetry:
         return tuple([found[c] for c in other.reads])
 
     def _same_moves(self, image: Image, moves: tuple[Move, ...], others: tuple[Move, ...], thread: int | None) -> None:
-        """The outcomes correspond to each other, in whatever order."""
+        """Check that the outcomes correspond one to one, in any order, and note the images of local states."""
         self._cells(image)
         left = list(others)
         if len(moves) != len(others):
@@ -227,9 +234,9 @@ class Symmetry:
 
 
 def find(tables: TransitionTables, kinds: frozenset[type]) -> Symmetry | None:
-    """All that the model claims and that is really symmetric; None if nothing is.
+    """The permutations of those groups of the model that really are symmetric; None if none is.
 
-    `kinds` says what may be exchanged: Thread for groups of threads, Page for groups with pages.
+    `kinds` says which groups may be used: Thread for groups of threads, Page for groups with pages.
     """
     found, groups = None, list[Group]()
     for group in tables.model.symmetric:
@@ -244,11 +251,11 @@ def find(tables: TransitionTables, kinds: frozenset[type]) -> Symmetry | None:
 
 
 Part = tuple[type, int]
-"""Thread and its number, or Page and its number."""
+"""(Thread, its number) or (Page, its number)."""
 
 
 def _parts(model: Model, group: Group) -> list[list[Part]]:
-    """What each member consists of. NotSymmetric if there is no such thing or members are of different kinds."""
+    """The parts of each member. NotSymmetric for an unknown thread, or if members differ in their kinds of parts."""
     by_name = {thread.name: number for number, thread in enumerate(model.threads)}
     parts: list[list[Part]] = []
     for member in group:
@@ -287,7 +294,7 @@ def _image(model: Model, groups: Sequence[list[list[Part]]], places: Sequence[tu
 
 
 def renamed(value: Any, rename: dict[tuple[type, int], int]) -> Any:
-    """`value` with each Cpu, Tid and Page in it replaced."""
+    """`value` with each Cpu, Tid and Page in it renamed; also within tuples, frozensets and dataclasses."""
     kind = type(value)
     if kind is Cpu or kind is Tid or kind is Page:
         return kind(rename.get((kind, int(value)), value))
@@ -302,5 +309,5 @@ def renamed(value: Any, rename: dict[tuple[type, int], int]) -> Any:
 
 
 def names_any(value: Hashable | Cell, rename: dict[tuple[type, int], int]) -> bool:
-    """Does a permutation change `value`?"""
+    """Does the renaming change `value`?"""
     return bool(renamed(value, rename) != value)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from core.explore.model import Step
 
 GAP = 2
-"""Blanks between columns at least."""
+"""Blanks between two columns, at least."""
 
 
 def columns(trace: Sequence[Step]) -> str:
-    """The trace with a column for each CPU that appears, and at the right what each step changed.
+    """The trace with one column per CPU, and on the right what each step changed.
 
-    In brackets stands what a step finds that was there from the start and has not been shown before; the last step,
-    behind which the violation is seen, is marked.
+    Brackets hold the initial values that a step is the first to read.  `>` marks the last step, after which the
+    property is violated.
     """
     cpus = sorted({step.cpu for step in trace})
     shared = {cpu: len({s.thread for s in trace if s.cpu == cpu}) > 1 for cpu in cpus}

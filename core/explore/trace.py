@@ -1,4 +1,4 @@
-"""A path as the reader sees it: who did what, what was there to be found, and which cells changed."""
+"""A path in readable form: who took each step, which initial values it was the first to read, what it changed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from core.explore.model import Step
 from core.explore.transition_tables import TransitionRow, TransitionTables
 
 EMPTY = ("-", "False", "0", "()", "{}", "''")
-"""What a cell shows when there is nothing in it."""
+"""How empty cells are shown; a trace does not mention that a step found one."""
 
 NOTHING_SPECIAL = "ok"
-"""What an operation gives back to say nothing; another word stands behind its name."""
+"""A returned string that a trace does not show; any other is appended to the operation's name."""
 
 
 def steps(tables: TransitionTables, path: Sequence[Choice]) -> tuple[Step, ...]:
-    """Walk `path` from the initial state."""
+    """The lines of a trace: `path` walked from the initial state."""
     cursor = Cursor(tables)
     lines, seen = [], set[int]()
     for agent, outcome in path:
@@ -62,7 +62,7 @@ def _who(cursor: Cursor, agent: int) -> tuple[int, str, TransitionRow]:
 
 
 def show(value: Hashable) -> str:
-    """A value for a person: None is '-', a set in order."""
+    """A value as traces print it: None is '-', a set is sorted."""
     if value is None:
         return "-"
     if isinstance(value, frozenset):

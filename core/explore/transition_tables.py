@@ -1,8 +1,8 @@
-"""A model as numbers: local states, cell values and what each operation does on them, filled in as they are asked for.
+"""A model as numbers: local states, cell values and the moves of each operation, filled in on demand.
 
-Every thread's local state and every cell's value has a small number; 0 is what it starts with.  A global state is one
-string of bytes, two for each thread and one for each cell in the order in which cells were first touched.  Trailing
-zeros are cut off, so a cell that is first touched late costs nothing before, and equal states stay equal.
+Every local state of a thread and every value of a cell has a small number; 0 is the initial one.  Cells are numbered in
+the order in which they are first touched.  A cell that is first touched late has number 0 in all earlier states, so
+discovering it changes no state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ MAX_VALUES = 1 << 8
 
 
 class Move(NamedTuple):
-    """One outcome of an operation: the thread's local state after it, and which cells get which values."""
+    """One outcome of an operation: the thread's next local state, and `writes` as (cell, value number).
+
+    `violated` is the property that the step violates, or ''; `outcome` is the outcome's index.
+    """
 
     after: int
     writes: tuple[tuple[int, int], ...]
@@ -45,7 +48,7 @@ class TransitionRow:
 
 
 def touched(row: TransitionRow | None) -> tuple[int, int]:
-    """What is read and what is written, one bit for each cell."""
+    """The cells that a row reads and those that it writes, as bit masks by cell number."""
     if row is None:
         return 0, 0
     if row.bits is None:
@@ -54,20 +57,20 @@ def touched(row: TransitionRow | None) -> tuple[int, int]:
 
 
 def conflict(one: tuple[int, int], two: tuple[int, int]) -> bool:
-    """Does one write what the other touches?"""
+    """Does one write a cell that the other touches?  Both as from `touched`."""
     return bool(one[1] & (two[0] | two[1]) or one[0] & two[1])
 
 
 class TransitionTables:
-    """The numbers of one model. All of it is filled on demand and in a fixed order."""
+    """The transition tables of one model, filled on demand and in a deterministic order."""
 
     def __init__(self, model: Model, before: bool = False) -> None:
         self.model, self.before = model, before
         self.cells: dict[Cell, int] = {}
         self.any_asserts = False
-        """Is an assertion known to fail in any local state?"""
+        """Has an assertion failed in any local state reached so far?"""
         self.numbers = 0
-        """Cells and values numbered so far: grows whenever something new turns up."""
+        """Cells and values numbered so far: grows whenever a new one is met."""
         self._answers: dict[int, dict[tuple[int, ...], bool]] = {}
         self.values: list[list[Hashable]] = []
         self._numbers: list[dict[Hashable, int]] = []
@@ -78,7 +81,7 @@ class TransitionTables:
         self.daemons = [self._row(daemon.op, False) for daemon in model.daemons]
 
     def cell(self, cell: Cell) -> int:
-        """The number of a cell; ExploreError if the model does not say how it starts."""
+        """The number of a cell. ExploreError if the model has no initial value for it."""
         number = self.cells.get(cell)
         if number is None:
             try:
@@ -92,7 +95,7 @@ class TransitionTables:
         return number
 
     def value(self, cell: int, value: Hashable) -> int:
-        """The number of a value of a cell."""
+        """The number of a value of a cell. NotAnOperation if it is not hashable, TooLarge beyond MAX_VALUES."""
         numbers = self._numbers[cell]
         try:
             number = numbers.get(value)
@@ -108,12 +111,12 @@ class TransitionTables:
         return number
 
     def entries(self) -> int:
-        """How many answers are known."""
+        """How many entries (an operation on some values) are known in all rows."""
         threads = sum(len(row.moves) for rows in self.rows for row in rows if row is not None)
         return threads + sum(len(row.moves) for row in self.daemons)
 
     def row(self, thread: int, local: int) -> TransitionRow | None:
-        """What thread `thread` waits for in local state `local`; None if it has ended."""
+        """The row of the operation pending in local state `local` of a thread; None if the thread has ended."""
         return self.rows[thread][local]
 
     def asserts(self, thread: int, local: int) -> str:
@@ -121,7 +124,7 @@ class TransitionTables:
         return self.automata[thread].states[local].asserts
 
     def moves(self, thread: int, local: int, row: TransitionRow, values: tuple[int, ...]) -> tuple[Move, ...]:
-        """The moves on these value numbers, asked of the program the first time."""
+        """The moves on these value numbers, learned from the program if they are new."""
         automaton = self.automata[thread]
         state = automaton.states[local]
         moves = []
@@ -133,7 +136,7 @@ class TransitionTables:
         return found
 
     def daemon_moves(self, daemon: Daemon, row: TransitionRow, values: tuple[int, ...]) -> tuple[Move, ...]:
-        """The same for a daemon, which has no local state."""
+        """`moves` for a daemon, which has no local state."""
         outcomes = outcomes_of(row.op, self._values(row, values), daemon.name)
         found = row.moves[values] = tuple(
             Move(0, self._written(row, outcome.written), outcome.violated, number)
@@ -142,12 +145,12 @@ class TransitionTables:
         return found
 
     def answered(self, row: TransitionRow, cells: Sequence[int], move: Move) -> Any:
-        """What an operation's move on these cells' value numbers gives back to the program."""
+        """The value that the operation returns to its program by `move`, in a state with these cells."""
         values = self._values(row, tuple([cells[cell] for cell in row.reads]))
         return outcomes_of(row.op, values, row.op.name)[move.outcome].value
 
     def blocked(self, row: TransitionRow, values: tuple[int, ...]) -> bool:
-        """Can the operation not happen on these values?  Learns nothing behind it; an error counts as happening."""
+        """Is the operation blocked on these values?  Learns nothing behind it; an error counts as happening."""
         moves = row.moves.get(values)
         if moves is not None:
             return not moves
@@ -160,7 +163,7 @@ class TransitionTables:
         return not outcomes
 
     def reads(self, prop: Property) -> tuple[int, ...]:
-        """The cells of a property."""
+        """The numbers of the cells that a property reads."""
         return tuple(self.cell(cell) for cell in prop.reads)
 
     def holds(self, prop: Property, cells: tuple[int, ...], values: tuple[int, ...]) -> bool:
@@ -173,7 +176,7 @@ class TransitionTables:
         return answer
 
     def answers(self, prop: Property) -> dict[tuple[int, ...], bool]:
-        """What is known of a property, by the value numbers it looked at."""
+        """The known results of a property, by the value numbers that it read."""
         return self._answers.setdefault(id(prop), {})
 
     def _values(self, row: TransitionRow, numbers: tuple[int, ...]) -> tuple[Hashable, ...]:

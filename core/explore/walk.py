@@ -1,14 +1,14 @@
-"""Random walks: for models too large to search, and to get to know one before it is searched.
+"""Random walks: for models too large to search, and to learn a model's tables before it is searched.
 
-Who goes next is chosen in several ways in turn (`core.explore.schedulers`): a walk that tosses a coin at every step
-hardly ever lets one thread run far ahead.  What the choices rest on, which accesses are shared and how many there are,
-is learned from the walks before.  Which of several outcomes an operation has is a matter of chance.
+Which agent goes next is chosen by several schedulers in turn (`core.explore.schedulers`): a walk that picks uniformly
+at every step hardly ever lets one thread run far ahead.  The schedulers use which accesses are shared and how many
+there are, as learned from the walks before.  Among several outcomes of an operation one is picked at random.
 
-A walk that finds a violation is replayed step by step and then shortened: steps are left out, in ever smaller pieces,
-as long as what remains can be walked and breaks the same property.  Such a trace is short, but not always shortest.
+When a walk finds a violation, its path is shortened: steps are left out, in ever smaller groups, as long as the rest
+can be walked and violates the same property (delta debugging).  The trace is short, but not always shortest.
 
 Data types
-    Walked   one walk: its steps, and what it broke
+    Walked   one walk: its steps, and what it violated
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from core.explore.trace import steps
 from core.explore.transition_tables import Move, TransitionTables
 
 SHUFFLED = 0.1
-"""How often `wander` deals the priorities anew."""
+"""Probability, at each step of `wander`, that the agents' priorities are shuffled."""
 
 
 class Walked(NamedTuple):
-    """One walk; `kind` is the name of its scheduler, `shared` the number of accesses to what others touch too."""
+    """One walk. `kind` is its scheduler's class name, `shared` how many of its accesses were to shared cells."""
 
     kind: str
     shared: int
@@ -40,10 +40,10 @@ class Walked(NamedTuple):
 
 
 def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limits: Limits = Limits()) -> Verdict:
-    """Walk `walks` times at random, up to `depth` steps each, until the timeout; the verdict is always bounded.
+    """Walk `walks` times at random, up to `depth` steps each, until the timeout.  The verdict is never exhaustive.
 
-    The same seed gives the same walks.  `states` counts the steps taken and `depth` the longest walk; nothing is
-    known of distinct states.  Raises an `ExploreError` for what a program may not do.
+    The same seed gives the same walks.  In the verdict `states` and `transitions` count the steps taken, and `depth` is
+    the length of the longest walk.  Raises ExploreError if a program does what it may not.
     """
     tables = TransitionTables(model)
     taken, longest = 0, 0
@@ -62,7 +62,7 @@ def walk(model: Model, seed: int = 0, walks: int = 1000, depth: int = 1000, limi
 
 
 def many(tables: TransitionTables, seed: int, walks: int, depth: int, unreached: list[str]) -> Iterator[Walked]:
-    """One walk after the other, those that break something as well. Strikes out of `unreached` what they reach."""
+    """All walks, including those that violate something. Removes from `unreached` the properties that they reach."""
     rng, know = random.Random(seed), Knowledge(tables)
     for number in range(walks):
         know.refresh()
@@ -76,9 +76,10 @@ def many(tables: TransitionTables, seed: int, walks: int, depth: int, unreached:
 
 
 def wander(tables: TransitionTables, seed: int, count: int) -> None:
-    """Take about `count` steps at random, to learn what the programs do in all their parts.
+    """Take about `count` random steps, to fill the tables.
 
-    Priorities are dealt anew at every tenth step or so, which meets more local states than tossing a coin each time.
+    The agent with the highest priority goes, and priorities are shuffled now and then: that reaches more local states
+    than picking an agent uniformly at each step.
     """
     rng = random.Random(seed)
     order = list(range(len(tables.rows) + len(tables.daemons)))
@@ -99,7 +100,7 @@ def wander(tables: TransitionTables, seed: int, count: int) -> None:
 
 
 class _Walk:
-    """One walk. `made` counts the accesses to shared cells, by agent and cells."""
+    """One walk in progress. `made` counts its accesses by agent and shared cells (a bit mask)."""
 
     def __init__(self, know: Knowledge, rng: random.Random, chooses: Scheduler, depth: int) -> None:
         self.know, self.rng, self.chooses, self.depth = know, rng, chooses, depth
@@ -108,7 +109,7 @@ class _Walk:
         self.cursor = Cursor(know.tables)
 
     def run(self, unreached: list[str]) -> Broken | None:
-        """What it breaks, if anything. Strikes out of `unreached` what it reaches."""
+        """Walk to the end; the violation, or None. Removes from `unreached` the properties that hold on the way."""
         broken, idle = self._see(unreached), 0
         while broken is None and len(self.path) < self.depth:
             able = [agent for agent in range(self.know.agents) if self.cursor.moves(agent)]
@@ -119,12 +120,12 @@ class _Walk:
             broken = step_broken(self.know.tables, move) or self._see(unreached)
             self.chooses.gone(self.cursor, agent, able, changed)
             idle = 0 if changed else idle + 1
-            if idle > self.know.agents and self.cursor.ended():  # everybody has had a turn, and nothing happens
+            if idle > self.know.agents and self.cursor.ended():  # every daemon has had a turn and changed nothing
                 return None
         return broken
 
     def _go(self, agent: int) -> tuple[Move, bool]:
-        """Take a step: which, and whether anything is different now."""
+        """Let the agent take a step. Returns its move, and whether it changed the state."""
         self.made[agent, self.know.shared(self.cursor, agent)] += 1
         move = self.rng.choice(self.cursor.moves(agent))
         self.path.append(Choice(agent, move.outcome))
@@ -136,7 +137,7 @@ class _Walk:
 
 
 def shorten(tables: TransitionTables, path: Sequence[Choice], broken: Broken) -> list[Choice]:
-    """Leave out of `path` what is not needed to break the same property."""
+    """`path` without the steps that are not needed to violate the same property."""
     path = _until(tables, path, broken) or list(path)
     size = max(len(path) // 2, 1)
     while size:
@@ -152,7 +153,7 @@ def shorten(tables: TransitionTables, path: Sequence[Choice], broken: Broken) ->
 
 
 def _until(tables: TransitionTables, path: Sequence[Choice], broken: Broken) -> list[Choice] | None:
-    """The steps of `path` that can be taken, up to where they break the property; None if they do not."""
+    """Those steps of `path` that can be taken, up to the violation of the property; None if it is not violated."""
     cursor, taken = Cursor(tables), list[Choice]()
     for choice in path:
         moves = cursor.moves(choice.agent)

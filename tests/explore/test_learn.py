@@ -186,11 +186,11 @@ class Remembers:
         (lambda: _awaits_a_number(), NotAnOperation, "t0: awaited 7, expected an operation"),
         (lambda: _raises(), ProgramError, "t0: raised ZeroDivisionError"),
         (lambda: _step_raises(), ProgramError, "t0: bad: raised KeyError"),
-        (lambda: _wrong_outcome(), NotAnOperation, "t0: bad: answered 3, expected an Outcome"),
-        (lambda: _wrong_count(), NotAnOperation, "t0: bad: writes 1 cells but gave 0 values"),
+        (lambda: _wrong_outcome(), NotAnOperation, "t0: bad: step\\(\\) returned 3, expected a list of Outcome"),
+        (lambda: _wrong_count(), NotAnOperation, "t0: bad: writes 1 cells, but its outcome has 0 values"),
         (lambda: _unhashable(), NotAnOperation, "is not hashable"),
         (lambda: _unknown_cell(), ExploreError, "cell nowhere has no initial value"),
-        (Remembers().program, NotDeterministic, "t0: run again with the same answers"),
+        (Remembers().program, NotDeterministic, "t0: replayed with the same values"),
         (lambda: 5, NotAnOperation, "t0: the program is 5, expected a coroutine"),
     ],
 )
@@ -215,7 +215,7 @@ def test_endless_silent_operations_are_given_up(monkeypatch: pytest.MonkeyPatch)
             await Op("log", (), (), lambda: [Outcome(None)])
 
     monkeypatch.setattr(core.explore.learn, "MAX_SILENT", 100)
-    with pytest.raises(Hung, match="100 operations in a row touch nothing"):
+    with pytest.raises(Hung, match="100 operations in a row touch no cell"):
         check(model(chatters))
 
 

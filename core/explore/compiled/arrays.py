@@ -1,22 +1,22 @@
-"""Everything the inner loops work on, by name: the addresses of flat arrays of 64-bit integers, and some numbers.
+"""Everything that the inner loops work on, by name: addresses of flat arrays of 64-bit integers, and some numbers.
 
-The loops are plain machine code and get one address, that of all these numbers in this order.
+The loops are plain machine code.  They are passed one address: that of all these numbers, in this order.
 
 Data types
-    Arrays    what is in it.  Records of arrays:
-        threads     word, shift, mask and first local state of each agent; a daemon's has no bits
-        locals      by local state, counted through all agents: QUESTION numbers, see there
-        props       by property: QUESTION numbers with its kind and whether it is active in the last two places
-        chunks      word, shift, mask, nothing: further parts of a state that a question reads
-        child       the nodes of all questions' trees
-        moves       for each word what to keep and what to set, then the property that the step violates (0: none)
-        danger      a bit by Fusible and local state: does that forbid to hurry?
-    Context   Arrays from numpy arrays, which it keeps alive
+    Arrays    the names, in order.  Records in the arrays:
+        threads     word, shift, mask and first local state of each agent; a daemon's mask is 0
+        locals      by local state, counted through all agents: a question of QUESTION numbers, see below
+        props       by property: a question, with the property's kind and whether it is active as its last two numbers
+        chunks      word, shift, mask, unused: the further parts of a state that a question reads
+        child       the nodes of all lookup trees
+        moves       for each word a mask of bits to keep and the bits to set, then the property violated (0: none)
+        danger      one bit by Fusible and local state: must the operation not be fused?
+    Context   the values of `Arrays` in memory, with the numpy arrays behind them
 
-A question is what an agent, pending in a local state, asks of a state, or what a property asks.  It reads parts of
-the state's words, each at most CHUNK bits wide.  The first value leads from the root to a place in `child`; each
-further one from the node found there to the next place.  The last place holds the answer: of a property 1 or 0, of
-an agent the place of its first move in `moves` and their number, as `first << COUNT_BITS | number`.
+A question is a lookup by parts of a state: what an agent does in a local state, or whether a property holds.  It reads
+parts of the state's words, each at most CHUNK bits wide.  The first value leads from the root to an element of `child`;
+each further value leads from the node found there to the next element.  The last element is the answer: 1 or 0 for a
+property; for an agent the index of its first move in `moves` and their number, as `first << COUNT_BITS | number`.
 """
 
 from __future__ import annotations
@@ -28,59 +28,59 @@ from core.explore.numeric import numpy
 
 np = numpy()
 
-# Positions in `control`, which says where the search stands, so that it can leave for Python and come back.
+# Positions in `control`: the state of the search, so that the loops can return to Python and be resumed.
 NEXT, LEVEL_END, COUNT, EDGES, BUFFERED, DRAINED, QUIET, PAUSE_AT, SOURCE, LIMIT = range(10)
 CONTROL_SIZE = 16
 
-# Why `expand` came back.
+# Why `expand` returned.
 DONE, GROW, MISS, VIOLATED_STEP, DEADLOCK, LOOK, PAUSED, FUSION_MISS, CRAMPED = range(9)
 
 DEADLOCK_FLAG = -1
 BATCH = 96
-"""Successors on their way at once: enough to hide a cache miss, few enough to stay in the first cache."""
+"""Successors buffered at once: enough to hide cache misses, few enough to stay in the L1 cache."""
 
 LOW = 48
-"""A hash table has at least 1 << 64 - LOW slots, so these bits of a hash and the place of its slot tell all of it."""
+"""A hash table has at least 1 << 64 - LOW slots, so the low LOW bits of a hash and its home slot give the whole hash.
+"""
 
 FRONT = 4096
-"""Slots at the front of the table that are treated apart when it grows."""
+"""Slots at the start of the table that are handled separately when it grows (state_table.unfold)."""
 
 CHUNK = 9
-"""Bits of a state read at once: a node of 512 places is 4 KiB, and few of them are in use."""
+"""Bits of a state that are read at once: a node has up to 512 elements (4 KiB), few of them in use."""
 
 QUESTION = 8
 ROOT, WORD, SHIFT, MASK, MORE, END, STATUS, FUSIBLE = range(QUESTION)
-"""Places in a question: its root, what its first part reads, which chunks follow; the rest is for local states."""
+"""The numbers of a question: its root node, what its first part reads, which chunks follow.  The last two say of a
+local state whether it runs, has ended or asserted, and the number of its Fusible or -1."""
 KIND, ACTIVE = STATUS, FUSIBLE
 
 COUNT_BITS = 16
 HOLE, BEING_LEARNED = -1, -2
-"""Answers that are not known yet, and those that are being asked for."""
+"""Instead of an answer: not known yet; not known, and already on the list of what Python will learn."""
 
 RUNS, ENDED, ASSERTED = range(3)
 ALWAYS, FINALLY, SOMETIMES = range(3)
 
 
 class Arrays(NamedTuple):
-    """Addresses and numbers; see above for the records.
+    """Addresses and numbers; the module's docstring describes the records.
 
-    control           where the search stands
-    states            the words of all states, in the order in which they were found; the frontier is its end
+    control           the state of the search
+    states            the words of all states, in the order in which they were found; the frontier is at the end
     table             an open-addressing hash table of the same states, `slot_words` numbers each, so that one cache
-                      line answers "seen before?"; `slot_shift` makes a slot's number of a hash, `slot_mask` is the
-                      last slot's; `distance` is where in a slot its distance from there begins
-    threads..danger   the model; the first `running` of the `agents` are threads, `asserts` says whether any local
-                      state is ASSERTED; `longest` is how many steps may be done in one go, 0 when nothing hurries;
-                      `width` is the numbers of one fusible in `danger`
-    members..         permutations of equal members, the first of them the identity:
-        order             by permutation and place: the member that goes there
-        stays             the words of what a permutation leaves where it is
-        shifts            source word, target word, mask, shift to the left;  first_shift: where a permutation's start
-        maps              word, shift, mask, target word and shift, start in `images` of fields whose numbers change
-        key_shifts..      the same for each member's own fields, moved to where those of the first member are
-    buffer..front     room to work in: successors on their way to the table; of each the violation, source and hash
-                      (`notes`); the words of a state in which an answer is missing and the agent (`scratch`); keys of
-                      members; words; states from the front of the table
+                      line answers "seen before?"; `slot_shift` turns a hash into a slot number, `slot_mask` is the last
+                      slot's number; `distance` is the bit in a slot at which the distance from the home slot begins
+    threads..danger   the model; the first `running` of the `agents` are threads; `asserts`: is any local state
+                      ASSERTED; `longest`: operations fused into one step at most, 0 without fusion; `width`: bits of
+                      one Fusible in `danger` members..         permutations of equal members, the first of them the
+                      identity: order             by permutation and position: the member that is moved there stays
+                      mask words of the bits that a permutation does not move shifts            source word, target
+                      word, mask, shift to the left;  first_shift: where a permutation's begin maps              word,
+                      shift, mask, target word and shift, start in `images`: fields whose numbers change key_shifts..
+                      the same for each member's own fields, moved to the position of the first member's
+    buffer..front     work space: successors waiting to be looked up; the violation, source and hash of each (`notes`);
+                      a state and an agent (`scratch`); keys of members; words; states from the front of the table
     """
 
     control: int
@@ -136,7 +136,7 @@ class Context:
         self.address = int(self._values.ctypes.data)
 
     def put(self, values: Mapping[str, Any]) -> None:
-        """Arrays or numbers, by name."""
+        """Set arrays (by address) or numbers, by name."""
         for name, value in values.items():
             self._alive[name] = value
             if isinstance(value, np.ndarray):

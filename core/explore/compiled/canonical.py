@@ -1,4 +1,4 @@
-"""Of the states that differ only in which of some equal members is which, the one that is explored."""
+"""The representative of the states that differ only in which of several equal members is which."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def moved_bits(word: int, mask: int, left: int) -> Any:
 
 @inlined
 def key_of(a: Any, member: int, array: int, at: int) -> Any:
-    """A number that is the same for members in the same state, wherever they stand."""
+    """A sort key of a member: equal for members whose own fields are equal."""
     key = 0
     for number in range(get(a.first_key_shift, member), get(a.first_key_shift, member + 1)):
         s = a.key_shifts + 32 * number
@@ -30,7 +30,7 @@ def key_of(a: Any, member: int, array: int, at: int) -> Any:
 
 @inlined
 def permute(words: Any, a: Any, permutation: int, array: int, at: int) -> None:
-    """The image of the state at array[at] under a permutation, to `image`."""
+    """Write the image of the state at array[at] under a permutation to `image`."""
     count = len(words)
     for k in range(count):
         put(a.image, k, get(array, at + k) & get(a.stays, permutation * count + k))
@@ -47,7 +47,7 @@ def permute(words: Any, a: Any, permutation: int, array: int, at: int) -> None:
 
 @inlined
 def less(words: Any, one: int, two: int, at: int) -> Any:
-    """Are the words behind `one` less than those at two[at]?"""
+    """Are the words at address `one` less than those at two[at]?"""
     for k in range(len(words)):
         if get(one, k) != get(two, at + k):
             return get(one, k) < get(two, at + k)
@@ -56,7 +56,7 @@ def less(words: Any, one: int, two: int, at: int) -> Any:
 
 @inlined
 def sorts(a: Any, permutation: int) -> bool:
-    """Are the members' keys in order behind a permutation?"""
+    """Are the members' keys in ascending order after the permutation?"""
     for place in range(a.members - 1):
         at = permutation * a.members + place
         if get(a.keys, get(a.order, at)) > get(a.keys, get(a.order, at + 1)):
@@ -66,10 +66,10 @@ def sorts(a: Any, permutation: int) -> bool:
 
 @inlined
 def canonical(words: Any, a: Any, array: int, at: int) -> int:
-    """Replace the state at array[at] by the least of its images with the members' keys in order.
+    """Replace the state at array[at] by the least of those of its images in which the members' keys are in order.
 
-    The keys only save work: mostly one permutation puts them in order.  Where keys are equal all images with the keys
-    in order are compared, so what is chosen depends on the set of images alone.  For two members they save nothing.
+    Keys only save work: usually one permutation sorts them.  If keys are equal, all images with sorted keys are
+    compared, so the result depends on the set of images alone.  For two members keys save nothing and are not used.
     """
     if a.permutations == 2:
         permute(words, a, 1, array, at)

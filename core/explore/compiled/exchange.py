@@ -1,7 +1,7 @@
 """The permutations of `core.explore.symmetry` as shifts and masks on packed states.
 
-A field whose numbers a permutation leaves alone is only moved, and all fields that move from one word to another by
-the same distance are moved at once.  A field whose numbers change (a local state, a lock's owner) is translated
+A field whose numbers a permutation does not change is only moved, and all fields that move between the same two words
+by the same distance are moved together.  A field whose numbers change (a local state, a lock's owner) is translated
 through a table.
 """
 
@@ -21,7 +21,7 @@ ALL = -1
 
 
 class _Moves:
-    """Shifts and maps of one permutation after another."""
+    """The shifts and maps of several permutations, one after another."""
 
     def __init__(self, images: list[int]) -> None:
         self.images = images
@@ -30,7 +30,7 @@ class _Moves:
         self.first_shift, self.first_map = [0], [0]
 
     def add(self, pairs: Sequence[tuple[Field, Field, Sequence[int]]]) -> None:
-        """One permutation: fields, where they go, and what their numbers become."""
+        """Add a permutation: (source field, target field, new number by old number). LayoutFull if one does not fit."""
         only_moved = []
         for source, target, numbers in pairs:
             if all(number == n for n, number in enumerate(numbers)) and source.bits == target.bits:
@@ -46,7 +46,7 @@ class _Moves:
         self.first_map.append(len(self.maps))
 
     def arrays(self, key: str = "") -> dict[str, Any]:
-        """By the names of `Arrays`."""
+        """The arrays by their names in `Arrays`, which begin with `key`."""
         return {
             f"{key}shifts": flat(self.shifts, 4),
             f"first_{key}shift": np.array(self.first_shift, np.int64),
@@ -56,7 +56,7 @@ class _Moves:
 
 
 def flat(records: Sequence[tuple[int, ...]], width: int) -> Any:
-    """The records one behind the other, each filled up to `width` numbers."""
+    """The records in one flat array, each padded to `width` numbers."""
     array = np.zeros((len(records), width), np.int64)
     for number, record in enumerate(records):
         array[number, : len(record)] = record
@@ -64,12 +64,12 @@ def flat(records: Sequence[tuple[int, ...]], width: int) -> Any:
 
 
 def no_exchange(layout: WordLayout) -> dict[str, Any]:
-    """The identity alone."""
+    """The arrays of a search without symmetry: the identity alone."""
     return {"permutations": 1, "members": 0, "stays": np.full(layout.words, ALL, np.int64)}
 
 
 def exchange(layout: WordLayout, symmetry: Symmetry, same: Classes) -> dict[str, Any]:
-    """All permutations of `symmetry` in this layout, by the names of `Arrays`. LayoutFull if an image does not fit."""
+    """All permutations in this layout, by their names in `Arrays`. LayoutFull if an image does not fit."""
     images: list[int] = []
     moves, keys = _Moves(images), _Moves(images)
     members = len(symmetry.members)
@@ -108,7 +108,7 @@ def _pairs(layout: WordLayout, image: Image, same: Classes) -> list[tuple[Field,
 
 
 def _locals(image: Image, same: Classes, thread: int, to: int) -> list[int]:
-    """What becomes of a thread's local states.  Those that another stands for never occur."""
+    """The image of each local state of a thread. Local states that are not representatives never occur in a state."""
     goes = image.locals[thread]
     return [
         n if representative(same[thread], n) != n else representative(same[to], goes.get(n, n))
@@ -117,7 +117,7 @@ def _locals(image: Image, same: Classes, thread: int, to: int) -> list[int]:
 
 
 def _own(layout: WordLayout, symmetry: Symmetry, same: Classes, member: int) -> list[tuple[Field, Field, list[int]]]:
-    """The member's own fields and those of the first member: for keys that compare members."""
+    """The member's own fields, mapped to the first member's: for keys that compare members."""
     tables = symmetry.tables
     image = next((image for image in symmetry.images if image.places[member] == 0 != member), None)
     mine, first = symmetry.members[member], symmetry.members[0]
@@ -139,6 +139,6 @@ def _belongs(symmetry: Symmetry, cell: int, member: int) -> bool:
 
 
 def _names_members(symmetry: Symmetry, cell: int) -> bool:
-    """Does any value of the cell name a member?  Then its number does not compare."""
+    """Does any value of the cell name a member?  Then equal numbers of two members do not mean equal states."""
     values = symmetry.tables.values[cell]
     return any(names_any(value, image.rename) for image in symmetry.images for value in values)

@@ -1,7 +1,7 @@
-"""The model at hand as the inner loops see it, in step with the tables, which learn what the loops lack.
+"""The model as the inner loops see it, kept in step with the transition tables, which learn what the loops lack.
 
-When a value or a local state no longer fits its field, the layout is widened and the states found so far are
-translated; the search goes on where it was.
+When a value or a local state no longer fits its field, the layout is widened and all states found so far are
+translated; the search then continues.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from core.explore.transition_tables import Move, TransitionTables
 np = numpy()
 
 MAX_HOLES = 1 << 12
-"""Questions put at once."""
+"""Missing answers that are collected before Python learns them."""
 
 Watched = list[tuple[Property, int]]
-"""Properties, and whether they hold ALWAYS, FINALLY or SOMETIMES."""
+"""Properties, each with its kind: ALWAYS, FINALLY or SOMETIMES."""
 
 
 class LoadedModel:
-    """The tables of a model under a plan, and the states found, in machine code."""
+    """The arrays of one model under a plan, and the states found."""
 
     def __init__(self, tables: TransitionTables, plan: Plan, watched: Watched, max_memory: int | None) -> None:
         self.tables, self.plan, self.watched = tables, plan, watched
@@ -42,10 +42,10 @@ class LoadedModel:
     # The arrays.
 
     def _layout(self, before: WordLayout | None) -> WordLayout:
-        """Room for everything known and, as far as that takes no further word, for twice as much.
+        """A layout for everything known and, if that needs no further word, for twice as much.
 
-        Words cost more than translating once more.  Room for more local states comes first: they are learned longest.
-        What did not fit in `before` is where more is to come.
+        A further word costs more than translating the states again.  Room for local states has priority, because they
+        are learned longest.  If not all can have room, the fields that overflowed in the layout `before` get it.
         """
         threads, cells = [len(rows) for rows in self.tables.rows], [len(values) for values in self.tables.values]
         tight = lay_out([width(n) for n in threads], [width(n) for n in cells])
@@ -69,18 +69,18 @@ class LoadedModel:
         self._show()
 
     def _show(self) -> None:
-        """The arrays may be others now."""
+        """Pass the addresses of the arrays to the loops: growing may have moved them."""
         self.store.context.put(self.packed.arrays())
 
     def _permutations(self) -> None:
-        """LayoutFull if an image does not fit its field."""
+        """Pass the permutations to the loops. LayoutFull if an image does not fit its field."""
         layout, symmetry = self.store.layout, self.plan.symmetry
         found = no_exchange(layout) if symmetry is None else exchange(layout, symmetry, self.plan.same)
         self.store.context.put(found)
         self._extent = 0 if symmetry is None else symmetry.extent()
 
     def _refresh(self) -> None:
-        """Behind learning. LayoutFull if something has no room."""
+        """Update the arrays after learning. LayoutFull if something does not fit its field."""
         if self.plan.symmetry is not None:
             self.plan.symmetry.close()
             self.packed.grow()
@@ -92,7 +92,7 @@ class LoadedModel:
         self._show()
 
     def _widen(self) -> None:
-        """A number did not fit."""
+        """Make a wider layout, after a number did not fit its field, and translate all states."""
         if self.plan.symmetry is not None:
             self.plan.symmetry.close()
         self.watched = self.unticked()
@@ -103,19 +103,19 @@ class LoadedModel:
         self._pack()
 
     def grow(self, cramped: bool = False) -> None:
-        """Room for the successors of another buffer, or in a cramped table. OutOfMemory if that is not allowed."""
+        """Make room for another buffer of successors; in a larger table if `cramped`. OutOfMemory if not allowed."""
         self.store.grow(len(self.room["notes"]) // 4, cramped)
 
     # Learning.
 
     def learn(self, first: int, end: int) -> None:
-        """Learn what the states in first..end lack."""
+        """Learn what the agents do in states first..end, where that is not known."""
         address = self.store.context.address
         holes = self.store.loops.misses(address, first, end, self._wanted.ctypes.data, MAX_HOLES)
         self._ask_all([(agent, self.store.words(state)) for state, agent in self._wanted[:holes].tolist()])
 
     def learn_fused(self) -> None:
-        """Learn what a step lacked to hurry on."""
+        """Learn the moves of a fused operation that was not known; its state is in `scratch`."""
         *words, agent = self.room["scratch"].tolist()
         self._ask_all([(agent, words)])
 
@@ -132,7 +132,7 @@ class LoadedModel:
             self._widen()
 
     def _ask(self, agent: int, words: Sequence[int]) -> bool:
-        """Learn what an agent does in a state. True if the layout has no room for it."""
+        """Learn what an agent does in a state. True if the layout has no room for the result."""
         packed = self.packed
         locals_, cells = packed.unpack(words)
         values, moves = self._moves(agent, locals_, cells)
@@ -146,7 +146,7 @@ class LoadedModel:
     def _moves(
         self, agent: int, locals_: Sequence[int], cells: Sequence[int]
     ) -> tuple[tuple[int, ...], tuple[Move, ...]]:
-        """What an agent reads, and what it does on that."""
+        """The value numbers that an agent reads, and its moves on them."""
         tables, number = self.tables, agent - len(locals_)
         row = tables.daemons[number] if number >= 0 else tables.rows[agent][locals_[agent]]
         if row is None:
@@ -159,20 +159,20 @@ class LoadedModel:
             return values, tables.daemon_moves(tables.model.daemons[number], row, values)
         return values, tables.moves(agent, locals_[agent], row, values)
 
-    # What Python wants to know of a state.
+    # Looking at a state from Python.
 
     def state(self, number: int) -> tuple[list[int], list[int]]:
-        """The local states and the cells' value numbers of a state."""
+        """The local states and the cells' value numbers of state number `number`."""
         return self.packed.unpack(self.store.words(number))
 
     def violated_step(self, state: int) -> str:
-        """What the first violating step from a state violates."""
+        """The property violated by the first violating step from a state."""
         locals_, cells = self.state(state)
         moves = [move for agent in range(len(self.packed.threads)) for move in self._moves(agent, locals_, cells)[1]]
         return next(move.violated for move in moves if move.violated)
 
     def broken(self, state: int) -> Iterator[Property]:
-        """The properties that do not hold in a state, in order; sometimes-properties that hold are ticked off."""
+        """The properties that a state violates, in order; deactivates the sometimes-properties that hold."""
         locals_, cells = self.state(state)
         ended = all(self.tables.rows[t][n] is None for t, n in enumerate(locals_))
         for number, (prop, kind) in enumerate(self.watched):
@@ -189,15 +189,15 @@ class LoadedModel:
                 yield prop
 
     def unticked(self) -> Watched:
-        """What is watched still: all but the sometimes-properties that have held."""
+        """The properties still checked: all but the sometimes-properties that have held."""
         return [one for one, active in zip(self.watched, self.packed.props[:, ACTIVE].tolist(), strict=True) if active]
 
     def predecessor(self, first: int, end: int, state: int) -> int:
-        """The first state in first..end from which a step comes to another."""
+        """The first state in first..end with a step to state number `state`; -1 if there is none."""
         return self.store.loops.predecessor(self.store.context.address, first, end, state)
 
     def key(self, cursor: Cursor) -> tuple[int, ...] | None:
-        """The words of the state that is explored in place of this one; None if it does not fit them."""
+        """The words of the representative of the cursor's state; None if the state does not fit the layout."""
         layout, same = self.store.layout, self.plan.same
         words = [0] * layout.words
         locals_ = [representative(same[thread], local) for thread, local in enumerate(cursor.locals)]
@@ -215,5 +215,5 @@ class LoadedModel:
 
 
 def _widened(known: int, bits: int) -> int:
-    """Bits for `known` numbers in a field of `bits`: those, or room for twice as many if they do not fit."""
+    """The width of a field for `known` numbers: `bits` if they fit, else enough for twice as many."""
     return bits if width(known) <= bits else width(2 * known)

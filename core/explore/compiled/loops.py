@@ -1,11 +1,11 @@
 """The inner loops of the compiled searcher.
 
-Why they are fast.  A table of all states is far larger than the caches, so nearly every look into it misses.
-Successors are collected, the cache line of each is asked for at once, and only then they are looked up in the same
-order.  That order is the reference searcher's: state by state, agent by agent, outcome by outcome.
+Why they are fast.  A table of all states is far larger than the caches, so nearly every lookup misses.  Successors are
+buffered, the cache line of each is prefetched, and only then are they looked up, in the same order.  That order is the
+reference searcher's: state by state, agent by agent, outcome by outcome.
 
-Why they may leave at any time.  They leave to learn (a state's agent has no answer for its values yet: nothing of that
-state is kept), to grow, and for a violation (the buffer keeps its place).  Everything else is in the arrays.
+Why they may return at any time.  They return to learn (an agent has no known answer in a state: nothing of that state
+is kept), to grow, and for a violation (the buffer keeps its position).  Everything else is in the arrays.
 """
 
 # ruff: noqa: SIM109 - numba compiles plain comparisons best
@@ -59,8 +59,10 @@ from core.explore.compiled.words import arrays, get, inlined, put
 
 @inlined
 def successors(words: Any, a: Any, number: int, buffered: int) -> int:
-    """Buffer the successors of a state; how many there are then, -1 if an answer is missing, -2 if one behind a step
-    is (of the state and agent in `scratch`)."""
+    """Buffer the successors of a state; the new length of the buffer.
+
+    -1 if an answer is missing in the state itself, -2 if one is missing for an operation fused to a step: then
+    `scratch` has the state and the agent."""
     count = len(words)
     at = number * count
     first, end = 0, a.agents
@@ -101,7 +103,7 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
 
 @inlined
 def expand(words: Any, a: Any) -> int:
-    """Expand states from control[NEXT] to control[LEVEL_END]; return why it stops."""
+    """Expand the states from control[NEXT] to control[LEVEL_END]; returns why it stopped."""
     count = len(words)
     at_state, level_end = get(a.control, NEXT), get(a.control, LEVEL_END)
     edges, states_found = get(a.control, EDGES), get(a.control, COUNT)
@@ -119,7 +121,7 @@ def expand(words: Any, a: Any) -> int:
                 edges -= 1
             buffered = after
             at_state += 1
-        # Empty it, if there is room for all that is in it.
+        # Empty it, if there is room for all of it.
         if states_found + buffered > get(a.control, LIMIT):
             why = GROW
             break
@@ -134,7 +136,7 @@ def expand(words: Any, a: Any) -> int:
                     drained += 1
                 else:
                     why = VIOLATED_STEP
-                    put(a.notes, 4 * drained, 0)  # told once; the step itself comes when the search goes on
+                    put(a.notes, 4 * drained, 0)  # reported once; the successor is stored when the search resumes
                 break
             if flag == DEADLOCK_FLAG:
                 drained += 1
@@ -174,9 +176,9 @@ def expand(words: Any, a: Any) -> int:
 
 @inlined
 def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> int:
-    """States in first..end of which an agent lacks an answer, as (state, agent) in `wanted`, each hole once; how many.
+    """Write the missing answers in states first..end to `wanted` as (state, agent); returns how many, at most `room`.
 
-    There is `room` for that many.  A hole is BEING_LEARNED while it is asked for.
+    Each HOLE is listed once and is then BEING_LEARNED.
     """
     held = 0
     for number in range(first, end):
@@ -195,9 +197,9 @@ def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> 
 
 @inlined
 def comes_to(words: Any, a: Any, target: int) -> bool:
-    """Is the state in `scratch` one for which state number `target` stands?"""
+    """Is state number `target` the representative of the state in `scratch`?"""
     at = target * len(words)
-    for k in range(len(words)):  # what no permutation touches has to be equal already
+    for k in range(len(words)):  # bits that no permutation moves have to be equal already
         if (get(a.scratch, k) ^ get(a.states, at + k)) & get(a.kept, k):
             return False
     if a.permutations > 1:
@@ -241,7 +243,7 @@ def predecessor(words: Any, a: Any, first: int, end: int, target: int) -> int:
 
 @inlined
 def translate(words: Any, a: Any, old: int, old_words: int, number: int, shifts: int, room: int) -> int:
-    """Make `states` of that many older ones: their bits go where `shifts` (as in Arrays) says."""
+    """Translate `number` states of `old_words` words at `old` into `states`, with `room` records of `shifts`."""
     for state in range(number):
         at = state * len(words)
         for s in range(shifts, shifts + 32 * room, 32):
@@ -260,11 +262,11 @@ LOOPS: dict[str, tuple[Callable[..., int], int]] = {
     "fill": (state_table.fill, 1),
     "unfold": (state_table.unfold, 1),
 }
-"""What Python calls, with how many numbers behind the address of the arrays."""
+"""The functions that Python calls, each with the number of its arguments after the address of the arrays."""
 
 
 def entry(loop: Callable[..., int], numbers: int, count: int) -> Callable[..., int]:
-    """A loop for states of `count` words, as a function of numbers alone."""
+    """A loop specialised for states of `count` words, as a function of integers only."""
     words = (0,) * count
     return (
         lambda context: loop(words, arrays(context)),

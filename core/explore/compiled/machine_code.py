@@ -1,8 +1,8 @@
-"""The inner loops as machine code: compiled once for a number of words, kept on disk, loaded without numba.
+"""The inner loops as machine code: compiled once for each number of words, kept on disk, loaded without numba.
 
-An object file depends on the source of the loops, the compiler and the processor; its name is a digest of these.  It
-is kept beside this module where that can be written, else in the user's cache, and begins with a digest of itself, so
-that a damaged one is compiled anew.
+An object file depends on the source of the loops, the compiler and the processor; its name contains a digest of these.
+It is kept beside this module if that directory is writable, else in the user's cache directory.  It begins with a
+digest of its contents, so that a damaged file is compiled again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Loop = Callable[..., int]
 
 
 class Loops:
-    """The loops of `core.explore.compiled.loops` for states of some number of words, each loaded when first called."""
+    """The loops of `core.explore.compiled.loops` for states of `words` words; each is loaded when first called."""
 
     def __init__(self, words: int) -> None:
         self._words = words
-        self._engines: list[Any] = []  # they own the code
+        self._engines: list[Any] = []  # an engine owns its code
 
     def __getattr__(self, name: str) -> Loop:
         found = self._load(name)
@@ -48,7 +48,7 @@ class Loops:
 
 
 def _function(address: int, numbers: int) -> Loop:
-    """By numba's convention: where the result goes, where an exception would go, the arguments."""
+    """A function at an address, by numba's calling convention: result pointer, exception pointer, arguments."""
     pointers = [ctypes.c_void_p, ctypes.c_void_p]
     code = ctypes.CFUNCTYPE(ctypes.c_int32, *pointers, *[ctypes.c_int64] * (1 + numbers))(address)
     exception = ctypes.c_void_p()
@@ -85,7 +85,7 @@ def _machine() -> Any:
 
 
 def _compiled(name: str, words: int) -> bytes:
-    """A line with the symbol and the count of numbers, then the object file. Only here numba is needed."""
+    """A line with the symbol and the number of arguments, then the object file. Only this function needs numba."""
     source: Any = import_module("core.explore.compiled.loops")
     memory: Any = import_module("core.explore.compiled.words")
     loop, numbers = source.LOOPS[name]
@@ -99,7 +99,7 @@ def _compiled(name: str, words: int) -> bytes:
 
 @lru_cache
 def _digest() -> str:
-    """Of all that machine code depends on."""
+    """A digest of everything that the machine code depends on."""
     binding = _binding()
     parts = (import_module("llvmlite").__version__, binding.get_process_triple(), binding.get_host_cpu_name())
     digest = hashlib.sha256(" ".join((*parts, binding.get_host_cpu_features().flatten())).encode())
@@ -126,7 +126,7 @@ def _kept(name: str, words: int) -> bytes:
 
 
 def _keep(name: str, words: int, stored: bytes) -> bytes:
-    """Write it to the first place that can be written, whole or not at all."""
+    """Write `stored` atomically to the first directory that is writable."""
     for path in _places(name, words):
         written = path.with_name(f"{path.name}.{os.getpid()}")
         try:

@@ -1,7 +1,7 @@
-"""Many 64-bit integers in memory of their own, which grows in place.
+"""Large arrays of 64-bit integers that grow in place.
 
-The system moves the pages of a mapping that grows, without copying, and what is new is 0 already.  Large pages are
-asked for, because a table that is looked into everywhere needs few translations then.
+The kernel moves the pages of a mapping that grows (mremap()), without copying, and new pages are zero.  Huge pages are
+requested, because a hash table that is accessed at random would otherwise miss the TLB at nearly every lookup.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ BYTES = 8
 
 
 class Numbers:
-    """`size` numbers at `address`."""
+    """`size` 64-bit integers at `address`, initially 0."""
 
     def __init__(self, size: int) -> None:
         self._memory = mmap.mmap(-1, BYTES * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._moved(size)
 
     def grow(self, size: int) -> None:
-        """Room for more: the address may be another."""
+        """Grow to `size` numbers; the address may change."""
         self._memory.resize(BYTES * size)
         self._moved(size)
 
     def read(self, first: int, count: int) -> list[int]:
-        """Some of the numbers."""
+        """`count` numbers from index `first` on."""
         found: list[int] = np.frombuffer(self._memory, np.int64, count, BYTES * first).tolist()
         return found
 
     def clear(self) -> None:
-        """All are 0 again."""
+        """Set all numbers to 0."""
         np.frombuffer(self._memory, np.int64)[:] = 0
 
     def _moved(self, size: int) -> None:

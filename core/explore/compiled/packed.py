@@ -1,10 +1,9 @@
-"""The tables as flat arrays for the compiled searcher, in a given layout.
+"""The transition tables as flat arrays for the compiled searcher, in a given layout.
 
-`TransitionTables` learns; this only translates what it knows, question by question and answer by answer (see `arrays`),
-and says `LayoutFull` when a number turns up that the layout has no room for.  The searcher then makes a
-wider layout and translates again.
+`TransitionTables` learns; this module only translates what it knows, entry by entry (`arrays` describes the format).
+It raises LayoutFull when a number does not fit its field.  The searcher then makes a wider layout and translates again.
 
-Parts of a word that lie near each other are read at once, with what is between them masked out.
+Parts of a word that lie near each other are read together, with the bits between them masked out.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ ALL = -1
 
 
 class Grown:
-    """An array of numbers that grows at its end."""
+    """An array of integers that grows at its end."""
 
     def __init__(self, fill: int = 0) -> None:
         self.fill, self.used = fill, 0
         self.array = np.full(1024, fill, np.int64)
 
     def extend(self, count: int) -> int:
-        """Room for `count` more numbers; where the first is."""
+        """Make room for `count` more numbers; the index of the first."""
         first = self.used
         self.used += count
         while self.used > len(self.array):
@@ -53,7 +52,7 @@ class Grown:
         return first
 
     def append(self, numbers: Sequence[int]) -> int:
-        """More numbers; where the first is."""
+        """Append `numbers`; the index of the first."""
         at = self.extend(len(numbers))
         self.array[at : at + len(numbers)] = numbers
         return at
@@ -61,7 +60,10 @@ class Grown:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Part of a word, `mask` as after the shift; `reads` are the numbers of the fields in it and their shifts there."""
+    """Bits of a word that are read together: (word >> shift) & mask.
+
+    `reads` are the indices of the fields in it, and the shift of each within the chunk.
+    """
 
     word: int
     shift: int
@@ -70,7 +72,7 @@ class Chunk:
 
 
 def chunks(fields: Sequence[Field]) -> tuple[Chunk, ...]:
-    """The fields in as few chunks as possible; one that reads nothing if there are none."""
+    """The fields in as few chunks as possible; one empty chunk if there are no fields."""
     found: list[list[int]] = []
     for number in sorted(range(len(fields)), key=lambda n: (fields[n].word, fields[n].shift)):
         field = fields[number]
@@ -95,7 +97,7 @@ def _chunk(fields: Sequence[Field], numbers: Sequence[int]) -> Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A question as Python sees it: where it starts, and what it reads."""
+    """A question (see `arrays`) as Python sees it: its root node, and the fields and chunks that it reads."""
 
     root: int
     fields: tuple[Field, ...]
@@ -103,7 +105,7 @@ class _Question:
 
 
 class Packed:
-    """The arrays that are the model, filled from `tables`."""
+    """The arrays of the model, filled from `tables` for one layout and plan."""
 
     def __init__(self, tables: TransitionTables, layout: WordLayout, plan: Plan) -> None:
         self.tables, self.layout, self.plan = tables, layout, plan
@@ -122,7 +124,7 @@ class Packed:
         self._place_fusions()
 
     def _place_agents(self) -> None:
-        """A daemon is a thread whose local state has no bits."""
+        """Give each agent its record; a daemon is an agent whose local state takes no bits."""
         daemons = self.tables.daemons
         self.threads = np.zeros((self.running + len(daemons), 4), np.int64)
         base = 0
@@ -132,16 +134,16 @@ class Packed:
         self.threads[self.running :, 3] = range(base, base + len(daemons))
         self.locals = np.zeros((base + len(daemons), QUESTION), np.int64)
         self.locals[:, FUSIBLE] = -1
-        self.locals[:, 0] = self.child.append([HOLE])  # a local state that nobody knows must be asked about
+        self.locals[:, 0] = self.child.append([HOLE])  # a local state that is not known yet leads to a HOLE
         for agent, row in enumerate(daemons, self.running):
             self._local(agent, 0, row)
 
     def local(self, agent: int, number: int) -> int:
-        """A local state's number, counted through all agents."""
+        """The number of an agent's local state, counted through all agents."""
         return int(self.threads[agent, 3]) + number
 
     def _place_fusions(self) -> None:
-        """Who may hurry, and what forbids it."""
+        """Mark the local states with a fusible operation, and the local states of others that forbid fusing it."""
         fusibles = [(t, n, fusible) for t, found in enumerate(self.plan.fusions) for n, fusible in found.items()]
         bits = np.zeros((max(len(fusibles), 1), 64 * (len(self.locals) // 64 + 1)), np.uint8)
         for number, (thread, local, fusible) in enumerate(fusibles):
@@ -152,7 +154,7 @@ class Packed:
         self.danger_bits = bits.shape[1]
 
     def arrays(self) -> dict[str, Any]:
-        """The arrays as they are now, by the names of `Arrays`."""
+        """The arrays as they are now, by their names in `Arrays`."""
         return {
             "threads": self.threads,
             "running": self.running,
@@ -170,13 +172,13 @@ class Packed:
         }
 
     def room(self) -> dict[str, Any]:
-        """Room to work in, enough for a full buffer and the successors of one more state."""
+        """Work space for a full buffer and the successors of one more state, by the names of `Arrays`."""
         words, records = self.layout.words, BATCH + self.most_moves()
         sizes = {"buffer": records * words, "notes": 4 * records, "scratch": words + 1, "keys": self.running + 1}
         return {name: np.zeros(size, np.int64) for name, size in {**sizes, **dict.fromkeys(WORDS, words)}.items()}
 
     def grow(self) -> None:
-        """Take in the local states and answers that `tables` has learned since."""
+        """Add the local states that `tables` has learned since. LayoutFull if one does not fit."""
         for thread, rows in enumerate(self.tables.rows):
             if len(rows) > self.layout.threads[thread].mask + 1:
                 raise LayoutFull
@@ -207,7 +209,7 @@ class Packed:
         return _Question(self.child.extend(parts[0].mask + 1), fields, parts)
 
     def _record(self, question: _Question) -> tuple[int, ...]:
-        """The question's numbers, without the last two."""
+        """The question's numbers except for the last two, STATUS and FUSIBLE."""
         first, *others = question.chunks
         more = self.chunks.used // 4
         for part in others:
@@ -215,7 +217,7 @@ class Packed:
         return question.root, first.word, first.shift, first.mask, more, more + len(others)
 
     def add_moves(self, agent: int, number: int, values: Sequence[int], moves: Sequence[Move]) -> None:
-        """What an agent does in a local state on these values."""
+        """Add the moves of an agent in a local state on these value numbers. LayoutFull if one does not fit."""
         first, cells = self.moves.used, self.layout.cells
         for move in moves:
             numbers = [ALL, 0] * self.layout.words
@@ -233,7 +235,7 @@ class Packed:
         self._put(self._questions[self.local(agent, number)], values, first << COUNT_BITS | len(moves))
 
     def add_property(self, number: int, values: Sequence[int], holds: bool) -> None:
-        """Whether a watched property holds on these values."""
+        """Add the result of a property on these value numbers. LayoutFull if one does not fit."""
         self._put(self._watched[number], values, int(holds))
 
     def _put(self, question: _Question, values: Sequence[int], answer: int) -> None:
@@ -255,18 +257,18 @@ class Packed:
                 self.child.array[place] = node
 
     def watch(self, properties: Sequence[tuple[Property, int]]) -> None:
-        """The properties (with their kind) to look at in every new state."""
+        """Set the properties, each with its kind, that are checked in every new state."""
         self._watched = [self._question(self.tables.reads(prop)) for prop, _ in properties]
         self.props = np.zeros((len(properties), QUESTION), np.int64)
         for number, (question, (_, kind)) in enumerate(zip(self._watched, properties, strict=True)):
             self.props[number] = (*self._record(question), kind, 1)
 
     def most_moves(self) -> int:
-        """No state has more successors than this."""
+        """An upper bound on the successors of any state."""
         return sum(self.widest.values()) + 1
 
     def unpack(self, words: Sequence[int]) -> tuple[list[int], list[int]]:
-        """The local states and the cells' value numbers of a state."""
+        """The local states and the cells' value numbers of a state with these words."""
         threads = [field.get(words) for field in self.layout.threads]
         return threads, [field.get(words) for field in self.layout.cells]
 
@@ -275,7 +277,7 @@ WORDS = ("least", "image", "kept")
 
 
 def _write(field: Field, value: int, numbers: list[int]) -> None:
-    """Into what a move keeps and sets, word by word."""
+    """Set a field in a move, which has for each word a mask of bits to keep and the bits to set."""
     word, shift, _, mask = field
     if value > mask:
         raise LayoutFull

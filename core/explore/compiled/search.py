@@ -1,10 +1,10 @@
-"""The search as seen from Python: level by level, and what is said of a state.
+"""The compiled search as seen from Python: level by level, and the checks of single states.
 
-States, edges, depth and traces are those of the reference searcher, to the letter: the order in which states are found
-is the same, and the way back to a state takes the first predecessor in that order.
+States, edges, depth and traces are exactly those of the reference searcher: states are found in the same order, and the
+path back from a state takes the first predecessor in that order.
 
-Python is asked only for what is not known yet.  The loops leave at the first state that lacks an answer, all holes in
-the rest of the level are collected, `TransitionTables` learns them, and the loops go on.
+Python is called only for what is not known yet.  The loops return at the first state that lacks an answer; all missing
+answers in the rest of the level are collected, `TransitionTables` learns them, and the loops continue.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from core.explore.search_result import Choice, SearchResult, deadline, first_vio
 from core.explore.transition_tables import TransitionTables
 
 PAUSE = 1 << 17
-"""New states between two looks at the clock: some hundredths of a second."""
+"""New states between two checks of the limits: some hundredths of a second."""
 
 FIRST_CHECK = 1 << 17
-"""States after which a plan is checked for the first time; then whenever there are four times as many."""
+"""States after which a plan is first checked; then again whenever there are four times as many."""
 
 
 class FastSearch:
@@ -56,7 +56,7 @@ class FastSearch:
         self.check_at, self.entries = FIRST_CHECK, tables.entries()
 
     def run(self) -> SearchResult:
-        """Search until everything is seen, a violation is found, or a limit is hit."""
+        """Search until every state is visited, a violation is found, or a limit is hit."""
         try:
             self._run()
         except OutOfMemory:
@@ -99,7 +99,7 @@ class FastSearch:
                 return True
 
     def step(self) -> int:
-        """Go on in the level until there is something to say; what."""
+        """Run the loops until they return; the reason, as in `arrays`."""
         states = self.store.count
         pause = states + PAUSE
         if self.limits.max_states is not None:
@@ -108,7 +108,7 @@ class FastSearch:
         return self.store.loops.expand(self.store.context.address)
 
     def _planned(self) -> None:
-        """Now and then: is the plan still right?  PlanBroken if not, so that little is searched in vain."""
+        """Check the plan now and then, so that little is searched in vain. PlanBroken if it does not hold any more."""
         if self.store.count < self.check_at or not self.plan.wanted:
             return
         self.check_at = 4 * self.store.count
@@ -117,10 +117,10 @@ class FastSearch:
             raise PlanBroken
         self.entries = self.tables.entries()
 
-    # What is said about a state.
+    # Checking a state.
 
     def _said(self, why: int) -> bool:
-        """Deal with a state or step that has something to say. True if the search is over."""
+        """Handle a deadlock, a violating step, or a new state that Python must check. True if the search is over."""
         source = int(self.control[arrays.SOURCE])
         if why == arrays.LOOK:
             return self._look(self.store.count - 1)
@@ -131,7 +131,7 @@ class FastSearch:
         return False
 
     def _look(self, state: int) -> bool:
-        """Look at a new state as the reference does, learning properties. True if the search is over."""
+        """Check a new state as the reference searcher does. True if the search is over."""
         quiet = bool(self.control[arrays.QUIET])
         for thread, local in enumerate(self.compiled.state(state)[0]):
             message = self.tables.asserts(thread, local)
@@ -143,7 +143,7 @@ class FastSearch:
         return False
 
     def _violation(self, name: str, state: int, sentence: str = "", step: bool = False) -> bool:
-        """Note the first violation, in a state or (with `step`) in a step from it. True if the search is over."""
+        """Record the first violation, in a state or (with `step`) by a step from it. True if the search is over."""
         if not self.found.violated:
             first_violation(self.found, self.tables.model, name, sentence, self.stop)
             self.found.find_path = partial(self._path, state, name if step else "")
@@ -151,7 +151,7 @@ class FastSearch:
         return self.stop
 
     def _path(self, state: int, violated: str) -> list[Choice]:
-        """The way to a state, and the step from there that violates `violated` ('' for none)."""
+        """The path to a state, and the step from there that violates `violated` ('' for none)."""
         level = max(n for n, first in enumerate(self.levels) if first <= state)
         way = []
         while level:

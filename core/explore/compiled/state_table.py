@@ -1,18 +1,18 @@
-"""The hash table of states: open addressing, the next free slot, and in a slot only what its place does not tell.
+"""The hash table of states: open addressing with linear probing, storing only what a slot's position does not tell.
 
-A state's hash is one-to-one in its first word for given others, and its highest bits are the slot where the search for
-the state starts.  So a slot needs the lower bits of the hash, how far from its start the state has been pushed, and
-the other words: that is the state, and nothing is ever mistaken for another (Cleary, "Compact Hash Tables Using
-Bidirectional Linear Probing", 1984).  The hash's bits and the distance fit one number, as a rule together with the
-last word, which is mostly short: a table half as large is what the first use of memory costs half as much for.
+For given other words, a state's hash is a bijection of its first word, and its highest bits are the number of the slot
+where probing starts, the home slot.  So a slot needs only the lower bits of the hash, the distance from the home slot,
+and the other words: together they are the state, and no two states are ever confused (Cleary, "Compact Hash Tables
+Using Bidirectional Linear Probing", 1984).  The hash's bits and the distance fit into one number, usually together with
+the last word, which is mostly short.  That halves the table, and half the memory takes half as many page faults.
 
 A slot's first number, from its lowest bit: LOW bits of the hash; the last word, if the layout says that it is short;
-the distance; and the highest bit, which is set because the slot is taken.  A distance too large for its bits makes no
-slot: the table has to grow.
+the distance; and the highest bit, which says that the slot is taken.  When a distance does not fit its bits, the table
+has to grow.
 
-When the table grows, states keep their order, because they are in the order of their hash.  Moving them to where they
-belong then goes through it from one end to the other, which is many times faster than placing them anew, and needs
-neither a second table nor the states.
+States are stored in the order of their hash, and they keep that order when the table grows.  Moving them to their new
+slots is therefore one pass through the table, which is many times faster than inserting them again, and needs neither a
+second table nor the states.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HASH_2 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 TAKEN = -(1 << 63)
 
 KNOWN, NEW = range(2)
-"""What becomes of a state that is put into the table, if it is not CRAMPED: pushed too far."""
+"""Results of `insert` besides CRAMPED: the state was there, or it is new."""
 
 AHEAD = 16
 
@@ -44,7 +44,7 @@ def copied(words: Any, source: int, at: int, target: int, to: int) -> None:
 
 @inlined
 def hash_of(words: Any, array: int, at: int) -> Any:
-    """One-to-one in the first word: each step is, for given other words."""
+    """The hash of a state: a bijection of the first word for given other words, because each step is one."""
     mixed = 0
     for k in range(len(words)):
         mixed = (mixed ^ get(array, at + k)) * HASH_1
@@ -54,7 +54,7 @@ def hash_of(words: Any, array: int, at: int) -> Any:
 
 @inlined
 def width(words: Any, a: Any) -> Any:
-    """Numbers in a slot: as many as a state has words, or one less."""
+    """Numbers in a slot: as many as a state has words, or one less if the last word is short."""
     if len(words) == 1:
         return 1
     return a.slot_words
@@ -62,19 +62,19 @@ def width(words: Any, a: Any) -> Any:
 
 @inlined
 def start(a: Any, hashed: int) -> Any:
-    """The slot where the search for a state with this hash starts."""
+    """The home slot of a state with this hash."""
     return int64(uint64(hashed) >> uint64(a.slot_shift))
 
 
 @inlined
 def prefetched(words: Any, a: Any, hashed: int) -> None:
-    """Ask for the cache line of the slot where the search for a state with this hash starts."""
+    """Prefetch the cache line of the home slot of a state with this hash."""
     prefetch(a.table, start(a, hashed) * width(words, a))
 
 
 @inlined
 def insert(words: Any, a: Any, array: int, at: int, hashed: int) -> Any:
-    """Put the state at array[at] with this hash into the table. KNOWN, NEW or CRAMPED."""
+    """Insert the state at array[at] with this hash. KNOWN, NEW, or CRAMPED if it is too far from its home slot."""
     count = width(words, a)
     slot = start(a, hashed)
     code = TAKEN | (hashed & ((1 << LOW) - 1))
@@ -102,7 +102,7 @@ def insert(words: Any, a: Any, array: int, at: int, hashed: int) -> Any:
 
 @inlined
 def lift(words: Any, a: Any, shift: int, slot: int, target: int, to: int) -> None:
-    """Take a state out of a slot, filled when `slot_shift` was `shift`: the hash in place of its first word."""
+    """Move a state out of a slot that was filled when `slot_shift` was `shift`, with its hash as the first word."""
     count = width(words, a)
     place = slot * count
     held = get(a.table, place)
@@ -118,7 +118,7 @@ def lift(words: Any, a: Any, shift: int, slot: int, target: int, to: int) -> Non
 
 @inlined
 def fill(words: Any, a: Any, count: int) -> bool:
-    """Put the first `count` states into an empty table. False if one is CRAMPED."""
+    """Insert the first `count` states into an empty table. False if one is CRAMPED."""
     for number in range(count):
         if number + AHEAD < count:
             prefetched(words, a, hash_of(words, a.states, (number + AHEAD) * len(words)))
@@ -130,12 +130,12 @@ def fill(words: Any, a: Any, count: int) -> bool:
 
 @inlined
 def unfold(words: Any, a: Any, shift: int) -> bool:
-    """The table has grown in place: move its states from where they belonged when `slot_shift` was `shift`.
+    """Move all states to their new slots, after the table has grown in place from the time `slot_shift` was `shift`.
 
-    From the back, because a state's slot is at least doubled: what comes before it has no place behind it to be moved
-    away from.  That is not so of the first few, which may have been pushed further than they are from the front, or
-    around the end: they are taken out and put in again last.  False, and the table is no good, if one that is not
-    among these was pushed as far, or is CRAMPED now.
+    The pass goes backwards.  A state's home slot number at least doubles, so a state moves into slots that have already
+    been emptied.  This does not hold for the first FRONT slots, whose states may have been displaced further than their
+    distance from the front, or around the end: they are taken out and inserted last.  Returns False, with the table
+    unusable, if another state was displaced as far or is CRAMPED now.
     """
     count, slots = width(words, a), 1 << (64 - shift)
     front = min(FRONT, slots)

@@ -1,4 +1,4 @@
-"""One step of the model in machine code: what an agent asks of a state, what follows, and what hurries on."""
+"""One step of the model in machine code: what an agent does in a state, and which operations are fused to the step."""
 
 # ruff: noqa: SIM110 - numba compiles plain loops best
 
@@ -31,7 +31,7 @@ NUMBER = (1 << COUNT_BITS) - 1
 
 @inlined
 def word(words: Any, array: int, at: int, number: int) -> Any:
-    """A word of the state at array[at]; where states have one word only the number need not be looked at."""
+    """Word `number` of the state at array[at]; `number` is not used where states have one word."""
     if len(words) == 1:
         return get(array, at)
     return get(array, at + number)
@@ -39,7 +39,7 @@ def word(words: Any, array: int, at: int, number: int) -> Any:
 
 @inlined
 def place_of(words: Any, a: Any, questions: int, number: int, array: int, at: int) -> Any:
-    """Where in `child` the answer to a question about the state at array[at] is, or what is missing on the way."""
+    """The index in `child` of the answer to a question about the state at array[at], or of the HOLE before it."""
     q = questions + 8 * QUESTION * number
     node = get(q, ROOT)
     place = node + ((word(words, array, at, get(q, WORD)) >> get(q, SHIFT)) & get(q, MASK))
@@ -60,20 +60,20 @@ def answer(words: Any, a: Any, questions: int, number: int, array: int, at: int)
 
 @inlined
 def local_state(words: Any, a: Any, agent: int, array: int, at: int) -> Any:
-    """An agent's local state, counted through all agents, in the state at array[at]."""
+    """An agent's local state in the state at array[at], counted through all agents."""
     t = a.threads + 32 * agent
     return get(t, 3) + ((word(words, array, at, get(t, 0)) >> get(t, 1)) & get(t, 2))
 
 
 @inlined
 def local_fact(a: Any, local: int, fact: int) -> Any:
-    """What is known of a local state."""
+    """A number of a local state: STATUS or FUSIBLE."""
     return get(a.locals, QUESTION * local + fact)
 
 
 @inlined
 def step(words: Any, a: Any, move: int, source: int, at: int, target: int, to: int) -> bool:
-    """Put the state after `move` in source[at] to target[to]. True if it is another."""
+    """Write the state after `move` from source[at] to target[to]. True if it differs."""
     differs = False
     for k in range(len(words)):
         old = get(source, at + k)
@@ -85,7 +85,7 @@ def step(words: Any, a: Any, move: int, source: int, at: int, target: int, to: i
 
 @inlined
 def may_fuse(words: Any, a: Any, fusible: int, array: int, at: int) -> bool:
-    """Is no thread where it forbids the fusible to hurry in the state at array[at]?"""
+    """May the operation be fused in the state at array[at], with all threads where they are?"""
     for other in range(a.running):
         bit = fusible * a.width + local_state(words, a, other, array, at)
         if (get(a.danger, bit >> 6) >> (bit & 63)) & 1:
@@ -95,7 +95,7 @@ def may_fuse(words: Any, a: Any, fusible: int, array: int, at: int) -> bool:
 
 @inlined
 def fusing_agent(words: Any, a: Any, array: int, at: int) -> int:
-    """The first agent that may go on alone in the state at array[at]; -1 if there is none, -2 if nobody knows."""
+    """The first agent whose operation may be fused in the state at array[at]; -1: none, -2: an answer is missing."""
     for agent in range(a.running):
         local = local_state(words, a, agent, array, at)
         fusible = local_fact(a, local, FUSIBLE)
@@ -110,7 +110,7 @@ def fusing_agent(words: Any, a: Any, array: int, at: int) -> int:
 
 @inlined
 def fuse_on(words: Any, a: Any, agent: int, array: int, at: int) -> bool:
-    """Do what the thread may do at once in the state at array[at]. False if an answer is missing."""
+    """Execute the operations that are fused to the agent's step into array[at]. False if an answer is missing."""
     if agent >= a.running:
         return True
     for _ in range(a.longest):
@@ -129,7 +129,7 @@ def fuse_on(words: Any, a: Any, agent: int, array: int, at: int) -> bool:
 
 @inlined
 def stuck(words: Any, a: Any, array: int, at: int) -> bool:
-    """Has some thread not ended?"""
+    """Is there a thread that has not ended?"""
     for agent in range(a.running):
         if local_fact(a, local_state(words, a, agent, array, at), STATUS) == RUNS:
             return True
@@ -138,9 +138,9 @@ def stuck(words: Any, a: Any, array: int, at: int) -> bool:
 
 @inlined
 def look(words: Any, a: Any, array: int, at: int, quiet: int) -> bool:
-    """Is there nothing to say about the new state at array[at]?  (Otherwise Python looks at it.)
+    """Does the new state at array[at] pass all checks?  (If not, or if an answer is missing, Python checks it.)
 
-    A sometimes-property that holds is ticked off in `props` on the spot.
+    A sometimes-property that holds is deactivated in `props`.
     """
     if a.asserts and not quiet:
         for agent in range(a.running):

@@ -14,21 +14,21 @@ from core.explore.numeric import numpy
 np = numpy()
 
 FULL = 0.6
-"""How full the hash table may get."""
+"""The highest load factor of the hash table."""
 
 SLOTS = 1 << 64 - LOW
-"""Of the first hash table."""
+"""Slots of the first hash table."""
 
 STATES = 1 << 14
-"""That there is room for at first."""
+"""States for which there is room at first."""
 
 
 class OutOfMemory(Exception):
-    """The memory allowed does not suffice."""
+    """The search would need more memory than `Limits.max_memory`."""
 
 
 class Store:
-    """Both arrays, for one layout after another. `control` and `context` are those of the search."""
+    """The states and their hash table, in a layout that may be widened. `control` and `context` are as in `arrays`."""
 
     def __init__(self, layout: WordLayout, max_memory: int | None) -> None:
         self.layout, self.max_memory = layout, max_memory
@@ -51,9 +51,9 @@ class Store:
         return self.states.read(state * self.layout.words, self.layout.words)
 
     def grow(self, more: int, cramped: bool = False) -> None:
-        """Make room for that many more states, in a larger table if this one is cramped.
+        """Make room for `more` states; in a larger table if this one is `cramped`.
 
-        OutOfMemory if that is not allowed; then nothing that was found is lost.
+        OutOfMemory if that exceeds the limit; all states found are kept.
         """
         need, states, slots = self.count + more, self.states.size, self.slots
         while states < need * self.layout.words:
@@ -68,7 +68,7 @@ class Store:
         self._place()
 
     def _spread(self, slots: int) -> None:
-        """Over that many slots."""
+        """Grow the table to `slots` slots and redistribute the states."""
         shift, self.slots = _shift(self.slots), slots
         self.table.grow(slots * self.layout.slot_words)
         self._place()
@@ -77,7 +77,7 @@ class Store:
             self._fill()
 
     def widen(self, layout: WordLayout, pairs: Iterable[tuple[Field, Field]]) -> None:
-        """Translate all states into another layout, in which the fields are elsewhere. OutOfMemory as for `grow`."""
+        """Translate all states into another layout; `pairs` are (old field, new field). OutOfMemory as for `grow`."""
         old, words, room = self.states, self.layout.words, self.states.size // self.layout.words
         self._allowed(old.size + room * layout.words + self.slots * layout.slot_words)
         moved = flat(shifts(pairs), 4)
@@ -94,7 +94,7 @@ class Store:
             raise OutOfMemory
 
     def _fill(self) -> None:
-        """Into the empty table, and into a larger one as long as it is cramped."""
+        """Insert all states into the empty table; while it is cramped, into a larger one."""
         while not self.loops.fill(self.context.address, self.count):
             self._allowed(self.states.size + 2 * self.slots * self.layout.slot_words)
             self.slots *= 2
@@ -102,7 +102,7 @@ class Store:
             self._place()
 
     def _place(self) -> None:
-        """Tell the loops where the arrays are and how many states fit."""
+        """Pass the addresses of the arrays, and how many states fit, to the loops."""
         self.context.put({"states": self.states.address, "table": self.table.address})
         self.context.put({"slot_shift": _shift(self.slots), "slot_mask": self.slots - 1})
         self.context.put({"slot_words": self.layout.slot_words, "distance": LOW + self.layout.short})
@@ -111,5 +111,5 @@ class Store:
 
 
 def _shift(slots: int) -> int:
-    """What leaves the highest bits of a hash, as many as number the slots."""
+    """The right shift that turns a 64-bit hash into a slot number."""
     return 64 - (slots.bit_length() - 1)

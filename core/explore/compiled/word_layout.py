@@ -1,6 +1,6 @@
 """Where each part of a global state lies in its words of 64 bits.
 
-A field is a thread's local state or a cell's value, as a small number.  No field straddles two words.  The highest
+A field is a thread's local state or a cell's value, as a small number.  No field crosses a word boundary.  The highest
 bit of a word is never part of a field.
 """
 
@@ -13,15 +13,15 @@ from typing import NamedTuple
 WORD_BITS = 63
 
 SHORT = 7
-"""Bits of a last word that go into a slot of the hash table (core.explore.compiled.state_table) with the first."""
+"""A last word of up to this many bits shares a number with the first in the hash table (state_table)."""
 
 
 class LayoutFull(Exception):
-    """A local state or a value has a number too large for its field."""
+    """A local state or value has a number that is too large for its field."""
 
 
 class Field(NamedTuple):
-    """`bits` bits at `shift` of word number `word`; none at all when only one value is known. `mask` has them set."""
+    """`bits` bits at `shift` of word number `word`; no bits if only one value is known. `mask` is (1 << bits) - 1."""
 
     word: int
     shift: int
@@ -35,7 +35,7 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WordLayout:
-    """One field for each thread, one for each cell, and how many words they take."""
+    """One field for each thread and for each cell, and the number of words that they take."""
 
     threads: tuple[Field, ...]
     cells: tuple[Field, ...]
@@ -43,30 +43,30 @@ class WordLayout:
 
     @property
     def short(self) -> int:
-        """Bits in use of a last word that is short; 0 if it is not."""
+        """Bits used in the last word, if at most SHORT; else 0."""
         last = max(f.shift + f.bits for f in (*self.threads, *self.cells) if f.word == self.words - 1)
         return last if self.words > 1 and last <= SHORT else 0
 
     @property
     def slot_words(self) -> int:
-        """Numbers that a state takes in the hash table."""
+        """64-bit numbers that a state takes in the hash table."""
         return self.words - 1 if self.short else self.words
 
     @property
     def size(self) -> tuple[int, int]:
-        """Numbers that a state takes, altogether and in the hash table."""
+        """64-bit numbers that a state takes: in the list of states, and in the hash table."""
         return self.words, self.slot_words
 
 
 def width(count: int) -> int:
-    """Bits for the numbers below `count`."""
+    """Bits needed for the numbers below `count`."""
     return (count - 1).bit_length() if count > 1 else 0
 
 
 def lay_out(threads: Sequence[int], cells: Sequence[int]) -> WordLayout:
-    """Fields for these widths in bits, in as few words as two ways of packing come to.
+    """A layout for fields of these widths in bits: the smaller result of two ways of packing.
 
-    In order, because what stands together is mostly read together; or the widest first.
+    Either in order, because neighbours are mostly read together, or the widest first.
     """
     widths = [*threads, *cells]
     orders = (range(len(widths)), sorted(range(len(widths)), key=lambda i: (-widths[i], i)))
@@ -76,7 +76,7 @@ def lay_out(threads: Sequence[int], cells: Sequence[int]) -> WordLayout:
 
 
 def _packed(widths: Sequence[int], order: Iterable[int]) -> tuple[tuple[Field, ...], int]:
-    """Each field in the first word with room for it; and how many words there are."""
+    """First-fit packing: the fields, and the number of words."""
     free = [WORD_BITS]
     placed: dict[int, Field] = {}
     for number in order:
@@ -90,7 +90,7 @@ def _packed(widths: Sequence[int], order: Iterable[int]) -> tuple[tuple[Field, .
 
 
 def shifts(pairs: Iterable[tuple[Field, Field]]) -> list[tuple[int, int, int, int]]:
-    """Fields and where they go, as source word, target word, mask, shift to the left: equal distances in one."""
+    """Moves of fields as (source word, target word, mask, left shift); fields that move alike share one."""
     together: dict[tuple[int, int, int], int] = {}
     for source, target in pairs:
         key = (source.word, target.word, target.shift - source.shift)

@@ -1,7 +1,7 @@
-"""Memory as the inner loops see it: 64-bit integers behind an address.
+"""Memory as the inner loops see it: 64-bit integers at an address.
 
-Addresses instead of arrays make machine code that needs nothing of Python or numba at run time.  Nothing checks an
-index: the loops only follow numbers that `core.explore.compiled.packed` has made.
+With addresses instead of arrays the machine code needs neither Python nor numba at run time.  No index is checked: the
+loops only follow numbers that `core.explore.compiled.packed` has made.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ ir: Any = import_module("llvmlite.ir")
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = {"boundscheck": False, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""Nothing raises and nothing is called from Python's side, so there is no code for either."""
+"""No code for exceptions and for calls from Python: neither happens."""
 
 
 def inlined(function: F) -> F:
-    """`function` as a part of its callers."""
+    """Compile `function` for inlining into its callers."""
     return cast(F, numba.njit(forceinline=True, **OPTIONS)(function))
 
 
@@ -34,7 +34,7 @@ def _place(builder: Any, address: Any, index: Any) -> Any:
 
 
 def _get(typing_context: Any, address: Any, index: Any) -> Any:
-    """The number at a place behind an address."""
+    """Load the number at address[index]."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_place(builder, *arguments))
@@ -43,7 +43,7 @@ def _get(typing_context: Any, address: Any, index: Any) -> Any:
 
 
 def _put(typing_context: Any, address: Any, index: Any, value: Any) -> Any:
-    """Store a number there."""
+    """Store a number at address[index]."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(arguments[2], _place(builder, *arguments[:2]))
@@ -53,7 +53,7 @@ def _put(typing_context: Any, address: Any, index: Any, value: Any) -> Any:
 
 
 def _prefetch(typing_context: Any, address: Any, index: Any) -> Any:
-    """Ask for the cache line there without waiting for it."""
+    """Prefetch the cache line of address[index]."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte_pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
