@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from core.base.namesakes import warn_of_namesakes
 from core.cli import costs, kernels, listing, run, verdicts
 from core.cli.arguments import UsageError
 from core.plugins.arch import PluginError
@@ -32,6 +33,8 @@ EPILOG = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     _streams()
+    if argv is None:
+        warn_of_namesakes()
     arguments = parse(sys.argv[1:] if argv is None else list(argv))
     try:
         status: int = arguments.command(arguments)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("core", "arch_plugins", "reports", "pyproject.toml", "README.md")
+SHIPPED = ("core", "arch_plugins", "reports", "shootdown.py", "shootdown_pytest.py", "pyproject.toml", "README.md")
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,10 @@ class Environment:
 
     def run(self, *command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command of this environment, by its name in bin/, in the directory `cwd`."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST", "COV_", "MYPY"))}
         return subprocess.run(
             [self.directory / "bin" / command[0], *command[1:]],
             cwd=cwd,
-            env={**kept, **variables},
+            env=_clean() | variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -51,7 +50,7 @@ def environment(directory: Path, wheel: Path) -> Environment:
     """A new virtual environment in `directory` with `wheel` installed."""
     _done([sys.executable, "-m", "venv", "--without-pip", directory])
     python = directory / "bin" / "python"
-    _done([sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel])
+    _done([sys.executable, "-m", "pip", "--python", python, "install", "-qI", "--no-deps", "--no-index", wheel])
     asked = _done([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     # Lines of a .pth file are appended to the path, and .pth files there are not read: an editable installation of
     # this project in the outer environment is not seen.
@@ -60,7 +59,12 @@ def environment(directory: Path, wheel: Path) -> Environment:
     return Environment(directory)
 
 
+def _clean() -> dict[str, str]:
+    """The environment without what says where modules are: an inner Python must not see this checkout."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST", "COV", "MYPY"))}
+
+
 def _done(command: list[str | Path]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=_clean(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""The conformance suite: scenarios, properties, verdicts, and the pytest plugin that third parties use."""
+"""The conformance suite: scenarios, properties, verdicts, and the tests that third parties run."""
 
 from core.conformance.judge import judge
 from core.conformance.scenario import Scenario

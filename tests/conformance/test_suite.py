@@ -87,7 +87,7 @@ expect = { lost-dirty-dontneed = "as 6.1 was" }
 @pytest.mark.parametrize(
     ("flags", "status", "message"),
     [
-        ([], 2, "no architecture to judge: name one, as in --arch mine.py:Mine"),
+        ([], 2, "no architecture to judge: name one, as in --shootdown-arch mine.py:Mine"),
         (["--arch", "nowhere"], 1, "plugin nowhere: expected module:object, file.py:object"),
         (["--arch", "mine", "--arch-config", "mine.toml"], 0, "1 xfailed"),
         (["--arch", "mine", "--arch-config", "none.toml"], 1, "none.toml: no such file"),
