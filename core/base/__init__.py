@@ -1,1 +1,1 @@
-"""What every room may use and what knows none of them: error lines, digests of source files, atomic files, memory."""
+"""Helpers for every room, which know no other room: error texts, hints, source digests, atomic files, memory."""

@@ -1,4 +1,4 @@
-"""How much memory a search may take when nobody says: what is there, so that a machine never starts to swap."""
+"""How much memory a search may take by default: what the machine has to spare, so that it never starts to swap."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import resource
 from pathlib import Path
 
 SHARE = 0.75
-"""Of what is there; the rest is for the interpreter and whoever else needs some."""
+"""The share of the available memory that is used; the rest is for the interpreter and other processes."""
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 
 
 def available() -> int | None:
-    """Bytes, by the process's limit on its address space, its cgroup and what is free; None if nobody knows."""
+    """Bytes: a share of the least of RLIMIT_AS, the cgroup's limit and MemAvailable; None if none is known."""
     found = [size for size in (_address_space(), _cgroup(), _free()) if size is not None]
     return int(min(found) * SHARE) if found else None
 

@@ -1,4 +1,4 @@
-"""What a plugin's answers depend on beside the suite: the files of the modules that setting it up brought in."""
+"""A digest of the files that a plugin consists of: the modules that were imported when it was set up."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 PROJECT_PACKAGES = ("core", "arch_plugins")
-"""Hashed as the suite (core.table.checkpoint)."""
+"""The project's packages; core.table.checkpoint hashes them as a whole."""
 
 
 def digest(plugin: object, before: Collection[str]) -> str:
-    """Of the files of every module that was not there `before`, and of those that `plugin`'s classes come from.
+    """SHA-256 of the files of all modules that were not imported `before`, and of those of `plugin`'s classes.
 
-    Modules of the standard library are left out.  What a hook imports only when it runs is not seen.
+    Modules of the project and of the standard library are left out.  A module that a hook imports when it runs is
+    missed.
     """
     names = (set(sys.modules) - set(before)) | {kind.__module__ for kind in type(plugin).__mro__}
     found = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What an exception of foreign code says in one line: its kind, its message, and the line of that code."""
+"""An exception of foreign code in one line: its type, its message, and the line of that code."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ PROJECT_DIRS = tuple(
 STANDARD = str(Path(traceback.__file__).resolve().parent)
 
 LONGEST = 200
-"""Characters of a message: a binary file that is no plugin is not shown whole."""
+"""Characters of a message that are shown: a binary file given as a plugin would fill the screen."""
 
 
 def describe(error: BaseException) -> str:
-    """`Kind: message (file, line, function)`; the place only if it is in code that is not of this project."""
+    """`Type: message (file, line, function)`; the location only if it is in code from outside this project."""
     return f"{type(error).__name__}: {short(str(error))}{where(error)}"
 
 
 def where(error: BaseException) -> str:
-    """ " (file.py, line 3, in hook)" of the innermost line of foreign code that the first cause came from, or ''."""
+    """ " (file.py, line 3, in hook)": the innermost line of foreign code in the traceback of the first cause; or ''."""
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, SyntaxError):
-        return ""  # says so itself
+        return ""  # its message has the location
     foreign = [f for f in traceback.extract_tb(error.__traceback__) if _is_foreign(f.filename)]
     return f" ({foreign[-1].filename}, line {foreign[-1].lineno}, in {foreign[-1].name})" if foreign else ""
 
 
 def short(text: str) -> str:
-    """In one line of printable characters, cut."""
+    """`text` in one line of printable characters, truncated to LONGEST."""
     line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
 

@@ -1,4 +1,4 @@
-"""Writing reports: each file whole or not at all."""
+"""Writing reports: each file completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step; what was there before stays until then. OSError if it cannot be."""
+    """Replace the contents of `path` by `text` atomically; creates directories as needed. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,4 +1,4 @@
-"""What to say of a name that is not known: the known one that was probably meant, or all of them."""
+"""What an error message says about an unknown name: the known name that was probably meant, or all of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name that is most like `name`, '' if none is; `cutoff` from 0 (any is like it) to 1 (only itself)."""
+    """The known name most similar to `name`, or ''; `cutoff` is the least similarity, from 0 (none) to 1 (equal)."""
     near = difflib.get_close_matches(name, list(known), 1, cutoff)
     return near[0] if near else ""
 
 
 def hint(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """'did you mean NEAREST?', to end an error message with; `otherwise`, or the list of them, if none is like it."""
+    """The end of an error message: 'did you mean NEAREST?', else `otherwise`, else 'expected one of ...'."""
     known = list(known)
     near = nearest(name, known)
     return f"did you mean {near}?" if near else otherwise or f"expected one of {', '.join(known)}"

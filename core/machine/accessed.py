@@ -1,10 +1,10 @@
-"""The accessed bit: what the walker sets before a CPU may remember a translation (Intel SDM 3A, 4.10.2.3).
+"""The accessed bit: the walker sets it before a CPU may cache a translation (Intel SDM 3A, 4.10.2.3).
 
-So an entry whose bit is clear is cached nowhere, unless software has cleared it since.
+So an entry whose accessed bit is clear is cached in no TLB, unless software has cleared the bit since.
 
 Data types
-    cell ('accessed', addr)    the bit of the entry of virtual page `addr`.  Models that do not follow it have it set
-                               all the time, and then it says nothing
+    cell ('accessed', addr)    the accessed bit of the entry of virtual page `addr`; always set in models that do not
+                               follow it
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from core.machine.tlb import tlb_cell
 
 
 def accessed_cell(addr: int, nr: int = 1) -> Cell:
-    """The accessed bit of an entry."""
+    """The accessed bit of an entry (or of `nr` entries from there)."""
     return Cell("accessed", addr, nr)
 
 
 def tracked(access: Op, cpu: Cpu, addr: int) -> Op:
-    """An access of user code, or a speculative fill, with what it does to the accessed bit if it walks."""
+    """An access of user code, or a speculative fill, that also sets the accessed bit if it walks the page table."""
     bit, entry = accessed_cell(addr), tlb_cell(cpu, addr)
     before, after = access.reads.index(entry), access.writes.index(entry)
 
@@ -39,13 +39,13 @@ def tracked(access: Op, cpu: Cpu, addr: int) -> Op:
 
 
 def test_and_clear_young(addr: int) -> Op:
-    """ptep_test_and_clear_young(): atomic. Returns whether the bit was set."""
+    """ptep_test_and_clear_young(): one atomic step. Returns whether the bit was set."""
     cell = accessed_cell(addr)
     return Op(f"ptep_test_and_clear_young({addr})", (cell,), (cell,), lambda young: [Outcome(young, (False,))])
 
 
 def xchg_pte_young(addr: int, nr: int) -> Op:
-    """Read and clear the entry, and with it the bit. Returns (entry, bit)."""
+    """Read and clear the entry together with its accessed bit, in one atomic step. Returns (entry, bit)."""
     pte, bit = pte_cell(addr, nr), accessed_cell(addr, nr)
     return Op(
         f"ptep_get_and_clear({addr})",

@@ -1,11 +1,12 @@
-"""A TLB whose entries are tagged by ASIDs.
+"""A TLB whose entries are tagged with ASIDs.
 
-An ASID is what a look-up adds to the address, so it is the upper part of the address here: what a CPU remembers of page
-`addr` under ASID `asid` is its TLB cell of `tagged(asid, addr)`, and a flush of an ASID is one of a range.
+A lookup matches the ASID as well as the address, so the ASID is the upper part of the address here: what a CPU caches
+of virtual page `addr` under ASID `asid` is its TLB cell of `tagged(asid, addr)`, and a flush of an ASID is a range
+flush.
 
 Data types
-    cell ('ttbr', cpu)      the ASID that `cpu` looks up and fills under, or None where no user page table is loaded
-    AsidRequest(asid, of)   forget what `of` covers, of one ASID
+    cell ('ttbr', cpu)      the ASID under which `cpu` looks up and fills entries, None if no user page table is loaded
+    AsidRequest(asid, of)   a flush request `of`, limited to one ASID
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ from core.machine.pte import pte_cell
 from core.machine.tlb import tlb_cell, user_load
 
 SPAN = 100
-"""Pages of an address space: page 0 of ASID 4 is 400 in a trace."""
+"""Virtual pages of one address space: virtual page 0 of ASID 4 is 400 in a trace."""
 
 
 def tagged(asid: int, addr: int) -> int:
-    """Page `addr` of the address space that runs under `asid`."""
+    """The tagged number of virtual page `addr` under `asid`."""
     return asid * SPAN + addr
 
 
 def ttbr_cell(cpu: Cpu) -> Cell:
-    """What the CPU is on."""
+    """The ASID that the CPU runs under."""
     return Cell("ttbr", cpu)
 
 
 def load_ttbr(cpu: Cpu, asid: int) -> Op:
-    """Go on under `asid`, with the page tables that belong to it."""
+    """Load TTBR0: from here on `cpu` runs under `asid` and walks the page tables that belong to it."""
     return Op(f"load TTBR0, ASID {asid}", (), (ttbr_cell(cpu),), lambda: [Outcome(None, (asid,))])
 
 
 @dataclass(frozen=True, slots=True)
 class AsidRequest:
-    """Not a tuple, so that it equals no FlushRequest."""
+    """A flush request limited to one ASID.  A dataclass, so that it never equals a FlushRequest, which is a tuple."""
 
     asid: int
     of: Request
 
     def covers(self, addr: int) -> bool:
-        """Whether the tagged page `addr` is to be forgotten."""
+        """Does it flush the tagged virtual page `addr`?"""
         return addr // SPAN == self.asid and self.of.covers(addr % SPAN)
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """Whether what a CPU remembers of it is."""
+        """Does it flush this TLB entry of the tagged virtual page `addr`?"""
         return addr // SPAN == self.asid and self.of.forgets(addr % SPAN, entry)
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class AsidRequest:
 
 
 def load_tagged(cpu: Cpu, addr: int, asids: Sequence[int], frames: Sequence[int], hw_dirty: bool) -> Op:
-    """One load of user code under the ASID that the CPU is on, one of `asids`: core.machine.tlb.user_load()."""
+    """core.machine.tlb.user_load() under the ASID that the CPU runs under, which is one of `asids`."""
     cells = tuple(tlb_cell(cpu, tagged(asid, addr)) for asid in asids)
     plain = user_load(cpu, addr, frames, hw_dirty)
     rest = plain.reads[1:]

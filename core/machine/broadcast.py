@@ -1,11 +1,11 @@
-"""Invalidations broadcast by hardware: issued by one instruction, complete only at the issuer's own barrier.
+"""TLB invalidations broadcast by hardware: issued by one instruction, complete only after the issuer's own barrier.
 
-Between the two every CPU may go on using what it has cached, so the model keeps it all that time: the latest moment
-is the worst one, and a CPU that forgets earlier is like one that never had the entry.  What has been issued belongs to
-its issuer, and a barrier on another CPU completes nothing of it (arm64: DSB ISH; commit 4b634918384c).
+Until the barrier every CPU may go on using what it has cached, so in the model it keeps the entry until then: the
+latest moment is the worst case, and a CPU that drops it earlier behaves like one that never had it.  An invalidation
+belongs to its issuer; a barrier on another CPU does not complete it (arm64: DSB ISH; commit 4b634918384c).
 
 Data types
-    cell ('broadcast', tid)    what `tid` has issued and not completed: a tuple of requests
+    cell ('broadcast', tid)    the requests that `tid` has issued and not completed: a tuple
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from core.machine.tlb import tlb_cell
 
 
 def broadcast_cell(tid: Tid) -> Cell:
-    """What the thread has issued and not completed."""
+    """The requests that the thread has issued and not completed."""
     return Cell("broadcast", tid)
 
 
 def issue(tid: Tid, name: str, request: Request) -> Op:
-    """Send `request` to every TLB; nothing is promised yet."""
+    """Broadcast `request` to every TLB; `name` is the instruction.  It is not complete yet."""
     cell = broadcast_cell(tid)
     return Op(f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))])
 
 
 def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
-    """The issuer's barrier: on return everything it has sent has been done on all `cpus`."""
+    """The issuer's barrier: completes on all `cpus` everything that the thread has issued."""
     cell = broadcast_cell(tid)
     pairs = [(cpu, addr) for cpu in sorted(cpus) for addr in addrs]
     entries = tuple(tlb_cell(cpu, addr) for cpu, addr in pairs)

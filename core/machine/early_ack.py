@@ -1,13 +1,13 @@
-"""Interrupts answered before they are served, and served before the CPU returns to user mode.
+"""IPIs that are acknowledged before they are served, and served before the CPU returns to user mode.
 
-The sender goes on as soon as it has the answer.  The CPU still has its entries, but is in its interrupt handler, and
-user code runs there again only when the handler is through.  The hardware walker knows nothing of handlers: it goes on
-from what it remembers.  Kernel code of that CPU is let go on too, which is more than happens: an interrupted task
-stands still.
+The sender continues as soon as it has the acknowledgement.  The target still has its TLB entries then, but it is in its
+interrupt handler, and user code runs there again only after the handler has flushed.  The hardware walker is not
+stopped by a handler: it may use what it has cached.  In this model other kernel code on that CPU may run as well, which
+is more than really happens: an interrupted task stands still.
 
 Data types
-    EarlyRequest              a request that may be answered first; any other is answered when it has been served
-    cell ('handler', cpu)     the EarlyRequest that the CPU has answered and not served, None outside the handler
+    EarlyRequest              a request that may be acknowledged first; all others are acknowledged once served
+    cell ('handler', cpu)     the EarlyRequest that the CPU has acknowledged and not served, None outside the handler
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from core.machine.tlb import tlb_cell
 
 @dataclass(frozen=True, slots=True)
 class EarlyRequest:
-    """Forget the pages from `start` to `end` (exclusive; None is everything), and answer before doing so."""
+    """Flush virtual pages `start` to `end` (exclusive; None is everything); acknowledged before that is done."""
 
     start: int = 0
     end: int | None = None
 
     def covers(self, addr: int) -> bool:
-        """Whether virtual page `addr` is to be forgotten."""
+        """Does it flush virtual page `addr`?"""
         return self.end is None or self.start <= addr < self.end
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """Whether what a CPU remembers of `addr` is to be forgotten: at every level."""
+        """Does it flush this entry of `addr`?  It flushes entries of every level."""
         return self.covers(addr)
 
     def __str__(self) -> str:
@@ -41,12 +41,12 @@ class EarlyRequest:
 
 
 def handler_cell(cpu: Cpu) -> Cell:
-    """What `cpu` has answered and not served."""
+    """The request that `cpu` has acknowledged and not served."""
     return Cell("handler", cpu)
 
 
 def take_or_answer(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
-    """The environment's step: `cpu` is interrupted; it serves the request, or answers an early one and goes on."""
+    """Daemon: `cpu` is interrupted and serves the request, or acknowledges an early one and stays in the handler."""
     serve, handler = take_ipi(sender, cpu, addrs), handler_cell(cpu)
     kept = [serve.reads.index(cell) for cell in serve.writes]
 
@@ -65,7 +65,7 @@ def take_or_answer(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
 
 
 def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
-    """The environment's step: the handler flushes and returns."""
+    """Daemon: the handler flushes and returns."""
     handler, entries = handler_cell(cpu), tuple(tlb_cell(cpu, addr) for addr in addrs)
 
     def step(request: EarlyRequest | None, *tlb: object) -> list[Outcome]:
@@ -80,7 +80,7 @@ def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
 
 
 async def outside_handlers(program: Coroutine[Op, Any, Any], cpu: Cpu) -> Any:
-    """Run `program`, of which what runs in user mode waits while `cpu` is in a handler."""
+    """Run `program`; its operations of user mode are blocked while `cpu` is in a handler."""
 
     async def do(op: Op) -> Any:
         return await (_outside(op, handler_cell(cpu)) if op.may_schedule == "user" else op)

@@ -1,14 +1,13 @@
-"""A hash table between page table and TLB: the hardware walks it alone, and software fills it from the page table.
+"""The hash table of powerpc book3s64 without radix: hardware walks it, and software fills it from the Linux page table.
 
-powerpc book3s64 without radix.  A TLB miss looks the address up in the hash table; if it is not there, the CPU faults,
-and hash_page() inserts what the Linux entry says, without the page-table lock.  Whoever clears the Linux entry has to
-take the hash entry out too.  Two hash entries for one address are one too many: the hardware may use either, or stop.
+A TLB miss looks the address up in the hash table.  If there is no entry the CPU faults, and hash_page() inserts what
+the Linux PTE says, without holding the page-table lock.  Code that clears the Linux PTE has to remove the hash entry as
+well. There must never be two hash entries for one address: the hardware may use either, or raise a machine check.
 
-A store through a hash entry that allows none faults too, and finds what the Linux entry says by then.
+A store through a hash entry without write permission faults too, and the handler reads the Linux PTE as it is by then.
 
-Data types
-    cell ('hpte', (addr, frame))    'rw' or 'ro' if the table has an entry that maps `addr` to `frame`, None if not;
-                                    'cleared' if its Linux entry has been cleared since, and it still translates loads
+Data types cell ('hpte', (addr, frame))    'rw' or 'ro' if the table has an entry that maps virtual page `addr` to page
+`frame`, None if not; 'cleared' if the Linux PTE has been cleared since, and the hash entry still translates loads
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell
 
 
 def hpte_cell(addr: int, frame: int) -> Cell:
-    """A hash entry."""
+    """The hash entry that maps virtual page `addr` to page `frame`."""
     return Cell("hpte", (addr, frame))
 
 
 def access_hashed(cpu: Cpu, addr: int, frames: Sequence[int], store: bool) -> Op:
-    """One load or store of user code at `addr`, which can map any of `frames`. Returns 'ok' or 'fault'."""
+    """One load or store of user code at virtual page `addr`, which can map any of `frames`. Returns 'ok' or 'fault'."""
     cell = tlb_cell(cpu, addr)
     hptes, refs = tuple(hpte_cell(addr, f) for f in frames), tuple(ref_cell(f) for f in frames)
 
@@ -43,7 +42,7 @@ def access_hashed(cpu: Cpu, addr: int, frames: Sequence[int], store: bool) -> Op
 
 
 def hash_page(addr: int, frames: Sequence[int]) -> Op:
-    """Insert what the Linux entry says; H_PAGE_BUSY makes it one step. Returns False if nothing is mapped."""
+    """hash_page(): insert what the Linux PTE says; atomic by H_PAGE_BUSY. Returns False if nothing is mapped."""
     cells = tuple(hpte_cell(addr, f) for f in frames)
 
     def step(pte: object, *hptes: object) -> list[Outcome]:
@@ -57,7 +56,7 @@ def hash_page(addr: int, frames: Sequence[int]) -> Op:
 
 
 def pte_update(addr: int, frames: Sequence[int]) -> Op:
-    """Clear the Linux entry; the hash entry that it had (H_PAGE_HASHPTE) has to go. Returns the Linux entry."""
+    """pte_update(): clear the Linux PTE and return it; marks its hash entry, if any (H_PAGE_HASHPTE), for removal."""
     pte, cells = pte_cell(addr), tuple(hpte_cell(addr, f) for f in frames)
 
     def step(old: object, *hptes: object) -> list[Outcome]:
@@ -67,7 +66,7 @@ def pte_update(addr: int, frames: Sequence[int]) -> Op:
 
 
 def hpte_invalidate(addrs: Sequence[int], frames: Sequence[int]) -> Op:
-    """Take out the hash entries of `addrs` whose Linux entries have been cleared; TLBs come later."""
+    """Remove the hash entries of `addrs` whose Linux PTEs have been cleared. Flushes no TLB."""
     cells = tuple(hpte_cell(a, f) for a in addrs for f in frames)
 
     def step(*hptes: object) -> list[Outcome]:

@@ -1,7 +1,7 @@
-"""What a flush is made of: TLB-maintenance instructions, told to whoever counts them.
+"""The TLB-maintenance instructions that a flush consists of, reported to whoever counts them.
 
 Data types
-    event ('insn', cpu, name, nr)    `nr` instructions `name` executed on `cpu`; a count, never part of the meaning
+    event ('insn', cpu, name, nr)    `nr` instructions `name` executed on `cpu`; a count, with no effect on the model
 
 The names are those of the architecture's manual, with the variant that matters (TLBI_VALE1IS, SFENCE_va_asid).
 """
@@ -12,5 +12,5 @@ from core.machine.op import Cpu, Op, Outcome
 
 
 def insn(cpu: Cpu, name: str, nr: int = 1) -> Op:
-    """Say that `cpu` executes `nr` instructions `name`. Touches nothing."""
+    """Report that `cpu` executes `nr` instructions `name`. Touches no cell."""
     return Op(f"{nr} x {name} on CPU{cpu}", (), (), lambda: [Outcome(None)], event=("insn", cpu, name, nr))

@@ -1,12 +1,12 @@
-"""Inter-processor interrupts as smp_call_function_many() sends them: ask, be served, wait.
+"""Inter-processor interrupts as smp_call_function_many() sends them: send, be served, wait.
 
-A cell ('csd', (sender, target)) holds the request that `sender` has put to the CPU `target`, None once it has been
-served.  Each sender has a slot of its own at each target, as each call_single_data has (kernel/smp.c), so requests
-of different senders are served in any order.  Serving is the target's, between two instructions of whatever it
-runs, unless it has interrupts off.
+A cell ('csd', (sender, target)) holds the request that `sender` has sent to the CPU `target`, None once it has been
+served. Each sender has a slot of its own at each target, as each call_single_data has (kernel/smp.c), so the requests
+of different senders are served in any order.  A CPU serves a request between two instructions of whatever it runs,
+unless it has interrupts off.
 
-Sending to a set of CPUs is one step here.  That loses nothing: until the last request is out the sender does
-nothing that another CPU could see, and a request served early is one that could as well be served then.
+Sending to several CPUs is one step here.  No behaviour is lost: until the last request is sent, the sender does nothing
+that another CPU could see, and a request that is served before that could as well be served after it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from core.machine.tlb import Upper, invalidate, tlb_cell
 
 
 class Request(Hashable, Protocol):
-    """What one CPU can ask of another."""
+    """What one CPU can request from another in an IPI: forget some TLB entries."""
 
     def covers(self, addr: int) -> bool:
-        """Whether virtual page `addr` is to be forgotten."""
+        """Does it flush virtual page `addr`?"""
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """Whether what a CPU remembers of `addr` is to be forgotten."""
+        """Does it flush this TLB entry of `addr`?"""
 
 
 class FlushRequest(NamedTuple):
-    """Forget the pages from `start` to `end` (exclusive); end None is everything.
+    """Flush virtual pages `start` to `end` (exclusive); everything if `end` is None.
 
-    `leaf` spares what is remembered of upper levels (TLBI VALE1IS, SFENCE.VMA of an address, tlbie with RIC=0).
+    `leaf` spares cached entries of upper levels (TLBI VALE1IS, SFENCE.VMA of an address, tlbie with RIC=0).
     """
 
     start: int = 0
@@ -40,11 +40,11 @@ class FlushRequest(NamedTuple):
     leaf: bool = False
 
     def covers(self, addr: int) -> bool:
-        """Whether virtual page `addr` is to be forgotten."""
+        """Does it flush virtual page `addr`?"""
         return self.end is None or self.start <= addr < self.end
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """Whether what a CPU remembers of `addr` is to be forgotten."""
+        """Does it flush this TLB entry of `addr`?"""
         return self.covers(addr) and not (self.leaf and isinstance(entry, Upper))
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class FlushRequest(NamedTuple):
 
 
 def flush_here(cpu: Cpu, addrs: Sequence[int], request: Request, name: str) -> Op:
-    """`cpu` does by itself what it would do if it were asked."""
+    """`cpu` executes `request` itself, as it would if it received it in an IPI."""
     covered = [addr for addr in addrs if request.covers(addr)]
     if isinstance(request, FlushRequest) and not request.leaf:
         return invalidate((cpu,), covered, name)
@@ -67,17 +67,17 @@ def flush_here(cpu: Cpu, addrs: Sequence[int], request: Request, name: str) -> O
 
 
 def csd_cell(sender: Tid, target: Cpu) -> Cell:
-    """The request of `sender` to `target`."""
+    """The slot for requests of `sender` at `target`."""
     return Cell("csd", (sender, target))
 
 
 def irqs_off_cell(cpu: Cpu) -> Cell:
-    """Whether `cpu` runs with interrupts disabled."""
+    """Does `cpu` run with interrupts disabled?"""
     return Cell("irqs_off", cpu)
 
 
 def send_ipis(task: Task, targets: Iterable[Cpu], request: Request) -> Op:
-    """Put `request` to every CPU in `targets` (which leaves out the task's own)."""
+    """Send `request` to every CPU in `targets`, which must not contain the task's own."""
     cells = tuple(csd_cell(task.tid, cpu) for cpu in sorted(targets))
     name = f"send IPI to {', '.join(f'CPU{c.index[1]}' for c in cells)}: {request}"  # type: ignore[index]
     event = ("ipi", len(cells))
@@ -91,7 +91,7 @@ def wait_ipis(task: Task, targets: Iterable[Cpu]) -> Op:
 
 
 def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
-    """The environment's step: `cpu` is interrupted, does what `sender` asked and says so."""
+    """Daemon: `cpu` is interrupted, executes the request of `sender` and acknowledges it."""
     request_cell = csd_cell(sender, cpu)
     entries = tuple(tlb_cell(cpu, addr) for addr in addrs)
 

@@ -1,7 +1,7 @@
-"""Locks as operations: a spinlock, a sleeping lock, and the mmap_lock's readers and writer.
+"""Locks as operations: a spinlock, a sleeping lock, and mmap_lock with its readers and writer.
 
-A lock's cell holds None or its owner's Tid; mmap_lock holds the set of its readers, or its writer.  Taking a
-held lock has no outcome: the operation is blocked and may be tried again in any later state.
+A lock's cell holds None or its owner's Tid; mmap_lock holds the set of its readers, or its writer.  Taking a lock that
+is held has no outcome: the operation is blocked, and is tried again in every later state.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from core.machine.task import Task
 
 
 def spin_lock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -> Op:
-    """Take `lock`; the task may not be preempted until it lets go (spin_lock disables preemption)."""
+    """Take `lock`; the task cannot be preempted until it releases it (spin_lock() disables preemption)."""
     return Op(
         f"lock {lock}",
         (lock,),
@@ -31,12 +31,12 @@ def _release(lock: Cell, task: Task, preempt: int, event: tuple[object, ...] | N
 
 
 def spin_unlock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -> Op:
-    """Release `lock`; it breaks the property lock-discipline if the task does not hold it."""
+    """Release `lock`. Violates lock-discipline if the task does not hold it."""
     return _release(lock, task, -1, event)
 
 
 def sleeping_lock(lock: Cell, task: Task) -> Op:
-    """Take a lock that is waited for asleep (folio_lock): a voluntary preemption point."""
+    """Take a lock whose waiters sleep (folio_lock()): a voluntary preemption point."""
     return Op(
         f"lock {lock}",
         (lock,),
@@ -52,14 +52,17 @@ def sleeping_unlock(lock: Cell, task: Task) -> Op:
 
 
 MMAP_LOCK = Cell("mmap_lock")
-"""The set of its readers' Tids, empty when it is free, or its writer's Tid."""
+"""mm->mmap_lock: the set of its readers' Tids (empty when it is free), or its writer's Tid."""
 
 FREE: frozenset[Tid] = frozenset()
-"""Nobody holds mmap_lock."""
+"""The value of mmap_lock when nobody holds it."""
 
 
 def mmap_read_lock(task: Task) -> Op:
-    """mmap_read_lock(): shared with other readers, not recursive: a writer that waits in between blocks both."""
+    """mmap_read_lock(): shared with other readers.
+
+    Taking it again violates lock-discipline: a writer that comes in between waits for the first, and blocks the second.
+    """
 
     def step(holders: object) -> list[Outcome]:
         if not isinstance(holders, frozenset):
@@ -70,7 +73,7 @@ def mmap_read_lock(task: Task) -> Op:
 
 
 def mmap_read_unlock(task: Task) -> Op:
-    """mmap_read_unlock()."""
+    """mmap_read_unlock(). Violates lock-discipline if the task is not a reader."""
 
     def step(holders: object) -> list[Outcome]:
         if not isinstance(holders, frozenset) or task.tid not in holders:
@@ -81,7 +84,7 @@ def mmap_read_unlock(task: Task) -> Op:
 
 
 def mmap_write_lock(task: Task) -> Op:
-    """mmap_write_lock(): alone."""
+    """mmap_write_lock(): exclusive."""
     return Op(
         "mmap_write_lock",
         (MMAP_LOCK,),
@@ -99,10 +102,10 @@ def _from_writer(name: str, task: Task, after: frozenset[Tid]) -> Op:
 
 
 def mmap_write_downgrade(task: Task) -> Op:
-    """mmap_write_downgrade(): from writer to reader without letting a writer in between."""
+    """mmap_write_downgrade(): from writer to reader in one step, so that no other writer comes in between."""
     return _from_writer("mmap_write_downgrade", task, frozenset({task.tid}))
 
 
 def mmap_write_unlock(task: Task) -> Op:
-    """mmap_write_unlock()."""
+    """mmap_write_unlock(). Violates lock-discipline if the task is not the writer."""
     return _from_writer("mmap_write_unlock", task, FREE)

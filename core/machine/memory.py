@@ -1,4 +1,4 @@
-"""What a cell holds before anybody has written it."""
+"""The values that cells have before anything is written to them."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ INITIAL: dict[str, Hashable] = {
     "flush_mm": False,
     "cpu_attach_mask": frozenset(),
 }
-"""By the cell's array; a page has one mapping and one reference, a table exists, locks are free, the rest is empty."""
+"""Initial values by the cell's array: a page has one mapping and one reference, locks are free, the rest is empty."""
 
 
 class Memory(dict[Cell, Hashable]):
-    """Cells with their values; one that has none yet starts as `INITIAL` says."""
+    """Cells with their values; a cell that is read first has its initial value (`INITIAL`). KeyError if it has none."""
 
     def __missing__(self, cell: Cell) -> Hashable:
         self[cell] = value = INITIAL[cell.array]

@@ -1,16 +1,16 @@
-"""The one thing a program can await: an atomic operation on shared cells.
+"""The one thing that a program can await: an atomic operation on shared cells.
 
 Data types
     Cell      a shared word, e.g. Cell('pte', 4096) or Cell('tlb', (Cpu(1), 4096)); `nr` > 1 names a run of
-              consecutive equal cells, which only the accountant ever makes
-    Outcome   what one way of doing the operation returns to the program and writes: Outcome(value, written)
-    Op        reads, writes, and a function from the values read to the list of outcomes
+              consecutive equal cells, which only the accountant makes
+    Outcome   one result of an operation: the value returned to the program, and the values written
+    Op        the cells that it reads and writes, and a function from the values read to the list of outcomes
 
-A program is an `async def` function that awaits one Op for everything another CPU could see or disturb, and
-changes only its own locals in between.  What an Op *does* is a pure function of the values it reads, so whoever
-runs the program (explorer, accountant, recorder) decides where the cells live and who goes first, and none of
-them needs to know any operation by name.  No outcome means that the operation is blocked (a held lock); several
-mean that the machine, not the program, chooses (an allocation that may fail).
+A program is an `async def` function.  It awaits one Op for everything that another CPU could see or disturb, and
+changes only its own locals in between.  What an Op does is a pure function of the values that it reads.  So the reader
+of the program (explorer, accountant, recorder) decides where the cells are stored and which program goes next, and no
+reader needs to know any operation by name.  An operation without an outcome is blocked (a lock that is held); with
+several outcomes the machine chooses, not the program (an allocation that may fail).
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from typing import Any, NamedTuple
 
 
 class Cpu(int):
-    """The number of a CPU, where it stands in a cell's index or value.
+    """The number of a CPU in a cell's index or value.
 
-    A type of its own, so that the explorer can exchange equal CPUs wherever they are named.
+    It has a type of its own so that the explorer finds it there and can exchange equal CPUs.
     """
 
     __slots__ = ()
 
 
 class Tid(int):
-    """The number of a thread where it stands in a cell's value (a lock's owner): exchanged like `Cpu`."""
+    """The number of a thread in a cell's index or value (a lock's owner); exchanged like `Cpu`."""
 
     __slots__ = ()
 
 
 class Page(int):
-    """The number of a page where it stands in a cell's index or value, for models that claim equal pages: likewise."""
+    """The number of a page in a cell's index or value, in models that claim equal pages; exchanged like `Cpu`."""
 
     __slots__ = ()
 
 
 class Cell(NamedTuple):
-    """A shared word: `array` names what it is, `index` which one; `nr` consecutive equal ones from there on."""
+    """A shared word: `array` is its kind and `index` which one it is; `nr` > 1 stands for consecutive equal cells."""
 
     array: str
     index: Hashable = None  # type: ignore[assignment]  # the field, not tuple.index()
@@ -57,8 +57,8 @@ class Cell(NamedTuple):
 class Outcome(NamedTuple):
     """One way in which an operation may happen.
 
-    `value` goes back to the program; `written` has one value per cell in `Op.writes`; `violated` names the
-    property that this very step breaks ('' when none), for properties that are about a step, not a state.
+    `value` is returned to the program; `written` has one value per cell in `Op.writes`; `violated` names the property
+    that the step itself violates, or is '' (for properties that are about a step and not about a state).
     """
 
     value: Any
@@ -67,7 +67,7 @@ class Outcome(NamedTuple):
 
 
 async def doing(program: Coroutine[Op, Any, Any], do: Callable[[Op], Coroutine[Op, Any, Any]]) -> Any:
-    """Run `program`, with `do` in the place of each of its operations; what `do` returns goes back to the program."""
+    """Run `program`, but await `do(op)` instead of each of its operations; its result is returned to the program."""
     value: Any = None
     while True:
         try:
@@ -78,12 +78,12 @@ async def doing(program: Coroutine[Op, Any, Any], do: Callable[[Op], Coroutine[O
 
 
 class Op:
-    """An atomic operation: `step(*values of reads)` gives the outcomes, `name` says it as a trace line does.
+    """An atomic operation: `step(*values of reads)` returns the outcomes; a trace shows `name`.
 
-    `event` is for logs and counts only (a tuple whose first item is its kind): it touches no cell and takes no
-    part in the meaning.  `preempt` is by how much the operation changes preempt_count, and `may_schedule` is why
-    the task may give up its CPU here ('' not at all, 'cond_resched', 'might_sleep', 'block' on a sleeping lock,
-    'user' mode): the business of `core.machine.sched` alone.
+    `event`, a tuple whose first item is its kind, is for logs and counts and has no effect on the model.  Only
+    `core.machine.sched` uses the last two: `preempt` is the change of preempt_count, and `may_schedule` says why the
+    task may lose its CPU here: '' (it may not), 'cond_resched', 'might_sleep', 'block' (a sleeping lock), 'user' (user
+    mode).
     """
 
     __slots__ = ("event", "may_schedule", "name", "preempt", "reads", "step", "writes")
@@ -110,5 +110,5 @@ class Op:
 
     @property
     def silent(self) -> bool:
-        """Touches no cell: executed where it stands, never a step of its own."""
+        """Does it touch no cell?  Then it is executed on the spot and is no step of its own."""
         return not self.reads and not self.writes

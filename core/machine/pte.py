@@ -1,16 +1,16 @@
-"""Page-table entries: their values, and the words that read and write one or a run of equal ones.
+"""Page-table entries: their values, and the operations that read and write one entry or a run of equal ones.
 
 Data types
-    Pte(frame, write, dirty)   a present entry; `uffd_wp` marks one that userfaultfd has write-protected
+    Pte(frame, write, dirty)   a present entry that maps page `frame`; `uffd_wp`: write-protected by userfaultfd
     Swap(offset)               a non-present swap entry
-    ProtNone(frame, ...)       present for the kernel, and for no access: PROT_NONE, or a NUMA hint
-    Migration(frame, write)    non-present: the page is being moved, whoever faults waits
-
-Tuples are equal whatever their type, so no two kinds of values that one cell can hold are tuples of the same length.
+    ProtNone(frame, ...)       present for the kernel, but no access is allowed: PROT_NONE, or a NUMA hint
+    Migration(frame, write)    non-present: the page is being migrated, and a fault waits
     None                       an empty entry
 
-A run of `nr` entries is a stretch whose flags are equal and whose frames (or offsets) are consecutive; only the
-accountant ever sees nr > 1, everyone else's runs have length 1.
+Tuples compare equal whatever their type, so no two kinds of values of one cell are tuples of the same length.
+
+A run of `nr` entries has equal flags and consecutive frames (or offsets).  Only the accountant uses nr > 1; for all
+other readers a run has length 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.machine.op import Cell, Op, Outcome
 
 
 class Pte(NamedTuple):
-    """A present entry. `write` is what the kernel calls pte_write(), `dirty` is pte_dirty()."""
+    """A present entry. `frame` is pte_pfn(), `write` pte_write(), `dirty` pte_dirty(), `uffd_wp` pte_uffd_wp()."""
 
     frame: int
     write: bool = True
@@ -35,7 +35,7 @@ class Pte(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """A swap entry: the page is on disk at `offset`."""
+    """A swap entry: the page's contents are in swap at `offset` (swp_offset())."""
 
     offset: int
 
@@ -45,7 +45,7 @@ class Swap(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProtNone:
-    """pte_protnone(): the walker faults on it; `write` and `dirty` are what comes back with the access."""
+    """pte_protnone(): the walker faults on it; `write` and `dirty` are restored when access is allowed again."""
 
     frame: int
     write: bool
@@ -71,7 +71,7 @@ Entry = Pte | Swap | ProtNone | Migration | None
 
 
 def pte_cell(addr: int, nr: int = 1) -> Cell:
-    """The entry (or `nr` entries from there) that maps virtual page `addr`."""
+    """The page-table entry of virtual page `addr`, or `nr` entries from there."""
     return Cell("pte", addr, nr)
 
 
@@ -81,7 +81,7 @@ def ptep_get(addr: int) -> Op:
 
 
 def xchg_pte(addr: int, nr: int, event: tuple[object, ...] | None = None) -> Op:
-    """Read and clear in one atomic step, so that no hardware dirty bit falls between (x86, arm64, riscv)."""
+    """Read and clear in one atomic step, so that no dirty bit set by hardware is lost (x86, arm64, riscv)."""
     cell = pte_cell(addr, nr)
     return Op(f"ptep_get_and_clear({addr})", (cell,), (cell,), lambda pte: [Outcome(pte, (None,))], event=event)
 
@@ -94,7 +94,7 @@ def set_pte(addr: int, pte: Entry, nr: int = 1, event: tuple[object, ...] | None
 
 
 def wrprotect_pte(addr: int) -> Op:
-    """Take write permission from a present entry in one atomic step, so that no hardware dirty bit is lost."""
+    """Clear the write bit of a present entry in one atomic step, so that no dirty bit set by hardware is lost."""
     cell = pte_cell(addr)
 
     def step(pte: Pte) -> list[Outcome]:
@@ -104,7 +104,7 @@ def wrprotect_pte(addr: int) -> Op:
 
 
 async def local_ptep_get_and_clear(addr: int, nr: int) -> Entry:
-    """Read, then clear with an ordinary store: for one CPU, or where the hardware's copy is dealt with otherwise.
+    """Read, then clear with a plain store, which loses a dirty bit that hardware sets in between (none on UP).
 
     include/linux/pgtable.h:ptep_get_and_clear(), arch/x86/include/asm/pgtable.h:native_local_ptep_get_and_clear().
     """

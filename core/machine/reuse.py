@@ -1,10 +1,11 @@
-"""Reuse: a page that is free is nobody's until the allocator hands it out again.
+"""Reuse: a free page is nobody's until the allocator hands it out again.
 
-`core.machine.tlb` takes a free page for another's at once, which is right for whoever flushes before freeing.  These
-words tell the two apart: through a stale entry a free page may be read, as long as its contents are what they were.
+`core.machine.tlb` treats an access to a free page as use-after-free at once, which is right for policies that flush
+before freeing.  The operations here distinguish the two: through a stale entry a free page may be read, as long as it
+has not been handed out and its contents are unchanged.
 
 Data types
-    cell ('owner', page)    who has been given the page since it was free, None so far
+    cell ('owner', page)    who has been given the page since it was freed; None so far
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ ANOTHERS = "another's-page"
 
 
 def owner_cell(page: int) -> Cell:
-    """Who has been given the page."""
+    """Who has been given the page since it was freed."""
     return Cell("owner", page)
 
 
 def load_unless_reused(cpu: Cpu, addr: int, page: int, hw_dirty: bool) -> Op:
     """One load from virtual page `addr`, which only ever maps `page`. Returns 'ok' or 'fault'.
 
-    If somebody has been given the page, the load breaks the property another's-page.
+    Violates another's-page if the page has been given to somebody else.
     """
     cell = tlb_cell(cpu, addr)
 
@@ -40,12 +41,12 @@ def load_unless_reused(cpu: Cpu, addr: int, page: int, hw_dirty: bool) -> Op:
 
 
 def take_free_page(page: int) -> Op:
-    """The allocator finds the page on its list; nobody else gets it from now on."""
+    """The allocator takes the page from its free list; blocked until the page is free."""
     ref = ref_cell(page)
     return Op(f"take page{page} from the free list", (ref,), (), lambda ref: [] if ref else [Outcome(None)])
 
 
 def hand_out(page: int, to: str) -> Op:
-    """The page is given to `to`, who writes to it."""
+    """The page is given to `to`, which writes to it."""
     cells = (ref_cell(page), owner_cell(page))
     return Op(f"page{page} is {to}'s", (), cells, lambda: [Outcome(None, (1, to))])

@@ -1,16 +1,16 @@
-"""One CPU, several tasks: the scheduler as a wrapper around programs.
+"""One CPU and several tasks: the scheduler as a wrapper around programs.
 
-A cell ('running', cpu) holds the Tid that has the CPU, or None while anybody may take it.  Each operation of a
-wrapped program may go only if its task has the CPU or can take it, and leaves the CPU free or kept according to
-the preemption model:
+A cell ('running', cpu) holds the Tid that has the CPU, or None while any task may take it.  An operation of a wrapped
+program is enabled only if its task has the CPU or can take it; afterwards the task keeps the CPU or releases it,
+according to the preemption model:
 
-    none        kernel code gives up the CPU at cond_resched(), when it sleeps, and in user mode
-    voluntary   also wherever might_sleep() stands
-    full        after any operation, unless preempt_count says that a spinlock is held
+    none        kernel code releases the CPU at cond_resched(), when it sleeps, and in user mode
+    voluntary   also at might_sleep()
+    full        after any operation, unless preempt_count is non-zero because a spinlock is held
 
-No step is added but where a task falls asleep on a held lock, where switching tasks means something to the
-architecture, and at a task's end, so a trace shows the program's own steps.  A preempted task keeps its place; nothing
-is fair: every choice the scheduler could make is explored.
+Steps are added only where a task goes to sleep on a lock, where the architecture does something at a task switch, and
+when a task ends, so a trace shows the program's own steps.  A preempted task continues where it was.  Nothing is fair:
+every choice that the scheduler could make is explored.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ SwitchIn = Callable[[], Coroutine[Op, Any, Any]]
 
 
 def running_cell(cpu: Cpu) -> Cell:
-    """Who has the CPU."""
+    """The task that has the CPU."""
     return Cell("running", cpu)
 
 
 def last_ran_cell(cpu: Cpu) -> Cell:
-    """Who had it last, where switching means something."""
+    """The task that last had the CPU, where the architecture does something at a switch."""
     return Cell("last_ran", cpu)
 
 
@@ -46,10 +46,11 @@ async def scheduled(
 ) -> Any:
     """Run `program` as one of several tasks on `task.cpu`; returns what it returns.
 
-    `switch_in` is what the architecture does before the task goes on when another has run here since.
+    `preemption` is a key of PREEMPTION.  `switch_in` is what the architecture does at the switch to this task, if
+    another has run on the CPU since.
     """
     points = PREEMPTION[preemption]
-    count, mine = 0, False  # preempt_count(), and whether the CPU has been kept since the last operation
+    count, mine = 0, False  # preempt_count(), and whether the task has kept the CPU since its last operation
     value: Any = None
     while True:
         try:
@@ -73,7 +74,7 @@ async def scheduled(
 
 
 def _on_cpu(op: Op, task: Task, free: bool) -> Op:
-    """`op`, done only while the task has the CPU, which it leaves free or keeps."""
+    """`op`, enabled only if the task has the CPU or can take it; afterwards the CPU is `free` or kept."""
     running = running_cell(task.cpu)
     after = None if free else task.tid
 
@@ -86,9 +87,9 @@ def _on_cpu(op: Op, task: Task, free: bool) -> Op:
 
 
 def _try(op: Op, task: Task, free: bool) -> Op:
-    """Take a sleeping lock, or fall asleep and leave the CPU to others. Returns (taken?, the operation's value).
+    """Take a sleeping lock, or go to sleep and release the CPU. Returns (taken?, the operation's value).
 
-    A task that sleeps is woken when the lock is free, so it is not enabled before.
+    A sleeping task is woken when the lock is released, so until then the operation is blocked.
     """
     running = running_cell(task.cpu)
     after = None if free else task.tid
@@ -106,7 +107,7 @@ def _try(op: Op, task: Task, free: bool) -> Op:
 
 
 def _switch_to(op: Op, task: Task) -> Op:
-    """Take the CPU for `op`, which can go; returns whether another task has had it since."""
+    """Take the CPU, if `op` is enabled. Returns whether another task has had the CPU since."""
     running, last = running_cell(task.cpu), last_ran_cell(task.cpu)
 
     def step(owner: object, before: object, *values: object) -> list[Outcome]:

@@ -1,7 +1,7 @@
-"""One schedule: run a single program to its end against a dictionary of cells.
+"""One schedule: run a single program to its end on a dictionary of cells.
 
-The reader for traces.  Every operation is *executed*, so a wrong one (an unlock of another table's lock) is caught
-rather than logged; an operation with several outcomes is a question, answered by `answer`.
+The reader behind traces and counts.  Every operation is executed, so a wrong one (an unlock of another table's lock) is
+caught and not just logged.  Where an operation has several outcomes, `answer` chooses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Emit = Callable[[tuple[Any, ...]], None]
 
 
 class ScheduleError(Exception):
-    """The program cannot go on alone: an operation is blocked, breaks a property, or is no operation."""
+    """The program cannot continue: an operation is blocked, violates a property, or is not an Op."""
 
 
 def run(
@@ -26,10 +26,10 @@ def run(
     emit: Emit,
     environment: Sequence[Op] = (),
 ) -> Any:
-    """Run `program`, reading and writing `cells` (every cell it reads must be there), and return its result.
+    """Run `program` on `cells`, which must have every cell that it reads, and return its result.
 
-    `emit` gets the event of each operation that has one, as it happens.  Where the program is blocked, the
-    operations of the `environment` (an interrupt taken elsewhere) are done first.
+    `emit` is called with the event of each operation that has one, in order.  When the program is blocked, the
+    operations of the `environment` (an interrupt taken on another CPU) are executed first.  Raises ScheduleError.
     """
     value: Any = None
     send = program.send
@@ -39,8 +39,8 @@ def run(
         except StopIteration as stop:
             return stop.value
         if not isinstance(op, Op):
-            raise ScheduleError(f"awaited {op!r}, which is no operation")
-        reads = op.reads  # most read one cell or none: this loop is what counting takes
+            raise ScheduleError(f"awaited {op!r}, expected an operation (core.machine.op.Op)")
+        reads = op.reads  # most operations read at most one cell; counting spends its time in this loop
         outcomes = op.step(*[cells[cell] for cell in reads]) if reads else op.step()
         one = outcomes[0] if len(outcomes) == 1 else _chosen(op, outcomes, cells, answer, environment)
         value, written, violated = one
@@ -56,14 +56,14 @@ def run(
 def _chosen(
     op: Op, outcomes: Sequence[Outcome], cells: dict[Cell, Hashable], answer: Answer, environment: Sequence[Op]
 ) -> Outcome:
-    """The outcome of an operation that has not just one: of a blocked one after what the environment does."""
+    """The outcome of an operation with none or several: a blocked one is tried again after the environment's steps."""
     if not outcomes:
         for other in environment:
             for outcome in _outcomes(other, cells):
                 _write(other, outcome, cells)
         outcomes = _outcomes(op, cells)
     if not outcomes:
-        raise ScheduleError(f"{op.name} is blocked and nobody else runs")
+        raise ScheduleError(f"{op.name} is blocked and no other thread runs that could unblock it")
     return outcomes[0] if len(outcomes) == 1 else answer(op, outcomes)
 
 

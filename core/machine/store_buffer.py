@@ -1,10 +1,11 @@
-"""x86-TSO: a plain store waits in its CPU's buffer, where no other CPU sees it, until it drains or a fence makes it.
+"""x86-TSO: a plain store waits in its CPU's store buffer, invisible to other CPUs, until it drains or a fence drains
+it.
 
-A model without these words is sequentially consistent.  With them, one cell at a time: the order of a CPU's stores to
-different cells is not what such a model is about.
+A model without these operations is sequentially consistent.  The buffer is for one cell: such a model is not about the
+order of a CPU's stores to different cells.
 
 Data types
-    cell ('store_buffer', cpu)    the values that are on their way to the cell, oldest first
+    cell ('store_buffer', cpu)    the stored values that have not reached the cell, oldest first
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ def store_buffer_cell(cpu: Cpu) -> Cell:
 
 
 def buffered_store(cpu: Cpu, name: str, value: Hashable) -> Op:
-    """A plain store: into the buffer."""
+    """A plain store: its value enters the buffer."""
     cell = store_buffer_cell(cpu)
     return Op(f"{name} (buffered)", (cell,), (cell,), lambda waiting: [Outcome(None, ((*waiting, value),))])
 
 
 def drain(cpu: Cpu, cell: Cell) -> Op:
-    """The environment's step: the oldest store reaches `cell`."""
+    """Daemon: the oldest buffered store reaches `cell`."""
     buffer = store_buffer_cell(cpu)
     return Op(
         f"store buffer drains to {cell}",
@@ -37,5 +38,5 @@ def drain(cpu: Cpu, cell: Cell) -> Op:
 
 
 def mfence(cpu: Cpu, name: str = "smp_mb") -> Op:
-    """Wait until everything has drained; an atomic read-modify-write is one too."""
+    """Wait until the buffer has drained; an atomic read-modify-write does the same."""
     return Op(name, (store_buffer_cell(cpu),), (), lambda waiting: [] if waiting else [Outcome(None)])

@@ -1,4 +1,4 @@
-"""Who runs: a task, its thread number and its CPU."""
+"""A task: its name, its thread number and its CPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.machine.op import Cpu, Tid
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A thread of control. `tid` names it as the owner of a lock, `cpu` is where it runs."""
+    """A thread of control. `tid` identifies it as the owner of a lock, `cpu` is where it runs."""
 
     name: str
     tid: Tid

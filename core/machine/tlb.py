@@ -1,15 +1,14 @@
-"""The TLB of each CPU, and what user code and the walker do with it.
+"""The TLB of each CPU, and what user code and the hardware walker do with it.
 
-Data types
-    Entry(frame, write, dirty)   what a CPU remembers of a translation: where, whether it may store, and whether
-                                 the dirty bit is already known to be set (then a store goes straight to memory)
-    cell ('tlb', (cpu, addr))    one remembered translation or None
-    cell ('newer', frame)        memory is newer than the disk: the only thing about contents that matters here
-    cell ('ref', frame)          references to the page; at 0 it belongs to the allocator again
+Data types Entry(frame, write, dirty)   a cached translation: the page, whether it may be written, and whether the dirty
+bit is known to be set (then a store goes straight to memory) Upper(table)                 a cached entry of an upper
+level cell ('tlb', (cpu, addr))    what `cpu` has cached of virtual page `addr`, or None cell ('newer', frame)        is
+memory newer than the disk?  The only thing modelled of a page's contents cell ('ref', frame)          references to the
+page; at 0 it belongs to the allocator again
 
-An access is one atomic step, from the look-up to memory: an interrupt (and so a shootdown) is taken between
-instructions, never within one.  A translation may be used for as long as the CPU remembers it, whatever the page
-table says by then: that is the whole difficulty.
+A memory access is one atomic step from lookup to memory: interrupts, and so shootdowns, are taken between instructions.
+A CPU may use a translation for as long as it has it cached, whatever the page table says by then; that is the problem
+which every flush has to solve.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ USE_AFTER_FREE = "use-after-free"
 
 
 class Entry(NamedTuple):
-    """A cached translation."""
+    """A cached translation to page `frame`. `dirty`: the dirty bit of the PTE is known to be set."""
 
     frame: int
     write: bool
@@ -35,7 +34,7 @@ class Entry(NamedTuple):
 
 
 class Upper(NamedTuple):
-    """An upper entry that is cached: a CPU knows which table maps an address (Intel SDM 3A, 4.10.3), and no more."""
+    """A cached upper-level entry: the CPU knows only which page table maps an address (Intel SDM 3A, 4.10.3)."""
 
     table: int
 
@@ -44,12 +43,12 @@ class Upper(NamedTuple):
 
 
 def tlb_cell(cpu: Cpu, addr: int) -> Cell:
-    """What `cpu` remembers of virtual page `addr`."""
+    """What `cpu` has cached of virtual page `addr`."""
     return Cell("tlb", (cpu, addr))
 
 
 def newer_cell(frame: int, nr: int = 1) -> Cell:
-    """Whether memory is newer than the disk."""
+    """Is the page's memory newer than the disk?"""
     return Cell("newer", frame, nr)
 
 
@@ -59,10 +58,10 @@ def ref_cell(frame: int, nr: int = 1) -> Cell:
 
 
 def walk(pte: object, store: bool, hw_dirty: bool) -> tuple[Entry, object] | None:
-    """What the hardware walker makes of an entry: (TLB entry, new page-table entry), or None for a fault.
+    """What the hardware walker makes of a PTE: (TLB entry, new PTE), or None for a fault.
 
-    With a hardware dirty bit a store through a writable clean entry sets it during the walk (x86, arm64 DBM).
-    Without, an entry is writable for the hardware only once software has marked it dirty.
+    With a hardware dirty bit, a store through a writable clean PTE sets the bit during the walk (x86, arm64 DBM).
+    Without one, a PTE is writable for the hardware only once software has marked it dirty.
     """
     if not isinstance(pte, Pte):
         return None
@@ -83,7 +82,7 @@ def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: b
         hit = entry is not None and (not store or (entry.write and entry.dirty))
         if not hit:
             walked = walk(pte, store, hw_dirty)
-            if walked is None:  # the fault also drops the entry that did not suffice (Intel SDM 3A, 4.10.4.1)
+            if walked is None:  # a page fault also invalidates the TLB entry (Intel SDM 3A, 4.10.4.1)
                 return [Outcome("fault", (None, pte, *newer))]
             entry, pte = walked
         assert entry is not None
@@ -104,22 +103,21 @@ def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: b
 def user_store(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool, huge: Cell | None = None) -> Op:
     """One store instruction of user code to virtual page `addr`. Returns 'ok' or 'fault'.
 
-    `frames` are the pages that `addr` can ever map in this model; `huge` is the cell of the upper entry that maps it,
-    if it is not one of a page table.  Through a page that is back in the allocator
-    the step violates `use-after-free`.
+    `frames` are the pages that `addr` can ever map in this model; `huge` is the cell of the upper-level entry that maps
+    it instead of a PTE.  A store to a page that has been freed violates use-after-free.
     """
     return _access(cpu, addr, frames, True, hw_dirty, huge or pte_cell(addr))
 
 
 def user_load(cpu: Cpu, addr: int, frames: Sequence[int], hw_dirty: bool, huge: Cell | None = None) -> Op:
-    """One load instruction of user code from virtual page `addr`. Returns 'ok' or 'fault'."""
+    """One load instruction of user code from virtual page `addr`; otherwise as `user_store`."""
     return _access(cpu, addr, frames, False, hw_dirty, huge or pte_cell(addr))
 
 
 def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
-    """The walker may fetch any present translation at any time, also one that no instruction asks for.
+    """Daemon: the walker may cache any present translation at any time, whether or not an instruction uses it.
 
-    It never sets a dirty bit (Intel SDM 3A, 4.10.2.3).
+    A speculative walk never sets the dirty bit (Intel SDM 3A, 4.10.2.3).
     """
     cell = tlb_cell(cpu, addr)
 
@@ -131,6 +129,6 @@ def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
 
 
 def invalidate(cpus: Sequence[Cpu], addrs: Sequence[int], name: str, event: tuple[object, ...] | None = None) -> Op:
-    """Forget `addrs` on all `cpus` in one step: a local instruction, or a broadcast that is complete at its end."""
+    """Drop `addrs` from the TLBs of `cpus` in one step: a local instruction, or a broadcast that is then complete."""
     cells = tuple(tlb_cell(cpu, addr) for cpu in cpus for addr in addrs)
     return Op(name, (), cells, lambda: [Outcome(None, (None,) * len(cells))], event=event)

@@ -1,8 +1,8 @@
-"""An architecture as the core sees it: a plugin on top of the generic one, its facts, and its hooks resolved.
+"""An architecture as the core sees it: a plugin on top of the generic one, its facts, and its resolved hooks.
 
-pluggy checks names and arguments; what it would let pass (a misspelt hook that matches no specification, an async
-hook where a plain one is specified) is checked here.  Hooks are resolved once: of several implementations the one
-registered last is used, because a program hook is overridden, never declined.
+pluggy checks hook names and arguments.  What it would accept is checked here: a misspelt hook that matches no
+specification, an async hook where a plain one is specified.  Hooks are resolved once.  If several implementations exist
+the one registered last is used, because a hook is overridden, never declined.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ REMOVED_ARGUMENTS = {
 
 
 class PluginError(Exception):
-    """A plugin that cannot be used; the message names it, what is wrong, and what was expected."""
+    """A plugin that cannot be used; the message names the plugin, what is wrong, and what was expected."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arch:
-    """A plugin set up: its name, where it came from, its facts, and `hook.<name>(**arguments)`.
+    """A plugin that has been set up.
 
-    `plugin` is the object that it was made from.
+    `source` is where it came from, `facts` describe the architecture, `hook.<name>(**arguments)` calls a hook, and
+    `plugin` is the object itself.
     """
 
     __shootdown_entity__ = True
@@ -52,10 +53,10 @@ class Arch:
 
 
 def load_object(reference: str) -> Any:
-    """The object that `module:object`, `file.py:object` or an entry point's name refers to.
+    """The object that `module:object`, `file.py:object` or the name of an entry point refers to.
 
-    A file may import modules that stand beside it; modules are looked for in the current directory too.
-    A class is instantiated.  PluginError if there is no such thing or importing it fails.
+    Modules are also looked for in the current directory, and for a file in its own directory.  A class is instantiated.
+    PluginError if there is no such object, or importing it fails.
     """
     location, _, name = reference.rpartition(":")
     if not location:
@@ -87,7 +88,7 @@ def _entry_point(name: str) -> Any:
 
 
 def _import(module: str, reference: str) -> Any:
-    _importable(Path.cwd())  # an installed command or pytest does not look there by itself
+    _importable(Path.cwd())  # not on sys.path in an installed command or under pytest
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -112,7 +113,7 @@ def _from_file(path: Path, reference: str) -> Any:
 
 
 def _importable(directory: Path) -> None:
-    """Modules are found in `directory` too: behind all other places, so that they hide none."""
+    """Append `directory` to sys.path: last, so that its modules shadow no others."""
     if str(directory) not in sys.path:
         sys.path.append(str(directory))
 
@@ -129,10 +130,10 @@ def _attribute(module: Any, name: str, reference: str) -> Any:
 
 
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
-    """The architecture `plugin` makes on top of the generic one, with some of its facts replaced by `facts`.
+    """Set up `plugin` on top of the generic architecture, with some of its facts replaced by `facts`.
 
-    PluginError if it has no hooks or misspells one, has wrong arguments or the wrong kind of function, or its facts
-    raise or cannot be (core.facts).
+    PluginError if it has no hooks, misspells one, has a hook with wrong arguments or of the wrong kind (async or not),
+    or if its facts raise or are invalid (core.facts).
     """
     from arch_plugins.generic import Generic
 
@@ -173,7 +174,7 @@ def _replace(facts: Facts, changes: dict[str, Any]) -> Facts:
 
 
 def _check_hooks(name: str, plugin: object) -> None:
-    """There is a hook; what is marked as one, or named like one, is one, and of the right kind."""
+    """Check that there is a hook, and that all that is marked or named like one is a valid hook. PluginError."""
     members = {a: getattr(plugin, a, None) for a in dir(plugin) if not a.startswith("__")}
     marked = {a for a, member in members.items() if getattr(member, f"{PROJECT}_impl", None) is not None}
     for attribute, member in members.items():
@@ -188,7 +189,7 @@ def _check_hooks(name: str, plugin: object) -> None:
 
 
 def _wrong_hook(attribute: str, member: Any) -> str:
-    """What is wrong with a marked function, '' if nothing is."""
+    """What is wrong with a function marked @hookimpl; '' if nothing."""
     if attribute not in SPECS:
         near = nearest(attribute, SPECS, 0.5)
         return f"there is no hook {attribute}" + (f"; did you mean {near}?" if near else "")
@@ -213,10 +214,10 @@ def _wrong_hook(attribute: str, member: Any) -> str:
 
 
 def _forgotten_mark(attribute: str, member: Any) -> str:
-    """Is something a hook by its name, or all but its name, though it is not marked?  '' if not.
+    """The problem with an unmarked member that has a hook's name, or almost; '' if there is none.
 
-    A helper may be named much like a hook (x86's flush_tlb_mm_range()); one that is a letter off and takes the very
-    arguments of that hook is a misspelling.
+    A helper may have a similar name (x86's flush_tlb_mm_range()).  A function whose name is one letter off and that
+    takes exactly the hook's arguments is taken for a misspelling.
     """
     if attribute in SPECS:
         return f"{attribute} is a hook's name but is not marked @hookimpl"
@@ -236,7 +237,7 @@ def _arguments(hook: str) -> list[str]:
 
 def _short(plugin: object) -> str:
     name, shown = getattr(plugin, "__qualname__", ""), repr(plugin)
-    if name or " at 0x" in shown:  # an address differs from run to run
+    if name or " at 0x" in shown:  # leave out addresses, which differ from run to run
         kind = f"a {type(plugin).__name__}"
         return f"{name} ({kind})" if name else kind
     return shown if len(shown) <= 60 else f"{shown[:57]}..."

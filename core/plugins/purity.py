@@ -1,9 +1,9 @@
-"""Does a plugin remember anything?  What it, its classes and their modules hold, before and after a job.
+"""Does a plugin keep state?  Compares what it, its classes and their modules hold before and after a job.
 
-The explorer runs a hook once for what it takes to be one local state, so a hook that counts its calls would be judged
-by an accident; and what a workload costs would depend on what was counted before it.  Histories that are run again
-(core.explore.learn) find what matters at once; this finds what would only matter later.  Numbers, strings and
-containers of them are compared by value, everything else by identity.
+The explorer runs a hook once for each local state.  A hook that counts its calls would therefore get an arbitrary
+verdict, and the cost of a workload would depend on what was counted before.  Replayed histories (core.explore.learn)
+find state that has an effect at once; this finds state that would have one later.  Numbers, strings and containers of
+them are compared by value, everything else by identity.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from core.base.digest import PROJECT_PACKAGES
 from core.plugins.arch import PluginError
 
 DEPTH = 8
-"""Of containers within containers that are looked into."""
+"""How deeply nested containers are compared by value."""
 
 Snapshot = dict[str, object]
-"""By name, as an error names it."""
+"""Values by their names in error messages."""
 
 
 def snapshot(plugin: object) -> Snapshot:
-    """What could be remembered in `plugin`, as values that do not change any more."""
+    """Everything in which `plugin` could keep state, as immutable values."""
     return {name: _plain(value, DEPTH) for name, value in _places(plugin)}
 
 
 def changed(before: Snapshot, after: Snapshot) -> str:
-    """What is wrong if the two differ, '' if they do not."""
+    """An error message if the snapshots differ, else ''."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return f"{', '.join(names)} changed: the plugin keeps state outside its programs' own locals" if names else ""
+    return f"{', '.join(names)} changed: the plugin keeps state outside its programs' local variables" if names else ""
 
 
 @contextmanager
 def remembering_nothing(plugin: object) -> Iterator[None]:
-    """What is done inside leaves `plugin` as it was. PluginError if it does not."""
+    """Context in which `plugin` must not change. PluginError if it does."""
     before = snapshot(plugin)
     yield
     problem = changed(before, snapshot(plugin))

@@ -1,1 +1,1 @@
-"""Running jobs: each isolated in a process, any number at once. Knows nothing of what a job does."""
+"""Running jobs: each isolated in a process, several at once. This room does not know what a job does."""

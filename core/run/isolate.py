@@ -1,9 +1,9 @@
-"""A job in a process of its own, so that whatever foreign code does there costs that job only.
+"""A job in a process of its own, so that whatever a plugin does there fails that job only.
 
-It may raise, hang, eat memory, print, or kill its process: the child has a time limit and a memory limit, and what it
-prints goes to stderr, because stdout belongs to results.  Children are forked from a server that has the suite imported
-already, so that one costs milliseconds.  Whoever is a daemon (a worker of a Dask cluster) may not have children of
-multiprocessing: there a job is a command of its own.
+A plugin may raise, hang, use up memory, print, or kill its process.  So the child has a time limit and a memory limit,
+and what it prints goes to stderr, because stdout is for results.  Children are forked from a server that has already
+imported the suite, so starting one takes milliseconds.  A daemonic process (a worker of a Dask cluster) may not start
+children with multiprocessing; there a job is run by a command.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ CELL_TIMEOUT = 300.0
 """Seconds that one job may take."""
 
 CELL_MEMORY = 8 << 30
-"""Bytes of address space that one job may use, if the machine has them."""
+"""Bytes of address space that one job may use, if the machine has that much."""
 
 INTERRUPTED = "interrupted"
 
 
 class Job(Protocol):
-    """What can be run apart: `run` does it, `failed` is the answer if it cannot."""
+    """What can be run in a child process; both methods return the same kind of result."""
 
     def run(self) -> Any:
-        """Do it, in whatever process."""
+        """Do the job, in any process, and return its result."""
 
     def failed(self, reason: str) -> Any:
-        """What to answer when it raised, hung or died."""
+        """The result if the job raised, hung or its process died."""
 
 
 def isolated(job: Job, timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> Any:
-    """Run `job` in a child process; its `failed` answer if the child hangs, dies or runs out of memory."""
+    """Run `job` in a child process; `job.failed(reason)` if the child hangs, dies or runs out of memory."""
     if interrupted():
         return job.failed(INTERRUPTED)
     if multiprocessing.current_process().daemon:
@@ -56,7 +56,7 @@ def isolated(job: Job, timeout: float | None = CELL_TIMEOUT, memory: int = CELL_
     try:
         if not receiver.poll(timeout):
             child.kill()
-            return job.failed(f"gave no answer within {timeout:g} seconds")
+            return job.failed(f"timed out after {timeout:g} s")
         return receiver.recv()
     except EOFError:
         child.join()
@@ -72,23 +72,23 @@ def isolated(job: Job, timeout: float | None = CELL_TIMEOUT, memory: int = CELL_
 
 
 _preloaded: list[str] = []
-"""Modules that a child has imported when it starts."""
+"""Modules that are imported in a child when it starts."""
 
 
 def preload(*modules: str) -> None:
-    """Let children start with `modules` imported; of no effect once the first child has been started."""
+    """Let children start with `modules` imported; has no effect once a child has been started."""
     _preloaded.extend(modules)
 
 
 _children: set[int] = set()
-"""Of this process, at work."""
+"""Process ids of the running children of this process."""
 
 _interrupted = threading.Event()
-"""In the parent: no child is started any more.  In a child: no further job is begun."""
+"""In the parent: start no more children.  In a child: start no further job."""
 
 
 def interrupted() -> bool:
-    """Has the run been interrupted, in the process that asks?"""
+    """Has the run been interrupted?  Answers for the calling process."""
     return _interrupted.is_set()
 
 
@@ -98,7 +98,7 @@ def begin() -> None:
 
 
 def interrupt() -> None:
-    """Let each child answer with what it has found until now."""
+    """Interrupt all children: each returns what it has found so far."""
     _interrupted.set()
     for child in list(_children):
         with suppress(ProcessLookupError):
@@ -116,19 +116,19 @@ def _as_command(job: Job, timeout: float | None, memory: int) -> Any:
     try:
         done = subprocess.run(command, input=pickle.dumps(job), stdout=subprocess.PIPE, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
-        return job.failed(f"gave no answer within {timeout:g} seconds")
+        return job.failed(f"timed out after {timeout:g} s")
     if done.returncode:
         return job.failed(f"its process died with exit status {done.returncode}")
     return pickle.loads(done.stdout)
 
 
 def answer(job: Job) -> Any:
-    """What `job` answers in this process, whatever it raises."""
+    """Run `job` in this process; `job.failed(reason)` if it raises anything."""
     if interrupted():
         return job.failed(INTERRUPTED)
     try:
         return job.run()
-    except KeyboardInterrupt:  # the job's own, if nobody has interrupted the run
+    except KeyboardInterrupt:  # raised by the job itself, unless the run was interrupted
         return job.failed(INTERRUPTED if interrupted() else "raised KeyboardInterrupt")
     except MemoryError:
         return job.failed("ran out of memory")
@@ -142,17 +142,17 @@ def _limited(job: Job, memory: int) -> Any:
 
 
 def _keep_stdout() -> int:
-    """Let whatever is printed go to stderr; returns a descriptor of what stdout was."""
+    """Redirect stdout to stderr; returns a descriptor of the original stdout."""
     kept = os.dup(1)
     os.dup2(2, 1)
     return kept
 
 
 def _in_child(sender: Connection, job: Job, memory: int) -> None:
-    with suppress(OSError):  # without stdout or stderr there is nothing to keep apart
+    with suppress(OSError):  # stdout or stderr is closed: nothing to redirect
         _keep_stdout()
     signal.signal(signal.SIGUSR1, _stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal signals the whole group; the parent decides
     sender.send(_limited(job, memory))
     sender.close()
 

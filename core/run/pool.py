@@ -1,10 +1,9 @@
-"""Running jobs: each isolated (core.run.isolate), any number at once, in any executor.
+"""Running jobs: each isolated (core.run.isolate), several at once, in any executor.
 
-`run` hands jobs to any `concurrent.futures.Executor`; its workers
-only start the child and wait.
+`run` submits jobs to any `concurrent.futures.Executor`, whose workers only start a child and wait for it.
 
-Ctrl-C interrupts the search that each child is at, which then says how far it came, and ends the run with an answer
-for every job.
+Ctrl-C interrupts the search in each child, which then reports how far it came, and ends the run with a result for every
+job.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ from core.base.available_memory import available
 from core.run.isolate import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED, Job, answer, begin, interrupt, isolated
 
 LEAST_MEMORY = 1 << 30
-"""Bytes that one cell may use at least: numpy alone takes some."""
+"""Bytes that one job is given at least: importing numpy alone needs a good part of it."""
 
 JOBS_PER_CHILD = 16
-"""Jobs that share a child as long as nothing happens to it."""
+"""Jobs that share a child process, to save on processes; if it is lost, each gets one of its own."""
 
 
 class ExecutorError(Exception):
-    """There is no such executor, or it does not answer; one line that says so."""
+    """There is no such executor, or its scheduler does not answer; a one-line message."""
 
 
 @dataclass(frozen=True)
 class JobBatch:
-    """Several jobs in one child, to save on children; answers all their answers, or None if the child is lost."""
+    """Several jobs in one child process; its result is the list of theirs, or None if the child is lost."""
 
     jobs: tuple[Job, ...]
 
     def run(self) -> list[Any]:
-        """One after another."""
+        """Run the jobs one after another."""
         return [answer(job) for job in self.jobs]
 
     def failed(self, reason: str) -> None:
-        """Nobody knows which job it was."""
+        """None: it is not known which of the jobs failed."""
 
 
 def isolated_batch(jobs: tuple[Job, ...], timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
-    """The answers of `jobs` from one child; where that is lost, from a child for each."""
+    """The results of `jobs` from one child process; if that is lost, from one process for each."""
     if len(jobs) == 1:
         return [isolated(jobs[0], timeout, memory)]
     answers: list[Any] | None = isolated(JobBatch(jobs), timeout, memory)
@@ -60,10 +59,11 @@ def run(
     memory: int = CELL_MEMORY,
     together: int = JOBS_PER_CHILD,
 ) -> Iterator[Any]:
-    """The answers of `jobs`, in their order. `done` is told how many are finished; so many share a child.
+    """The results of `jobs`, in their order.
 
-    KeyboardInterrupt comes behind the last answer: what is not finished then says how far it came, or that it was
-    interrupted.
+    `done` is called with the number of finished jobs; `timeout` (seconds) and `memory` (bytes) limit each job;
+    `together` jobs share a child process.  After Ctrl-C, running jobs report how far they came and the others that they
+    were interrupted; KeyboardInterrupt is raised after the last result.
     """
     begin()
     stopped = False
@@ -100,16 +100,16 @@ def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]]) -> list[Any]:
 
 
 def memory_for_each(jobs: int) -> int:
-    """Bytes that each of so many jobs may use at once, so that the machine does not swap."""
+    """Bytes that each of `jobs` concurrent jobs may use, so that the machine does not swap."""
     there = available()
     return CELL_MEMORY if there is None else min(CELL_MEMORY, max(LEAST_MEMORY, there // jobs))
 
 
 @contextmanager
 def executor(where: str, jobs: int) -> Iterator[Executor]:
-    """What runs the jobs: '' for children of this process, `jobs` at once, or dask://HOST:PORT.
+    """An executor for `run`: '' for `jobs` threads of this process, or dask://HOST:PORT for a Dask cluster.
 
-    ExecutorError if there is no such executor, or no scheduler answers.
+    Raises ExecutorError for any other value, if Dask is not installed, or if no scheduler answers.
     """
     if not where:
         with ThreadPoolExecutor(jobs, "job") as pool:
@@ -126,8 +126,8 @@ def _dask_client(where: str, address: str) -> Any:
     try:
         distributed = importlib.import_module("distributed")
     except ImportError:
-        raise ExecutorError(f"--executor {where}: needs the extra shootdown[cluster]") from None
+        raise ExecutorError(f"--executor {where}: install the extra: pip install 'shootdown[cluster]'") from None
     try:
         return distributed.Client(f"tcp://{address}", timeout=10)
     except (OSError, ValueError) as error:
-        raise ExecutorError(f"--executor {where}: no scheduler answers: {error}") from None
+        raise ExecutorError(f"--executor {where}: no scheduler answers there: {error}") from None

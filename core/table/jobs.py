@@ -85,7 +85,7 @@ class CountJob:
             return self.failed(self.row.problem)
         try:
             arch = self.row.arch()
-            hung = watchdog(f"gave no answer within {self.timeout:g} seconds", self.timeout)
+            hung = watchdog(f"timed out after {self.timeout:g} s", self.timeout)
             with hung if self.row.foreign else nullcontext(), remembering_nothing(arch.plugin):
                 counts = {load.name: account(arch, self.row.era, load, self.cpus) for load in self.workloads}
         except (PluginError, Hung) as error:

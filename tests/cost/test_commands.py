@@ -132,8 +132,8 @@ HARM = {
     "Raises": "raised OSError: no such luck",
     "Quits": "its process died with exit status 0",
     "Exits": "raised SystemExit: 0",
-    "Hangs": "gave no answer within 2 seconds",
-    "Remembers": "self.flushes changed: the plugin keeps state outside its programs' own locals",
+    "Hangs": "timed out after 2 s",
+    "Remembers": "self.flushes changed: the plugin keeps state outside its programs' local variables",
 }
 COMMANDS = {
     "sweep": ["sweep", "pages=4,8", "dirty=50,100", "--era", "6.12"],

@@ -117,7 +117,7 @@ def test_an_interrupted_run_tells_what_it_knows(
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        ("hang", "gave no answer within 3 seconds"),
+        ("hang", "timed out after 3 s"),
         ("die", "its process died with exit status -9"),
         ("eat", "ran out of memory"),
         ("raise", "raised ValueError: no"),
@@ -268,6 +268,6 @@ def test_a_plugin_that_hangs_is_counted_no_longer_than_told(tmp_path: Path) -> N
         "        while True: pass\n"
     )
     row = plugin_row(f"{tmp_path}/hangs.py:Hangs")
-    assert CountJob(row, tuple(STANDARD.values()), timeout=0.2).run().problem == "gave no answer within 0.2 seconds"
+    assert CountJob(row, tuple(STANDARD.values()), timeout=0.2).run().problem == "timed out after 0.2 s"
     result = VerdictJob(row, "use-after-free", Limits(timeout=0.1)).run()
     assert (result.verdict, "runs on without awaiting an operation" in result.reason) == ("error", True)
