@@ -30,7 +30,7 @@ class PowerpcHash(Queued):
         hw_dirty=False,
         kernel="6.12",
         family="flush on leaving the lazy-MMU section",
-        capabilities=frozenset({"hash_table"}),
+        capabilities=frozenset({"gup_fast", "hash_table"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),
     )
 

@@ -30,7 +30,7 @@ class PowerpcRadix(Broadcast):
         upper_entries=512,
         rcu_table_free=True,
         merge_vmas=True,
-        capabilities=frozenset({"move_pmd", "trims_mm_cpumask"}),
+        capabilities=frozenset({"gup_fast", "move_pmd", "trims_mm_cpumask"}),
         sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
         kernel="6.12",
         family="hardware broadcast",

@@ -11,7 +11,8 @@ from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, take_ipi
+from core.machine.op import Cpu, Op, Tid
 from core.mm.mm import Mm, cpumask_clear_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
@@ -30,7 +31,7 @@ class Riscv(Architecture):
             rcu_table_free=self.ranges,
             kernel="6.12" if self.ranges else "6.1",
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"move_pmd", *(("batched_unmap",) if self.ranges else ())}),
+            capabilities=frozenset({"move_pmd", *(("batched_unmap", "gup_fast") if self.ranges else ())}),
             sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),
         )
 
@@ -49,6 +50,11 @@ class Riscv(Architecture):
             for cpu in sorted(cpus):
                 await insn(cpu, *local)
         await flush_cpus_by_ipi(mm, cpus, request)
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        """The firmware serves a remote fence in M-mode, which disabled interrupts of the kernel do not hold up."""
+        return take_ipi(sender, cpu, mm.addrs, maskable=not self.sbi)
 
     @property
     def threshold(self) -> int:

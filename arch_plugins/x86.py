@@ -43,7 +43,7 @@ class X86(MmRange):
             runtime_p4d=True,
             kernel="6.12",
             family="synchronous IPI to mm_cpumask" if self.smp else "uniprocessor",
-            capabilities=frozenset({"move_pmd", *(("batched_unmap", "lazy_tlb") if self.smp else ())}),
+            capabilities=frozenset({"gup_fast", "move_pmd", *(("batched_unmap", "lazy_tlb") if self.smp else ())}),
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )
 

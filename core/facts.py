@@ -92,6 +92,7 @@ CAPABILITIES = {
     "batched_unmap": "CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
     "early_ack": "answers a flush before it has flushed (research)",
     "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",
+    "gup_fast": "CONFIG_HAVE_GUP_FAST: user pages are looked up in software without any lock",
     "hash_table": "translations are also in a hash table in memory (powerpc)",
     "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
     "move_pmd": "CONFIG_HAVE_MOVE_PMD",

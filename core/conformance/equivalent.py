@@ -11,6 +11,8 @@ from core.conformance.mutate import Mutant
 ARGUED: dict[tuple[str, str], str] = {
     ("late", "mmap_write_downgrade"): "held longer for writing, it excludes more",
     ("late", "mmap_write_unlock"): "held one step longer",
+    ("drop", "the device writes pageN"): "a device that writes nothing loses nothing",
+    ("late", "the device writes pageN"): "still while the reader has its reference, or when the page is nobody's",
     ("late", "mmap_read_unlock"): "held one step longer",
     ("late", "unlock PG_locked[N]"): "held one step longer",
     ("late", "unlock ptl[pmd,N]"): "held one step longer",

@@ -9,6 +9,7 @@ from core.machine.lock import FREE, MMAP_LOCK
 from core.machine.op import Cell, Tid
 from core.machine.pte import ProtNone, Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
+from core.mm.direct_io import device_wrote_cell
 from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
@@ -28,6 +29,10 @@ SENTENCES = {
     "one-hash-entry": "The hash table has two entries for one address: the hardware may use either, or stop.",
     "walk-of-freed-table": "The hardware went on from an upper entry that it had cached, into a page table that had "
     "been given back to the allocator.",
+    "gup-in-freed-table": "A lockless walk in software (GUP-fast) read an entry in a page table that had been given "
+    "back to the allocator.",
+    "reached-by-device": "A device has written to a page for the process, whose entry does not lead there any more: "
+    "what was written is lost.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
     "folio_mkclean() and the memcg accounting in step with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
@@ -106,9 +111,13 @@ def all_freed(page: int, kept: int) -> Property:
     return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
 
 
-def table_freed(entry: Cell, table: Cell) -> Property:
-    """At the end: the table that an upper entry pointed to is free if it no longer does."""
-    return _property("all-freed", (entry, table), lambda points, there: points is not None or not there)
+def table_freed(entry: Cell, table: Cell, rcu_head: Cell | None = None) -> Property:
+    """At the end: the table that an upper entry pointed to is free if it no longer does, or RCU has it (`rcu_head`)."""
+
+    def holds(points: object, there: bool, waits: object = None) -> bool:
+        return points is not None or not there or waits is not None
+
+    return _property("all-freed", (entry, table, *([rcu_head] if rcu_head else [])), holds)
 
 
 def unmapped_at_end(addr: int) -> Property:
@@ -131,6 +140,15 @@ def vma_as_asked(start: int, there: bool) -> Property:
 def contents_known(addr: int) -> Property:
     """At the end: the entry of a reclaimed anonymous page maps it, or says where it is on disk."""
     return _property("contents-known", (pte_cell(addr),), lambda pte: isinstance(pte, Pte | Swap))
+
+
+def reached_by_device(page: int, addr: int) -> Property:
+    """At the end: what a device wrote for the process is where its entry leads, in memory or in swap."""
+
+    def holds(wrote: bool, pte: object) -> bool:
+        return not wrote or (isinstance(pte, Pte) and pte.frame == page) or isinstance(pte, Swap)
+
+    return _property("reached-by-device", (device_wrote_cell(page), pte_cell(addr)), holds)
 
 
 def shared_read_only(page: int, addrs: Sequence[int]) -> Property:

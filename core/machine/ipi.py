@@ -90,13 +90,16 @@ def wait_ipis(task: Task, targets: Iterable[Cpu]) -> Op:
     return Op("wait for IPIs", cells, (), lambda *reqs: [Outcome(None)] if all(r is None for r in reqs) else [])
 
 
-def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
-    """Daemon: `cpu` is interrupted, executes the request of `sender` and acknowledges it."""
+def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int], maskable: bool = True) -> Op:
+    """Daemon: `cpu` is interrupted, executes the request of `sender` and acknowledges it.
+
+    Disabled interrupts hold it up, unless it is not `maskable`: firmware in a higher mode serves it.
+    """
     request_cell = csd_cell(sender, cpu)
     entries = tuple(tlb_cell(cpu, addr) for addr in addrs)
 
     def step(request: Request | None, irqs_off: bool, *tlb: object) -> list[Outcome]:
-        if request is None or irqs_off:
+        if request is None or (irqs_off and maskable):
             return []
         kept = tuple(None if request.forgets(addr, e) else e for addr, e in zip(addrs, tlb, strict=True))
         return [Outcome(None, (None, *kept))]

@@ -60,6 +60,8 @@ class Mm:
     init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
     tables     tables come or go; otherwise walking down to one is no operation
     walked     the hardware's walks are part of the model: a table that is handed to RCU is free at once for them
+    readers    CPUs that walk the tables in software, with interrupts off: whoever frees a table must wait for them
+    lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear): reclaim discards them while they are clean
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
     long_runs  equal entries and their pages are dealt with together: only the accountant's are
@@ -85,6 +87,8 @@ class Mm:
     online: frozenset[Cpu] = frozenset()
     tables: bool = False
     walked: bool = False
+    readers: frozenset[Cpu] = frozenset()
+    lazyfree: frozenset[int] = frozenset()
     memcgs: bool = False
     reclaims: bool = False
     context: Cell | None = None

@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from core.machine.rcu import call_rcu, send_sync_ipis, wait_sync_ipis
 from core.mm.encoded_page import (
     ENCODED_PAGE_BIT_DELAY_RMAP,
     ENCODED_PAGE_BIT_NR_PAGES_NEXT,
@@ -284,7 +285,7 @@ async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
     if tlb.tables is None:
         if not await alloc_page(tlb.mm, "table_batch"):
             await tlb_table_invalidate(tlb)
-            await tlb_remove_table_one(table)
+            await tlb_remove_table_one(tlb.mm, table)
             return
         tlb.tables = []
     tlb.tables.append(table)
@@ -298,10 +299,23 @@ async def tlb_table_invalidate(tlb: MmuGather) -> None:
         await tlb_flush_mmu_tlbonly(tlb)
 
 
-async def tlb_remove_table_one(table: Table) -> None:
+async def tlb_remove_table_one(mm: Mm, table: Table) -> None:
     """No memory for a batch: make sure no lockless walker is on its way, then free at once."""
-    await log("ipi_sync")
+    await tlb_remove_table_sync_one(mm)
     await free_table(table)
+
+
+async def tlb_remove_table_sync_one(mm: Mm) -> None:
+    """Interrupt every other CPU and wait: a lockless walker takes the interrupt when its walk is over.
+
+    Only CPUs that walk in software are asked in the model: to the others the interrupt means nothing.
+    """
+    others = mm.readers - {mm.task.cpu}
+    if not others:
+        await log("ipi_sync")
+        return
+    await send_sync_ipis(mm.task, others)
+    await wait_sync_ipis(mm.task, others)
 
 
 async def tlb_table_flush(tlb: MmuGather) -> None:
@@ -309,7 +323,10 @@ async def tlb_table_flush(tlb: MmuGather) -> None:
     if tlb.tables is not None:
         await tlb_table_invalidate(tlb)
         await free_batch(tlb.mm, "call_rcu", tuple(tlb.tables))
-        if tlb.mm.walked:  # the grace period waits for readers in software; it may be over at once
+        if tlb.mm.readers:
+            for table in tlb.tables:
+                await call_rcu(table, tlb.mm.readers)
+        elif tlb.mm.walked:  # the grace period waits for readers in software, and there are none
             for table in tlb.tables:
                 await free_table_page(table)
         tlb.tables = None

@@ -52,6 +52,11 @@ def folio_mapped(page: int) -> Op:
     return Op(f"folio_mapped(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n > 0)])
 
 
+def folio_mapcount(page: int) -> Op:
+    """The mappings that rmap knows, read."""
+    return Op(f"folio_mapcount(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n)])
+
+
 def lock_page(mm: Mm, page: int) -> Op:
     """folio_lock(): waits asleep."""
     return sleeping_lock(pg_locked_cell(page), mm.task)

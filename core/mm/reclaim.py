@@ -14,7 +14,9 @@ from core.mm.batched_unmap import (
 )
 from core.mm.mm import Mm, pte_unlock
 from core.mm.page import (
+    folio_mapcount,
     folio_mapped,
+    folio_ref_count,
     folio_test_dirty,
     lock_page,
     put_page,
@@ -42,11 +44,30 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)
     if pte.dirty:
         await set_page_dirty(page)
-    if mm.is_anon(page):
+    if page in mm.lazyfree:
+        if not await may_discard(mm, page):
+            await set_pte(at, pte)  # and folio_set_swapbacked(): this round leaves the page alone
+            await pte_unlock(mm, at)
+            return
+    elif mm.is_anon(page):
         await set_pte(at, Swap(page))
     await folio_remove_rmap_pte(mm, at, page, "early")
     await put_page(page)
     await pte_unlock(mm, at)
+
+
+async def may_discard(mm: Mm, page: int) -> bool:
+    """Whether a lazyfree page that has just been unmapped may go: it is clean, and its only references are those of
+    isolation and of its mappings.
+
+    The entry is cleared before the references are read, and GUP-fast takes its reference before it reads the entry
+    again: one of the two notices the other.  Before 6c8e2a256915 the references were not looked at.
+    """
+    if mm.era.has("6c8e2a256915"):
+        references = await folio_ref_count(page)
+        if references != 1 + await folio_mapcount(page):
+            return False
+    return not await folio_test_dirty(page)
 
 
 async def try_to_unmap(mm: Mm, ubc: UnmapBatch, page: int) -> None:

@@ -33,9 +33,14 @@ async def free_table(table: Table) -> None:
     await free_table_page(table)
 
 
+def table_cell(table: Table) -> Cell:
+    """Whether the page-table page is one; False once it has been given back."""
+    return Cell("table", table)
+
+
 def free_table_page(table: Table) -> Op:
     """The table's page goes back to the allocator; freeing it a second time breaks freed-once."""
-    cell = Cell("table", table)
+    cell = table_cell(table)
     return Op(
         f"free {table.level} table {table.index}",
         (cell,),

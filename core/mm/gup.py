@@ -1,0 +1,63 @@
+"""mm/gup.c: taking a reference to a user's page without any lock (GUP-fast).
+
+Disabled interrupts are all that keeps the page tables: who frees one must wait for the walker, by an interrupt that it
+takes late or by a grace period of RCU (mm/mmu_gather.c, "Semi RCU freeing of the page directories").  The page itself
+may go at any time: its reference is taken only if it still has one, and given back if the entry has changed since.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Pte, ptep_get
+from core.machine.tlb import ref_cell
+from core.mm.kthread import local_irq_disable, local_irq_enable
+from core.mm.memory import read_upper
+from core.mm.mm import Mm
+from core.mm.page import put_page
+from core.mm.swap import Table, table_cell
+
+FREED_TABLE = "gup-in-freed-table"
+
+
+async def gup_fast(mm: Mm, addr: int) -> int | None:
+    """The page that `addr` maps, with a reference of the caller's; None where the slow way has to be taken.
+
+    gup_fast_fallback() around gup_fast() and gup_fast_pte_range(); no lock is held.
+    """
+    await local_irq_disable(mm.task.cpu)
+    page = await gup_fast_pte_range(mm, addr)
+    await local_irq_enable(mm.task.cpu)
+    return page
+
+
+async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
+    """One entry. Interrupts are off."""
+    table: Any = await read_upper(mm, 0, addr)
+    if table is None:
+        return None
+    pte: Any = await ptep_get_lockless(addr, Table("pte", table))
+    if not isinstance(pte, Pte) or not await try_get_folio(pte.frame):
+        return None
+    same_table = await read_upper(mm, 0, addr) == table
+    if not same_table or await ptep_get(addr) != pte:
+        await put_page(pte.frame)
+        return None
+    return pte.frame
+
+
+def ptep_get_lockless(addr: int, table: Table) -> Op:
+    """ptep_get_lockless(): the entry, in a table that may have been freed; reading that breaks gup-in-freed-table."""
+    read = ptep_get(addr)
+
+    def step(pte: object, there: bool) -> list[Outcome]:
+        return [Outcome(pte, (), "" if there else FREED_TABLE)]
+
+    return Op(f"ptep_get_lockless({addr})", (*read.reads, table_cell(table)), (), step)
+
+
+def try_get_folio(page: int) -> Op:
+    """folio_ref_try_add(): one more reference, unless there is none left; whether it was taken."""
+    cell: Cell = ref_cell(page)
+    return Op(f"try_get_folio(page{page})", (cell,), (cell,), lambda ref: [Outcome(ref > 0, (ref + (ref > 0),))])
