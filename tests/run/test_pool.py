@@ -134,7 +134,7 @@ def test_trouble_costs_its_own_job(kind: str, answer: str) -> None:
 def test_as_a_command_of_its_own() -> None:
     """What a daemonic worker does."""
     assert _as_command(JOBS[0], 60, 8 << 30) == JOBS[0].run()
-    assert "no answer within 0.1" in _as_command(JOBS[0], 0.1, 8 << 30).reason
+    assert "timed out after 0.1 s" in _as_command(JOBS[0], 0.1, 8 << 30).reason
 
 
 def test_any_executor_gives_the_same_answers() -> None:
