@@ -31,6 +31,8 @@ SENTENCES = {
     "been given back to the allocator.",
     "gup-in-freed-table": "A lockless walk in software (GUP-fast) read an entry in a page table that had been given "
     "back to the allocator.",
+    "gup-of-another": "GUP-fast returned a page that another process has mapped, in a table that was shared and "
+    "is that process's alone now.",
     "reached-by-device": "A device has written to a page for the process, whose entry does not lead there any more: "
     "what was written is lost.",
     "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "

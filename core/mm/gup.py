@@ -47,6 +47,31 @@ async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
     return pte.frame
 
 
+async def gup_fast_huge(mm: Mm, addr: int) -> int | None:
+    """gup_fast() where the upper entry of `addr` leads to a table of huge leaves: gup_fast_pmd_leaf() or its like.
+
+    Unlike gup_fast_pte_range() it reads the leaf again, and not the entry above, which led to it.
+    """
+    await local_irq_disable(mm.task.cpu)
+    page = await gup_fast_pmd_leaf(mm, addr)
+    await local_irq_enable(mm.task.cpu)
+    return page
+
+
+async def gup_fast_pmd_leaf(mm: Mm, addr: int) -> int | None:
+    """One huge entry. Interrupts are off."""
+    table: Any = await read_upper(mm, 0, addr)
+    if table is None:
+        return None
+    leaf: Any = await ptep_get_lockless(addr, Table("pmd", table))
+    if not isinstance(leaf, Pte) or not await try_get_folio(leaf.frame):
+        return None
+    if await ptep_get(addr) != leaf:
+        await put_page(leaf.frame)
+        return None
+    return leaf.frame
+
+
 def ptep_get_lockless(addr: int, table: Table) -> Op:
     """ptep_get_lockless(): the entry, in a table that may have been freed; reading that breaks gup-in-freed-table."""
     read = ptep_get(addr)

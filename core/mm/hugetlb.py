@@ -6,7 +6,13 @@ from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, xchg_pte
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm
-from core.mm.mmu_gather import adjust_range, tlb_finish_mmu, tlb_flush_mmu_tlbonly, tlb_gather_mmu
+from core.mm.mmu_gather import (
+    adjust_range,
+    tlb_finish_mmu,
+    tlb_flush_mmu_tlbonly,
+    tlb_gather_mmu,
+    tlb_remove_table_sync_one,
+)
 from core.mm.page import put_page
 from core.mm.rmap import rmap_lock, rmap_unlock
 
@@ -23,6 +29,8 @@ async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
     tlb.cleared_pmds = True
     if mm.era.has("a4a118f2eead"):
         await tlb_flush_mmu_tlbonly(tlb)
+    if mm.era.has("1013af4f585f"):
+        await tlb_remove_table_sync_one(mm)  # GUP-fast may be in the table, which is its other user's alone now
     await rmap_unlock(mm)
     await tlb_finish_mmu(tlb)
 

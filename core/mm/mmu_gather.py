@@ -308,8 +308,11 @@ async def tlb_remove_table_one(mm: Mm, table: Table) -> None:
 async def tlb_remove_table_sync_one(mm: Mm) -> None:
     """Interrupt every other CPU and wait: a lockless walker takes the interrupt when its walk is over.
 
-    Only CPUs that walk in software are asked in the model: to the others the interrupt means nothing.
+    Empty without CONFIG_MMU_GATHER_RCU_TABLE_FREE: there every flush is to interrupt the walkers.  Only CPUs that walk
+    in software are asked in the model: to the others the interrupt means nothing.
     """
+    if not mm.facts.rcu_table_free:
+        return
     others = mm.readers - {mm.task.cpu}
     if not others:
         await log("ipi_sync")

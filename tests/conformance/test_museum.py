@@ -56,6 +56,7 @@ PINNED = {
     "B-43f": ("walk-of-freed-table", 23),
     "B-45": ("use-after-free", 22),
     "B-45w": ("no-lost-dirty", 27),
+    "B-47": ("gup-of-another", 16),
     "B-46": ("reached-by-device", 24),
 }
 """The property that the bug breaks, and the length of a shortest trace."""

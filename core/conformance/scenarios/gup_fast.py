@@ -12,30 +12,44 @@ read the entry in it
 
 With an interrupt for each flush the munmap waits until CPU0 has its interrupts on again (mm/mmu_gather.c, "Semi RCU
 freeing of the page directories").
+
+B-47, 1013af4f585f, where invalidations are broadcast: a table that two processes share is not freed but left to one
+
+CPU0 GUP-fast in P1          CPU1 munmap in P1              CPU2 P2
+interrupts off
+read the pud
+                             drop the shared table, flush
+                             unlock i_mmap
+                                                            the table is P2's alone: map something
+read the leaf: P2's page
+the leaf is still the same
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes, table_freed
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Daemon, Model
 from core.machine.ipi import irqs_off_cell
-from core.machine.op import Cpu
-from core.machine.pte import Pte
+from core.machine.op import Cpu, Op, Outcome
+from core.machine.pte import Pte, pte_cell, set_pte
 from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell, take_sync_ipi
 from core.mm.era import Era
-from core.mm.gup import gup_fast
+from core.mm.gup import gup_fast, gup_fast_huge
+from core.mm.hugetlb import unmap_hugepage_range
 from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmap import munmap
 from core.mm.page import put_page
+from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page, table_cell
 from core.plugins.arch import Arch
 
-ADDR, PAGE, TABLE = 0, 0, Table("pte", 0)
+ADDR, PAGE, OTHER, TABLE = 0, 0, 1, Table("pte", 0)
 
 WALKER = Cpu(0)
 
@@ -78,6 +92,49 @@ def unmapped(arch: Arch, era: Era) -> Model:
     return replace(made, daemons=(*made.daemons, callback, *grace, sync))
 
 
+def pinned(page: int) -> Op:
+    """The caller has the page; only PAGE is one that its process has ever mapped."""
+    return Op(f"pinned page{page}", (), (), lambda: [Outcome(None, (), "" if page == PAGE else "gup-of-another")])
+
+
+async def pin_huge(mm: Mm) -> None:
+    """The same for a huge page."""
+    page = await gup_fast_huge(mm, ADDR)
+    if page is not None:
+        await pinned(page)
+        await put_page(page)
+
+
+async def map_in_own_table(mm: Mm) -> None:
+    """P2: under i_mmap_rwsem, and only if nobody else has the table any more, map something unrelated there."""
+    await rmap_lock(mm)
+    shared = await Op("is the table shared?", (upper_entry(0, ADDR),), (), lambda pud: [Outcome(pud is not None)])
+    if not shared:
+        await set_pte(ADDR, Pte(OTHER))
+    await rmap_unlock(mm)
+
+
+def unshared(arch: Arch, era: Era) -> Model:
+    """munmap of a shared table of hugetlb pages next to GUP-fast, and its other user, who goes on to use it."""
+    more = {"tables": True, "readers": frozenset({WALKER})}
+    world = World(arch, era, {ADDR: Pte(PAGE)}, geometry={"ptes_per_table": 1}, more=more)
+    world.memory[upper_entry(0, ADDR)] = 0
+    world.memory[table_cell(Table("pmd", 0))] = True
+    world.task("GUP-fast", pin_huge)
+    unmapper = world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+    world.memory[sync_cell(unmapper.tid, WALKER)] = False
+    world.kthread("P2", map_in_own_table)
+    window = sometimes(
+        "used-by-the-other",
+        "the other process has mapped its own page, and this one has left the table",
+        (pte_cell(ADDR), upper_entry(0, ADDR)),
+        lambda pte, pud: pte == Pte(OTHER) and pud is None,
+    )
+    made = world.model("gup-fast-unshare", sometimes=[window])
+    sync = Daemon("IPI from munmap", WALKER, take_sync_ipi(unmapper.tid, WALKER))
+    return replace(made, daemons=(*made.daemons, sync))
+
+
 SCENARIOS = [
     Scenario(
         "gup-fast",
@@ -86,5 +143,26 @@ SCENARIOS = [
         unmapped,
         tier="optional",
         requires=("smp", "several_cpus", "gup_fast"),
+    ),
+    Scenario(
+        "gup-fast-unshare",
+        "GUP-fast returns no page of the process that a shared page table of hugetlb pages has been left to",
+        "1013af4f585f",
+        unshared,
+        tier="optional",
+        requires=("gather", "smp", "several_cpus", "gup_fast", "hardware_walk"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-47",
+        "1013af4f585f",
+        "a shared page table is left to its other user while GUP-fast reads in it, and returns that user's page",
+        "gup-fast-unshare",
+        plugin="arch_plugins.arm64:Arm64",
+        era="6.12",
+        lacks=frozenset({"1013af4f585f"}),
+        cve="CVE-2025-38085",
     ),
 ]
