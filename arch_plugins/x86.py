@@ -14,10 +14,11 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.mm.mm import Mm, log
 
-LEFT = Cell("left_mask")
+LEFT = Cell(declare("left_mask", frozenset()))
 """CPUs that have left mm_cpumask since the start."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from core.machine.insn import insn
 from core.machine.lock import spin_lock, spin_unlock
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Entry, local_ptep_get_and_clear, pte_cell
 from core.machine.tlb import invalidate, tlb_cell
@@ -22,12 +23,12 @@ from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
 from core.mm.swap import Table
 
-FLUSH_MM = Cell("flush_mm")
-ATTACH_MASK = Cell("cpu_attach_mask")
+FLUSH_MM = Cell(declare("flush_mm", False))
+ATTACH_MASK = Cell(declare("cpu_attach_mask", frozenset()))
 
 
-FLUSH_COUNT = Cell("flush_count")
-CONTEXT_LOCK = Cell("context.lock")
+FLUSH_COUNT = Cell(declare("flush_count", 0))
+CONTEXT_LOCK = Cell(declare("context.lock", None))
 
 
 def cpu_attach_mask() -> Op:

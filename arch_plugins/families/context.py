@@ -20,15 +20,18 @@ from arch_plugins.families.ipi import Ipi
 from core.hookspecs import hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.tlb import invalidate
 from core.mm.kthread import current_mm, mm_users
 from core.mm.mm import Mm, cpumask_set_cpu
 
+CONTEXT = declare("context", True)
+
 
 def context_cell(cpu: Cpu) -> Cell:
     """Whether the mm has a context on `cpu`."""
-    return Cell("context", cpu)
+    return Cell(CONTEXT, cpu)
 
 
 def zero_contexts(cpus: Iterable[Cpu]) -> Op:

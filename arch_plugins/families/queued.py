@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Entry, wrprotect_pte, xchg_pte
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
@@ -23,10 +24,12 @@ BATCH_NR = 192
 
 Queue = tuple[int, ...] | None
 
+QUEUED = declare("queued", None)
+
 
 def queue_cell(cpu: Cpu) -> Cell:
     """This CPU's queue."""
-    return Cell("queued", cpu)
+    return Cell(QUEUED, cpu)
 
 
 def swap_queue(cpu: Cpu, to: Queue) -> Op:

@@ -13,17 +13,20 @@ Data types, in models that follow mm_cpumask
 from __future__ import annotations
 
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import tlb_cell
 from core.mm.kthread import active_mm_cell
 from core.mm.mm import CPUMASK, Mm, cpumask_set_cpu
 
-RID, NEXT = Cell("rid"), Cell("rid_next")
+RID, NEXT = Cell(declare("rid", 1)), Cell(declare("rid_next", 2))
+
+LOADED_RID = declare("loaded_rid", 1)
 
 
 def loaded_cell(cpu: Cpu) -> Cell:
     """What the region registers of `cpu` hold, or held, for the mm."""
-    return Cell("loaded_rid", cpu)
+    return Cell(LOADED_RID, cpu)
 
 
 def get_mmu_context() -> Op:

@@ -31,28 +31,37 @@ from typing import Any
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Architecture, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import CPUMASK, Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 
-GEN = Cell("tlb_gen")
+GEN = Cell(declare("tlb_gen", 0))
+
+CTX_GEN = declare("ctx_gen", 0)
 
 
 def ctx_gen_cell(cpu: Cpu) -> Cell:
     """What the CPU is up to date with."""
-    return Cell("ctx_gen", cpu)
+    return Cell(CTX_GEN, cpu)
+
+
+LOADED_MM = declare("loaded_mm", "other")
 
 
 def loaded_mm_cell(cpu: Cpu) -> Cell:
     """What the CPU has loaded."""
-    return Cell("loaded_mm", cpu)
+    return Cell(LOADED_MM, cpu)
+
+
+IS_LAZY = declare("is_lazy", False)
 
 
 def is_lazy_cell(cpu: Cpu) -> Cell:
     """Whether the CPU runs a kernel thread on the page tables of the mm before."""
-    return Cell("is_lazy", cpu)
+    return Cell(IS_LAZY, cpu)
 
 
 def inc_mm_tlb_gen() -> Op:

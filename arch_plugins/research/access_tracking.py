@@ -21,20 +21,23 @@ from arch_plugins.generic import Generic, Smp, flush_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
 from core.machine.ipi import FlushRequest
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Entry
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
+CACHED = declare("cached", False)
+
 
 def cached_cell(addr: int) -> Cell:
     """Whether some CPU may have cached what has been taken out at `addr`."""
-    return Cell("cached", addr)
+    return Cell(CACHED, addr)
 
 
 def note_cached(addr: int, nr: int) -> Op:
     """From now on flushes of the addresses are needed."""
-    cell = Cell("cached", addr, nr)
+    cell = Cell(CACHED, addr, nr)
     return Op(f"cached({addr})", (), (cell,), lambda: [Outcome(None, (True,))])
 
 

@@ -20,11 +20,12 @@ from __future__ import annotations
 from arch_plugins.generic import Smp, flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 
-OWED = Cell("owed")
+OWED = Cell(declare("owed", frozenset()))
 
 
 def owe(cpus: frozenset[Cpu]) -> Op:

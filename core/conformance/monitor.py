@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, doing
 from core.mm.encoded_page import ENCODED_PAGE_BIT_DELAY_RMAP, encoded_page_flags
 from core.mm.mmu_gather import Batch, MmuGather
 
 Rule = Callable[[MmuGather], str]
 
-BROKEN = Cell("broken")
+BROKEN = Cell(declare("broken", None))
 
 
 async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) -> Any:

@@ -86,8 +86,9 @@ class TransitionTables:
         if number is None:
             try:
                 initial = self.model.initial[cell]
-            except KeyError:
-                raise ExploreError(f"{self.model.name}: cell {cell} has no initial value") from None
+            except KeyError as error:
+                remedy = f"; {error.args[0]}" if isinstance(error.args[0], str) else ""
+                raise ExploreError(f"{self.model.name}: cell {cell} has no initial value{remedy}") from None
             number = self.cells[cell] = len(self.cells)
             self.numbers += 2
             self.values.append([initial])

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import pte_cell
 from core.machine.tlb import tlb_cell
 
+ACCESSED = declare("accessed", True)
+
 
 def accessed_cell(addr: int, nr: int = 1) -> Cell:
     """The accessed bit of an entry (or of `nr` entries from there)."""
-    return Cell("accessed", addr, nr)
+    return Cell(ACCESSED, addr, nr)
 
 
 def tracked(access: Op, cpu: Cpu, addr: int) -> Op:

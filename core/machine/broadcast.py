@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from core.machine.ipi import Request
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import tlb_cell
+
+BROADCAST = declare("broadcast", ())
 
 
 def broadcast_cell(tid: Tid) -> Cell:
     """The requests that the thread has issued and not completed."""
-    return Cell("broadcast", tid)
+    return Cell(BROADCAST, tid)
 
 
 def issue(tid: Tid, name: str, request: Request) -> Op:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.machine.ipi import csd_cell, irqs_off_cell, take_ipi
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.tlb import tlb_cell
 
@@ -40,9 +41,12 @@ class EarlyRequest:
         return f"answer, then flush {'all' if self.end is None else f'[{self.start}, {self.end})'}"
 
 
+HANDLER = declare("handler", None)
+
+
 def handler_cell(cpu: Cpu) -> Cell:
     """The request that `cpu` has acknowledged and not served."""
-    return Cell("handler", cpu)
+    return Cell(HANDLER, cpu)
 
 
 def take_or_answer(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:

@@ -15,14 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell
 
+HPTE = declare("hpte", None)
+
 
 def hpte_cell(addr: int, frame: int) -> Cell:
     """The hash entry that maps virtual page `addr` to page `frame`."""
-    return Cell("hpte", (addr, frame))
+    return Cell(HPTE, (addr, frame))
 
 
 def access_hashed(cpu: Cpu, addr: int, frames: Sequence[int], store: bool) -> Op:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.task import Task
 from core.machine.tlb import Upper, invalidate, tlb_cell
@@ -66,14 +67,20 @@ def flush_here(cpu: Cpu, addrs: Sequence[int], request: Request, name: str) -> O
     return Op(name, cells, cells, step)
 
 
+CSD = declare("csd", None)
+
+
 def csd_cell(sender: Tid, target: Cpu) -> Cell:
     """The slot for requests of `sender` at `target`."""
-    return Cell("csd", (sender, target))
+    return Cell(CSD, (sender, target))
+
+
+IRQS_OFF = declare("irqs_off", False)
 
 
 def irqs_off_cell(cpu: Cpu) -> Cell:
     """Does `cpu` run with interrupts disabled?"""
-    return Cell("irqs_off", cpu)
+    return Cell(IRQS_OFF, cpu)
 
 
 def send_ipis(task: Task, targets: Iterable[Cpu], request: Request) -> Op:

@@ -6,6 +6,7 @@ is held has no outcome: the operation is blocked, and is tried again in every la
 
 from __future__ import annotations
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, Tid
 from core.machine.task import Task
 
@@ -51,7 +52,7 @@ def sleeping_unlock(lock: Cell, task: Task) -> Op:
     return _release(lock, task, 0, None)
 
 
-MMAP_LOCK = Cell("mmap_lock")
+MMAP_LOCK = Cell(declare("mmap_lock", frozenset()))
 """mm->mmap_lock: the set of its readers' Tids (empty when it is free), or its writer's Tid."""
 
 FREE: frozenset[Tid] = frozenset()

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 
 
@@ -69,10 +70,12 @@ class Migration:
 
 Entry = Pte | Swap | ProtNone | Migration | None
 
+PTE = declare("pte", None)
+
 
 def pte_cell(addr: int, nr: int = 1) -> Cell:
     """The page-table entry of virtual page `addr`, or `nr` entries from there."""
-    return Cell("pte", addr, nr)
+    return Cell(PTE, addr, nr)
 
 
 def ptep_get(addr: int) -> Op:

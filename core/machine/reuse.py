@@ -10,16 +10,19 @@ Data types
 
 from __future__ import annotations
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import pte_cell
 from core.machine.tlb import Entry, ref_cell, tlb_cell, walk
 
 ANOTHERS = "another's-page"
 
+OWNER = declare("owner", None)
+
 
 def owner_cell(page: int) -> Cell:
     """Who has been given the page since it was freed."""
-    return Cell("owner", page)
+    return Cell(OWNER, page)
 
 
 def load_unless_reused(cpu: Cpu, addr: int, page: int, hw_dirty: bool) -> Op:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.task import Task
 
@@ -30,15 +31,20 @@ PREEMPTION = {
 
 SwitchIn = Callable[[], Coroutine[Op, Any, Any]]
 
+RUNNING = declare("running", None)
+
 
 def running_cell(cpu: Cpu) -> Cell:
     """The task that has the CPU."""
-    return Cell("running", cpu)
+    return Cell(RUNNING, cpu)
+
+
+LAST_RAN = declare("last_ran", None)
 
 
 def last_ran_cell(cpu: Cpu) -> Cell:
     """The task that last had the CPU, where the architecture does something at a switch."""
-    return Cell("last_ran", cpu)
+    return Cell(LAST_RAN, cpu)
 
 
 async def scheduled(

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 
@@ -42,19 +43,28 @@ class Upper(NamedTuple):
         return f"table{self.table}"
 
 
+TLB = declare("tlb", None)
+
+
 def tlb_cell(cpu: Cpu, addr: int) -> Cell:
     """What `cpu` has cached of virtual page `addr`."""
-    return Cell("tlb", (cpu, addr))
+    return Cell(TLB, (cpu, addr))
+
+
+NEWER = declare("newer", False)
 
 
 def newer_cell(frame: int, nr: int = 1) -> Cell:
     """Is the page's memory newer than the disk?"""
-    return Cell("newer", frame, nr)
+    return Cell(NEWER, frame, nr)
+
+
+REF = declare("ref", 1)
 
 
 def ref_cell(frame: int, nr: int = 1) -> Cell:
     """The page's reference count."""
-    return Cell("ref", frame, nr)
+    return Cell(REF, frame, nr)
 
 
 def walk(pte: object, store: bool, hw_dirty: bool) -> tuple[Entry, object] | None:

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte
 from core.mm.mm import Mm
 
-BATCHED = Cell("tlb_flush_batched")
+BATCHED = Cell(declare("tlb_flush_batched", (0, 0)))
 """(pending, flushed): equal when no reclaimer of the mm has cleared entries since the last flush of the whole mm."""
 
 

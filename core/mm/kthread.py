@@ -18,11 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.machine.ipi import csd_cell, irqs_off_cell
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import speculative_fill, tlb_cell
 from core.mm.mm import CPUMASK, Mm
 
-MM_USERS = Cell("mm_users")
+MM_USERS = Cell(declare("mm_users", 2))
 
 
 def mm_users() -> Op:
@@ -44,19 +45,28 @@ def mmput() -> Op:
     return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))])
 
 
+CURRENT_MM = declare("current_mm", True)
+
+
 def current_mm_cell(cpu: Cpu) -> Cell:
     """Whether current->mm is the mm."""
-    return Cell("current_mm", cpu)
+    return Cell(CURRENT_MM, cpu)
+
+
+ACTIVE_MM = declare("active_mm", True)
 
 
 def active_mm_cell(cpu: Cpu) -> Cell:
     """Whether current->active_mm is."""
-    return Cell("active_mm", cpu)
+    return Cell(ACTIVE_MM, cpu)
+
+
+ON_MM = declare("on_mm", False)
 
 
 def on_mm_cell(cpu: Cpu) -> Cell:
     """Whether the hardware walks the mm's page tables."""
-    return Cell("on_mm", cpu)
+    return Cell(ON_MM, cpu)
 
 
 def current_mm(cpu: Cpu) -> Op:

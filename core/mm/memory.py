@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import ProtNone, Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
@@ -41,7 +42,7 @@ from core.mm.page import (
 from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes
 from core.mm.swap import Table
 
-LEVELS = ("pmd", "pud", "p4d")
+LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
 """The entries above a pte table, by whose span in `Mm.span` they go."""
 
 

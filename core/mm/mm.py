@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.facts import Facts
 from core.machine.lock import spin_lock, spin_unlock
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.task import Task
 from core.mm.era import Era
@@ -127,14 +128,17 @@ def log(*event: Any) -> Op:
     return Op(f"({event[0]})", (), (), lambda: [Outcome(None)], event=event)
 
 
+PTL = declare("ptl", None)
+
+
 def ptl_cell(mm: Mm, addr: int) -> Cell:
     """The page-table lock that covers `addr`."""
-    return Cell("ptl", mm.table_of(addr))
+    return Cell(PTL, mm.table_of(addr))
 
 
 def pmd_ptl_cell(mm: Mm, addr: int) -> Cell:
     """The lock of the pmd table that covers `addr`."""
-    return Cell("ptl", ("pmd", addr // mm.span[1]))
+    return Cell(PTL, ("pmd", addr // mm.span[1]))
 
 
 def pte_lock(mm: Mm, addr: int) -> Op:
@@ -158,9 +162,12 @@ def need_resched(mm: Mm) -> Op:
     return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"))
 
 
+HELD_BATCHES = declare("held_batches", 0)
+
+
 def held_cell(task: Task) -> Cell:
     """How many pages for batches the task has taken from the allocator; kept where it may refuse one."""
-    return Cell("held_batches", task.tid)
+    return Cell(HELD_BATCHES, task.tid)
 
 
 def alloc_page(mm: Mm, what: str) -> Op:
@@ -187,7 +194,7 @@ def free_batch(mm: Mm, *event: Any) -> Op:
     return Op(f"({event[0]})", (cell,), (cell,), step, event=event)
 
 
-PENDING = Cell("tlb_flush_pending")
+PENDING = Cell(declare("tlb_flush_pending", 0))
 """mm->tlb_flush_pending: how many gathers are open; include/linux/mm_types.h:inc_tlb_flush_pending()."""
 
 
@@ -218,9 +225,12 @@ def mm_tlb_flush_nested() -> Op:
     return Op("mm_tlb_flush_nested", (PENDING,), (), lambda n: [Outcome(n > 1)])
 
 
+VMA = declare("vma", True)
+
+
 def vma_cell(vma: Vma) -> Cell:
     """Whether the VMA is in mm->mm_mt."""
-    return Cell("vma", vma.start)
+    return Cell(VMA, vma.start)
 
 
 def find_vma(vma: Vma) -> Op:
@@ -234,7 +244,7 @@ def set_vma(vma: Vma, there: bool) -> Op:
     return Op("link VMA" if there else "unlink VMA", (), (vma_cell(vma),), lambda: [Outcome(None, (there,))])
 
 
-CPUMASK = Cell("mm_cpumask")
+CPUMASK = Cell(declare("mm_cpumask", frozenset()))
 
 
 def mm_cpumask(mm: Mm) -> Op:

@@ -7,26 +7,35 @@ is charged, ('NR_FILE_MAPPED', memcg) its count of mapped file pages.
 from __future__ import annotations
 
 from core.machine.lock import sleeping_lock, sleeping_unlock
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.mm import Mm
 
 FREED_TWICE = "freed-once"
 
+MAPCOUNT = declare("mapcount", 1)
+
 
 def mapcount_cell(page: int, nr: int = 1) -> Cell:
     """How many page-table entries rmap knows for the page."""
-    return Cell("mapcount", page, nr)
+    return Cell(MAPCOUNT, page, nr)
+
+
+PG_DIRTY = declare("PG_dirty", False)
 
 
 def pg_dirty_cell(page: int, nr: int = 1) -> Cell:
     """PG_dirty."""
-    return Cell("PG_dirty", page, nr)
+    return Cell(PG_DIRTY, page, nr)
+
+
+PG_LOCKED = declare("PG_locked", None)
 
 
 def pg_locked_cell(page: int) -> Cell:
     """PG_locked: its owner."""
-    return Cell("PG_locked", page)
+    return Cell(PG_LOCKED, page)
 
 
 def set_page_dirty(page: int, nr: int = 1) -> Op:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.machine.lock import sleeping_lock, sleeping_unlock
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
@@ -20,18 +21,23 @@ from core.mm.page import folio_mapped, mapcount_cell
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
 
+MEMCG = declare("memcg", None)
+
 
 def memcg_cell(page: int) -> Cell:
     """folio->memcg_data: the cgroup the page is charged to."""
-    return Cell("memcg", page)
+    return Cell(MEMCG, page)
+
+
+NR_FILE_MAPPED = declare("NR_FILE_MAPPED", 0)
 
 
 def file_mapped_cell(memcg: str) -> Cell:
     """NR_FILE_MAPPED of a cgroup."""
-    return Cell("NR_FILE_MAPPED", memcg)
+    return Cell(NR_FILE_MAPPED, memcg)
 
 
-RMAP_LOCK = Cell("i_mmap_rwsem")
+RMAP_LOCK = Cell(declare("i_mmap_rwsem", None))
 """i_mmap_rwsem or anon_vma->root->rwsem. Its readers exclude each other here: no model has two."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.mm.mm import log
 from core.mm.page import FREED_TWICE, put_page
@@ -33,9 +34,12 @@ async def free_table(table: Table) -> None:
     await free_table_page(table)
 
 
+TABLE = declare("table", True)
+
+
 def table_cell(table: Table) -> Cell:
     """Whether the page-table page is one; False once it has been given back."""
-    return Cell("table", table)
+    return Cell(TABLE, table)
 
 
 def free_table_page(table: Table) -> Op:

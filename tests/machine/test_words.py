@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from core.machine.lock import (
     spin_lock,
     spin_unlock,
 )
-from core.machine.memory import INITIAL, Memory
+from core.machine.memory import INITIAL, Memory, declare
 from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Pte, Swap, pte_cell, xchg_pte
 from core.machine.task import Task
@@ -136,7 +138,30 @@ def test_xchg_takes_the_dirty_bit_with_the_entry() -> None:
     assert cells[pte_cell(4)] is None
 
 
-def test_a_cell_of_an_unknown_array_has_no_initial_value() -> None:
+def test_a_cell_starts_as_its_array_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Memory()[Cell("ref", 3)] == INITIAL["ref"] == 1
-    with pytest.raises(KeyError):
+    with monkeypatch.context() as patch:
+        patch.setitem(INITIAL, "mine.queue", ())  # as plugins did before there was declare()
+        assert Memory()[Cell(declare("mine.queue", ()), 3)] == ()
+        with pytest.raises(ValueError, match=r"cells 'mine.queue' start as \(\) already, not as None"):
+            declare("mine.queue", None)
+
+
+def test_a_cell_that_nobody_declared_says_how_to() -> None:
+    with pytest.raises(KeyError, match=r"declare\('nonsense', VALUE\) of core.machine.memory"):
         Memory()[Cell("nonsense")]
+
+
+def test_a_word_is_declared_where_its_cells_are_made() -> None:
+    """An architecture needs no line of core/machine for a word of its own; none is declared by two modules."""
+    root = Path(__file__).parents[2]
+    declared = [
+        (array, path.relative_to(root).as_posix())
+        for package in ("core", "arch_plugins")
+        for path in (root / package).rglob("*.py")
+        for array in re.findall(r'declare\("([^"]+)"', path.read_text(encoding="utf-8"))
+    ]
+    arrays = [array for array, _ in declared]
+    assert sorted(arrays) == sorted(set(arrays))
+    assert dict(declared)["queued"] == "arch_plugins/families/queued.py"
+    assert len(arrays) > 40

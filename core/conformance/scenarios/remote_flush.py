@@ -29,6 +29,7 @@ from core.conformance.scenario import Build, Scenario
 from core.conformance.scenarios.task_migration import HERE, THERE, attached_to, on, over_there
 from core.conformance.world import Program, World, load
 from core.explore.model import Model
+from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte
 from core.machine.tlb import tlb_cell
@@ -50,7 +51,7 @@ async def reclaim(mm: Mm, page: int) -> None:
     await put_page(page)
 
 
-TURN = Cell("turn")
+TURN = Cell(declare("turn", 0))
 """Who has the other CPU: the process at 0, kswapd at 1, the process again at 2."""
 
 

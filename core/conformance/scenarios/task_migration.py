@@ -41,6 +41,7 @@ from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load
 from core.explore.model import Model, Property
+from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
@@ -108,7 +109,7 @@ def moves(lazily: bool) -> Program:
     return program
 
 
-CLONED = Cell("cloned")
+CLONED = Cell(declare("cloned", False))
 """The process has a second thread."""
 
 
