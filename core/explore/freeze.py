@@ -43,6 +43,24 @@ class Unfreezable(Exception):
     """An object whose state `freeze` cannot see; the message is its type."""
 
 
+class Itself:
+    """An entity in a frozen value: equal to itself alone.
+
+    It is kept alive, as the id of an object that is gone may be that of another one later.
+    """
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Itself) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
 POINTER = struct.calcsize("P")
 
 ATOMS = (
@@ -119,7 +137,7 @@ class _Freezer:
         if role == TUPLE:
             return (kind, *[self.value(item) for item in thing])
         if role == ENTITY:
-            return ("entity", id(thing))
+            return Itself(thing)
         if id(thing) in self.met:
             return ("met", self.met[id(thing)])
         self.met[id(thing)] = len(self.met)

@@ -82,6 +82,19 @@ def test_either_of_two_commits_keeps_the_huge_zero_page() -> None:
         assert (result.verdict, result.exhaustive) == ("pass", True)
 
 
+def test_counts_do_not_depend_on_what_lives_in_memory() -> None:
+    """A second mm, of which the model makes a copy as it runs, has been taken for one whose memory it was given."""
+    exhibit = find("B-28")
+    assert exhibit is not None
+    counts = set()
+    alive = []
+    for _ in range(3):
+        fixed = show(exhibit).fixed
+        counts.add((fixed.states, fixed.transitions))
+        alive.append([subject(exhibit) for _ in range(50)])
+    assert counts == {(224, 493)}
+
+
 def test_ids_are_in_order_and_unique() -> None:
     numbers = [int("".join(c for c in e.id if c.isdigit())) for e in EXHIBITS]
     assert numbers == sorted(numbers)

@@ -62,6 +62,20 @@ def test_sharing_is_part_of_the_state() -> None:
     assert freeze([[], []]) == freeze([[], []])
 
 
+class Entity:
+    """Only itself."""
+
+    __shootdown_entity__ = True
+
+
+def test_an_entity_is_only_itself_even_when_it_is_gone() -> None:
+    """The memory of one that is gone is given to the next, and its id with it."""
+    one = Entity()
+    assert freeze(one) == freeze(one)
+    assert hash(freeze(one)) == hash(freeze(one))
+    assert len({freeze(Entity()) for _ in range(100)}) == 100
+
+
 def test_closures_go_by_contents() -> None:
     def adder(n: int) -> Any:
         return lambda x: x + n

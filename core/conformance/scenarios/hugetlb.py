@@ -18,6 +18,7 @@ stale entry: use after free
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes
@@ -42,6 +43,12 @@ async def reader(mm: Mm) -> None:
         await user_load_through(mm.task.cpu, ADDR, upper_entry(0, ADDR), {ADDR: pte_cell(ADDR)}, [PAGE])
 
 
+@cache
+def second_process(mm: Mm) -> Mm:
+    """The mm of P2, which runs on this CPU only: one value, as an Mm is what it is by identity."""
+    return replace(mm, cpus=frozenset({mm.task.cpu}))
+
+
 def unshared(arch: Arch, era: Era) -> Model:
     """munmap in one process, ftruncate in the other, once the first has let go of the table.
 
@@ -53,8 +60,8 @@ def unshared(arch: Arch, era: Era) -> Model:
     world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
 
     async def truncate(mm: Mm) -> None:
-        """P2's mm runs on this CPU only, if P1 has left the table; else both are flushed."""
-        await hugetlb_vmtruncate(mm, replace(mm, cpus=frozenset({mm.task.cpu})), ADDR, upper_entry(0, ADDR))
+        """Flush P2's mm if P1 has left the table, else both."""
+        await hugetlb_vmtruncate(mm, second_process(mm), ADDR, upper_entry(0, ADDR))
 
     world.kthread("truncate", truncate)
     window = sometimes(
