@@ -23,7 +23,7 @@ def declare(array: str, initial: Hashable) -> str:
 
 
 class Memory(dict[Cell, Hashable]):
-    """Cells with their values; a cell that is read first has its initial value. KeyError that says what to do if none."""
+    """Cells with their values; one that is read first has its initial value. KeyError that says what to do if none."""
 
     def __missing__(self, cell: Cell) -> Hashable:
         try:
