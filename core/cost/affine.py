@@ -1,20 +1,23 @@
-"""Numbers that know how they depend on the state a step began in: one walk through a step then speaks for many states.
+"""Symbolic numbers: one run of a program then speaks for many states.
 
-A step is walked with its program's own code, in one state.  The numbers of that state that other states have otherwise
-(how full a batch is, how far back the range starts) are put in as `Linear`: a value, and by how much it changes with
-each of a few variables.  Sums, differences and multiples are linear again.  Whenever the program decides something by
-such a number (it compares it, or asks for a quotient), the answer is the one for the state at hand, and the condition
-under which it is the same is noted.  So in every state that meets the noted conditions the program takes the same way,
-and all its numbers are what their linear forms say: nothing is assumed, the conditions are read off the walk.
+How it works.  A stretch of the zap is executed by its program's own code, in one state.  Those numbers of the state
+that may differ in other states (how full a batch is, how far back the gather's range starts) are put in as `Linear`: a
+value, and how much it changes with each of a few variables.  Sums, differences and multiples are linear again.
+Whenever the program makes a decision on such a number (it compares it, or divides it), it gets the answer for the
+present state, and the condition under which the answer is the same is recorded.  In every state that meets the recorded
+conditions the program takes the same path, and all its numbers are what their linear forms say.
 
-What has no rule here (a bit pattern, an index, a key of a dictionary) fixes the number: "equal to what it is now" is a
-condition too.  That may narrow what a walk speaks for; it cannot make it wrong.  Text made of a number is for readers
-of traces, who are told what it is now.
+Why it is sound.  The conditions are read off the run; nothing is assumed.  An operation without a rule here (a bit
+pattern, an index, a dictionary key) fixes the number: "equal to its present value" is recorded as a condition.  That
+can only narrow the states for which a run speaks.  Text made from a number shows its present value and decides nothing.
+
+What was rejected.  A solver (z3) or interval arithmetic: the conditions here are bounds on linear forms of three
+variables, and comparing them is a few additions.  Open: conditions on products of variables would fix both factors.
 
 Data types
     Slopes        how much a number changes when a variable grows by one, for each variable
-    Conditions    bounds of linear forms: what must hold for the walk to be the same
-    Linear        a number; once its Conditions are closed it is an ordinary one
+    Conditions    bounds on linear forms: what must hold for the run to be the same
+    Linear        a number with slopes; once its Conditions are closed it behaves like an ordinary one
 """
 
 from __future__ import annotations
@@ -29,14 +32,14 @@ Slopes = tuple[int, ...]
 
 
 class Conditions:
-    """`bounds[slopes]` are the least and the greatest that slopes times variables may be; at the walk they are 0."""
+    """`bounds[slopes]`: minimum and maximum of slopes . (variables - present values); None: no bound."""
 
     def __init__(self) -> None:
         self.bounds: dict[Slopes, tuple[int | None, int | None]] = {}
         self.open = True
 
     def require(self, form: Linear, least: int | None, most: int | None) -> None:
-        """From now on only states in which `form` is at least `least` and at most `most`."""
+        """Record the condition least <= form <= most; None is no bound."""
         slopes, unit = _normal(form.slopes)
         low = None if least is None else least - form.value
         high = None if most is None else most - form.value
@@ -55,14 +58,14 @@ class Conditions:
 
 @cache
 def _normal(slopes: Slopes) -> tuple[Slopes, int]:
-    """The slopes of which these are the multiple told: the first is positive, and they have no common divisor."""
+    """(primitive slopes, k) with slopes = k * primitive: without a common divisor, the first non-zero one positive."""
     sign = next(slope for slope in slopes if slope)
     unit = gcd(*slopes) if sign > 0 else -gcd(*slopes)
     return tuple([slope // unit for slope in slopes]), unit
 
 
 class Linear:
-    """`value`, changing by `slopes`, as long as the conditions `under` which it came about are open."""
+    """A number that is `value` now and changes with the variables by `slopes`, while its conditions are open."""
 
     __slots__ = ("slopes", "under", "value")
 
@@ -126,7 +129,7 @@ class Linear:
         return quotient
 
     def __and__(self, mask: Any) -> Any:
-        """The low bits, or all but the low bits, as of a pointer that carries flags."""
+        """The low bits, or all but the low bits: an encoded page pointer and its flags."""
         low = mask + 1 if isinstance(mask, int) and mask >= 0 else 0
         if low and low & mask == 0:
             return self % low
@@ -144,7 +147,7 @@ class Linear:
 
     __ror__ = __or__
 
-    # ---- what is decided -------------------------------------------------------------------------------------
+    # ---- decisions -------------------------------------------------------------------------------------------
 
     def __lt__(self, other: Any) -> bool:
         return _negative(self - other)
@@ -179,7 +182,7 @@ class Linear:
 
     __int__ = __index__
 
-    # ---- what readers see ------------------------------------------------------------------------------------
+    # ---- text ------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
         return str(self.value)
@@ -208,7 +211,7 @@ for _name in ("lshift", "rshift", "xor", "pow", "truediv", "floordiv", "mod"):
 
 
 def fixed(number: Any) -> int:
-    """The number as an ordinary one, by noting that it is equal to what it is now."""
+    """The present value as a plain int, recording the condition that the number is equal to it."""
     if isinstance(number, Linear):
         if number.under.open:
             number.under.require(number, number.value, number.value)
@@ -217,7 +220,7 @@ def fixed(number: Any) -> int:
 
 
 def now(number: Any) -> int:
-    """What the number is in the state at hand, whatever it is in others: for what is no part of a step."""
+    """The present value as a plain int, without a condition: only for numbers that are not part of a summary."""
     return number.value if isinstance(number, Linear) else number
 
 
@@ -226,7 +229,7 @@ def _linear(value: int, slopes: Slopes, under: Conditions) -> Any:
 
 
 def _apart(number: Linear) -> Any:
-    """One of two numbers of which at least one is of the past."""
+    """One of two numbers of different or closed conditions: a plain int if its own are closed."""
     return number if number.under.open else number.value
 
 

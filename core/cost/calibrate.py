@@ -1,15 +1,14 @@
-"""Coefficients of the machine at hand, by the ratio method: the same system calls with one thing changed, in one run.
+"""Coefficients of the present machine, by the ratio method: the same system calls with one thing changed, in one run.
 
-A single time says little on a machine that does other things as well.  So everything is a difference of two times that
-were taken turn by turn: MADV_DONTNEED of a page with a thread of the process spinning on another CPU, which has to be
-interrupted, and alone, where it is not; a range that is one page longer than the ceiling, and one that is not.  A
-*round* takes both sides `samples` times and keeps the medians' difference; the coefficient's range is that of the
-middle half of the rounds.
+A single time says little on a machine that does other work as well.  So everything is a difference of two times that
+are measured alternately: MADV_DONTNEED of a page with a thread of the process spinning on another CPU, which has to be
+interrupted, and without; a range one page longer than the ceiling, and one that is not.  A *round* measures both sides
+`samples` times and keeps the difference of the medians; the coefficient's range is the middle half of the rounds.
 
-The timed thread calls madvise() through ctypes.PyDLL, which keeps the interpreter's lock; the spinning one is in
-OpenSSL's key derivation, which does not need it.  Both are pinned, and run before others where that is permitted.
+The timed thread calls madvise() through ctypes.PyDLL, which keeps the GIL; the spinning one is in OpenSSL's key
+derivation, which releases it.  Both are pinned, and run at real-time priority where that is permitted.
 
-What Python adds is the same on both sides, so it drops out.  Zapping a page costs here what freeing it costs as well.
+Python's own overhead is the same on both sides and drops out.  The price of zapping a page includes freeing it here.
 
 Data types
     Measured(coefficients, missing)    what could be measured, and why the rest could not
@@ -37,18 +36,18 @@ PAGES = 2048
 RELOADED = 256
 
 ENOUGH = 0.8
-"""Of the flushes of a round, the share that must have interrupted the other CPU."""
+"""The share of the flushes of a round that must have interrupted the other CPU, for the round to count."""
 
-ONE_CPU = "ipi: this process may use one CPU only, so nobody can be interrupted"
+ONE_CPU = "ipi: this process may use only one CPU, so there is no other to interrupt"
 
 
 class CalibrateError(Exception):
-    """This machine cannot be measured; one line that says why."""
+    """This machine cannot be measured; the message says why in one line."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`missing` has a line for each coefficient that could not be measured."""
+    """The coefficients measured on `machine`; `missing` says of each other one why it could not be measured."""
 
     machine: str
     coefficients: tuple[Coefficient, ...]
@@ -67,12 +66,12 @@ class Range:
         self.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
     def touch(self, pages: Sequence[int]) -> None:
-        """Make these pages present and dirty."""
+        """Write to these pages, so that they are present and dirty."""
         for page in pages:
             self.map[page * PAGE] = 1
 
     def give_back(self, pages: int) -> int:
-        """MADV_DONTNEED of the first `pages`: nanoseconds. CalibrateError if the kernel refuses."""
+        """MADV_DONTNEED of the first `pages` pages; the time in nanoseconds. CalibrateError if it fails."""
         before = time.perf_counter_ns()
         failed = self.madvise(self.base, pages * PAGE, mmap.MADV_DONTNEED)
         took = time.perf_counter_ns() - before
@@ -81,12 +80,12 @@ class Range:
         return took
 
     def flush_of(self, pages: int) -> int:
-        """A flush of a range of which the first and the last page are there."""
+        """A flush of a range of `pages` pages of which the first and the last are present; nanoseconds."""
         self.touch(sorted({0, pages - 1}))
         return self.give_back(pages)
 
     def reload_after(self, pages: int, other: Range) -> int:
-        """The time to load from pages of `other` right after a flush of `pages`."""
+        """Nanoseconds to load from pages of `other` right after a flush of `pages` pages."""
         self.flush_of(pages)
         before = time.perf_counter_ns()
         _ = other.map[: RELOADED * PAGE : PAGE]
@@ -95,7 +94,7 @@ class Range:
 
 @contextmanager
 def spinning(cpu: int) -> Iterator[None]:
-    """A second thread of the process spins on `cpu` without the interpreter's lock."""
+    """Context in which a second thread of the process spins on `cpu` without the GIL."""
     stop, ready = threading.Event(), threading.Event()
 
     def spin() -> None:
@@ -117,7 +116,7 @@ def spinning(cpu: int) -> Iterator[None]:
 
 
 def calibrate(rounds: int = 15, samples: int = 200) -> Measured:
-    """Measure what can be measured. CalibrateError where nothing can."""
+    """Measure what can be measured. CalibrateError if nothing can."""
     if not hasattr(os, "sched_setaffinity") or not hasattr(mmap, "MADV_DONTNEED"):
         raise CalibrateError("calibrate needs Linux: MADV_DONTNEED and sched_setaffinity()")
     allowed = os.sched_getaffinity(0)
@@ -136,7 +135,7 @@ def calibrate(rounds: int = 15, samples: int = 200) -> Measured:
 
 
 def _local(memory: Range, other: Range, rounds: int, samples: int) -> Iterator[Coefficient]:
-    """What a flush costs here, and what zapping a page does."""
+    """The coefficients of a local flush and of zapping a page."""
 
     def flush(pages: int) -> Callable[[], int]:
         return lambda: memory.flush_of(pages)
@@ -173,10 +172,10 @@ def _local(memory: Range, other: Range, rounds: int, samples: int) -> Iterator[C
 
 
 def _ipi(memory: Range, cpu: int, rounds: int, samples: int) -> Coefficient | str:
-    """Alone and with a second CPU, turn by turn; or why that tells nothing.
+    """The coefficient of an IPI: with and without a thread on a second CPU, alternately; or why it cannot be measured.
 
-    On a busy machine the spinning thread does not always run, and where it does not nobody is interrupted.  A round in
-    which too few flushes interrupted the CPU does not count.
+    On a busy machine the spinning thread does not always run, and then no CPU is interrupted.  A round in which too few
+    flushes interrupted the CPU does not count.
     """
     differences, interrupted = [], []
     for _ in range(rounds):
@@ -191,14 +190,14 @@ def _ipi(memory: Range, cpu: int, rounds: int, samples: int) -> Coefficient | st
     if len(differences) < 2:
         share = 100 * median(interrupted)
         return (
-            f"ipi: CPU {cpu} took an interrupt for {share:.0f} % of the flushes only: too busy, or asked in another way"
+            f"ipi: CPU {cpu} was interrupted by only {share:.0f} % of the flushes: it is busy, or flushes without IPIs"
         )
     source = "MADV_DONTNEED of one page: a thread spinning on another CPU against none"
     return _coefficient("ipi", "ns per IPI", source, differences, len(differences), samples)
 
 
 def tlb_interrupts(cpu: int) -> int | None:
-    """TLB shootdowns that `cpu` has taken, from /proc/interrupts; None where that is not counted."""
+    """TLB shootdowns that `cpu` has received, from /proc/interrupts; None if they are not counted there."""
     try:
         with open("/proc/interrupts", encoding="utf-8") as lines:
             columns = next(lines).split()
@@ -210,11 +209,11 @@ def tlb_interrupts(cpu: int) -> int | None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Before other processes, where that is permitted."""
+    """Context that runs at real-time priority (SCHED_FIFO), where that is permitted."""
     policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except OSError:  # an ordinary user may not
+    except OSError:  # not permitted
         yield
         return
     try:
@@ -224,7 +223,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _difference(more: Callable[[], int], less: Callable[[], int], samples: int) -> float:
-    """Of the medians, the samples taken turn by turn."""
+    """The difference of the medians of alternating samples."""
     pairs = [(more(), less()) for _ in range(samples)]
     return median(a for a, _ in pairs) - median(b for _, b in pairs)
 
@@ -236,7 +235,7 @@ def _median(sample: Callable[[], int], samples: int) -> float:
 def _coefficient(
     name: str, unit: str, source: str, differences: list[float], rounds: int, samples: int, least: float | None = None
 ) -> Coefficient:
-    """The middle half of the differences; what is below zero is noise, and as good as nothing."""
+    """A coefficient from the quartiles of the differences; negative values are noise and become 0."""
     low, _, high = quantiles(differences, n=4) if len(differences) > 1 else differences * 3
     low = low if least is None else least
     how = f"{source}; middle half of {rounds} rounds of {samples}"

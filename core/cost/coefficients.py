@@ -1,8 +1,8 @@
-"""What one of each thing costs: every number with its machine, unit and source.
+"""The cost of one unit of each count: every number with its machine, unit and source.
 
-A coefficient is a range, from the lowest to the highest value that its sources give.  Where nothing is published it
-has no value: what it would price is counted and named as not priced, until somebody says what it costs (`prices` in
-arches.toml).  `derived` in a source says that the number is worked out from published ones, and how.
+A coefficient is a range, from the lowest to the highest value that its sources give.  Where nothing is published it has
+no value: what it would price is counted and listed as not priced, until `prices` in arches.toml gives it a value.
+`derived` in a source means that the number is computed from published ones, and how.
 
 Data types
     Coefficient(name, low, high, unit, machine, source)     low and high are None where nothing is published
@@ -26,7 +26,7 @@ class Coefficient:
 
     @property
     def value(self) -> str:
-        """The range in words."""
+        """The range as text."""
         if self.low is None or self.high is None:
             return "not published"
         return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
@@ -41,7 +41,7 @@ HANSEN = "D. Hansen, commit a5102476a24b and LKML 2014-02-18"
 VAN_RIEL = "R. van Riel, x86/mm: Enable broadcast TLB invalidation, 2025-03-19, will-it-scale tlb_flush2"
 LATR = "Kumar et al., LATR, ASPLOS 2018"
 LATR_SHOOTDOWN, LATR_CPUS = 6000.0, 16
-"""Nanoseconds until all of so many cores have flushed."""
+"""Nanoseconds of a shootdown, and the number of cores that it reaches."""
 ELIDE = "D. Jain, arm64/mm: Elide TLB flush in certain pte protection transitions, c320dbb7c80d"
 NAM_CAO = "Nam Cao, LKML 2024-01-08, in reply to riscv: Add support for BATCHED_UNMAP_TLB_FLUSH"
 PIGGIN = (
@@ -66,7 +66,7 @@ IPIS = {
         "ipi", 400, 777, "ns per IPI", "LATR's two sockets; Milan", f"derived: {LATR}: 6 us for 16 cores; {VAN_RIEL}"
     ),
 }
-"""By model: the one that differs most from machine to machine, a virtual one's being ten times a real one's."""
+"""By price model.  This coefficient differs most between machines: in a virtual machine it is ten times as large."""
 
 ZAP = Coefficient(
     "zap_page",
@@ -149,10 +149,10 @@ INSTRUCTIONS = (
     Coefficient("tlbiel_va", 12.5, 13.3, "ns each", POWER9, f"derived from {PIGGIN}: 34, 64 and 256 pages agree"),
     Coefficient("tlbiel_pid", 1600, 1702, "ns per flush", POWER9, f"128 tlbiel, one for each set: {PIGGIN}"),
 )
-"""Flushing instructions of other architectures, by the names in their plugins: they price what is not x86's."""
+"""TLB instructions of architectures other than x86, by the names that their plugins report."""
 
 X86_INSTRUCTIONS = frozenset({"INVLPG", "MOV_CR3"})
-"""What `base`, `invlpg` and `full` price already."""
+"""x86's instructions, which are priced by `base`, `invlpg` and `full` instead."""
 
 BY_FIRMWARE = "SBI_ECALL"
-"""Where this one is executed, firmware sends the IPIs and its price has them in it."""
+"""The call by which firmware sends the IPIs: its price includes them."""

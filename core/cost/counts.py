@@ -1,8 +1,8 @@
-"""Counts of what an operation does, from the events of core/mm, runs and all.
+"""Counts of what an operation does, from the events of core/mm, for single entries and for runs.
 
-Every number that adds up is in `sums`, every largest number in `maxima`: to count a period k times over is to add k
-times what it added; what was largest in it stays so.  Flushing instructions that the unmapping CPU executes stand among
-the sums as 'insn:NAME', the others' run at the same time.
+Numbers that add up are in `sums`, largest numbers in `maxima`.  To count a period k times over is to add k times what
+it added to `sums`; `maxima` stay.  TLB instructions executed by the unmapping CPU are among the sums as 'insn:NAME';
+those of other CPUs run at the same time and are not counted.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ SUMS = (
     "small_pages",
 )
 HERE = Cpu(0)
-"""The CPU that unmaps."""
+"""The CPU that executes the operation."""
 
 CEILING = 33
-"""x86's tlb_single_page_flush_ceiling: a flush of more pages than this is priced as one of everything."""
+"""x86's tlb_single_page_flush_ceiling: a flush of more pages than this is priced as a full flush."""
 
 INSN = "insn:"
 
@@ -47,12 +47,12 @@ MAXIMA = ("max_held", "max_delayed", "max_ptes_per_hold", "max_ptes_unbroken", "
 
 
 def instructions_in(counts: Mapping[str, int]) -> dict[str, int]:
-    """The flushing instructions among counts, by their names."""
+    """The TLB instructions among counts, by their names."""
     return {name.removeprefix(INSN): nr for name, nr in counts.items() if name.startswith(INSN)}
 
 
 class Counts:
-    """Listens to one operation; `tlb` is the gather to be watched; a flush of up to `ceiling` pages is small."""
+    """Counts one operation; `tlb` is its gather. A flush of up to `ceiling` pages is small."""
 
     def __init__(self, ceiling: int = CEILING) -> None:
         self.small = {ceiling: ("small_flushes", "small_pages")}
@@ -64,34 +64,37 @@ class Counts:
         self.locked = False
 
     def tell_apart(self, ceiling: int) -> tuple[str, str]:
-        """Count what is small under another ceiling too, under the names returned: flushes, pages."""
+        """Count small flushes for another ceiling too; returns the names of the counts (flushes, pages)."""
         names = self.small.setdefault(ceiling, (f"small_flushes {ceiling}", f"small_pages {ceiling}"))
         self.sums |= dict.fromkeys(names, 0)
         return names
 
     def watch(self, tlb: MmuGather) -> None:
-        """Watch how much `tlb` holds."""
+        """Set the gather whose contents are counted in max_held."""
         self.tlb = tlb
 
     def result(self) -> dict[str, int]:
-        """All of them by name."""
+        """All counts by name."""
         self.settle()
         return {**self.sums, **self.maxima}
 
     def settle(self) -> None:
-        """Make ordinary numbers of those that are linear forms."""
+        """Replace symbolic numbers by their present values."""
         for name, number in self.sums.items():
             self.sums[name] = now(number)
         self.unbroken, self.cleared, self.delayed = now(self.unbroken), now(self.cleared), now(self.delayed)
 
     def emit(self, event: tuple[Any, ...]) -> None:
-        """One event of core/mm."""
+        """Count one event of core/mm; events of other kinds are ignored."""
         handler = _HANDLERS.get(event[0])
         if handler is not None:
             handler(self, *event[1:])
 
     def most(self, name: str, value: Any) -> None:
-        """`value` may be the largest. One that depends on the state is kept for others: a maximum decides nothing."""
+        """Note a candidate for a maximum.
+
+        A symbolic one is also kept in `linear`, because taking the maximum must not record a condition.
+        """
         if isinstance(value, Linear):
             self.linear.append((name, value))
             value = value.value
@@ -116,7 +119,7 @@ class Counts:
         self.clear_more(nr, nr)
 
     def clear_more(self, held: int, unbroken: int) -> None:
-        """So many more entries cleared under this hold of the lock, and since the last reschedule point."""
+        """Count entries cleared: `held` more under this hold of the lock, `unbroken` since the last cond_resched()."""
         self.cleared += held
         self.unbroken += unbroken
         self.most("max_ptes_per_hold", self.cleared)
@@ -160,7 +163,7 @@ class Counts:
     def _on_flush(self, start: int, end: int, flags: tuple[str, ...]) -> None:
         self._held()
         if flags[0] == "lazy_noop":
-            return  # s390 was called, and found nothing to flush
+            return  # s390: the hook was called and had nothing to flush
         self.sums["flushes"] += 1
         if self.locked:
             self.flushed += 1
@@ -176,12 +179,12 @@ class Counts:
             self.sums["full_flushes"] += 1
 
     def _on_clean_flush(self, start: int, end: int, flags: tuple[str, ...]) -> None:
-        """ptep_clear_flush() has flushed under the lock, which has been dropped since."""
+        """A flush by ptep_clear_flush(): it was under the page-table lock, which has been released since."""
         self._on_flush(start, end, flags)
         self.most("max_flushes_per_hold", 1)
 
     def _stride(self, flags: tuple[str, ...]) -> int:
-        """Pages per cleared entry, as tlb_get_unmap_size() has it."""
+        """Pages per cleared entry, as tlb_get_unmap_size() computes it."""
         if self.tlb is None or "ptes" in flags:
             return 1
         level = next((i for i, name in enumerate(("pmds", "puds", "p4ds")) if name in flags), None)
@@ -195,7 +198,7 @@ class Counts:
             self.sums[INSN + name] = self.sums.get(INSN + name, 0) + nr
 
     def asked(self, what: str, granted: bool) -> None:
-        """An allocation, and how it went."""
+        """Count an allocation of `what`, and whether it was granted."""
         if what == "batch":
             self.sums["batch_pages" if granted else "batch_failures"] += 1
         elif what == "table_batch" and granted:
@@ -203,4 +206,4 @@ class Counts:
 
 
 _HANDLERS = {name[4:]: function for name, function in vars(Counts).items() if name.startswith("_on_")}
-"""What Counts does at an event, by the event's kind."""
+"""The handlers of Counts by the event's kind."""

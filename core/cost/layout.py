@@ -1,14 +1,14 @@
-"""Page-table contents as runs: what is mapped where, without an object per page.
+"""Page-table contents as runs: what is mapped where, without an object for each page.
 
 Data types
-    Kind              what an entry is: none, swap, or a page's kind and the size of its folio
-    Stretch           a pattern of (kind, entries) repeated; Stretch(0, ((FILE_DIRTY, 1), (FILE_CLEAN, 7)), 256)
-    Layout(stretches) consecutive stretches from page 0 on; page `addr` maps frame `addr`
+    KINDS             what an entry can be: none, swap, or the kind of its page and the size of its folio
+    Stretch           a repeated pattern of (kind, entries); Stretch(0, ((FILE_DIRTY, 1), (FILE_CLEAN, 7)), 256)
+    Layout(stretches) consecutive stretches from virtual page 0 on; virtual page `addr` maps page `addr`
 
-A run of a `folio_...` kind is one large folio of that many pages; one of HUGE is mapped by entries of the pmd table,
-so it starts and ends where tables do; one of `zero` maps the shared zero page; of any other kind, so many small pages.
-Two neighbouring entries are *equal* when the zap and every architecture treat them alike: both empty, both swap
-entries, or both small pages that are dirty file pages, or are not.
+A run of a `folio_...` kind is one large folio of that many pages.  A run of HUGE is mapped by entries of the pmd table,
+so it starts and ends at table boundaries.  A run of `zero` maps the shared zero page.  A run of any other kind is that
+many small pages.  Two adjacent entries are *equal* if the zap and every architecture treat them alike: both are empty,
+both are swap entries, or both map small pages, and both or neither are dirty file pages.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KINDS = {
 
 
 class Run(NamedTuple):
-    """Entries `start` to `end` (exclusive), all of `kind`; `folio` is (first page, pages) when they map a large one."""
+    """Entries `start` to `end` (exclusive), all of `kind`; `folio` is (first page, pages) if they map a large folio."""
 
     start: int
     end: int
@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Stretch:
-    """`pattern` from page `start` on, `repeat` times. ValueError for an unknown kind or a run of no entries."""
+    """`pattern` repeated `repeat` times from page number `start` on. ValueError for an unknown kind or an empty run."""
 
     start: int
     pattern: tuple[tuple[str, int], ...]
@@ -87,7 +87,7 @@ class Stretch:
         return Run(end - count, end, kind, (end - count, count) if kind.startswith("folio_") else None)
 
     def runs_from(self, addr: int) -> Iterator[tuple[int, str]]:
-        """(end, kind) of the run that `addr` falls into, and of the others up to the end."""
+        """(end, kind) of the run that `addr` falls into, and of all later runs of the stretch."""
         length, ends, pattern = self.ends[-1], self.ends, self.pattern
         base = addr - (addr - self.start) % length
         i = bisect_right(ends, addr - base)
@@ -99,7 +99,7 @@ class Stretch:
 
 
 class Layout:
-    """Stretches one behind another from page 0. `runs` are (kind, entries), or (repeat, [(kind, entries), ...])."""
+    """Consecutive stretches from virtual page 0 on. `runs` are (kind, entries) or (repeat, [(kind, entries), ...])."""
 
     def __init__(self, runs: Iterable[tuple[str, int] | tuple[int, Sequence[tuple[str, int]]]]) -> None:
         self.stretches: list[Stretch] = []
@@ -129,7 +129,7 @@ class Layout:
         return run
 
     def runs_from(self, addr: int) -> Iterator[tuple[int, str]]:
-        """(end, kind) of the run that `addr` falls into, and of those behind it."""
+        """(end, kind) of the run that `addr` falls into, and of all later runs."""
         at = bisect_right(self._starts, addr) - 1
         while at < len(self.stretches):
             stretch = self.stretches[at]
@@ -140,7 +140,7 @@ class Layout:
             at += 1
 
     def present_in(self, start: int, end: int) -> bool:
-        """Does anything but empty entries stand from `start` to `end`?"""
+        """Is any entry from `start` to `end` (exclusive) not empty?"""
         addr = start
         while addr < min(end, self.end):
             run = self.run_at(addr)

@@ -1,13 +1,13 @@
-"""What counts cost: the price that coefficients make of them.
+"""Prices: what counts cost, by a set of coefficients.
 
-A price is a range, from the lowest to the highest value that a source gives, never one number:
+A price is a range, from the lowest to the highest value that a source gives, and never one number:
 
-    local           a flush page by page: base + pages x invlpg; above the ceiling: base + full + refill afterwards
-    instructions    in place of it, where an architecture says which instructions it flushes with
+    local           a flush page by page: base + pages x invlpg; above the ceiling: base + full, and refill afterwards
+    instructions    instead of that, for an architecture that reports its TLB instructions
     remote          IPIs x ipi
-    zap             pages x zap_page, the kernel's own gather and zap code
+    zap             pages x zap_page: the kernel's own gather and zap code
 
-An instruction that no coefficient covers is named as not priced.
+An instruction without a coefficient is listed as not priced.
 
 Data types
     PriceModel(name, coefficients)
@@ -36,7 +36,7 @@ from core.cost.counts import INSN, instructions_in
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Nanoseconds from `low` to `high`; `parts` by kind; `unpriced` are counts above zero that nothing covers."""
+    """Nanoseconds from `low` to `high`; `parts` by kind; `unpriced` are the instructions without a coefficient."""
 
     low: float
     high: float
@@ -56,7 +56,7 @@ class PriceModel:
     coefficients: Mapping[str, Coefficient]
 
     def price(self, counts: Mapping[str, int]) -> Price:
-        """What `counts` (core.cost.workload_counts) cost."""
+        """The price of `counts` (core.cost.workload_counts)."""
         executed = instructions_in(counts)
         for name in X86_INSTRUCTIONS:
             executed.pop(name, None)
@@ -68,13 +68,14 @@ class PriceModel:
         return Price(sum(p[0] for p in parts.values()), sum(p[1] for p in parts.values()), parts, unpriced)
 
     def covers(self, name: str) -> bool:
-        """Is there a value for it?"""
+        """Is there a coefficient of that name with a value?"""
         return name in self.coefficients and self.coefficients[name].low is not None
 
     def lock_hold(self, counts: Mapping[str, int], price: Price | None = None) -> tuple[float, float]:
-        """Nanoseconds of the longest hold of a page-table lock: its entries, and flushes under it of average price.
+        """(low, high) in nanoseconds of the longest hold of a page-table lock.
 
-        `price` is that of `counts`, if it is known.
+        It is the price of the most entries cleared under one hold, and of its flushes at their average price.  `price`
+        is the price of `counts`, if the caller has it.
         """
         parts = (price or self.price(counts)).parts
         flush = [p for name, p in parts.items() if name != "zap"]
@@ -96,9 +97,9 @@ class PriceModel:
         return sum((c.low or 0.0) * times for c, times in chosen), sum((c.high or 0.0) * times for c, times in chosen)
 
     def override(self, values: Mapping[str, Any], source: str) -> PriceModel:
-        """The model with some values replaced: a number, or [low, high]. ValueError for what is neither.
+        """The model with some values replaced, each by a number or by [low, high]. ValueError otherwise.
 
-        'insn:NAME' is an instruction that a plugin from elsewhere tells of, and that no coefficient is there for.
+        `source` begins the error message.  'insn:NAME' gives a price to an instruction that has no coefficient here.
         """
         if not values:
             return self
@@ -128,11 +129,11 @@ MODELS = {
     name: _model(name, (*local, IPIS[name], ZAP, *INSTRUCTIONS))
     for name, local in (("zen4", LOCAL_ZEN4), ("milan", LOCAL_ZEN4), ("ivybridge", LOCAL_IVY))
 }
-"""By name; the first is used unless another is asked for. What a machine has no figures of is another's, as named."""
+"""By name; the first is the default. Coefficients that a machine lacks are taken from another, which they name."""
 
 DEFAULT = next(iter(MODELS))
 
 
 def coefficients_table(model: PriceModel) -> list[tuple[str, str, str, str, str]]:
-    """Rows of (name, range, unit, machine, source)."""
+    """The coefficients as (name, range, unit, machine, source)."""
     return [(c.name, c.value, c.unit, c.machine, c.source) for c in model.coefficients.values()]

@@ -2,7 +2,7 @@
 
 schema = "shootdown-prices 1"
 machine = "..."                 where it was measured
-base = "zen4"                   the model that has the coefficients which were not measured
+base = "zen4"                   the model whose other coefficients are used
 [coefficients.ipi]
 low = 11000.0                   and high, as every coefficient has them
 high = 12500.0
@@ -28,7 +28,7 @@ KEYS = ("low", "high", "source")
 
 
 def write(path: Path, machine: str, measured: Sequence[Coefficient], base: str = DEFAULT) -> None:
-    """Write what was measured, whole or not at all. OSError if it cannot be."""
+    """Write measured coefficients to `path`, atomically. Raises OSError."""
     lines = [f"schema = {_quoted(SCHEMA)}", f"machine = {_quoted(machine)}", f"base = {_quoted(base)}"]
     for c in measured:
         lines += ["", f"[coefficients.{c.name}]", f"low = {c.low}", f"high = {c.high}", f"source = {_quoted(c.source)}"]
@@ -40,14 +40,14 @@ def _quoted(text: str) -> str:
 
 
 def load(reference: str) -> PriceModel:
-    """The model called `reference`, or the one in the file of that name. ValueError says what is wrong with it."""
+    """The model named `reference`, or the one in the file `reference`. ValueError says what is wrong with the file."""
     if reference in MODELS:
         return MODELS[reference]
     path = Path(reference)
     try:
         document = tomli.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"--prices {reference}: no such file; expected one, or one of {', '.join(MODELS)}") from None
+        raise ValueError(f"--prices {reference}: no such file; expected a file or one of {', '.join(MODELS)}") from None
     except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
         raise ValueError(f"{reference}: {error}") from None
     return _model(document, reference)

@@ -1,4 +1,4 @@
-"""Cells for the accountant: the page table is a Layout, what pages hold is not kept, the rest is as everywhere."""
+"""Cells for the accountant: the page table is a Layout, the contents of pages are not kept, the rest is as usual."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from core.machine.pte import Pte, Swap
 from core.mm.memory import LEVELS
 
 PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref", "accessed", "cached"})
-"""Cells of single pages: each has one mapping and one reference and is met once, so they hold what they start with."""
+"""Cells of single pages.  Each page has one mapping and is met once, so they keep their initial values."""
 
 PER_TABLE = frozenset({"ptl", *LEVELS})
 
 
 class RunMemory(Memory):
-    """The cells of one way through a Layout, upwards.
+    """The cells of one zap of a Layout, in ascending order of addresses.
 
-    `zapped` is where the entries begin that are still there; `spans` are the pages below an entry of each upper level.
+    Entries below virtual page `zapped` have been cleared.  `spans` are the pages covered by an entry of each upper
+    level.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -29,13 +30,13 @@ class RunMemory(Memory):
         self._others: frozenset[tuple[Cell, Hashable]] | None = None
 
     def others(self) -> frozenset[tuple[Cell, Hashable]]:
-        """The cells that are no page's and no table's, with their values."""
+        """The cells that belong to no page and no table, with their values."""
         if self._others is None:
             self._others = frozenset(item for item in self.items() if item[0].array not in PER_TABLE)
         return self._others
 
     def become(self, others: frozenset[tuple[Cell, Hashable]]) -> None:
-        """Make `others` what they are."""
+        """Set the cells that belong to no page and no table to `others`."""
         if others != self.others():
             for cell in [cell for cell in self if cell.array not in PER_TABLE]:
                 del self[cell]
@@ -62,7 +63,7 @@ class RunMemory(Memory):
                 self._others = None
 
     def _upper(self, cell: Cell) -> int | Pte | None:
-        """A table stands wherever an entry is not empty, or an entry maps a huge page."""
+        """An upper-level entry: a huge page, a table where any entry below is not empty, or None."""
         index: int = cell.index  # type: ignore[assignment]
         span = self.spans[LEVELS.index(cell.array)]
         inside = index * span < self.layout.end

@@ -1,15 +1,15 @@
-"""What a zap has in hand between two tables: which other states it behaves like, and how to be put into one.
+"""The state of a zap between two tables: which other states it behaves like, and how to restore it.
 
-A *situation* is all of it but three numbers, the *variables*: how much the newest entry of the active batch stands for,
-and how far back the gather's range starts and ends.  Page numbers are told from where the zap is, so a situation is the
-same wherever the layout repeats itself.
+A *situation* is the whole state except for three numbers, the *variables*: the size of the newest entry of the active
+batch, and how far back the gather's range starts and ends.  Page numbers are relative to the zap's position, so the
+situation recurs wherever the layout repeats.
 
-Entries of one kind that stand next to each other in a batch become one: what is done to them later goes by their number
-(`chunk`, `take`), and their pages are asked for their kind alone.
+Adjacent entries of one kind in a batch are merged into one.  What is done with them later depends on their number
+(`chunk`, `take`) and on the kind of their pages only.
 
 Data types
-    Vector        the variables: newest entries, in units; pages from the range's start; pages from its end
-    Situation     what the gather holds, the cells that are no page's, and where it was first met
+    Vector        the variables: newest entries, in units; pages back to the range's start; pages back to its end
+    Situation     the contents of the gather, the cells that belong to no page, and where it was first met
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ STATE = (
     "cleared_p4ds",
     "vma_pfn",
 )
-"""The gather's fields besides its range, its batches and its tables."""
+"""The gather's fields that are part of a situation as they are, besides its range, batches and tables."""
 
 UNQUEUED = ("none", "swap", "zero")
-"""Kinds of entries that leave nothing in the gather."""
+"""Kinds of entries for which nothing is queued in the gather."""
 
 ALIGNED = 64
-"""An architecture may ask how an address is aligned, to so many pages at most or to what an entry of a table covers:
-arm64's range instructions want a multiple of 16 pages (FEAT_LPA2)."""
+"""An architecture may test the alignment of an address to this many pages at most, or to the span of a table entry:
+arm64's range instructions need a multiple of 16 pages (FEAT_LPA2)."""
 
 NO_START, NO_END = (TASK_SIZE, ALL_ONES), (0, ALL_ONES)
-"""Bounds of a range that covers nothing, or of a whole-mm gather: they do not move. Page 0 is a start like any."""
+"""Start and end of an empty range, or of a whole-mm gather, which do not move with the zap."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Situation:
-    """As it was when first met at `addr`; its newest entry stood for `rest` and a number of units."""
+    """A situation as first met at page number `addr`; its newest entry had `rest` plus a multiple of `unit` pages."""
 
     addr: int
     batches: tuple[tuple[int, tuple[Slot, ...]], ...]
@@ -67,7 +67,7 @@ class Situation:
     rest: int
 
     def put(self, tlb: MmuGather, memory: RunMemory, addr: int, variables: Vector) -> None:
-        """Make the gather and the cells what they are in this situation at `addr`."""
+        """Set the gather and the cells to this situation at `addr`, with these variables."""
         for name, value in zip(STATE, self.state, strict=True):
             setattr(tlb, name, value)
         by = addr - self.addr
@@ -82,7 +82,7 @@ class Situation:
         memory.become(self.others)
 
     def vary(self, tlb: MmuGather) -> Conditions:
-        """Make the gather, which is in this situation, one whose variables are open."""
+        """Replace the variables in the gather, which is in this situation, by symbolic numbers; their conditions."""
         conditions = Conditions()
         active = tlb.batches[tlb.active]
         if active.slots:
@@ -98,7 +98,10 @@ class Situation:
 
 
 class Situations:
-    """Those met in one stretch of a layout; `unit` is by how many entries the newest one may differ."""
+    """The situations met in one stretch of a layout.
+
+    The newest entry of the same situation may differ by a multiple of `unit`.
+    """
 
     def __init__(self, stretch: Stretch, span: int, era: Era) -> None:
         self.stretch = stretch
@@ -106,7 +109,7 @@ class Situations:
         self._met: dict[Any, Situation] = {}
 
     def at(self, tlb: MmuGather, memory: RunMemory, addr: int) -> tuple[Situation, tuple[Any, Any, Any]]:
-        """The situation at `addr`, and its variables; those that are `Linear` stay so, what is left is fixed."""
+        """The situation at `addr` and its variables, which may be `Linear`; all other symbolic numbers are fixed."""
         for batch in tlb.batches:
             fold(batch.slots)
         active, unit = tlb.batches[tlb.active], self.unit
@@ -128,7 +131,7 @@ class Situations:
 
 
 def _entries(stretch: Stretch, era: Era) -> int:
-    """How many entries of the gather one period of the stretch makes, at least 1."""
+    """How many entries one period of the stretch adds to the gather, at least 1."""
     if stretch.uniform:
         return 1
     made = [(kind, count) for kind, count in stretch.pattern if kind not in UNQUEUED]
@@ -141,7 +144,7 @@ def _unmoved(bound: Any, those: tuple[int, int]) -> int | None:
 
 
 def _shape(batch: Batch, rest: int | None) -> tuple[tuple[Any, ...], ...]:
-    """What a batch holds, page numbers apart; of its newest entry only the `rest`, if that is told."""
+    """The contents of a batch without page numbers; of its newest entry only the `rest`, unless that is None."""
     shape = [
         (fixed(encoded_page_flags(slot.encoded)), fixed(slot.entries), fixed(slot.pages), slot.table)
         for slot in (batch.slots if rest is None else batch.slots[:-1])
@@ -153,7 +156,7 @@ def _shape(batch: Batch, rest: int | None) -> tuple[tuple[Any, ...], ...]:
 
 
 def fold(slots: list[Slot]) -> None:
-    """Make one slot of neighbours that have the same flags and as many pages."""
+    """Merge adjacent slots that have the same flags and pages per entry."""
     at = len(slots) - 1
     while at > 0:
         one, two = slots[at - 1], slots[at]
@@ -168,7 +171,7 @@ def _batch(most: int, slots: list[Slot]) -> Batch:
 
 
 def settled(slot: Slot) -> Slot:
-    """The slot as it is now."""
+    """The slot with plain numbers: their present values."""
     return slot._replace(encoded=now(slot.encoded), entries=now(slot.entries), pages=now(slot.pages))
 
 

@@ -1,19 +1,17 @@
-"""Sweeps: what changes when a parameter does. Each point is counted, not estimated.
+"""Sweeps: how counts and prices depend on a parameter.  Each point is counted, not estimated.
 
 Parameters are facts of the architecture (bundle, max_gather_batch, max_gather_batch_count, ptes_per_table, page_size),
-of the machine (`cpus` that run the mm, `ceiling` of pages flushed one by one), and those of the workload: `mapping` has
-`pages` and `dirty` per cent of them.
+of the machine (`cpus` that run the mm, `ceiling` of pages flushed one by one), and of the workload: `mapping` has
+`pages` and `dirty`, the per cent of them that are dirty.
 
-A grid is counted in pieces, by several processes if it is large; the points come in its order all the same.  A ceiling
-decides nothing while a workload runs, so all ceilings are counted at once; and what one point has taught about runs of
-equal pages (core/cost/run_summaries.py) serves the others with the same facts.
+A large grid is counted in pieces by several processes; the order of the points does not depend on that.  The ceiling
+has no effect on how a workload runs, so all ceilings are counted in one run.  Run summaries
+(core/cost/run_summaries.py) are kept from one point to the next with the same facts.
 
-Data types
-    Axis(name, values)         one parameter and what it is set to
-    SweptArch                    an architecture, the era of the core under it, and its prices
-    Point                      a dict: architecture, parameters, counts, the price from `price_low` to `price_high` in
-                               nanoseconds, that of the longest hold of a page-table lock from `hold_low` to
-                               `hold_high`, and the instructions that have none, `unpriced`
+Data types Axis(name, values)         one parameter and its values SweptArch                  an architecture, the era
+of the core under it, and its prices Point                      a dict: architecture, parameters, counts, the price from
+`price_low` to `price_high` in nanoseconds, that of the longest hold of a page-table lock from `hold_low` to
+`hold_high`, and `unpriced`, the instructions without a coefficient
 """
 
 from __future__ import annotations
@@ -38,25 +36,25 @@ from core.plugins.purity import remembering_nothing
 
 FACTS = ("bundle", "max_gather_batch", "max_gather_batch_count", "ptes_per_table", "page_size")
 MACHINE = {"cpus": 2, "ceiling": CEILING}
-"""Parameters of the machine, and what they are by themselves."""
+"""Parameters of the machine, with their defaults."""
 
 FRONT = ("flushes", "max_held", "max_ptes_per_hold")
-"""What the Pareto front trades off: flushes against pages held back against the length of a lock hold."""
+"""What the Pareto front minimises: flushes, pages held back, and entries cleared under one hold of a lock."""
 
 LEAST = {"cpus": 1, "ceiling": 0}
-"""The least that they may be."""
+"""The least values of the machine's parameters."""
 
 PIECE, FEW = 250, 3
-"""Points that a process counts at a time; fewer pieces are not worth starting any."""
+"""Points in a piece; with fewer pieces than FEW no process is started."""
 
 FOREIGN_PIECES = 4
-"""Into how many pieces a plugin's points go at most that is not of this project: if it hangs, each one waits."""
+"""Pieces for a plugin from outside this project, at most: if it hangs, each piece waits for the timeout."""
 
 MOST = 1_000_000
-"""Points that a sweep may have: all are held in memory."""
+"""Points of a sweep at most: all are kept in memory."""
 
 PRICE, HOLD = RANGES = ("price", "hold")
-"""What a point has a range of, NAME_low and NAME_high in nanoseconds: its price, and that of the longest lock hold."""
+"""Ranges in a point, as NAME_low and NAME_high in nanoseconds: its price, and that of the longest lock hold."""
 
 Point = dict[str, Any]
 
@@ -99,13 +97,13 @@ def axis(text: str, known: Sequence[str]) -> Axis:
 
 
 def known_axes(workload: str | None) -> tuple[str, ...]:
-    """What can be swept: `workload` is the named one whose parameters are meant, None for one that has none."""
+    """The parameters that can be swept, with those of the named `workload`; None for one without parameters."""
     return (*FACTS, *MACHINE, *(parameters(workload) if workload else ()))
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is counted once: values of the axes but for `ceiling`, and the place of its first point in the grid."""
+    """Values of the axes except `ceiling`, counted in one run; `place` is the grid index of its first point."""
 
     place: int
     given: dict[str, int]
@@ -113,9 +111,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Piece:
-    """A job: some cases of one subject, under each of the ceilings; answers Points with their places, or why not.
+    """A job: some cases of one architecture, for each of the ceilings.
 
-    `axes` are the names in the order they are told in; `stride` is from a ceiling to the next in the grid.
+    `axes` are the names in the order of the grid; `stride` is the grid distance from one ceiling to the next.
     """
 
     subject: SweptArch
@@ -126,7 +124,7 @@ class Piece:
     cases: tuple[Case, ...]
 
     def run(self) -> list[tuple[int, Point]] | ValueError | str:
-        """Count them. The error, for values that make no workload; text that says it, for a plugin that changes."""
+        """(grid index, point) pairs; a ValueError for values that make no workload; a text if the plugin failed."""
         arch = self.subject.arch()
         try:
             with remembering_nothing(arch.plugin):
@@ -137,7 +135,7 @@ class Piece:
             return self.failed(str(error))
 
     def _prepared(self, arch: Arch) -> Iterator[tuple[Case, Learned]]:
-        """The cases; those with the same facts learn from each other."""
+        """The cases, each with its counter; cases with the same facts share one."""
         known: dict[tuple[int, ...], Learned] = {}
         for case in self.cases:
             facts: dict[str, Any] = {name: value for name, value in case.given.items() if name in FACTS}
@@ -161,7 +159,7 @@ class Piece:
         return {"arch": self.subject.name, **{name: given[name] for name in self.axes}, **counts, **cost}
 
     def failed(self, reason: str) -> str:
-        """The architecture's plugin raised, hung, or ended its process."""
+        """The result if the architecture's plugin raised, hung, or ended its process."""
         return " ".join(reason.split())
 
 
@@ -174,26 +172,26 @@ def _built(name: str, own: tuple[tuple[str, int], ...]) -> Workload:
 
 
 class _NoWorkload(Exception):
-    """Values of the axes that make none."""
+    """Values of the axes that make no valid workload."""
 
 
 def _own(given: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    """The workload's own parameters."""
+    """The parameters that belong to the workload."""
     return tuple((name, n) for name, n in given.items() if name not in (*FACTS, *MACHINE))
 
 
 def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | Workload) -> list[Piece]:
-    """The grid on every architecture, cut up: cases with the same facts stand together.
+    """The grid on every architecture in pieces, with cases of the same facts together.
 
-    ValueError if it has too many points, or an axis a value that cannot be.
+    ValueError if there are too many points, or if an axis occurs twice or has an invalid value.
     """
     names = tuple(axis.name for axis in axes)
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
-        raise ValueError(f"{twice} stands twice: expected all its values at once, as in {twice}=64,512")
+        raise ValueError(f"{twice} is given twice: give all its values at once, as in {twice}=64,512")
     size = prod(len(axis.values) for axis in axes)
     if size * len(subjects) > MOST:
-        raise ValueError(f"{size * len(subjects)} points: expected at most {MOST}; use steps, as in pages=512:4096:512")
+        raise ValueError(f"{size * len(subjects)} points: at most {MOST} are possible; use steps: pages=512:4096:512")
     for one in axes:
         _check(one)
     ceilings: tuple[int, ...] = (MACHINE["ceiling"],)
@@ -219,7 +217,7 @@ def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | 
 
 
 def _check(axis: Axis) -> None:
-    """ValueError for a fact or a machine that cannot be."""
+    """ValueError for an invalid fact or parameter of the machine."""
     for value in axis.values:
         problem = wrong(axis.name, value) if axis.name in FACTS else ""
         least = LEAST.get(axis.name, value)
@@ -230,9 +228,9 @@ def _check(axis: Axis) -> None:
 
 
 def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point], dict[str, str]]:
-    """The points in the grid's order; and by architecture why it could not be counted.
+    """The points in the order of the grid, and, by architecture, why it could not be counted.
 
-    ValueError for values of the axes that make no workload.
+    ValueError for values of the axes that make no valid workload.
     """
     placed: list[tuple[int, Point]] = []
     problems: dict[str, str] = {}
@@ -250,14 +248,14 @@ def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point],
 def sweep(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | Workload = "mapping") -> list[Point]:
     """Every point of the grid on every architecture, in order, counted in this process.
 
-    `workload` is a named one, whose parameters may be axes, or one as it is. ValueError for a point that makes none.
+    `workload` is the name of one whose parameters may be axes, or a Workload. ValueError for an invalid point.
     """
     cut = pieces(subjects, axes, workload)
     return gathered(cut, [piece.run() for piece in cut])[0]
 
 
 def pareto(points: Iterable[Point], keys: Sequence[str] = FRONT) -> list[Point]:
-    """The points that no other beats: none is at least as good in every key and better in one (less is better)."""
+    """The Pareto front: the points for which no other is at most as large in every key and smaller in one."""
     front: list[Point] = []
     for point in sorted(points, key=lambda p: tuple(p[key] for key in keys)):
         value = tuple(point[key] for key in keys)
@@ -267,7 +265,7 @@ def pareto(points: Iterable[Point], keys: Sequence[str] = FRONT) -> list[Point]:
 
 
 def write_csv(points: Sequence[Point], file: TextIO) -> None:
-    """One line per point, with a header; what one architecture does not count is left empty."""
+    """One line per point, with a header; a count that an architecture does not have is left empty."""
     columns = dict.fromkeys(name for point in points for name in point)
     writer = csv.DictWriter(file, list(columns), lineterminator="\n", restval="")
     writer.writeheader()
@@ -275,14 +273,14 @@ def write_csv(points: Sequence[Point], file: TextIO) -> None:
 
 
 def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None:
-    """Draw `y` over `x`, one colour per architecture, to files by their endings (.svg, .png). Needs matplotlib.
+    """Plot `y` over `x`, one colour per architecture, to files by suffix (.svg, .png). Needs matplotlib.
 
-    Points on the Pareto front are marked. `y` may be one of RANGES: drawn from its lowest value to its highest.
+    Points on the Pareto front are marked.  If `y` is one of RANGES, error bars show the range.
     """
     import matplotlib as mpl  # type: ignore[import-not-found,unused-ignore]
 
     mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "shootdown"  # the same file for the same points
+    mpl.rcParams["svg.hashsalt"] = "shootdown"  # reproducible files
     from matplotlib import pyplot as plt  # type: ignore[import-not-found,unused-ignore]
 
     figure, axes = plt.subplots(figsize=(8, 5))

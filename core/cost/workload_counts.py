@@ -1,7 +1,7 @@
-"""What a workload costs on an architecture, counted.
+"""The counts of a workload on an architecture.
 
-Other CPUs run threads of the mm throughout, so every flush that must reach them is an interrupt to each (or whatever
-the architecture does instead).
+Other CPUs run threads of the mm throughout, so every flush that must reach them costs an IPI to each (or whatever the
+architecture does instead).
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ REPORTED = (
     "small_pages",
     "free_calls",
 )
-"""The counts of a report: IPIs sent and flushes made, entries flushed one by one, page-table-lock holds, batch pages
-allocated, the most pages held back at once, the most rmap removals put off at once, the most entries cleared under
-one hold of the lock and without a reschedule point, the most flushes under one hold, pages freed, and how much the
-flushes were about."""
+"""The counts in a report: IPIs sent and flushes made, entries flushed one by one, holds of a page-table lock, batch
+pages allocated; the most pages held back at once, rmap removals delayed at once, entries cleared under one hold of the
+lock and without a cond_resched(), flushes under one hold; pages freed, and the sizes of the flushes."""
 
 
 @dataclass
 class Learned:
-    """What counting has taught about an architecture with its facts and an era: it saves time, and changes no count.
+    """Counts workloads on one architecture and era, and keeps run summaries from one to the next to save time.
 
-    A plugin that changes from one count to the next would make it wrong (core/plugins/purity.py finds those that do).
+    The counts are the same as without.  A plugin that keeps state would make them wrong; core/plugins/purity.py finds
+    it.
     """
 
     arch: Arch
@@ -54,7 +54,7 @@ class Learned:
     effects: dict[tuple[int, str], Known] = field(default_factory=dict)
 
     def accounts(self, workload: Workload, cpus: int, ceilings: Sequence[int]) -> list[dict[str, int]]:
-        """As `account` has them, one for each of the ceilings; the workload is done once."""
+        """The counts as from `account`, for each of the ceilings; the workload is run once."""
         total = dict.fromkeys((*REPORTED, *_instructions(self.arch)), 0)
         small = [[0, 0] for _ in ceilings]
         for step in workload.steps:
@@ -74,9 +74,9 @@ class Learned:
 
 
 def account(arch: Arch, era: Era, workload: Workload, cpus: int = 2, ceiling: int = CEILING) -> dict[str, int]:
-    """The counts of the workload by name: `REPORTED`, and 'insn:NAME' for each flushing instruction.
+    """The counts of a workload by name: those in `REPORTED`, and 'insn:NAME' for each TLB instruction.
 
-    `cpus` CPUs run the mm; a flush of up to `ceiling` pages counts as small.
+    `cpus` CPUs run threads of the mm; a flush of up to `ceiling` pages counts as small.
     """
     return Learned(arch, era).accounts(workload, cpus, (ceiling,))[0]
 
@@ -85,9 +85,9 @@ _NAMED: dict[Any, tuple[str, ...]] = {}
 
 
 def _instructions(arch: Arch) -> tuple[str, ...]:
-    """What an architecture that names its instructions flushes one page with: nothing if it names none.
+    """The instructions with which an architecture flushes one page; none if it does not report instructions.
 
-    With it an unmapping that needs no flush still says whose it is.
+    They are counted as 0 where a workload flushes nothing, so that its price still uses them and not `local`.
     """
     hook = arch.hook.ptep_clear_flush  # the same for an architecture with other facts
     if hook not in _NAMED:

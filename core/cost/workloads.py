@@ -1,19 +1,19 @@
 """Workloads with the names that users know: what is mapped when it is unmapped, as runs of equal pages.
 
 Data types
-    Runs        runs are (kind, pages), or (repeat, ((kind, pages), ...)); kinds as in core.cost.layout
-    WorkloadStep        one operation on a layout of runs, done so many times
-    Workload    steps one after another, with a name
+    Runs            (kind, pages), or (repeat, ((kind, pages), ...)); kinds as in core.cost.layout
+    WorkloadStep    one operation on a layout of runs, repeated `times` times
+    Workload        a name and steps, one after another
 
-How an operation is done (`WorkloadStep.how`):
+Operations (`WorkloadStep.how`):
 
-    unmap    munmap() or MADV_DONTNEED of the whole layout, its page tables apart
-    exit     the whole address space goes
-    clean    writeback write-protects and cleans the mapping of the one page of the layout, folio_mkclean()
+    unmap    munmap() or MADV_DONTNEED of the whole layout, without its page tables
+    exit     the whole address space is unmapped
+    clean    writeback write-protects and cleans the mapping of the layout's only page, folio_mkclean()
     fork     fork() has write-protected what is mapped, and flushes: dup_mmap()
 
-A named workload is a function of its parameters, sizes in pages of the architecture unless they say GiB.  arches.toml
-can give a named one other parameters (`like`), or spell out steps; `read` reads both.
+A named workload is a function of its parameters; sizes are in pages of the architecture unless they say GiB.
+arches.toml can give a named workload other parameters (`like`) or spell out steps; `read` reads both.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HOW = ("unmap", "exit", "clean", "fork")
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStep:
-    """An operation on a layout; see the module."""
+    """An operation `how` on the layout of `runs`, repeated `times` times; see the module's docstring."""
 
     runs: Runs
     times: int = 1
@@ -47,7 +47,7 @@ class WorkloadStep:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Steps one after another."""
+    """A named workload; a report shows `title`."""
 
     name: str
     title: str
@@ -56,7 +56,7 @@ class Workload:
 
 @lru_cache(maxsize=4096)
 def layout(runs: Runs) -> Layout:
-    """The layout of runs: a sweep counts one many times. ValueError for what makes none."""
+    """The layout of runs, cached because a sweep uses one many times. ValueError for invalid runs."""
     return Layout(runs)
 
 
@@ -107,17 +107,17 @@ def tlb_flush3(pages: int = 32768) -> Workload:
 
 
 def exit_anon(gib: int = 1024) -> Workload:
-    """The exit of a large process."""
+    """The exit of a process with much anonymous memory."""
     return _one("exit_anon", f"exit with {gib} GiB of anonymous memory", (("anon_dirty", gib * GIB),), "exit")
 
 
 def exit_shared(gib: int = 1024) -> Workload:
-    """The same with a shared mapping all dirty."""
+    """The exit of a process with a large shared mapping, all dirty."""
     return _one("exit_shared", f"exit with {gib} GiB of dirty shared memory", (("file_dirty", gib * GIB),), "exit")
 
 
 def exit_mixed(gib: int = 1024) -> Workload:
-    """The same with every second page dirty and shared."""
+    """The exit of a large process in which every second page is dirty and shared."""
     return _one(
         "exit_mixed",
         f"exit with {gib} GiB of which every second page is dirty and shared",
@@ -136,7 +136,7 @@ def fork_storm(children: int = 100, pages: int = 1000) -> Workload:
 
 
 def exec_storm(children: int = 100, anon: int = 300, file: int = 700) -> Workload:
-    """exec() in fresh children: each drops the image it had, anonymous pages among those of mapped files."""
+    """exec() in new children: each unmaps its old image, anonymous pages among pages of mapped files."""
     common = gcd(anon, file) or 1
     image = (common, (("anon_dirty", anon // common), ("file_clean", file // common)))
     return Workload(
@@ -147,7 +147,7 @@ def exec_storm(children: int = 100, anon: int = 300, file: int = 700) -> Workloa
 
 
 def kvm_teardown(gib: int = 64) -> Workload:
-    """A virtual machine's memory, all in huge pages, is unmapped."""
+    """A virtual machine's memory, all huge pages, is unmapped."""
     return _one("kvm_teardown", f"munmap of {gib} GiB of guest memory in 2 MiB pages", ((HUGE, gib * GIB),))
 
 
@@ -155,14 +155,14 @@ def kvm_teardown(gib: int = 64) -> Workload:
 
 
 def malloc_trim(pages: int = 2048) -> Workload:
-    """A heap is given back."""
+    """malloc_trim(): a heap is given back with MADV_DONTNEED."""
     return _one(
         "malloc_trim", f"MADV_DONTNEED of {pages} anonymous pages (a heap given back)", (("anon_dirty", pages),)
     )
 
 
 def gc_arenas(arenas: int = 512, pages: int = 512, resident: int = 256) -> Workload:
-    """A garbage collector gives back its arenas, of each of which a part is resident."""
+    """A garbage collector gives back its arenas; a part of each is resident."""
     arena = (("anon_dirty", resident), ("none", pages - resident)) if resident < pages else (("anon_dirty", pages),)
     return _one(
         "gc_arenas",
@@ -182,7 +182,7 @@ def checkpoint(pages: int = 2048, every: int = 8) -> Workload:
 
 
 def checkpoint_writeback(pages: int = 2048, every: int = 8) -> Workload:
-    """The same buffers written back while they stay mapped: each dirty page is cleaned by itself."""
+    """A database's buffers are written back while they stay mapped: each dirty page is cleaned on its own."""
     dirty = max(pages // every, 1)
     return Workload(
         "checkpoint_writeback",
@@ -192,12 +192,12 @@ def checkpoint_writeback(pages: int = 2048, every: int = 8) -> Workload:
 
 
 def mapping(pages: int = 2048, dirty: int = 100) -> Workload:
-    """`dirty` per cent of a shared mapping are dirty, spread evenly. ValueError outside 0 to 100."""
+    """A shared mapping is unmapped; `dirty` per cent of its pages are dirty. ValueError outside 0 to 100."""
     return _one("mapping", f"munmap of {pages} pages of a shared mapping, {dirty} % dirty", spread(pages, dirty))
 
 
 def spread(pages: int, dirty: int) -> Runs:
-    """`pages` of a shared mapping, `dirty` per cent of them dirty, spread evenly. ValueError outside 0 to 100."""
+    """The runs of `pages` pages of a shared mapping, `dirty` per cent of them dirty, evenly spread. ValueError."""
     if not 0 <= dirty <= 100 or pages < 1:
         raise ValueError(f"expected pages > 0 and 0 <= dirty <= 100, got {pages} pages, {dirty} % dirty")
     common = gcd(dirty, 100)
@@ -241,10 +241,10 @@ NAMED: Mapping[str, Callable[..., Workload]] = {
 """Named workloads as functions of their parameters."""
 
 WORKLOADS = {name: build() for name, build in NAMED.items()}
-"""All of them with the parameters they have by themselves."""
+"""The named workloads with their default parameters."""
 
 STANDARD = {name: WORKLOADS[name] for name in ("page_fault3", "malloc_trim", "checkpoint")}
-"""The ones that every report counts, in the order of the table."""
+"""The workloads that every report counts, in the order of the table."""
 
 
 def parameters(name: str) -> tuple[str, ...]:
@@ -253,7 +253,7 @@ def parameters(name: str) -> tuple[str, ...]:
 
 
 def build(name: str, values: Mapping[str, int]) -> Workload:
-    """A named workload with some of its parameters given. ValueError for one that makes no layout."""
+    """A named workload with these parameters, the others by default. ValueError if they make no valid layout."""
     if values.get("every", 1) < 1:
         raise ValueError(f"every: expected a number of at least 1, got {values['every']}")
     workload = NAMED[name](**values)
@@ -266,7 +266,9 @@ def build(name: str, values: Mapping[str, int]) -> Workload:
 
 
 def read(table: Any, at: str) -> Workload:
-    """A [[workload]] of arches.toml: `name`, and `like` with parameters or `steps`. ValueError names the key `at`."""
+    """A [[workload]] of arches.toml: `name`, and `like` with parameters or `steps`. ValueError names the key, from
+    `at`.
+    """
     if not isinstance(table, dict):
         raise ValueError(f"{at}: expected a table, got {table!r}")
     name = table.get("name")

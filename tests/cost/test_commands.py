@@ -50,7 +50,7 @@ def test_bad_sweeps_cost_one_line_and_status_2(arguments, capsys) -> None:
         (["--plot", "x.pdf"], "--plot x.pdf: expected a name that ends in .svg or .png"),
         (["--x", "arch"], "--x arch: expected one of pages"),
         (["--y", "flashes"], "--y flashes: expected one of pages, ipis, flushes"),
-        (["pages=3"], "pages stands twice: expected all its values at once, as in pages=64,512"),
+        (["pages=3"], "pages is given twice: give all its values at once, as in pages=64,512"),
         (["--arch", "nowhere"], "plugin nowhere: expected module:object"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_wrong_file_costs_one_line(text: str, tmp_path: Path, capsys) -> None:
 
 def test_prices_that_are_nowhere(capsys) -> None:
     assert main(["workloads", "--prices", "nowhere"]) == 2
-    assert "--prices nowhere: no such file; expected one, or one of zen4" in capsys.readouterr().err
+    assert "--prices nowhere: no such file; expected a file or one of zen4" in capsys.readouterr().err
 
 
 # ---- in arches.toml ------------------------------------------------------------------------------------------
