@@ -1,0 +1,1 @@
+"""How fast the explorer and the accountant are, and how large the state spaces of known models."""

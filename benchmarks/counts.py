@@ -1,10 +1,11 @@
-"""The ladder's counts: what is expected, what is found.  Exit status 1 if any differs.
+"""The ladder's counts: expected and found.  Exit status 1 if any differs.
 
     python -m benchmarks.counts [--searcher fast|reference|spin] [--policy NAME]... [--larger]
 
-All policies at all sizes of the table; with `--larger` also the sizes up to 40 million states, where only states are
-known (1.5 GB of memory).  Nothing is reduced, and the search goes on behind violations.  `spin` asks SPIN, for the same
-model in Promela, so that the model is compared too; its transitions count the start.
+All policies at all sizes of the table; with `--larger` also the sizes up to 40 million states (1.5 GB of memory), of
+which only the number of states is known.  No reductions are used, and the search continues after a violation.  `spin`
+runs SPIN on the same model in Promela, so that the model is compared too; SPIN counts the initial state as a
+transition.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from core.explore import check
 
 
 class Case(NamedTuple):
-    """A size of a policy and what it counts; -1 edges: nobody knows."""
+    """A policy and size with their expected states and edges; -1 edges: not known."""
 
     policy: str
     size: Size
@@ -29,7 +30,7 @@ class Case(NamedTuple):
 
 
 def cases(policies: list[str], larger: bool) -> Iterator[Case]:
-    """What is to be counted, the largest last."""
+    """The cases to count, the largest last."""
     for policy in policies:
         for size, (states, edges) in LADDER[policy].items():
             yield Case(policy, size, states, edges)
@@ -39,7 +40,7 @@ def cases(policies: list[str], larger: bool) -> Iterator[Case]:
 
 
 def count(case: Case, searcher: str) -> tuple[int, int]:
-    """States and edges as one searcher, or SPIN, counts them."""
+    """The states and edges found by a searcher, or by SPIN."""
     if searcher == "spin":
         run = spin(MODEL, case.policy, ",".join(map(str, case.size)), stops=False)
         return run.states, run.transitions - 1
@@ -54,12 +55,12 @@ def main() -> int:
     parser.add_argument("--searcher", default="fast", choices=["fast", "reference", "spin"])
     parser.add_argument("--policy", action="append", choices=POLICIES)
     parser.add_argument("--larger", action="store_true")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     different = 0
     print(f"{'policy':8} {'size':9} {'states':>10} {'found':>10} {'edges':>10} {'found':>10}")
-    for case in cases(asked.policy or list(POLICIES), asked.larger):
+    for case in cases(arguments.policy or list(POLICIES), arguments.larger):
         started = time.perf_counter()
-        states, edges = count(case, asked.searcher)
+        states, edges = count(case, arguments.searcher)
         took = time.perf_counter() - started
         equal = states == case.states and case.edges in (-1, edges)
         different += not equal

@@ -2,7 +2,7 @@
 
     python -m benchmarks.crowd [--row smp-6.2-fix] [--timeout S] [USERS,PAGES ...]
 
-For each size the states, seconds of CPU time and the verdict, all other reductions on.
+For each size: the states, seconds of CPU time and the verdict, with all other reductions on.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", default=["2,2", "3,2"], metavar="USERS,PAGES")
     parser.add_argument("--row", default="smp-6.2-fix", metavar="NAME")
     parser.add_argument("--timeout", type=float, metavar="S")
-    asked = parser.parse_args()
-    row = choose(asked.row)
-    for size in asked.sizes:
+    arguments = parser.parse_args()
+    row = choose(arguments.row)
+    for size in arguments.sizes:
         users, pages = map(int, size.split(","))
         for name, reductions in (("with", ALL), ("without", ALL - {SYMMETRY})):
             model, started = crowd(users, pages)(row.arch(), row.era), time.process_time()
-            verdict = check(model, reductions=reductions, limits=Limits(timeout=asked.timeout))
+            verdict = check(model, reductions=reductions, limits=Limits(timeout=arguments.timeout))
             took = time.process_time() - started
             told = verdict.violated or verdict.bounds or "pass"
             print(f"{size:5} {name:8} {verdict.states:10} states {took:7.1f} s  {told}", flush=True)

@@ -1,23 +1,24 @@
 """The race of Linux commit 5df397dec7c4 as a fixed benchmark: writers, a zapper and a cleaner.
 
-The model is small, exact and independent of the project's mm core, so that other tools can be asked for the same
-counts (`rmap_race.pml` beside it is the same model for SPIN).  One operation here is one atomic transition there.
+The model is small, exact and independent of the project's mm core, so that other tools can count the same states
+(`rmap_race.pml` beside it is the same model for SPIN).  One operation here is one atomic transition there.
 
 Data types
     Size      writers, pages, stores of each writer, rounds of the cleaner
     Pte       None (not present) or (writable, dirty)
     Words     the operations, for one policy
-    POLICIES  when rmap is removed, and who flushes
-        EARLY     rmap at the clear, flush before the page-table lock is dropped
+    POLICIES  when the rmap is removed, and who flushes
+        EARLY     rmap at the clear, flush before the page-table lock is released
         DELAYED   rmap after that flush
         NOFLUSH   EARLY, but nothing is flushed until the pages are freed
         UP        one CPU, one TLB: while the page-table lock is held only its holder runs
-        S390      the clear itself flushes everywhere
+        S390      the clear itself flushes on all CPUs
 
-EARLY loses data, and the shortest ways there are of depth 22, 28, 31 and 42 at (1,1,2,1), (2,1,2,2), (2,2,2,1) and
-(3,2,3,2) as SPIN and `Verdict.depth` count: the steps before the one that loses.  The trace has one line more.
+EARLY loses data.  The shortest paths to that have depth 22, 28, 31 and 42 at (1,1,2,1), (2,1,2,2), (2,2,2,1) and
+(3,2,3,2), as SPIN and `Verdict.depth` count: the steps before the one that loses the data.  The trace has one line
+more.
 
-With stores only, a TLB entry that is not dirty behaves as none, so a TLB is the set of pages cached dirty.
+There are only stores, so a TLB entry that is not dirty behaves like none, and a TLB is the set of pages cached dirty.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Page, Tid
 
 POLICIES = ("EARLY", "DELAYED", "NOFLUSH", "UP", "S390")
 MODULUS = 4
-"""Versions of memory and disk are counted modulo this."""
+"""The versions of memory and disk are counted modulo this."""
 
 
 class Size(NamedTuple):
-    """How large the model is."""
+    """The size of the model."""
 
     cpus: int
     pages: int
@@ -55,47 +56,57 @@ CLEANED = Cell("clean_page")
 
 
 def pte(page: int) -> Cell:
+    """The page-table entry."""
     return Cell("pte", Page(page))
 
 
 def mapcount(page: int) -> Cell:
+    """Does the page have an rmap?"""
     return Cell("mapcount", Page(page))
 
 
 def pg_dirty(page: int) -> Cell:
+    """PG_dirty."""
     return Cell("PG_dirty", Page(page))
 
 
 def freed(page: int) -> Cell:
+    """Has the page been freed?"""
     return Cell("freed", Page(page))
 
 
 def folio_lock(page: int) -> Cell:
+    """PG_locked."""
     return Cell("folio_lock", Page(page))
 
 
 def mem(page: int) -> Cell:
+    """The version of the page in memory."""
     return Cell("mem", Page(page))
 
 
 def disk(page: int) -> Cell:
+    """The version of the page on disk."""
     return Cell("disk", Page(page))
 
 
 def zap_ipi(cpu: int) -> Cell:
+    """Is an IPI of the zapper pending?"""
     return Cell("zap_ipi", Cpu(cpu))
 
 
 def clean_ipi(cpu: int) -> Cell:
+    """Is an IPI of the cleaner pending?"""
     return Cell("clean_ipi", Cpu(cpu))
 
 
 def tlb(cpu: int, page: int) -> Cell:
+    """Is the page cached dirty in the TLB?"""
     return Cell("tlb", (Cpu(cpu), Page(page)))
 
 
 class Words:
-    """The operations of thread `me` under `policy`. On UP every one waits while another holds the page-table lock."""
+    """The operations of thread `me` under `policy`. On UP all are blocked while another holds the page-table lock."""
 
     __shootdown_entity__ = True
 
@@ -107,11 +118,11 @@ class Words:
         self.held: Hashable = me if self.up else True
 
     def cpu(self, number: int) -> Cpu:
-        """The CPU of the thread that has that one on SMP."""
+        """The CPU of the thread that runs on CPU `number` on SMP."""
         return Cpu(0 if self.up else number)
 
     def op(self, name: str, reads: Sequence[Cell], writes: Sequence[Cell], step: Callable[..., list[Outcome]]) -> Op:
-        """An operation that on UP also looks who holds the page-table lock."""
+        """An operation; on UP it is blocked while another thread holds the page-table lock."""
         if not self.up or PTL in reads:
             return Op(name, tuple(reads), tuple(writes), step)
         me = self.me
@@ -122,24 +133,30 @@ class Words:
         return Op(name, (PTL, *reads), tuple(writes), gated)
 
     def put(self, name: str, cell: Cell, value: Hashable) -> Op:
+        """Write `value` to a cell."""
         return self.op(name, (), (cell,), lambda: [Outcome(None, (value,))])
 
     def lock(self, name: str, cell: Cell, held: Hashable = True) -> Op:
+        """Take a lock, whose cell holds `held` then."""
         return self.op(name, (cell,), (cell,), lambda owner: [] if owner else [Outcome(None, (held,))])
 
     def ptl_lock(self) -> Op:
+        """Take the page-table lock."""
         return self.lock("lock PTL", PTL, self.held)
 
     def ptl_unlock(self) -> Op:
+        """Release the page-table lock."""
         held = self.held
         return self.op("unlock PTL", (PTL,), (PTL,), lambda owner: [Outcome(None, (None,))] if owner == held else [])
 
     def ipi_all(self, name: str, cell: Callable[[int], Cell], *also: tuple[Cell, Hashable]) -> Op:
+        """Send an IPI to all CPUs and write the cells in `also`."""
         cells = [cell(cpu) for cpu in range(self.size.cpus)]
         written = (*[True for _ in cells], *[value for _, value in also])
         return self.op(name, (), (*cells, *[cell for cell, _ in also]), lambda: [Outcome(None, written)])
 
     def ipi_wait(self, name: str, cell: Callable[[int], Cell], *also: tuple[Cell, Hashable]) -> Op:
+        """Wait until all CPUs have served the IPI, and write the cells in `also`."""
         cells = [cell(cpu) for cpu in range(self.size.cpus)]
         written = tuple(value for _, value in also)
         return self.op(
@@ -150,7 +167,7 @@ class Words:
         )
 
     def stores(self, cpu: int) -> Op:
-        """One store to any page: -> 'stored', 'gone' (not present), or the page that faults."""
+        """One store to any page. Returns 'stored', 'gone' (not present), or the page whose fault it is."""
         cpu, pages = self.cpu(cpu), range(self.size.pages)
         cells = [cell(p) for p in pages for cell in (pte, lambda p: tlb(cpu, p), mem, freed)]
         writes = [cell(p) for p in pages for cell in (pte, lambda p: tlb(cpu, p), mem)]
@@ -161,7 +178,11 @@ class Words:
         return self.op("store", cells, writes, step)
 
     def present_or_unlock(self, page: int) -> Op:
-        """The fault under its locks: make the PTE writable and dirty, or drop the page-table lock -> bool."""
+        """The page fault under its locks: make the PTE writable and dirty, or release the page-table lock if there is
+        none.
+
+        Returns whether the PTE was present.
+        """
 
         def step(entry: Pte | None, owner: Hashable) -> list[Outcome]:
             if entry is None:
@@ -171,11 +192,11 @@ class Words:
         return self.op(f"fault: set PTE {page}", (pte(page), PTL), (pte(page), PTL), step)
 
     def invalidated(self, page: int) -> list[Cell]:
-        """The TLB entries that clearing PTE `page` also clears."""
+        """The TLB entries that are invalidated when PTE `page` is cleared."""
         return [tlb(cpu, page) for cpu in self.tlbs]
 
     def ptep_get_and_clear(self, page: int) -> Op:
-        """-> was it dirty."""
+        """Clear the PTE. Returns whether it was dirty."""
         gone = self.invalidated(page) if self.policy == "S390" else []
         off = (False,) * len(gone)
         return self.op(
@@ -186,7 +207,10 @@ class Words:
         )
 
     def mkclean_or_unlock(self, page: int) -> Op:
-        """-> was it dirty; None, with the page-table lock dropped, when there is nothing to clean."""
+        """Write-protect and clean the PTE. Returns whether it was dirty.
+
+        If there is nothing to clean it releases the page-table lock and returns None.
+        """
         gone = [] if self.ipis else self.invalidated(page)
 
         def step(entry: Pte | None, owner: Hashable, *cached: bool) -> list[Outcome]:
@@ -198,22 +222,26 @@ class Words:
         return self.op(f"mkclean PTE {page}", cells, cells, step)
 
     def flush_local(self) -> Op:
+        """Flush the only TLB (UP)."""
         cells = [tlb(0, page) for page in range(self.size.pages)]
         return self.op("flush", (), cells, lambda: [Outcome(None, (False,) * len(cells))])
 
     def is_mapped(self, page: int) -> Op:
+        """Does the page have an rmap?"""
         return self.op(f"page {page} mapped?", (mapcount(page),), (), lambda mapped: [Outcome(mapped)])
 
     def test_clear_dirty(self, page: int) -> Op:
+        """Test and clear PG_dirty."""
         cell = pg_dirty(page)
         return self.op(f"test and clear PG_dirty {page}", (cell,), (cell,), lambda d: [Outcome(d, (False,))])
 
     def write_out(self, page: int) -> Op:
+        """Write the page to the disk."""
         return self.op(f"write page {page}", (mem(page),), (disk(page),), lambda v: [Outcome(None, (v,))])
 
 
 def _store(page: int, values: Sequence[Any]) -> Outcome:
-    """A store to `page`: through the TLB, or by a walk that sets the dirty bit, or a fault."""
+    """A store to `page`: through the TLB, by a walk that sets the dirty bit, or a fault."""
     entries, cached, memory, is_freed = values[0::4], values[1::4], values[2::4], values[3::4]
     written = [item for trio in zip(entries, cached, memory, strict=True) for item in trio]
     entry = entries[page]
@@ -229,7 +257,7 @@ def _store(page: int, values: Sequence[Any]) -> Outcome:
 
 
 async def writer(do: Words, cpu: int) -> None:
-    """A user: stores until done, or until a page is gone."""
+    """User code: stores until it is done, or until a page is not mapped any more."""
     done = 0
     while done < do.size.stores:
         said = await do.stores(cpu)
@@ -241,7 +269,7 @@ async def writer(do: Words, cpu: int) -> None:
 
 
 async def fault(do: Words, page: int) -> bool:
-    """The shared write fault -> False if the page is gone."""
+    """The write fault on a shared mapping. Returns False if the page is not mapped any more."""
     await do.lock(f"lock folio {page}", folio_lock(page))
     await do.ptl_lock()
     present = await do.present_or_unlock(page)
@@ -254,14 +282,14 @@ async def fault(do: Words, page: int) -> bool:
 
 @dataclass
 class Gather:
-    """What the zapper remembers: was any PTE dirty, and which pages wait for their rmap removal."""
+    """The zapper's state: was any PTE dirty, and the pages whose rmap removal is delayed."""
 
     any_dirty: bool = False
     delayed: list[int] = field(default_factory=list)
 
 
 async def zapper(do: Words) -> None:
-    """zap_pte_range() and what comes after it."""
+    """zap_pte_range(), and the freeing of the pages."""
     early = do.policy not in ("NOFLUSH", "S390")
     await do.ptl_lock()
     await zap_and_unlock(do, early)
@@ -272,7 +300,7 @@ async def zapper(do: Words) -> None:
 
 
 async def zap_and_unlock(do: Words, flush: bool) -> None:
-    """Clear all PTEs and drop the lock; with `flush`, flush before that if any was dirty and after it if not."""
+    """Clear all PTEs and release the lock; with `flush`, flush before that if any PTE was dirty, else after it."""
     gather = Gather()
     for page in range(do.size.pages):
         await zap_page(do, gather, page)
@@ -288,7 +316,7 @@ async def zap_and_unlock(do: Words, flush: bool) -> None:
 
 
 async def flush_all(do: Words) -> None:
-    """Every TLB is empty afterwards."""
+    """Flush every TLB."""
     if do.up:
         await do.flush_local()
     else:
@@ -297,7 +325,7 @@ async def flush_all(do: Words) -> None:
 
 
 async def zap_page(do: Words, gather: Gather, page: int) -> None:
-    """Clear the PTE; remove the rmap too, unless it was dirty and the policy delays that."""
+    """Clear the PTE and remove the rmap, unless the PTE was dirty and the policy delays that."""
     dirty = await do.ptep_get_and_clear(page)
     if dirty:
         await do.put(f"set PG_dirty {page}", pg_dirty(page), True)
@@ -310,7 +338,7 @@ async def zap_page(do: Words, gather: Gather, page: int) -> None:
 
 
 async def cleaner(do: Words) -> None:
-    """Writeback: clear_page_dirty_for_io() and the write, page after page."""
+    """Writeback: clear_page_dirty_for_io() and the write, page by page."""
     for _ in range(do.size.rounds):
         for page in range(do.size.pages):
             await do.lock(f"lock folio {page}", folio_lock(page))
@@ -322,7 +350,7 @@ async def cleaner(do: Words) -> None:
 
 
 async def mkclean(do: Words, page: int) -> None:
-    """folio_mkclean(): write-protect and clean the PTE, flush, and note the dirt in PG_dirty."""
+    """folio_mkclean(): write-protect and clean the PTE, flush, and transfer the dirty bit to PG_dirty."""
     await do.ptl_lock()
     dirty = await do.mkclean_or_unlock(page)
     if dirty is None:
@@ -336,14 +364,14 @@ async def mkclean(do: Words, page: int) -> None:
 
 
 def take_zap(cpu: int, pages: int) -> Op:
-    """The zapper's IPI arrives: the whole TLB goes."""
+    """Daemon: the zapper's IPI is served; it flushes the whole TLB."""
     cells = (zap_ipi(cpu), *[tlb(cpu, page) for page in range(pages)])
     off = (False,) * len(cells)
     return Op("take zap IPI", (zap_ipi(cpu),), cells, lambda pending: [Outcome(None, off)] if pending else [])
 
 
 def take_clean(cpu: int, pages: int) -> Op:
-    """The cleaner's IPI arrives: the page being cleaned goes."""
+    """Daemon: the cleaner's IPI is served; it flushes the page that is being cleaned."""
     cells = (clean_ipi(cpu), *[tlb(cpu, page) for page in range(pages)])
 
     def step(pending: bool, *rest: Any) -> list[Outcome]:
@@ -357,7 +385,7 @@ def take_clean(cpu: int, pages: int) -> Op:
 
 
 def ladder(policy: str, size: Size) -> Model:
-    """The model. ValueError for a policy there is not."""
+    """The model. ValueError for an unknown policy."""
     if policy not in POLICIES:
         raise ValueError(f"policy {policy!r}, expected one of {', '.join(POLICIES)}")
     threads = [_writer(size, policy, cpu) for cpu in range(size.cpus)]
@@ -403,7 +431,7 @@ def _initial(size: Size) -> dict[Cell, Hashable]:
 def _saved(page: int) -> Property:
     return Property(
         f"saved {page}",
-        f"At the end page {page} holds data that neither the disk has nor any dirty bit remembers.",
+        f"At the end page {page} has data that is not on the disk, and no dirty bit is set.",
         (mem(page), disk(page), pg_dirty(page), pte(page)),
         lambda memory, stored, dirty, entry: memory == stored or dirty or (entry is not None and entry.dirty),
     )
@@ -451,7 +479,7 @@ LADDER: dict[str, dict[Size, tuple[int, int]]] = {
         Size(2, 2, 2, 1): (193513, 553720),
     },
 }
-"""States and edges of the whole space, without any reduction, as three other tools count them."""
+"""States and edges of the whole state space without reductions, as counted by three other tools."""
 
 LARGER: dict[Size, int] = {
     Size(2, 2, 3, 2): 3249728,
@@ -460,4 +488,4 @@ LARGER: dict[Size, int] = {
     Size(3, 2, 2, 2): 22527613,
     Size(3, 2, 3, 1): 40377437,
 }
-"""States of DELAYED."""
+"""States of DELAYED at larger sizes."""

@@ -1,12 +1,11 @@
-"""What the accountant takes for a page, beside the kernel's own C code.
+"""The accountant's time per page, beside that of the kernel's own C code.
 
 python -m benchmarks.ns_per_page TIMING.json [--stepped PAGES] [--random RUNS]
 
 TIMING.json is a list of objects with kernel, kind, page_structs ('hot' or 'cold'), pages, min_ns_per_page and
-worst_run_median_ns_per_page: zapping and gathering that many pages in C.  The accountant goes over the same layout by
-periods, then page by page over the first of them, and at last over a random layout, whose runs are short.  The C code's
-figures are the least of some runs, in one process: so are these, by CPU time, and not the mean over processes that
-pyperf would give.
+worst_run_median_ns_per_page: the time to zap and gather that many pages in C.  The accountant counts the same layout
+with acceleration, then the first pages of it one by one, and at last a random layout of short runs.  The C figures are
+the least of several runs in one process; so are these, in CPU time, and not pyperf's mean over processes.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ Row = dict[str, Any]
 
 
 class TimingError(Exception):
-    """A file that is no timing of the C code: names file, row and what was expected."""
+    """An invalid timing file; the message names the file, the row and what was expected."""
 
 
 def read_timing(path: Path) -> list[Row]:
-    """The rows of the file. TimingError if it is none."""
+    """The rows of the file. TimingError if it is invalid."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -63,7 +62,7 @@ def read_timing(path: Path) -> list[Row]:
 
 
 def nanoseconds(arch: Arch, era: Era, layout: Layout, by_page: bool = False) -> float:
-    """CPU time per page of counting one unmapping, the best of three."""
+    """CPU nanoseconds per page to count one unmap, the best of three; `by_page` without any acceleration."""
     best = float("inf")
     for _ in range(3):
         accountant = Accountant(arch, era, layout, skip=not by_page, long_runs=not by_page)
@@ -74,7 +73,7 @@ def nanoseconds(arch: Arch, era: Era, layout: Layout, by_page: bool = False) -> 
 
 
 def measure(rows: list[Row], stepped: int) -> list[list[Any]]:
-    """One line for each kernel and kind."""
+    """The table: one line for each kernel and kind of page."""
     arch, table = set_up(SMP, load_object(SMP), SMP), []
     for kernel, kind in dict.fromkeys((row["kernel"], row["kind"]) for row in rows):
         own = [row for row in rows if (row["kernel"], row["kind"]) == (kernel, kind)]
@@ -93,7 +92,7 @@ def _span(rows: list[Row]) -> str:
 
 
 def random_layout(runs: int) -> Layout:
-    """Runs of 1 to 64 pages of any kind."""
+    """A layout of `runs` runs of 1 to 64 pages of random kinds."""
     rng = random.Random(1)
     return Layout([(rng.choice(KINDS), rng.randint(1, 64)) for _ in range(runs)])
 
@@ -104,17 +103,19 @@ def main() -> int:
     parser.add_argument("timing", type=Path, metavar="TIMING.json")
     parser.add_argument("--stepped", type=int, default=4096, metavar="PAGES", help="pages to go over one by one")
     parser.add_argument("--random", type=int, default=20000, metavar="RUNS", help="runs of the random layout")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        rows = read_timing(asked.timing)
+        rows = read_timing(arguments.timing)
     except TimingError as error:
         print(f"ns_per_page: {error}", file=sys.stderr)
         return 2
     headers = ["kernel", "kind", "pages", "C, hot", "C, cold", "by periods", "page by page"]
-    print(tabulate(measure(rows, asked.stepped), headers, disable_numparse=True))
-    layout = random_layout(asked.random)
+    print(tabulate(measure(rows, arguments.stepped), headers, disable_numparse=True))
+    layout = random_layout(arguments.random)
     each = nanoseconds(set_up(SMP, load_object(SMP), SMP), ERAS["6.12"], layout)
-    print(f"random layout, {asked.random} runs, {layout.end} pages: {each:.0f} ns a page, {1e3 / each:.2f} M a second")
+    print(
+        f"random layout, {arguments.random} runs, {layout.end} pages: {each:.0f} ns a page, {1e3 / each:.2f} M a second"
+    )
     return 0
 
 

@@ -1,10 +1,10 @@
-"""One run of the ladder in a process of its own, told as JSON.
+"""One check of the ladder in a process of its own; prints JSON.
 
     python -m benchmarks.one_run POLICY CPUS,PAGES,STORES,ROUNDS [REDUCTIONS [SEARCHER]]
 
-`search` is the time inside the compiled searches alone, their machine code loaded; `check` the time of the whole check,
-with learning, planning and loading; `peak` is the most memory the process had, Python and all.  Whoever starts the
-process can time the rest.
+`search` is the time inside the compiled searches alone, with their machine code loaded; `check` the time of the whole
+check, with learning, planning and loading; `peak` the process's peak memory, Python included.  The caller can time the
+rest.
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ def main(policy: str, size: str, reductions: str = "none", searcher: str = "auto
 
 
 def _timed_searches() -> list[float]:
-    """Seconds of each compiled search from now on.  What is not used is not loaded."""
+    """A list that gets the seconds of each compiled search from now on.  Loads the compiled searcher only if it is
+    used.
+    """
     told: list[float] = []
     job: Any = sys.modules["core.explore.check"]._Job
     search = job._search
 
     def timed_run(run: Any, self: Any) -> Any:
-        self.step()  # there is nothing to do yet: this only loads the machine code
+        self.step()  # nothing to expand yet: this only loads the machine code
         started = time.perf_counter()
         found = run(self)
         told.append(time.perf_counter() - started)

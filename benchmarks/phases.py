@@ -2,9 +2,8 @@
 
     python -m benchmarks.phases POLICY CPUS,PAGES,STORES,ROUNDS [REDUCTIONS]
 
-Seconds of CPU time: up to the end of the imports, in the first search in plain Python, the wandering, the making of the
-plan by reduction, the loading of the compiled searcher, the search in machine code, the learning in the middle of it,
-the check of the plan behind it, and the rest.
+Seconds of CPU time: start and imports, the first search in plain Python, the random walk, each analysis of the plan,
+loading the compiled searcher, the search in machine code, learning during it, checking the plan, and the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from core.explore.reference import Search
 
 
 class Phases:
-    """Seconds by phase; time within a phase within another counts for the inner one alone."""
+    """Seconds by phase; time in a nested phase counts for the inner one only."""
 
     def __init__(self) -> None:
         self._since = time.process_time()
@@ -38,7 +37,7 @@ class Phases:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """What is done in here counts for `name`."""
+        """Context whose time counts for `name`."""
         self._switch()
         self._inside.append(name)
         try:
@@ -48,12 +47,12 @@ class Phases:
             self._inside.pop()
 
     def told(self) -> Counter[str]:
-        """What has been found so far."""
+        """The seconds of all phases so far."""
         self._switch()
         return self.seconds
 
     def watch(self, place: Any, function: str, name: str) -> None:
-        """Every call counts for `name`."""
+        """Replace a function of `place` by one whose time counts for `name`."""
         inner = getattr(place, function)
 
         @wraps(inner)

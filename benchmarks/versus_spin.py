@@ -1,12 +1,14 @@
-"""The ladder side by side with SPIN, interleaved, so that a machine that drifts slows both: A B C A B C ...
+"""The ladder side by side with SPIN, interleaved so that drift of the machine affects both: A B C A B C ...
 
     python -m benchmarks.versus_spin [--model FILE.pml] [--policy DELAYED] [--rounds 3] [SIZE ...]
 
-A size is CPUS,PAGES,STORES,ROUNDS.  `spin` and `gcc` have to be installed.  Another Promela model is used with
--DPOLICY, -DCPUS, -DPAGES, -DW and -DR.  For each size it prints the best of all rounds and the median of the ratios
-within a round.  pyperf would run one side after the other and give each a mean: on a machine that drifts the ratio of
-two means drifts too, while that of two neighbours does not.  `search` is pan's own time against the time inside the
-compiled search; `whole` is from the source to the verdict: spin, gcc and pan against a python process.
+A size is CPUS,PAGES,STORES,ROUNDS.  `spin` and `gcc` must be installed.  Another Promela model gets -DPOLICY, -DCPUS,
+-DPAGES, -DW and -DR.  Printed for each size: the best of all rounds, and the median of the ratios within a round.
+`search` is pan's own time against the time inside the compiled search; `whole` is from source to verdict: spin, gcc and
+pan against a python process.
+
+pyperf is not used: it would run one side after the other and compare two means, which drift with the machine; the ratio
+of two neighbouring runs does not.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ SIZES = ["2,1,2,2", "2,2,2,1", "2,2,3,2", "2,3,2,1", "3,2,2,1", "3,2,2,2"]
 
 
 class Run(NamedTuple):
-    """Seconds of search and of everything, states and transitions, and bytes at the peak."""
+    """Seconds of the search and of everything, states, transitions, and peak memory in bytes."""
 
     search: float
     whole: float
@@ -41,7 +43,7 @@ class Run(NamedTuple):
 
 
 def spin(model: Path, policy: str, size: str, stops: bool) -> Run:
-    """spin -a, gcc, pan: breadth-first to the first violation, or through the whole space."""
+    """Run spin -a, gcc and pan: breadth-first to the first violation (`stops`), or through the whole state space."""
     cpus, pages, stores, rounds = size.split(",")
     defines = [f"-DPOLICY={policy}", f"-DCPUS={cpus}", f"-DPAGES={pages}", f"-DW={stores}", f"-DR={rounds}"]
     with tempfile.TemporaryDirectory() as place:
@@ -65,7 +67,7 @@ def spin(model: Path, policy: str, size: str, stops: bool) -> Run:
 
 
 def ours(policy: str, size: str, reductions: str) -> Run:
-    """A python process."""
+    """Run benchmarks.one_run in a process of its own."""
     started = time.perf_counter()
     told: dict[str, Any] = json.loads(
         _ok([sys.executable, "-m", "benchmarks.one_run", policy, size, reductions], str(HERE.parent))
@@ -82,7 +84,7 @@ def _ok(command: list[str], place: str) -> str:
 
 
 def compare(model: Path, policy: str, size: str, rounds: int) -> None:
-    """All rounds of one size."""
+    """Run all rounds of one size and print them."""
     stops = policy in VIOLATING
     runs: dict[str, list[Run]] = {"spin": [], "plain": [], "reduced": []}
     for _ in range(rounds):
@@ -110,12 +112,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL)
     parser.add_argument("--policy", default="DELAYED")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     missing = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
     if missing:
         parser.error(f"not installed: {', '.join(missing)}")
-    for size in asked.sizes:
-        compare(asked.model, asked.policy, size, asked.rounds)
+    for size in arguments.sizes:
+        compare(arguments.model, arguments.policy, size, arguments.rounds)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(f"largest process: {peak // 1024} MiB")
 

@@ -1,10 +1,10 @@
-"""How often random walks find a bug that is known to be there, beside what PCT promises.
+"""How often random walks find a known bug, beside the bound that PCT guarantees.
 
     python -m benchmarks.walks [--walks 1000] [--seed 1] [--rows] [ID ...]
 
-For each bug of the museum (with --rows also each cell of arches.toml that is expected to fail): `n` agents, `k` shared
-accesses in a walk, and `d`, one more than the shortest trace has preemptions, which is no less than the depth of the
-bug.  `bound` is 1/(n k^(d-1)) for each 1000 walks.  Then the hits among each 1000 walks of each kind, and of all.
+For each exhibit of the museum (with --rows also each row and scenario that arches.toml expects to fail): `n` agents,
+`k` shared accesses in a walk, and `d`, one more than the preemptions of the shortest trace, which is at least the depth
+of the bug. `bound` is 1/(n k^(d-1)) per 1000 walks.  Then the hits per 1000 walks of each scheduler, and of all.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from core.explore.walk import many
 from core.table.rows import load
 
 STEPS = 1000
-"""Of a walk at most."""
+"""Steps of a walk at most."""
 
 KINDS = (Priorities, Weighted, Races)
 
 
 def museum_models() -> Iterator[tuple[str, Model]]:
-    """Every historic bug, with the bug."""
+    """The model of every exhibit, with the bug in."""
     for exhibit in museum.EXHIBITS:
         arch, era = museum.subject(exhibit)
         broken, old = exhibit.with_bug(arch, era)
@@ -38,21 +38,21 @@ def museum_models() -> Iterator[tuple[str, Model]]:
 
 
 def row_models() -> Iterator[tuple[str, Model]]:
-    """Every cell that the configuration expects to fail."""
+    """The model of every row and scenario that arches.toml expects to fail."""
     for row in load(None):
         for scenario in () if row.problem else row.expect:
             yield f"{row.name} {scenario}", SCENARIOS[scenario].build(row.arch(), row.era)
 
 
 def preemptions(model: Model) -> int:
-    """How often the shortest trace leaves a thread that could go on."""
+    """How often the shortest trace switches away from a thread that has later steps."""
     trace = check(model).trace
     last = {step.thread: number for number, step in enumerate(trace)}
     return sum(one.thread != two.thread and last[one.thread] > at + 1 for at, (one, two) in enumerate(pairwise(trace)))
 
 
 def measure(name: str, model: Model, walks: int, seed: int) -> list[object]:
-    """One line of the table."""
+    """One line of the table for a model."""
     walked, hits, shared = Counter[str](), Counter[str](), 0
     tables = TransitionTables(model)
     for walk in many(tables, seed, walks, STEPS, []):
@@ -72,9 +72,13 @@ def main() -> None:
     parser.add_argument("--walks", type=int, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--rows", action="store_true", help="also what arches.toml expects to fail")
-    asked = parser.parse_args()
-    models = [*museum_models(), *(row_models() if asked.rows else ())]
-    table = [measure(*model, asked.walks, asked.seed) for model in models if not asked.ids or model[0] in asked.ids]
+    arguments = parser.parse_args()
+    models = [*museum_models(), *(row_models() if arguments.rows else ())]
+    table = [
+        measure(*model, arguments.walks, arguments.seed)
+        for model in models
+        if not arguments.ids or model[0] in arguments.ids
+    ]
     headers = ["bug", "n", "k", "d", "bound", *[kind.__name__.lower() for kind in KINDS], "all"]
     print(tabulate(table, headers, disable_numparse=True, colalign=("left", *["right"] * 8), tablefmt="github"))
 

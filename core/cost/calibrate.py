@@ -54,7 +54,7 @@ class Measured:
     missing: tuple[str, ...]
 
 
-class Range:
+class TimedRange:
     """Anonymous memory of `PAGES` small pages, given back with MADV_DONTNEED."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Range:
         self.touch(sorted({0, pages - 1}))
         return self.give_back(pages)
 
-    def reload_after(self, pages: int, other: Range) -> int:
+    def reload_after(self, pages: int, other: TimedRange) -> int:
         """Nanoseconds to load from pages of `other` right after a flush of `pages` pages."""
         self.flush_of(pages)
         before = time.perf_counter_ns()
@@ -123,7 +123,7 @@ def calibrate(rounds: int = 15, samples: int = 200) -> Measured:
     here, *others = sorted(allowed)
     os.sched_setaffinity(0, {here})
     try:
-        memory, other = Range(), Range()
+        memory, other = TimedRange(), TimedRange()
         other.touch(range(RELOADED))
         with undisturbed():
             found: list[Coefficient | str] = [*_local(memory, other, rounds, samples)]
@@ -134,7 +134,7 @@ def calibrate(rounds: int = 15, samples: int = 200) -> Measured:
     return Measured(_machine(len(allowed)), measured, tuple(one for one in found if isinstance(one, str)))
 
 
-def _local(memory: Range, other: Range, rounds: int, samples: int) -> Iterator[Coefficient]:
+def _local(memory: TimedRange, other: TimedRange, rounds: int, samples: int) -> Iterator[Coefficient]:
     """The coefficients of a local flush and of zapping a page."""
 
     def flush(pages: int) -> Callable[[], int]:
@@ -171,7 +171,7 @@ def _local(memory: Range, other: Range, rounds: int, samples: int) -> Iterator[C
     yield _coefficient("zap_page", "ns per page", how, pages, rounds, few)
 
 
-def _ipi(memory: Range, cpu: int, rounds: int, samples: int) -> Coefficient | str:
+def _ipi(memory: TimedRange, cpu: int, rounds: int, samples: int) -> Coefficient | str:
     """The coefficient of an IPI: with and without a thread on a second CPU, alternately; or why it cannot be measured.
 
     On a busy machine the spinning thread does not always run, and then no CPU is interrupted.  A round in which too few

@@ -102,7 +102,7 @@ def known_axes(workload: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Case:
+class GridCase:
     """Values of the axes except `ceiling`, counted in one run; `place` is the grid index of its first point."""
 
     place: int
@@ -121,7 +121,7 @@ class Piece:
     axes: tuple[str, ...]
     ceilings: tuple[int, ...]
     stride: int
-    cases: tuple[Case, ...]
+    cases: tuple[GridCase, ...]
 
     def run(self) -> list[tuple[int, Point]] | ValueError | str:
         """(grid index, point) pairs; a ValueError for values that make no workload; a text if the plugin failed."""
@@ -134,7 +134,7 @@ class Piece:
         except PluginError as error:
             return self.failed(str(error))
 
-    def _prepared(self, arch: Arch) -> Iterator[tuple[Case, Learned]]:
+    def _prepared(self, arch: Arch) -> Iterator[tuple[GridCase, Learned]]:
         """The cases, each with its counter; cases with the same facts share one."""
         known: dict[tuple[int, ...], Learned] = {}
         for case in self.cases:
@@ -144,7 +144,7 @@ class Piece:
                 known[key] = Learned(replace(arch, facts=replace(arch.facts, **facts)), self.subject.era)
             yield case, known[key]
 
-    def _points(self, case: Case, learned: Learned) -> Iterator[tuple[int, Point]]:
+    def _points(self, case: GridCase, learned: Learned) -> Iterator[tuple[int, Point]]:
         load = self.workload if isinstance(self.workload, Workload) else _built(self.workload, _own(case.given))
         counted = learned.accounts(load, case.given.get("cpus", MACHINE["cpus"]), self.ceilings)
         for number, (ceiling, counts) in enumerate(zip(self.ceilings, counted, strict=True)):
@@ -204,11 +204,11 @@ def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | 
     for place, values in enumerate(product(*spread)):
         given = dict(zip(names, values, strict=True))
         if not given.pop("ceiling", 0):
-            cases.append(Case(place, given))
+            cases.append(GridCase(place, given))
     cases.sort(key=lambda case: [n for name, n in case.given.items() if name in FACTS])
     cut = []
     for number, subject in enumerate(subjects):
-        placed = [Case(number * size + case.place, case.given) for case in cases]
+        placed = [GridCase(number * size + case.place, case.given) for case in cases]
         most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.foreign else PIECE
         each = max(1, most // len(ceilings))
         for first in range(0, len(placed), each):

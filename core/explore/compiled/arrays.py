@@ -11,7 +11,7 @@ Data types
         child       the nodes of all lookup trees
         moves       for each word a mask of bits to keep and the bits to set, then the property violated (0: none)
         danger      one bit by Fusible and local state: must the operation not be fused?
-    Context   the values of `Arrays` in memory, with the numpy arrays behind them
+    ArrayContext   the values of `Arrays` in memory, with the numpy arrays behind them
 
 A question is a lookup by parts of a state: what an agent does in a local state, or whether a property holds.  It reads
 parts of the state's words, each at most CHUNK bits wide.  The first value leads from the root to an element of `child`;
@@ -126,7 +126,7 @@ class Arrays(NamedTuple):
     front: int
 
 
-class Context:
+class ArrayContext:
     """The values of `Arrays` in memory."""
 
     def __init__(self) -> None:

@@ -24,14 +24,16 @@ np = numpy()
 MAX_HOLES = 1 << 12
 """Missing answers that are collected before Python learns them."""
 
-Watched = list[tuple[Property, int]]
+WatchedProperties = list[tuple[Property, int]]
 """Properties, each with its kind: ALWAYS, FINALLY or SOMETIMES."""
 
 
 class LoadedModel:
     """The arrays of one model under a plan, and the states found."""
 
-    def __init__(self, tables: TransitionTables, plan: Plan, watched: Watched, max_memory: int | None) -> None:
+    def __init__(
+        self, tables: TransitionTables, plan: Plan, watched: WatchedProperties, max_memory: int | None
+    ) -> None:
         self.tables, self.plan, self.watched = tables, plan, watched
         for prop, _ in watched:
             tables.reads(prop)
@@ -188,7 +190,7 @@ class LoadedModel:
             elif not holds:
                 yield prop
 
-    def unticked(self) -> Watched:
+    def unticked(self) -> WatchedProperties:
         """The properties still checked: all but the sometimes-properties that have held."""
         return [one for one, active in zip(self.watched, self.packed.props[:, ACTIVE].tolist(), strict=True) if active]
 

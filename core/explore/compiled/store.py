@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, Context
+from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, ArrayContext
 from core.explore.compiled.exchange import flat
 from core.explore.compiled.machine_code import Loops, loops
 from core.explore.compiled.numbers import BYTES, Numbers
@@ -32,7 +32,7 @@ class Store:
 
     def __init__(self, layout: WordLayout, max_memory: int | None) -> None:
         self.layout, self.max_memory = layout, max_memory
-        self.context = Context()
+        self.context = ArrayContext()
         self.control = np.zeros(CONTROL_SIZE, np.int64)
         self.context.put({"control": self.control})
         self.loops: Loops = loops(layout.words)

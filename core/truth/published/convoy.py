@@ -20,7 +20,7 @@ at the lock even where there is time for all.
 
 Data types
     Flushes(every, here, sender, taker)    how often and how long, nanoseconds
-    Outcome(rate, asked)                   pages a second of all threads; CPUs asked per flush
+    ConvoyRun(rate, asked)                   pages a second of all threads; CPUs asked per flush
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Flushes:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ConvoyRun:
     """What all threads together get done."""
 
     rate: float
@@ -62,12 +62,12 @@ class Convoy:
         self.entries_left = 0.0
         self.now = self.unmapped = self.asked = 0.0
 
-    def run(self, rounds: int) -> Outcome:
+    def run(self, rounds: int) -> ConvoyRun:
         """Until each thread has unmapped `rounds` times on average."""
         enough = rounds * self.pages * (len(self.faults_left))
         while self.unmapped < enough:
             self.stretch()
-        return Outcome(1e9 * self.unmapped / self.now, self.asked * self.flushes.every / self.unmapped)
+        return ConvoyRun(1e9 * self.unmapped / self.now, self.asked * self.flushes.every / self.unmapped)
 
     def stretch(self) -> None:
         """To the next event: a thread has no page left to write, or the unmapping one none to unmap."""

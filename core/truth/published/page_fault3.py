@@ -16,7 +16,7 @@ from core.cost.workload_counts import account
 from core.cost.workloads import page_fault3
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
-from core.truth.published.convoy import Convoy, Flushes, Outcome, fault_time
+from core.truth.published.convoy import Convoy, ConvoyRun, Flushes, fault_time
 from core.truth.published.effect import Effect, Range, across, exactly
 
 ROBOT = "kernel test robot, LKML 2022-12-07, page_fault3"
@@ -153,7 +153,7 @@ def prices() -> tuple[Price, Price]:
 
 def outcomes(
     machine: Machine, share: float, price: Price, every_before: float, every_after: float
-) -> tuple[Outcome, Outcome]:
+) -> tuple[ConvoyRun, ConvoyRun]:
     """All threads before the commit, as published, and with another number of pages per flush."""
     before, after = Flushes(every_before, *price), Flushes(every_after, *price)
     fault, zap = fault_time(THREADS, PAGES, machine.before, share, before)
@@ -166,7 +166,7 @@ def per_flush(interrupts: tuple[float, float], rates: tuple[float, float], every
     return (interrupts[1] - interrupts[0]) / more
 
 
-def _asked_more(before: Outcome, broken: Outcome, every: dict[str, float]) -> float:
+def _asked_more(before: ConvoyRun, broken: ConvoyRun, every: dict[str, float]) -> float:
     interrupts = before.asked * before.rate / every["6.1"], broken.asked * broken.rate / every["5df397dec7"]
     return per_flush(interrupts, (before.rate, broken.rate), every)
 
