@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("core", "arch_plugins", "reports", "shootdown.py", "shootdown_pytest.py", "pyproject.toml", "README.md")
+SHIPPED = (
+    "core",
+    "arch_plugins",
+    "reports",
+    "shootdown.py",
+    "shootdown_pytest.py",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 
 
 @dataclass(frozen=True)
