@@ -103,7 +103,10 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
 
 @inlined
 def expand(words: Any, a: Any) -> int:
-    """Expand the states from control[NEXT] to control[LEVEL_END]; returns why it stopped."""
+    """Expand the states from control[NEXT] to control[LEVEL_END]; returns why it stopped.
+
+    It is one long function because six counters are in registers throughout: parts would have to pass them all.
+    """
     count = len(words)
     at_state, level_end = get(a.control, NEXT), get(a.control, LEVEL_END)
     edges, states_found = get(a.control, EDGES), get(a.control, COUNT)
