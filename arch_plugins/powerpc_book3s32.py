@@ -24,6 +24,7 @@ class PowerpcBook3s32(Broadcast):
         TWO_LEVELS,
         rcu_table_free=True,
         merge_vmas=True,
+        gather_page_size=True,
         kernel="6.12",
         family="hardware broadcast",
         sources=(

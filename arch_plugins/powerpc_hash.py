@@ -27,6 +27,7 @@ class PowerpcHash(Queued):
         upper_entries=1024,
         rcu_table_free=True,
         merge_vmas=True,
+        gather_page_size=True,
         hw_dirty=False,
         kernel="6.12",
         family="flush on leaving the lazy-MMU section",

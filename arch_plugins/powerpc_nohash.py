@@ -23,6 +23,7 @@ class PowerpcNohash(Ipi):
         TWO_LEVELS,
         rcu_table_free=True,
         merge_vmas=True,
+        gather_page_size=True,
         kernel="6.12",
         family="synchronous IPI to mm_cpumask",
         sources=(

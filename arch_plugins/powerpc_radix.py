@@ -15,7 +15,7 @@ from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
-from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+from core.mm.mmu_gather import MmuGather
 
 
 class PowerpcRadix(Broadcast):
@@ -30,6 +30,7 @@ class PowerpcRadix(Broadcast):
         upper_entries=512,
         rcu_table_free=True,
         merge_vmas=True,
+        gather_page_size=True,
         capabilities=frozenset({"gup_fast", "move_pmd", "trims_mm_cpumask"}),
         sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
         kernel="6.12",
@@ -64,7 +65,7 @@ class PowerpcRadix(Broadcast):
             await exit_flush_lazy_tlbs(tlb.mm)
             await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
             return "mm"
-        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), not tlb.freed_tables)
+        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb.page_size or 1, leaf=not tlb.freed_tables)
         return "range"
 
     async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, local: bool) -> None:

@@ -38,6 +38,8 @@ class Riscv(Architecture):
     async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
         """__flush_tlb_range(). The firmware asks and waits as an IPI does."""
         cpus, here = await mm_cpumask(mm), mm.task.cpu
+        if not cpus:
+            return
         nr = 0 if request.end is None else -(-(request.end - request.start) // stride)
         local = ("SFENCE_va_asid", nr) if 0 < nr <= self.threshold else ("SFENCE_all_asid", 1)
         if not cpus - {here}:

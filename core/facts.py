@@ -31,6 +31,7 @@ class Facts:
     rcu_table_free          CONFIG_MMU_GATHER_RCU_TABLE_FREE
     max_table_batch         entries of a table batch; None derives MAX_TABLE_BATCH
     merge_vmas, no_range    CONFIG_MMU_GATHER_MERGE_VMAS, CONFIG_MMU_GATHER_NO_RANGE (which implies the former)
+    gather_page_size        CONFIG_MMU_GATHER_PAGE_SIZE: a gather is flushed before entries of another size join it
     runtime_p4d             the p4d level is folded at run time (x86 without 5-level paging): freeing it is still tried
     hw_dirty                the walker sets the dirty bit; otherwise a fault does
     user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
@@ -56,6 +57,7 @@ class Facts:
     max_table_batch: int | None = None
     merge_vmas: bool = False
     no_range: bool = False
+    gather_page_size: bool = False
     runtime_p4d: bool = False
     hw_dirty: bool = True
     user_asids: int = 0

@@ -18,7 +18,7 @@ from core.machine.pte import Entry, ProtNone, Pte
 from core.machine.tlb import ref_cell
 from core.mm.era import SPLIT_FIX
 from core.mm.mm import Mm, pmd_ptl_cell
-from core.mm.mmu_gather import MmuGather, adjust_range, tlb_flush_mmu
+from core.mm.mmu_gather import MmuGather, adjust_range, tlb_change_page_size, tlb_flush_mmu
 from core.mm.page import FREED_TWICE, folio_mapped, put_page, set_page_dirty
 from core.mm.rmap import folio_remove_rmap_pmd
 
@@ -44,6 +44,7 @@ async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     mm = tlb.mm
     if addr % mm.span[0] or end - addr != mm.span[0]:
         raise ValueError(f"pages {addr} to {end} are part of a huge page, which would have to be split")
+    await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     pmd: Any = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=tlb.fullmm)
     tlb_flush_pmd_range(tlb, addr, mm.span[0])

@@ -24,6 +24,7 @@ from core.mm.mm import (
 from core.mm.mmu_gather import (
     MmuGather,
     adjust_range,
+    tlb_change_page_size,
     tlb_flush_mmu,
     tlb_flush_mmu_tlbonly,
     tlb_flush_pte_range,
@@ -103,6 +104,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
     """Zap the entries of table number `pmd`.  Takes and drops its page-table lock, several times where it must."""
     mm, hook = tlb.mm, tlb.mm.hook
     start, can_reclaim, direct = addr, reclaim_pt_is_enabled(tlb, addr, end), True
+    await tlb_change_page_size(tlb, 1)
     while addr != end:
         force_flush = False
         await pte_lock(mm, addr)
@@ -262,6 +264,7 @@ async def free_pgd_range(tlb: MmuGather, addr: int, end: int, floor: int, ceilin
         end -= span
     if addr > end - 1:
         return
+    await tlb_change_page_size(tlb, 1)  # the pages of page tables
     await free_upper_range(tlb, 2, addr, end, floor, ceiling)
 
 

@@ -88,7 +88,8 @@ class Batch:
 class MmuGather:
     """struct mmu_gather. `batches[0]` is the one on the stack, `active` the one being filled.
 
-    `reclaim_pt` is the one of struct zap_details: the operation may free page tables that it empties.
+    `reclaim_pt` is the one of struct zap_details: the operation may free page tables that it empties.  `page_size`, in
+    pages, is 0 before the first entry, and always without CONFIG_MMU_GATHER_PAGE_SIZE.
     """
 
     mm: Mm
@@ -106,6 +107,7 @@ class MmuGather:
     cleared_puds: bool = False
     cleared_p4ds: bool = False
     vma_pfn: bool = False
+    page_size: int = 0
     reclaim_pt: bool = False
 
     @property
@@ -368,6 +370,18 @@ async def tlb_flush_mmu(tlb: MmuGather) -> None:
     await tlb_table_flush(tlb)
     if tlb.mm.facts.gather:
         await tlb_batch_pages_flush(tlb)
+
+
+async def tlb_change_page_size(tlb: MmuGather, pages: int) -> None:
+    """Flush and free what has another size: the entries cleared next map `pages` each; no page-table lock is held.
+
+    powerpc flushes its TLB by the size of the entries.
+    """
+    if not tlb.mm.facts.gather_page_size:
+        return
+    if tlb.page_size not in (0, pages) and not (tlb.fullmm or tlb.need_flush_all):
+        await tlb_flush_mmu(tlb)
+    tlb.page_size = pages
 
 
 async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:

@@ -13,7 +13,7 @@ from core.machine.lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock,
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.mm import Mm, pte_lock, pte_unlock
-from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
+from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 
 Change = Callable[[Pte], Entry]
 
@@ -56,6 +56,7 @@ async def change_protection(mm: Mm, start: int, end: int, change: Change) -> Non
 async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) -> None:
     """The entries of one table."""
     mm, table = tlb.mm, addr
+    await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, table)
     await flush_tlb_batched_pending(mm)
     while addr != end:

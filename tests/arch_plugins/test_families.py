@@ -19,9 +19,11 @@ from arch_plugins.mips import Mips, MipsGinvt
 from arch_plugins.parisc import Parisc
 from arch_plugins.powerpc_nohash import PowerpcNohash
 from arch_plugins.powerpc_radix import PowerpcRadix
+from arch_plugins.riscv import Riscv, RiscvV61
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.sparc64 import Sparc64
+from arch_plugins.x86 import X86
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.hookspecs import hookimpl
@@ -32,9 +34,10 @@ from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import run
 from core.machine.task import Task
-from core.machine.tlb import Entry, tlb_cell
+from core.machine.tlb import Entry, Upper, tlb_cell
 from core.mm.era import ERAS
 from core.mm.mm import CPUMASK, Mm
+from core.mm.mmu_gather import MmuGather
 from core.plugins.arch import set_up
 
 CPUS = (Cpu(0), Cpu(1))
@@ -267,3 +270,41 @@ def test_whether_one_flush_is_enough_for_an_entry_of_a_directory(plugin: type, i
     mm, cells = space(plugin())
     events = go(mm.hook.flush_tlb_range(mm=mm, start=0, end=512, stride=512), cells)
     assert ("insn", Cpu(0), insn, nr) in events
+
+
+@pytest.mark.parametrize("plugin", [Riscv, RiscvV61])
+def test_riscv_flushes_nothing_where_no_cpu_has_the_mm(plugin: type) -> None:
+    mm, cells = space(plugin())
+    events = go(replace(mm, cpus=frozenset()).hook.flush_tlb_mm(mm=replace(mm, cpus=frozenset())), cells)
+    assert events == []
+    assert all(cells[tlb_cell(cpu, addr)] == STALE for cpu in CPUS for addr in (0, 1))
+
+
+@pytest.mark.parametrize(("pages", "stride", "spared"), [(31, 1, True), (32, 1, False), (32, 32, True)])
+def test_radix_takes_the_page_walk_cache_along_from_a_tables_span_on(pages: int, stride: int, spared: bool) -> None:
+    """flush_tlb_range(), on which mremap() of a table depends; flush_pmd_tlb_range() of a huge entry spares it."""
+    mm, cells = space(PowerpcRadix())
+    cells[tlb_cell(Cpu(1), 0)] = Upper(0)
+    go(mm.hook.flush_tlb_range(mm=mm, start=0, end=pages, stride=stride), cells)
+    assert bool(cells[tlb_cell(Cpu(1), 0)]) == spared
+
+
+@pytest.mark.parametrize(("freed_tables", "name"), [(False, "TLBI_VALE1IS"), (True, "TLBI_VAE1IS")])
+def test_the_gather_of_arm64_says_whether_upper_entries_are_spared(freed_tables: bool, name: str) -> None:
+    """flush_tlb_range() never does: its callers may have moved or collapsed a table."""
+    mm, cells = space(Arm64())
+    tlb = MmuGather(mm, False, [], start=0, end=1, cleared_ptes=True, freed_tables=freed_tables)
+    assert ("insn", Cpu(0), name, 1) in go(mm.hook.tlb_flush(tlb=tlb), cells)
+    assert ("insn", Cpu(0), "TLBI_VAE1IS", 1) in go(mm.hook.flush_tlb_range(mm=mm, start=0, end=1, stride=1), cells)
+
+
+def test_flush_tlb_range_of_x86_reaches_lazy_cpus() -> None:
+    """3ef938c35035: it may be about a table, so that their walkers must forget too; flush_tlb_page() is not."""
+    lazy = Cpu(1)
+    for flush, asked in (
+        (lambda mm: mm.hook.flush_tlb_range(mm=mm, start=0, end=1, stride=1), True),
+        (lambda mm: mm.hook.flush_tlb_page(mm=mm, addr=0), False),
+    ):
+        mm, cells = space(X86(frozenset({lazy})))
+        events = go(flush(mm), cells, [take_ipi(Tid(1), lazy, mm.addrs)])
+        assert (("ipi", 1) in events) == asked
