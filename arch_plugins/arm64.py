@@ -34,7 +34,9 @@ class Arm64(Arm64Entries):
             kernel=self.kernel,
             family="hardware broadcast",
             user_asids=1 << 16,
-            capabilities=frozenset({"gup_fast", "move_pmd", *(("batched_unmap",) if self.batched else ())}),
+            capabilities=frozenset(
+                {"gup_fast", "move_pmd", "shares_pmd_tables", *(("batched_unmap",) if self.batched else ())}
+            ),
             sources=("arch/arm64/include/asm/tlb.h", "arch/arm64/include/asm/tlbflush.h"),
         )
 

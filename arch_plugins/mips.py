@@ -6,7 +6,8 @@ tlbsize/2 pairs of pages drop the context.  With MMIDs ranges have no limit: one
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.families.asid import Asids
+from arch_plugins.families.broadcast import Insns
 from arch_plugins.families.context import ContextReset
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
@@ -25,12 +26,24 @@ class Mips(ContextReset):
     FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="IPI to every CPU, context reset", sources=SOURCES)
 
 
-class MipsGinvt(Broadcast):
+class MipsGinvt(Asids):
     """Release 6 with GINVT and MMIDs: SYNC_GINV waits for the issuer's invalidations."""
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
+    ordering = "GINVT behind what was stored"
 
-    FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="hardware broadcast", sources=SOURCES)
+    FACTS = Facts(
+        levels=3,
+        hw_dirty=False,
+        user_asids=1 << 16,
+        kernel="6.12",
+        family="hardware broadcast",
+        sources=(*SOURCES, "arch/mips/mm/context.c"),
+    )
+
+    def asid_behind_barrier(self, mm: Mm) -> bool:
+        """flush_tlb_page(): write_c0_memorymapid(cpu_asid(0, mm)) follows the plain store that cleared the entry."""
+        return False
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         return [(self.page_insn, -(-end // 2) - start // 2)]

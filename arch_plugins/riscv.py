@@ -7,13 +7,15 @@ level only.  6.1 knows no ranges in tlb_flush().
 
 from __future__ import annotations
 
+from arch_plugins.families.asid import check_and_switch_context, context_id
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
+from core.machine.asid import AsidRequest
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.op import Cpu, Op, Tid
-from core.mm.mm import Mm, cpumask_clear_cpu, mm_cpumask
+from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 TLB_FLUSH_ALL_THRESHOLD = 64
@@ -29,14 +31,26 @@ class Riscv(Architecture):
     def arch_facts(self) -> Facts:
         return Facts(
             rcu_table_free=self.ranges,
+            user_asids=1 << 16,
             kernel="6.12" if self.ranges else "6.1",
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"move_pmd", *(("batched_unmap", "gup_fast") if self.ranges else ())}),
+            capabilities=frozenset(
+                {
+                    "move_pmd",
+                    "ordered_clear",
+                    "shares_pmd_tables",
+                    *(("batched_unmap", "gup_fast") if self.ranges else ()),
+                }
+            ),
             sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),
         )
 
     async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
         """__flush_tlb_range(). The firmware asks and waits as an IPI does."""
+        if mm.context is not None:
+            _, asid = await context_id(mm.context)  # get_mm_asid()
+            await flush_cpus_by_ipi(mm, await mm_cpumask(mm), AsidRequest(asid, request))
+            return
         cpus, here = await mm_cpumask(mm), mm.task.cpu
         if not cpus:
             return
@@ -67,6 +81,13 @@ class Riscv(Architecture):
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
         """No flush: of an entry that stays cached the next use is not noticed, that is all."""
         return bool(await test_and_clear_young(addr))
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """set_mm_asid(): as on arm64, but that the flush a rollover asks for comes behind the load of SATP."""
+        await cpumask_set_cpu(mm)
+        if mm.context is not None:
+            await check_and_switch_context(mm, mm.context, compares=True)
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:

@@ -18,6 +18,8 @@ from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.mm.mm import Mm, log
 
+SMP_CAPABILITIES = frozenset({"batched_unmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
+
 LEFT = Cell(declare("left_mask", frozenset()))
 """CPUs that have left mm_cpumask since the start."""
 
@@ -44,7 +46,8 @@ class X86(MmRange):
             runtime_p4d=True,
             kernel="6.12",
             family="synchronous IPI to mm_cpumask" if self.smp else "uniprocessor",
-            capabilities=frozenset({"gup_fast", "move_pmd", *(("batched_unmap", "lazy_tlb") if self.smp else ())}),
+            capabilities=frozenset({"gup_fast", "move_pmd", "shares_pmd_tables"})
+            | (SMP_CAPABILITIES if self.smp else frozenset()),
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )
 

@@ -98,7 +98,10 @@ CAPABILITIES = {
     "hash_table": "translations are also in a hash table in memory (powerpc)",
     "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
     "move_pmd": "CONFIG_HAVE_MOVE_PMD",
+    "ordered_clear": "empties an entry by a fully ordered exchange, so that what follows sees it done (x86, riscv)",
     "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
+    "shares_pmd_tables": "CONFIG_ARCH_WANT_HUGE_PMD_SHARE",
+    "tlb_gen": "numbers its flushes, and a CPU that was away sees by the number whether it has missed one (x86)",
     "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
 }
 """What `Facts.capabilities` may name."""

@@ -126,6 +126,9 @@ class Asids(Broadcast):
     compares = True
     """The fast path of a switch has a cmpxchg(), not an xchg()."""
 
+    ordering = ""
+    """What has the cleared entry seen before the flush is issued, where no prologue does."""
+
     def asid_behind_barrier(self, mm: Mm) -> bool:
         """Whether the ASID is read once the cleared entry can be seen by every walker, or before."""
         raise NotImplementedError
@@ -140,10 +143,11 @@ class Asids(Broadcast):
         if mm.context is None:
             await super().send(mm, insns, request)
             return
+        barrier = self.prologue or self.ordering
         if self.asid_behind_barrier(mm):
-            await mfence(mm.task.cpu, self.prologue)
+            await mfence(mm.task.cpu, barrier)
             _, asid = await context_id(mm.context)
         else:
             _, asid = await context_id(mm.context)
-            await mfence(mm.task.cpu, self.prologue)
+            await mfence(mm.task.cpu, barrier)
         await super().send(mm, insns, AsidRequest(asid, request))

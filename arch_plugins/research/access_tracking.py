@@ -55,7 +55,7 @@ class AccessTracking(Smp):
     def arch_facts(self) -> Facts:
         return Facts(
             family="research: page access tracking",
-            capabilities=frozenset({"batched_unmap", "move_pmd", "access_tracking"}),
+            capabilities=frozenset({"batched_unmap", "move_pmd", "shares_pmd_tables", "access_tracking"}),
             sources=("USENIX ATC 2017, pages 27 to 39",),
         )
 

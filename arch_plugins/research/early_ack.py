@@ -29,7 +29,7 @@ class EarlyAck(Smp):
     def arch_facts(self) -> Facts:
         return Facts(
             family="research: early acknowledgement",
-            capabilities=frozenset({"batched_unmap", "move_pmd", "early_ack"}),
+            capabilities=frozenset({"batched_unmap", "move_pmd", "shares_pmd_tables", "early_ack"}),
             sources=("doi:10.1145/3342195.3387518",),
         )
 

@@ -36,7 +36,7 @@ class Latr(Smp):
     def arch_facts(self) -> Facts:
         return Facts(
             family="research: lazy sweep",
-            capabilities=frozenset({"batched_unmap", "move_pmd"}),
+            capabilities=frozenset({"batched_unmap", "move_pmd", "shares_pmd_tables"}),
             sources=("doi:10.1145/3173162.3173198",),
         )
 

@@ -54,7 +54,7 @@ class Luf(Smp):
     def arch_facts(self) -> Facts:
         return Facts(
             family="research: flush on reallocation",
-            capabilities=frozenset({"batched_unmap", "move_pmd", "reallocation_flush"}),
+            capabilities=frozenset({"batched_unmap", "move_pmd", "shares_pmd_tables", "reallocation_flush"}),
             sources=("lore.kernel.org/lkml/20240531092001.30428-1-byungchul@sk.com",),
         )
 

@@ -26,6 +26,7 @@ from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.pte import Pte, pte_cell
 from core.machine.sched import scheduled
+from core.machine.store_buffer import plain_store
 from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
@@ -220,6 +221,15 @@ async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
         return None
 
     return await looking(program, look)
+
+
+async def clears_plainly(mm: Mm, op: Op) -> Any:
+    """`op`; where it empties an entry and does no more, by a plain store, unless the architecture's clearing orders it.
+
+    For `core.machine.op.doing`, in models with a store buffer.  What flushes as it clears (s390's IPTE) waits for it.
+    """
+    plain = len(op.writes) == 1 and op.writes[0].array == "pte" and "ordered_clear" not in mm.facts.capabilities
+    return await (plain_store(mm.task.cpu, op) if plain else op)
 
 
 async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op | None]) -> Any:

@@ -11,6 +11,7 @@ Data types
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 from core.machine.op import Cell, Cpu, Op, Outcome
 
@@ -24,6 +25,16 @@ def buffered_store(cpu: Cpu, name: str, value: Hashable) -> Op:
     """A plain store: its value enters the buffer."""
     cell = store_buffer_cell(cpu)
     return Op(f"{name} (buffered)", (cell,), (cell,), lambda waiting: [Outcome(None, ((*waiting, value),))])
+
+
+def plain_store(cpu: Cpu, op: Op) -> Op:
+    """`op`, whose one write `cpu` makes by a plain store. With nothing in the buffer before: it reads from memory."""
+    cell = store_buffer_cell(cpu)
+
+    def step(waiting: tuple[Hashable, ...], *values: Any) -> list[Outcome]:
+        return [o._replace(written=((*waiting, *o.written),)) for o in op.step(*values)]
+
+    return Op(f"{op.name} (buffered)", (cell, *op.reads), (cell,), step, event=op.event)
 
 
 def drain(cpu: Cpu, cell: Cell) -> Op:

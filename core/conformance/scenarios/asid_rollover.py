@@ -21,16 +21,17 @@ With the ASID read behind the barrier, whoever has a newer one has it since the 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World
+from core.conformance.world import World, clears_plainly
 from core.explore.model import Daemon, Model
 from core.machine.asid import load_tagged, tagged, ttbr_cell
-from core.machine.op import Cell, Cpu
+from core.machine.op import Cell, Cpu, doing
 from core.machine.pte import Pte, pte_cell
-from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
+from core.machine.store_buffer import drain, mfence, store_buffer_cell
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.mm import Mm
@@ -46,8 +47,9 @@ MINE, NEWCOMER = Cell("context_id", "mm"), Cell("context_id", "newcomer")
 
 
 async def unmap(mm: Mm) -> None:
-    """ptep_clear_flush(). Clearing orders nothing: arm64 has xchg_relaxed() for it, arm a load and a store."""
-    await buffered_store(UNMAPPER, "ptep_get_and_clear(0)", None)
+    """ptep_clear_flush(). Clearing may order nothing: arm64 has xchg_relaxed(), arm and mips a load and a store."""
+    clear = mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
+    await doing(clear, partial(clears_plainly, mm))
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
     await mfence(UNMAPPER, "put_page_testzero: full barrier")
     await put_page(PAGE)

@@ -71,12 +71,7 @@ def shrunk(arch: Arch, era: Era) -> Model:
     world.task("madvise", zap)
     world.kthread("shrinker", shrink)
     let_go = Property("all-freed", SENTENCES["all-freed"], (ref_cell(PAGE),), lambda ref: ref <= 1)
-    window = sometimes(
-        "unmapped-and-cached",
-        "the entry is gone, and a CPU remembers it",
-        (PMD, tlb_cell(user.cpu, 0)),
-        lambda pmd, entry: pmd is None and entry is not None,
-    )
+    window = sometimes("cached", "a CPU remembers the page", (tlb_cell(user.cpu, 0),), lambda entry: entry is not None)
     freed = sometimes("shrunk", "the shrinker frees the page", (ref_cell(PAGE),), lambda ref: ref == 0)
     return world.model("huge-zero-shrink", finally_=[let_go], sometimes=[window, freed])
 
@@ -88,7 +83,6 @@ SCENARIOS = [
         "aa88b68c3b1d",
         shrunk,
         tier="optional",
-        requires=("gather",),
     ),
 ]
 

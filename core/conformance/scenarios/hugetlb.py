@@ -80,7 +80,7 @@ SCENARIOS = [
         "a4a118f2eead",
         unshared,
         tier="optional",
-        requires=("gather", "hardware_walk"),
+        requires=("gather", "hardware_walk", "shares_pmd_tables"),
     ),
 ]
 
