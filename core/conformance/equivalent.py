@@ -17,11 +17,6 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "unlock PG_locked[N]"): "held one step longer",
     ("late", "unlock ptl[pmd,N]"): "held one step longer",
     ("late", "unlock i_mmap_rwsem"): "held one step longer",
-    ("late", "irqs_off[N] = False"): "interrupts stay off for one load more; whoever waits for one waits longer",
-    (
-        "late",
-        "irqs_off[N] = True",
-    ): "the CPU is not in mm_cpumask before its bit is set, so no interrupt of this mm can come",
     ("late", "inc_tlb_flush_pending"): "still before the page-table lock is dropped, which is what orders it",
     ("late", "dec_tlb_flush_pending"): "one step later is still after the flush",
     ("late", "put_page(pageN)"): "a page is given back later, never earlier",
@@ -57,7 +52,6 @@ ARGUED: dict[tuple[str, str], str] = {
         "late",
         "send IPI to CPUN: flush all",
     ): "the local flush comes first; both are done before the wait is over",
-    ("late", "load CRN with a flush"): "interrupts are off and no user code runs until loaded_mm says which mm it is",
     ("late", "atomic_inc(tlb_flush_batched)"): "still under the page-table lock, which is what orders it",
     ("twice", "atomic_inc(tlb_flush_batched)"): "more looks pending than is: it is flushed for, which is more",
     ("drop", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "the unmaps stay pending and are flushed again",
@@ -65,14 +59,10 @@ ARGUED: dict[tuple[str, str], str] = {
     ("twice", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "the second one finds another value, or stores the same",
     ("twice", "mm_cpumask += CPUN"): "a bit that is set is set again",
     ("late", "clone"): "the second thread starts one step later",
-    ("twice", "tlb_gen += N"): "a generation is skipped: what a CPU has seen is still older",
-    ("twice", "pte_clear(N) (buffered)"): "the same store twice, and nobody else stores to the entry in between",
     (
         "twice",
-        "loaded_mm = LOADED_MM_SWITCHING (buffered)",
-    ): "the same store twice, to a word that only this CPU writes",
-    ("twice", "loaded_mm = next (buffered)"): "the same store twice, to a word that only this CPU writes",
-    ("twice", "is_lazy = false (buffered)"): "the same store twice, to a word that only this CPU writes",
+        "ptep_get_and_clear(N) (buffered)",
+    ): "the same store twice, and nobody else stores to the entry in between",
     (
         "drop",
         "put_page_testzero: full barrier",
@@ -115,10 +105,24 @@ ARGUED: dict[tuple[str, str], str] = {
 
 FOR_NOTHING = "the CPU is interrupted, or believed to be behind, for nothing"
 IRQS_OFF = "interrupts are off, and nobody else looks at the word before they are on"
+ONE_WRITER = "the same store twice, to a word that only this CPU writes"
 LOCAL = "the local part is done during the wait instead of before it, or twice"
 
 OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     "x86": {
+        ("late", "irqs_off[N] = False"): "interrupts stay off for one load more; whoever waits for one waits longer",
+        (
+            "late",
+            "irqs_off[N] = True",
+        ): "the CPU is not in mm_cpumask before its bit is set, so no interrupt of this mm can come",
+        (
+            "late",
+            "load CRN with a flush",
+        ): "interrupts are off and no user code runs until loaded_mm says which mm it is",
+        ("twice", "tlb_gen += N"): "a generation is skipped: what a CPU has seen is still older",
+        ("twice", "loaded_mm = LOADED_MM_SWITCHING (buffered)"): ONE_WRITER,
+        ("twice", "loaded_mm = next (buffered)"): ONE_WRITER,
+        ("twice", "is_lazy = false (buffered)"): ONE_WRITER,
         ("twice", "inc_mm_tlb_gen"): "a generation is skipped: what a CPU has seen is still older",
         ("drop", "ctx_gen[N] = N"): FOR_NOTHING,
         ("late", "ctx_gen[N] = N"): IRQS_OFF,
