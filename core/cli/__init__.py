@@ -1,1 +1,1 @@
-"""The command line: flags, the subcommands in three modules, progress. core/compare.py is the entry."""
+"""The command line: subcommands with their flags, and progress. core/compare.py is the entry."""

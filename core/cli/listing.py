@@ -21,7 +21,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 def list_command(arguments: argparse.Namespace) -> int:
     """Architectures with their family, kernel version and source files, scenarios with their origin.
 
-    `kernel` is the version that the plugin was written from, `core` the state of the generic code under it.
+    `kernel` is the version that the plugin was written from, `era` that of the generic code under it.
     """
     from tabulate import tabulate
 
@@ -34,7 +34,7 @@ def list_command(arguments: argparse.Namespace) -> int:
                 continue
             able, files = ", ".join(sorted(facts.capabilities)), " ".join(facts.sources)
             table.append([row.name, facts.family, facts.kernel, row.era.name, able, files, row.plugin])
-        head = ["architecture", "family", "kernel", "core", "capabilities", "source files", "plugin"]
+        head = ["architecture", "family", "kernel", "era", "capabilities", "source files", "plugin"]
         print(tabulate(table, head, disable_numparse=True))
     if arguments.what == "all":
         print()

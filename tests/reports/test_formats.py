@@ -11,7 +11,7 @@ import pytest
 
 from core.compare import main
 from reports import formats
-from reports.formats import FORMATS
+from reports.formats import FORMATS, Format
 
 REPORTS = ("difference", "document", "formats", "junit", "tables")
 
@@ -44,3 +44,15 @@ def test_what_run_prints_in_a_format_is_the_file_that_it_writes(
     if FORMATS[name].file:
         assert (tmp_path / FORMATS[name].file).read_text(encoding="utf-8") == printed
     assert "own-tlb" in printed
+
+
+def test_a_new_format_is_a_row_of_FORMATS(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """run offers it, prints it and writes its file, and no other room knows of it."""
+    verdicts = Format(lambda report: " ".join(r["verdict"] for r in report["results"]) + "\n", "report.txt")
+    monkeypatch.setitem(FORMATS, "verdicts", verdicts)
+    run = ["--arch", "smp-6.1", "--scenario", "own-tlb", "--no-costs", "--jobs", "1", "--output", str(tmp_path)]
+    assert main([*run, "--format", "verdicts"]) == 0
+    assert capsys.readouterr().out == "pass\n"
+    assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "pass\n"
