@@ -14,7 +14,7 @@ from tests.explore.digest import automata, models
 
 ROOT = Path(__file__).parents[2]
 
-VERSIONS = ["3.11", "3.12", "3.13"]
+VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 def interpreter(version: str) -> str | None:

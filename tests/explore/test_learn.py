@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import sys
 import time
 import weakref
 from collections import deque
@@ -49,7 +50,8 @@ def test_a_retry_loop_closes() -> None:
         while not await read(X):
             pass
 
-    assert local_states(spins) == 2  # the compiler tests a loop's condition in two places
+    # One state for each place where the compiler tests the condition: two until Python 3.13, one since 3.14.
+    assert local_states(spins) == (1 if sys.version_info >= (3, 14) else 2)
 
 
 def test_what_is_forgotten_is_merged_and_what_is_kept_is_not() -> None:
