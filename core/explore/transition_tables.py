@@ -87,8 +87,8 @@ class TransitionTables:
             try:
                 initial = self.model.initial[cell]
             except KeyError as error:
-                remedy = f"; {error.args[0]}" if isinstance(error.args[0], str) else ""
-                raise ExploreError(f"{self.model.name}: cell {cell} has no initial value{remedy}") from None
+                told = error.args[0] if isinstance(error.args[0], str) else f"cell {cell} has no initial value"
+                raise ExploreError(f"{self.model.name}: {told}") from None
             number = self.cells[cell] = len(self.cells)
             self.numbers += 2
             self.values.append([initial])

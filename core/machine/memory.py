@@ -29,5 +29,6 @@ class Memory(dict[Cell, Hashable]):
         try:
             self[cell] = value = INITIAL[cell.array]
         except KeyError:
-            raise KeyError(f"declare({cell.array!r}, VALUE) of core.machine.memory gives it one") from None
+            remedy = f"declare({cell.array!r}, VALUE) of core.machine.memory gives it one"
+            raise KeyError(f"cell {cell} has no initial value; {remedy}") from None
         return value

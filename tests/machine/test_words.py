@@ -148,7 +148,9 @@ def test_a_cell_starts_as_its_array_was_declared(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cell_that_nobody_declared_says_how_to() -> None:
-    with pytest.raises(KeyError, match=r"declare\('nonsense', VALUE\) of core.machine.memory"):
+    with pytest.raises(
+        KeyError, match=r"cell nonsense has no initial value; declare\('nonsense', VALUE\) of core.machine.memory"
+    ):
         Memory()[Cell("nonsense")]
 
 
