@@ -1,7 +1,7 @@
 """The command line: `python -m core.compare`, also installed as `shootdown`.
 
-Results go to stdout, progress and diagnostics to stderr.  Exit status: 0 everything as declared (or every case equal),
-1 not, 2 usage, configuration or internal error.
+Results go to stdout, progress and diagnostics to stderr.  Exit status: 0 if everything is as declared (or every case is
+equal), 1 if not, 2 for a usage, configuration or internal error.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, ExecutorError, PluginError, UsageError) as error:
         print(f"shootdown: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever reads has seen enough; the interpreter must not try again
+    except BrokenPipeError:  # the reader has closed the pipe; keep the interpreter from flushing at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except OSError as error:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _streams() -> None:
-    """What was closed leads nowhere, and what the encoding of stdout lacks is escaped."""
+    """Open /dev/null for a closed stdout or stderr; escape characters that stdout's encoding lacks."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
@@ -67,14 +67,14 @@ def _streams() -> None:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The arguments; `run` is what is meant where no subcommand is named."""
+    """Parse the arguments; without a subcommand, `run` is used."""
     top, commands = parsers()
     named = bool(argv) and (argv[0] in commands.choices or argv[0] in ("-h", "--help"))
     return top.parse_args(argv if named else ["run", *argv])
 
 
 def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argparse.ArgumentParser]]:
-    """The parser of the whole command line, and what holds those of the subcommands by name (`choices`)."""
+    """The parser of the command line, and the action whose `choices` are the parsers of the subcommands."""
     top = argparse.ArgumentParser(
         "shootdown",
         description="Compare the TLB-flush policies of Linux architectures.",

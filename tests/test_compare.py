@@ -254,7 +254,7 @@ def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
         (["replay", os.devnull], "/dev/null: empty, expected at least one line"),
         (["explain", "vax", "use-after-free"], "the rows are smp-6.1"),
         (["explain", "smp-6.12", "use-after-free", "--era", "6.1"], "row smp-6.12 is of era 6.12"),
-        (["--arch", "smp-6.12", "--era", "6.1"], "--era is that of a --plugin; a row has its own"),
+        (["--arch", "smp-6.12", "--era", "6.1"], "--era is for a --plugin; a row has its own"),
         (["sweep", "pages=1:2000000"], "pages=1:2000000: expected 1 to 1000000 values, got more"),
         (["sweep", "pages=1:9999999999999999999999"], "expected 1 to 1000000 values, got more"),
         (["sweep", "pages=1:2000", "bundle=1:1000"], "2000000 points: at most 1000000 are possible"),

@@ -1,1 +1,1 @@
-"""The command line: subcommands with their flags, and progress. core/compare.py is the entry."""
+"""The command line: flags, subcommands by subject, progress. core/compare.py is the entry."""

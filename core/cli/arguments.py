@@ -1,4 +1,4 @@
-"""The flags that several subcommands have, and what they choose."""
+"""Flags that several subcommands have, and what they select."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
 
 
 class UsageError(Exception):
-    """What the user asked for does not exist; one line that says what does."""
+    """A name on the command line is unknown; the message says what was expected, in one line."""
 
 
 def add_selection(command: argparse.ArgumentParser, arch: bool = True) -> None:
-    """--config and --era; --arch and --plugin too, where the rows are not arguments of their own."""
-    command.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
+    """Add --config and --era; with `arch`, --arch and --plugin too."""
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="rows from FILE instead of the embedded arches.toml"
+    )
     if arch:
         command.add_argument("--arch", action="append", default=[], metavar="NAME", help="only this row")
         command.add_argument(
@@ -33,35 +35,37 @@ def add_selection(command: argparse.ArgumentParser, arch: bool = True) -> None:
     command.add_argument(
         "--era",
         choices=tuple(ERAS),
-        help=f"the generic code under a plugin that is no row; a row has its own (default {DEFAULT_ERA})",
+        help=f"kernel era for a --plugin; rows set their own (default {DEFAULT_ERA})",
     )
 
 
 def add_limits(command: argparse.ArgumentParser) -> None:
-    """Which searcher, and when it gives up."""
+    """Add --searcher and the limits of a search."""
     command.add_argument("--searcher", choices=("auto", "reference", "fast"), default="auto")
-    command.add_argument("--max-states", type=positive, metavar="N", help="give up a cell after N states")
-    command.add_argument("--timeout", type=seconds, metavar="S", help="give up a cell after S seconds")
+    command.add_argument("--max-states", type=positive, metavar="N", help="stop a search after N states")
+    command.add_argument("--timeout", type=seconds, metavar="S", help="stop a search after S seconds")
     command.add_argument(
-        "--max-memory", type=number_of_bytes, metavar="N[K|M|G]", help="give up a cell at N bytes of states"
+        "--max-memory", type=number_of_bytes, metavar="N[K|M|G]", help="stop a search at N bytes of states"
     )
 
 
 def add_timeout(command: argparse.ArgumentParser) -> None:
-    """How long a plugin from elsewhere may take where nothing is searched."""
+    """Add --timeout for subcommands that run a plugin but search nothing."""
     command.add_argument(
-        "--timeout", type=seconds, default=CELL_TIMEOUT, metavar="S", help="give up a foreign plugin after S seconds"
+        "--timeout", type=seconds, default=CELL_TIMEOUT, metavar="S", help="stop a third-party plugin after S seconds"
     )
 
 
 def add_walks(command: argparse.ArgumentParser) -> None:
-    """Random walks in the place of a search."""
-    command.add_argument("--walks", type=positive, metavar="N", help="N random walks instead of a search: bounded")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="which random walks")
+    """Add --walks and --seed: random walks instead of a search."""
+    command.add_argument(
+        "--walks", type=positive, metavar="N", help="N random walks instead of a search; never exhaustive"
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random walks")
 
 
 def number_of_bytes(text: str) -> int:
-    """A size such as 500M."""
+    """Parse a size in bytes such as 500M."""
     units = {"K": 10, "M": 20, "G": 30}
     digits, shift = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 0)
     if not digits.isdigit() or int(digits) == 0:
@@ -70,7 +74,7 @@ def number_of_bytes(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A count."""
+    """Parse a number of at least 1."""
     number = int(text) if text.isdigit() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
@@ -78,7 +82,7 @@ def positive(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """A time."""
+    """Parse a positive number of seconds."""
     try:
         time = float(text)
     except ValueError:
@@ -89,9 +93,9 @@ def seconds(text: str) -> float:
 
 
 def rows_of(arguments: argparse.Namespace) -> list[Row]:
-    """The rows that --config, --arch and --plugin choose. UsageError for a name that is no row."""
+    """The rows that --config, --arch and --plugin select. UsageError for an unknown row."""
     if arguments.era is not None and not arguments.plugin:
-        raise UsageError("--era is that of a --plugin; a row has its own, `era` in the configuration")
+        raise UsageError("--era is for a --plugin; a row has its own: set `era` in the configuration")
     plugins = [plugin_row(reference, arguments.era) for reference in arguments.plugin]
     if plugins and not arguments.arch and arguments.config is None:
         return plugins
@@ -106,7 +110,7 @@ def rows_of(arguments: argparse.Namespace) -> list[Row]:
 
 
 def scenario_of(name: str) -> str:
-    """`name`, if it is a scenario's id."""
+    """`name`, if it is the id of a scenario of the suite. UsageError otherwise."""
     if name in FINDINGS:
         raise UsageError(f"scenario {name}: not part of the suite; `explain ARCH {name}` shows it")
     if name not in SCENARIOS:
@@ -114,23 +118,23 @@ def scenario_of(name: str) -> str:
     return name
 
 
-def patience(arguments: argparse.Namespace) -> float:
-    """A cell's process gets a little longer than its search, for everything around it."""
+def job_timeout(arguments: argparse.Namespace) -> float:
+    """Seconds that a job's process may take: a little more than its search."""
     return CELL_TIMEOUT if arguments.timeout is None else float(arguments.timeout) + 30
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
-    """What `add_limits` was given."""
+    """The limits given with the flags of `add_limits`."""
     return Limits(arguments.max_states, arguments.timeout, arguments.max_memory)
 
 
 def walks_of(arguments: argparse.Namespace) -> Walks | None:
-    """What `add_walks` was given."""
+    """The random walks given with the flags of `add_walks`; None for a search."""
     return None if arguments.walks is None else Walks(arguments.walks, arguments.seed)
 
 
 def bounds_of(arguments: argparse.Namespace) -> str:
-    """Both in words, for the report."""
+    """The limits and walks in words, for the report."""
     parts = []
     if arguments.max_states is not None:
         parts.append(f"{arguments.max_states} states")

@@ -57,39 +57,43 @@ SMP = "arch_plugins.generic:Smp"
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Register the subcommands with argparse's add_parser."""
+    """Add the subcommands with argparse's add_parser."""
     one = add("sweep", help="count over ranges of parameters, with the Pareto front")
     one.add_argument("axes", nargs="+", metavar="NAME=VALUES", help="bundle=1,8,64  pages=512:4096:512  dirty=0:100")
     _rows(one, f"a row of arches.toml to sweep over, or a plugin ({SMP})")
-    one.add_argument("--workload", metavar="NAME", help="whose parameters are meant (mapping: pages= and dirty=)")
-    one.add_argument("--front", action="store_true", help=f"only points that nothing beats in {', '.join(FRONT)}")
-    one.add_argument("--csv", type=Path, metavar="FILE", help="write all counts of all points")
-    one.add_argument("--plot", type=Path, action="append", default=[], metavar="FILE", help=".svg or .png")
-    one.add_argument("--x", help="what to plot over; the first parameter otherwise")
-    one.add_argument("--y", default="flushes", help=f"what to plot: a count, or {' or '.join(RANGES)} for its range")
+    one.add_argument("--workload", metavar="NAME", help="workload whose parameters NAME=VALUES sets (mapping)")
+    one.add_argument("--front", action="store_true", help=f"only the Pareto front of {', '.join(FRONT)}")
+    one.add_argument("--csv", type=Path, metavar="FILE", help="write all points with all counts to FILE")
+    one.add_argument(
+        "--plot", type=Path, action="append", default=[], metavar="FILE", help="plot to FILE (.svg or .png)"
+    )
+    one.add_argument("--x", help="parameter on the x axis (default: the first)")
+    one.add_argument("--y", default="flushes", help=f"count on the y axis, or {' or '.join(RANGES)} with its range")
     one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
     one.set_defaults(command=sweep_command)
 
-    loads = add("workloads", help="count and price every workload, the large ones too")
+    loads = add("workloads", help="count and price every workload, including the large ones")
     _rows(loads, "a row of arches.toml, or a plugin (smp-6.2-fix)")
     loads.add_argument("--workload", action="append", default=[], metavar="NAME", help="only this one")
-    loads.add_argument("--cpus", type=int, default=2, metavar="N", help="CPUs that run the process throughout")
+    loads.add_argument("--cpus", type=int, default=2, metavar="N", help="CPUs that run threads of the process")
     loads.set_defaults(command=workloads_command)
 
-    shown = add("prices", help="the coefficients of the cost model with their sources")
-    shown.add_argument("--model", "--prices", dest="prices", metavar="NAME|FILE", help="only this one")
+    shown = add("prices", help="the coefficients of the price models, with their sources")
+    shown.add_argument("--model", "--prices", dest="prices", metavar="NAME|FILE", help="only this model")
     shown.set_defaults(command=prices_command)
 
-    effects = add("published", help="published effects beside what the model says, misses included")
+    effects = add("published", help="published effects beside the predictions, including the misses")
     effects.set_defaults(command=published_command)
 
     measure = add("calibrate", help="measure the coefficients of this machine, for --prices FILE")
-    measure.add_argument("--output", type=Path, default=Path("prices.toml"), metavar="FILE", help="where to write them")
-    measure.add_argument("--rounds", type=int, default=15, metavar="N", help="differences taken of each coefficient")
-    measure.add_argument("--samples", type=int, default=200, metavar="N", help="system calls on each side of a round")
+    measure.add_argument(
+        "--output", type=Path, default=Path("prices.toml"), metavar="FILE", help="file to write (prices.toml)"
+    )
+    measure.add_argument("--rounds", type=int, default=15, metavar="N", help="measurements of each coefficient")
+    measure.add_argument("--samples", type=int, default=200, metavar="N", help="system calls per side of a measurement")
     measure.set_defaults(command=calibrate_command)
 
-    again = add("replay", help="what a recorded program's unmappings cost on every architecture")
+    again = add("replay", help="the cost of a recorded program's unmaps on every architecture")
     again.add_argument("file", type=Path, metavar="RECORDING")
     _rows(again, "only this row of arches.toml")
     again.set_defaults(command=replay_command)
@@ -100,8 +104,12 @@ def _rows(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument(
         "--plugin", action="append", default=[], metavar="REF", help="module:object, file.py:object, entry point"
     )
-    command.add_argument("--config", type=Path, metavar="FILE", help="instead of the embedded arches.toml")
-    command.add_argument("--era", default=DEFAULT_ERA, choices=ERAS, help="of a plugin that is no row")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="rows from FILE instead of the embedded arches.toml"
+    )
+    command.add_argument(
+        "--era", default=DEFAULT_ERA, choices=ERAS, help="kernel era for a --plugin; rows set their own"
+    )
     command.add_argument(
         "--prices", "--model", default=DEFAULT, metavar="NAME|FILE", help=f"{', '.join(MODELS)}, or from calibrate"
     )
@@ -109,9 +117,9 @@ def _rows(command: argparse.ArgumentParser, what: str) -> None:
 
 
 def chosen_rows(arguments: argparse.Namespace, otherwise: list[str] | None) -> tuple[list[Row], dict[str, str]]:
-    """The rows that --arch and --plugin name, or `otherwise` (None: all); and why some of them cannot be used.
+    """The usable rows that --arch and --plugin name (default `otherwise`, None: all), and the problems of the others.
 
-    What is no row's name is a plugin.  ConfigError if none can be used.
+    A name that is not a row's is taken for a plugin.  ConfigError if no row is usable.
     """
     by_name = {row.name: row for row in load(arguments.config)}
     names = [*arguments.arch, *arguments.plugin] or (list(by_name) if otherwise is None else otherwise)
@@ -124,14 +132,14 @@ def chosen_rows(arguments: argparse.Namespace, otherwise: list[str] | None) -> t
 
 
 def tell(problems: Mapping[str, str]) -> int:
-    """Say on stderr which architectures are not counted, and why. The exit status: 1 if there are any."""
+    """Report on stderr which architectures are not counted, and why. Returns the exit status: 1 if there are any."""
     for name, problem in problems.items():
         print(f"shootdown: {name}: not counted: {problem}", file=sys.stderr)
     return 1 if problems else 0
 
 
 def chosen_model(reference: str) -> PriceModel:
-    """The model or file that --prices names. ConfigError if it is neither."""
+    """The price model that --prices names. ConfigError if it is neither a model nor a valid file."""
     try:
         return prices.load(reference)
     except ValueError as error:
@@ -139,7 +147,7 @@ def chosen_model(reference: str) -> PriceModel:
 
 
 def sweep_command(arguments: argparse.Namespace) -> int:
-    """Count every point of the grid."""
+    """Count every point of the grid and print the table."""
     from tabulate import tabulate
 
     name = arguments.workload or "mapping"
@@ -174,7 +182,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
 
 
 def _points(cut: list[Piece], at_once: int, timeout: float) -> tuple[list[Point], dict[str, str]]:
-    """Count the pieces: in children if there are many, or if a plugin is foreign."""
+    """Count the pieces: in child processes if there are many, or if a plugin is from outside the project."""
     from core.run import pool
 
     apart = any(piece.subject.foreign for piece in cut) or (at_once > 1 and len(cut) >= FEW)
@@ -262,12 +270,12 @@ def _hold(model: PriceModel, counts: Mapping[str, int]) -> str:
 
 
 def answer_of(job: Job, row: Row, timeout: float) -> Any:
-    """What `job` answers: in this process, or, if the plugin of `row` is foreign, in one of its own."""
+    """The result of `job`, run in this process, or in a child if the plugin of `row` is from outside the project."""
     return isolated(job, timeout) if row.foreign else job.run()
 
 
 def prices_command(arguments: argparse.Namespace) -> int:
-    """Every coefficient: range, unit, machine, source."""
+    """Print every coefficient: range, unit, machine, source."""
     from tabulate import tabulate
 
     for model in [chosen_model(arguments.prices)] if arguments.prices else MODELS.values():
@@ -279,7 +287,7 @@ def prices_command(arguments: argparse.Namespace) -> int:
 
 
 def published_command(arguments: argparse.Namespace) -> int:
-    """Every published effect, its source, and the prediction."""
+    """Print every published effect with its source and the prediction."""
     from tabulate import tabulate
 
     from core.truth.published.catalogue import effects
@@ -300,7 +308,7 @@ def published_command(arguments: argparse.Namespace) -> int:
 
 
 def calibrate_command(arguments: argparse.Namespace) -> int:
-    """Measure, print, write."""
+    """Measure the coefficients of this machine, print them and write them to a file."""
     from tabulate import tabulate
 
     from core.cost.calibrate import CalibrateError, calibrate

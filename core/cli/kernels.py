@@ -1,4 +1,4 @@
-"""The subcommands that hold the programs against real kernels: `golden` and `measured`."""
+"""The subcommands that compare the programs with real kernels: `golden` and `measured`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from core.truth.golden.traces import Comparison
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Register the subcommands with argparse's add_parser."""
+    """Add the subcommands with argparse's add_parser."""
     golden = add("golden", help="replay traces of the kernel's own gather and zap code")
     golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
     golden.set_defaults(command=golden_command)
 
-    measured = add("measured", help="predict what running kernels did, cell by cell")
+    measured = add("measured", help="predict the flushes of running kernels, case by case")
     measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
     measured.set_defaults(command=measured_command)
 
 
 def golden_command(arguments: argparse.Namespace) -> int:
-    """Replay every case; differences are shown as they come, the counts come last."""
+    """Replay every trace; print each difference, and the counts at the end."""
     from core.truth.golden.traces import compare, read_cases
 
     return _hold_against(arguments.files, lambda path: map(compare, read_cases(path)))
 
 
 def measured_command(arguments: argparse.Namespace) -> int:
-    """Predict every cell; differences are shown as they come, the counts come last."""
+    """Predict every measurement; print each difference, and the counts at the end."""
     from core.truth.emulated import instructions
     from core.truth.measured import flushes
 
@@ -40,7 +40,7 @@ def measured_command(arguments: argparse.Namespace) -> int:
 
 
 def _hold_against(paths: list[Path], comparisons: Callable[[Path], Iterable[Comparison]]) -> int:
-    """Tell how each comparison came out. A file that breaks off keeps what was compared before, and costs status 2."""
+    """Print the comparisons. A damaged file makes the exit status 2; its cases before the damage still count."""
     from core.truth.lines import FileError
 
     counts = {"equal": 0, "different": 0, "not modelled": 0, "error": 0}

@@ -11,17 +11,17 @@ from core.conformance.scenarios import MODULE_OF
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The subcommand and its flags."""
-    listing = add("list", help="what there is: architectures and scenarios")
+    """Add the subcommand with argparse's add_parser."""
+    listing = add("list", help="list architectures and scenarios")
     listing.add_argument("what", nargs="?", choices=("all", "arches", "scenarios"), default="all")
     add_selection(listing)
     listing.set_defaults(command=list_command)
 
 
 def list_command(arguments: argparse.Namespace) -> int:
-    """Architectures with their family, kernel version and source files, scenarios with their origin.
+    """Print architectures with their family, kernel version and source files, and scenarios with their origin.
 
-    `kernel` is the version that the plugin was written from, `era` that of the generic code under it.
+    `kernel` is the version that the plugin was written from, `era` that of the generic mm code.
     """
     from tabulate import tabulate
 

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal's stderr; elsewhere nothing, so that logs stay readable."""
+"""A progress bar on stderr if it is a terminal; nothing otherwise, so that logs stay readable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Progress:
         return self
 
     def done(self, number: int) -> None:
-        """`number` of them are finished."""
+        """Show that `number` of the total are finished."""
         if self.shown:
             full = WIDTH * number // self.total
             self.stream.write(f"\r[{'#' * full}{'.' * (WIDTH - full)}] {number}/{self.total}")

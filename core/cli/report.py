@@ -1,7 +1,7 @@
-"""What a run found as plain data, which is all that a report is made of (reports/schema.json).
+"""The results of a run as plain data, from which all reports are made (reports/schema.json).
 
-Everything that must be looked up or computed is done here: facts, prices, trace steps.  The formats in `reports` then
-need none of the modules that results come from.
+Everything that must be looked up or computed is done here: facts, prices, trace steps.  The formats in `reports`
+therefore import none of the modules that the results come from.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUITE_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class Subject:
-    """One row of the table: what was judged, and its prices. `facts` is None where the plugin could not be set up."""
+    """A row that was judged, and its prices. `facts` is None if the plugin could not be set up."""
 
     name: str
     plugin: str
@@ -93,7 +93,7 @@ def _architecture(subject: Subject) -> dict[str, Any]:
 
 
 def _price(counts: Mapping[str, int], model: PriceModel) -> dict[str, Any]:
-    """The counts in time; `unpriced` are counts that the cost model has no coefficient for."""
+    """The price of counts; `unpriced` are the instructions without a coefficient."""
     price = model.price(counts)
     bounds = {"low": round(price.low), "high": round(price.high)}
     return {"model": model.name, "unit": "ns", **bounds, "unpriced": list(price.unpriced)}

@@ -1,4 +1,4 @@
-"""From what a user types after --arch to an architecture: a row of arches.toml, or a plugin."""
+"""From the name of an architecture on the command line to a row of arches.toml, or of a plugin."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from core.table.rows import ConfigError, Row, load, plugin_row
 
 
 def choose(name: str, era: str | None = None, config: Path | None = None) -> Row:
-    """The row called `name`, or else one of the plugin `name` refers to, on the generic code of `era`.
+    """The row `name`, or a row for the plugin that `name` refers to, on the generic mm code of `era`.
 
-    ConfigError if it cannot be set up, or has an era of its own.
+    ConfigError if it cannot be set up, or if a row of another era is given an `era`.
     """
     rows = {row.name: row for row in load(config)}
     row = rows[name] if name in rows else plugin_row(name, era)
@@ -18,5 +18,5 @@ def choose(name: str, era: str | None = None, config: Path | None = None) -> Row
         known = "" if ":" in name or name in rows else f"; the rows are {', '.join(rows)}"
         raise ConfigError(f"{row.problem}{known}")
     if era is not None and name in rows and row.era.name != era:
-        raise ConfigError(f"row {name} is of era {row.era.name}; --era is for a plugin that is no row")
+        raise ConfigError(f"row {name} is of era {row.era.name}; --era is for plugins: leave it out")
     return row

@@ -1,4 +1,4 @@
-"""The subcommands `run`, the default, and `diff` of two reports that it has written."""
+"""The subcommands `run`, the default, and `diff`, which compares two of its reports."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from core.cli.arguments import (
     add_selection,
     add_walks,
     bounds_of,
+    job_timeout,
     limits_of,
-    patience,
     positive,
     rows_of,
     scenario_of,
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The subcommands and their flags."""
+    """Add the subcommands with argparse's add_parser."""
     run = add("run", help="judge and count every architecture (the default)")
     add_selection(run)
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
-    run.add_argument("--format", choices=tuple(FORMATS), default="table", help="what goes to stdout")
-    run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="where reports go")
-    run.add_argument("--all", action="store_true", help="scenarios of the tier long too")
-    run.add_argument("--no-costs", action="store_true", help="judge only, count no workloads")
-    run.add_argument("--prices", default=DEFAULT, metavar="NAME|FILE", help="prices; a file is what calibrate writes")
-    run.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="cells at once")
+    run.add_argument("--format", choices=tuple(FORMATS), default="table", help="format on stdout")
+    run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="directory for reports")
+    run.add_argument("--all", action="store_true", help="also run the slow scenarios (tier long)")
+    run.add_argument("--no-costs", action="store_true", help="verdicts only: count no workloads")
+    run.add_argument("--prices", default=DEFAULT, metavar="NAME|FILE", help="price model, or a file from calibrate")
+    run.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
-    run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    run.add_argument("--resume", action="store_true", help="continue an interrupted run")
     add_limits(run)
     add_walks(run)
     run.set_defaults(command=run_command)
 
-    diff = add("diff", help="what changed from one JSON report to another")
+    diff = add("diff", help="what differs between two JSON reports")
     diff.add_argument("old", type=Path, metavar="OLD")
     diff.add_argument("new", type=Path, metavar="NEW")
     diff.set_defaults(command=diff_command)
@@ -95,23 +95,23 @@ def run_command(arguments: argparse.Namespace) -> int:
     sys.stdout.write(FORMATS[arguments.format].write(report))
     sys.stdout.flush()
     if interrupted:
-        print("shootdown: interrupted; --resume goes on", file=sys.stderr)
+        print("shootdown: interrupted; --resume continues", file=sys.stderr)
         return 2
     return 0 if all(map(as_declared, results)) else 1
 
 
 def _default_scenarios(everything: bool) -> list[str]:
-    """All but those that take long; what is left out is said."""
+    """All scenarios, or all but those of tier long; reports on stderr which are left out."""
     left_out = [] if everything else [s.id for s in SCENARIOS.values() if s.tier == "long"]
     if left_out:
-        print(f"left out, because they take long (--all runs them): {', '.join(left_out)}", file=sys.stderr)
+        print(f"slow scenarios left out (--all runs them): {', '.join(left_out)}", file=sys.stderr)
     return [name for name in SCENARIOS if name not in left_out]
 
 
 def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list[Any], bool]:
-    """Run the jobs, keeping each answer as it comes; with --resume, kept ones are not run again.
+    """Run the jobs and checkpoint each result; with --resume, checkpointed ones are not run again.
 
-    Also says whether Ctrl-C was pressed; what was not finished then is an error that says so.
+    Also returns whether Ctrl-C was pressed; unfinished jobs then have an error result that says so.
     """
     from core.cli.progress import Progress
     from core.run import isolate, pool
@@ -123,7 +123,7 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
     missing = [n for n, answer in enumerate(answers) if answer is None]
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
-        running = pool.run([everything[n] for n in missing], workers, progress.done, patience(arguments), memory)
+        running = pool.run([everything[n] for n in missing], workers, progress.done, job_timeout(arguments), memory)
         try:
             for n, answer in zip(missing, running, strict=True):
                 answers[n] = answer
@@ -141,7 +141,7 @@ def _subjects(rows: list[Row], model: PriceModel) -> list[Any]:
 
 
 def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
-    """By row and workload. What could not be counted says why on stderr."""
+    """The counts by row and workload; reports on stderr what could not be counted, and why."""
     for one in counted:
         if one.problem:
             print(f"shootdown: {one.architecture}: not counted: {one.problem}", file=sys.stderr)
@@ -149,7 +149,7 @@ def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
 
 
 def diff_command(arguments: argparse.Namespace) -> int:
-    """Verdicts and counts that differ, a line each; exit status 1 if there are any."""
+    """Print the verdicts and counts that differ, one per line; exit status 1 if there are any."""
     from reports.difference import ReportError, changes, read
 
     try:

@@ -14,8 +14,8 @@ from core.cli.arguments import (
     add_limits,
     add_selection,
     add_walks,
+    job_timeout,
     limits_of,
-    patience,
     positive,
     scenario_of,
     walks_of,
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The subcommands and their flags."""
+    """Add the subcommands with argparse's add_parser."""
     explain = add("explain", help="show a counterexample, one column per CPU")
-    explain.add_argument("arch", metavar="ARCH", help="a row of arches.toml, a plugin, or the id of a historic bug")
+    explain.add_argument("arch", metavar="ARCH", help="row of arches.toml, plugin, or id of a historic bug")
     explain.add_argument("scenario", metavar="SCENARIO", nargs="?", default="")
     add_selection(explain, arch=False)
     add_limits(explain)
     add_walks(explain)
     explain.set_defaults(command=explain_command)
 
-    bugs = add("bugs", help="the museum of historic bugs: each found, and its fix proved")
-    bugs.add_argument("ids", nargs="*", metavar="ID", help="only these")
+    bugs = add("bugs", help="historic bugs: each found with its fix taken out, and proved absent with it")
+    bugs.add_argument("ids", nargs="*", metavar="ID", help="only these bugs")
     add_limits(bugs)
     bugs.set_defaults(command=bugs_command)
 
-    mutants = add("mutants", help="the power of the suite: mutants, and what kills them")
+    mutants = add("mutants", help="what the suite would notice: mutants, and the scenarios that kill them")
     mutants.add_argument("arch", nargs="?", default="smp-6.2-fix", metavar="ARCH")
     add_selection(mutants, arch=False)
-    mutants.add_argument("--scenario", action="append", default=[], metavar="ID", help="only what this scenario runs")
-    mutants.add_argument("--matrix", action="store_true", help="what each scenario kills, and what only it does")
+    mutants.add_argument("--scenario", action="append", default=[], metavar="ID", help="only mutants in this scenario")
+    mutants.add_argument("--matrix", action="store_true", help="how many mutants each scenario kills, and kills alone")
     mutants.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="mutants at once")
     mutants.set_defaults(command=mutants_command)
 
 
 def explain_command(arguments: argparse.Namespace) -> int:
-    """The shortest counterexample of one cell; exit status 0 if there is none."""
+    """Print the verdict of one row in one scenario, with a shortest trace; exit status 0 without a violation."""
     from core.cli.resolve_arch import choose
     from core.run import pool
     from core.table.jobs import VerdictJob
@@ -68,7 +68,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
     cell = VerdictJob(
         replace(row, expect={}), scenario.id, limits_of(arguments), arguments.searcher, walks_of(arguments)
     )
-    time = patience(arguments) if row.foreign else None
+    time = job_timeout(arguments) if row.foreign else None
     status = 0
     with pool.executor("", 1) as workers:
         for result in pool.run([cell], workers, timeout=time, memory=pool.memory_for_each(1)):
@@ -78,7 +78,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
 
 
 def explanation(result: Result, title: str, origin: str) -> str:
-    """A verdict in words, with its trace as columns."""
+    """A verdict in words, with its trace, one column per CPU."""
     head = [f"{result.architecture}, {result.scenario}: {title} ({origin})", ""]
     by = " + ".join([f"searcher {result.searcher}", *result.reductions])
     searched = f"{result.states} states, {result.transitions} transitions, all to depth {result.depth} ({by})"
@@ -108,12 +108,12 @@ def _exhibit(identity: str) -> Exhibit:
     exhibit = museum.find(identity)
     if exhibit is None:
         known = ", ".join(e.id for e in museum.EXHIBITS)
-        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or one of the museum's bugs: {known}")
+        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or the id of a historic bug: {known}")
     return exhibit
 
 
 def bugs_command(arguments: argparse.Namespace) -> int:
-    """The museum; exit status 1 if a bug is not found or its fix is not proved."""
+    """Print the table of historic bugs; exit status 1 if one is not found or its fix is not proved."""
     from core.conformance import museum
     from reports import tables
 
@@ -134,7 +134,7 @@ def _bug(showing: Showing) -> Bug:
 
 
 def mutants_command(arguments: argparse.Namespace) -> int:
-    """Every mutant with its killer, and the rate; exit status 1 if one survives that is not argued away."""
+    """Print every mutant with its killer, and the rate; exit status 1 if one survives without an argument for it."""
     from core.cli.progress import Progress
     from core.cli.resolve_arch import choose
     from core.conformance import mutate
@@ -165,7 +165,7 @@ def mutants_command(arguments: argparse.Namespace) -> int:
 
 
 def _unmutated(row: Row, names: list[str], number: int) -> dict[str, mutate.Mutable]:
-    """What there is to mutate, by scenario. UsageError if the row does not hold one even so: all would look killed."""
+    """What can be mutated, by scenario. UsageError if the row fails one without a mutant: all would look killed."""
     from core.conformance import mutate
     from core.run import pool
 

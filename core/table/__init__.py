@@ -1,1 +1,1 @@
-"""The table of a run: its rows (arches.toml), its cells, and the checkpoint of those that are finished."""
+"""The table of a run: its rows (arches.toml), its jobs, and the checkpoint of finished jobs."""

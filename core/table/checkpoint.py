@@ -1,8 +1,8 @@
-"""Keeping what is finished, so that an interrupted run can go on where it was.
+"""Checkpoints of finished jobs, so that an interrupted run can be continued.
 
-An answer is kept under a digest of everything it depends on: the suite's own source and the job, whose row has the
-digest of its plugin's modules (core.base.digest).  Change any of it and nothing is found.  Files are JSON, each written
-whole or not at all.
+A result is stored under a digest of everything that it depends on: the source of the suite, and the job, whose row has
+the digest of its plugin's modules (core.base.digest).  If any of it changes, nothing is found.  Files are JSON, written
+atomically.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from core.table.jobs import Counted, VerdictJob
 
 
 class Kept:
-    """Answers of finished jobs in a directory."""
+    """The results of finished jobs, in a directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def get(self, job: Job) -> Any:
-        """The kept answer of `job`, or None. A file that cannot be read is as good as none."""
+        """The stored result of `job`; None if there is none, or its file cannot be read."""
         try:
             stored = json.loads(self._path(job).read_text(encoding="utf-8"))
             return _result(stored) if isinstance(job, VerdictJob) else Counted(**stored)
@@ -37,7 +37,7 @@ class Kept:
             return None
 
     def put(self, job: Job, answer: Any) -> None:
-        """Keep an answer; an error and what was interrupted are not kept, so they are tried again."""
+        """Store a result. Errors and interrupted searches are not stored, so that they are tried again."""
         unfinished = getattr(answer, "verdict", "") == "error" or getattr(answer, "problem", "")
         if not unfinished and not getattr(answer, "bounds", "").startswith(INTERRUPTED):
             write_atomically(self._path(job), json.dumps(asdict(answer)))
@@ -49,7 +49,7 @@ class Kept:
 
 @lru_cache
 def suite_digest() -> str:
-    """Of every source file of the suite and the shipped plugins."""
+    """A digest of every source file of the suite and of the project's plugins."""
     digest = hashlib.sha256()
     for package in ("core", "arch_plugins"):
         root = Path(str(files(package)))

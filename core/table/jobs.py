@@ -1,6 +1,6 @@
-"""The cells of the table: a verdict of one architecture in one scenario, and what workloads cost on one.
+"""The jobs of a run: the verdict of one row in one scenario, and the counts of workloads on one row.
 
-Each is a job (core.run.isolate.Job): picklable, answered in a child process, never raising.
+Each is a core.run.isolate.Job: picklable, run in a child process, never raising.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from core.table.rows import Row
 preload(__name__)
 
 COUNTING_TIMEOUT = 100.0
-"""Seconds that a foreign plugin may be counted for: less than CELL_TIMEOUT, so that it costs no process, no retry."""
+"""Seconds to count a third-party plugin: less than CELL_TIMEOUT, so that a hang is noticed before the process is
+killed.
+"""
 
 
 @dataclass(frozen=True)
 class VerdictJob:
-    """One architecture in one scenario; answers a Result."""
+    """One row in one scenario; its result is a Result."""
 
     row: Row
     scenario: str
@@ -36,7 +38,7 @@ class VerdictJob:
     walks: Walks | None = None
 
     def run(self) -> Result:
-        """Set the architecture up, explore, and apply what its row declares."""
+        """Set up the architecture, judge it, and apply what its row declares to fail."""
         if self.row.problem:
             return self.failed(self.row.problem)
         try:
@@ -52,7 +54,7 @@ class VerdictJob:
         return expected(result, reason) if reason else result
 
     def failed(self, reason: str) -> Result:
-        """An error result."""
+        """The result of a job that raised, hung or died: verdict 'error'."""
         scenario = _scenario(self.scenario)
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
@@ -63,7 +65,7 @@ def _scenario(name: str) -> Scenario:
 
 @dataclass(frozen=True)
 class Counted:
-    """What workloads cost on one architecture: by workload, or why they could not be counted."""
+    """The counts of workloads on one row, by workload; `problem` says why they could not be counted, or is ''."""
 
     architecture: str
     counts: dict[str, dict[str, int]]
@@ -72,7 +74,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class CountJob:
-    """Workloads on one architecture, `cpus` CPUs of which run them; answers Counted."""
+    """Workloads on one row, whose threads run on `cpus` CPUs; its result is Counted."""
 
     row: Row
     workloads: tuple[Workload, ...]
@@ -80,7 +82,7 @@ class CountJob:
     timeout: float = COUNTING_TIMEOUT
 
     def run(self) -> Counted:
-        """Count them all. A foreign plugin that hangs is found out here, before its process is given up."""
+        """Count all workloads. A third-party plugin that hangs is noticed here, before its process is killed."""
         if self.row.problem:
             return self.failed(self.row.problem)
         try:
@@ -93,5 +95,5 @@ class CountJob:
         return Counted(self.row.name, counts)
 
     def failed(self, reason: str) -> Counted:
-        """Nothing counted."""
+        """The result of a job that raised, hung or died."""
         return Counted(self.row.name, {}, " ".join(reason.split()))

@@ -1,7 +1,7 @@
-"""arches.toml: which architectures to compare, with what declared to fail.
+"""arches.toml: the architectures to compare, and what is expected to fail.
 
-A file that cannot be read at all is a `ConfigError`.  A row that is wrong is a `Row` with `problem` set, so that the
-other rows still run.  Every message names the file, the key path and what was expected.
+A file that cannot be read is a ConfigError.  An invalid row becomes a `Row` with `problem` set, so that the other rows
+still run.  Every message names the file, the key and what was expected.
 """
 
 from __future__ import annotations
@@ -30,21 +30,23 @@ ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
 TOP_KEYS = ("arch", "defaults", "prices", "workload")
 FIXED_FACTS = ("capabilities", "sources")
 OWN = "arch_plugins."
-"""Where the plugins are that this project ships."""
+"""The package of the project's own plugins."""
 
 SETUP_TIMEOUT = 30.0
-"""Seconds that importing and setting up a foreign plugin may take."""
+"""Seconds that importing and setting up a third-party plugin may take."""
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used; one line naming file, key and what was expected."""
+    """An invalid configuration; the message names file, key and what was expected, in one line."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One architecture of the table. `problem` says why it cannot run, '' if it can; `prices` replace coefficients.
+    """One row of arches.toml.
 
-    `stated` are its facts and `digest` that of its plugin's source, once it has been tried.
+    `facts` replace facts of the plugin, `expect` gives for scenarios that are declared to fail the reason, `prices`
+    replace coefficients, and `problem` says why the row cannot run, or is ''.  `stated` are the resulting facts and
+    `digest` that of the plugin's source, after `tried`.
     """
 
     name: str
@@ -59,26 +61,26 @@ class Row:
 
     @property
     def foreign(self) -> bool:
-        """Is the plugin from elsewhere, so that nobody knows what its code does?"""
+        """Is the plugin from outside this project, so that its code must be run in a child process?"""
         return not self.plugin.startswith(OWN)
 
     def arch(self) -> Arch:
-        """The architecture, set up in this process. PluginError if the plugin is no good."""
+        """Set up the architecture in this process. PluginError if that fails."""
         return set_up(self.name, load_object(self.plugin), self.plugin, self.facts)
 
     def model(self, base: PriceModel) -> PriceModel:
-        """What flushes cost on this architecture: `base` with its own prices."""
+        """The price model of this row: `base` with the row's own prices."""
         return base.override(self.prices, "arches.toml: prices")
 
 
 @dataclass(frozen=True)
 class SettingUp:
-    """A job: set a row's architecture up; answers the row, with what is known then or with its problem."""
+    """A job that sets up a row's architecture; its result is the row with `stated` and `digest`, or with `problem`."""
 
     row: Row
 
     def run(self) -> Row:
-        """Do it, and throw it away."""
+        """Set up the architecture and discard it."""
         before = frozenset(sys.modules)
         try:
             arch = self.row.arch()
@@ -87,29 +89,29 @@ class SettingUp:
         return replace(self.row, stated=arch.facts, digest=digest(arch.plugin, before) if self.row.foreign else "")
 
     def failed(self, reason: str) -> Row:
-        """The row of a plugin that raised, hung or killed its process meanwhile."""
+        """The row of a plugin that raised, hung or killed its process."""
         return replace(self.row, problem=f"plugin {self.row.plugin}: setting it up: {' '.join(reason.split())}")
 
 
 def tried(row: Row) -> Row:
-    """`row` as SettingUp answers; a foreign plugin's code runs in a process of its own, and nowhere else."""
+    """`row` after SettingUp; the code of a third-party plugin is run in a child process only."""
     job = SettingUp(row)
     answer: Row = isolated(job, SETUP_TIMEOUT) if row.foreign else job.run()
     return answer
 
 
 def default_text() -> tuple[str, str]:
-    """The embedded arches.toml and how to name it."""
+    """The text of the embedded arches.toml, and its name in messages."""
     return files("core").joinpath("arches.toml").read_text(encoding="utf-8"), "arches.toml (embedded)"
 
 
 def load(path: Path | None) -> list[Row]:
-    """The rows of `path`, or of the embedded default. ConfigError if it is no configuration."""
+    """The rows of `path`, or of the embedded arches.toml. ConfigError if the file is invalid."""
     return parse(*_text(path), Path() if path is None else path.parent)
 
 
 def load_workloads(path: Path | None) -> dict[str, Workload]:
-    """The [[workload]]s of `path`, or of the embedded default, by name. ConfigError if it is no configuration."""
+    """The [[workload]]s of `path`, or of the embedded arches.toml, by name. ConfigError if the file is invalid."""
     text, source = _text(path)
     return _workloads(_document(text, source), source)
 
@@ -127,7 +129,7 @@ def _text(path: Path | None) -> tuple[str, str]:
 
 
 def parse(text: str, source: str, beside: Path = Path()) -> list[Row]:
-    """The rows of a TOML text that came from `source`; plugins that are files are looked for from `beside`."""
+    """The rows of a TOML text; messages name `source`, and file names of plugins are relative to `beside`."""
     document = _document(text, source)
     _workloads(document, source)
     prices = _prices(document, source, "")
@@ -142,7 +144,7 @@ def parse(text: str, source: str, beside: Path = Path()) -> list[Row]:
     names = [row.name for row in rows]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"{source}: arch.name: {', '.join(twice)} stands twice; names must differ")
+        raise ConfigError(f"{source}: arch.name: {', '.join(twice)} is used twice; names must differ")
     return rows
 
 
@@ -163,7 +165,7 @@ def _workloads(document: dict[str, Any], source: str) -> dict[str, Workload]:
         except ValueError as error:
             raise ConfigError(f"{source}: {error}") from None
         if workload.name in found:
-            raise ConfigError(f"{source}: workload.name: {workload.name} stands twice; names must differ")
+            raise ConfigError(f"{source}: workload.name: {workload.name} is used twice; names must differ")
         found[workload.name] = workload
     return found
 
@@ -178,7 +180,7 @@ def _prices(table: dict[str, Any], source: str, at: str) -> dict[str, Any]:
 
 
 def plugin_row(reference: str, era: str | None = None) -> Row:
-    """A row for a plugin named on the command line; with a problem, if it is no good."""
+    """A row for a plugin that is named on the command line; with `problem` set if it cannot be used."""
     return tried(Row(reference, reference, _era(era or DEFAULT_ERA, "command line", "--era")))
 
 
@@ -202,7 +204,7 @@ def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, A
     expect = _typed(table, "expect", dict, source, at, {})
     for scenario, reason in expect.items():
         if not isinstance(reason, str) or not reason:
-            raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason, a string, got {reason!r}")
+            raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason as a string, got {reason!r}")
     _scenarios(expect, source, at)
     return tried(
         Row(
@@ -217,7 +219,7 @@ def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, A
 
 
 def _from(beside: Path, plugin: str) -> str:
-    """`plugin`, if it is a file, as seen from here."""
+    """The plugin reference, with a file name made relative to the current directory."""
     file, _, name = plugin.rpartition(":")
     return f"{beside / file}:{name}" if file.endswith(".py") else plugin
 

@@ -102,7 +102,7 @@ def test_an_interrupted_run_tells_what_it_knows(
     told = capsys.readouterr()
     found = [(result["verdict"], result["reason"]) for result in json.loads(told.out)["results"]]
     assert found == [("pass", ""), ("error", "interrupted")]
-    assert "--resume goes on" in told.err
+    assert "--resume continues" in told.err
     told_as_table = (tmp_path / "report.md").read_text()
     assert "not run" in told_as_table
     (line,) = [line for line in told_as_table.splitlines() if line.startswith("| s390")][:1]

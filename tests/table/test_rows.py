@@ -50,7 +50,7 @@ def test_the_embedded_default_is_sound() -> None:
         (row(facts="{ bundle = true }"), "f.toml: arch[1].facts.bundle: expected int, got True"),
         (row(facts='{ preemption = "maybe" }'), "facts.preemption: expected one of none, voluntary, full, got 'maybe'"),
         (row(expect="{ nonsense = 'x' }"), "f.toml: arch[1].expect.nonsense: unknown scenario"),
-        (row(expect="{ use-after-free = 1 }"), "expect.use-after-free: expected the reason, a string, got 1"),
+        (row(expect="{ use-after-free = 1 }"), "expect.use-after-free: expected the reason as a string, got 1"),
         (row(plugin='"nowhere.at.all:X"'), "plugin nowhere.at.all:X: importing nowhere.at.all raised ModuleNotFound"),
         (
             row(plugin='"arch_plugins.generic:Smpp"'),
@@ -76,7 +76,7 @@ def test_a_wrong_row_says_why_and_the_others_stay(text: str, message: str) -> No
         ('[[workload]]\nname = "w"\nlike = "checkpoint"\nevery = 0\n' + GOOD, "every: expected a number of at least 1"),
         ("[prices]\nipi = [9, 3]\n" + GOOD, r"prices\.ipi: expected a low end of at most the high one; is \[9, 3\]"),
         ("archs = 3\n" + GOOD, "f.toml: archs: unknown key; did you mean arch?"),
-        (GOOD + GOOD, "good stands twice"),
+        (GOOD + GOOD, "good is used twice"),
         ('[defaults]\nera = "1.0"\n' + GOOD, "f.toml: defaults.era: expected one of"),
     ],
 )
