@@ -1,1 +1,1 @@
-"""Results as a person or a program wants them. Sees results only, never programs."""
+"""The formats of a report. Sees results as plain data, never programs."""

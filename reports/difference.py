@@ -1,7 +1,7 @@
-"""What changed from one report to another: `diff OLD NEW`.
+"""What differs between two reports: `diff OLD NEW`.
 
-Both are JSON reports of `run`.  Verdicts and costs are compared; how many states it took is not, because a better
-reduction is no change of verdict.
+Both are JSON reports of `run`.  Verdicts and counts are compared.  Numbers of states are not: a better reduction
+changes no verdict.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from reports.document import SCHEMA
 
 
 class ReportError(Exception):
-    """A file that is no report of ours: one line with its name and what was expected."""
+    """A file that is not a report of `run`; the message names it and says what was expected, in one line."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One cell or count that is not what it was; `absent` where the other report does not have it."""
+    """A verdict or count that differs; 'absent' if one report does not have it."""
 
     where: str
     before: str
@@ -32,7 +32,7 @@ class Change:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A report from its file. ReportError if it is not one, OSError if it cannot be read."""
+    """Read a report. ReportError if the file is not one, OSError if it cannot be read."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """All that differs, verdicts first, each in the order of the new report; what is gone comes last."""
+    """All differences, verdicts first, in the order of the new report; what only the old one has comes last."""
     return [*_between(_verdicts(old), _verdicts(new)), *_between(_costs(old), _costs(new))]
 
 
@@ -63,7 +63,7 @@ def _between(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]
 
 
 def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
-    """The verdict of each cell, with the length of its trace."""
+    """The verdict of each row and scenario, with the length of its trace."""
     told = {}
     for result in report["results"]:
         steps = f"({len(result['trace'])})" if result.get("trace") else ""

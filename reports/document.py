@@ -1,4 +1,4 @@
-"""The report of a run: one JSON object, as reports/schema.json describes it. All formats are made of it."""
+"""The report of a run: one JSON object, described by reports/schema.json, from which all formats are made."""
 
 from __future__ import annotations
 

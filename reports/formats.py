@@ -1,4 +1,4 @@
-"""The formats of a report: what `run --format` offers, and which files a run writes."""
+"""The formats of a report: the choices of `run --format`, and the files that a run writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reports import document, junit, tables
 
 
 class Format(NamedTuple):
-    """`write` makes the text of a report; `file` is its name in the directory of reports, '' if it is not kept."""
+    """`write` returns the text of a report; `file` is its name in the directory of reports, '' if it is not written."""
 
     write: Callable[[Mapping[str, Any]], str]
     file: str = ""
@@ -21,4 +21,4 @@ FORMATS: dict[str, Format] = {
     "markdown": Format(tables.markdown, "report.md"),
     "junit": Format(junit.junit, "report.xml"),
 }
-"""By the name that --format takes. A new format is a row here."""
+"""By their names for --format.  A new format is an entry here."""

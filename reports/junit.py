@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 
 def junit(report: Mapping[str, Any]) -> str:
-    """The text of the file. `fail` and `xpass` are failures, `error` is an error, `xfail` and `unsupported` skipped."""
+    """The text of the file: `fail` and `xpass` are failures, `error` an error, `xfail` and `unsupported` skipped."""
     root = ElementTree.Element("testsuites", name="shootdown")
     for arch in report["architectures"]:
         own = [result for result in report["results"] if result["architecture"] == arch["name"]]
@@ -40,5 +40,5 @@ def _case(suite: ElementTree.Element, result: Mapping[str, Any]) -> None:
 
 
 def _printable(text: str) -> str:
-    """XML 1.0 has no way to write control characters; a plugin's message may hold some."""
+    """Replace control characters, which XML 1.0 cannot express; a plugin's message may contain some."""
     return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)

@@ -10,35 +10,35 @@ from tabulate import tabulate
 from core.run.isolate import INTERRUPTED
 
 MAX_COLUMNS = 12
-"""Scenarios that get a column each."""
+"""With up to this many scenarios, each has a column of its own."""
 
 ALIKE = 3
-"""Errors with the same words that are told one by one."""
+"""Errors with the same message that are listed one by one."""
 
 SIGNS = {"pass": ".", "bounded": "b", "fail": "F", "xfail": "x", "xpass": "X", "unsupported": "-", "error": "E"}
-"""A verdict as one sign."""
+"""Verdicts as single characters."""
 
 NOT_RUN = "?"
-"""The sign of a cell that an interrupted run did not come to."""
+"""The sign of a verdict that an interrupted run did not reach."""
 
 LEGEND = (
-    "pass: no violation in any reachable state. fail(n): a violation, shortest trace of n steps. "
-    "xfail(n): the same, as declared in arches.toml. n/a: the architecture lacks what the scenario needs. "
+    "pass: no violation in any reachable state. fail(n): a violation, with a shortest trace of n steps. "
+    "xfail(n): a failure that arches.toml declares. n/a: the architecture lacks what the scenario needs. "
     "As signs: . pass, b bounded, F fail, x xfail, X xpass, - n/a, E error, ? not run."
 )
 
 COST_LEGEND = (
-    "Prices are ranges of what sources give for flushes, IPIs and flushing instructions (`prices`); + means that some "
-    "counts have no price. An architecture that fails is not to be compared by cost."
+    "A price ranges from the lowest to the highest published cost of flushes, IPIs and TLB instructions (`prices`); + "
+    "means that some counts have no price. Do not compare the cost of an architecture that fails."
 )
 
 COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "max_held", "max_delayed")
 
 
 def verdicts(report: Mapping[str, Any], style: str) -> str:
-    """One row per architecture: a verdict per scenario, states explored, and whether all of it is exhaustive.
+    """One row per architecture: a verdict per scenario, the states explored, and whether all searches were exhaustive.
 
-    Where there are too many scenarios for a column each, a verdict is one sign, and the scenarios are numbered below.
+    With more than MAX_COLUMNS scenarios a verdict is a single sign, and the scenarios are numbered below the table.
     """
     scenarios = list(dict.fromkeys(result["scenario"] for result in report["results"]))
     wide = len(scenarios) <= MAX_COLUMNS
@@ -57,7 +57,7 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
 
 
 def _signs(own: Mapping[str, Mapping[str, Any]], scenarios: Sequence[str]) -> list[str]:
-    """All verdicts as one string of signs, and the scenarios that did not pass by number, with their traces."""
+    """All verdicts as a string of signs, and the numbers of the scenarios that did not pass, with trace lengths."""
     signs = "".join(NOT_RUN if _not_run(own[s]) else SIGNS[own[s]["verdict"]] for s in scenarios)
     groups = " ".join(signs[i : i + 10] for i in range(0, len(signs), 10))
     bad = [(n, own[s]) for n, s in enumerate(scenarios, 1) if _is_bad(own[s])]
@@ -69,7 +69,7 @@ def _is_bad(result: Mapping[str, Any]) -> bool:
 
 
 def _not_run(result: Mapping[str, Any]) -> bool:
-    """An error that is nobody's: the run was interrupted before."""
+    """Is the result an error only because the run was interrupted before?"""
     return bool(result["verdict"] == "error" and result["reason"] == INTERRUPTED)
 
 
@@ -86,7 +86,7 @@ def _numbered(scenarios: Sequence[str]) -> str:
 
 
 def costs(report: Mapping[str, Any], style: str) -> str:
-    """One row per architecture and workload with the counts."""
+    """One row per architecture and workload: counts and price."""
     rows = []
     for cost in report["costs"]:
         counts = [cost["counts"][c] for c in COST_COLUMNS]
@@ -95,13 +95,13 @@ def costs(report: Mapping[str, Any], style: str) -> str:
 
 
 def _microseconds(price: Mapping[str, Any]) -> str:
-    """From the lowest to the highest source; a plus says that some counts have no price."""
+    """A price range in microseconds; + if some counts have no price."""
     more = "+" if price["unpriced"] else ""
     return f"{price['low'] / 1000:.0f} to {price['high'] / 1000:.0f}{more}"
 
 
 class Bug(NamedTuple):
-    """A historic bug: how it came out with the bug in, `found`, and with its fix, `fixed`, in so many `states`."""
+    """A historic bug: the verdict with the bug (`found`) and with the fix (`fixed`), and the states of the latter."""
 
     id: str
     commit: str
@@ -113,7 +113,7 @@ class Bug(NamedTuple):
 
 
 def museum(bugs: Sequence[Bug]) -> str:
-    """One row per historic bug: found with it, proved without it."""
+    """One row per historic bug: the verdict with the bug in, and without."""
     headers = ["bug", "fixed by", "CVE", "what goes wrong", "with it", "without", "states"]
     return tabulate(
         bugs, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 16, 60] + [None] * 3
@@ -121,7 +121,7 @@ def museum(bugs: Sequence[Bug]) -> str:
 
 
 def power(scenarios: Sequence[str], killers: Sequence[Collection[str]]) -> str:
-    """One row per scenario: how many mutants it kills, and how many that no other does. `killers` are by mutant."""
+    """One row per scenario: how many mutants it kills, and how many it alone. `killers` has one entry per mutant."""
     rows = []
     for name in scenarios:
         killed = [by for by in killers if name in by]
@@ -130,7 +130,7 @@ def power(scenarios: Sequence[str], killers: Sequence[Collection[str]]) -> str:
 
 
 def problems(report: Mapping[str, Any]) -> str:
-    """Every result that is not as declared, a line each; an architecture that errs alike in many has one for all."""
+    """Every result that is not as declared, one per line; many equal errors of an architecture share a line."""
     told: dict[tuple[str, str], list[str]] = {}
     for result in report["results"]:
         if result["verdict"] in ("fail", "xpass", "error") and not _not_run(result):
@@ -145,14 +145,14 @@ def problems(report: Mapping[str, Any]) -> str:
 
 
 def text(report: Mapping[str, Any]) -> str:
-    """The terminal's report."""
+    """The report as text, for the terminal."""
     parts = [verdicts(report, "simple"), LEGEND]
     if report["costs"]:
         parts += [costs(report, "simple"), COST_LEGEND]
     wrong = problems(report)
     left = sum(map(_not_run, report["results"]))
     if left:
-        parts.append(f"Not run, because the run was interrupted: {left} of {len(report['results'])}")
+        parts.append(f"Interrupted: {left} of {len(report['results'])} were not run")
     if wrong:
         parts.append(f"Not as declared:\n{wrong}")
     parts.append(reproducibility(report))
@@ -160,7 +160,7 @@ def text(report: Mapping[str, Any]) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The same as Markdown."""
+    """The report as Markdown."""
     parts = ["# Shootdown", "## Correctness", verdicts(report, "github"), LEGEND]
     if report["costs"]:
         parts += ["## Cost", costs(report, "github"), COST_LEGEND]
@@ -172,7 +172,7 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def reproducibility(report: Mapping[str, Any]) -> str:
-    """What it takes to get the same report again."""
+    """The versions and settings that reproduce the report."""
     suite = report["suite"]
     return (
         f"suite {suite['version']}, Python {suite['python']}, searcher {suite['searcher']}, "
