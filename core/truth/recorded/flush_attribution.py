@@ -3,9 +3,12 @@
 A recording is two buffers merged by the microsecond, so a flush may stand behind what its thread did next in the same
 microsecond.  Rules, each by what the kernel does:
 
-* a flush between a call's entry and its return, or in the microsecond of the return, is the call's;
-* a copy on write flushes under the page-table lock; of two faults in one microsecond the flush is the earlier one's if
-  that allows it and has none yet;
+* one flush that has others to ask traces I in native_flush_tlb_multi() and then F on its own CPU, in flush_tlb_func()
+  (arch/x86/mm/tlb.c): an F behind an I of the same thread is that I's flush, wherever it stands;
+* a flush between a call's entry and its return is the call's; behind a fault it is the fault's if it was made under
+  the page-table lock, as a copy on write is;
+* in the microsecond in which one operation ends and the next begins, a flush may be either's.  Then the earlier one has
+  it if by the prediction it still owes a flush, under the lock or not as that one was, and the later one otherwise;
 * a flush without the lock behind a fault or a call is of a system call that is not recorded: fork's if a child appears
   next, exec's if that comes next; otherwise nobody's, and told as such;
 * what is sent between exit and the end of the mm is exit's.
@@ -15,14 +18,16 @@ first time: page faults were disabled (arch/x86/kernel/fpu/signal.c:copy_fpstate
 fault_in_writeable()).  And the stores of the kernel just before exec are to the new mm: padzero(), create_elf_tables().
 
 Data types
-    Seen            the flushes of one operation
+    Recorded        one flush, as far as it was recorded
+    Shared          a flush that may be one of several operations'
     Attribution     all of them, by the line of the operation
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event
@@ -30,36 +35,62 @@ from core.truth.recorded.spaces import PRESENT_FAULT, WRITE_FAULT
 
 PROTECTION_FAULT = PRESENT_FAULT | WRITE_FAULT
 FAULTS = ("pf", "pk")
-FLUSHES = ("I", "F", "R")
+CLONE_VM = 0x100
+FLUSH_EVENTS = ("I", "F", "R")
 
 
-@dataclass(slots=True)
-class Seen:
-    """(pages, under the page-table lock) of flushes done here, `done`, and sent, `sent`; who answered what."""
+@dataclass(eq=False, slots=True)
+class Recorded:
+    """One flush: pages `sent` to other CPUs and strides `done` here (-1: everything, None: not traced), under the
+    page-table lock or not, and what CPUs answered: (CPU, strides, 'lazy' or 'wrong')."""
 
-    done: list[tuple[int, bool]] = field(default_factory=list)
-    sent: list[tuple[int, bool]] = field(default_factory=list)
+    locked: bool
+    sent: int | None = None
+    done: int | None = None
     answers: list[tuple[int, str]] = field(default_factory=list)
 
-    def add(self, event: Event) -> None:
-        """One event of FLUSHES."""
-        if event.code == "R":
-            self.answers.append((event.cpu, event.args[0]))
-        else:
-            (self.done if event.code == "F" else self.sent).append((event.numbers[0], event.numbers[1] == 1))
+
+@dataclass(eq=False, slots=True)
+class Shared:
+    """`flush` may be of each operation of `lines`, in this order."""
+
+    flush: Recorded
+    lines: tuple[int, ...]
+    taken: bool = False
 
 
 @dataclass
 class Attribution:
-    """`seen` by the line of the call's entry, the fault, `new` or `mmgone`; `unserved` are lines of faults; `premade`
-    are the faults of exec's new mm, by exec's line; `unowned` counts flushes that nothing replayed has made, and
-    `execs` those that exec made."""
+    """Flushes by the line of the call's entry, the fault, `new` or `mmgone`.
 
-    seen: dict[int, Seen] = field(default_factory=dict)
+    `unserved` are lines of faults; `premade` are the faults of exec's new mm, by exec's line; `unowned` counts flushes
+    that nothing replayed has made, and `execs` those that exec made.
+    """
+
+    flushes: dict[int, list[Recorded]] = field(default_factory=dict)
+    shared: dict[int, list[Shared]] = field(default_factory=dict)
     unserved: set[int] = field(default_factory=set)
     premade: dict[int, list[Event]] = field(default_factory=dict)
     unowned: int = 0
     execs: int = 0
+
+    def take(self, line: int, owed: Sequence[bool]) -> list[Recorded]:
+        """The flushes of the operation at `line`, which by the prediction makes one for each of `owed`, under the
+        page-table lock where that is true. Operations of one thread take theirs in order."""
+        taken = self.flushes.pop(line, [])
+        for shared in self.shared.pop(line, ()):
+            if shared.taken:
+                continue
+            owes = len(taken) < len(owed) and owed[len(taken)] == shared.flush.locked
+            if owes or line == shared.lines[-1]:
+                shared.taken = True
+                taken.append(shared.flush)
+        return taken
+
+    def left(self) -> int:
+        """How many flushes no operation has taken, once all have."""
+        rest = {shared for line in self.shared.values() for shared in line if not shared.taken}
+        return self.unowned + sum(map(len, self.flushes.values())) + len(rest)
 
 
 def attribute(events: Iterable[Event]) -> Attribution:
@@ -70,95 +101,141 @@ def attribute(events: Iterable[Event]) -> Attribution:
         thread = threads.get(event.tid)
         if thread is None:
             thread = threads[event.tid] = _Thread(attribution)
-        thread.flush(event) if event.code in FLUSHES else thread.turn(event)
+        thread.flush(event) if event.code in FLUSH_EVENTS else thread.turn(event)
     for thread in threads.values():
         thread.leave()
     return attribution
 
 
+class _Operation(NamedTuple):
+    """`opener` begins it; `ended` is the microsecond in which it was over, None while it goes on."""
+
+    opener: Event
+    ended: int | None
+
+
 class _Thread:
-    """One thread on its way through the recording. `opener` is what flushes may belong to, `loose` have no owner."""
+    """One thread on its way through the recording.
+
+    `recent` are the operations that a flush may still be of, the last one under way; `loose` flushes have no owner yet;
+    `asking` is the I whose F has not been seen.
+    """
 
     def __init__(self, attribution: Attribution) -> None:
         self.attribution = attribution
-        self.opener: Event | None = None
-        self.earlier: Event | None = None
-        self.returned: int | None = None
-        self.loose = Seen()
-        self.last = self.loose
+        self.recent: list[_Operation] = []
+        self.loose: list[Recorded] = []
+        self.last: Recorded | None = None
+        self.asking: Recorded | None = None
         self.stores: list[Event] = []
 
     def turn(self, event: Event) -> None:
         """The thread does something that is no flush."""
-        code, opener = event.code, self.opener
-        if opener is not None and opener.code.endswith(">") and self.returned is None:
-            if code == opener.code[:-1] + "<":
-                self.returned = event.time
+        code, under_way = event.code, self.recent[-1] if self.recent else None
+        if under_way is not None and under_way.opener.code.endswith(">") and under_way.ended is None:
+            if code == under_way.opener.code[:-1] + "<":
+                self.recent[-1] = under_way._replace(ended=event.time)
                 return
             if code in FAULTS:
                 return
-        if code == "mmgone" and opener is not None and opener.code == "exit":
-            self._give(event, self.attribution.seen.pop(opener.line, Seen()))
-        elif code in ("new", "mmgone"):
-            self._give(event, self.loose)
-            self.loose = Seen()
-        elif code == "exec":
-            self.attribution.execs += len(self.loose.done)
-            self.attribution.premade[event.line] = self.stores
-            self.attribution.unserved.update(store.line for store in self.stores)
-            self.loose = Seen()
-        elif code in FAULTS:
-            self._repeated(event)
-        kernels = code == "pk" and event.numbers[1] == WRITE_FAULT
-        if not kernels:
+        if under_way is not None and under_way.ended is None:
+            self.recent[-1] = under_way._replace(ended=event.time)
+        self._claim_loose(event, under_way.opener if under_way is not None else None)
+        if code == "pk" and event.numbers[1] == WRITE_FAULT:
+            self.stores = [*self.stores, event]
+        else:
             self.stores = []
             self.leave()
-        else:
-            self.stores = [*self.stores, event]
-        self.earlier, self.opener, self.returned = opener, event, None
+        at_once = code in ("new", "exec", "mmgone")
+        self.recent.append(_Operation(event, event.time if at_once else None))
 
-    def flush(self, event: Event) -> None:
-        """A flush of this thread's."""
-        seen = self.last if event.code == "R" else self._owner(event)
-        seen.add(event)
-        self.last = seen
+    def _claim_loose(self, event: Event, before: Event | None) -> None:
+        """What an event says of the flushes and faults before it."""
+        flushes, code = self.attribution.flushes, event.code
+        if code == "mmgone":
+            self.asking = None
+        if code == "mmgone" and before is not None and before.code == "exit":
+            self._becomes(before, event)
+        elif code == "new" and event.numbers[1] & CLONE_VM:
+            pass
+        elif code in ("new", "mmgone"):
+            flushes[event.line], self.loose = self.loose, []
+        elif code == "exec":
+            self.attribution.execs += len(self.loose)
+            self.attribution.premade[event.line] = self.stores
+            self.attribution.unserved.update(store.line for store in self.stores)
+            self.loose, self.asking = [], None
+        elif code in FAULTS and before is not None:
+            self._repeated(event, before)
 
-    def leave(self) -> None:
-        """Nobody has claimed the loose flushes."""
-        self.attribution.unowned += len(self.loose.done)
-        self.loose = Seen()
+    def _becomes(self, exits: Event, gone: Event) -> None:
+        """The end of the mm is where exit is replayed."""
+        attribution = self.attribution
+        attribution.flushes[gone.line] = attribution.flushes.pop(exits.line, [])
+        for shared in attribution.shared.pop(exits.line, ()):
+            shared.lines = (*(line for line in shared.lines if line != exits.line), gone.line)
+            attribution.shared.setdefault(gone.line, []).append(shared)
+        self.recent = [one for one in self.recent if one.opener is not exits]
 
-    def _give(self, event: Event, seen: Seen) -> None:
-        self.attribution.seen[event.line] = seen
-
-    def _repeated(self, event: Event) -> None:
+    def _repeated(self, event: Event, before: Event) -> None:
         """Was the fault before this one not served?"""
-        before = self.opener
-        if before is None or before.code != "pk" or event.code != "pk" or before.line in self.attribution.seen:
+        if before.code != "pk" or event.code != "pk" or before.line in self.attribution.flushes:
             return
         same_page = before.numbers[0] >> PAGE == event.numbers[0] >> PAGE
         if same_page and before.numbers[1] == event.numbers[1] and event.numbers[1] & WRITE_FAULT:
             self.attribution.unserved.add(before.line)
 
-    def _owner(self, event: Event) -> Seen:
-        opener, earlier, locked = self.opener, self.earlier, event.numbers[1] == 1
-        if opener is None:
-            return self.loose
+    def flush(self, event: Event) -> None:
+        """A flush of this thread's, or an answer to one."""
+        if event.code == "R":
+            if self.last is not None:
+                self.last.answers.append((event.cpu, event.args[0]))
+            return
+        pages, locked = event.numbers[0], event.numbers[1] == 1
+        if event.code == "F" and self.asking is not None and self.asking.locked == locked:
+            self.asking.done, self.asking = pages, None
+            return
+        if event.code == "F":
+            self.last = Recorded(locked, done=pages)
+        else:
+            self.last = self.asking = Recorded(locked, sent=pages)
+        self._give(self.last, event.time)
+
+    def _give(self, flush: Recorded, time: int) -> None:
+        """Find the owner of a flush, or those it may have."""
+        self.recent = [one for one in self.recent if one.ended is None or one.ended >= time]
+        may = [one.opener for one in self.recent if self._allows(one.opener, flush)]
+        if may and may[-1].code == "exec":
+            self.attribution.execs += 1
+        elif len(may) == 1:
+            self.attribution.flushes.setdefault(may[0].line, []).append(flush)
+        elif may:
+            shared = Shared(flush, tuple(opener.line for opener in may))
+            for line in shared.lines:
+                self.attribution.shared.setdefault(line, []).append(shared)
+        else:
+            self.loose.append(flush)
+
+    def _allows(self, opener: Event, flush: Recorded) -> bool:
+        """Can the operation have made the flush?"""
         if opener.code in FAULTS:
-            if earlier is not None and event.time == opener.time and locked and self._owes(earlier):
-                return self._seen(earlier)
-            return self._seen(opener) if locked and _copies(opener) else self.loose
-        if opener.code.endswith(">"):
-            return self._seen(opener) if self.returned in (None, event.time) else self.loose
-        return self._seen(opener) if opener.code == "exit" else self.loose
+            return flush.locked and _copies(opener) and opener.line not in self.attribution.unserved
+        if opener.code == "new":
+            return not flush.locked and not opener.numbers[1] & CLONE_VM and opener.line not in self._full()
+        if opener.code == "mmgone":
+            return flush.sent is not None  # the CPU itself does not have the mm loaded any more
+        return opener.code.endswith(">") or opener.code in ("exit", "exec")
 
-    def _owes(self, fault: Event) -> bool:
-        return _copies(fault) and fault.line not in self.attribution.unserved and not self._seen(fault).done
+    def _full(self) -> set[int]:
+        """Forks that have their flush: dup_mmap() makes one."""
+        return {one.opener.line for one in self.recent if self.attribution.flushes.get(one.opener.line)}
 
-    def _seen(self, event: Event) -> Seen:
-        return self.attribution.seen.setdefault(event.line, Seen())
+    def leave(self) -> None:
+        """Nobody has claimed the loose flushes."""
+        self.attribution.unowned += len(self.loose)
+        self.loose = []
 
 
 def _copies(event: Event) -> bool:
     """May the fault copy on write?"""
-    return event.code in FAULTS and event.numbers[1] & PROTECTION_FAULT == PROTECTION_FAULT
+    return event.numbers[1] & PROTECTION_FAULT == PROTECTION_FAULT

@@ -5,33 +5,47 @@ everywhere (runner.py), and on x86 the flushes predicted stand beside those reco
 made it (flush_attribution.py).  Replayed are munmap(), mmap() over something, MADV_DONTNEED, MADV_FREE, a shrinking
 brk(), mremap(), mprotect(), page faults that copy on write, fork and exit.
 
-Who is asked: mm_cpumask has every CPU that the program ran on.  A flush of freed tables asks them all, and those that
-run something else leave it (arch/x86/mm/tlb.c:flush_tlb_func()); other flushes interrupt only CPUs that have the mm
-loaded (should_flush_tlb()), which a single thread has nowhere else.  The tracepoint of sending counts flushes that
-have anyone in the mask to ask, so this is what is compared.
+Who is asked: mm_cpumask has every CPU that the program ran on (cpumask.py).  A flush of freed tables asks them all, and
+those that run something else leave it (arch/x86/mm/tlb.c:flush_tlb_func()); other flushes interrupt only CPUs that
+have the mm loaded (should_flush_tlb()), which a single thread has nowhere else.  The tracepoint of sending counts
+flushes that have anyone in the mask to ask, so this is what is compared.
 
+The recorded kernel is 6.18; what is cited of it is cited by 6.12's text, and where the two differ it is said.
 What a recording does not carry is approximated, and `APPROXIMATIONS` says how.
 
 Data types
-    Call       one operation and what came of it
     Gaps       what is missing in a recording
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, groupby
 from pathlib import Path
 
 from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.truth.lines import FileError
-from core.truth.recorded.flush_attribution import FAULTS, FLUSHES, Attribution, Seen, attribute
+from core.truth.recorded.cpumask import Asked
+from core.truth.recorded.differences import (
+    CONCURRENT,
+    OTHER,
+    RESCHEDULED,
+    TMPFS,
+    Flushes,
+    Kind,
+    Replayed,
+    by_other_generations,
+    cut_in_pieces,
+    kind_of_mask,
+)
+from core.truth.recorded.flush_attribution import FAULTS, FLUSH_EVENTS, Attribution, Recorded, attribute
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event, lost_events, read_events
 from core.truth.recorded.runner import Flush, Runner
 from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
-from core.truth.recorded.spaces import TOP, Area, Space
+from core.truth.recorded.spaces import PTRS_PER_PTE, TOP, Area, Space
 
 APPROXIMATIONS = (
     "mappings that exec itself makes are not recorded: pages faulted outside known mappings count as the stack's above "
@@ -52,68 +66,29 @@ APPROXIMATIONS = (
     "of exit only what was sent to other CPUs is compared: the CPU itself has the mm loaded lazily and reports nothing",
 )
 
-MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
+MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS = 0x01, 0x10, 0x20
+MREMAP_FIXED = 2
 CLONE_VM, MADV_DONTNEED, MADV_FREE = 0x100, 4, 8
 FAILED = 2**64 - 4095
 """A return value from here on is an error's: IS_ERR_VALUE()."""
 
+MOST_TABLES = 5
+"""Of more tables, no subset is tried for dirty pages."""
+
 TOP_BYTE = TOP << PAGE
-Flushes = tuple[tuple[int, bool], ...]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operation at a line of the recording: pages there, whether all were anonymous, x86's flushes (strides, under
-    the lock) and how often another CPU was asked, both as recorded and as predicted, how many CPUs answered and how
-    many would at least and at most; pages of which it is doubtful whether they are dirty, and the counts by row.
-
-    Of exit the flushes are those sent.
-    """
-
-    line: int
-    name: str
-    pages: int
-    anonymous: bool
-    measured: Flushes
-    predicted: Flushes
-    asked: tuple[int, int]
-    answers: tuple[int, int, int]
-    doubtful: int
-    counts: Mapping[str, Mapping[str, int]]
-
-    @property
-    def exact(self) -> bool:
-        """Is all that is recorded predicted?"""
-        return self.measured == self.predicted and self.asked[0] == self.asked[1]
-
-    @property
-    def difference(self) -> str:
-        """What is recorded and what is predicted, and how that can be; '' if they are the same."""
-        if self.exact:
-            return ""
-        text = f"{self.name} of {self.pages} pages: {_said(self.measured)} recorded, {_said(self.predicted)} predicted"
-        if self.asked[0] != self.asked[1]:
-            text += f"; sent {self.asked[0]} times, predicted {self.asked[1]}"
-        # What dirty pages of files need is flushed before the page-table lock is dropped.
-        pieces, whole = [[strides for strides, locked in f if locked] for f in (self.measured, self.predicted)]
-        if len(pieces) > len(whole) and sum(pieces) == sum(whole) and min(pieces) > 0:
-            text += " (the pieces add up: need_resched())"
-        elif self.doubtful:
-            text += (
-                f" ({self.doubtful} pages of a shared file, only read here, are dirty if it is tmpfs and was written)"
-            )
-        return text
 
 
 @dataclass
 class Gaps:
     """`lost` events by the recorder's own account; `unanswered` calls whose entry or return is not there, `unowned`
-    flushes that no operation here makes, `execs` those of exec."""
+    flushes that no operation here makes, `execs` those of exec; `joined` flushes that asked a CPU which is in the mask
+    if a thread that waited for mmap_lock had run there."""
 
     lost: int = 0
     unanswered: int = 0
     unowned: int = 0
     execs: int = 0
+    joined: int = 0
 
     def __str__(self) -> str:
         parts = [f"{self.lost} events were lost while it was recorded"] if self.lost else []
@@ -121,7 +96,7 @@ class Gaps:
         return "; ".join(parts)
 
 
-def replay(path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps | None = None) -> Iterator[Call]:
+def replay(path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps | None = None) -> Iterator[Replayed]:
     """Every operation of a recording, on each of `archs`; what is missing goes to `gaps`.
 
     FileError at the first bad line, after the operations before it.
@@ -136,38 +111,43 @@ def replay(path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps | None 
     except FileError as error:
         damage = error
     attribution = attribute(events)
-    gaps.unowned, gaps.execs = attribution.unowned, attribution.execs
+    gaps.execs = attribution.execs
     following = _Following(path, archs, gaps, attribution)
     for event in events:
         yield from following.play(event)
+    gaps.unowned = attribution.left()
     gaps.unanswered += len(following.entered)
     if damage is not None:
         raise damage
 
 
 class _Following:
-    """Follows the threads of a recording. `entered` are the calls under way."""
+    """Follows the threads of a recording.
+
+    entered     the calls under way, by thread; `disturbed` are threads of them during whose call another one flushed
+    running     the space that was the last to do something on a CPU; `last`, the thread
+    """
 
     def __init__(self, path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps, attribution: Attribution) -> None:
         self.path, self.gaps, self.attribution = path, gaps, attribution
         self.runner = Runner(archs)
         self.spaces: dict[int, Space] = {}
         self.entered: dict[int, Event] = {}
+        self.disturbed: set[int] = set()
         self.exiting: set[int] = set()
         self.running: dict[int, Space] = {}
         self.last: dict[int, int] = {}
 
-    def play(self, event: Event) -> Iterator[Call]:
+    def play(self, event: Event) -> Iterator[Replayed]:
         """One event; yields what is finished by it."""
         code, tid = event.code, event.tid
         space = self.spaces.get(tid)
         if space is None:
             space = self.spaces[tid] = Space()
-        if code in FLUSHES:
-            if code == "R" and tid not in self.entered and tid not in self.exiting:
-                _leave(space, [(event.cpu, event.args[0])])
+        if code in FLUSH_EVENTS:
+            self._flush(event, space)
             return
-        space.cpus.add(event.cpu)
+        space.mask.ran(event.cpu)
         self.running[event.cpu], self.last[event.cpu] = space, tid
         if code in FAULTS:
             yield from self._fault(event, space)
@@ -176,7 +156,15 @@ class _Following:
         else:
             yield from self._else(event, space)
 
-    def _else(self, event: Event, space: Space) -> Iterator[Call]:
+    def _flush(self, event: Event, space: Space) -> None:
+        tid = event.tid
+        if event.code == "R":
+            if tid not in self.entered and tid not in self.exiting:
+                space.mask.answered([(event.cpu, event.args[0])])
+            return
+        self.disturbed |= {other for other in self.entered if other != tid and self.spaces[other] is space}
+
+    def _else(self, event: Event, space: Space) -> Iterator[Replayed]:
         code, tid = event.code, event.tid
         if self.entered.pop(tid, None) is not None:
             self.gaps.unanswered += 1
@@ -192,13 +180,15 @@ class _Following:
             space.unmap(0, TOP)
             self.exiting.discard(tid)
         elif code == "exec":
-            new = self.spaces[tid] = self.running[event.cpu] = Space(cpus={event.cpu})
+            new = self.spaces[tid] = self.running[event.cpu] = Space()
+            new.mask.ran(event.cpu)
             for fault in self.attribution.premade[event.line]:
                 new.fault(fault.numbers[0] >> PAGE, fault.numbers[1])
         elif code.endswith(">") and code not in ("exit_group>", "ftruncate>"):
             self.entered[tid] = event
+            self.disturbed.discard(tid)
 
-    def _fault(self, event: Event, space: Space) -> Iterator[Call]:
+    def _fault(self, event: Event, space: Space) -> Iterator[Replayed]:
         page, error = event.numbers[0] >> PAGE, event.numbers[1]
         if event.line in self.attribution.unserved:
             return
@@ -206,74 +196,102 @@ class _Following:
             yield self._perform(Operation("copy on write", page, page + 1), event.line, event.cpu, space)
         space.fault(page, error)
 
-    def _return(self, event: Event, space: Space) -> Iterator[Call]:
+    def _return(self, event: Event, space: Space) -> Iterator[Replayed]:
         entry, result = self.entered.pop(event.tid, None), event.numbers[0]
         if entry is None or entry.code[:-1] != event.code[:-1]:
             self.gaps.unanswered += 1
             return
-        if not 0 <= result < FAILED:
-            return
-        if _beyond(entry, result):
-            raise FileError(f"{self.path}, line {entry.line}: {entry.code}: beyond any address space, yet it succeeded")
-        operation = operation_of(entry, result, space)
-        if operation is not None:
-            yield self._perform(operation, entry.line, event.cpu, space)
-        apply(space, entry, result)
+        if 0 <= result < FAILED:
+            if _beyond(entry, result):
+                where = f"{self.path}, line {entry.line}: {entry.code}"
+                raise FileError(f"{where}: beyond any address space, yet it succeeded")
+            space.was_free(*_chosen(entry, result, space))
+            operation = operation_of(entry, result, space)
+            if operation is not None:
+                yield self._perform(operation, entry.line, event.cpu, space)
+            apply(space, entry, result)
+        self._unlock(space)
 
-    def _perform(self, operation: Operation, line: int, cpu: int, space: Space) -> Call:
-        others = space.cpus - {cpu}
-        tid = self.last[cpu]
-        setup = Setup(operation, space)
+    def _unlock(self, space: Space) -> None:
+        """A call has dropped mmap_lock: a thread that waits for it, in a call of its own, runs where it has entered.
+
+        kernel/locking/rwsem.c:rwsem_wake(). If the lock is taken again before it can have it, it sleeps again, without
+        an event, and its CPU is in mm_cpumask.
+        """
+        for tid, entry in self.entered.items():
+            if self.spaces[tid] is space:
+                space.mask.woken(entry.cpu)
+
+    def _perform(self, operation: Operation, line: int, cpu: int, space: Space) -> Replayed:
+        setup, exits = Setup(operation, space), operation.name == "exit"
         flushes = self.runner.predict(setup)
-        seen = self.attribution.seen.get(line) or Seen()
-        sent, least, most = self._sent(flushes, space, others, tid if operation.name != "exit" else 0)
-        if operation.name == "exit":
-            measured = tuple(seen.sent)
-            predicted = tuple((flush.strides, flush.locked) for flush in sent)
+        recorded = self.attribution.take(line, [flush.locked for flush in flushes])
+        answers = [answer for flush in recorded for answer in flush.answers]
+        sent = sum(flush.sent is not None for flush in recorded)
+        asked = self._asked(flushes, space, cpu, sent, exits)
+        named = {answered for answered, _ in answers} - space.mask.cpus - space.mask.maybe - {cpu}
+        counts = self.runner.count(setup, space.mask.others(cpu, asked, answers))
+        if exits:
+            measured = tuple((flush.sent, flush.locked) for flush in recorded if flush.sent is not None)
+            predicted = tuple((flushes[n].pages, flushes[n].locked) for n in asked.flushes)
         else:
-            measured = tuple(seen.done)
+            measured = tuple((flush.done, flush.locked) for flush in recorded if flush.done is not None)
             predicted = tuple((flush.strides, flush.locked) for flush in flushes)
-        counts = self.runner.count(setup, len(others))
+        kind = None
+        if measured != predicted:
+            kind = self._kind(setup, measured, flushes, recorded, self.last[cpu])
+        kind = kind or kind_of_mask(sent, len(asked.flushes), bool(named))
+        joined = len(asked.flushes) - asked.certain
+        self.gaps.joined += joined
         setup.settle()
-        _leave(space, seen.answers)
-        pages, kinds = setup.fine.pages, setup.fine.kinds
+        space.mask.correct(cpu, asked, sent, len(recorded) - sent, answers)
+        kinds = setup.fine.kinds
         if operation.name == "copy on write" and operation.start in space.pages:
             kinds = [space.pages[operation.start].kind]
-        anonymous = all(kind in ANONYMOUS for kind in kinds)
-        asked, answers = (len(seen.sent), len(sent)), (len(seen.answers), least, most)
-        there = zip(pages, setup.fine.kinds, strict=True)
-        doubtful = sum(kind == "file_clean" and space.may_be_dirty(page) for page, kind in there)
-        return Call(line, operation.name, len(kinds), anonymous, measured, predicted, asked, answers, doubtful, counts)
+        return Replayed(
+            line,
+            operation.name,
+            len(kinds),
+            all(kind in ANONYMOUS for kind in kinds),
+            measured,
+            predicted,
+            (sent, len(asked.flushes)),
+            joined,
+            (len(answers), asked.least, asked.most),
+            kind,
+            counts,
+        )
 
-    def _sent(
-        self, flushes: tuple[Flush, ...], space: Space, others: set[int], tid: int
-    ) -> tuple[list[Flush], int, int]:
-        """Those that find another CPU in mm_cpumask, and how many CPUs answer them, at least and at most.
+    def _kind(
+        self, setup: Setup, measured: Flushes, flushes: Sequence[Flush], recorded: Sequence[Recorded], tid: int
+    ) -> Kind:
+        """How the flushes can differ from those predicted."""
+        if cut_in_pieces(measured, flushes, len(setup.fine.pages)):
+            return RESCHEDULED
+        if tid in self.disturbed and by_other_generations(recorded, flushes):
+            return CONCURRENT
+        for dirty in _perhaps_dirty(setup.doubtful):
+            again = self.runner.predict(Setup(setup.operation, setup.space, frozenset(dirty)))
+            if measured == tuple((flush.strides, flush.locked) for flush in again):
+                return TMPFS
+        return OTHER
 
-        A CPU on which this thread `tid` was the last one of the mm has nobody to interrupt; after exit (0) none has.
+    def _asked(self, flushes: Sequence[Flush], space: Space, cpu: int, sent: int, exits: bool) -> Asked:
+        """Those that find another CPU in mm_cpumask.
+
+        A CPU on which this thread was the last one of the mm has nobody to interrupt; after exit none has.
         """
-        left, sent, least, most = set(others), [], 0, 0
-        here = {cpu for cpu in others if self.running.get(cpu) is space}
-        threads = {cpu for cpu in here if tid not in (0, self.last[cpu])}
-        for flush in flushes:
-            if not left:
-                break
-            sent.append(flush)
-            most += len(left if flush.freed_tables else threads & left)
-            if flush.freed_tables:
-                least += len(left)
-                left &= here
-        return sent, least, most
+        here = {cpu for cpu, other in self.running.items() if other is space}
+        threads = {other for other in here if not exits and self.last[other] != self.last[cpu]}
+        return space.mask.ask(cpu, [flush.freed_tables for flush in flushes], sent, here, threads)
 
 
-def _said(flushes: Flushes) -> str:
-    """Flushes in words: pages or 'all', and a star if under the page-table lock."""
-    return " ".join(("all" if strides < 0 else str(strides)) + "*" * locked for strides, locked in flushes) or "none"
-
-
-def _leave(space: Space, answers: list[tuple[int, str]]) -> None:
-    """flush_tlb_func(): a CPU that runs something else leaves mm_cpumask, a lazy one stays until it is asked again."""
-    space.cpus -= {cpu for cpu, answer in answers if answer == "wrong"}
+def _perhaps_dirty(doubtful: Sequence[int]) -> Iterator[list[int]]:
+    """Which of some pages may be dirty, table by table: in one table it is the same flush however many are."""
+    tables = [list(pages) for _, pages in groupby(doubtful, key=lambda page: page // PTRS_PER_PTE)]
+    for number in range(len(tables), 0, -1) if len(tables) <= MOST_TABLES else [len(tables)] * bool(tables):
+        for some in combinations(tables, number):
+            yield [page for pages in some for page in pages]
 
 
 def _beyond(event: Event, result: int) -> bool:
@@ -284,6 +302,18 @@ def _beyond(event: Event, result: int) -> bool:
     if code in ("mmap>", "mremap>") and result + args[2 if code == "mremap>" else 1] > TOP_BYTE:
         return True
     return code != "mmap>" and args[0] + args[1] > TOP_BYTE
+
+
+def _chosen(event: Event, result: int, space: Space) -> tuple[int, int]:
+    """The pages that a call has mapped where the kernel found nothing mapped (get_unmapped_area())."""
+    code, args, first = event.code, event.numbers, result >> PAGE
+    if code == "mmap>" and not args[3] & MAP_FIXED:
+        return first, first + _pages(args[1])
+    if code == "mremap>" and result != args[0] and not (len(args) > 3 and args[3] & MREMAP_FIXED):
+        return first, first + _pages(args[2])
+    if code == "brk>" and space.brk:
+        return space.brk, _pages(result)
+    return 0, 0
 
 
 def operation_of(event: Event, result: int, space: Space) -> Operation | None:

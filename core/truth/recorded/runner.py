@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arch_plugins.x86_618 import FLUSH_EVENT, FlushInfo
 from core.cost.counts import Counts
 from core.cost.layout import KINDS
 from core.cost.run_memory import RunMemory
@@ -41,11 +42,17 @@ X86 = "arch_plugins.x86_618:X86618"
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """A flush that x86 makes: its pages (strides, -1 is everything), under the page-table lock, of freed tables too."""
+    """A flush that x86 makes, as its tracepoints have it: strides done and pages sent, -1 for everything.
+
+    `locked`: under a page-table lock. `freed_tables`: all CPUs of the mask are asked, lazy or not. `extent`: the pages
+    of the gather's range, before the ceiling makes it everything; 0 without a gather.
+    """
 
     strides: int
+    pages: int
     locked: bool
     freed_tables: bool
+    extent: int
 
 
 class Runner:
@@ -63,15 +70,18 @@ class Runner:
         if name in self._predicted:
             return self._predicted[name]
         found: list[Flush] = []
+        gathers: list[MmuGather] = []
         locked = 0
 
-        def watch(event: tuple[Any, ...]) -> None:
+        def emit(event: tuple[Any, ...]) -> None:
             nonlocal locked
             locked += {"lock": 1, "unlock": -1}.get(event[0], 0)
-            if event[0] == "flush_tlb_mm_range":
-                found.append(Flush(event[1].strides, locked > 0, event[1].freed_tables))
+            if event[0] == FLUSH_EVENT:
+                info: FlushInfo = event[1]
+                extent = gathers[-1].end - gathers[-1].start if gathers and not gathers[-1].fullmm else 0
+                found.append(Flush(info.strides, info.pages, locked > 0, info.freed_tables, extent))
 
-        run_on(setup, self.x86, ERAS["6.18"], 0, watch)
+        run_on(setup, self.x86, ERAS["6.18"], 0, emit, gathers.append)
         if name in ALIKE:
             self._predicted[name] = tuple(found)
         return tuple(found)
@@ -83,7 +93,7 @@ class Runner:
     def _count(self, setup: Setup, name: str, others: int) -> Mapping[str, int]:
         arch, era = self.archs[name]
         heard, view = Counts(), setup.view(geometry_of(arch.facts, era))
-        key = (setup.operation.name, name, others) if view.start < view.end else ("", name, 0)
+        key = (setup.operation.name, name, others) if view.vmas else ("", name, 0)
         if key in self._alike:
             return self._alike[key]
         run_on(setup, arch, era, others, heard.emit, heard.watch)
@@ -108,7 +118,7 @@ def run_on(
     """
     geometry = geometry_of(arch.facts, era)
     view, tables, exits = setup.view(geometry), setup.tables(geometry), setup.operation.name == "exit"
-    if view.start == view.end:
+    if not view.vmas:
         return
     alone = not arch.facts.smp or arch.facts.one_cpu
     cpus = frozenset(Cpu(n) for n in range(1 if alone else 1 + others))

@@ -46,9 +46,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class View:
-    """An operation and what it finds, in pages of one size. Nothing is to be done where `end` is `start`.
+    """An operation and what it finds, in pages of one size.
 
-    vmas      what is unmapped, in order; `bounds` are floor and ceiling of free_pgtables()
+    vmas      what it is about, in order; where there is none, nothing is done
+    bounds    floor and ceiling of free_pgtables()
     pages     those that are there, in order, with their `kinds` and whether the entry is `writable`
     changes   of mprotect(), by page: whether the entry is writable afterwards, and whether the change needs a flush
     layout    the same pages as runs, of an operation that unmaps
@@ -68,10 +69,14 @@ class View:
 
 @dataclass
 class Setup:
-    """`operation` in `space`. `written` is what the runs have written to upper entries, until settle()."""
+    """`operation` in `space`, with pages of shared files that are `dirty` though this program has only read them.
+
+    `written` is what the runs have written to upper entries, until settle().
+    """
 
     operation: Operation
     space: Space
+    dirty: frozenset[int] = frozenset()
     written: dict[Geometry, Written] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,6 +98,12 @@ class Setup:
         """The page tables that a row of this geometry finds."""
         return self.space.tables(geometry)
 
+    @property
+    def doubtful(self) -> list[int]:
+        """Pages that count as clean, and are dirty if the shared file is tmpfs and somebody has written it."""
+        pages = zip(self.fine.pages, self.fine.kinds, strict=True)
+        return [page for page, kind in pages if kind == "file_clean" and self.space.may_be_dirty(page)]
+
     def settle(self) -> None:
         """The operation has run on every row: tables that it has made are there, those that it has freed are gone."""
         for geometry, written in self.written.items():
@@ -108,7 +119,7 @@ class Setup:
         if name in FREES_TABLES:
             areas = space.areas(start, end) or areas
         pages = [] if name in ALIKE else [page for area in areas for page in space.resident(*area)]
-        kinds = [space.pages[page].kind for page in pages]
+        kinds = ["file_dirty" if page in self.dirty else space.pages[page].kind for page in pages]
         changed = pages if name == "mprotect" else []
         return View(
             start,

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from core.truth.recorded.cpumask import Cpumask
 from core.truth.recorded.page_tables import PAGE, Geometry, PageTables
 
 FAULT_AROUND_PAGES, PTRS_PER_PTE = 16, 512
@@ -65,16 +66,21 @@ class Area(NamedTuple):
 class Space:
     """`maps` are sorted; `readonly` pages are there, and may not be written without a fault.
 
-    `cpus` are those in mm_cpumask: every CPU it ran on, but for those that have left since.  Page tables are kept for
-    each geometry that something has asked for, from the first operation on (before it, nothing has been taken away).
+    Page tables are kept for each geometry that something has asked for, from the first operation on (before it, nothing
+    has been taken away).
+
+    Of mappings that exec made, `edges` are pages at which one is known to begin, and `around` has the pages that are
+    taken to be there because of a fault near them, with the page of that fault.
     """
 
     maps: list[Area] = field(default_factory=list)
     pages: dict[int, Frame] = field(default_factory=dict)
     readonly: set[int] = field(default_factory=set)
     brk: int = 0
-    cpus: set[int] = field(default_factory=set)
+    mask: Cpumask = field(default_factory=Cpumask)
     page_tables: dict[Geometry, PageTables] = field(default_factory=dict)
+    edges: set[int] = field(default_factory=set)
+    around: dict[int, int] = field(default_factory=dict)
 
     def tables(self, geometry: Geometry) -> PageTables:
         """The page tables of an architecture of this geometry."""
@@ -90,7 +96,7 @@ class Space:
 
         mm/memory.c:vma_needs_copy(): a mapping without anonymous pages is not copied, faults bring its pages back.
         """
-        child = Space(list(self.maps), {}, set(), self.brk)
+        child = Space(list(self.maps), brk=self.brk)
         copied = {area.start for area in self.maps if area.kind != "shared" and self._has_anonymous(*area[:2])}
         for page, frame in self.pages.items():
             area = self.area_at(page)
@@ -104,6 +110,8 @@ class Space:
         for geometry, tables in self.page_tables.items():
             child.page_tables[geometry] = tables.copy(areas)
         child._touch(*child.pages)
+        child.edges = set(self.edges)
+        child.around = {page: fault for page, fault in self.around.items() if page in child.pages}
         return child
 
     def _touch(self, *pages: int) -> None:
@@ -133,8 +141,12 @@ class Space:
     def drop(self, start: int, end: int) -> None:
         """Forget the pages."""
         for page in self.resident(start, end):
-            self.pages.pop(page).mappers -= 1
-            self.readonly.discard(page)
+            self._forget(page)
+
+    def _forget(self, page: int) -> None:
+        self.pages.pop(page).mappers -= 1
+        self.readonly.discard(page)
+        self.around.pop(page, None)
 
     def map(self, area: Area) -> None:
         """A new mapping, in place of what is there."""
@@ -223,6 +235,8 @@ class Space:
 
     def fault(self, page: int, error: int) -> None:
         """A page fault was served."""
+        if not error & PRESENT_FAULT and page in self.around:
+            self._was_not_there(page)
         area, frame, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
         if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
             return  # access_error(): a signal
@@ -236,11 +250,42 @@ class Space:
             self.pages[page].exclusive = True  # wp_page_reuse() if it was there
         elif frame is None:
             self._set(page, "zero" if kind == "anon" else "file_clean")
-            if kind == "file" and area is not None:
-                for other in _fault_around(page, area):
-                    self.pages.setdefault(other, Frame("file_clean"))
+            if kind == "file":
+                self._map_around(page, area)
         if write:
             self.readonly.discard(page)
+        self.around.pop(page, None)
+
+    def _map_around(self, page: int, area: Area | None) -> None:
+        """do_fault_around(), which stays in the mapping: as far as one that exec made is known."""
+        for other in _fault_around(page, area or self._made_by_exec(page)):
+            if other not in self.pages:
+                self.pages[other] = Frame("file_clean")
+                if area is None:
+                    self.around[other] = page
+
+    def _made_by_exec(self, page: int) -> Area:
+        """The most that a mapping which exec made can be: up to the next known mapping, or the next known edge."""
+        low = [area.end for area in self.maps if area.end <= page] + [edge for edge in self.edges if edge <= page]
+        high = [area.start for area in self.maps if area.start > page] + [edge for edge in self.edges if edge > page]
+        return Area(max(low, default=0), min(high, default=STACK_FLOOR), "file")
+
+    def was_free(self, start: int, end: int) -> None:
+        """The kernel has chosen these pages for a new mapping, so none was there: nothing that is only supposed is."""
+        for page in self.resident(start, end):
+            if page in self.around:
+                self._was_not_there(page)
+
+    def _was_not_there(self, page: int) -> None:
+        """A fault finds no entry where fault-around should have made one: another mapping begins between the two.
+
+        What lies beyond was not mapped either.
+        """
+        fault = self.around[page]
+        self.edges.add(page if page > fault else page + 1)
+        for other in [other for other, origin in self.around.items() if origin == fault]:
+            if other >= page > fault or other <= page < fault:
+                self._forget(other)
 
     def _fault_shared(self, page: int, area: Area | None, write: bool) -> None:
         """do_shared_fault() and do_read_fault(). What a file's page cache has of it is not known: everything."""

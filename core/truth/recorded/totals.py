@@ -15,7 +15,8 @@ from core.plugins.arch import PluginError
 from core.plugins.purity import remembering_nothing
 from core.table.rows import Row
 from core.truth.lines import FileError
-from core.truth.recorded.replay import Call, Gaps, replay
+from core.truth.recorded.differences import Replayed
+from core.truth.recorded.replay import Gaps, replay
 
 
 @dataclass
@@ -29,13 +30,13 @@ class Totals:
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     exact: dict[str, list[int]] = field(default_factory=dict)
-    missed: list[Call] = field(default_factory=list)
+    missed: list[Replayed] = field(default_factory=list)
     answers: list[int] = field(default_factory=lambda: [0, 0, 0])
     gaps: Gaps = field(default_factory=Gaps)
     broken: str = ""
     problems: dict[str, str] = field(default_factory=dict)
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Replayed) -> None:
         """One operation more."""
         self._compare(call)
         for name, counts in call.counts.items():
@@ -43,8 +44,8 @@ class Totals:
             for key, value in counts.items():
                 sums[key] = max(sums.get(key, 0), value) if key.startswith("max_") else sums.get(key, 0) + value
 
-    def _compare(self, call: Call) -> None:
-        """Calls are told apart by what they are about; of exit there is only what was sent."""
+    def _compare(self, call: Replayed) -> None:
+        """Replayeds are told apart by what they are about; of exit there is only what was sent."""
         kind = {"exit": "exit, what was sent"}.get(call.name)
         kind = kind or f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
         self.missed += [] if call.exact else [call]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
-from core.truth.recorded.replay import Call, replay
+from core.truth.recorded.differences import Replayed
+from core.truth.recorded.replay import replay
 
 RECORDING = Path(__file__).parents[2] / "data" / "recording_py_import.tsv.gz"
 SMP = "arch_plugins.generic:Smp"
@@ -36,7 +37,7 @@ def at(time: int, *event: str) -> str:
     return "\t".join((str(time), "0", "1", *event))
 
 
-def replayed(tmp_path: Path, *lines: str) -> list[Call]:
+def replayed(tmp_path: Path, *lines: str) -> list[Replayed]:
     path = tmp_path / "r.tsv"
     path.write_text("\n".join(lines))
     return list(replay(path, {}))

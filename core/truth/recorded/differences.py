@@ -1,0 +1,130 @@
+"""An operation as recorded and as predicted, and how it can be that they are not the same.
+
+Data types
+    Kind        a kind of difference: whether what the kernel does explains it, and how
+    Replayed    one operation and what came of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from arch_plugins.x86_618 import TLB_SINGLE_PAGE_FLUSH_CEILING as CEILING
+from core.truth.recorded.flush_attribution import Recorded
+from core.truth.recorded.runner import Flush
+
+Flushes = tuple[tuple[int, bool], ...]
+"""Strides of each flush, -1 for everything, and whether it is made under the page-table lock."""
+
+
+class Kind(NamedTuple):
+    """`explained`: what happened follows from the kernel's source and from something that a recording does not say."""
+
+    name: str
+    explained: bool
+    why: str
+
+
+RESCHEDULED = Kind(
+    "need_resched",
+    True,
+    "the pieces add up: zap_pte_range() left its loop at need_resched(), and flushed before it unlocked",
+)
+TMPFS = Kind(
+    "tmpfs",
+    True,
+    "so it is if pages of the shared file, only read here, are dirty, as on tmpfs after another mapping's stores",
+)
+CONCURRENT = Kind(
+    "concurrent flush",
+    True,
+    "another thread flushed meanwhile: flush_tlb_func() does everything, or nothing, if tlb_gen is not the next",
+)
+UNSEEN = Kind(
+    "unseen CPU", True, "a CPU that answered was in mm_cpumask, and no event shows that the program ran there"
+)
+UNNAMED_CPU = Kind("unnamed CPU", False, "some CPU was in mm_cpumask that no event and no answer names")
+LEFT = Kind("CPU left", False, "no other CPU was in mm_cpumask any more, and no answer shows why")
+OTHER = Kind("other", False, "not explained")
+UNOWNED = Kind("unowned flush", False, "flushes that no recorded operation makes")
+EXEC = Kind("exec", True, "exec's own flushes: what shift_arg_pages() moves is not recorded")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One operation at a line of the recording.
+
+    pages, anonymous      pages there, and whether all were anonymous
+    measured, predicted   x86's flushes; of exit those sent
+    asked                 how often others were asked, recorded and predicted; `joined` of the predicted rest on the
+                          recording itself: a CPU was in the mask if a waiter for mmap_lock had run there
+    answers               how many CPUs answered, and how many would at least and at most
+    kind                  how they differ, None if they do not
+    counts                by row
+    """
+
+    line: int
+    name: str
+    pages: int
+    anonymous: bool
+    measured: Flushes
+    predicted: Flushes
+    asked: tuple[int, int]
+    joined: int
+    answers: tuple[int, int, int]
+    kind: Kind | None
+    counts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def exact(self) -> bool:
+        """Is all that is recorded predicted?"""
+        return self.kind is None
+
+    @property
+    def difference(self) -> str:
+        """What is recorded and what is predicted, and how that can be; '' if they are the same."""
+        if self.kind is None:
+            return ""
+        text = f"{self.name} of {self.pages} pages: {_said(self.measured)} recorded, {_said(self.predicted)} predicted"
+        if self.asked[0] != self.asked[1]:
+            text += f"; sent {self.asked[0]} times, predicted {self.asked[1]}"
+        return f"{text} ({self.kind.why})"
+
+
+def _said(flushes: Flushes) -> str:
+    """Flushes in words: strides or 'all', and a star if under the page-table lock."""
+    return " ".join(("all" if strides < 0 else str(strides)) + "*" * locked for strides, locked in flushes) or "none"
+
+
+def cut_in_pieces(measured: Flushes, flushes: Sequence[Flush], pages: int) -> bool:
+    """Are the flushes under the lock pieces of those predicted, of a range with so many pages?
+
+    Where dirty pages of a file were seen, they are flushed before each unlock.  A flush of everything is of more
+    strides than the ceiling.
+    """
+    pieces, whole = [strides for strides, locked in measured if locked], [flush for flush in flushes if flush.locked]
+    rest = [strides for strides, locked in measured if not locked]
+    if len(pieces) <= len(whole) or not whole or rest != [flush.strides for flush in flushes if not flush.locked]:
+        return False
+    most = sum(flush.extent for flush in whole)
+    least = sum(CEILING + 1 if strides < 0 else strides for strides in pieces)
+    return min(pieces) != 0 and least <= most and (min(pieces) < 0 or least >= min(pages, most))
+
+
+def by_other_generations(recorded: Sequence[Recorded], flushes: Sequence[Flush]) -> bool:
+    """Are all flushes those predicted, but that some do everything, or nothing, or nothing that is traced?"""
+    return len(recorded) == len(flushes) and all(
+        seen.locked == flush.locked and seen.done in (flush.strides, -1, 0, None)
+        for seen, flush in zip(recorded, flushes, strict=True)
+    )
+
+
+def kind_of_mask(recorded: int, predicted: int, named: bool) -> Kind | None:
+    """How the mask differs, by how often others were asked; `named`: an answer names a CPU that was not known."""
+    if recorded == predicted:
+        return None
+    if recorded < predicted:
+        return LEFT
+    return UNSEEN if named else UNNAMED_CPU
