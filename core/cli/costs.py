@@ -1,4 +1,4 @@
-"""The subcommands about cost: `sweep`, `workloads`, `prices`, `published`, `calibrate` and `replay`."""
+"""The subcommands about cost: `sweep`, `workloads`, `prices`, `published` and `calibrate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.base.suggest import hint
 from core.cli.arguments import add_timeout, positive
@@ -37,12 +37,8 @@ from core.mm.era import ERAS
 from core.run.isolate import Job, isolated, preload
 from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 
-if TYPE_CHECKING:
-    from core.truth.recorded.totals import Totals
-
 preload("core.cost.sweep")
 
-MOST_MISSES = 20
 COLUMNS = (
     "flushes",
     "ipis",
@@ -60,7 +56,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommands with argparse's add_parser."""
     one = add("sweep", help="count over ranges of parameters, with the Pareto front")
     one.add_argument("axes", nargs="+", metavar="NAME=VALUES", help="bundle=1,8,64  pages=512:4096:512  dirty=0:100")
-    _rows(one, f"a row of arches.toml to sweep over, or a plugin ({SMP})")
+    add_rows(one, f"a row of arches.toml to sweep over, or a plugin ({SMP})")
     one.add_argument("--workload", metavar="NAME", help="workload whose parameters NAME=VALUES sets (mapping)")
     one.add_argument("--front", action="store_true", help=f"only the Pareto front of {', '.join(FRONT)}")
     one.add_argument("--csv", type=Path, metavar="FILE", help="write all points with all counts to FILE")
@@ -73,7 +69,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     one.set_defaults(command=sweep_command)
 
     loads = add("workloads", help="count and price every workload, including the large ones")
-    _rows(loads, "a row of arches.toml, or a plugin (smp-6.2-fix)")
+    add_rows(loads, "a row of arches.toml, or a plugin (smp-6.2-fix)")
     loads.add_argument("--workload", action="append", default=[], metavar="NAME", help="only this one")
     loads.add_argument("--cpus", type=int, default=2, metavar="N", help="CPUs that run threads of the process")
     loads.set_defaults(command=workloads_command)
@@ -93,13 +89,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     measure.add_argument("--samples", type=int, default=200, metavar="N", help="system calls per side of a measurement")
     measure.set_defaults(command=calibrate_command)
 
-    again = add("replay", help="the cost of a recorded program's unmaps on every architecture")
-    again.add_argument("file", type=Path, metavar="RECORDING")
-    _rows(again, "only this row of arches.toml")
-    again.set_defaults(command=replay_command)
 
-
-def _rows(command: argparse.ArgumentParser, what: str) -> None:
+def add_rows(command: argparse.ArgumentParser, what: str) -> None:
+    """The flags that say which architectures, and at which prices."""
     command.add_argument("--arch", action="append", default=[], metavar="NAME", help=what)
     command.add_argument(
         "--plugin", action="append", default=[], metavar="REF", help="module:object, file.py:object, entry point"
@@ -257,14 +249,15 @@ def workloads_command(arguments: argparse.Namespace) -> int:
             continue
         model, lines = row.model(base), []
         for name, counts in counted.counts.items():
-            lines.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), _hold(model, counts)])
+            lines.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), hold_text(model, counts)])
         print(f"{row.name}, {arguments.cpus} CPUs:")
         print(tabulate(lines, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
         print()
     return tell(problems)
 
 
-def _hold(model: PriceModel, counts: Mapping[str, int]) -> str:
+def hold_text(model: PriceModel, counts: Mapping[str, int]) -> str:
+    """The longest lock hold in words."""
     low, high = model.lock_hold(counts)
     return f"{low / 1000:.1f} to {high / 1000:.1f} us"
 
@@ -327,58 +320,3 @@ def calibrate_command(arguments: argparse.Namespace) -> int:
     prices.write(arguments.output, measured.machine, measured.coefficients)
     print(f"shootdown: written to {arguments.output}; use it with --prices {arguments.output}", file=sys.stderr)
     return 0
-
-
-def replay_command(arguments: argparse.Namespace) -> int:
-    """What a recorded program did to its mappings costs on each row, and how exact x86 is against the recording."""
-    from tabulate import tabulate
-
-    from core.truth.recorded.replay import APPROXIMATIONS
-    from core.truth.recorded.totals import Replaying
-
-    rows, problems = chosen_rows(arguments, None)
-    base = chosen_model(arguments.prices)
-    totals = Replaying(arguments.file, tuple(row for row in rows if not row.foreign)).run()
-    if totals.broken:
-        print(f"shootdown: {totals.broken}", file=sys.stderr)
-    for row in rows:
-        if row.foreign:
-            own: Totals = answer_of(Replaying(arguments.file, (row,)), row, arguments.timeout)
-            totals.counts |= own.counts
-            totals.problems |= own.problems
-    lines: list[list[Any]] = []
-    for row in rows:
-        sums = totals.counts.get(row.name)
-        if sums:
-            per_flush = f"{sums['pages_freed'] / max(sums['flushes'], 1):.1f}"
-            model = row.model(base)
-            more = [sums["pages_freed"], per_flush, str(model.price(sums)), _hold(model, sums)]
-            lines.append([row.name, *[sums[c] for c in COLUMNS], *more])
-    headers = ["architecture", *COLUMNS, "pages freed", "per flush", f"price ({base.name})", "longest lock hold"]
-    print(tabulate(lines, headers))
-    print()
-    headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
-    exact = [[kind, *v] for kind, v in sorted(totals.exact.items())]
-    print(tabulate(exact, [*headers, "IPIs recorded", "predicted"]))
-    recorded, least, most = totals.answers
-    span = str(least) if least == most else f"{least} to {most}"
-    print(f"answers of other CPUs: {recorded} recorded, {span} predicted")
-    _print_misses(totals)
-    if str(totals.gaps):
-        print(f"incomplete: {totals.gaps}; what was lost is missing here too")
-    for text in APPROXIMATIONS:
-        print(f"approximation: {text}")
-    return tell(problems | totals.problems) if not totals.broken else 2
-
-
-def _print_misses(totals: Totals) -> None:
-    """What is not as recorded, call by call, and what no call explains."""
-    missed, gaps = totals.missed, totals.gaps
-    for call in missed[:MOST_MISSES]:
-        print(f"different: line {call.line}: {call.difference}")
-    if len(missed) > MOST_MISSES:
-        print(f"different: {len(missed) - MOST_MISSES} more")
-    if gaps.execs:
-        print(f"not replayed: {gaps.execs} flushes that exec made")
-    if gaps.unowned:
-        print(f"not replayed: {gaps.unowned} flushes that no recorded operation makes")

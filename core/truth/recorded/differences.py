@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from arch_plugins.x86_618 import TLB_SINGLE_PAGE_FLUSH_CEILING as CEILING
 from core.truth.recorded.flush_attribution import Recorded
-from core.truth.recorded.runner import Flush
+from core.truth.recorded.runner import CEILING, Flush
 
 Flushes = tuple[tuple[int, bool], ...]
 """Strides of each flush, -1 for everything, and whether it is made under the page-table lock."""
@@ -30,12 +29,12 @@ class Kind(NamedTuple):
 RESCHEDULED = Kind(
     "need_resched",
     True,
-    "the pieces add up: zap_pte_range() left its loop at need_resched(), and flushed before it unlocked",
+    "zap_pte_range() left its loop at need_resched(), and flushed before it unlocked; the pieces add up",
 )
 TMPFS = Kind(
     "tmpfs",
     True,
-    "so it is if pages of the shared file, only read here, are dirty, as on tmpfs after another mapping's stores",
+    "with pages of the shared file dirty that are only read here, as on tmpfs after other stores, it is as recorded",
 )
 CONCURRENT = Kind(
     "concurrent flush",
@@ -90,7 +89,7 @@ class Replayed:
         text = f"{self.name} of {self.pages} pages: {_said(self.measured)} recorded, {_said(self.predicted)} predicted"
         if self.asked[0] != self.asked[1]:
             text += f"; sent {self.asked[0]} times, predicted {self.asked[1]}"
-        return f"{text} ({self.kind.why})"
+        return f"{text} ({self.kind.name})"
 
 
 def _said(flushes: Flushes) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arch_plugins.x86_618 import FLUSH_EVENT, FlushInfo
 from core.cost.counts import Counts
 from core.cost.layout import KINDS
 from core.cost.run_memory import RunMemory
@@ -38,6 +37,8 @@ from core.truth.recorded.setup import ALIKE, UNMAPS, Setup, View
 
 HERE = Cpu(0)
 X86 = "arch_plugins.x86_618:X86618"
+CEILING: int = load_object("arch_plugins.x86_618:TLB_SINGLE_PAGE_FLUSH_CEILING")
+FLUSH_EVENT = "flush_tlb_mm_range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Runner:
             nonlocal locked
             locked += {"lock": 1, "unlock": -1}.get(event[0], 0)
             if event[0] == FLUSH_EVENT:
-                info: FlushInfo = event[1]
+                info = event[1]
                 extent = gathers[-1].end - gathers[-1].start if gathers and not gathers[-1].fullmm else 0
                 found.append(Flush(info.strides, info.pages, locked > 0, info.freed_tables, extent))
 

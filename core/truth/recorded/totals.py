@@ -1,6 +1,7 @@
 """What a recording comes to on some architectures, as one job: its counts added up, and how exact x86 is.
 
 Data types
+    KindCount    how many differences there are of a kind
     Totals       counts by row; how often x86 was exact, and where not; what the recording lacks, and why it broke off
     Replaying    the job; answers Totals
 """
@@ -15,14 +16,22 @@ from core.plugins.arch import PluginError
 from core.plugins.purity import remembering_nothing
 from core.table.rows import Row
 from core.truth.lines import FileError
-from core.truth.recorded.differences import Replayed
+from core.truth.recorded.differences import EXEC, UNOWNED, Kind, Replayed
 from core.truth.recorded.replay import Gaps, replay
 
 
 @dataclass
+class KindCount:
+    """How many `operations` of a recording differ in one way, and how many recorded `flushes` are theirs."""
+
+    operations: int = 0
+    flushes: int = 0
+
+
+@dataclass
 class Totals:
-    """`exact` has [calls, exact, flushes recorded, predicted, IPIs recorded, predicted] by kind of call, and
-    `missed` the calls that are not exact; `answers` of other CPUs to flushes: recorded, predicted at least, at most.
+    """`exact` has [operations, exact, flushes recorded, predicted, IPIs recorded, predicted] by kind of operation, and
+    `different` the operations that are not exact; `answers` of other CPUs: recorded, predicted at least, at most.
 
     `problems` are rows that could not be counted, with the reason; `broken` says what is wrong with the file, '' if
     nothing is.
@@ -30,28 +39,53 @@ class Totals:
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     exact: dict[str, list[int]] = field(default_factory=dict)
-    missed: list[Replayed] = field(default_factory=list)
+    different: list[Replayed] = field(default_factory=list)
     answers: list[int] = field(default_factory=lambda: [0, 0, 0])
     gaps: Gaps = field(default_factory=Gaps)
     broken: str = ""
     problems: dict[str, str] = field(default_factory=dict)
 
-    def add(self, call: Replayed) -> None:
+    def add(self, replayed: Replayed) -> None:
         """One operation more."""
-        self._compare(call)
-        for name, counts in call.counts.items():
+        self._compare(replayed)
+        for name, counts in replayed.counts.items():
             sums = self.counts.setdefault(name, {})
             for key, value in counts.items():
                 sums[key] = max(sums.get(key, 0), value) if key.startswith("max_") else sums.get(key, 0) + value
 
-    def _compare(self, call: Replayed) -> None:
-        """Replayeds are told apart by what they are about; of exit there is only what was sent."""
-        kind = {"exit": "exit, what was sent"}.get(call.name)
-        kind = kind or f"{call.name}, {'anonymous' if call.anonymous else 'file or shared'}"
-        self.missed += [] if call.exact else [call]
-        self.answers = [a + b for a, b in zip(self.answers, call.answers, strict=True)]
-        values = (1, call.exact, len(call.measured), len(call.predicted), *call.asked)
-        self.exact[kind] = [a + b for a, b in zip(self.exact.get(kind, [0] * 6), values, strict=True)]
+    def _compare(self, replayed: Replayed) -> None:
+        """Operations are told apart by what they are about; of exit there is only what was sent."""
+        name = {"exit": "exit, what was sent"}.get(replayed.name)
+        name = name or f"{replayed.name}, {'anonymous' if replayed.anonymous else 'file or shared'}"
+        self.different += [] if replayed.exact else [replayed]
+        self.answers = [a + b for a, b in zip(self.answers, replayed.answers, strict=True)]
+        values = (1, replayed.exact, len(replayed.measured), len(replayed.predicted), *replayed.asked)
+        self.exact[name] = [a + b for a, b in zip(self.exact.get(name, [0] * 6), values, strict=True)]
+
+    @property
+    def kinds(self) -> dict[Kind, KindCount]:
+        """Differences by kind, most frequent first; flushes of no operation count as what they are."""
+        counts: dict[Kind, KindCount] = {}
+        for replayed in self.different:
+            assert replayed.kind is not None
+            count = counts.setdefault(replayed.kind, KindCount())
+            count.operations += 1
+            count.flushes += max(len(replayed.measured), len(replayed.predicted))
+        for kind, flushes in ((EXEC, self.gaps.execs), (UNOWNED, self.gaps.unowned)):
+            if flushes:
+                counts[kind] = KindCount(0, flushes)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1].operations, -item[1].flushes)))
+
+    @property
+    def flushes(self) -> tuple[int, int]:
+        """How many were recorded, those of no operation included, and how many predicted."""
+        recorded = sum(values[2] for values in self.exact.values()) + self.gaps.execs + self.gaps.unowned
+        return recorded, sum(values[3] for values in self.exact.values())
+
+    @property
+    def unexplained(self) -> int:
+        """Flushes of differences that nothing explains."""
+        return sum(count.flushes for kind, count in self.kinds.items() if not kind.explained)
 
 
 @dataclass(frozen=True)
@@ -69,8 +103,8 @@ class Replaying:
             with ExitStack() as stack:
                 for arch, _ in archs.values():
                     stack.enter_context(remembering_nothing(arch.plugin))
-                for call in replay(self.path, archs, totals.gaps):
-                    totals.add(call)
+                for replayed in replay(self.path, archs, totals.gaps):
+                    totals.add(replayed)
         except FileError as error:
             totals.broken = str(error)
         except PluginError as error:
