@@ -17,7 +17,7 @@ compare-all: $(VENV)/run-installed
 test: lint
 	$(BIN)/python -m pytest -q -n auto
 
-# Tracing makes Python 3.11 two and a half times as slow: the tests of the rooms below, not the long searches.
+# Tracing makes Python 3.11 two and a half times as slow, so only the tests in COVERED are traced, without the slow ones.
 coverage: $(VENV)/dev-installed
 	$(BIN)/python -m pytest -q -n auto -m "not slow" --cov --cov-report=term $(COVERED)
 
