@@ -42,12 +42,12 @@ def replay_command(arguments: argparse.Namespace) -> int:
 
     rows, problems = chosen_rows(arguments, None)
     base = chosen_model(arguments.prices)
-    totals = Replaying(arguments.file, tuple(row for row in rows if not row.foreign)).run()
+    totals = Replaying(arguments.file, tuple((row.name, row.arch, row.era) for row in rows if not row.foreign)).run()
     if totals.broken:
         print(f"shootdown: {totals.broken}", file=sys.stderr)
     for row in rows:
         if row.foreign:
-            own: Totals = answer_of(Replaying(arguments.file, (row,)), row, arguments.timeout)
+            own: Totals = answer_of(Replaying(arguments.file, ((row.name, row.arch, row.era),)), row, arguments.timeout)
             totals.counts |= own.counts
             totals.problems |= own.problems
     priced = [row for row in rows if totals.counts.get(row.name)]

@@ -8,13 +8,14 @@ Data types
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.plugins.arch import PluginError
+from core.mm.era import Era
+from core.plugins.arch import Arch, PluginError
 from core.plugins.purity import remembering_nothing
-from core.table.rows import Row
 from core.truth.lines import FileError
 from core.truth.recorded.differences import EXEC, UNOWNED, Kind, Replayed
 from core.truth.recorded.replay import Gaps, replay
@@ -90,15 +91,15 @@ class Totals:
 
 @dataclass(frozen=True)
 class Replaying:
-    """The recording at `path` on some rows."""
+    """The recording at `path` on some architectures: by name, what sets one up in any process, and its era."""
 
     path: Path
-    rows: tuple[Row, ...]
+    archs: tuple[tuple[str, Callable[[], Arch], Era], ...]
 
     def run(self) -> Totals:
         """Replay it all; a file that breaks off keeps what came before."""
         totals = Totals()
-        archs = {row.name: (row.arch(), row.era) for row in self.rows}
+        archs = {name: (set_up(), era) for name, set_up, era in self.archs}
         try:
             with ExitStack() as stack:
                 for arch, _ in archs.values():
@@ -113,4 +114,4 @@ class Replaying:
 
     def failed(self, reason: str) -> Totals:
         """Nothing counted."""
-        return Totals(problems={row.name: " ".join(reason.split()) for row in self.rows})
+        return Totals(problems={name: " ".join(reason.split()) for name, _, _ in self.archs})
