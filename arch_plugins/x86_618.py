@@ -26,12 +26,16 @@ FLUSH_EVENT = "flush_tlb_mm_range"
 
 
 class FlushInfo(NamedTuple):
-    """Virtual pages `start` to `end` (exclusive; None is everything), in steps of `stride` pages."""
+    """Virtual pages `start` to `end` (exclusive; None is everything), in steps of `stride` pages.
+
+    `extent` is how many strides were to be flushed before the ceiling made it everything; 0 if everything was.
+    """
 
     start: int
     end: int | None
     stride: int
     freed_tables: bool
+    extent: int
 
     @property
     def pages(self) -> int:
@@ -46,9 +50,10 @@ class FlushInfo(NamedTuple):
 
 def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: bool) -> FlushInfo:
     """Everything, above the ceiling. get_flush_tlb_info() of 6.18 (flush_tlb_mm_range() before)."""
-    if end is None or (end - start) // stride > TLB_SINGLE_PAGE_FLUSH_CEILING:
-        return FlushInfo(0, None, stride, freed_tables)
-    return FlushInfo(start, end, stride, freed_tables)
+    extent = 0 if end is None else (end - start) // stride
+    if end is None or extent > TLB_SINGLE_PAGE_FLUSH_CEILING:
+        return FlushInfo(0, None, stride, freed_tables, extent)
+    return FlushInfo(start, end, stride, freed_tables, extent)
 
 
 class X86618(MmRange):

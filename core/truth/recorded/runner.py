@@ -45,8 +45,8 @@ FLUSH_EVENT = "flush_tlb_mm_range"
 class Flush:
     """A flush that x86 makes, as its tracepoints have it: strides done and pages sent, -1 for everything.
 
-    `locked`: under a page-table lock. `freed_tables`: all CPUs of the mask are asked, lazy or not. `extent`: the pages
-    of the gather's range, before the ceiling makes it everything; 0 without a gather.
+    `locked`: under a page-table lock. `freed_tables`: all CPUs of the mask are asked, lazy or not. `extent`: strides
+    before the ceiling made it everything.
     """
 
     strides: int
@@ -71,7 +71,6 @@ class Runner:
         if name in self._predicted:
             return self._predicted[name]
         found: list[Flush] = []
-        gathers: list[MmuGather] = []
         locked = 0
 
         def emit(event: tuple[Any, ...]) -> None:
@@ -79,10 +78,9 @@ class Runner:
             locked += {"lock": 1, "unlock": -1}.get(event[0], 0)
             if event[0] == FLUSH_EVENT:
                 info = event[1]
-                extent = gathers[-1].end - gathers[-1].start if gathers and not gathers[-1].fullmm else 0
-                found.append(Flush(info.strides, info.pages, locked > 0, info.freed_tables, extent))
+                found.append(Flush(info.strides, info.pages, locked > 0, info.freed_tables, info.extent))
 
-        run_on(setup, self.x86, ERAS["6.18"], 0, emit, gathers.append)
+        run_on(setup, self.x86, ERAS["6.18"], 0, emit)
         if name in ALIKE:
             self._predicted[name] = tuple(found)
         return tuple(found)
