@@ -4,6 +4,8 @@ arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_page().  6.1 takes whoever is 
 (active_mm), also a kernel thread that has borrowed them; it sets the contexts of the other CPUs to 0 for a single user,
 and flushes nothing on a CPU that is not on the mm.  6.12 asks for current->mm where a page is flushed, leaves other
 CPUs alone only if they have no context (mm_context_elsewhere()), and drops its own of an mm that it is not on.
+
+Since dd5712f3379c (CVE-2026-43258, with CONFIG_COMPACTION) ptep_clear_flush() has no such shortcut, in 6.1.192 either.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arch_plugins.families.context import ContextReset, any_context
-from arch_plugins.generic import flush_cpus_by_ipi
-from core.hookspecs import Facts
+from arch_plugins.families.facts import rcu_freed
+from arch_plugins.families.pcb import PcbContext
+from arch_plugins.generic import flush_cpus_by_ipi, ptep_clear_flush
+from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
+from core.machine.pte import Entry
 from core.mm.kthread import active_mm, current_mm, mm_users
 from core.mm.mm import Mm
 
@@ -31,10 +36,29 @@ class Alpha(ContextReset):
         levels=3,
         no_range=True,
         hw_dirty=False,
+        walker="palcode",
+        tables_at_once=("pte", "pmd"),
         kernel="6.12",
         family="IPI to every CPU, context reset",
-        sources=("arch/alpha/kernel/smp.c", "arch/alpha/include/asm/tlbflush.h", "arch/alpha/include/asm/tlb.h"),
+        sources=(
+            "arch/alpha/kernel/smp.c",
+            "arch/alpha/mm/tlbflush.c",
+            "arch/alpha/include/asm/tlbflush.h",
+            "arch/alpha/include/asm/tlb.h",
+            "arch/alpha/include/asm/pgtable.h",
+        ),
     )
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        """mm/tlbflush.c:migrate_flush_tlb_page(): every CPU, this one too, takes a new ASN if it is on the mm, and
+        drops its context if not; then the page."""
+        pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        for cpu in sorted(mm.everyone):
+            await insn(cpu, self.mm_insn)
+            await insn(cpu, self.page_insn)
+        await flush_cpus_by_ipi(mm, mm.everyone, FlushRequest())
+        return pte
 
     async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
         mine = active_mm if request.end is None else current_mm
@@ -44,8 +68,8 @@ class Alpha(ContextReset):
         return not await any_context(others)
 
 
-class AlphaV61(Alpha):
-    """6.1."""
+class AlphaV61(PcbContext, Alpha):
+    """6.1.192."""
 
     FACTS = replace(Alpha.FACTS, kernel="6.1")
 
@@ -66,3 +90,17 @@ class AlphaV61(Alpha):
 
     async def leave_alone(self, others: frozenset[Cpu]) -> bool:
         return await ContextReset.leave_alone(self, others)
+
+
+class AlphaV61Before(AlphaV61):
+    """6.1 before the backport of dd5712f3379c."""
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        return await ptep_clear_flush(mm, addr)
+
+
+class AlphaV70(Alpha):
+    """7.0: 44b079583f7d."""
+
+    FACTS = rcu_freed(Alpha.FACTS)

@@ -25,6 +25,8 @@ class Arc(Ipi):
         TWO_LEVELS,
         page_size=8192,
         ptes_per_table=256,
+        walker="writes",
+        tables_at_once=("pte", "pmd", "pud"),
         kernel="6.12",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),

@@ -23,7 +23,7 @@ from core.mm.mmu_gather import (
     tlb_remove_table,
 )
 from core.mm.pgtable import pte_accessible
-from core.mm.swap import Table
+from core.mm.swap import Table, free_table
 
 
 class Generic(Architecture):
@@ -176,19 +176,19 @@ class Generic(Architecture):
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         adjust_range(tlb, addr, 1)
         tlb.cleared_pmds = tlb.freed_tables = True
-        await tlb_remove_table(tlb, table)
+        await give_back(tlb, table)
 
     @hookimpl
     async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         adjust_range(tlb, addr, 1)
         tlb.cleared_puds = tlb.freed_tables = True
-        await tlb_remove_table(tlb, table)
+        await give_back(tlb, table)
 
     @hookimpl
     async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         adjust_range(tlb, addr, 1)
         tlb.cleared_p4ds = tlb.freed_tables = True
-        await tlb_remove_table(tlb, table)
+        await give_back(tlb, table)
 
     @hookimpl
     async def arch_alloc_page(self, mm: Mm, page: int) -> None:
@@ -197,6 +197,14 @@ class Generic(Architecture):
     @hookimpl
     def tlb_needs_table_invalidate(self) -> bool:
         return True
+
+
+async def give_back(tlb: MmuGather, table: Table) -> None:
+    """__pte_free_tlb(), __pmd_free_tlb(), __pud_free_tlb(): behind the flush, or at once where the macro just frees."""
+    if table.level in tlb.mm.facts.tables_at_once:
+        await free_table(table)
+    else:
+        await tlb_remove_table(tlb, table)
 
 
 async def ptep_clear_flush(mm: Mm, addr: int) -> Entry:

@@ -42,6 +42,8 @@ class Ia64(Stated):
         levels=3,
         hw_dirty=False,
         sources=("arch/ia64/mm/tlb.c", "arch/ia64/kernel/smp.c", "arch/ia64/include/asm/mmu_context.h"),
+        walker="linear",
+        tables_at_once=("pte", "pmd", "pud"),
         kernel="6.1",
         family="hardware broadcast",
     )

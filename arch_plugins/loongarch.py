@@ -1,19 +1,31 @@
 """loongarch: IPI to mm_cpumask, context reset for a single user; MMU_GATHER_MERGE_VMAS.
 
 arch/loongarch/kernel/smp.c:flush_tlb_range(), arch/loongarch/mm/tlb.c:local_flush_tlb_range().
+
+A TLB miss is refilled by mm/tlbex.S, and handle_tlb_load() and its likes write the entry back by LL/SC.  Where the CPU
+has a page-table walker (PTW, 3A6000) setup_ptwalker() turns that on, and it sets the dirty bit itself (01158487af60).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.context import ContextReset
-from core.hookspecs import Facts
+from arch_plugins.families.facts import rcu_freed
+from arch_plugins.families.load_store import LoadStore
+from core.hookspecs import Facts, hookimpl
+from core.machine.op import Op, Outcome
+from core.machine.pte import Entry
+from core.mm.huge_memory import generic_pmdp_establish, local_pmdp_get_and_clear
+from core.mm.kthread import on_mm_cell
+from core.mm.mm import Mm
 
 
 class Loongarch(ContextReset):
     """16 KiB pages, 64 entries of MTLB and 2048 of STLB: above an eighth of them, in pairs of pages, a new ASID."""
 
     ceiling, page_insn, mm_insn = (64 + 2048) // 8, "INVTLB_ADDR_GFALSE_AND_ASID", "drop_mmu_context"
-    pages_per_insn, leaves_dead = 2, True
+    pages_per_insn, leaves_dead, joins_last = 2, True, True
     FACTS = Facts(
         page_size=16384,
         ptes_per_table=2048,
@@ -21,7 +33,58 @@ class Loongarch(ContextReset):
         levels=3,
         merge_vmas=True,
         hw_dirty=False,
+        walker="writes",
+        tables_at_once=("pmd", "pud"),
         kernel="6.12",
         family="IPI to mm_cpumask, context reset",
-        sources=("arch/loongarch/kernel/smp.c", "arch/loongarch/mm/tlb.c", "arch/loongarch/include/asm/tlb.h"),
+        sources=(
+            "arch/loongarch/kernel/smp.c",
+            "arch/loongarch/mm/tlb.c",
+            "arch/loongarch/mm/tlbex.S",
+            "arch/loongarch/include/asm/tlb.h",
+            "arch/loongarch/include/asm/mmu_context.h",
+            "arch/loongarch/include/asm/pgalloc.h",
+        ),
     )
+
+
+class LoongarchPtw(LoadStore, Loongarch):
+    """With a hardware page-table walker; whether it keeps upper entries is not known, so it may.
+
+    asm/pgtable.h clears entries, huge ones too, by a load and a store, and says "We don't have hardware dirty/accessed
+    bits, generic_pmdp_establish is fine".
+    """
+
+    FACTS = replace(Loongarch.FACTS, walker="caches", hw_dirty=True)
+
+    @hookimpl
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
+        pmd: Entry = await local_pmdp_get_and_clear(mm, addr)
+        return pmd
+
+    @hookimpl
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
+        """mm/pgtable-generic.c: flushed here, and by the caller again."""
+        pmd: Entry = await generic_pmdp_establish(mm, addr)
+        await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
+        return pmd
+
+    async def load_tables(self, mm: Mm) -> None:
+        if mm.cpus is None:
+            await on_mm("atomic_update_pgd_asid", mm, True)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """The CPU stays in mm_cpumask."""
+        await on_mm("atomic_update_pgd_asid(other)", mm, False)
+
+
+def on_mm(name: str, mm: Mm, on: bool) -> Op:
+    """From here on the walker may fetch translations of the mm, or may not any more."""
+    return Op(name, (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (on,))])
+
+
+class LoongarchV70(Loongarch):
+    """7.0: a5b981e63edb."""
+
+    FACTS = rcu_freed(Loongarch.FACTS)

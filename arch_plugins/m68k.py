@@ -20,6 +20,8 @@ class M68k(Local):
         upper_entries=128,
         levels=3,
         no_range=True,
+        walker="hardware",
+        tables_at_once=("pte", "pmd"),
         kernel="6.12",
         family="uniprocessor",
         sources=("arch/m68k/include/asm/tlbflush.h", "arch/m68k/include/asm/pgtable_mm.h"),

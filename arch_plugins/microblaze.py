@@ -19,6 +19,8 @@ class Microblaze(Local):
         TWO_LEVELS,
         smp=False,
         no_range=True,
+        walker="writes",
+        tables_at_once=("pte",),
         kernel="6.12",
         family="uniprocessor",
         sources=("arch/microblaze/include/asm/tlbflush.h", "arch/microblaze/include/asm/pgtable.h"),

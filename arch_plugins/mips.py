@@ -2,28 +2,39 @@
 
 arch/mips/kernel/smp.c:flush_tlb_mm(), flush_tlb_range(); arch/mips/mm/tlb-r4k.c:local_flush_tlb_range(): more than
 tlbsize/2 pairs of pages drop the context.  With MMIDs ranges have no limit: one GINVT, and the wait for it, per pair.
+
+mm/tlbex.c builds the handlers of TLB misses, those of loads and stores write the entry back by LL/SC (iPTE_SW()).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.asid import Asids
 from arch_plugins.families.broadcast import Insns
 from arch_plugins.families.context import ContextReset
+from arch_plugins.families.facts import rcu_freed
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, Request
 from core.mm.kthread import mm_users
 from core.mm.mm import Mm
 
-SOURCES = ("arch/mips/kernel/smp.c", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlbex.c")
+SOURCES = (
+    "arch/mips/kernel/smp.c",
+    "arch/mips/mm/tlb-r4k.c",
+    "arch/mips/mm/tlbex.c",
+    "arch/mips/include/asm/pgalloc.h",
+)
+COMMON = Facts(levels=3, walker="writes", tables_at_once=("pmd", "pud"), hw_dirty=False, kernel="6.12", sources=SOURCES)
 
 
 class Mips(ContextReset):
     """64 bit, a VTLB of 64 entries, each a pair of pages."""
 
     ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
-    pages_per_insn, to_all, leaves_dead = 2, True, True
-    FACTS = Facts(levels=3, hw_dirty=False, kernel="6.12", family="IPI to every CPU, context reset", sources=SOURCES)
+    pages_per_insn, to_all, leaves_dead, joins_last = 2, True, True, True
+    FACTS = replace(COMMON, family="IPI to every CPU, context reset")
 
 
 class MipsGinvt(Asids):
@@ -32,13 +43,8 @@ class MipsGinvt(Asids):
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
     ordering = "GINVT behind what was stored"
 
-    FACTS = Facts(
-        levels=3,
-        hw_dirty=False,
-        user_asids=1 << 16,
-        kernel="6.12",
-        family="hardware broadcast",
-        sources=(*SOURCES, "arch/mips/mm/context.c"),
+    FACTS = replace(
+        COMMON, user_asids=1 << 16, family="hardware broadcast", sources=(*SOURCES, "arch/mips/mm/context.c")
     )
 
     def asid_behind_barrier(self, mm: Mm) -> bool:
@@ -59,3 +65,15 @@ class MipsGinvt(Asids):
         """Nothing of an mm without users (exit_mmap())."""
         if await mm_users() > 0:
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
+
+
+class MipsV70(Mips):
+    """7.0: 6c8e95805dba."""
+
+    FACTS = rcu_freed(Mips.FACTS)
+
+
+class MipsGinvtV70(MipsGinvt):
+    """7.0."""
+
+    FACTS = rcu_freed(MipsGinvt.FACTS)

@@ -19,6 +19,7 @@ class Nios2(Local):
         TWO_LEVELS,
         smp=False,
         no_range=True,
+        walker="handler",
         kernel="6.12",
         family="uniprocessor",
         sources=("arch/nios2/mm/tlb.c", "arch/nios2/include/asm/pgtable.h"),

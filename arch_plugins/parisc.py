@@ -7,6 +7,7 @@ is flush_tlb_all() on every CPU.  The delayed rmap that the generic code adds co
 
 from __future__ import annotations
 
+from arch_plugins.families.facts import rcu_freed
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
@@ -24,9 +25,16 @@ class Parisc(Ipi):
         levels=3,
         upper_entries=2048,  # PTRS_PER_PMD: two pages of 4-byte entries
         hw_dirty=False,
+        walker="writes",
+        tables_at_once=("pte", "pmd"),
         kernel="6.12",
         family="flush at PTE clear",
-        sources=("arch/parisc/include/asm/pgtable.h", "arch/parisc/kernel/cache.c"),
+        sources=(
+            "arch/parisc/include/asm/pgtable.h",
+            "arch/parisc/include/asm/tlb.h",
+            "arch/parisc/kernel/cache.c",
+            "arch/parisc/kernel/entry.S",
+        ),
     )
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
@@ -44,6 +52,12 @@ class Parisc(Ipi):
         pte: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
         await purge(mm, addr, addr + nr)
         return pte
+
+
+class PariscV70(Parisc):
+    """7.0: 46231ba5f4e1."""
+
+    FACTS = rcu_freed(Parisc.FACTS)
 
 
 async def purge(mm: Mm, start: int, end: int) -> None:

@@ -25,6 +25,7 @@ class PowerpcBook3s32(Broadcast):
         rcu_table_free=True,
         merge_vmas=True,
         gather_page_size=True,
+        walker="writes",
         kernel="6.12",
         family="hardware broadcast",
         sources=(

@@ -29,6 +29,7 @@ class PowerpcHash(Queued):
         merge_vmas=True,
         gather_page_size=True,
         hw_dirty=False,
+        walker="writes",
         kernel="6.12",
         family="flush on leaving the lazy-MMU section",
         capabilities=frozenset({"gup_fast", "hash_table"}),

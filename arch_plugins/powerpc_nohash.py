@@ -24,6 +24,7 @@ class PowerpcNohash(Ipi):
         rcu_table_free=True,
         merge_vmas=True,
         gather_page_size=True,
+        walker="handler",
         kernel="6.12",
         family="synchronous IPI to mm_cpumask",
         sources=(

@@ -32,6 +32,7 @@ class Riscv(Architecture):
         return Facts(
             rcu_table_free=self.ranges,
             user_asids=1 << 16,
+            tables_at_once=() if self.ranges else ("pmd", "pud"),
             kernel="6.12" if self.ranges else "6.1",
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
             capabilities=frozenset(

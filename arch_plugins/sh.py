@@ -23,6 +23,11 @@ class Sh(ContextReset):
     ceiling, page_insn, mm_insn, to_all = 16, "local_flush_tlb_one", "get_mmu_context", True
     FACTS = replace(
         TWO_LEVELS,
+        levels=3,
+        ptes_per_table=512,
+        upper_entries=512,
+        walker="writes",
+        tables_at_once=("pmd",),
         kernel="6.12",
         family="IPI to every CPU, context reset",
         sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),

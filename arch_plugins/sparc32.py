@@ -8,6 +8,7 @@ CPUs broadcast what they flush, and LEON load_mmu() puts the local flushes in th
 from __future__ import annotations
 
 from arch_plugins.families.ipi import Ipi
+from arch_plugins.families.load_store import LoadStore
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
@@ -20,8 +21,11 @@ PGDIR = 1 << 24 - 12
 """Pages of an entry of the topmost table, which one store flushes as a whole: a region (PGDIR_SIZE is 16 MiB)."""
 
 
-class Sparc32(Ipi):
-    """sun4m with SuperSPARC or HyperSPARC: arch/sparc/mm/viking.S, hypersparc.S."""
+class Sparc32(LoadStore, Ipi):
+    """sun4m with SuperSPARC or HyperSPARC: arch/sparc/mm/viking.S, hypersparc.S.
+
+    An entry is cleared by a load, and a swap whose result nobody looks at (asm/pgtable_32.h:set_pte()).
+    """
 
     page_insn, mm_insn = "sta_ASI_M_FLUSH_PROBE", "sta_ASI_M_FLUSH_PROBE_CTX"
     FACTS = Facts(
@@ -29,6 +33,7 @@ class Sparc32(Ipi):
         ptes_per_table=64,
         upper_entries=64,
         levels=3,
+        tables_at_once=("pte", "pmd"),
         kernel="6.12",
         family="synchronous IPI to every CPU",
         sources=(

@@ -46,6 +46,7 @@ class Sparc64(Queued):
         rcu_table_free=True,
         merge_vmas=True,
         hw_dirty=False,
+        walker="handler",
         kernel="6.12",
         family="flush on leaving the lazy-MMU section",
         sources=("arch/sparc/mm/tlb.c", "arch/sparc/kernel/smp_64.c", "arch/sparc/include/asm/tlb_64.h"),

@@ -20,6 +20,7 @@ class Um(Local):
         levels=3,
         smp=False,
         hw_dirty=False,
+        walker="none",
         kernel="6.12",
         family="uniprocessor",
         sources=("arch/um/kernel/tlb.c", "arch/um/include/asm/tlbflush.h", "arch/um/include/asm/pgtable.h"),

@@ -33,6 +33,9 @@ class Facts:
     merge_vmas, no_range    CONFIG_MMU_GATHER_MERGE_VMAS, CONFIG_MMU_GATHER_NO_RANGE (which implies the former)
     gather_page_size        CONFIG_MMU_GATHER_PAGE_SIZE: a gather is flushed before entries of another size join it
     runtime_p4d             the p4d level is folded at run time (x86 without 5-level paging): freeing it is still tried
+    walker                  who reads the page tables when a translation is missing, of WALKERS
+    tables_at_once          levels ('pte', 'pmd', 'pud') whose table goes back to the allocator as it is unhooked,
+                            before the flush: __pte_free_tlb() and its likes are pte_free()
     hw_dirty                the walker sets the dirty bit; otherwise a fault does
     user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
     capabilities            optional abilities, of CAPABILITIES, which gate scenarios and what the core does
@@ -59,6 +62,8 @@ class Facts:
     no_range: bool = False
     gather_page_size: bool = False
     runtime_p4d: bool = False
+    walker: str = "caches"
+    tables_at_once: tuple[str, ...] = ()
     hw_dirty: bool = True
     user_asids: int = 0
     capabilities: frozenset[str] = frozenset()
@@ -106,6 +111,25 @@ CAPABILITIES = {
 }
 """What `Facts.capabilities` may name."""
 
+WALKERS = {
+    "caches": "hardware, which may keep upper entries",
+    "hardware": "hardware, which starts each walk at the root and keeps no upper entry",
+    "linear": "hardware, through a TLB entry for the page of the table, which a handler finds: a linear page table",
+    "handler": "a refill handler with interrupts off, which keeps nothing",
+    "writes": "a refill handler with interrupts off, which keeps nothing and writes the entry back",
+    "palcode": "PALcode, which no interrupt comes into, and keeps nothing behind the flush of an ASN",
+    "none": "nobody: translations come from elsewhere",
+}
+"""What `Facts.walker` may be.
+
+What matters of a walker is what it still goes by when a table is freed: an upper entry from an earlier walk, or only
+those of the walk that is under way.  The latter ends before its CPU takes an interrupt, so a flush that asks every CPU
+by interrupt waits for it, and one that hardware broadcasts does not; the grace period of RCU waits for it too.
+"""
+
+TABLE_LEVELS = ("pte", "pmd", "pud")
+"""What `Facts.tables_at_once` may name; no model has p4d tables."""
+
 
 POWERS_OF_TWO = ("page_size", "pointer_size", "ptes_per_table", "upper_entries")
 MAY_BE_ZERO = ("bundle", "max_gather_batch_count", "user_asids")
@@ -125,6 +149,10 @@ def wrong(key: str, value: object) -> str:
         problem = _wrong_number(key, value)
     if not problem and key == "preemption" and value not in PREEMPTION:
         problem = f"one of {', '.join(PREEMPTION)}"
+    if not problem and key == "walker" and value not in WALKERS:
+        problem = f"one of {', '.join(WALKERS)}"
+    if not problem and isinstance(value, tuple) and key == "tables_at_once" and not set(value) <= set(TABLE_LEVELS):
+        problem = f"of {', '.join(TABLE_LEVELS)}"
     if not problem and isinstance(value, frozenset) and value - CAPABILITIES.keys():
         return f"there is no {', '.join(sorted(value - CAPABILITIES.keys()))}; expected of {', '.join(CAPABILITIES)}"
     return f"expected {problem}, got {value!r}" if problem else ""

@@ -56,6 +56,8 @@ class ContextReset(Ipi):
     """By IPI, or without any where the mm has one user. `leaves_dead`: an mm without users is not flushed."""
 
     leaves_dead = False
+    joins_last = False
+    """switch_mm() sets the CPU's bit of mm_cpumask behind the rest."""
 
     async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
         """mm_users is 1, and the one is the caller."""
@@ -87,6 +89,13 @@ class ContextReset(Ipi):
     async def take_context(self, mm: Mm) -> None:
         """A new context has nothing cached."""
         cpu = mm.task.cpu
-        await cpumask_set_cpu(mm)
+        if not self.joins_last:
+            await cpumask_set_cpu(mm)
         if not await get_context(cpu):
             await invalidate((cpu,), mm.addrs, "new context")
+        await self.load_tables(mm)
+        if self.joins_last:
+            await cpumask_set_cpu(mm)
+
+    async def load_tables(self, mm: Mm) -> None:
+        """Hand the ASID and the page tables to the hardware: a step where it walks by itself."""

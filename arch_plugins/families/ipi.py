@@ -25,10 +25,12 @@ class Ipi(Stated):
     """2 where a TLB entry is a pair of pages."""
     to_all = False
     """Every CPU is interrupted, whatever mm_cpumask says."""
+    spares_walks = False
+    """A flush of pages leaves what the TLB knows of page tables."""
 
     def request(self, start: int, end: int) -> FlushRequest:
         """What a range becomes."""
-        pages = FlushRequest(start, end)
+        pages = FlushRequest(start, end, self.spares_walks)
         whole = self.ceiling is not None and self.insns(pages)[1] > self.ceiling
         return FlushRequest() if whole else pages
 
@@ -55,4 +57,4 @@ class Ipi(Stated):
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.ask(mm, FlushRequest(addr, addr + 1))
+        await self.ask(mm, FlushRequest(addr, addr + 1, self.spares_walks))

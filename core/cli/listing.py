@@ -12,8 +12,8 @@ from core.conformance.scenarios import MODULE_OF
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommand with argparse's add_parser."""
-    listing = add("list", help="list architectures and scenarios")
-    listing.add_argument("what", nargs="?", choices=("all", "arches", "scenarios"), default="all")
+    listing = add("list", help="list architectures, scenarios, and who walks page tables")
+    listing.add_argument("what", nargs="?", choices=("all", "arches", "scenarios", "walkers"), default="all")
     add_selection(listing)
     listing.set_defaults(command=list_command)
 
@@ -25,6 +25,10 @@ def list_command(arguments: argparse.Namespace) -> int:
     """
     from tabulate import tabulate
 
+    if arguments.what == "walkers":
+        from core.cli import walkers
+
+        print(walkers.table(rows_of(arguments)))
     if arguments.what in ("all", "arches"):
         table = []
         for row in rows_of(arguments):

@@ -27,8 +27,8 @@ SENTENCES = {
     "what the entry was.",
     "no-page-table": "An upper entry was made to point to a page that is no page table: the hardware walks it as one.",
     "one-hash-entry": "The hash table has two entries for one address: the hardware may use either, or stop.",
-    "walk-of-freed-table": "The hardware went on from an upper entry that it had cached, into a page table that had "
-    "been given back to the allocator.",
+    "walk-of-freed-table": "A walk went on from an upper entry, cached or read before it was cleared, into a page "
+    "table that had been given back to the allocator.",
     "gup-in-freed-table": "A lockless walk in software (GUP-fast) read an entry in a page table that had been given "
     "back to the allocator.",
     "gup-of-another": "GUP-fast returned a page that another process has mapped, in a table that was shared and "

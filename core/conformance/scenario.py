@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.explore.model import Model
+from core.machine.walk import KEEP_UPPER
 from core.mm.era import Era
 from core.plugins.arch import Arch
 
@@ -30,6 +31,8 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "pmd_tables": ("has page tables of three levels", lambda arch: arch.facts.levels >= 3),
     "pud_tables": ("has page tables of four levels", lambda arch: arch.facts.levels >= 4),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),
+    "table_walk": ("has its page tables walked (Facts.walker)", lambda arch: arch.facts.walker != "none"),
+    "upper_cache": ("walks on from an upper entry that it has cached", lambda arch: arch.facts.walker in KEEP_UPPER),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",
         lambda arch: bool(arch.hook.tlb_needs_table_invalidate()),

@@ -83,7 +83,7 @@ class Op:
     `event`, a tuple whose first item is its kind, is for logs and counts and has no effect on the model.  Only
     `core.machine.sched` uses the last two: `preempt` is the change of preempt_count, and `may_schedule` says why the
     task may lose its CPU here: '' (it may not), 'cond_resched', 'might_sleep', 'block' (a sleeping lock), 'user' (user
-    mode).
+    mode), 'walk' (hardware walks for user mode).
     """
 
     __slots__ = ("event", "may_schedule", "name", "preempt", "reads", "step", "writes")

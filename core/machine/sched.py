@@ -23,9 +23,9 @@ from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.task import Task
 
 PREEMPTION = {
-    "none": frozenset({"cond_resched", "block", "user"}),
-    "voluntary": frozenset({"cond_resched", "might_sleep", "block", "user"}),
-    "full": frozenset({"cond_resched", "might_sleep", "block", "user"}),
+    "none": frozenset({"cond_resched", "block", "user", "walk"}),
+    "voluntary": frozenset({"cond_resched", "might_sleep", "block", "user", "walk"}),
+    "full": frozenset({"cond_resched", "might_sleep", "block", "user", "walk"}),
 }
 
 

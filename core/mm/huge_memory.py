@@ -96,6 +96,26 @@ def xchg_pmd(mm: Mm, addr: int) -> Op:
     return Op(f"pmdp_huge_get_and_clear({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (None,))], event=event)
 
 
+async def local_pmdp_get_and_clear(mm: Mm, addr: int) -> Any:
+    """Read, then clear with an ordinary store: arch/loongarch/include/asm/pgtable.h:pmdp_huge_get_and_clear()."""
+    pmd = await pmdp_get(mm, addr)
+    cell = Cell("pmd", addr // mm.span[0])
+    event = ("clear_pmd", addr, mm.span[0])
+    await Op(f"pmd_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))], event=event)
+    return pmd
+
+
+async def generic_pmdp_establish(mm: Mm, addr: int) -> Any:
+    """pmdp_establish() of pmd_mkinvalid() by a load and a store, for architectures without hardware dirty bits.
+
+    include/linux/pgtable.h:generic_pmdp_establish().
+    """
+    pmd = await pmdp_get(mm, addr)
+    cell = Cell("pmd", addr // mm.span[0])
+    await Op(f"set_pmd_at({addr})", (), (cell,), lambda: [Outcome(None, (invalid(pmd),))])
+    return pmd
+
+
 def establish_invalid_pmd(mm: Mm, addr: int) -> Op:
     """pmdp_establish() of pmd_mkinvalid(): no CPU sets a dirty bit any more, and it is not empty. Returns what it was.
 

@@ -28,7 +28,7 @@ from core.run.isolate import isolated
 DEFAULT_ERA = "6.2-fix"
 ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
 TOP_KEYS = ("arch", "defaults", "prices", "workload")
-FIXED_FACTS = ("capabilities", "sources")
+FIXED_FACTS = ("capabilities", "tables_at_once", "sources")
 OWN = "arch_plugins."
 """The package of the project's own plugins."""
 

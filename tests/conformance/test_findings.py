@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arch_plugins.alpha import Alpha
+from arch_plugins.alpha import Alpha, AlphaV61
 from arch_plugins.arm import Arm
 from arch_plugins.families.ipi import Ipi
 from arch_plugins.families.local import Local
@@ -42,18 +42,30 @@ PINNED = [
 ROWS = [
     ("loongarch", "kthread-use-mm", "use-after-free", 17),
     ("mips", "kthread-use-mm", "use-after-free", 17),
-    ("alpha-6.1", "kthread-use-mm", "use-after-free", 17),
+    ("alpha-6.1-before", "kthread-use-mm", "use-after-free", 17),
+    ("loongarch", "kthread-dontneed", "use-after-free", 22),
+    ("mips", "kthread-dontneed", "use-after-free", 22),
+    ("alpha-6.1", "kthread-dontneed", "use-after-free", 22),
+    ("sh", "kthread-dontneed", "use-after-free", 21),
     ("sh", "kthread-use-mm", "use-after-free", 16),
     ("sh", "task-moves-lazily", "use-after-free", 24),
-    ("alpha-6.1", "borrower-flushes", "use-after-free", 15),
-    ("alpha-6.1", "reclaim-elsewhere", "use-after-free", 34),
+    ("alpha-6.1-before", "borrower-flushes", "use-after-free", 16),
+    ("alpha-6.1-before", "reclaim-elsewhere", "use-after-free", 36),
     ("ia64", "any-order", "use-after-free", 22),
     ("ia64", "borrower-flushes", "use-after-free", 34),
     ("hexagon", "reclaim-elsewhere", "use-after-free", 12),
-    ("sparc32", "borrower-flushes", "use-after-free", 31),
-    ("sparc32", "exec-then-flush", "use-after-free", 16),
-    ("sparc32", "kthread-use-mm", "use-after-free", 35),
+    ("sparc32", "borrower-flushes", "use-after-free", 33),
+    ("sparc32", "exec-then-flush", "use-after-free", 17),
+    ("sparc32", "kthread-use-mm", "use-after-free", 37),
     ("arm", "asid-rollover", "use-after-free", 31),
+    ("loongarch-ptw", "dirty-bit-in-time", "no-lost-dirty", 8),
+    ("loongarch-ptw", "migrate-dirty", "no-lost-dirty", 28),
+    ("loongarch-ptw", "huge-split", "no-lost-dirty", 10),
+    ("loongarch-ptw", "huge-dirty", "no-lost-dirty", 38),
+    ("loongarch-ptw", "switch-back", "use-after-free", 21),
+    ("loongarch-ptw", "lazy-back", "use-after-free", 21),
+    ("sparc32", "dirty-bit-in-time", "no-lost-dirty", 8),
+    ("sparc32", "migrate-dirty", "no-lost-dirty", 27),
 ]
 """Scenarios of the suite that a row of arches-all.toml is declared to fail, because the kernel's architecture does."""
 
@@ -143,6 +155,11 @@ def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, 
         (AlwaysTakesAContext, "task-moves-lazily"),
         (Alpha, "borrower-flushes"),
         (Alpha, "reclaim-elsewhere"),
+        (Alpha, "kthread-dontneed"),
+        (AlphaV61, "kthread-use-mm"),
+        (AlphaV61, "borrower-flushes"),
+        (AlphaV61, "reclaim-elsewhere"),
+        (AlwaysAsks, "kthread-dontneed"),
         (FlushesWhosever, "reclaim-elsewhere"),
         (FlushesWhosever, "oom-reaper"),
         (FlushesWhosever, "mremap-writeback"),

@@ -1,4 +1,6 @@
-"""A page table is given back while the hardware remembers where it was.
+"""A page table is given back while a walker may go on in it: one that remembers where it was, or has just read it.
+
+Who walks and what is freed at once are facts of the architecture (`walker`, `tables_at_once`).
 
 B-27, d86564a2f085, where tables wait for lockless walkers (RCU_TABLE_FREE)
 
@@ -34,42 +36,52 @@ walk on in the freed table
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes, table_freed
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, pick
-from core.explore.model import Model, Property
-from core.machine.op import Cell
-from core.machine.walk import cache_upper, walk_on
+from core.explore.model import Daemon, Model, Property
+from core.facts import Facts
+from core.machine.op import Cell, Cpu
+from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell, take_sync_ipi
+from core.machine.task import Task
+from core.machine.walk import KEEP_UPPER, WALKS
 from core.mm.era import FLUSH_MM_FIX, Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.memory import LEVELS, upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmap import munmap
-from core.mm.swap import Table
+from core.mm.swap import Table, free_table_page, table_cell
 from core.plugins.arch import Arch
 
-TABLE = Cell("table", Table("pte", 0))
+RCU_TABLES = (Table("pte", 0), Table("pmd", 0), Table("pud", 0))
 
-TABLES = (TABLE, Cell("table", Table("pmd", 0)), Cell("table", Table("pud", 0)))
+TABLES = tuple(map(table_cell, RCU_TABLES))
 """What the entries of each upper level point to."""
+
+TABLE = TABLES[0]
+
+WALKER = Cpu(0)
+
+
+async def walk(mm: Mm, level: int) -> None:
+    """Two walks, as the architecture makes them: what the first has remembered, if anything, the second goes by."""
+    for _ in range(2):
+        await WALKS[mm.facts.walker](mm.task.cpu, 0, level, upper_entry(level, 0), TABLES[level])
 
 
 async def walker(mm: Mm) -> None:
-    """Two walks; what the first has remembered the second goes by."""
-    for _ in range(2):
-        if await cache_upper(mm.task.cpu, 0, upper_entry(0, 0)):
-            await walk_on(mm.task.cpu, 0, TABLE)
+    """Through the lowest upper entry."""
+    await walk(mm, 0)
 
 
 def upper_walker(lowest: int, top: int) -> Program:
     """The same in any table from that of level `lowest` to that of level `top`."""
 
     async def program(mm: Mm) -> None:
-        level = lowest + await pick(top - lowest + 1)
-        for _ in range(2):
-            if await cache_upper(mm.task.cpu, 0, upper_entry(level, 0)):
-                await walk_on(mm.task.cpu, 0, TABLES[level])
+        await walk(mm, lowest + await pick(top - lowest + 1))
 
     return program
 
@@ -84,6 +96,25 @@ async def flush(mm: Mm) -> None:
     await mm.hook.flush_tlb_mm(mm=mm)
 
 
+def waited_for(facts: Facts, rcu_table_free: bool) -> frozenset[Cpu]:
+    """The CPUs whose walks RCU waits for before it frees a table: a walk that keeps nothing has interrupts off."""
+    waits = rcu_table_free and facts.walker not in KEEP_UPPER and facts.smp and not facts.one_cpu
+    return frozenset({WALKER}) if waits else frozenset()
+
+
+def freed_by_rcu(world: World, made: Model, readers: frozenset[Cpu], unmapper: Task) -> Model:
+    """The same model with what hardware and RCU do by themselves about `readers`."""
+    if not readers:
+        return made
+    world.memory[sync_cell(unmapper.tid, WALKER)] = False
+    for table in RCU_TABLES:
+        world.memory[rcu_head_cell(table)] = None
+    callbacks = [Daemon("RCU", unmapper.cpu, rcu_callback(table, free_table_page(table))) for table in RCU_TABLES]
+    grace = [Daemon("RCU", cpu, op) for cpu, op in environment(RCU_TABLES, readers)]
+    sync = Daemon("IPI from munmap", WALKER, take_sync_ipi(unmapper.tid, WALKER))
+    return replace(made, daemons=(*made.daemons, *callbacks, *grace, sync))
+
+
 def unhooking(name: str, alloc_fails: bool = False, other: Program | None = None, owed: bool = False) -> Build:
     """munmap of all that a page table maps; the tables above are kept. Memory for a batch may be short.
 
@@ -91,23 +122,24 @@ def unhooking(name: str, alloc_fails: bool = False, other: Program | None = None
     """
 
     def build(arch: Arch, era: Era) -> Model:
+        readers = waited_for(arch.facts, True)
         world = World(
             arch,
             era,
             {0: None, 1: None} if other is dontneed_elsewhere else {0: None},
             choices=Choices(alloc_fails=alloc_fails),
             geometry={"rcu_table_free": True, "ptes_per_table": 1},
-            more={"tables": True, "walked": True},
+            more={"tables": True, "walked": True, "readers": readers},
         )
         for level in range(3):
             world.memory[upper_entry(level, 0)] = 0
         world.memory[TABLE] = True
         world.task("walker", walker)
-        world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
+        unmapper = world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
         if other:
             world.task("other", other)
         world.memory[Cell("flush_mm")] = owed
-        return world.model(name, sometimes=windows())
+        return freed_by_rcu(world, world.model(name, sometimes=windows()), readers, unmapper)
 
     return build
 
@@ -120,13 +152,14 @@ def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, al
     """
 
     def build(arch: Arch, era: Era) -> Model:
+        readers = waited_for(arch.facts, walks and arch.facts.rcu_table_free)
         world = World(
             arch,
             era,
             {0: None, 1: None},
             choices=Choices(alloc_fails=alloc_fails),
             geometry={"ptes_per_table": 2, "upper_entries": 2},
-            more={"tables": True, "walked": True},
+            more={"tables": True, "walked": True, "readers": readers},
         )
         top = min(arch.facts.levels - 2, highest)
         for level, table in enumerate(TABLES):
@@ -134,9 +167,14 @@ def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, al
             world.memory[table] = level >= lowest
         if walks:
             world.task("walker", upper_walker(lowest, top))
-        world.task("munmap", lambda mm: munmap(mm, [Vma(0, 2)], 0, mm.span[top]))
-        conserved = [table_freed(upper_entry(level, 0), table) for level, table in enumerate(TABLES)]
-        return world.model(name, finally_=conserved, sometimes=windows(top))
+        unmapper = world.task("munmap", lambda mm: munmap(mm, [Vma(0, 2)], 0, mm.span[top]))
+        heads = [rcu_head_cell(table) if readers else None for table in RCU_TABLES]
+        conserved = [
+            table_freed(upper_entry(level, 0), table, head)
+            for level, (table, head) in enumerate(zip(TABLES, heads, strict=True))
+        ]
+        made = world.model(name, finally_=conserved, sometimes=windows(top))
+        return freed_by_rcu(world, made, readers, unmapper)
 
     return build
 
@@ -157,23 +195,23 @@ def windows(level: int = 0) -> list[Property]:
 SCENARIOS = [
     Scenario(
         "table-free",
-        "no page table is freed while the hardware remembers it, also without memory for a batch",
+        "no page table is freed while a walker may go on in it, also without memory for a batch",
         "d86564a2f085",
         unhooking("table-free", alloc_fails=True),
         tier="optional",
-        requires=("hardware_walk",),
+        requires=("table_walk",),
     ),
     Scenario(
         "table-nested",
-        "no page table is freed while the hardware remembers it, also next to another gather",
+        "no page table is freed while a walker may go on in it, also next to another gather",
         "7a30df49f63a",
         unhooking("table-nested", other=dontneed_elsewhere),
         tier="optional",
-        requires=("hardware_walk",),
+        requires=("table_walk",),
     ),
     Scenario(
         "table-flush-mm",
-        "no page table is freed while the hardware remembers it, where the flush that is owed is noted in a flag",
+        "no page table is freed while a walker may go on in it, where the flush that is owed is noted in a flag",
         FLUSH_MM_FIX,
         unhooking("table-flush-mm", other=flush, owed=True),
         tier="optional",
@@ -187,27 +225,27 @@ SCENARIOS = [
     ),
     Scenario(
         "table-upwards",
-        "no table of any level is freed while the hardware remembers it, also if no entry of a page was cleared",
+        "no table of any level is freed while a walker may go on in it, also if no entry of a page was cleared",
         "include/asm-generic/tlb.h:tlb->freed_tables",
         upwards("table-upwards"),
         tier="optional",
-        requires=("hardware_walk",),
+        requires=("table_walk",),
     ),
     Scenario(
         "table-pmd",
-        "no empty pmd table is freed while the hardware remembers it",
+        "no empty pmd table is freed while a walker may go on in it",
         "include/asm-generic/tlb.h:pmd_free_tlb",
         upwards("table-pmd", lowest=1, highest=1),
         tier="optional",
-        requires=("hardware_walk", "pmd_tables"),
+        requires=("table_walk", "pmd_tables"),
     ),
     Scenario(
         "table-pud",
-        "no empty pud table is freed while the hardware remembers it",
+        "no empty pud table is freed while a walker may go on in it",
         "include/asm-generic/tlb.h:pud_free_tlb",
         upwards("table-pud", lowest=2),
         tier="optional",
-        requires=("hardware_walk", "pud_tables"),
+        requires=("table_walk", "pud_tables"),
     ),
 ]
 

@@ -24,7 +24,7 @@ from dataclasses import replace
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
+from core.conformance.world import Program, World, load
 from core.explore.model import Daemon, Model
 from core.machine.op import Cell, Cpu
 from core.machine.pte import Pte
@@ -41,7 +41,8 @@ from core.mm.kthread import (
     mmput,
     on_mm_cell,
 )
-from core.mm.mm import CPUMASK, Mm, pte_lock, pte_unlock
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import CPUMASK, Mm, Vma, pte_lock, pte_unlock
 from core.mm.page import put_page
 from core.plugins.arch import Arch
 
@@ -76,7 +77,15 @@ async def worker(mm: Mm) -> None:
         await mmput()
 
 
-def borrowed(arch: Arch, era: Era) -> Model:
+async def dontneed(mm: Mm) -> None:
+    """The process gives its pages up one by one, by MADV_DONTNEED."""
+    for addr in ADDRS:
+        await load(mm, addr, PAGES)
+        await madvise_dontneed(mm, Vma(min(ADDRS), max(ADDRS) + 1), addr, addr + 1)
+        await load(mm, addr, PAGES)
+
+
+def borrowed(arch: Arch, era: Era, name: str, process: Program) -> Model:
     """One thread of the process, one kernel thread that has used the mm before and is still on it."""
     trims = "trims_mm_cpumask" in arch.facts.capabilities
     world = World(
@@ -94,7 +103,7 @@ def borrowed(arch: Arch, era: Era) -> Model:
         world.memory[Cell("loaded_mm", cpu)] = "this"
     world.memory[tlb_cell(BORROWER, 0)] = Entry(0, False, False)  # of the last time
     world.memory[Cell("is_lazy", BORROWER)] = True
-    world.task("process", reclaimed)
+    world.task("process", process)
     world.task("kthread", worker)
     window = sometimes(
         "taken-up",
@@ -103,7 +112,7 @@ def borrowed(arch: Arch, era: Era) -> Model:
         lambda uses, entry, ref: uses and entry is not None and ref == 1,
     )
     gone = [*(all_freed(page, 0) for page in PAGES), mm_users_is(1)]
-    made = world.model("kthread-use-mm", finally_=gone, sometimes=[window])
+    made = world.model(name, finally_=gone, sometimes=[window])
     if not trims:
         return made
     # a CPU that is still on the mm may fetch translations at any time
@@ -116,7 +125,14 @@ SCENARIOS = [
         "kthread-use-mm",
         "a kernel thread that takes up the mm of a single-threaded process is flushed too",
         "a665eec0a22e",
-        borrowed,
+        lambda arch, era: borrowed(arch, era, "kthread-use-mm", reclaimed),
+        requires=("smp", "spread"),
+    ),
+    Scenario(
+        "kthread-dontneed",
+        "a kernel thread that takes up the mm of a single-threaded process is flushed too, where the process unmaps",
+        "arch/alpha/kernel/smp.c:flush_tlb_mm",
+        lambda arch, era: borrowed(arch, era, "kthread-dontneed", dontneed),
         requires=("smp", "spread"),
     ),
 ]

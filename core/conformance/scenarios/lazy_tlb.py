@@ -147,7 +147,7 @@ SCENARIOS = [
         "arch/x86/mm/tlb.c:native_flush_tlb_multi",
         lambda arch, era: walked(arch, era, "lazy-walk", lazily=True),
         tier="optional",
-        requires=("smp", "spread", "hardware_walk"),
+        requires=("smp", "spread", "upper_cache"),
     ),
     Scenario(
         "lazy-batch",

@@ -40,13 +40,13 @@ from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load
-from core.explore.model import Model, Property
+from core.explore.model import Daemon, Model, Property
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.kthread import on_mm_cell
+from core.mm.kthread import lazy_fill, on_mm_cell
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import CPUMASK, Mm, Vma
 from core.mm.sched import switch_in, switch_out
@@ -180,7 +180,11 @@ def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Proper
     world.task("unmap", unmaps)
     made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
     attached_to(world)
-    return made
+    if arch.facts.walker not in ("caches", "hardware"):
+        return made
+    # of the page tables that the CPU is on the walker may fetch a translation at any time
+    fill = Daemon("walker", HERE, lazy_fill(HERE, ADDR, arch.facts.hw_dirty))
+    return replace(made, daemons=(*made.daemons, fill))
 
 
 def moved(name: str, lazily: bool) -> Build:

@@ -1,0 +1,232 @@
+"""Who walks the page tables, and which tables are freed under them: as the kernel does it, and with tables queued."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from arch_plugins.alpha import Alpha
+from arch_plugins.arc import Arc
+from arch_plugins.generic import Smp
+from arch_plugins.loongarch import Loongarch, LoongarchPtw
+from arch_plugins.m68k import M68k
+from arch_plugins.mips import Mips, MipsGinvt
+from arch_plugins.sparc32 import Sparc32
+from arch_plugins.xtensa import Xtensa
+from core.cli.walkers import WALKED
+from core.compare import main
+from core.conformance import SCENARIOS, judge
+from core.hookspecs import hookimpl
+from core.machine.pte import Entry, xchg_pte
+from core.mm.era import ERAS
+from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather
+from core.plugins.arch import set_up
+
+ROOT = Path(__file__).parents[2]
+
+LAZY, FREE, NESTED, UPWARDS, PMD, PUD = (
+    "lazy-walk",
+    "table-free",
+    "table-nested",
+    "table-upwards",
+    "table-pmd",
+    "table-pud",
+)
+
+AS_IT_IS = {
+    "riscv-6.1": {PMD: 14, UPWARDS: 20, PUD: 12},
+    "sparc32": {PMD: 14, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17},
+    "ia64": {PMD: 15, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17},
+    "xtensa": {UPWARDS: 18, LAZY: 17, FREE: 17, NESTED: 17},
+    "loongarch": {PMD: 15, UPWARDS: 21},
+    "loongarch-ptw": {PMD: 14, UPWARDS: 20},
+    "mips": {PMD: 15, UPWARDS: 21},
+    "mips-ginvt": {PMD: 15, UPWARDS: 21},
+    "parisc": {PMD: 15, UPWARDS: 20, FREE: 18, NESTED: 18},
+    "alpha": {PMD: 15, UPWARDS: 20, FREE: 18, NESTED: 18},
+    "arc": {UPWARDS: 19, FREE: 18, NESTED: 18},
+    "sh": {PMD: 15, UPWARDS: 21},
+}
+"""What fails in rows that free tables at once, with the length of the trace. Of the others nothing fails."""
+
+QUEUED = {
+    "ia64": {PMD: 18, UPWARDS: 25},
+    "xtensa": {UPWARDS: 23, LAZY: 22, FREE: 22, NESTED: 23},
+    "mips-ginvt": {PMD: 18, UPWARDS: 24},
+    "parisc": {PMD: 17, UPWARDS: 23},
+}
+"""The same of rows that would fail with their tables queued behind the flush."""
+
+FREED = {
+    "riscv-6.1": "pmd, pud at once; others behind the flush",
+    "sparc32": "pte, pmd at once",
+    "ia64": "pte, pmd at once",
+    "xtensa": "pte at once",
+    "loongarch": "pmd at once; others behind the flush",
+    "loongarch-ptw": "pmd at once; others behind the flush",
+    "mips": "pmd at once; others behind the flush",
+    "mips-ginvt": "pmd at once; others behind the flush",
+    "parisc": "pte, pmd at once",
+    "alpha": "pte, pmd at once",
+    "alpha-6.1": "pte, pmd at once",
+    "alpha-6.1-before": "pte, pmd at once",
+    "arc": "pte at once",
+    "sh": "pmd at once; others behind the flush",
+    "m68k": "pte, pmd at once",
+    "microblaze": "pte at once",
+}
+"""Rows that free tables at once, as `list walkers` says it."""
+
+Line = tuple[str, str, str, dict[str, int]]
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[Line]:
+    """What `list walkers` prints: row, walker, how tables are freed, and what fails in how many steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        printed: list[str] = []
+        patch.setattr("builtins.print", lambda *words: printed.extend(map(str, words)))
+        assert main(["list", "walkers", "--config", str(ROOT / "arches-all.toml")]) == 0
+    head, _, *table = printed[0].split("\n\n")[0].splitlines()
+    columns = [(m.group(), m.start()) for m in re.finditer(r"\S+(?: \S+)*", head)]
+    assert [name for name, _ in columns[3:]] == WALKED
+    parsed: list[Line] = []
+    for text in table:
+        row, walker, freed, *verdicts = (text[a:b].strip() for a, b in pairwise([*(at for _, at in columns), None]))
+        assert all(re.fullmatch(r"pass|-|fail\(\d+\)", verdict) for verdict in verdicts), text
+        failed = {n: int(v[5:-1]) for n, v in zip(WALKED, verdicts, strict=True) if v.startswith("fail")}
+        parsed.append((row or parsed[-1][0], walker, freed, failed))
+    return parsed
+
+
+def test_what_is_freed_at_once_fails_where_somebody_may_walk_on(lines: list[Line]) -> None:
+    as_it_is = {row: failed for row, walker, _, failed in lines if walker}
+    expected = {**AS_IT_IS, "alpha-6.1": AS_IT_IS["alpha"], "alpha-6.1-before": AS_IT_IS["alpha"]}
+    assert {row: failed for row, failed in as_it_is.items() if failed} == expected
+
+
+def test_queued_behind_the_flush_it_fails_where_the_flush_reaches_no_walker(lines: list[Line]) -> None:
+    queued = {row: failed for row, walker, _, failed in lines if not walker}
+    assert set(queued) == set(FREED)
+    assert {row: failed for row, failed in queued.items() if failed} == QUEUED
+
+
+def test_which_tables_are_freed_at_once(lines: list[Line]) -> None:
+    assert {row: freed for row, _, freed, _ in lines if "at once" in freed} == FREED
+
+
+def failures(plugin: object, facts: dict[str, object] | None = None) -> dict[str, int]:
+    """Of the scenarios about walkers, those that fail, with the length of the trace; the rest must be exhaustive."""
+    arch = set_up("test", plugin, "test", facts)
+    results = [judge(arch, ERAS["6.12"], SCENARIOS[name]) for name in WALKED]
+    assert all(r.exhaustive for r in results if r.verdict == "pass")
+    assert {r.violated for r in results if r.verdict == "fail"} <= {"walk-of-freed-table"}
+    return {r.scenario: len(r.trace) for r in results if r.verdict == "fail"}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "walker", "expected"),
+    [
+        (Alpha, "caches", {PMD: 14, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17}),
+        (LoongarchPtw, "hardware", {PMD: 15, UPWARDS: 21}),
+        (Mips, "hardware", {PMD: 15, UPWARDS: 21}),
+        (Mips, "caches", {PMD: 14, UPWARDS: 20}),
+        (MipsGinvt, "caches", {PMD: 14, UPWARDS: 20}),
+        (Smp, "handler", {}),
+        (Smp, "linear", {}),
+    ],
+)
+def test_other_walkers_than_the_one_that_is_taken_for_it(plugin: type, walker: str, expected: dict[str, int]) -> None:
+    """alpha's DTB may keep what the self-map finds, loongarch's walker may keep nothing, mips may have one (HTW)."""
+    assert failures(plugin(), {"walker": walker}) == expected
+
+
+@pytest.mark.parametrize("plugin", [MipsGinvt, Loongarch, Mips])
+def test_the_grace_period_of_rcu_waits_for_a_handler_that_no_flush_interrupts(plugin: type) -> None:
+    assert failures(plugin(), {"tables_at_once": (), "rcu_table_free": True}) == {}
+
+
+@pytest.mark.parametrize("walker", ["handler", "writes", "hardware"])
+@pytest.mark.parametrize("plugin", [Arc, Loongarch, M68k])
+def test_on_one_cpu_no_walk_is_under_way_while_a_table_is_freed(plugin: type, walker: str) -> None:
+    assert failures(plugin(), {"smp": False, "preemption": "full", "walker": walker}) == {}
+
+
+def test_on_one_cpu_a_table_that_the_tlb_knows_is_walked_all_the_same() -> None:
+    assert set(failures(Xtensa(), {"smp": False})) == {FREE, NESTED, UPWARDS}
+    assert set(failures(Xtensa(), {"smp": False, "tables_at_once": ()})) == {FREE, NESTED, UPWARDS}
+    assert set(failures(M68k(), {"walker": "caches", "preemption": "full"})) == {FREE, NESTED, UPWARDS, PMD}
+
+
+class EmptiesTheWays(Xtensa):
+    """xtensa that flushes the mm, and so empties ways 7 to 9, where a table is freed."""
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        if tlb.freed_tables:
+            await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
+            return "mm"
+        await tlb.mm.hook.flush_tlb_range(mm=tlb.mm, start=tlb.start, end=tlb.end, stride=1)
+        return "range"
+
+
+def test_xtensa_passes_with_the_table_queued_and_the_mm_flushed() -> None:
+    assert failures(EmptiesTheWays(), {"tables_at_once": ()}) == {}
+    assert UPWARDS in failures(EmptiesTheWays())
+
+
+class Exchanges(LoongarchPtw):
+    """PTW, with entries cleared by an exchange."""
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+        return await xchg_pte(addr, nr, ("clear", addr, nr))
+
+    @hookimpl
+    async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
+        return await xchg_pmd(mm, addr)
+
+    @hookimpl
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
+        return await establish_invalid_pmd(mm, addr)
+
+
+class UsesTheSwap(Sparc32):
+    """sparc32 that looks at what the swap returns."""
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+        return await xchg_pte(addr, nr, ("clear", addr, nr))
+
+
+class JoinsFirst(LoongarchPtw):
+    """PTW, with the bit of mm_cpumask set before the page tables are loaded."""
+
+    joins_last = False
+
+
+@pytest.mark.parametrize(
+    ("plugin", "scenario"),
+    [
+        (Exchanges, "dirty-bit-in-time"),
+        (Exchanges, "migrate-dirty"),
+        (Exchanges, "huge-split"),
+        (Exchanges, "huge-dirty"),
+        (UsesTheSwap, "dirty-bit-in-time"),
+        (UsesTheSwap, "migrate-dirty"),
+        (JoinsFirst, "switch-back"),
+        (JoinsFirst, "lazy-back"),
+        (Mips, "switch-back"),
+        (Mips, "lazy-back"),
+        (Loongarch, "switch-back"),
+        (Loongarch, "dirty-bit-in-time"),
+    ],
+)
+def test_the_suggested_fix_passes_and_so_does_who_has_no_walker(plugin: type, scenario: str) -> None:
+    result = judge(set_up(plugin.__name__, plugin(), "test"), ERAS["6.12"], SCENARIOS[scenario])
+    assert (result.verdict, result.exhaustive) == ("pass", True)
