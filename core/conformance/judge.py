@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.base.errortext import describe
+from core.conformance.large.judge import judge_large
+from core.conformance.large.scenarios import LargeRun
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
@@ -24,7 +26,7 @@ class Walks(NamedTuple):
 def judge(
     arch: Arch,
     era: Era,
-    scenario: Scenario,
+    scenario: Scenario | LargeRun,
     *,
     limits: Limits = Limits(),
     searcher: str = "auto",
@@ -33,25 +35,28 @@ def judge(
 ) -> Result:
     """Explore `scenario` on `arch` and say how it came out. Never raises for what a plugin does.
 
-    With `walks` it is not searched but walked through at random, which is bounded at best.
+    With `walks` it is not searched but walked through at random, which is bounded at best.  A large run is neither.
     """
     lacking = scenario.lacking(arch)
     if lacking:
         return Result(arch.name, scenario.id, scenario.tier, "unsupported", f"needs {lacking}")
     before = snapshot(arch.plugin)
     try:
-        model = scenario.build(arch, era)
-        if walks is not None:
-            verdict = walk(model, walks.seed, walks.number, limits=limits)
+        if isinstance(scenario, LargeRun):
+            result = judge_large(arch, era, scenario)
+        elif walks is not None:
+            verdict = walk(scenario.build(arch, era), walks.seed, walks.number, limits=limits)
+            result = _result(arch.name, scenario, verdict)
         else:
-            verdict = check(model, limits=limits, searcher=searcher, reductions=reductions)
+            verdict = check(scenario.build(arch, era), limits=limits, searcher=searcher, reductions=reductions)
+            result = _result(arch.name, scenario, verdict)
     except Exception as error:  # whatever a plugin raises costs its own cell only
         return _error(arch.name, scenario, describe(error))
     remembered = changed(before, snapshot(arch.plugin))
-    return _error(arch.name, scenario, remembered) if remembered else _result(arch.name, scenario, verdict)
+    return _error(arch.name, scenario, remembered) if remembered else result
 
 
-def _error(name: str, scenario: Scenario, reason: str) -> Result:
+def _error(name: str, scenario: Scenario | LargeRun, reason: str) -> Result:
     return Result(name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 

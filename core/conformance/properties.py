@@ -23,6 +23,8 @@ SENTENCES = {
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
     "another's-page": "A CPU read through a stale TLB entry what belongs to whoever has been given the page since.",
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
+    "emitted-covers": "The flush is believed to reach an entry that none of the instructions covers which it executes.",
+    "deadlock": "The call does not return.",
     "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
     "what the entry was.",
     "no-page-table": "An upper entry was made to point to a page that is no page table: the hardware walks it as one.",

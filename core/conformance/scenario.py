@@ -54,8 +54,13 @@ class Scenario:
 
     def lacking(self, arch: Arch) -> str:
         """The first capability that `arch` lacks, with what it means, or ''."""
-        for name in self.requires:
-            meaning, has = CAPABILITIES.get(name, (name, lambda arch, name=name: name in arch.facts.capabilities))
-            if not has(arch):
-                return f"{name}: {meaning}" if meaning != name else name
-        return ""
+        return lacking(self.requires, arch)
+
+
+def lacking(requires: tuple[str, ...], arch: Arch) -> str:
+    """The first of the capabilities `requires` that `arch` lacks, with what it means, or ''."""
+    for name in requires:
+        meaning, has = CAPABILITIES.get(name, (name, lambda arch, name=name: name in arch.facts.capabilities))
+        if not has(arch):
+            return f"{name}: {meaning}" if meaning != name else name
+    return ""

@@ -1,0 +1,56 @@
+"""One architecture in one large run: all of its layouts hold, or the smallest that was found does not."""
+
+from __future__ import annotations
+
+from core.conformance.large.generate import shrunk
+from core.conformance.large.layout import Layout
+from core.conformance.large.run import Broken, Run, placed
+from core.conformance.large.scenarios import LargeRun
+from core.conformance.properties import SENTENCES
+from core.conformance.verdict import Result
+from core.explore.learn import patience
+from core.mm.era import Era
+from core.plugins.arch import Arch
+
+
+def judge_large(arch: Arch, era: Era, scenario: LargeRun) -> Result:
+    """Make the call on each layout. A pass is of these layouts: `bounds` says how many. Raises what the plugin does."""
+    tried: dict[Layout, None] = {}
+    span = arch.facts.ptes_per_table
+    for layout in scenario.layouts(span):
+        here = placed(arch, layout)
+        if here in tried:
+            continue
+        tried[here] = None
+        broken = run_on(arch, era, scenario, here)
+        if broken is not None:
+            return _failed(arch, era, scenario, broken)
+    bounds = f"{len(tried)} layouts, one schedule of each"
+    return Result(arch.name, scenario.id, scenario.tier, "pass", states=len(tried), bounds=bounds)
+
+
+def run_on(arch: Arch, era: Era, scenario: LargeRun, layout: Layout, traced: bool = False) -> Broken | None:
+    """The call on one layout; what is broken, None if nothing is."""
+    with patience(f"{scenario.id}: runs on without awaiting an operation, on {layout}"):
+        return Run(arch, era, scenario.call, layout, traced).result()
+
+
+def _failed(arch: Arch, era: Era, scenario: LargeRun, first: Broken) -> Result:
+    def breaks(layout: Layout) -> bool:
+        broken = run_on(arch, era, scenario, layout)
+        return broken is not None and broken.name == first.name
+
+    broken = run_on(arch, era, scenario, shrunk(first.layout, breaks), traced=True)
+    assert broken is not None
+    sentence = f"{SENTENCES.get(broken.name, '')} {broken.what}. Layout: {broken.layout}.".strip()
+    return Result(
+        arch.name,
+        scenario.id,
+        scenario.tier,
+        "fail",
+        broken.name,
+        violated=broken.name,
+        sentence=sentence,
+        depth=len(broken.trace),
+        trace=broken.trace,
+    )

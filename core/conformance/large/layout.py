@@ -1,0 +1,138 @@
+"""What a large run starts from: VMAs with thousands of pages, who runs on them, and which allocations fail.
+
+Data types
+    Piece       so many pages, or huge pages, of one kind
+    Area        a VMA: the pages that lie between it and the one before, and its pieces
+    Layout      areas, CPUs, and the ordinals of the allocations that fail
+    Mapped      the same as page-table entries, by the sizes of one architecture
+
+Page `addr` maps the frame of the same number.  Huge pages start where a page table does; what lies between them and
+the piece before is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from core.machine.pte import Pte, Swap
+from core.mm.mm import Vma
+
+ZERO_PAGE = 1 << 50
+"""The frame of the shared zero page."""
+
+
+class Kind(NamedTuple):
+    """What an entry is: `file` and not anonymous, `folio` a large one, `huge` mapped by a pmd."""
+
+    present: bool = True
+    file: bool = False
+    dirty: bool = True
+    folio: bool = False
+    huge: bool = False
+
+
+KINDS = {
+    "empty": Kind(present=False),
+    "swap": Kind(present=False),
+    "anon": Kind(),
+    "file": Kind(file=True, dirty=False),
+    "file-dirty": Kind(file=True),
+    "folio": Kind(folio=True),
+    "folio-dirty": Kind(file=True, folio=True),
+    "zero": Kind(dirty=False),
+    "huge": Kind(huge=True),
+    "huge-dirty": Kind(file=True, huge=True),
+}
+
+
+class Piece(NamedTuple):
+    """`number` pages of `kind`; huge pages where the kind is huge."""
+
+    kind: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.kind}"
+
+
+class Area(NamedTuple):
+    """A VMA, `gap` pages behind the end of the one before."""
+
+    gap: int
+    pieces: tuple[Piece, ...]
+
+    def __str__(self) -> str:
+        behind = f"at +{self.gap}: " if self.gap else ""
+        return behind + ", ".join(map(str, self.pieces))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`cpus` CPUs run the mm, of which number `here` makes the call; `fails` are allocations that fail, from 1."""
+
+    areas: tuple[Area, ...]
+    cpus: int = 2
+    here: int = 0
+    fails: frozenset[int] = frozenset()
+
+    def __str__(self) -> str:
+        said = [" | ".join(map(str, self.areas)), f"{self.cpus} CPUs" if self.cpus > 1 else "1 CPU"]
+        if self.here:
+            said.append(f"the call is on CPU{self.here}")
+        if self.fails:
+            said.append(f"failing allocations: {', '.join(map(str, sorted(self.fails)))}")
+        return "; ".join(said)
+
+
+@dataclass
+class Mapped:
+    """`ptes` and `pmds` by virtual page and by number of the pmd; `files` are frames of a file."""
+
+    vmas: list[Vma] = field(default_factory=list)
+    ptes: dict[int, Pte | Swap] = field(default_factory=dict)
+    pmds: dict[int, Pte] = field(default_factory=dict)
+    files: set[int] = field(default_factory=set)
+    folios: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def folio(self, page: int) -> tuple[int, int]:
+        """(first page, pages) of the folio that `page` belongs to."""
+        return self.folios.get(page, (page, 1))
+
+    def is_anon(self, page: int) -> bool:
+        """PageAnon."""
+        return page not in self.files
+
+
+def mapped(layout: Layout, span: int) -> Mapped:
+    """The entries of `layout`, with `span` pages to a page table."""
+    made, addr = Mapped(), 0
+    for area in layout.areas:
+        addr += area.gap
+        start = addr
+        for piece in area.pieces:
+            addr = _put(made, piece, addr, span)
+        made.vmas.append(Vma(start, addr))
+    return made
+
+
+def _put(made: Mapped, piece: Piece, addr: int, span: int) -> int:
+    """Add one piece from `addr`; returns its end."""
+    kind = KINDS[piece.kind]
+    each = span if kind.huge else 1
+    addr += -addr % each
+    end = addr + piece.number * each
+    for page in range(addr, end, each) if piece.kind != "empty" else ():
+        if kind.huge:
+            made.pmds[page // span] = Pte(page, dirty=kind.dirty)
+        elif piece.kind == "swap":
+            made.ptes[page] = Swap(page)
+        elif piece.kind == "zero":
+            made.ptes[page] = Pte(ZERO_PAGE, write=False)
+        else:
+            made.ptes[page] = Pte(page, write=kind.dirty, dirty=kind.dirty)
+        if kind.file:
+            made.files.add(page)
+        if kind.folio:
+            made.folios[page] = (addr, piece.number)
+    return end

@@ -1,0 +1,245 @@
+"""The large runs, by id: which call, on which layouts, and what must hold behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from core.conformance.large.generate import layouts
+from core.conformance.large.layout import Area, Layout, Piece
+from core.conformance.large.machine import Machine
+from core.conformance.large.run import Call
+from core.conformance.scenario import lacking
+from core.machine.op import Cell
+from core.machine.pte import Pte, pte_cell
+from core.machine.tlb import newer_cell, ref_cell
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.madvise import madvise_dontneed
+from core.mm.memory import upper_entry
+from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mmap import exit_mmap, munmap
+from core.mm.mprotect import mprotect, wrprotect
+from core.mm.page import mapcount_cell, pg_dirty_cell
+from core.mm.reclaim import shrink_folio_list
+from core.mm.rmap import folio_remove_rmap_pte
+from core.plugins.arch import Arch
+
+SEED = 20240229
+FEW = 16
+"""Random layouts of each call."""
+
+SIZES = (*range(1, 71), 126, 127, 128, 129, 130, 192, 193, 194, 255, 256, 257, 258, 511, 512, 513, 514)
+"""Numbers of pages that are all tried: a ceiling may be anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class LargeRun:
+    """A scenario of its own kind: `call` is made on each of `layouts(span, number)`."""
+
+    id: str
+    title: str
+    origin: str
+    call: Call
+    layouts: Callable[[int], Iterator[Layout]]
+    requires: tuple[str, ...] = ()
+    tier: str = "large"
+
+    def lacking(self, arch: Arch) -> str:
+        """The first capability that `arch` lacks, with what it means, or ''."""
+        return lacking(self.requires, arch)
+
+
+# ---- calls ---------------------------------------------------------------------------------------------------
+
+
+async def unmap(mm: Mm, machine: Machine) -> None:
+    """munmap() of everything, with its page tables."""
+    await munmap(mm, machine.mapped.vmas)
+
+
+async def dontneed(mm: Mm, machine: Machine) -> None:
+    """MADV_DONTNEED of each VMA."""
+    for vma in machine.mapped.vmas:
+        await madvise_dontneed(mm, vma, vma.start, vma.end)
+
+
+async def teardown(mm: Mm, machine: Machine) -> None:
+    """exit_mmap(): the last user is gone, and kernel threads have borrowed the page tables on every CPU."""
+    await exit_mmap(mm, machine.mapped.vmas)
+
+
+async def protect(mm: Mm, machine: Machine) -> None:
+    """mprotect(PROT_READ) of each VMA."""
+    for vma in machine.mapped.vmas:
+        await mprotect(mm, vma.start, vma.end, wrprotect)
+
+
+async def reclaim(mm: Mm, machine: Machine) -> None:
+    """Direct reclaim by a task of the mm: every page of it in one batch."""
+    pages = [pte.frame for pte in machine.mapped.ptes.values() if isinstance(pte, Pte)]
+    await shrink_folio_list(mm, UnmapBatch(), pages)
+
+
+async def flush_range(mm: Mm, machine: Machine) -> None:
+    """What migration of a range for a device does: the entries of a table go, and one flush_tlb_range() is for all."""
+    for vma in machine.mapped.vmas:
+        addr = vma.start
+        while addr < vma.end:
+            end = min(addr - addr % mm.span[0] + mm.span[0], vma.end)
+            await _flush_table(mm, addr, end)
+            addr = end
+
+
+async def _flush_table(mm: Mm, start: int, end: int) -> None:
+    await pte_lock(mm, start)
+    for addr in range(start, end):
+        pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        await folio_remove_rmap_pte(mm, addr, pte.frame, "early")
+    await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1, freed_tables=False)
+    await pte_unlock(mm, start)
+
+
+# ---- what must hold behind them ------------------------------------------------------------------------------
+
+
+def gone(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Nothing is mapped, every page has been given back, and that it was dirty has not been lost."""
+    for addr, was in machine.mapped.ptes.items():
+        if machine.read(pte_cell(addr)) is not None:
+            yield "unmapped-at-end", f"page {addr} is mapped"
+        if isinstance(was, Pte) and was.frame == addr:
+            yield from released(machine, addr)
+    for index, huge in machine.mapped.pmds.items():
+        if isinstance(machine.read(upper_entry(0, index)), Pte):
+            yield "unmapped-at-end", f"the huge page at {huge.frame} is mapped"
+        yield from released(machine, huge.frame)
+
+
+def released(machine: Machine, page: int) -> Iterator[tuple[str, str]]:
+    """One page."""
+    if machine.read(ref_cell(page)):
+        yield "all-freed", f"page {page} has not been given back"
+    if machine.read(mapcount_cell(page)):
+        yield "mapcount-is-ptes", f"rmap has a mapping of page {page}"
+    yield from known(machine, page)
+
+
+def known(machine: Machine, page: int) -> Iterator[tuple[str, str]]:
+    """PG_dirty of the folio says what only an entry said."""
+    if machine.read(newer_cell(page)) and not machine.read(pg_dirty_cell(machine.mapped.folio(page)[0])):
+        yield "no-lost-dirty", f"page {page} was dirty"
+
+
+def tables_too(machine: Machine) -> Iterator[tuple[str, str]]:
+    """And so has every table that nothing points to any more."""
+    yield from gone(machine)
+    for table in sorted(machine.tables):
+        level = ("pte", "pmd", "pud").index(table.level)
+        if machine.read(upper_entry(level, table.index)) is None and machine.read(Cell("table", table)):
+            yield "all-freed", f"{table.level} table {table.index} has not been given back"
+
+
+def protected(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Nothing can be written to, and what was dirty is."""
+    for addr, was in machine.mapped.ptes.items():
+        now = machine.read(pte_cell(addr))
+        if isinstance(was, Pte) and (not isinstance(now, Pte) or now.write or now.dirty < was.dirty):
+            yield "unmapped-at-end", f"page {addr} is {now}"
+
+
+def reclaimed(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Every page has been given back and written, and anonymous ones say where they are."""
+    for addr, was in machine.mapped.ptes.items():
+        if isinstance(was, Pte):
+            if machine.read(ref_cell(addr)):
+                yield "all-freed", f"page {addr} has not been given back"
+            if machine.read(mapcount_cell(addr)):
+                yield "mapcount-is-ptes", f"rmap has a mapping of page {addr}"
+
+
+def unhooked(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Nothing is mapped."""
+    for addr in machine.mapped.ptes:
+        if machine.read(pte_cell(addr)) is not None:
+            yield "unmapped-at-end", f"page {addr} is mapped"
+
+
+# ---- layouts -------------------------------------------------------------------------------------------------
+
+
+def _sizes(kind: str, starts: tuple[int, ...], cpus: int = 2) -> Iterator[Layout]:
+    for number in SIZES:
+        yield Layout((Area(starts[number % len(starts)], (Piece(kind, number),)),), cpus, number % cpus)
+
+
+def _anything(span: int) -> Iterator[Layout]:
+    yield from _sizes("anon", (0, 1, span - 3))
+    yield from layouts(SEED, FEW, span)
+    for level in (1, 2):  # the ends of a range so long that only range instructions go through it
+        long = min(span**level * 4, 1 << 21)
+        for pages in (long - 1, long, long + 1):
+            yield Layout((Area(0, (Piece("anon", 1), Piece("empty", pages - 2), Piece("anon", 1))),))
+
+
+def _pages(span: int) -> Iterator[Layout]:
+    """Small pages without holes, for calls that take them one by one."""
+    return layouts(SEED + 1, FEW, span, False, ("anon", "file", "file-dirty"), 300)
+
+
+def _plain(span: int) -> Iterator[Layout]:
+    yield from _sizes("anon", (0, 1, 2, 5))
+    yield from _pages(span)
+
+
+LARGE = {
+    run.id: run
+    for run in (
+        LargeRun(
+            "large-munmap",
+            "munmap of any layout: no page and no table goes back before every CPU has forgotten it",
+            "include/asm-generic/tlb.h",
+            Call(unmap, tables_too),
+            _anything,
+            ("flush_before_free",),
+        ),
+        LargeRun(
+            "large-dontneed",
+            "the same of MADV_DONTNEED, which keeps the tables",
+            "mm/madvise.c:madvise_dontneed_single_vma",
+            Call(dontneed, gone),
+            lambda span: layouts(SEED + 2, FEW, span),
+            ("flush_before_free",),
+        ),
+        LargeRun(
+            "large-exit",
+            "the last user exits: nothing is lost, and no table goes back that hardware still walks on borrowed tables",
+            "mm/mmap.c:exit_mmap",
+            Call(teardown, tables_too, exits=True),
+            lambda span: layouts(SEED + 3, FEW, span),
+        ),
+        LargeRun(
+            "large-protect",
+            "mprotect of any range: no CPU can write when it returns",
+            "mm/mprotect.c:change_protection",
+            Call(protect, protected),
+            _plain,
+        ),
+        LargeRun(
+            "large-reclaim",
+            "reclaim of hundreds of pages in one batch: none is freed while a CPU can still use it",
+            "mm/vmscan.c:shrink_folio_list",
+            Call(reclaim, reclaimed, refs=2, more=(("reclaims", True),)),
+            _pages,
+            ("flush_before_free",),
+        ),
+        LargeRun(
+            "large-range",
+            "flush_tlb_range() of any range leaves out none of its pages",
+            "Documentation/core-api/cachetlb.rst",
+            Call(flush_range, unhooked),
+            _plain,
+            ("flush_before_free",),
+        ),
+    )
+}
