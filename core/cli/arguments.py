@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from core.base.suggest import hint
-from core.conformance import FINDINGS, SCENARIOS
+from core.conformance import FINDINGS, SUITE
 from core.conformance.judge import Walks
 from core.explore import Limits
 from core.mm.era import ERAS
@@ -113,8 +113,8 @@ def scenario_of(name: str) -> str:
     """`name`, if it is the id of a scenario of the suite. UsageError otherwise."""
     if name in FINDINGS:
         raise UsageError(f"scenario {name}: not part of the suite; `explain ARCH {name}` shows it")
-    if name not in SCENARIOS:
-        raise UsageError(f"scenario {name}: no such scenario; {hint(name, SCENARIOS)}")
+    if name not in SUITE:
+        raise UsageError(f"scenario {name}: no such scenario; {hint(name, SUITE)}")
     return name
 
 

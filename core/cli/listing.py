@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from core.cli.arguments import add_selection, rows_of
-from core.conformance import FINDINGS, SCENARIOS
+from core.conformance import FINDINGS, SUITE
 from core.conformance.scenarios import MODULE_OF
 
 
@@ -44,8 +44,8 @@ def list_command(arguments: argparse.Namespace) -> int:
         print()
     if arguments.what in ("all", "scenarios"):
         scenarios = [
-            [s.id, MODULE_OF[s.id], s.tier, ", ".join(s.requires), s.title, s.origin]
-            for s in (SCENARIOS | FINDINGS).values()
+            [s.id, MODULE_OF.get(s.id, "large"), s.tier, ", ".join(s.requires), s.title, s.origin]
+            for s in {**SUITE, **FINDINGS}.values()
         ]
         print(tabulate(scenarios, ["scenario", "module", "tier", "requires", "what must hold", "origin"]))
     return 0

@@ -23,7 +23,7 @@ from core.cli.arguments import (
     walks_of,
 )
 from core.cli.costs import chosen_model
-from core.conformance import SCENARIOS, as_declared
+from core.conformance import SUITE, as_declared
 from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
@@ -102,10 +102,10 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 def _default_scenarios(everything: bool) -> list[str]:
     """All scenarios, or all but those of tier long; reports on stderr which are left out."""
-    left_out = [] if everything else [s.id for s in SCENARIOS.values() if s.tier == "long"]
+    left_out = [] if everything else [s.id for s in SUITE.values() if s.tier == "long"]
     if left_out:
         print(f"slow scenarios left out (--all runs them): {', '.join(left_out)}", file=sys.stderr)
-    return [name for name in SCENARIOS if name not in left_out]
+    return [name for name in SUITE if name not in left_out]
 
 
 def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list[Any], bool]:

@@ -20,7 +20,7 @@ from core.cli.arguments import (
     scenario_of,
     walks_of,
 )
-from core.conformance import FINDINGS, SCENARIOS, Result
+from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
 from core.conformance.exhibit import Exhibit
 from core.explore.text import columns
 from core.table.rows import Row
@@ -63,7 +63,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
 
     if not arguments.scenario:
         return _explain_bug(arguments)
-    scenario = FINDINGS.get(arguments.scenario) or SCENARIOS[scenario_of(arguments.scenario)]
+    scenario = FINDINGS.get(arguments.scenario) or SUITE[scenario_of(arguments.scenario)]
     row = choose(arguments.arch, arguments.era, arguments.config)
     cell = VerdictJob(
         replace(row, expect={}), scenario.id, limits_of(arguments), arguments.searcher, walks_of(arguments)
@@ -83,8 +83,10 @@ def explanation(result: Result, title: str, origin: str) -> str:
     by = " + ".join([f"searcher {result.searcher}", *result.reductions])
     searched = f"{result.states} states, {result.transitions} transitions, all to depth {result.depth} ({by})"
     if result.verdict == "fail" and result.trace:
-        return "\n".join([*head, columns(result.trace), "", f"{result.violated}: {result.sentence}", searched])
+        shown = [*head, columns(result.trace), "", f"{result.violated}: {result.sentence}"]
+        return "\n".join([*shown, searched] if result.states else shown)
     how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"
+    how = result.bounds if result.tier == "large" else how
     told = {"pass": f"pass: {how}", "bounded": how}.get(result.verdict, f"{result.verdict}: {result.reason}")
     return "\n".join([*head, f"{told}; {searched}" if result.states else told])
 

@@ -12,9 +12,10 @@ from core.plugins.arch import Arch
 
 Build = Callable[[Arch, Era], Model]
 
-TIERS = ("smoke", "required", "optional", "long", "finding")
+TIERS = ("smoke", "required", "optional", "long", "large", "finding")
 """smoke: is the plugin wired? required: every architecture must pass. optional: gated by a capability.
 long: required as well, but it takes longer than a few tenths of a second: `compare` runs it with --all or by name.
+large: one schedule at real size instead of every interleaving of a small model (core.conformance.large).
 finding: what shipped kernels are refuted on, whatever the plugin: only `explain` runs it, docs/findings.md has it.
 A new required scenario comes only with a minor release of the suite."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.resolve_arch import choose
-from core.conformance.scenarios import SCENARIOS
+from core.conformance import SUITE
 from core.conformance.verdict import as_declared
 from core.explore.text import columns
 from core.run.isolate import isolated
@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             "a row), or --arch where that is no option of somebody else"
         )
     metafunc.parametrize("arch_name", names, ids=str)
-    metafunc.parametrize("scenario_id", list(SCENARIOS))
+    metafunc.parametrize("scenario_id", list(SUITE))
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from core.conformance import FINDINGS, SCENARIOS, Result, expected, judge
+from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.judge import Walks
 from core.conformance.scenario import Scenario
 from core.cost import Workload, account
@@ -59,8 +59,8 @@ class VerdictJob:
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 
-def _scenario(name: str) -> Scenario:
-    return FINDINGS.get(name) or SCENARIOS[name]
+def _scenario(name: str) -> Scenario | LargeRun:
+    return FINDINGS.get(name) or SUITE[name]
 
 
 @dataclass(frozen=True)

@@ -225,9 +225,9 @@ def _from(beside: Path, plugin: str) -> str:
 
 
 def _scenarios(expect: dict[str, Any], source: str, at: str) -> None:
-    from core.conformance.scenarios import SCENARIOS
+    from core.conformance import SUITE
 
-    _known(expect, tuple(SCENARIOS), source, f"{at}expect.", "scenario")
+    _known(expect, tuple(SUITE), source, f"{at}expect.", "scenario")
 
 
 def _facts(given: dict[str, Any], source: str, at: str) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.conformance import SCENARIOS, as_declared, expected, judge
+from core.conformance import SCENARIOS, SUITE, as_declared, expected, judge
 from core.table.rows import load
 
 ROWS = {row.name: row for row in load(None)}
-RUN = sum(not scenario.lacking(ROWS["smp-6.2-fix"].arch()) for scenario in SCENARIOS.values())
+RUN = sum(not scenario.lacking(ROWS["smp-6.2-fix"].arch()) for scenario in SUITE.values())
 """Scenarios that the row can run: the others are about abilities that it lacks."""
 
 PINNED = {
@@ -36,12 +36,12 @@ STATES = {
 def test_every_row_is_as_declared(name: str) -> None:
     row = ROWS[name]
     arch = row.arch()
-    for scenario in SCENARIOS.values():
+    for scenario in SUITE.values():
         result = judge(arch, row.era, scenario)
         if scenario.id in row.expect:
             result = expected(result, row.expect[scenario.id])
         assert as_declared(result), (scenario.id, result.verdict, result.reason)
-        assert result.exhaustive or result.violated or result.verdict == "unsupported"
+        assert result.exhaustive or result.violated or result.verdict == "unsupported" or result.tier == "large"
 
 
 @pytest.mark.parametrize(("cell", "wanted"), PINNED.items())

@@ -51,7 +51,7 @@ def size(rng: random.Random, most: int = MOST_PAGES) -> int:
 
 
 def _layout(rng: random.Random, span: int, kinds: tuple[str, ...], huge: tuple[str, ...], most: int) -> Layout:
-    areas = []
+    areas: list[Area] = []
     for _ in range(rng.choice((1, 1, 2, 3))):
         pieces = [Piece(rng.choice(kinds), size(rng, most)) for _ in range(rng.randint(1, 4))]
         if huge and rng.random() < 0.3:

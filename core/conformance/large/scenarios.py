@@ -96,7 +96,7 @@ async def _flush_table(mm: Mm, start: int, end: int) -> None:
     for addr in range(start, end):
         pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         await folio_remove_rmap_pte(mm, addr, pte.frame, "early")
-    await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1, freed_tables=False)
+    await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1)
     await pte_unlock(mm, start)
 
 
