@@ -32,10 +32,12 @@ def judge(
     searcher: str = "auto",
     reductions: object = "default",
     walks: Walks | None = None,
+    thorough: bool = False,
 ) -> Result:
     """Explore `scenario` on `arch` and say how it came out. Never raises for what a plugin does.
 
-    With `walks` it is not searched but walked through at random, which is bounded at best.  A large run is neither.
+    With `walks` it is not searched but walked through at random, which is bounded at best.  A large run is neither, and
+    makes its call on many more layouts if `thorough`.
     """
     lacking = scenario.lacking(arch)
     if lacking:
@@ -43,7 +45,7 @@ def judge(
     before = snapshot(arch.plugin)
     try:
         if isinstance(scenario, LargeRun):
-            result = judge_large(arch, era, scenario)
+            result = judge_large(arch, era, scenario, thorough)
         elif walks is not None:
             verdict = walk(scenario.build(arch, era), walks.seed, walks.number, limits=limits)
             result = _result(arch.name, scenario, verdict)

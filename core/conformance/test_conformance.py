@@ -48,7 +48,7 @@ def test_scenario(arch_name: str, scenario_id: str, request: pytest.FixtureReque
     row = chosen(arch_name, option("shootdown_era"), option("shootdown_arch_config"))
     if isinstance(row, ConfigError):
         pytest.fail(str(row), pytrace=False)
-    result = isolated(VerdictJob(row, scenario_id, searcher=option("shootdown_searcher")))
+    result = isolated(VerdictJob(row, scenario_id, searcher=option("shootdown_searcher"), thorough=True))
     if result.verdict == "unsupported":
         pytest.skip(result.reason)
     if result.verdict == "xfail":

@@ -29,13 +29,14 @@ killed.
 
 @dataclass(frozen=True)
 class VerdictJob:
-    """One row in one scenario; its result is a Result."""
+    """One architecture in one scenario; answers a Result. `thorough`: a large run is made on many layouts."""
 
     row: Row
     scenario: str
     limits: Limits = Limits()
     searcher: str = "auto"
     walks: Walks | None = None
+    thorough: bool = False
 
     def run(self) -> Result:
         """Set up the architecture, judge it, and apply what its row declares to fail."""
@@ -47,7 +48,15 @@ class VerdictJob:
             return self.failed(str(error))
         scenario = _scenario(self.scenario)
         with answer_within(self.limits.timeout):
-            result = judge(arch, self.row.era, scenario, limits=self.limits, searcher=self.searcher, walks=self.walks)
+            result = judge(
+                arch,
+                self.row.era,
+                scenario,
+                limits=self.limits,
+                searcher=self.searcher,
+                walks=self.walks,
+                thorough=self.thorough,
+            )
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")
         reason = self.row.expect.get(self.scenario)

@@ -16,11 +16,11 @@ PATIENCE = 60.0
 """Seconds that one call may take."""
 
 
-def judge_large(arch: Arch, era: Era, scenario: LargeRun) -> Result:
+def judge_large(arch: Arch, era: Era, scenario: LargeRun, thorough: bool = False) -> Result:
     """Make the call on each layout. A pass is of these layouts: `bounds` says how many. Raises what the plugin does."""
     tried: dict[Layout, None] = {}
     span = arch.facts.ptes_per_table
-    for layout in scenario.layouts(span):
+    for layout in scenario.layouts(span, thorough):
         here = placed(arch, layout)
         if here in tried:
             continue

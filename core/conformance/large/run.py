@@ -97,7 +97,7 @@ class Run:
         self.call, self.traced = call, traced
         self.layout = layout = placed(arch, layout)
         self.mm = self._mm(arch, era)
-        walks = bool(arch.hook.tlb_needs_table_invalidate())
+        walks = not call.exits and bool(arch.hook.tlb_needs_table_invalidate())
         self.machine = Machine(layout, self.mm.span, walks, not call.exits, call.refs)
         made = self.machine.mapped
         self.mm = replace(

@@ -26,22 +26,44 @@ from core.mm.rmap import folio_remove_rmap_pte
 from core.plugins.arch import Arch
 
 SEED = 20240229
-FEW = 16
-"""Random layouts of each call."""
+FEW, MANY = 8, 32
+"""Random layouts of each call, and of a thorough one."""
 
-SIZES = (*range(1, 71), 126, 127, 128, 129, 130, 192, 193, 194, 255, 256, 257, 258, 511, 512, 513, 514)
-"""Numbers of pages that are all tried: a ceiling may be anywhere."""
+SIZES = (
+    *range(1, 10),
+    *range(15, 19),
+    *range(30, 37),
+    *range(63, 67),
+    127,
+    128,
+    129,
+    192,
+    193,
+    255,
+    256,
+    257,
+    511,
+    513,
+)
+"""Numbers of pages that are all tried: where policies of today change their mind."""
+
+MORE_SIZES = (*range(1, 140), *range(189, 196), *range(254, 260), *range(510, 516), 1023, 1024, 1025)
+"""The same of a thorough one: a ceiling may be anywhere."""
+
+
+Layouts = Callable[[int, bool], Iterator[Layout]]
+"""By the pages to a table, and whether to be thorough."""
 
 
 @dataclass(frozen=True, slots=True)
 class LargeRun:
-    """A scenario of its own kind: `call` is made on each of `layouts(span, number)`."""
+    """A scenario of its own kind: `call` is made on each of `layouts`."""
 
     id: str
     title: str
     origin: str
     call: Call
-    layouts: Callable[[int], Iterator[Layout]]
+    layouts: Layouts
     requires: tuple[str, ...] = ()
     tier: str = "large"
 
@@ -168,28 +190,43 @@ def unhooked(machine: Machine) -> Iterator[tuple[str, str]]:
 # ---- layouts -------------------------------------------------------------------------------------------------
 
 
-def _sizes(kind: str, starts: tuple[int, ...], cpus: int = 2) -> Iterator[Layout]:
-    for number in SIZES:
-        yield Layout((Area(starts[number % len(starts)], (Piece(kind, number),)),), cpus, number % cpus)
+def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[Layout]:
+    """One VMA of each size, on two CPUs."""
+    for number in MORE_SIZES if thorough else SIZES:
+        yield Layout((Area(starts[number % len(starts)], (Piece("anon", number),)),), 2, number % 2)
 
 
-def _anything(span: int) -> Iterator[Layout]:
-    yield from _sizes("anon", (0, 1, span - 3))
-    yield from layouts(SEED, FEW, span)
-    for level in (1, 2):  # the ends of a range so long that only range instructions go through it
-        long = min(span**level * 4, 1 << 21)
-        for pages in (long - 1, long, long + 1):
-            yield Layout((Area(0, (Piece("anon", 1), Piece("empty", pages - 2), Piece("anon", 1))),))
+def anything(seed: int) -> Layouts:
+    """Random layouts."""
+    return lambda span, thorough: layouts(SEED + seed, MANY if thorough else FEW, span)
 
 
-def _pages(span: int) -> Iterator[Layout]:
-    """Small pages without holes, for calls that take them one by one."""
-    return layouts(SEED + 1, FEW, span, False, ("anon", "file", "file-dirty"), 300)
+def small(seed: int) -> Layouts:
+    """Random layouts of small pages without holes, for calls that take them one by one."""
+    kinds = ("anon", "file", "file-dirty")
+    return lambda span, thorough: layouts(SEED + seed, MANY if thorough else FEW, span, False, kinds, 300)
 
 
-def _plain(span: int) -> Iterator[Layout]:
-    yield from _sizes("anon", (0, 1, 2, 5))
-    yield from _pages(span)
+def sized(random: Layouts) -> Layouts:
+    """One VMA of each size, and then `random`."""
+
+    def made(span: int, thorough: bool) -> Iterator[Layout]:
+        yield from _sizes((0, 1, span - 3, 5), thorough)
+        yield from random(span, thorough)
+
+    return made
+
+
+def sparse(random: Layouts) -> Layouts:
+    """Before `random`, two pages at the ends of ranges so long that only range instructions go through them."""
+
+    def made(span: int, thorough: bool) -> Iterator[Layout]:
+        for long in (4 * span, 1 << 21):
+            for pages in (long - 1, long, long + 1):
+                yield Layout((Area(0, (Piece("anon", 1), Piece("empty", pages - 2), Piece("anon", 1))),))
+        yield from random(span, thorough)
+
+    return made
 
 
 LARGE = {
@@ -200,7 +237,7 @@ LARGE = {
             "munmap of any layout: no page and no table goes back before every CPU has forgotten it",
             "include/asm-generic/tlb.h",
             Call(unmap, tables_too),
-            _anything,
+            sized(sparse(anything(0))),
             ("flush_before_free",),
         ),
         LargeRun(
@@ -208,7 +245,7 @@ LARGE = {
             "the same of MADV_DONTNEED, which keeps the tables",
             "mm/madvise.c:madvise_dontneed_single_vma",
             Call(dontneed, gone),
-            lambda span: layouts(SEED + 2, FEW, span),
+            anything(1),
             ("flush_before_free",),
         ),
         LargeRun(
@@ -216,21 +253,21 @@ LARGE = {
             "the last user exits: nothing is lost, and no table goes back that hardware still walks on borrowed tables",
             "mm/mmap.c:exit_mmap",
             Call(teardown, tables_too, exits=True),
-            lambda span: layouts(SEED + 3, FEW, span),
+            anything(2),
         ),
         LargeRun(
             "large-protect",
             "mprotect of any range: no CPU can write when it returns",
             "mm/mprotect.c:change_protection",
             Call(protect, protected),
-            _plain,
+            small(3),
         ),
         LargeRun(
             "large-reclaim",
             "reclaim of hundreds of pages in one batch: none is freed while a CPU can still use it",
             "mm/vmscan.c:shrink_folio_list",
             Call(reclaim, reclaimed, refs=2, more=(("reclaims", True),)),
-            _pages,
+            small(4),
             ("flush_before_free",),
         ),
         LargeRun(
@@ -238,7 +275,7 @@ LARGE = {
             "flush_tlb_range() of any range leaves out none of its pages",
             "Documentation/core-api/cachetlb.rst",
             Call(flush_range, unhooked),
-            _plain,
+            sized(small(5)),
             ("flush_before_free",),
         ),
     )

@@ -1,0 +1,289 @@
+"""Mistakes in who is asked: masks, interrupts, waiting, switching."""
+
+from __future__ import annotations
+
+from arch_plugins.families.tlb_gen import inc_mm_tlb_gen
+from arch_plugins.generic import Smp, flush_by_ipi, flush_cpus_by_ipi
+from arch_plugins.x86 import X86
+from core.hookspecs import hookimpl
+from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
+from core.machine.op import Cpu, Op, Outcome, Tid
+from core.machine.ipi import csd_cell, irqs_off_cell
+from core.machine.tlb import invalidate
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm, Vma, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
+from core.mm.mmu_gather import MmuGather
+
+
+class Asking(Smp):
+    """Right: flush_tlb_range() asks those that `asked` names."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        """Who is to flush, of mm_cpumask."""
+        return cpus
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        await flush_cpus_by_ipi(mm, self.asked(mm, await mm_cpumask(mm)), FlushRequest(start, end))
+
+
+class ThreeCpus(Asking):
+    """At most three CPUs besides this one."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return frozenset(sorted(cpus - {mm.task.cpu})[:3]) | {mm.task.cpu}
+
+
+class EightCpus(Asking):
+    """A mask of eight bits."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return frozenset(cpu for cpu in cpus if cpu < 8)
+
+
+class FirstWord(Asking):
+    """The first word of the mask: CPUs from 64 on are not asked."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return frozenset(cpu for cpu in cpus if cpu < 64)
+
+
+class OthersOnly(Asking):
+    """This CPU is left out."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return cpus - {mm.task.cpu}
+
+
+class HereOnly(Asking):
+    """No other CPU is asked."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return frozenset({mm.task.cpu})
+
+
+class HigherOnly(Asking):
+    """CPUs below this one are not asked."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return frozenset(cpu for cpu in cpus if cpu >= mm.task.cpu)
+
+
+class NeighbourOnly(Asking):
+    """The next CPU alone: a node of two."""
+
+    def asked(self, mm: Mm, cpus: frozenset[Cpu]) -> frozenset[Cpu]:
+        return frozenset(cpu for cpu in cpus if cpu // 2 == mm.task.cpu // 2)
+
+
+class DoesNotWait(Smp):
+    """Interrupts are sent, and nobody waits."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        cpus = await mm_cpumask(mm)
+        others = sorted(cpus - {mm.task.cpu})
+        if others:
+            await send_ipis(mm.task, others, FlushRequest(start, end))
+        if mm.task.cpu in cpus:
+            await flush_here(mm.task.cpu, mm.addrs, FlushRequest(start, end), "local flush")
+
+
+class WaitsForTheFirst(Smp):
+    """The first answer is taken for all."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        cpus, request = await mm_cpumask(mm), FlushRequest(start, end)
+        others = sorted(cpus - {mm.task.cpu})
+        if others:
+            await send_ipis(mm.task, others, request)
+        if mm.task.cpu in cpus:
+            await flush_here(mm.task.cpu, mm.addrs, request, "local flush")
+        if others:
+            await wait_ipis(mm.task, others[:1])
+
+
+class AnswersOnly(Smp):
+    """A CPU that is interrupted answers, and flushes nothing."""
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        csd = csd_cell(sender, cpu)
+
+        def step(request: object, off: bool) -> list[Outcome]:
+            return [] if request is None or off else [Outcome(None, (None,))]
+
+        return Op(f"answer T{sender}", (csd, irqs_off_cell(cpu)), (csd,), step)
+
+
+class MaskFirst(Smp):
+    """mm_cpumask is read before the entry is cleared."""
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+        cpus = await mm_cpumask(mm)
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        await flush_cpus_by_ipi(mm, cpus, FlushRequest(addr, addr + 1))
+        return pte
+
+
+class MaskBehind(Smp):
+    """Right: behind."""
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        await flush_cpus_by_ipi(mm, await mm_cpumask(mm), FlushRequest(addr, addr + 1))
+        return pte
+
+
+class MaskOfTheVma(Smp):
+    """The gather's mask is read as the VMA is begun, before anything is cleared."""
+
+    @hookimpl
+    async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:
+        tlb.cpus = await mm_cpumask(tlb.mm)  # type: ignore[attr-defined]
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        cpus = getattr(tlb, "cpus", None)
+        await flush_cpus_by_ipi(tlb.mm, await mm_cpumask(tlb.mm) if cpus is None else cpus, FlushRequest())
+        return "mm"
+
+
+class MaskOfTheFlush(Smp):
+    """Right: as it is flushed."""
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        await flush_cpus_by_ipi(tlb.mm, await mm_cpumask(tlb.mm), FlushRequest())
+        return "mm"
+
+
+class FlushesFirst(Smp):
+    """The page is flushed, and then its entry cleared."""
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
+        await mm.hook.flush_tlb_page(mm=mm, addr=addr)
+        return await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+
+
+class LeavesAndKeeps(Smp):
+    """A CPU leaves mm_cpumask with the mm, and keeps its entries."""
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        await cpumask_clear_cpu(mm)
+
+
+class LeavesAndFlushes(Smp):
+    """Right: without them."""
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        await cpumask_clear_cpu(mm)
+        await invalidate((mm.task.cpu,), mm.addrs, "flush on leaving")
+
+
+class NeverJoins(Smp):
+    """A CPU that takes up the mm does not say so."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        return None
+
+
+class FlushesThenLeaves(Smp):
+    """It flushes what it has, and leaves the mask only then: what it fetches in between stays."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        await invalidate((mm.task.cpu,), mm.addrs, "flush on joining")
+        await cpumask_set_cpu(mm)
+
+
+# ---- reclaim's batch -----------------------------------------------------------------------------------------
+
+
+class BatchWithoutHere(Smp):
+    """arch_tlbbatch_flush() leaves out the caller's own CPU."""
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        cpus, batch.cpus = batch.cpus, frozenset()
+        await flush_cpus_by_ipi(mm, cpus - {mm.task.cpu}, FlushRequest())
+
+
+class BatchOfTheLast(Smp):
+    """The batch knows the CPUs of the last entry alone."""
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        batch.cpus = await mm_cpumask(mm)
+
+
+class BatchNeverFlushed(Smp):
+    """The batch is emptied, and nobody asked."""
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        batch.cpus = frozenset()
+
+
+class BatchOfOnePage(Smp):
+    """The batch is flushed as one page."""
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        cpus, batch.cpus = batch.cpus, frozenset()
+        await flush_cpus_by_ipi(mm, cpus, FlushRequest(0, 1))
+
+
+class BatchesNothing(Smp):
+    """Nothing is remembered of an entry that is put off."""
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        return None
+
+
+class PendingIgnored(Smp):
+    """Who relies on a reclaimer's entries goes on without a flush."""
+
+    @hookimpl
+    async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
+        return None
+
+
+# ---- generations ---------------------------------------------------------------------------------------------
+
+
+class GenX86(X86):
+    """Right: every kind of flush raises tlb_gen, on x86's own words."""
+
+
+class RangeWithoutGen(X86):
+    """flush_tlb_range() raises no generation: the CPUs of the mask are asked, and who comes back is not told."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+class PageWithoutGen(X86):
+    """flush_tlb_page() raises none."""
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
+
+
+class GenBehind(X86):
+    """The mask is read before the generation is raised."""
+
+    async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool) -> None:
+        cpus = await mm_cpumask(mm)
+        await inc_mm_tlb_gen()
+        await self.flush_tlb_multi(mm, cpus, request, freed_tables, True)
