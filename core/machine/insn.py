@@ -1,9 +1,9 @@
-"""The TLB-maintenance instructions that a flush consists of, reported to whoever counts them and to whoever checks them.
+"""The TLB-maintenance instructions that a flush consists of, reported to whoever counts or checks them.
 
 Data types
     Operand                          which pages an instruction, or several of one name, was given
-    event ('insn', cpu, name, nr)    `nr` instructions `name` executed on `cpu`, with no effect on the model; a fifth item
-                                     is their Operand
+    event ('insn', cpu, name, nr)    `nr` instructions `name` executed on `cpu`, with no effect on the model;
+                                     a fifth item is their Operand
 
 The names are those of the architecture's manual, with the variant that matters (TLBI_VALE1IS, SFENCE_va_asid).  The
 operations on TLBs say what a policy believes that it flushes; the instructions say what it executes.  Large runs

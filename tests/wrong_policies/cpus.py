@@ -6,9 +6,8 @@ from arch_plugins.families.tlb_gen import inc_mm_tlb_gen
 from arch_plugins.generic import Smp, flush_by_ipi, flush_cpus_by_ipi
 from arch_plugins.x86 import X86
 from core.hookspecs import hookimpl
-from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
+from core.machine.ipi import FlushRequest, csd_cell, flush_here, irqs_off_cell, send_ipis, wait_ipis
 from core.machine.op import Cpu, Op, Outcome, Tid
-from core.machine.ipi import csd_cell, irqs_off_cell
 from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
