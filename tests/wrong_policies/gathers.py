@@ -228,9 +228,9 @@ class ExitFlushesTables(Smp):
 
 
 class Deferred(Queued):
-    """Right: entries are queued as they are cleared, and flushed at the end of the section or when the queue is full."""
+    """Right: entries are queued as they are cleared, and flushed as the section ends or the queue is full."""
 
-    FACTS = Facts(capabilities=frozenset({"move_pmd"}))
+    FACTS = Facts()
 
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
         for addr in addrs:

@@ -18,7 +18,7 @@ from core.conformance.large.layout import ZERO_PAGE, Layout
 from core.conformance.large.machine import Change, Machine
 from core.conformance.large.stale import Held, Item
 from core.explore.model import Step
-from core.machine.early_ack import handler_cell
+from core.machine.early_ack import handler_cell, leave_handler
 from core.machine.ipi import csd_cell
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
@@ -180,9 +180,13 @@ class Run:
         nobody = self.mm.on(Task("nobody", Tid(0), Cpu(0)))
         for cpu in self.machine.stale.cpus:
             if self.machine.read(csd_cell(CALLER, cpu)) is not None:
-                serve = self.mm.hook.flush_tlb_func(mm=nobody, sender=CALLER, cpu=cpu)
-                for outcome in self.machine.outcomes(serve)[:1]:
-                    self._step(serve, outcome, cpu, "interrupt")
+                if self.machine.read(handler_cell(cpu)) is not None:  # of an earlier one, still in its handler
+                    self._serve(leave_handler(cpu, nobody.addrs), cpu)
+                self._serve(self.mm.hook.flush_tlb_func(mm=nobody, sender=CALLER, cpu=cpu), cpu)
+
+    def _serve(self, op: Op, cpu: Cpu) -> None:
+        for outcome in self.machine.outcomes(op)[:1]:
+            self._step(op, outcome, cpu, "interrupt")
 
     def _answer(self, op: Op, outcomes: Sequence[Outcome]) -> Outcome:
         """An allocation succeeds unless it is one of those that are to fail; of other choices the first is made."""
