@@ -321,7 +321,7 @@ def test_a_bounded_search_says_nothing_of_what_is_declared_to_fail(
     status, out, _ = run(tmp_path, capsys, *argv)
     (result,) = json.loads(out)["results"]
     assert (status, result["verdict"]) == (0, "bounded")
-    assert result["reason"].endswith("which was not seen within the bounds")
+    assert result["reason"].endswith("but no violation was found within the bounds")
 
 
 def test_explain_shows_columns_and_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""A historic bug: a scenario that a kernel without one fix fails, and the kernel with it passes."""
+"""A historic bug: a scenario that fails on a kernel without one fix and passes on the kernel with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.plugins.arch import Arch
 
 
 def same(arch: Arch) -> Arch:
-    """The architecture as it is."""
+    """`arch` unchanged."""
     return arch
 
 
@@ -18,14 +18,14 @@ def same(arch: Arch) -> Arch:
 class Exhibit:
     """One row of the museum.
 
-    id         of the catalogue (B-01 ...)
-    commit     what fixed it; `cve` where there is one
-    wrong      what goes wrong, in a line
+    id         its id in the catalogue (B-01 ...)
+    commit     the fix; `cve` if there is one
+    wrong      what goes wrong, in one line
     scenario   the id of the scenario that models it
-    plugin     the architecture it is shown on, as `module:object`
-    era        the policy era that has the fix
-    lacks      commits taken out of the core for the variant with the bug (`Era.lacks`)
-    broken     or what takes the fix out of the plugin
+    plugin     the architecture on which it is shown, as `module:object`
+    era        an era that has the fix
+    lacks      the commits that the variant with the bug lacks (`Era.lacks`)
+    broken     a function that takes the fix out of the architecture instead
     """
 
     id: str
@@ -39,5 +39,5 @@ class Exhibit:
     cve: str = ""
 
     def with_bug(self, arch: Arch, era: Era) -> tuple[Arch, Era]:
-        """The architecture and era without the fix."""
+        """The architecture and era with the fix taken out."""
         return self.broken(arch), replace(era, lacks=era.lacks | self.lacks)

@@ -17,7 +17,7 @@ from core.plugins.purity import changed, snapshot
 
 
 class Walks(NamedTuple):
-    """How many random walks, and which."""
+    """Random walks instead of a search: how many, and the seed."""
 
     number: int
     seed: int = 0
@@ -34,10 +34,10 @@ def judge(
     walks: Walks | None = None,
     thorough: bool = False,
 ) -> Result:
-    """Explore `scenario` on `arch` and say how it came out. Never raises for what a plugin does.
+    """The verdict of `arch` in `scenario`. An exception of a plugin becomes the verdict 'error'.
 
-    With `walks` it is not searched but walked through at random, which is bounded at best.  A large run is neither, and
-    makes its call on many more layouts if `thorough`.
+    With `walks` the model is not searched but walked through at random; the verdict is then never 'pass'.  A large run
+    is neither searched nor walked through; with `thorough` it makes its call on many more layouts.
     """
     lacking = scenario.lacking(arch)
     if lacking:
@@ -52,7 +52,7 @@ def judge(
         else:
             verdict = check(scenario.build(arch, era), limits=limits, searcher=searcher, reductions=reductions)
             result = _result(arch.name, scenario, verdict)
-    except Exception as error:  # whatever a plugin raises costs its own cell only
+    except Exception as error:  # an exception of a plugin fails this verdict only
         return _error(arch.name, scenario, describe(error))
     remembered = changed(before, snapshot(arch.plugin))
     return _error(arch.name, scenario, remembered) if remembered else result

@@ -1,7 +1,7 @@
-"""Looking at a gather while it is being used: what no shared cell shows.
+"""Rules about a gather, which is in no shared cell.
 
-`watched` runs a program and, after each of its operations, lets `rule` look at the gather; a broken rule becomes a
-step that violates the property by name, so it is found like any other violation and shown at the end of its trace.
+`watched` runs a program and checks a rule about its gather after each operation.  A violated rule becomes a step that
+violates the property of that name, so it is found like any other violation and is the last line of the trace.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BROKEN = Cell(declare("broken", None))
 
 
 async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) -> Any:
-    """Run `program`; a property that `rule` names is reported where it first breaks."""
+    """Run `program`, and report the property that `rule` returns as soon as it returns one."""
 
     async def do(op: Op) -> Any:
         value = await op
@@ -32,7 +32,7 @@ async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) 
 
 
 async def covering(program: Coroutine[Op, Any, Any]) -> Any:
-    """Run `program`; every entry that it clears is in the range of a flush before anything is freed, and at the end."""
+    """Run `program`; every entry that it clears must be flushed before anything is freed, and before it ends."""
     owed: set[int] = set()
 
     async def do(op: Op) -> Any:
@@ -61,7 +61,9 @@ def report(name: str) -> Op:
 
 
 def delayed_in_last_batch(tlb: MmuGather) -> str:
-    """Delayed entries stand where tlb_flush_rmaps() looks: the active batch, and since c47454823bd4 the local one."""
+    """Entries with delayed rmap are where tlb_flush_rmaps() looks: in the active batch or, since c47454823bd4, the
+    local.
+    """
     walked = {tlb.active, 0} if tlb.mm.era.delay_in_local else {tlb.active}
     for number, batch in enumerate(tlb.batches):
         if number not in walked and _delayed(batch):
@@ -74,6 +76,6 @@ def _delayed(batch: Batch) -> bool:
 
 
 def batch_limit(tlb: MmuGather) -> str:
-    """No batch holds more than it has room for, and there are no more batches than MAX_GATHER_BATCH_COUNT."""
+    """No batch has more entries than slots, and there are at most MAX_GATHER_BATCH_COUNT batches."""
     too_full = any(batch.nr > batch.max for batch in tlb.batches)
     return "batch-limit" if too_full or len(tlb.batches) - 1 > tlb.mm.facts.batch_count else ""

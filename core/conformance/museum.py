@@ -1,4 +1,4 @@
-"""The museum: every historic bug that the suite can show, in order of its id in the catalogue."""
+"""The museum: every historic bug that the suite shows, in the order of the catalogue's ids."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from core.plugins.arch import Arch, load_object, set_up
 
 
 def _order(exhibit: Exhibit) -> tuple[int, str]:
-    """B-09 before B-10, and variants in order behind their number."""
+    """A sort key: B-09 comes before B-10, and variants follow their number."""
     number = exhibit.id.removeprefix("B-")
     digits = "".join(c for c in number if c.isdigit())
     return int(digits or 0), number
 
 
 def scenario_of(exhibit: Exhibit) -> Scenario:
-    """The scenario that an exhibit names. LookupError, which names both, if there is none of that id."""
+    """The scenario that an exhibit names. LookupError, naming both, if there is none of that id."""
     known = SCENARIOS | FINDINGS
     if exhibit.scenario not in known:
         near = hint(exhibit.scenario, known)
@@ -45,7 +45,7 @@ EXHIBITS = collect(exhibit for module in MODULES for exhibit in getattr(module, 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """An exhibit judged twice: with its bug, and as the kernel is since."""
+    """An exhibit judged twice: with the bug, and with the fix."""
 
     exhibit: Exhibit
     bug: Result
@@ -53,12 +53,12 @@ class Showing:
 
     @property
     def holds(self) -> bool:
-        """The bug is found, and the fix is proved."""
+        """Is the bug found, and proved absent with the fix?"""
         return self.bug.verdict == "fail" and bool(self.bug.trace) and self.fixed.verdict == "pass"
 
 
 def show(exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto") -> Showing:
-    """Judge `exhibit` with its bug and without."""
+    """Judge `exhibit` with the bug and with the fix."""
     scenario = scenario_of(exhibit)
     arch, era = subject(exhibit)
     fixed = judge(arch, era, scenario, limits=limits, searcher=searcher)
@@ -68,7 +68,7 @@ def show(exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto") ->
 
 
 def subject(exhibit: Exhibit) -> tuple[Arch, Era]:
-    """The architecture and era that an exhibit is shown on."""
+    """The architecture and era, with the fix, on which an exhibit is shown."""
     name = exhibit.plugin.rpartition(":")[2].lower()
     return set_up(name, load_object(exhibit.plugin), exhibit.plugin), ERAS[exhibit.era]
 

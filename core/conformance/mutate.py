@@ -1,19 +1,19 @@
-"""The power of the suite: mutants made from the programs, and which of them the scenarios kill.
+"""Mutants: programs with one operation changed, and which scenarios notice (kill) them.
 
 A mutant is an operator applied to one kind of operation wherever a program awaits it, in the plugin's code and in the
-core's alike: it works on the stream of operations, so nothing is written by hand and nothing is left out.  Kinds are
-operations by name with their numbers taken out ("unlock ptl[N]"), as they turn up when the suite is run unmutated.
+core's alike.  It works on the stream of operations, so no mutant is written by hand and no operation is left out.  A
+kind is the name of an operation with its numbers replaced ("unlock ptl[N]"), as met when the unmutated suite is run.
 
-    drop     the operation is not done; the program goes on as if it had been
-    late     it is done after the next one
+    drop     the operation is not done; the program continues as if it had been
+    late     it is done after the next operation
     twice    it is done again at once
     short    a flush leaves out the last page of its range
-    deaf     an interrupt is not sent to the first of its CPUs, nor waited for
-    hopeful  a failed allocation is taken for success
+    deaf     an IPI is neither sent to the first of its CPUs nor waited for
+    hopeful  a failed allocation is taken for a success
 
-Operations of user code and of the hardware's walks are left alone: they are the victim, not the policy.  A mutant is
-killed by a scenario that fails on it, or that can no longer reach its window, or in which a program raises where it
-did not.
+Operations of user code and of the hardware walker are not mutated: they are what the policy has to protect.  A mutant
+is killed by a scenario that fails, or does not reach its window any more, or in which a program raises that did not
+before.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from core.mm.era import Era
 from core.plugins.arch import Arch
 
 LIMITS = Limits(max_states=200_000)
-"""A mutant may make a model endless; a search that hits this has killed nothing."""
+"""A mutant may make a model infinite; a search that hits this limit kills nothing."""
 
 USER = ("store(", "load(", "walk:")
 OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
 
 WAITED_FOR = frozenset({"csd", "store_buffer", "flush_count"})
-"""What operations that change nothing may be there to wait for."""
+"""Cells on which an operation that writes nothing may wait."""
 
 Mutable = dict[str, tuple[str, ...]]
-"""Kinds of operation, and the operators that change each."""
+"""The operators that change each kind of operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One operator on one kind of operation."""
+    """An operator applied to one kind of operation."""
 
     operator: str
     kind: str
@@ -61,19 +61,19 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Autopsy:
-    """What became of a mutant. `killers` are the scenarios that noticed it: the first one, or all."""
+    """The result of a trial: `killers` are the scenarios that killed the mutant, the first or all of them."""
 
     mutant: Mutant
     killers: tuple[str, ...]
 
 
 def kind_of(op: Op) -> str:
-    """The operation's name without its numbers; several CPUs are as one."""
+    """The operation's name with its numbers replaced by N, and a list of CPUs by one."""
     return re.sub(r"(CPUN, )+CPUN", "CPUN", re.sub(r"\d+", "N", op.name))
 
 
 def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
-    """The kinds of operation that the unmutated scenario awaits, in order of appearance; none if it does not apply."""
+    """The kinds of operation in the unmutated scenario, in order of appearance; none if it is unsupported."""
     if scenario.lacking(arch):
         return {}
     tables = TransitionTables(scenario.build(arch, era))
@@ -85,15 +85,14 @@ def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A scenario without a mutant: a job that answers what is wrong with the architecture, '' if it holds, and what
-    there is to mutate."""
+    """A job: a scenario without a mutant.  Its result: why the architecture fails it, or '', and what can mutate."""
 
     arch: Callable[[], Arch]
     era: Era
     scenario: str
 
     def run(self) -> tuple[str, Mutable]:
-        """Judge it as mutants are judged."""
+        """Judge the scenario under the limits that mutants have."""
         from core.conformance.scenarios import SCENARIOS
 
         arch, scenario = self.arch(), SCENARIOS[self.scenario]
@@ -103,15 +102,15 @@ class Baseline:
         return "", mutable(scenario, arch, self.era)
 
     def failed(self, reason: str) -> tuple[str, Mutable]:
-        """What killed the process would be taken for the work of a mutant."""
+        """A process that dies without a mutant: reported as a failure, since it would kill every mutant."""
         return reason, {}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A mutant and the scenarios it is put to: a job (core.run.pool) that answers an Autopsy.
+    """A job: one mutant in the scenarios that have its kind of operation.  Its result is an Autopsy.
 
-    `every` goes on after the first that kills it.
+    With `every` it continues after the first scenario that kills the mutant.
     """
 
     mutant: Mutant
@@ -121,7 +120,7 @@ class Trial:
     every: bool = False
 
     def run(self) -> Autopsy:
-        """Put it to one scenario after another, until one kills it."""
+        """Run the mutant in one scenario after another, until one kills it."""
         from core.conformance.scenarios import SCENARIOS
 
         arch = self.arch()
@@ -129,14 +128,14 @@ class Trial:
         return Autopsy(self.mutant, tuple(killers if self.every else islice(killers, 1)))
 
     def failed(self, reason: str) -> Autopsy:
-        """A mutant whose process hangs or dies has been noticed."""
+        """A mutant whose process hangs or dies counts as killed."""
         return Autopsy(self.mutant, (f"(process: {reason})",))
 
 
 def trials(arch: Callable[[], Arch], era: Era, found: Mapping[str, Mutable], every: bool = False) -> list[Trial]:
-    """Every operator on every kind of operation that it changes, in the scenarios where it turns up.
+    """All trials: every operator on every kind of operation that it changes, in the scenarios that have the kind.
 
-    `arch` sets the architecture up, in any process; `found` is what there is to mutate, by scenario.
+    `arch` sets up the architecture, in any process; `found` says what can be mutated, by scenario.
     """
     kinds = dict.fromkeys(kind for scenario in found.values() for kind in scenario)
     return [
@@ -162,7 +161,7 @@ def _changes(operator: str, op: Op) -> bool:
 
 
 def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:
-    """Does the scenario notice the mutant?"""
+    """Does the scenario kill the mutant?"""
     model = infected(scenario.build(arch, era), mutant)
     try:
         verdict = check(model, limits=LIMITS)
@@ -172,7 +171,7 @@ def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:
 
 
 def infected(model: Model, mutant: Mutant) -> Model:
-    """The model with the mutant in every program."""
+    """The model with the mutant in each of its programs."""
     return replace(model, threads=tuple(replace(t, program=_infect(t, mutant)) for t in model.threads))
 
 
@@ -208,7 +207,7 @@ async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant) -> Any:
 
 
 def dropped(op: Op) -> Op:
-    """Not done: nothing is written and nothing is waited for."""
+    """`op` without its writes, and never blocked."""
 
     def step(*values: Any) -> list[Outcome]:
         return [Outcome(outcome.value) for outcome in op.step(*values)][:1] or [Outcome(None)]
@@ -217,7 +216,7 @@ def dropped(op: Op) -> Op:
 
 
 def shortened(op: Op) -> Op:
-    """Without the last page of the range, or the last entry."""
+    """A flush `op` without the last page of its range, or without the last TLB entry."""
     if any(cell.array == "csd" for cell in op.writes):
         return _rewritten(op, _one_page_less)
     if not op.writes or op.writes[-1].array != "tlb":
@@ -241,7 +240,7 @@ def _one_page_less(value: Any) -> Any:
 
 
 def deafened(op: Op) -> Op:
-    """The first CPU is forgotten, by the sending and by the waiting."""
+    """`op` without the first CPU: it is neither sent an IPI nor waited for."""
     if not op.writes:
         return Op(op.name, op.reads[1:], (), lambda *v: op.step(None, *v))
 
@@ -252,7 +251,7 @@ def deafened(op: Op) -> Op:
 
 
 def hopeful(op: Op) -> Op:
-    """Whatever the allocator says, the answer is taken for a page."""
+    """An allocation that the program takes for a success, whatever its outcome."""
     return _answered(op, True)
 
 

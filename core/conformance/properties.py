@@ -1,4 +1,4 @@
-"""Every property by name, once, each with a sentence that says what it means that it does not hold."""
+"""All properties by name, each with the sentence that is printed when it is violated."""
 
 from __future__ import annotations
 
@@ -18,50 +18,51 @@ from core.mm.rmap import RMAP_LOCK, file_mapped_cell
 SENTENCES = {
     "no-lost-dirty": "A store reached the page, yet neither PG_dirty nor a page-table entry says that memory is newer "
     "than the disk: the data is lost when the page is reclaimed.",
-    "store-after-copy": "A store reached a page after its contents had been copied (or compared), and the copy is what "
-    "is mapped now: the store is lost.",
+    "store-after-copy": "A store reached a page after its contents had been copied (or compared), and the copy is "
+    "mapped now: the store is lost.",
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
-    "another's-page": "A CPU read through a stale TLB entry what belongs to whoever has been given the page since.",
-    "stale-after-return": "The call has returned, and a CPU can still use a translation that it was to take away.",
-    "emitted-covers": "The flush is believed to reach an entry that none of the instructions covers which it executes.",
+    "another's-page": "A CPU read through a stale TLB entry a page that has been given to somebody else since.",
+    "stale-after-return": "The call has returned, and a CPU can still use a translation that it should have removed.",
+    "emitted-covers": "The flush is believed to reach an entry that none of the executed instructions covers.",
     "deadlock": "The call does not return.",
-    "empty-but-cached": "An operation that holds the page-table lock goes by an empty entry, and a CPU can still use "
-    "what the entry was.",
-    "no-page-table": "An upper entry was made to point to a page that is no page table: the hardware walks it as one.",
-    "one-hash-entry": "The hash table has two entries for one address: the hardware may use either, or stop.",
-    "walk-of-freed-table": "A walk went on from an upper entry, cached or read before it was cleared, into a page "
-    "table that had been given back to the allocator.",
+    "empty-but-cached": "An operation that holds the page-table lock relies on an empty entry, and a CPU can still use "
+    "the translation that the entry had.",
+    "no-page-table": "An upper-level entry points to a page that is not a page table: the hardware walks it as one.",
+    "one-hash-entry": "The hash table has two entries for one address: the hardware may use either, or raise a machine "
+    "check.",
+    "walk-of-freed-table": "A walk went on from an upper-level entry, cached or read before it was cleared, into a "
+    "page table that had been given back to the allocator.",
     "gup-in-freed-table": "A lockless walk in software (GUP-fast) read an entry in a page table that had been given "
     "back to the allocator.",
-    "gup-of-another": "GUP-fast returned a page that another process has mapped, in a table that was shared and "
-    "is that process's alone now.",
-    "reached-by-device": "A device has written to a page for the process, whose entry does not lead there any more: "
-    "what was written is lost.",
-    "rmap-under-ptl": "A mapping left the reverse map without the page-table lock, which is all that keeps "
-    "folio_mkclean() and the memcg accounting in step with it.",
+    "gup-of-another": "GUP-fast returned a page that another process has mapped, from a page table that was shared and "
+    "now belongs to that process alone.",
+    "reached-by-device": "A device has written to a page for the process, whose entry does not map that page any more: "
+    "the written data is lost.",
+    "rmap-under-ptl": "A mapping was removed from the reverse map without the page-table lock, which alone keeps "
+    "folio_mkclean() and the memcg accounting consistent with it.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
-    "flushed-covers-cleared": "An entry was cleared, and no flush of the gather covers it before pages are freed.",
-    "batch-limit": "The gather holds more pages than its batches may have entries.",
+    "flushed-covers-cleared": "An entry was cleared, and no flush of the gather covered it before pages were freed.",
+    "batch-limit": "The gather holds more pages than its batches have slots.",
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped, or a table that was unhooked, has not been given "
-    "back.",
-    "unmapped-at-end": "The range was unmapped, and something is mapped: an entry came back after it was cleared.",
-    "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one came or went behind rmap's "
-    "back.",
+    "back: it is leaked.",
+    "unmapped-at-end": "The range was unmapped, but something is mapped: an entry was set again after it was cleared.",
+    "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one was set or cleared without "
+    "the reverse map.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
-    "balanced": "Everything has ended, and a lock is held, a gather is counted as open, or a batch has not been given "
-    "back.",
-    "vma-as-asked": "The call has returned, and a mapping is there that it was to take away, or is not that it was to "
-    "make.",
-    "mapped-throughout": "A fault found no mapping at an address that one mapping or the other covers at any time.",
-    "fault-into-unmapped": "A fault found the mapping, and an entry that munmap had already emptied: it would map a "
-    "page that nobody unmaps.",
+    "balanced": "Everything has ended, and a lock is still held, a gather is still counted as open, or a batch has not "
+    "been freed.",
+    "vma-as-asked": "The call has returned, and a mapping it should have removed remains, or one it should have "
+    "created is missing.",
+    "mapped-throughout": "A fault found no mapping at an address that one mapping or another covers at any time.",
+    "fault-into-unmapped": "A fault found the mapping, and an entry that munmap had already cleared: it would map a "
+    "page that is never unmapped.",
     "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
     "shared-writable": "A private page is mapped by two processes, and one of them may write to it: the other sees it.",
-    "mm-users": "mm_users is not the number of those who use the mm: it is torn down under one of them, or never.",
-    "lock-discipline": "A task released a lock that it does not hold, or took mmap_lock again as its reader.",
+    "mm-users": "mm_users is not the number of users of the mm: it is torn down while it is in use, or never.",
+    "lock-discipline": "A task released a lock that it does not hold, or took mmap_lock for reading twice.",
 }
-"""By name; a property that a step breaks has only its sentence here."""
+"""By name.  A property that a step itself violates has only its sentence here."""
 
 
 def _property(name: str, reads: Sequence[Cell], holds: object) -> Property:
@@ -69,10 +70,10 @@ def _property(name: str, reads: Sequence[Cell], holds: object) -> Property:
 
 
 def no_lost_dirty(page: int, addrs: Sequence[int]) -> Property:
-    """Always: memory newer than the disk is known to be, once nothing can tell any more.
+    """Always: if memory is newer than the disk, PG_dirty or a page-table entry says so, or will be found to say so.
 
-    Nothing can tell when no mapping is left in rmap whose entry would be looked at and no writeback holds the page
-    locked: then PG_dirty must say so.  It is the loss at its earliest.
+    When no mapping is left in rmap whose entry would be looked at, and no writeback holds the page locked, only
+    PG_dirty can say so.  The property is violated at the earliest point at which the data is lost.
     """
 
     def holds(newer: bool, pg_dirty: bool, locked: object, mapcount: int, *ptes: object) -> bool:
@@ -89,7 +90,7 @@ def no_lost_dirty(page: int, addrs: Sequence[int]) -> Property:
 
 
 def dirty_known_at_end(page: int, addrs: Sequence[int]) -> Property:
-    """At the end: memory newer than disk is known to be (PG_dirty, or dirty in an entry that maps the page)."""
+    """At the end: if memory is newer than the disk, PG_dirty or an entry that maps the page says so."""
 
     def holds(newer: bool, pg_dirty: bool, *ptes: object) -> bool:
         return not newer or pg_dirty or _maps_dirty(page, ptes)
@@ -98,7 +99,7 @@ def dirty_known_at_end(page: int, addrs: Sequence[int]) -> Property:
 
 
 def store_after_copy(page: int, new: int, addr: int) -> Property:
-    """Always: once `new` is mapped at `addr` in place of `page`, it has every store that `page` has."""
+    """Always: once `new` is mapped at `addr` instead of `page`, it has every store that reached `page`."""
 
     def holds(newer: bool, pte: object) -> bool:
         return not (newer and isinstance(pte, Pte) and pte.frame == new)
@@ -116,7 +117,7 @@ def all_freed(page: int, kept: int) -> Property:
 
 
 def table_freed(entry: Cell, table: Cell, rcu_head: Cell | None = None) -> Property:
-    """At the end: the table that an upper entry pointed to is free if it no longer does, or RCU has it (`rcu_head`)."""
+    """At the end: the table is freed, or waits for RCU (`rcu_head`), unless the upper-level entry points to it."""
 
     def holds(points: object, there: bool, waits: object = None) -> bool:
         return points is not None or not there or waits is not None
@@ -130,24 +131,24 @@ def unmapped_at_end(addr: int) -> Property:
 
 
 def balanced(locks: Sequence[Cell], tasks: Sequence[Tid]) -> Property:
-    """At the end: what was taken has been given back; `locks` of page tables, and batches of `tasks`."""
+    """At the end: mmap_lock and the page-table `locks` are free, no gather is open, no batch of `tasks` is held."""
     held = tuple(Cell("held_batches", tid) for tid in tasks)
     free = (FREE, None, 0, *(None for _ in locks), *(0 for _ in held))
     return _property("balanced", (MMAP_LOCK, RMAP_LOCK, PENDING, *locks, *held), lambda *now: now == free)
 
 
 def vma_as_asked(start: int, there: bool) -> Property:
-    """At the end: the VMA that starts at `start` is in the tree, or is not."""
+    """At the end: the VMA that starts at `start` is in the tree (`there`) or not."""
     return _property("vma-as-asked", (Cell("vma", start),), lambda now: now is there)
 
 
 def contents_known(addr: int) -> Property:
-    """At the end: the entry of a reclaimed anonymous page maps it, or says where it is on disk."""
+    """At the end: the entry of an anonymous page maps it, or says where it is in swap."""
     return _property("contents-known", (pte_cell(addr),), lambda pte: isinstance(pte, Pte | Swap))
 
 
 def reached_by_device(page: int, addr: int) -> Property:
-    """At the end: what a device wrote for the process is where its entry leads, in memory or in swap."""
+    """At the end: the entry maps the page to which a device has written for the process, or has it in swap."""
 
     def holds(wrote: bool, pte: object) -> bool:
         return not wrote or (isinstance(pte, Pte) and pte.frame == page) or isinstance(pte, Swap)
@@ -156,7 +157,7 @@ def reached_by_device(page: int, addr: int) -> Property:
 
 
 def shared_read_only(page: int, addrs: Sequence[int]) -> Property:
-    """At the end: if more than one of the entries maps the private `page`, none of them may be written through."""
+    """At the end: if more than one of the entries maps the private `page`, none of them is writable."""
 
     def holds(*ptes: object) -> bool:
         maps = [p for p in ptes if isinstance(p, Pte) and p.frame == page]
@@ -166,12 +167,12 @@ def shared_read_only(page: int, addrs: Sequence[int]) -> Property:
 
 
 def mm_users_is(users: int) -> Property:
-    """At the end: every reference to the mm that was taken has been dropped, once."""
+    """At the end: mm_users is `users`: every reference that was taken has been dropped once."""
     return _property("mm-users", (MM_USERS,), lambda n: n == users)
 
 
 def mapcount_is_ptes(page: int, addrs: Sequence[int]) -> Property:
-    """At the end: rmap knows as many mappings as there are entries that map the page."""
+    """At the end: the mapcount is the number of entries that map the page."""
 
     def holds(mapcount: int, *ptes: object) -> bool:
         return mapcount == sum(isinstance(p, Pte | ProtNone) and p.frame == page for p in ptes)
@@ -194,5 +195,5 @@ def mapped_accounting(memcgs: Sequence[str], pages: Sequence[int]) -> Property:
 
 
 def sometimes(name: str, sentence: str, reads: Sequence[Cell], holds: object) -> Property:
-    """A window that the scenario must have reached, or its pass means nothing."""
+    """A window: a situation that the search has to reach, because otherwise a pass means nothing."""
     return Property(name, f"Never reached: {sentence}", tuple(reads), holds)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a scenario is: a small model of one danger, what must hold in it, and what it needs to make sense."""
+"""A scenario: a small model of one danger, the properties that must hold in it, and the capabilities it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one architecture fared in one scenario."""
+"""The verdict of one architecture in one scenario."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from core.explore.model import Step
 
 VERDICTS = ("pass", "bounded", "fail", "xfail", "xpass", "unsupported", "error")
-"""pass: no violation in any reachable state. bounded: none within the named bounds. fail: a violation, with its
-trace. xfail, xpass: declared in arches.toml to fail, and it did, or it is proved not to. unsupported: the architecture
-lacks a capability the scenario needs. error: the plugin raised, hung or answered nonsense."""
+"""pass: no violation in any reachable state. bounded: none within the named bounds. fail: a violation, with a trace.
+xfail, xpass: arches.toml declares a failure, and it failed, or is proved not to. unsupported: the architecture lacks a
+capability that the scenario needs. error: the plugin raised, hung, or returned something invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One cell of the table. `trace` is a shortest counterexample; `bounds` says which limit was hit."""
+    """The verdict of one row in one scenario; the other fields are as in core.explore.model.Verdict."""
 
     architecture: str
     scenario: str
@@ -34,16 +34,18 @@ class Result:
 
 
 def expected(result: Result, reason: str) -> Result:
-    """The same result for a cell that arches.toml declares to fail, for `reason`."""
+    """`result`, for a row and scenario that arches.toml declares to fail, with the declared `reason`."""
     if result.verdict == "fail":
         return replace(result, verdict="xfail", reason=reason)
     if result.verdict == "pass":
-        return replace(result, verdict="xpass", reason=f"declared to fail ({reason}), but did not")
+        return replace(
+            result, verdict="xpass", reason=f"declared to fail ({reason}), but passes: remove the declaration"
+        )
     if result.verdict == "bounded":
-        return replace(result, reason=f"declared to fail ({reason}), which was not seen within the bounds")
+        return replace(result, reason=f"declared to fail ({reason}), but no violation was found within the bounds")
     return result
 
 
 def as_declared(result: Result) -> bool:
-    """Is this what arches.toml declares? A bounded search found nothing wrong, which is all it can say."""
+    """Is the verdict what arches.toml declares?  A bounded search counts: it found no violation."""
     return result.verdict in ("pass", "bounded", "xfail", "unsupported")

@@ -1,13 +1,14 @@
-"""A small machine around one address space: who runs where, what is mapped, and what the hardware does by itself.
+"""A small machine around one address space: which task runs where, what is mapped, and what the hardware does by
+itself.
 
-A scenario describes the tasks; the world places them as the architecture's facts say:
+A scenario describes the tasks; the world places them according to the architecture's facts:
 
     SMP        every task has a CPU of its own
     UP         all tasks share CPU 0 under the scheduler, with the preemption model of the facts
     one_cpu    the tasks of the mm share CPU 0 under the scheduler; kernel threads have CPUs of their own
 
-mm_cpumask holds the CPUs of the mm's tasks.  Kernel threads run on borrowed page tables and touch no user page, so
-their CPUs are not in it.
+mm_cpumask has the CPUs of the mm's tasks.  Kernel threads run on borrowed page tables and touch no user page, so their
+CPUs are not in it.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 
 @dataclass
 class World:
-    """One model under construction.
+    """A model under construction.
 
-    mapped      what is mapped at the start: virtual page -> entry, None where something will be
-    anon        pages that are anonymous; the others are pages of a shared file
-    geometry    facts replaced for the sake of a small model (batch sizes, capabilities), by name
+    mapped      the initial entry of each virtual page; None where something will be mapped later
+    anon        the anonymous pages; all others are pages of a shared file
+    geometry    facts that are replaced to keep the model small (batch sizes, capabilities), by name
     more        further fields of `Mm`, by name
     """
 
@@ -67,15 +68,15 @@ class World:
 
     @property
     def vma(self) -> Vma:
-        """The one VMA, over everything that is mapped."""
+        """A VMA that covers everything that is mapped."""
         return Vma(min(self.mapped), max(self.mapped) + 1)
 
     def task(self, name: str, program: Program) -> Task:
-        """A task of the address space."""
+        """Add a task of the address space."""
         return self._add(name, program, user=True)
 
     def kthread(self, name: str, program: Program) -> Task:
-        """A kernel thread. A CPU of its own is on no page tables of the mm, unless somebody has said that it is."""
+        """Add a kernel thread. A CPU of its own has no page tables of the mm loaded, unless a cell says otherwise."""
         task = self._add(name, program, user=False)
         if task.cpu not in self.cpus():
             for cell in (current_mm_cell(task.cpu), active_mm_cell(task.cpu)):
@@ -102,7 +103,7 @@ class World:
         sometimes: Sequence[Property] = (),
         equal: Sequence[str] = (),
     ) -> Model:
-        """The finished model; the tasks called `equal` are claimed to be interchangeable."""
+        """The finished model. The tasks named `equal` are claimed to be interchangeable."""
         mm = self.mm()
         self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
@@ -124,7 +125,7 @@ class World:
         return balanced(sorted(locks, key=str), [task.tid for task, _, _ in self._tasks if self.choices.alloc_fails])
 
     def mm(self) -> Mm:
-        """The address space, seen by nobody yet."""
+        """The address space, as of no task yet (`Mm.on`)."""
         mappings: dict[int, list[int]] = {}
         for addr, pte in sorted(self.mapped.items()):
             if pte is not None:
@@ -166,14 +167,14 @@ class World:
         return daemons
 
     def interrupt(self, mm: Mm, sender: Task, cpu: Cpu) -> Daemon:
-        """`cpu` serves the requests of `sender`, as its architecture does."""
+        """The daemon by which `cpu` serves the IPIs of `sender`, as the architecture does."""
         self.memory[csd_cell(sender.tid, cpu)] = None
         serve = mm.hook.flush_tlb_func(mm=mm, sender=sender.tid, cpu=cpu)
         return Daemon(f"IPI from {sender.name}", cpu, serve)
 
 
 async def store(mm: Mm, vma: Vma, addr: int, frames: Sequence[int]) -> bool:
-    """One store of user code, with as many faults as it takes. False when the access is over (SIGSEGV)."""
+    """One store of user code, with as many page faults as it takes. False if the access is not allowed (SIGSEGV)."""
     while await user_store(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "fault":
         if not await handle_write_fault(mm, vma, addr):
             return False
@@ -181,17 +182,17 @@ async def store(mm: Mm, vma: Vma, addr: int, frames: Sequence[int]) -> bool:
 
 
 async def load(mm: Mm, addr: int, frames: Sequence[int]) -> bool:
-    """One load of user code; False when nothing is mapped (no scenario follows a read fault)."""
+    """One load of user code; False if nothing is mapped (no scenario has read faults)."""
     return bool(await user_load(mm.task.cpu, addr, frames, mm.facts.hw_dirty) == "ok")
 
 
 def pick(number: int) -> Op:
-    """Any of 0 to `number` - 1, as user code likes: so that several places cost no more than several times one."""
+    """A choice of 0 to `number` - 1 by user code; the number of states grows only in proportion to `number`."""
     return Op(f"pick one of {number}", (), (), lambda: [Outcome(n) for n in range(number)])
 
 
 def raw_stores(addr: int, frames: Sequence[int], times: int = 2) -> Program:
-    """User code that stores `times` times, and is of no more interest once it has faulted."""
+    """User code that stores `times` times, and ends at a page fault."""
 
     async def program(mm: Mm) -> None:
         for _ in range(times):
@@ -202,17 +203,18 @@ def raw_stores(addr: int, frames: Sequence[int], times: int = 2) -> Program:
 
 
 def returned(mm: Mm, addr: int, huge: Cell | None = None) -> Op:
-    """The call is over: no CPU may still have a translation of `addr` that the page table does not give any more.
+    """A step at the return of a system call that violates stale-after-return if a CPU has a stale translation of
+    `addr`.
 
-    Nor one that allows more than the page table does.
+    A translation that allows more than the page table does is stale too.
     """
     return no_stale(mm, addr, "return to user mode", "stale-after-return", huge)
 
 
 async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
-    """Run `program`; each time it finds `addr` not present under the page-table lock, no CPU may have it cached.
+    """Run `program`; whenever it finds `addr` not present under the page-table lock, no CPU may have it cached.
 
-    For operations that promise nothing about their range when they return, but go by what the entries say.
+    For operations that guarantee nothing about their range when they return, but rely on what the entries say.
     """
 
     def look(op: Op, value: Any) -> Op | None:
@@ -233,7 +235,7 @@ async def clears_plainly(mm: Mm, op: Op) -> Any:
 
 
 async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op | None]) -> Any:
-    """Run `program`; after each of its operations do what `look` says of it and what it returned."""
+    """Run `program`; after each operation await what `look` returns for it and for the value that it returned."""
 
     async def do(op: Op) -> Any:
         value = await op
@@ -245,9 +247,10 @@ async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op
 
 
 def no_stale(mm: Mm, addr: int, name: str, violated: str, huge: Cell | None = None) -> Op:
-    """A step that does nothing but violate `violated` if some CPU can do more at `addr` than the page table says.
+    """A step that violates `violated` if a CPU can do more at `addr` than the page table allows, and has no other
+    effect.
 
-    `huge` is the cell of the upper entry that maps `addr`, if it is not one of a page table.
+    `huge` is the cell of the upper-level entry that maps `addr` instead of a PTE.
     """
     cpus = sorted(mm.cpus or ())
     cells = tuple(tlb_cell(cpu, addr) for cpu in cpus)
