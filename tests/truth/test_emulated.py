@@ -203,6 +203,12 @@ def test_an_old_entry_needs_a_call_and_no_ipte(
     assert detail is None or comparison.detail == detail
 
 
+def test_a_row_of_old_entries_is_told_apart_from_one_of_missing_calls() -> None:
+    found = list(compare_file(PUBLIC.parent / "emulated_s390_old_entries.jsonl.gz"))
+    assert [comparison.outcome for comparison in found] == ["equal", "different", "equal"]
+    assert [comparison.detail for comparison in found][::2] == [ALREADY_INVALID, ""]
+
+
 def test_old_entries_excuse_no_other_instruction() -> None:
     insn = {"ptep_flush_lazy": [768, 0], "IPTE": [757, 0], "IDTE": [2, 0]}
     assert compare(cell("s390x", "7.2.13", "munmap", 768, insn, **SPIN)).outcome == "different"

@@ -117,8 +117,8 @@ class _Operation(NamedTuple):
 class _Thread:
     """One thread on its way through the recording.
 
-    `recent` are the operations that a flush may still be of, the last one under way; `loose` flushes have no owner yet;
-    `asking` is the I whose F has not been seen.
+    `recent` are the operations that a flush may still be of, the last one under way; `loose` flushes have no owner yet.
+    `asking` is the I whose F has not been seen, `asked_until` the microsecond in which its operation was over.
     """
 
     def __init__(self, attribution: Attribution) -> None:
@@ -127,12 +127,16 @@ class _Thread:
         self.loose: list[Recorded] = []
         self.last: Recorded | None = None
         self.asking: Recorded | None = None
+        self.asked_until: int | None = None
         self.stores: list[Event] = []
 
     def turn(self, event: Event) -> None:
         """The thread does something that is no flush."""
         code, under_way = event.code, self.recent[-1] if self.recent else None
-        if under_way is not None and under_way.opener.code.endswith(">") and under_way.ended is None:
+        in_call = under_way is not None and under_way.opener.code.endswith(">") and under_way.ended is None
+        if self.asked_until is None and not (in_call and code in FAULTS):
+            self.asked_until = event.time
+        if under_way is not None and in_call:
             if code == under_way.opener.code[:-1] + "<":
                 self.recent[-1] = under_way._replace(ended=event.time)
                 return
@@ -192,14 +196,20 @@ class _Thread:
                 self.last.answers.append((event.cpu, event.args[0]))
             return
         pages, locked = event.numbers[0], event.numbers[1] == 1
-        if event.code == "F" and self.asking is not None and self.asking.locked == locked:
-            self.asking.done, self.asking = pages, None
+        asking = self.asking
+        if event.code == "F" and asking is not None and asking.locked == locked and self._asks(event.time):
+            asking.done, self.asking = pages, None
             return
         if event.code == "F":
             self.last = Recorded(locked, done=pages)
         else:
             self.last = self.asking = Recorded(locked, sent=pages)
+            self.asked_until = None
         self._give(self.last, event.time)
+
+    def _asks(self, time: int) -> bool:
+        """Can an F be of the last I? Not once its operation is over: flush_tlb_func() need not have traced one."""
+        return self.asked_until is None or time <= self.asked_until
 
     def _give(self, flush: Recorded, time: int) -> None:
         """Find the owner of a flush, or those it may have."""

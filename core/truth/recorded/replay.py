@@ -48,22 +48,24 @@ from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
 from core.truth.recorded.spaces import PTRS_PER_PTE, TOP, Area, Space
 
 APPROXIMATIONS = (
-    "mappings that exec itself makes are not recorded: pages faulted outside known mappings count as the stack's above "
-    "the highest address that mmap() gives, elsewhere as a private file's when read, as anonymous when written; of "
-    "what exec has written before it returns the recording shows the faults, but for the exec that it begins with",
-    "exec's own flushes (shift_arg_pages()) are counted apart: how much it moves is not recorded",
-    "fault-around is taken to find every page of its 64 KiB in the page cache, and all folios to be small; so are all "
-    "pages where a program asked for huge ones",
-    "stores without a fault are not recorded: what MADV_FREE is for counts as written since",
-    "which file a descriptor is, is not recorded: a page of a shared file mapping that was only read counts as clean "
-    "and write-protected, though on tmpfs it is dirty if another mapping has written it",
-    "fork's system call is not recorded: its flush is the one before the child appears",
-    "need_resched() is not recorded: a zap that it interrupts flushes in pieces, where one flush is predicted",
-    "mm_cpumask has every CPU that the program has run on, but for those that answered a flush as wrong, on all "
-    "architectures; a thread that ran on a CPU without a fault or a call there is not seen",
-    "which threads sleep is not recorded: a CPU that last ran another thread of the program may answer a flush, or be "
-    "lazy and spared (should_flush_tlb()); what is counted and priced for the rows is every CPU of the mask",
-    "of exit only what was sent to other CPUs is compared: the CPU itself has the mm loaded lazily and reports nothing",
+    "mappings that exec makes are not recorded: pages outside known mappings count as the stack's above the highest "
+    "address that mmap() gives, elsewhere as a private file's if read and as anonymous if written; such a mapping is "
+    "taken to fill the window of fault-around unless a later event shows that it does not",
+    "of what exec has written before it returns only the faults are recorded, and none for the first exec",
+    "exec's own flushes (shift_arg_pages()) are counted, not predicted: how much it moves is not recorded",
+    "fault-around finds every page of its window in the page cache; all folios are small, also where a program asked "
+    "for huge pages",
+    "stores without a fault are not recorded: pages count as written again after MADV_FREE",
+    "the file behind a descriptor is not recorded: pages of a shared file mapping that were only read count as clean "
+    "and write-protected; on tmpfs they are dirty if another mapping has written them",
+    "fork's system call is not recorded: its flush is the last one before the child appears",
+    "need_resched() is not recorded: one flush is predicted for a zap that it cuts in pieces",
+    "a thread that ran on a CPU without an event is not seen, unless it waited for mmap_lock or a flush shows that the "
+    "CPU was in mm_cpumask; the mask is the same on all rows",
+    "sleeping threads are not recorded: a CPU that last ran another thread of the program may answer a flush, or be "
+    "lazy and spared (should_flush_tlb()); rows are counted and priced with every CPU of the mask",
+    "for exit only the flushes sent to other CPUs are compared: its own CPU has the mm loaded lazily and traces none",
+    "on a row with larger pages, operations on a part of a page wait for the last part",
 )
 
 MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS = 0x01, 0x10, 0x20

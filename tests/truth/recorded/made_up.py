@@ -10,7 +10,8 @@ from core.plugins.arch import load_object, set_up
 from core.truth.recorded.differences import Replayed
 from core.truth.recorded.replay import replay
 
-RECORDING = Path(__file__).parents[2] / "data" / "recording_py_import.tsv.gz"
+DATA = Path(__file__).parents[2] / "data"
+RECORDING = DATA / "recording_py_import.tsv.gz"
 SMP = "arch_plugins.generic:Smp"
 ARCHS = {era: (set_up("smp", load_object(SMP), SMP), ERAS[era]) for era in ("6.1", "6.12")}
 

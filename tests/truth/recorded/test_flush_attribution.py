@@ -46,6 +46,15 @@ def test_the_f_of_an_i_is_its_flush_wherever_it_stands(tmp_path: Path) -> None:
     assert [(call.measured, call.asked) for call in (protect, dontneed)] == [(((2, False),), (1, 1))] * 2
 
 
+def test_an_f_after_the_operation_is_not_the_i_s(tmp_path: Path) -> None:
+    """The first flush traced no F: another one had done its work already. The second had nobody to ask."""
+    other = (at(9, "new", "2 100"), "10\t1\t2\tpf\t700000003000 4")
+    lines = (TO_NONE[0], at(41, "I", "2 0"), TO_NONE[1], at(43, "madvise>", "0x700000000000 0x2000 4"))
+    protect, dontneed = replayed(tmp_path, *START, *other, *lines, at(48, "F", "2 0"), AWAY[1])
+    assert (protect.measured, protect.asked[0]) == ((), 1)
+    assert (dontneed.measured, dontneed.asked[0]) == (((2, False),), 0)
+
+
 def test_a_locked_flush_is_no_call_s_that_owes_none_under_the_lock(tmp_path: Path) -> None:
     """A copy on write, and in the same microsecond munmap() begins: the locked flush is the fault's."""
     fork = (at(20, "F", "-1 0"), at(21, "new", "2 0"))

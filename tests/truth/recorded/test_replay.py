@@ -18,7 +18,8 @@ from core.truth.recorded.replay import Gaps, replay
 from core.truth.recorded.runner import Runner, run_on
 from core.truth.recorded.setup import UNMAPS, Setup
 from core.truth.recorded.spaces import Area, Space
-from tests.truth.recorded.made_up import ARCHS, MAPPED, RECORDING, WRITTEN, at, replayed, write
+from core.truth.recorded.totals import Replaying
+from tests.truth.recorded.made_up import ARCHS, DATA, MAPPED, RECORDING, WRITTEN, at, replayed, write
 
 
 def calls(*names: str) -> list[Replayed]:
@@ -426,3 +427,26 @@ def test_replay_of_a_damaged_file_prints_what_came_before(tmp_path: Path, capsys
     assert "unknown code 'fly'" in found["broken"]
     assert found["broken"] in captured.err
     assert found["operations"][0]["exact"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "explained"),
+    [("py_import", set()), ("py_threads", {"need_resched"}), ("postgres", {"tmpfs"})],
+)
+def test_programs_are_predicted_within_two_percent(name: str, explained: set[str]) -> None:
+    """Every operation that differs has a reason that the recording bears out; one flush of postgres is nobody's."""
+    totals = Replaying(DATA / f"recording_{name}.tsv.gz", ()).run()
+    recorded, predicted = totals.flushes
+    assert abs(recorded - predicted) <= recorded / 50
+    assert {kind.name for kind, count in totals.kinds.items() if count.operations} == explained
+    assert totals.unexplained == totals.gaps.unowned == (name == "postgres")
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"), [("empty_tables", 10), ("same_microsecond", 4), ("lock_waiter", 4), ("exec_faultaround", 1)]
+)
+def test_small_recordings_are_exact(name: str, operations: int) -> None:
+    """Made by hand from the kernel's source, one for each rule."""
+    totals = Replaying(DATA / f"recording_{name}.tsv.gz", ()).run()
+    assert sum(values[0] for values in totals.exact.values()) == operations
+    assert not totals.kinds
