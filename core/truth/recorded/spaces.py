@@ -5,11 +5,11 @@ what the page cache has around it, a store to a private mapping makes the page a
 that fork() has shared copies it unless nobody else has it any more.
 
 Data types
-    Frame       a page: its kind, how many spaces map it, and whether it is one space's alone for sure
+    Folio       a page: its kind, how many spaces map it, and whether it is one space's alone for sure
     Area        a mapping
     Space       an mm
 
-Kinds of frames are 'anon_dirty', 'zero' (the shared zero page), 'file_clean' and 'file_dirty'; mappings are 'anon',
+Kinds of folios are 'anon_dirty', 'zero' (the shared zero page), 'file_clean' and 'file_dirty'; mappings are 'anon',
 'file' (private), or 'shared'.
 """
 
@@ -38,7 +38,7 @@ stack_maxrandom_size(), the stack's limit (8 MiB unless changed) and stack_guard
 
 
 @dataclass(eq=False, slots=True)
-class Frame:
+class Folio:
     """A page that some space maps. `exclusive` is PageAnonExclusive()."""
 
     kind: str
@@ -74,7 +74,7 @@ class Space:
     """
 
     maps: list[Area] = field(default_factory=list)
-    pages: dict[int, Frame] = field(default_factory=dict)
+    pages: dict[int, Folio] = field(default_factory=dict)
     readonly: set[int] = field(default_factory=set)
     brk: int = 0
     mask: Cpumask = field(default_factory=Cpumask)
@@ -98,13 +98,13 @@ class Space:
         """
         child = Space(list(self.maps), brk=self.brk)
         copied = {area.start for area in self.maps if area.kind != "shared" and self._has_anonymous(*area[:2])}
-        for page, frame in self.pages.items():
+        for page, folio in self.pages.items():
             area = self.area_at(page)
-            if frame.kind == "anon_dirty" or area is None or area.start in copied:
-                child.pages[page] = frame
-                frame.mappers += 1
-                frame.exclusive = False
-        child.readonly = {page for page, frame in child.pages.items() if frame.kind == "anon_dirty"}
+            if folio.kind == "anon_dirty" or area is None or area.start in copied:
+                child.pages[page] = folio
+                folio.mappers += 1
+                folio.exclusive = False
+        child.readonly = {page for page, folio in child.pages.items() if folio.kind == "anon_dirty"}
         self.readonly |= child.readonly
         areas = [area[:2] for area in self.maps if area.start in copied]
         for geometry, tables in self.page_tables.items():
@@ -209,12 +209,12 @@ class Space:
         mm/mprotect.c:can_change_pte_writable(); arch/x86's pte_flags_need_flush(): a flush when _PAGE_RW or _PAGE_NX
         changes or an entry stops to be present, none for one that was not.
         """
-        area, frame, before = self.area_at(page), self.pages[page], self.writable(page)
-        if frame.kind == "anon_dirty":
-            can = frame.exclusive
+        area, folio, before = self.area_at(page), self.pages[page], self.writable(page)
+        if folio.kind == "anon_dirty":
+            can = folio.exclusive
         else:
             shared = area is not None and area.kind == "shared"
-            can = shared and (frame.kind == "file_dirty" or (area is not None and area.cache is not None))
+            can = shared and (folio.kind == "file_dirty" or (area is not None and area.cache is not None))
         after = bool(prot & PROT_WRITE) and can
         if area is None:
             return after, before != after or not prot
@@ -228,16 +228,16 @@ class Space:
         """Does the fault replace the page of a present entry? mm/memory.c:do_wp_page()."""
         if error & (PRESENT_FAULT | WRITE_FAULT) != PRESENT_FAULT | WRITE_FAULT:
             return False
-        area, frame = self.area_at(page), self.pages.get(page)
+        area, folio = self.area_at(page), self.pages.get(page)
         if area is not None and (area.kind == "shared" or not area.prot & PROT_WRITE):
             return False  # wp_page_shared(); access_error()
-        return frame is None or frame.kind != "anon_dirty" or frame.mappers > 1
+        return folio is None or folio.kind != "anon_dirty" or folio.mappers > 1
 
     def fault(self, page: int, error: int) -> None:
         """A page fault was served."""
         if not error & PRESENT_FAULT and page in self.around:
             self._was_not_there(page)
-        area, frame, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
+        area, folio, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
         if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
             return  # access_error(): a signal
         self._touch(page)
@@ -245,10 +245,10 @@ class Space:
         if kind == "shared":
             self._fault_shared(page, area, write)
         elif write:
-            if frame is None or frame.kind != "anon_dirty" or frame.mappers > 1:
+            if folio is None or folio.kind != "anon_dirty" or folio.mappers > 1:
                 self._set(page, "anon_dirty")
             self.pages[page].exclusive = True  # wp_page_reuse() if it was there
-        elif frame is None:
+        elif folio is None:
             self._set(page, "zero" if kind == "anon" else "file_clean")
             if kind == "file":
                 self._map_around(page, area)
@@ -260,7 +260,7 @@ class Space:
         """do_fault_around(), which stays in the mapping: as far as one that exec made is known."""
         for other in _fault_around(page, area or self._made_by_exec(page)):
             if other not in self.pages:
-                self.pages[other] = Frame("file_clean")
+                self.pages[other] = Folio("file_clean")
                 if area is None:
                     self.around[other] = page
 
@@ -305,10 +305,10 @@ class Space:
                 cache[page - offset] = False
 
     def _set(self, page: int, kind: str) -> None:
-        frame = self.pages.get(page)
-        if frame is not None:
-            frame.mappers -= 1
-        self.pages[page] = Frame(kind)
+        folio = self.pages.get(page)
+        if folio is not None:
+            folio.mappers -= 1
+        self.pages[page] = Folio(kind)
 
     # ---- neighbourhood ---------------------------------------------------------------------------------------
 

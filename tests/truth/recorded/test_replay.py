@@ -240,7 +240,7 @@ def test_shared_anonymous_memory_has_a_page_cache() -> None:
     child.fault(20, 6)
     child.fault(21, 4)
     parent.fault(24, 4)  # maps around what the child has put there, as dirty as it is
-    assert {page: frame.kind for page, frame in parent.pages.items()} == {
+    assert {page: folio.kind for page, folio in parent.pages.items()} == {
         20: "file_dirty",
         21: "file_clean",
         24: "file_clean",
