@@ -63,11 +63,12 @@ class Arm64(Arm64Entries):
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
         """A whole-mm gather only flushes what walks tables: the ASID is not used again without a flush of all."""
+        leaf = not (tlb.freed_tables or tlb.unshared_tables)
         if tlb.fullmm:
-            if tlb.freed_tables:
+            if not leaf:
                 await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
             return "mm"
-        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), leaf=not tlb.freed_tables)
+        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), leaf)
         return "range"
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:

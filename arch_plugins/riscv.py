@@ -57,6 +57,8 @@ class Riscv(Architecture):
             return
         nr = 0 if request.end is None else -(-(request.end - request.start) // stride)
         local = ("SFENCE_va_asid", nr) if 0 < nr <= self.threshold else ("SFENCE_all_asid", 1)
+        if nr > (1 if self.sbi and cpus - {here} else self.threshold):
+            request = FlushRequest()
         if not cpus - {here}:
             await insn(here, *local)
         elif self.sbi:

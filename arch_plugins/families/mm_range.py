@@ -20,6 +20,7 @@ class MmRange(TlbGen):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str:
+        """tlb->unshared_tables is not asked for, in 6.12.117 as little as in 6.1.192."""
         whole = tlb.fullmm or tlb.need_flush_all
         start, end = (0, None) if whole else (tlb.start, tlb.end)
         await self.flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)
@@ -32,8 +33,8 @@ class MmRange(TlbGen):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        """Tables may have been moved or collapsed (commit 3ef938c35035)."""
-        await self.flush_tlb_mm_range(mm, start, end, stride, True)
+        """Tables may have been moved or collapsed: since 3ef938c35035 that is flushed for."""
+        await self.flush_tlb_mm_range(mm, start, end, stride, mm.era.has("3ef938c35035"))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

@@ -52,10 +52,10 @@ class EarlyAck(Smp):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        """The gather knows whether tables were freed."""
+        """The gather knows whether tables were freed, or left to others who may free them."""
         if tlb.fullmm or tlb.need_flush_all or not tlb.end:
             return await Generic().tlb_flush(tlb)
-        await self.ask(tlb.mm, self.request(tlb.start, tlb.end, tlb.freed_tables))
+        await self.ask(tlb.mm, self.request(tlb.start, tlb.end, tlb.freed_tables or tlb.unshared_tables))
         return "range"
 
     @hookimpl

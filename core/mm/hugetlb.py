@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, xchg_pte
+from core.mm.huge_memory import tlb_flush_pmd_range
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm
 from core.mm.mmu_gather import (
-    adjust_range,
     tlb_finish_mmu,
     tlb_flush_mmu_tlbonly,
     tlb_gather_mmu,
@@ -15,18 +15,20 @@ from core.mm.mmu_gather import (
 )
 from core.mm.page import put_page
 from core.mm.rmap import rmap_lock, rmap_unlock
+from core.mm.swap import Table, free_table_page
 
 
 async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
     """unmap_single_vma() of one shared table: the entries stay, for the others; only the way to them goes.
 
-    a4a118f2eead flushes before i_mmap_rwsem is released: the table's other users do not know this mm's CPUs.
+    a4a118f2eead flushes before i_mmap_rwsem is released: the table's other users do not know this mm's CPUs.  Since
+    8ce720d5bd91 the gather says that there is a table to be forgotten, not only entries (unshared_tables).
     """
     tlb = await tlb_gather_mmu(mm)
     await rmap_lock(mm)  # i_mmap_lock_write()
     await huge_pmd_unshare(upper_entry(0, addr))
-    adjust_range(tlb, addr, 1)  # tlb_flush_pmd_range(): a table of pmd leaves
-    tlb.cleared_pmds = True
+    tlb_flush_pmd_range(tlb, addr - addr % mm.span[1], mm.span[1])  # all that the table maps
+    tlb.unshared_tables = mm.era.has("8ce720d5bd91")
     if mm.era.has("a4a118f2eead"):
         await tlb_flush_mmu_tlbonly(tlb)
     if mm.era.has("1013af4f585f"):
@@ -38,6 +40,18 @@ async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
 def huge_pmd_unshare(pud: Cell) -> Op:
     """pud_clear(), with the reference to the table that went with it."""
     return Op("huge_pmd_unshare", (), (pud,), lambda: [Outcome(None, (None,))])
+
+
+async def leave_and_free(own: Mm, addr: int, pud: Cell) -> None:
+    """munmap() of the last process that has the table, `own`: it flushes its CPUs, and the table is free.
+
+    A process that has left the table (`pud` is clear) is none of its business.
+    """
+    await rmap_lock(own)
+    if await Op("ptdesc_pmd_is_shared", (pud,), (), lambda table: [Outcome(table is None)]):
+        await own.hook.flush_tlb_range(mm=own, start=addr, end=addr + 1, stride=1)
+        await free_table_page(Table("pte", 0))
+    await rmap_unlock(own)
 
 
 async def hugetlb_vmtruncate(other: Mm, own: Mm, addr: int, pud: Cell) -> None:

@@ -101,6 +101,7 @@ class MmuGather:
     end: int = 0
     need_flush_all: bool = False
     freed_tables: bool = False
+    unshared_tables: bool = False
     delayed_rmap: bool = False
     cleared_ptes: bool = False
     cleared_pmds: bool = False
@@ -126,7 +127,7 @@ def reset_range(tlb: MmuGather) -> None:
         tlb.start = tlb.end = ALL_ONES
     else:
         tlb.start, tlb.end = TASK_SIZE, 0
-    tlb.freed_tables = False
+    tlb.freed_tables = tlb.unshared_tables = False
     tlb.cleared_ptes = tlb.cleared_pmds = tlb.cleared_puds = tlb.cleared_p4ds = False
 
 
@@ -343,7 +344,7 @@ async def tlb_table_flush(tlb: MmuGather) -> None:
 async def tlb_flush_mmu_tlbonly(tlb: MmuGather) -> None:
     """Flush what the gather covers, if anything was cleared; free nothing."""
     cleared = tlb.cleared_ptes or tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds
-    if not (tlb.freed_tables or cleared):
+    if not (tlb.freed_tables or tlb.unshared_tables or cleared):
         return
     kind = await tlb.mm.hook.tlb_flush(tlb=tlb)
     if kind is not None:

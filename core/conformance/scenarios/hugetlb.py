@@ -13,6 +13,17 @@ load: cached
 load through the
 stale entry: use after free
                      flush
+
+hugetlb-walk, 8ce720d5bd91: and the last process that has the table frees it
+
+CPU0 idle on P1      CPU1 munmap in P1              CPU2 munmap in P2
+the walker remembers
+the table
+                     drop the shared table
+                     flush: who is told, of what?
+                                                    flush P2's CPUs, free the table
+the walker goes on
+in the freed table
 """
 
 from __future__ import annotations
@@ -23,13 +34,17 @@ from functools import cache
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes
 from core.conformance.scenario import Scenario
+from core.conformance.scenarios.freed_table import windows
+from core.conformance.scenarios.lazy_tlb import on_borrowed_tables, walker
+from core.conformance.scenarios.task_migration import attached_to
 from core.conformance.world import World
 from core.explore.model import Model
+from core.machine.op import Cpu
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.machine.walk import user_load_through
 from core.mm.era import Era
-from core.mm.hugetlb import hugetlb_vmtruncate, unmap_hugepage_range
+from core.mm.hugetlb import hugetlb_vmtruncate, leave_and_free, unmap_hugepage_range
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm
 from core.plugins.arch import Arch
@@ -73,6 +88,21 @@ def unshared(arch: Arch, era: Era) -> Model:
     return world.model("hugetlb-unshare", sometimes=[window])
 
 
+def left(arch: Arch, era: Era) -> Model:
+    """munmap in one process, then in the other, which frees the table; a CPU of the first idles on its page tables."""
+    world = on_borrowed_tables(arch, era)
+    world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+
+    async def last(mm: Mm) -> None:
+        """P2's mm runs on this CPU only."""
+        await leave_and_free(replace(mm, cpus=frozenset({mm.task.cpu})), ADDR, upper_entry(0, ADDR))
+
+    world.kthread("munmap by P2", last)
+    made = world.model("hugetlb-walk", sometimes=windows())
+    attached_to(world, Cpu(0), Cpu(1))
+    return replace(made, daemons=(*made.daemons, *walker()))
+
+
 SCENARIOS = [
     Scenario(
         "hugetlb-unshare",
@@ -81,6 +111,14 @@ SCENARIOS = [
         unshared,
         tier="optional",
         requires=("gather", "hardware_walk", "shares_pmd_tables"),
+    ),
+    Scenario(
+        "hugetlb-walk",
+        "no shared page table is freed while the walker of a process that has left it remembers it",
+        "8ce720d5bd91",
+        left,
+        tier="optional",
+        requires=("smp", "spread", "gather", "hardware_walk", "shares_pmd_tables"),
     ),
 ]
 
@@ -92,5 +130,13 @@ EXHIBITS = [
         "hugetlb-unshare",
         lacks=frozenset({"a4a118f2eead"}),
         cve="CVE-2021-4002",
+    ),
+    Exhibit(
+        "B-51",
+        "8ce720d5bd91",
+        "a shared page table is left with a flush of its entries alone, and a walker goes on in it once it is freed",
+        "hugetlb-walk",
+        plugin="arch_plugins.arm64:Arm64Range",
+        lacks=frozenset({"8ce720d5bd91"}),
     ),
 ]

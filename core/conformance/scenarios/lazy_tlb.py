@@ -9,6 +9,8 @@ the walker remembers the table
                              free the table
 the walker goes on in the freed table
 
+lazy-collapse: the same with khugepaged, which frees a table that a huge page has made superfluous
+
 leaving-walk: the same with a CPU that goes on to another mm, and is told of no flush before it has left the page tables
 
 B-37, d53c3dfb23c4, powerpc radix: the same with a CPU that is asked to leave the page tables, and is about to
@@ -51,6 +53,7 @@ from core.machine.walk import cache_upper, walk_on
 from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
 from core.mm.era import Era
 from core.mm.exec import exec_mmap
+from core.mm.khugepaged import retract_page_tables
 from core.mm.kthread import MM_USERS, current_mm_cell, while_on
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
@@ -73,6 +76,25 @@ def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
     made = world.model(name, sometimes=windows())
     attached_to(world, Cpu(0), Cpu(1))
     return replace(made, daemons=(*made.daemons, *walker()))
+
+
+def collapsed(arch: Arch, era: Era) -> Model:
+    """khugepaged frees an empty page table, while the walker of an idle CPU may be anywhere in it."""
+    world = on_borrowed_tables(arch, era)
+    world.kthread("khugepaged", lambda mm: retract_page_tables(mm, 0))
+    made = world.model("lazy-collapse", sometimes=windows())
+    attached_to(world, HERE)
+    return replace(made, daemons=(*made.daemons, *walker()))
+
+
+def on_borrowed_tables(arch: Arch, era: Era) -> World:
+    """A CPU whose task leaves it idle, on the page tables of the mm."""
+    world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.task("user", lambda mm: switch_out(mm, lazily=True))
+    return world
 
 
 def walker() -> list[Daemon]:
@@ -158,6 +180,14 @@ SCENARIOS = [
         requires=("smp", "spread", "batched_unmap", "flush_before_free"),
     ),
     Scenario(
+        "lazy-collapse",
+        "no page table is freed by khugepaged while the walker of an idle CPU remembers it",
+        "3ef938c35035",
+        collapsed,
+        tier="optional",
+        requires=("smp", "spread", "lazy_tlb"),
+    ),
+    Scenario(
         "exec-lazily",
         "a CPU that is asked to leave the page tables that it has borrowed, and is about to, does not walk on in them",
         "d53c3dfb23c4",
@@ -168,6 +198,14 @@ SCENARIOS = [
 ]
 
 EXHIBITS = [
+    Exhibit(
+        "B-50",
+        "3ef938c35035",
+        "flush_tlb_range() says that no table was freed, and an idle CPU's walker goes on in one that was collapsed",
+        "lazy-collapse",
+        plugin="arch_plugins.x86:X86",
+        lacks=frozenset({"3ef938c35035"}),
+    ),
     Exhibit(
         "B-37",
         "d53c3dfb23c4",
