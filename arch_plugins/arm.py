@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from arch_plugins.families.asid import Asids
 from arch_plugins.families.facts import TWO_LEVELS
+from arch_plugins.families.local import Local
 from core.mm.mm import Mm
 
 
@@ -30,3 +31,23 @@ class Arm(Asids):
     def asid_behind_barrier(self, mm: Mm) -> bool:
         """__flush_tlb_page() and v7wbi_flush_user_tlb_range() have it in a register before their DSB."""
         return False
+
+
+class ArmLpae(Arm):
+    """ARMv7 with LPAE: three levels, and page tables freed by RCU."""
+
+    FACTS = replace(
+        Arm.FACTS,
+        upper_entries=512,
+        levels=3,
+        rcu_table_free=True,
+        capabilities=frozenset({"gup_fast"}),
+        sources=(*Arm.FACTS.sources, "arch/arm/include/asm/pgtable-3level.h"),
+    )
+
+
+class ArmUp(Local):
+    """CONFIG_SMP=n, ARMv7."""
+
+    page_insn, mm_insn = "TLBIMVA", "TLBIASID"
+    FACTS = replace(Arm.FACTS, smp=False, user_asids=0, family="uniprocessor")

@@ -14,6 +14,7 @@ from arch_plugins.families.asid import Asids
 from arch_plugins.families.broadcast import Insns
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.facts import rcu_freed
+from arch_plugins.families.local import Local
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, Request
@@ -35,6 +36,18 @@ class Mips(ContextReset):
     ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
     pages_per_insn, to_all, leaves_dead, joins_last = 2, True, True, True
     FACTS = replace(COMMON, family="IPI to every CPU, context reset")
+
+
+class MipsUp(Local):
+    """CONFIG_SMP=n: local_flush_tlb_range(), local_flush_tlb_mm()."""
+
+    ceiling, page_insn, mm_insn, pages_per_insn = 64 // 2, "TLBWI", "drop_mmu_context", 2
+    FACTS = replace(
+        Mips.FACTS,
+        smp=False,
+        family="uniprocessor",
+        sources=("arch/mips/include/asm/tlbflush.h", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlbex.c"),
+    )
 
 
 class MipsGinvt(Asids):

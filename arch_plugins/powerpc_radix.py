@@ -21,7 +21,8 @@ from core.mm.mmu_gather import MmuGather
 class PowerpcRadix(Broadcast):
     """64 KiB pages, GTSE."""
 
-    barrier, mm_insn, page_insn, ceiling = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va", 33
+    barrier, mm_insn, page_insn = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va"
+    ceiling: int | None = 33
     spares_walks = True  # RIC_FLUSH_TLB; radix__flush_tlb_pwc_range_psize() takes the page-walk cache along
 
     FACTS = Facts(
@@ -53,7 +54,8 @@ class PowerpcRadix(Broadcast):
         """__radix__flush_tlb_range_psize(): who else has the mm decides how many pages are too many."""
         local = await flush_type_local(mm)
         start, end = start - start % stride, end + -end % stride
-        whole = (end - start) // stride > (self.local_ceiling if local else self.ceiling)
+        ceiling = self.local_ceiling if local else self.ceiling
+        whole = ceiling is not None and (end - start) // stride > ceiling
         insns = [(self.mm_insn, 1)] if whole else self.of_range(start, end, stride, leaf)
         request = FlushRequest() if whole else FlushRequest(start, end, leaf)
         await self.flush(mm, insns, request, local)

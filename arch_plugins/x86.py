@@ -63,12 +63,19 @@ class X86(MmRange):
             cpus -= await left_mask(self.lazy if freed_tables else frozenset())
         for cpu in sorted(cpus):
             if cpu not in self.lazy:
-                nr = 0 if info.end is None else -(-(info.end - info.start) // stride)
-                await (insn(cpu, "MOV_CR3") if info.end is None else insn(cpu, "INVLPG", nr))
+                for name, nr in self.insns(0 if info.end is None else -(-(info.end - info.start) // stride)):
+                    await insn(cpu, name, nr)
             elif freed_tables:
                 await insn(cpu, "MOV_CR3")
-        asked = cpus if freed_tables else cpus - self.lazy
-        await flush_cpus_by_ipi(mm, asked, FlushRequest(info.start, info.end))
+        await self.flush_cpus(mm, cpus if freed_tables else cpus - self.lazy, FlushRequest(info.start, info.end))
+
+    def insns(self, nr: int) -> list[tuple[str, int]]:
+        """What a CPU executes for `nr` strides, 0 for everything. flush_tlb_func()."""
+        return [("INVLPG", nr)] if nr else [("MOV_CR3", 1)]
+
+    async def flush_cpus(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:
+        """flush_tlb_multi(), where the CPUs of the mask stay the same."""
+        await flush_cpus_by_ipi(mm, cpus, request)
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
@@ -80,3 +87,15 @@ class X86Up(X86):
     """CONFIG_SMP=n: the same instructions, here only; page tables are queued like pages."""
 
     smp, rcu = False, False
+
+
+class X86Pti(X86):
+    """With page-table isolation and INVPCID: user code runs under a PCID of its own, which is flushed as well.
+
+    native_flush_tlb_one_user(): INVPCID of the page under the user PCID.  A flush of everything is noted
+    (invalidate_user_asid()) and done as the CPU returns to user mode (SWITCH_TO_USER_CR3): the kernel uses no entry of
+    the user PCID before that, so which of the two it is no other CPU can tell.
+    """
+
+    def insns(self, nr: int) -> list[tuple[str, int]]:
+        return [("INVLPG", nr), ("INVPCID_ADDR", nr)] if nr else [("MOV_CR3", 2)]

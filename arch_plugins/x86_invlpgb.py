@@ -1,16 +1,23 @@
 """x86 with INVLPGB: AMD's broadcast for an mm with a global ASID; TLBSYNC waits for the issuer's own.
 
 arch/x86/mm/tlb.c:broadcast_tlb_flush(), arch_tlbbatch_flush() (6.15 and later); the ceiling is that of
-flush_tlb_mm_range().
+flush_tlb_mm_range().  Under PTI the user PCID is flushed as well.
+
+An mm that has just got its global ASID is in transition: CPUs that run it under an ASID of their own are not reached by
+INVLPGB, and finish_asid_transition() interrupts the CPUs of the mask too.
 """
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast
+from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import FlushRequest
+from core.machine.broadcast import complete
+from core.machine.insn import insn
+from core.machine.ipi import FlushRequest, Request
+from core.machine.op import Cpu
 from core.mm.batched_unmap import UnmapBatch
-from core.mm.mm import Mm
+from core.mm.mm import Mm, mm_cpumask
 
 
 class X86Invlpgb(Broadcast):
@@ -18,6 +25,8 @@ class X86Invlpgb(Broadcast):
 
     barrier, mm_insn, page_insn, ceiling = "TLBSYNC", "INVLPGB_PCID", "INVLPGB_ADDR", 33
     takes_stride = True
+    count_max, pti = 8, False
+    """invlpgb_count_max: strides that one INVLPGB takes, as CPUID 0x80000008 says (Zen 3: 8)."""
 
     FACTS = Facts(
         rcu_table_free=True,
@@ -29,6 +38,14 @@ class X86Invlpgb(Broadcast):
         family="hardware broadcast",
     )
 
+    def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
+        nr = -(-(end - start) // stride)
+        return [(self.page_insn, -(-nr // self.count_max) * (1 + self.pti))]
+
+    async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
+        both = [(name, 2) if name == self.mm_insn and self.pti else (name, nr) for name, nr in insns]
+        await super().send(mm, both, request)
+
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
         """batch->unmapped_pages, which is the core's `flush_required`: no CPU need be known."""
@@ -37,3 +54,38 @@ class X86Invlpgb(Broadcast):
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
         """invlpgb_flush_all_nonglobals()."""
         await self.broadcast(mm, [("INVLPGB_ALL_NONGLOBALS", 1)], FlushRequest())
+
+
+class X86InvlpgbPti(X86Invlpgb):
+    """With page-table isolation."""
+
+    pti = True
+
+
+class X86InvlpgbTransition(X86Invlpgb):
+    """An mm in transition: CPU 1 has switched to the global ASID, the others have not."""
+
+    moved = frozenset({Cpu(1)})
+
+    async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
+        """broadcast_tlb_flush(): the interrupts of finish_asid_transition() come before the wait."""
+        await self.send(mm, insns, request)
+        await self.finish_asid_transition(mm, request)
+        await self.wait(mm)
+
+    async def finish_asid_transition(self, mm: Mm, request: FlushRequest) -> None:
+        """Once a CPU is found that has not switched, all of the mask are asked."""
+        cpus = await mm_cpumask(mm)
+        if cpus - self.moved:
+            await flush_cpus_by_ipi(mm, cpus, request)
+
+    async def wait(self, mm: Mm) -> None:
+        """TLBSYNC. What was issued reaches who has switched."""
+        await insn(mm.task.cpu, self.barrier)
+        await complete(mm.task.tid, mm.everyone & self.moved, mm.addrs, self.barrier)
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        """invlpgb_flush_all_nonglobals() is of every ASID, also of those who have not switched."""
+        await super().send(mm, [("INVLPGB_ALL_NONGLOBALS", 1)], FlushRequest())
+        await super().wait(mm)

@@ -56,7 +56,10 @@ PINNED = {
     "B-43f": ("walk-of-freed-table", 23),
     "B-45": ("use-after-free", 22),
     "B-45w": ("no-lost-dirty", 27),
-    "B-47": ("gup-of-another", 16),
+    "B-47": ("gup-of-another", 17),
+    "B-50": ("walk-of-freed-table", 15),
+    "B-51": ("walk-of-freed-table", 13),
+    "B-52": ("use-after-free", 11),
     "B-46": ("reached-by-device", 24),
 }
 """The property that the bug breaks, and the length of a shortest trace."""

@@ -25,6 +25,18 @@ no flush needed
 load CR3; loaded_mm = next
 load through the stale entry
 
+B-52, 83b0177a6c48, x86 of 6.14 to 6.17: the same, where the CPU has the bit already
+
+CPU0 switch_mm, user                        CPU1 unmap
+loaded_mm = LOADED_MM_SWITCHING: in the
+  store buffer
+tlb_gen is what it was: no flush needed
+                                            clear the entry, increment tlb_gen
+                                            CPU0 has not loaded the mm: no IPI
+                                            free the page
+loaded_mm = next
+load through the stale entry
+
 lazy-tso, x86: a CPU that comes back from lazy TLB mode, with a store buffer
 
 CPU0 kernel thread, user                    CPU1 unmap
@@ -154,6 +166,20 @@ async def switch_mm_irqs_off(mm: Mm) -> None:
     await put(irqs_off_cell(HERE), True)
     await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
     await set_bit(HERE)
+    await load_if_current(mm)
+
+
+async def switch_mm_that_stays(mm: Mm) -> None:
+    """The same since 209954cbc7d0: the CPU has stayed in the mask, and there is no locked operation to wait for."""
+    await put(irqs_off_cell(HERE), True)
+    await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
+    if mm.era.has("83b0177a6c48"):
+        await mfence(HERE)
+    await load_if_current(mm)
+
+
+async def load_if_current(mm: Mm) -> None:
+    """Behind the question whether the ASID is up to date."""
     if await get(GEN):
         await invalidate((HERE,), (0,), "load CR3 with a flush")
     await buffered_store(HERE, "loaded_mm = next", "next")
@@ -241,7 +267,8 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
     def build(arch: Arch, era: Era) -> Model:
         world = World(arch, era, {0: Pte(PAGE, dirty=True)}, frozenset({PAGE, COPY}), more=on(2))
         world.memory[GEN] = 0
-        cached = switching in (switch_mm_irqs_off, back_from_lazy)  # from the start
+        asks = switching in (switch_mm_irqs_off, switch_mm_that_stays)
+        cached = asks or switching is back_from_lazy  # from the start
         world.memory[store_buffer_cell(HERE)] = world.memory[store_buffer_cell(THERE)] = ()
         world.task("switch", switching)
         unmapper = world.task("unmap", flushing)
@@ -256,12 +283,14 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         if switching is back_from_lazy:
             world.memory[CPUMASK], world.memory[LAZY], world.memory[LOADED] = frozenset({HERE, THERE}), True, "this"
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of before the kernel thread ran
-        if switching is switch_mm_irqs_off:
+        if switching is switch_mm_that_stays:
+            world.memory[CPUMASK] = frozenset({HERE, THERE})
+        if asks:
             world.memory[LOADED] = "prev"
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
         if flushing is unmap_buffered:
             made = replace(made, daemons=(*made.daemons, Daemon("store buffer", THERE, drain(THERE, pte_cell(0)))))
-        if switching is switch_mm_irqs_off:
+        if asks:
             interrupt = Daemon("IPI from unmap", HERE, flush_tlb_func(unmapper.tid))
             made = replace(made, daemons=(interrupt, Daemon("store buffer", HERE, drain(HERE, LOADED))))
         if switching is back_from_lazy:
@@ -294,6 +323,14 @@ SCENARIOS = [
         "tlb_gen",
     ),
     _scenario(
+        "switch-gen-stays",
+        "a CPU that has stayed in the mask and is switching to the mm is told",
+        "83b0177a6c48",
+        switch_mm_that_stays,
+        unmap_by_gen,
+        "tlb_gen",
+    ),
+    _scenario(
         "lazy-tso",
         "a CPU that comes back from a kernel thread is told, or sees the generation",
         "arch/x86/mm/tlb.c:switch_mm_irqs_off",
@@ -320,6 +357,15 @@ EXHIBITS = [
         "switch-gen",
         plugin="arch_plugins.x86:X86",
         lacks=frozenset({"fea4e317f9e7"}),
+    ),
+    Exhibit(
+        "B-52",
+        "83b0177a6c48",
+        "a CPU that is in the mask already reads tlb_gen before others see that it is switching (6.14 to 6.17)",
+        "switch-gen-stays",
+        plugin="arch_plugins.x86_618:X86618",
+        era="6.18",
+        lacks=frozenset({"83b0177a6c48"}),
     ),
     Exhibit(
         "B-39",

@@ -1,0 +1,50 @@
+"""riscv without ASIDs, or with too few of them: every switch of the mm flushes everything, and a hart leaves the mask.
+
+arch/riscv/mm/context.c:set_mm_noasid(), set_mm(); asids_init() wants more than twice as many ASIDs as CPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arch_plugins.riscv import Riscv
+from core.hookspecs import Facts, hookimpl
+from core.machine.op import Cpu, Op, Outcome
+from core.machine.tlb import tlb_cell
+from core.mm.kthread import on_mm_cell
+from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu
+
+
+class RiscvNoAsid(Riscv):
+    """6.12."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return replace(super().arch_facts(), user_asids=0)
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        """switch_mm() returns where prev == next; set_mm() of another sets the bit before SATP is written."""
+        cpu = mm.task.cpu
+        if mm.cpus is not None or await on_mm(cpu):
+            return
+        await cpumask_set_cpu(mm)
+        await self.set_mm_noasid(mm, on=True)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        """set_mm() of another: the bit is cleared before SATP is written."""
+        await cpumask_clear_cpu(mm)
+        await self.set_mm_noasid(mm, on=False)
+
+    async def set_mm_noasid(self, mm: Mm, on: bool) -> None:
+        """Load SATP and forget everything; with interrupts off, so nobody's request comes between the two."""
+        cpu = mm.task.cpu
+        cells = (on_mm_cell(cpu), *(tlb_cell(cpu, addr) for addr in mm.addrs))
+        empty = (None,) * len(mm.addrs)
+        await Op("load SATP; SFENCE.VMA", (), cells, lambda: [Outcome(None, (on, *empty))])
+
+
+def on_mm(cpu: Cpu) -> Op:
+    """prev == next: whether SATP is the mm's already."""
+    return Op("prev == next", (on_mm_cell(cpu),), (), lambda on: [Outcome(on)])
