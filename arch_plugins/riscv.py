@@ -18,6 +18,12 @@ from core.machine.op import Cpu, Op, Tid
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
+COMMON, SINCE_612 = (
+    frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables"}),
+    frozenset({"batched_unmap", "gup_fast"}),
+)
+"""Capabilities."""
+
 TLB_FLUSH_ALL_THRESHOLD = 64
 """Strides; above it the whole ASID goes. The firmware's own limit is one page (OpenSBI's tlb_range_flush_limit)."""
 
@@ -35,14 +41,7 @@ class Riscv(Architecture):
             tables_at_once=() if self.ranges else ("pmd", "pud"),
             kernel="6.12" if self.ranges else "6.1",
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
-            capabilities=frozenset(
-                {
-                    "move_pmd",
-                    "ordered_clear",
-                    "shares_pmd_tables",
-                    *(("batched_unmap", "gup_fast") if self.ranges else ()),
-                }
-            ),
+            capabilities=COMMON | (SINCE_612 if self.ranges else frozenset()),
             sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),
         )
 
