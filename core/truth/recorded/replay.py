@@ -40,12 +40,13 @@ from core.truth.recorded.differences import (
     cut_in_pieces,
     kind_of_mask,
 )
-from core.truth.recorded.flush_attribution import FAULTS, FLUSH_EVENTS, Attribution, Recorded, attribute
+from core.truth.recorded.flush_attribution import CLONE_VM, FAULTS, FLUSH_EVENTS, Attribution, Recorded, attribute
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event, lost_events, read_events
 from core.truth.recorded.runner import Flush, Runner
 from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
-from core.truth.recorded.spaces import PTRS_PER_PTE, TOP, Area, Space
+from core.truth.recorded.spaces import PTRS_PER_PTE, TOP, Space
+from core.truth.recorded.system_calls import FAILED, apply, beyond, chosen, operation_of
 
 APPROXIMATIONS = (
     "mappings that exec makes are not recorded: pages outside known mappings count as the stack's above the highest "
@@ -68,16 +69,8 @@ APPROXIMATIONS = (
     "on a row with larger pages, operations on a part of a page wait for the last part",
 )
 
-MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS = 0x01, 0x10, 0x20
-MREMAP_FIXED = 2
-CLONE_VM, MADV_DONTNEED, MADV_FREE = 0x100, 4, 8
-FAILED = 2**64 - 4095
-"""A return value from here on is an error's: IS_ERR_VALUE()."""
-
 MOST_TABLES = 5
 """Of more tables, no subset is tried for dirty pages."""
-
-TOP_BYTE = TOP << PAGE
 
 
 @dataclass
@@ -204,10 +197,10 @@ class _Following:
             self.gaps.unanswered += 1
             return
         if 0 <= result < FAILED:
-            if _beyond(entry, result):
+            if beyond(entry, result):
                 where = f"{self.path}, line {entry.line}: {entry.code}"
                 raise FileError(f"{where}: beyond any address space, yet it succeeded")
-            space.was_free(*_chosen(entry, result, space))
+            space.was_free(*chosen(entry, result, space))
             operation = operation_of(entry, result, space)
             if operation is not None:
                 yield self._perform(operation, entry.line, event.cpu, space)
@@ -294,82 +287,3 @@ def _perhaps_dirty(doubtful: Sequence[int]) -> Iterator[list[int]]:
     for number in range(len(tables), 0, -1) if len(tables) <= MOST_TABLES else [len(tables)] * bool(tables):
         for some in combinations(tables, number):
             yield [page for pages in some for page in pages]
-
-
-def _beyond(event: Event, result: int) -> bool:
-    """Is it about addresses that no process has?"""
-    code, args = event.code, event.numbers
-    if code == "brk>":
-        return result > TOP_BYTE
-    if code in ("mmap>", "mremap>") and result + args[2 if code == "mremap>" else 1] > TOP_BYTE:
-        return True
-    return code != "mmap>" and args[0] + args[1] > TOP_BYTE
-
-
-def _chosen(event: Event, result: int, space: Space) -> tuple[int, int]:
-    """The pages that a call has mapped where the kernel found nothing mapped (get_unmapped_area())."""
-    code, args, first = event.code, event.numbers, result >> PAGE
-    if code == "mmap>" and not args[3] & MAP_FIXED:
-        return first, first + _pages(args[1])
-    if code == "mremap>" and result != args[0] and not (len(args) > 3 and args[3] & MREMAP_FIXED):
-        return first, first + _pages(args[2])
-    if code == "brk>" and space.brk:
-        return space.brk, _pages(result)
-    return 0, 0
-
-
-def operation_of(event: Event, result: int, space: Space) -> Operation | None:
-    """What a call has done, by its entry and `result`; None if it has unmapped and changed nothing."""
-    code, args = event.code, event.numbers
-    first = args[0] >> PAGE
-    if code == "munmap>" or (code == "madvise>" and args[2] == MADV_DONTNEED):
-        return Operation("munmap" if code == "munmap>" else "dontneed", first, first + _pages(args[1]))
-    if code == "madvise>" and args[2] == MADV_FREE:
-        return Operation("free", first, first + _pages(args[1]))
-    if code == "mmap>":
-        start = result >> PAGE
-        end = start + _pages(args[1])
-        return Operation("mmap over", start, end) if space.areas(start, end) else None
-    if code == "mprotect>":
-        return Operation("mprotect", first, first + _pages(args[1]), prot=args[2])
-    if code == "brk>" and space.brk and args[0] and _pages(result) < space.brk:
-        return Operation("brk", _pages(result), space.brk)
-    if code == "mremap>":
-        start, old, new = first, _pages(args[1]), _pages(args[2])
-        if result >> PAGE != start:
-            return Operation("move", start, start + min(old, new), result >> PAGE)
-        return Operation("mremap", start + new, start + old) if new < old else None
-    return None
-
-
-def _pages(size: int) -> int:
-    return (size + (1 << PAGE) - 1) >> PAGE
-
-
-def apply(space: Space, event: Event, result: int) -> None:
-    """What the call did to the space."""
-    code, args = event.code, event.numbers
-    first = args[0] >> PAGE
-    if code == "brk>":
-        new = _pages(result)
-        if space.brk and new > space.brk:
-            space.map(Area(space.brk, new, "anon"))
-        elif space.brk and new < space.brk:
-            space.unmap(new, space.brk)
-        space.brk = new
-    elif code == "munmap>":
-        space.unmap(first, first + _pages(args[1]))
-    elif code == "madvise>" and args[2] == MADV_DONTNEED:
-        space.drop(first, first + _pages(args[1]))
-    elif code == "mprotect>":
-        space.protect(first, first + _pages(args[1]), args[2])
-    elif code == "mmap>":
-        _mmap(space, result >> PAGE, _pages(args[1]), args[2], args[3])
-    elif code == "mremap>":
-        space.move(first, _pages(args[1]), result >> PAGE, _pages(args[2]))
-
-
-def _mmap(space: Space, start: int, pages: int, prot: int, flags: int) -> None:
-    shared, anonymous = flags & MAP_SHARED, flags & MAP_ANONYMOUS
-    kind = "shared" if shared else "anon" if anonymous else "file"
-    space.map(Area(start, start + pages, kind, prot & 7, {} if shared and anonymous else None, start))

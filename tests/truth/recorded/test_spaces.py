@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from core.truth.recorded.recordings import read_events
 from core.truth.recorded.replay import replay
 from core.truth.recorded.spaces import Area, Space
+from core.truth.recorded.system_calls import apply
 from tests.truth.recorded.made_up import write
 
 TEXT = 0x10000
@@ -76,3 +80,37 @@ def test_a_gather_that_mappings_of_exec_fill_flushes_under_the_lock(tmp_path: Pa
     (exits,) = replay(write(tmp_path / "r.gz", *lines), {})
     assert (exits.pages, exits.predicted) == (11201, ((-1, True), (-1, False)))
     assert exits.exact
+
+
+@pytest.mark.parametrize(
+    ("prot", "flags", "kinds"),
+    [
+        (3, 0x8022, {"anon_dirty"}),
+        (1, 0x8022, {"zero"}),
+        (3, 0x8002, {"anon_dirty"}),  # a private file mapping that may be written: copied at once
+        (1, 0x8002, {"file_clean"}),
+        (3, 0x8021, {"file_clean"}),  # shared pages are not dirtied for nothing
+        (3, 0x2022, {"anon_dirty"}),  # MAP_LOCKED
+        (3, 0x18022, set()),  # MAP_NONBLOCK
+        (0, 0x8022, set()),  # PROT_NONE
+    ],
+)
+def test_a_populated_mapping_has_its_pages_without_faults(
+    tmp_path: Path, prot: int, flags: int, kinds: set[str]
+) -> None:
+    mapped = (f"mmap> 0 0x3000 {prot} {flags:#x} 0xffffffff 0", "mmap< 0x700000000000")
+    unmap = ("munmap> 0x700000000000 0x3000", "munmap< 0")
+    (munmap,) = replay(write(tmp_path / "r.gz", *mapped, *unmap), {})
+    assert munmap.pages == (3 if kinds else 0)
+    space, lines = Space(), list(read_events(write(tmp_path / "m.gz", *mapped)))
+    apply(space, lines[0], 0x700000000000)
+    assert {folio.kind for folio in space.pages.values()} == kinds
+
+
+def test_madv_populate_faults_in_what_is_not_there(tmp_path: Path) -> None:
+    mapped = ("mmap> 0 0x3000 3 0x22 0xffffffff 0", "mmap< 0x700000000000", "pf 700000001000 6")
+    read = ("madvise> 0x700000000000 0x3000 0x16", "madvise< 0")
+    write_ = ("madvise> 0x700000000000 0x2000 0x17", "madvise< 0")
+    unmap = ("munmap> 0x700000000000 0x3000", "munmap< 0")
+    (munmap,) = replay(write(tmp_path / "r.gz", *mapped, *read, *write_, *unmap), {})
+    assert (munmap.pages, munmap.anonymous) == (3, True)

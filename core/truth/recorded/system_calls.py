@@ -1,0 +1,112 @@
+"""What a recorded system call does: the operation it comes to, and how the mappings change.
+
+Where the kernel chooses an address, nothing was mapped there before; MAP_POPULATE and MADV_POPULATE_* fault the pages
+in without a fault that is recorded (mm/gup.c:populate_vma_page_range(), faultin_page_range()).
+"""
+
+from __future__ import annotations
+
+from core.truth.recorded.page_tables import PAGE
+from core.truth.recorded.recordings import Event
+from core.truth.recorded.setup import Operation
+from core.truth.recorded.spaces import PROT_WRITE, TOP, WRITE_FAULT, Area, Space
+
+MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK = 0x01, 0x10, 0x20, 0x2000, 0x8000, 0x10000
+MREMAP_FIXED = 2
+MADV_DONTNEED, MADV_FREE, MADV_POPULATE_READ, MADV_POPULATE_WRITE = 4, 8, 22, 23
+FAILED = 2**64 - 4095
+"""A return value from here on is an error's: IS_ERR_VALUE()."""
+
+TOP_BYTE = TOP << PAGE
+MOST_POPULATED = 1 << 20
+"""Pages (4 GiB): no recorded program has had more faulted in at once; a damaged line may say so."""
+
+
+def beyond(event: Event, result: int) -> bool:
+    """Is it about addresses that no process has?"""
+    code, args = event.code, event.numbers
+    if code == "brk>":
+        return result > TOP_BYTE
+    if code in ("mmap>", "mremap>") and result + args[2 if code == "mremap>" else 1] > TOP_BYTE:
+        return True
+    return code != "mmap>" and args[0] + args[1] > TOP_BYTE
+
+
+def chosen(event: Event, result: int, space: Space) -> tuple[int, int]:
+    """The pages that a call has mapped where the kernel found nothing mapped (get_unmapped_area())."""
+    code, args, first = event.code, event.numbers, result >> PAGE
+    if code == "mmap>" and not args[3] & MAP_FIXED:
+        return first, first + pages_of(args[1])
+    if code == "mremap>" and result != args[0] and not (len(args) > 3 and args[3] & MREMAP_FIXED):
+        return first, first + pages_of(args[2])
+    if code == "brk>" and space.brk:
+        return space.brk, pages_of(result)
+    return 0, 0
+
+
+def operation_of(event: Event, result: int, space: Space) -> Operation | None:
+    """What a call has done, by its entry and `result`; None if it has unmapped and changed nothing."""
+    code, args = event.code, event.numbers
+    first = args[0] >> PAGE
+    if code == "munmap>" or (code == "madvise>" and args[2] == MADV_DONTNEED):
+        return Operation("munmap" if code == "munmap>" else "dontneed", first, first + pages_of(args[1]))
+    if code == "madvise>" and args[2] == MADV_FREE:
+        return Operation("free", first, first + pages_of(args[1]))
+    if code == "mmap>":
+        start = result >> PAGE
+        end = start + pages_of(args[1])
+        return Operation("mmap over", start, end) if space.areas(start, end) else None
+    if code == "mprotect>":
+        return Operation("mprotect", first, first + pages_of(args[1]), prot=args[2])
+    if code == "brk>" and space.brk and args[0] and pages_of(result) < space.brk:
+        return Operation("brk", pages_of(result), space.brk)
+    if code == "mremap>":
+        start, old, new = first, pages_of(args[1]), pages_of(args[2])
+        if result >> PAGE != start:
+            return Operation("move", start, start + min(old, new), result >> PAGE)
+        return Operation("mremap", start + new, start + old) if new < old else None
+    return None
+
+
+def pages_of(size: int) -> int:
+    """PAGE_ALIGN(size) in pages."""
+    return (size + (1 << PAGE) - 1) >> PAGE
+
+
+def apply(space: Space, event: Event, result: int) -> None:
+    """What the call did to the space."""
+    code, args = event.code, event.numbers
+    first = args[0] >> PAGE
+    if code == "brk>":
+        new = pages_of(result)
+        if space.brk and new > space.brk:
+            space.map(Area(space.brk, new, "anon"))
+        elif space.brk and new < space.brk:
+            space.unmap(new, space.brk)
+        space.brk = new
+    elif code == "munmap>":
+        space.unmap(first, first + pages_of(args[1]))
+    elif code == "madvise>" and args[2] == MADV_DONTNEED:
+        space.drop(first, first + pages_of(args[1]))
+    elif code == "madvise>" and args[2] in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
+        _populate(space, first, first + pages_of(args[1]), args[2] == MADV_POPULATE_WRITE)
+    elif code == "mprotect>":
+        space.protect(first, first + pages_of(args[1]), args[2])
+    elif code == "mmap>":
+        _mmap(space, result >> PAGE, pages_of(args[1]), args[2], args[3])
+    elif code == "mremap>":
+        space.move(first, pages_of(args[1]), result >> PAGE, pages_of(args[2]))
+
+
+def _mmap(space: Space, start: int, pages: int, prot: int, flags: int) -> None:
+    shared, anonymous = flags & MAP_SHARED, flags & MAP_ANONYMOUS
+    kind = "shared" if shared else "anon" if anonymous else "file"
+    space.map(Area(start, start + pages, kind, prot & 7, {} if shared and anonymous else None, start))
+    if flags & MAP_LOCKED or flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
+        _populate(space, start, start + pages, bool(prot & PROT_WRITE) and not shared)
+
+
+def _populate(space: Space, start: int, end: int, write: bool) -> None:
+    for page in range(start, min(end, start + MOST_POPULATED)):
+        if page not in space.pages or write:
+            space.fault(page, WRITE_FAULT if write else 0)
