@@ -115,6 +115,14 @@ class Generic(Architecture):
         return pte._replace(write=False)
 
     @hookimpl
+    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
+        return True
+
+    @hookimpl
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
+        return True
+
+    @hookimpl
     def tlb_delay_rmap(self, tlb: MmuGather) -> bool:
         """CONFIG_SMP with a gather delays; UP and s390 share the fallback that does not."""
         if not (tlb.mm.facts.smp and tlb.mm.facts.gather):

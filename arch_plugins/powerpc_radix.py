@@ -9,6 +9,7 @@ that trims the mask of other processes now and then are left out.
 from __future__ import annotations
 
 from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.families.needs_flush import RadixPte
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait_ipis
@@ -18,7 +19,7 @@ from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather
 
 
-class PowerpcRadix(Broadcast):
+class PowerpcRadix(RadixPte, Broadcast):
     """64 KiB pages, GTSE."""
 
     barrier, mm_insn, page_insn = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va"

@@ -177,6 +177,18 @@ class ArchSpec:
         """
 
     @hookspec
+    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:  # type: ignore[empty-body]
+        """Plain. mprotect() and its likes have put `newpte` in the place of `oldpte`, which was present: flush it?
+
+        Called under the page-table lock; the flush comes with the gather's others.  No is right only if a CPU that
+        still has `oldpte` can do nothing that `newpte` forbids.  include/asm-generic/tlb.h:pte_needs_flush().
+        """
+
+    @hookspec
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:  # type: ignore[empty-body]
+        """Plain. The same of a pmd that maps a huge page. include/asm-generic/tlb.h:huge_pmd_needs_flush()."""
+
+    @hookspec
     def tlb_delay_rmap(self, tlb: MmuGather) -> bool:  # type: ignore[empty-body]
         """Plain. A dirty file page has just been unmapped, under the page-table lock: put its rmap removal off?
 

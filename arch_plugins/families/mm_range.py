@@ -5,13 +5,14 @@ arch/x86/include/asm/tlbflush.h:flush_tlb_mm(), flush_tlb_range(), flush_tlb_pag
 
 from __future__ import annotations
 
+from arch_plugins.families.needs_flush import X86Pte
 from arch_plugins.families.tlb_gen import TlbGen
 from core.hookspecs import hookimpl
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 
-class MmRange(TlbGen):
+class MmRange(X86Pte, TlbGen):
     """The hooks in terms of `flush_tlb_mm_range()`."""
 
     async def flush_tlb_mm_range(self, mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:

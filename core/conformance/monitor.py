@@ -19,12 +19,16 @@ Rule = Callable[[MmuGather], str]
 BROKEN = Cell(declare("broken", None))
 
 
-async def watched(program: Coroutine[Op, Any, Any], tlb: MmuGather, rule: Rule) -> Any:
-    """Run `program`, and report the property that `rule` returns as soon as it returns one."""
+async def watched(program: Coroutine[Op, Any, Any], rule: Rule) -> Any:
+    """Run `program`, and report the property that `rule` returns of its gather as soon as it returns one."""
+    tlb: MmuGather | None = None
 
     async def do(op: Op) -> Any:
+        nonlocal tlb
         value = await op
-        if broken := rule(tlb):
+        if op.event is not None and op.event[0] == "gather":
+            tlb = op.event[1]
+        if tlb is not None and (broken := rule(tlb)):
             await report(broken)
         return value
 

@@ -62,6 +62,9 @@ class World:
     def __post_init__(self) -> None:
         self.memory = Memory()
         self.facts = replace(self.arch.facts, **self.geometry)
+        # MADV_DONTNEED frees no tables here: pte_lock() cannot fail, where pte_offset_map_lock() looks at the pmd again
+        # and finds that another MADV_DONTNEED has freed the table.  Two of them would free it twice.
+        self.era = replace(self.era, reclaims_tables=False)
         self._tasks: list[tuple[Task, Program, bool]] = []
         for addr, pte in self.mapped.items():
             self.memory[pte_cell(addr)] = pte

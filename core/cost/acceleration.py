@@ -5,7 +5,8 @@ the layout, the gather, the machine's cells (core/cost/situations.py), and wheth
 one table boundary to the next therefore leads from one *situation* to another.  The first time, the program itself does
 that work on symbolic numbers (core/cost/affine.py).  The result is a *summary* (core/cost/summaries.py): the conditions
 under which the program takes the same path, and what that path adds to the variables and the counts, as linear forms.
-Whenever the conditions hold again, the summary is added and no program runs.
+Whenever the conditions hold again, the summary is added and no program runs.  That happens where the program asks how
+many entries of an upper table are equal (`Mm.run`): it then finds the tables leapt over empty.
 
 A large layout has many tables, so summaries are repeated as well.  When the zap reaches a situation for the second time
 it has completed a *lap*, and its variables have drifted by some amount: the gather holds more pages, or fills up a few
@@ -88,7 +89,7 @@ class Walk(NamedTuple):
 
 
 class Periods:
-    """Fast-forwards one zap of `layout`. `ahead` is called at each table boundary; `walked` counts those calls."""
+    """Fast-forwards one zap of `layout`. `walked` counts the tables that were looked at."""
 
     def __init__(self, layout: Layout, counts: Counts, memory: RunMemory, allocations: Allocations, era: Era) -> None:
         self.layout, self.counts, self.memory, self.allocations = layout, counts, memory, allocations
@@ -97,25 +98,39 @@ class Periods:
         self._situations: Situations | None = None
         self._summaries = Summaries()
         self._walk: Walk | None = None
+        self._next_look = 0
 
-    def ahead(self, tlb: MmuGather, addr: int) -> int:
-        """The page number at which to continue, after the table that ends at `addr`."""
+    def look(self, tlb: MmuGather, addr: int) -> None:
+        """The zap is about to read the upper entry of `addr`, which is not empty: leap to a later table, if possible.
+
+        The entries of the tables leapt over are empty from then on.
+        """
+        if addr < self._next_look:
+            return
+        self._next_look = addr + 1
         self.walked += 1
         span, layout = tlb.mm.span[0], self.layout
-        if self._walk is None and (addr >= layout.end or layout.stretch_at(addr).end - addr < span):
-            return addr
+        if self._walk is None and layout.stretch_at(addr).end - addr < span:
+            return
         place = self._arrive(tlb, addr)
         if place is None:
-            return addr
+            return
         stretch = layout.stretch_at(addr)
         there = self._go(place, stretch.end)
         if there.addr != addr:
             there.situation.put(tlb, self.memory, there.addr, there.variables)
+            self.memory.zapped, self.memory.leapt = there.addr, range(addr, there.addr)
+            self._next_look = there.addr + 1
         if stretch.end - there.addr >= span:
             conditions = there.situation.vary(tlb)
             self.counts.linear.clear()
             self._walk = Walk(there, self.counts.sums.copy(), self.allocations.asked, conditions)
-        return there.addr
+
+    def finish(self, tlb: MmuGather) -> None:
+        """The zap is over; a walk that has not reached another table is given up."""
+        if self._walk is not None:
+            self._settle(self._walk.conditions, tlb)
+            self._walk = None
 
     def _arrive(self, tlb: MmuGather, addr: int) -> Place | None:
         """The place at `addr`, which ends the current walk; None if no whole table of a stretch lies ahead."""
@@ -124,8 +139,6 @@ class Periods:
             place = self._learn(self._walk, tlb, addr)
             self._settle(self._walk.conditions, tlb)
             self._walk = None
-        if addr >= self.layout.end:
-            return None
         stretch, span = self.layout.stretch_at(addr), tlb.mm.span[0]
         if stretch.end - addr < span:
             return None

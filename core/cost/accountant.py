@@ -7,7 +7,7 @@ is a table like one met before (core/cost/acceleration.py).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from core.cost.acceleration import Allocations, Periods
@@ -21,10 +21,10 @@ from core.machine.schedule import run
 from core.machine.task import Task
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS, current_mm_cell
-from core.mm.memory import unmap_page_range
+from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma, log
-from core.mm.mmu_gather import ALL_ONES, tlb_finish_mmu, tlb_gather_mmu
 from core.mm.rmap import folio_mkclean
+from core.mm.syscalls import dup_mmap, exit_mmap, munmap
 from core.plugins.arch import Arch
 
 
@@ -72,11 +72,11 @@ class Accountant:
             cpus=running,
             choices=Choices(alloc_fails=True),
             long_runs=long_runs,
-            run=self._run if long_runs else lambda addr, max_nr: 1,
-            along=self.effects.along if skip and long_runs else lambda tlb, addr, end, force_flush: addr,
-            ahead=self.periods.ahead if skip else lambda tlb, addr: addr,
+            run=self._run,
             tables=True,
+            spares_tables=True,
         )
+        self.skip, self.long_runs = skip, long_runs
         self.memory.spans = self.mm.span
         self.memory[Cell("cpu_attach_mask")] = running
         self.memory[MM_USERS] = 0 if how == "exit" else len(running)
@@ -84,28 +84,45 @@ class Accountant:
 
     def count(self) -> dict[str, int]:
         """Do it; the counts by name."""
-        programs = {"unmap": self._unmap, "exit": self._unmap, "clean": self._clean, "fork": self._fork}
-        run(programs[self.how](), self.memory, self._answer, self.counts.emit, self.others)
+        vmas = [Vma(0, self.layout.end)]
+        programs: dict[str, Callable[[], Coroutine[Op, Any, None]]] = {
+            "unmap": lambda: munmap(self.mm, vmas),
+            "exit": lambda: exit_mmap(self.mm, vmas),
+            "clean": self._clean,
+            "fork": lambda: dup_mmap(self.mm, {}),  # the flush is the same whatever is copied
+        }
+        run(programs[self.how](), self.memory, self._answer, self._emit, self.others)
         return self.counts.result()
 
-    async def _unmap(self) -> None:
-        vma = Vma(0, self.layout.end)
-        tlb = self.counts.tlb = await tlb_gather_mmu(self.mm, self.how == "exit")
-        await unmap_page_range(tlb, vma, vma.start, vma.end)
-        await tlb_finish_mmu(tlb)
+    def _emit(self, event: tuple[Any, ...]) -> None:
+        if event[0] == "finish" and self.counts.tlb is not None:
+            self.periods.finish(self.counts.tlb)
+        self.counts.emit(event)
 
     async def _clean(self) -> None:
         """Writeback of page 0, under its folio lock."""
         if await folio_mkclean(self.mm, 0):
             await log("clean_flush", 0, 1, ("range", "ptes"))
 
-    async def _fork(self) -> None:
-        """dup_mmap() ends with flush_tlb_mm(oldmm), whatever it has write-protected."""
-        await self.mm.hook.flush_tlb_mm(mm=self.mm)
-        await log("flush", 0, ALL_ONES, ("mm",))
+    def _run(self, addr: int, max_nr: int, span: int) -> int:
+        """`Mm.run`: the program is about to look at an entry, of a page table (`span` 1) or of one above.
 
-    def _run(self, addr: int, max_nr: int) -> int:
-        return min(max_nr, self.layout.run_at(addr).end - addr)
+        Here the zap is leapt ahead: over what is known of the entries that follow, or of the tables.
+        """
+        tlb = self.counts.tlb
+        if span == 1:
+            if self.skip and self.long_runs and tlb is not None:
+                self.effects.look(tlb, addr, addr + max_nr)
+            zapped = self.memory.zapped - addr
+            if zapped > 0:
+                return min(max_nr, zapped)
+            return min(max_nr, self.layout.run_at(addr).end - addr) if self.long_runs else 1
+        first = addr - addr % span
+        lowest = span == self.mm.span[0]
+        if lowest and self.skip and tlb is not None and self.memory[upper_entry(0, first // span)] is not None:
+            self.periods.look(tlb, addr)
+        leapt = self.memory.leapt
+        return max(1, min(max_nr, (leapt.stop - first) // span)) if leapt.start <= first < leapt.stop else 1
 
     def _answer(self, op: Op, outcomes: Any) -> Outcome:
         """An allocation succeeds unless it is one of those that are to fail."""

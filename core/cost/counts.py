@@ -69,10 +69,6 @@ class Counts:
         self.sums |= dict.fromkeys(names, 0)
         return names
 
-    def watch(self, tlb: MmuGather) -> None:
-        """Set the gather whose contents are counted in max_held."""
-        self.tlb = tlb
-
     def result(self) -> dict[str, int]:
         """All counts by name."""
         self.settle()
@@ -104,6 +100,9 @@ class Counts:
     def _held(self, besides: int = 0) -> None:
         if self.tlb is not None and self.tlb.mm.facts.gather:
             self.most("max_held", besides + sum(batch.nr for batch in self.tlb.batches))
+
+    def _on_gather(self, tlb: MmuGather) -> None:
+        self.tlb = tlb
 
     def _on_lock(self) -> None:
         self.sums["lock_holds"] += 1

@@ -21,11 +21,13 @@ class RunMemory(Memory):
 
     Entries below virtual page `zapped` have been cleared.  `spans` are the pages covered by an entry of each upper
     level.
+    Upper entries all of whose pages lie in `leapt` are empty: the zap has leapt over them.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout, self.zapped = layout, 0
+        self.leapt = range(0)
         self.spans = (1, 1, 1)
         self._others: frozenset[tuple[Cell, Hashable]] | None = None
 
@@ -66,6 +68,8 @@ class RunMemory(Memory):
         """An upper-level entry: a huge page, a table where any entry below is not empty, or None."""
         index: int = cell.index  # type: ignore[assignment]
         span = self.spans[LEVELS.index(cell.array)]
+        if self.leapt.start <= index * span and (index + 1) * span <= self.leapt.stop:
+            return None
         inside = index * span < self.layout.end
         if cell.array == LEVELS[0] and inside and self.layout.run_at(index * span).kind == HUGE:
             return Pte(index * span, True, True)

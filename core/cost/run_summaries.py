@@ -4,8 +4,8 @@ How it works.  As long as the batch does not fill up, zapping a run of equal ent
 slots to the active batch, and to the end of the gather's range.  How much depends on the kind and length of the run and
 on the state before it: the gather's flags, whether this hold must end with a flush, and the cells that belong to no
 page (an architecture's queue, work it has deferred).  The first such run is executed and its effect recorded as a
-summary. The next one in the same state is added without being executed.  In a stretch that repeats, one period of such
-leaps is multiplied.
+summary. The next one in the same state is added without being executed, where the program asks how many entries are
+equal (`Mm.run`): it then finds the run empty.  In a stretch that repeats, one period of such leaps is multiplied.
 
 Why it is sound.  A run that leaves a different state behind is never recorded, so nothing that is deferred, queued or
 marked is lost.  A run that would fill the batch, or that crosses the end of the table, is executed.  For large folios
@@ -23,6 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from core.cost.affine import now
 from core.cost.counts import Counts
 from core.cost.layout import Layout
 from core.cost.run_memory import RunMemory
@@ -52,9 +53,8 @@ class RunSummary:
 
 
 class Before(NamedTuple):
-    """The lock hold, page number, state, batch and counts when a run began."""
+    """The page number, state, batch and counts when a run began, under one hold of the lock."""
 
-    hold: int
     addr: int
     state: State
     batch: Batch
@@ -72,31 +72,39 @@ zaps with the same architecture, facts, era, CPUs and `WorkloadStep.how`."""
 
 
 class RunSummaries:
-    """Records and applies summaries in one zap of `layout`; `along` is called after each run."""
+    """Records and applies summaries in one zap of `layout`; `known` are those recorded so far."""
 
     def __init__(self, layout: Layout, counts: Counts, memory: RunMemory) -> None:
         self.layout, self.counts, self.memory = layout, counts, memory
         self.known: Known = {}
         self._before: Before | None = None
+        self._hold = self._looked_at = self._dirtied = 0
 
-    def along(self, tlb: MmuGather, addr: int, end: int, force_flush: bool) -> int:
-        """The page number at which to continue in the table that ends at `end`, after a run that ended at `addr`."""
-        counts, batch, before = self.counts, tlb.batches[tlb.active], self._before
-        hold = counts.sums["lock_holds"]
-        if addr >= end and (before is None or before.hold != hold):
-            return addr  # one run covered the table
-        state = self._state(tlb, force_flush)
-        if before is not None and before.hold == hold and batch is before.batch and before.state == state:
+    def look(self, tlb: MmuGather, addr: int, end: int) -> None:
+        """The zap is about to read the entry of `addr`, in a table that ends at `end`: leap, if summaries are known.
+
+        The entries leapt over are empty from then on.
+        """
+        counts, hold = self.counts, self.counts.sums["lock_holds"]
+        if hold != self._hold:  # the first entry under the lock: no run ends here
+            self._hold, self._before, self._dirtied = hold, None, counts.sums["set_dirty"]
+            self._looked_at = now(addr)
+            return
+        if now(addr) <= self._looked_at:
+            return
+        batch, before, state = tlb.batches[tlb.active], self._before, self._state(tlb)
+        if before is not None and batch is before.batch and before.state == state:
             self._learn(before, tlb, addr)
         _put_together(batch.slots)
         known = self.known.get(state)
-        if known is not None and addr < end:
+        if known is not None:
             begin = self._begin(addr, end)
             addr = self._leap(known, tlb, addr, begin)
             if addr == begin and addr < end:
                 addr = self._leap(known, tlb, addr, end)
+        run = self.layout.run_at(addr) if addr < end else None
+        self._looked_at = now(run.end if run is not None and run.kind == "none" else addr)
         self._before = Before(
-            hold,
             addr,
             state,
             batch,
@@ -107,12 +115,14 @@ class RunSummaries:
             counts.cleared,
             counts.sums.copy(),
         )
-        return addr
 
-    def _state(self, tlb: MmuGather, force_flush: bool) -> State:
-        """All that a run's summary may depend on, besides the run itself."""
+    def _state(self, tlb: MmuGather) -> State:
+        """All that a run's summary may depend on, besides the run itself.
+
+        Whether this hold has met a dirty page is part of it: then it may have to end with a flush.
+        """
         return (
-            force_flush,
+            self.counts.sums["set_dirty"] != self._dirtied,
             tlb.need_flush_all,
             tlb.freed_tables,
             tlb.delayed_rmap,

@@ -38,6 +38,7 @@ STATE = (
     "cleared_puds",
     "cleared_p4ds",
     "vma_pfn",
+    "page_size",
 )
 """The gather's fields that are part of a situation as they are, besides its range, batches and tables."""
 

@@ -1,7 +1,8 @@
 """Page-table entries: their values, and the operations that read and write one entry or a run of equal ones.
 
 Data types
-    Pte(frame, write, dirty)   a present entry that maps page `frame`; `uffd_wp`: write-protected by userfaultfd
+    Pte(frame, write, dirty)   a present entry that maps page `frame`; `uffd_wp`: write-protected by userfaultfd;
+                               `nx`: no instruction may be fetched through it
     Swap(offset)               a non-present swap entry
     ProtNone(frame, ...)       present for the kernel, but no access is allowed: PROT_NONE, or a NUMA hint
     Migration(frame, write)    non-present: the page is being migrated, and a fault waits
@@ -29,9 +30,11 @@ class Pte(NamedTuple):
     write: bool = True
     dirty: bool = False
     uffd_wp: bool = False
+    nx: bool = False
 
     def __str__(self) -> str:
-        flags = f"{',dirty' if self.dirty else ''}{',uffd-wp' if self.uffd_wp else ''}"
+        marks = (("dirty", self.dirty), ("uffd-wp", self.uffd_wp), ("nx", self.nx))
+        flags = "".join(f",{name}" for name, on in marks if on)
         return f"page{self.frame}:{'rw' if self.write else 'ro'}{flags}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SPLIT_FIX = "thp: fix data loss when splitting a file pmd (4.18)"
 DETACH_FIX = "s390/mm: fix local TLB flushing vs. detach of an mm address space (2017)"
@@ -23,7 +23,7 @@ class Era:
     flush_vmas_late  the flush that PFN mappings need comes from free_pgtables(), not at each VMA's end (v7.0)
     resched_first    need_resched() is asked once for a stretch of empty entries and what follows it, before looking at
                      either (do_zap_pte_range(), after v6.12); earlier, once for each entry that is not empty
-    reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, after v6.12)
+    reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
     lacks            commits, or titles of some, that this kernel is to be without: the historic variants
     """
 
@@ -46,6 +46,8 @@ class Era:
         return self.delayed_rmap and self.has("5df397dec7c4")
 
 
+_SEVEN = Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resched_first=True)
+
 ERAS = {
     era.name: era
     for era in (
@@ -54,6 +56,8 @@ ERAS = {
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
         Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True),
         Era("6.18", True, True, folio_entries=True, resched_first=True, reclaims_tables=True),
-        Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resched_first=True),
+        _SEVEN,
+        replace(_SEVEN, name="7.2", reclaims_tables=True),
     )
 }
+"""By name. "7.0" is as the code of the golden traces was configured, without CONFIG_PT_RECLAIM; "7.2" has it."""

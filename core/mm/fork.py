@@ -10,12 +10,13 @@ from typing import Any
 
 from core.machine.lock import mmap_write_lock, mmap_write_unlock
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mm import Mm, log, pte_lock, pte_unlock
+from core.mm.mmu_gather import ALL_ONES
 from core.mm.page import get_page, inc_mapcount
 
 
 async def dup_mmap(mm: Mm, child: Mapping[int, int]) -> None:
-    """Copy the entries of anonymous memory; `child` has the child's page for each of the parent's.
+    """Copy the entries of anonymous memory; `child` has the child's page for each of the parent's that are copied.
 
     The parent's are write-protected, which no CPU may miss when the parent goes on: its stores are its own then.
     """
@@ -23,6 +24,7 @@ async def dup_mmap(mm: Mm, child: Mapping[int, int]) -> None:
     for addr, copy in child.items():
         await copy_pte_range(mm, addr, copy)
     await mm.hook.flush_tlb_mm(mm=mm)
+    await log("flush", 0, ALL_ONES, ("mm",))
     await mmap_write_unlock(mm.task)
 
 

@@ -10,6 +10,7 @@ one of a file does not force a flush under the lock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
@@ -42,8 +43,7 @@ def tlb_flush_pmd_range(tlb: MmuGather, addr: int, size: int) -> None:
 async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     """Take out one huge mapping. ValueError for a part of one: splitting it is not modelled."""
     mm = tlb.mm
-    if addr % mm.span[0] or end - addr != mm.span[0]:
-        raise ValueError(f"pages {addr} to {end} are part of a huge page, which would have to be split")
+    _check_whole(mm, addr, end)
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     pmd: Any = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=tlb.fullmm)
@@ -60,6 +60,11 @@ async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
         await put_huge_zero_page(pmd.frame)
     elif await mm.hook.tlb_remove_page(tlb=tlb, page=pmd.frame, nr=1, delay_rmap=False):
         await tlb_flush_mmu(tlb)
+
+
+def _check_whole(mm: Mm, addr: int, end: int) -> None:
+    if addr % mm.span[0] or end - addr != mm.span[0]:
+        raise ValueError(f"pages {addr} to {end} are part of a huge page, which would have to be split")
 
 
 def put_huge_zero_page(page: int) -> Op:
@@ -130,7 +135,7 @@ def invalid(pmd: Entry) -> Entry:
     return ProtNone(pmd.frame, pmd.write, pmd.dirty) if isinstance(pmd, Pte) else pmd
 
 
-def set_pmd_at(mm: Mm, addr: int, pmd: Pte) -> Op:
+def set_pmd_at(mm: Mm, addr: int, pmd: Entry) -> Op:
     """A plain store; the lock of the pmd is held."""
     return Op(f"set_pmd_at({addr})", (), (Cell("pmd", addr // mm.span[0]),), lambda: [Outcome(None, (pmd,))])
 
@@ -175,17 +180,42 @@ async def split_huge_pmd(mm: Mm, addr: int) -> None:
     await pmd_unlock(mm, addr)
 
 
-async def change_huge_pmd(mm: Mm, addr: int) -> None:
-    """mprotect(PROT_READ) of a huge entry, under mmap_lock and the lock of the pmd.
+async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Pte], Entry]) -> None:
+    """Change the protection of a huge entry, under mmap_lock; the gather flushes it in the end.
 
     Before ced108037c2a the entry was empty for a moment, which those who look without the lock take for an answer.
+    ValueError for a part of one: splitting it is not modelled.
     """
+    mm = tlb.mm
+    _check_whole(mm, addr, end)
+    await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     if mm.era.has("ced108037c2a"):
-        pmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+        oldpmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)  # pmdp_invalidate_ad()
     else:
-        pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
-    if pmd is not None:
-        await set_pmd_at(mm, addr, Pte(pmd.frame, write=False, dirty=pmd.dirty))
+        oldpmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
+    if isinstance(oldpmd, Pte):
+        newpmd = change(oldpmd)
+        await set_pmd_at(mm, addr, newpmd)
+        if mm.hook.huge_pmd_needs_flush(mm=mm, oldpmd=oldpmd, newpmd=newpmd):
+            tlb_flush_pmd_range(tlb, addr, mm.span[0])
     await pmd_unlock(mm, addr)
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
+
+
+async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
+    """MADV_FREE of a huge page: make the entry old and clean.
+
+    pmdp_invalidate() of mm/pgtable-generic.c flushes under the lock, and the gather once more in the end.
+    ValueError for a part of a huge page: splitting it is not modelled.
+    """
+    mm = tlb.mm
+    _check_whole(mm, addr, end)
+    await tlb_change_page_size(tlb, mm.span[0])
+    await pmd_lock(mm, addr)
+    pmd: Any = await pmdp_get(mm, addr)
+    if isinstance(pmd, Pte) and mm.is_anon(pmd.frame) and not mm.special(pmd.frame):
+        pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+        await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
+        await set_pmd_at(mm, addr, pmd._replace(dirty=False))
+        tlb_flush_pmd_range(tlb, addr, mm.span[0])  # tlb_remove_pmd_tlb_entry()
+    await pmd_unlock(mm, addr)

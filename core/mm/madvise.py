@@ -1,62 +1,128 @@
-"""mm/madvise.c."""
+"""mm/madvise.c.
+
+Every advice here holds mmap_lock for reading, so several calls may run on one mm at once.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte, Swap, ptep_get, set_pte
-from core.mm.batched_unmap import flush_tlb_batched_pending
-from core.mm.memory import folio_pte_batch, unmap_page_range
-from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
-from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
+from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
+from core.mm.huge_memory import madvise_free_huge_pmd
+from core.mm.memory import folio_pte_batch, zap_page_range_single, zap_swap_entries
+from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
+from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
+from core.mm.page import get_page
+from core.mm.pagewalk import PmdEntry, walk_page_range
+from core.mm.reclaim import shrink_folio_list
 
 
 async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
-    """MADV_DONTNEED: under mmap_lock for reading, so several at once may run on one mm. zap_page_range()."""
+    """MADV_DONTNEED: the pages go.  So do the page tables that this empties, in kernels with CONFIG_PT_RECLAIM.
+
+    madvise_dontneed_single_vma().
+    """
     await mmap_read_lock(mm.task)
-    tlb = await tlb_gather_mmu(mm)
-    await unmap_page_range(tlb, vma, start, end)
-    await tlb_finish_mmu(tlb)
+    await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
     await mmap_read_unlock(mm.task)
 
 
 async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:
-    """MADV_FREE of a range of one table: the pages may be dropped instead of swapped out, unless written again.
+    """MADV_FREE of anonymous memory: the pages may be dropped instead of swapped out, unless written again.
 
     madvise_free_single_vma().
     """
+    await _walk_vma(mm, vma, start, end, madvise_free_pmd_range)
+
+
+async def madvise_pageout(mm: Mm, vma: Vma, start: int, end: int) -> None:
+    """MADV_PAGEOUT: reclaim the pages at once. madvise_pageout_page_range()."""
+    await _walk_vma(mm, vma, start, end, madvise_pageout_pte_range)
+
+
+async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry) -> None:
+    """Walk a range of one VMA with a gather for what changes on the way."""
     await mmap_read_lock(mm.task)
     tlb = await tlb_gather_mmu(mm)
     await mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
-    await madvise_free_pte_range(tlb, start, end)
+    await walk_page_range(tlb, start, end, pmd_entry)
     await mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
     await tlb_finish_mmu(tlb)
     await mmap_read_unlock(mm.task)
 
 
+# ---- MADV_FREE -----------------------------------------------------------------------------------------------
+
+
+async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
+    """A huge page, or the entries of one table."""
+    if isinstance(pmd, Pte):
+        await madvise_free_huge_pmd(tlb, start, end)
+    else:
+        await madvise_free_pte_range(tlb, start, end)
+
+
 async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
     """Clean the entries; a large folio that is only partly in the range is split first, without the lock."""
     mm, addr, split = tlb.mm, start, set()
+    await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, start)
     await flush_tlb_batched_pending(mm)
     while addr != end:
         pte: Any = await ptep_get(addr)
+        nr = 1
         if isinstance(pte, Swap):
-            await set_pte(addr, None)
-        elif isinstance(pte, Pte):
+            await zap_swap_entries(addr, 1)
+        elif isinstance(pte, Pte) and mm.is_anon(pte.frame) and not mm.special(pte.frame):
             head, pages = mm.folio(pte.frame)
-            large = pages > 1 and head not in split
-            if large and await folio_pte_batch(mm, addr, pte, end - addr) < pages:
-                await pte_unlock(mm, start)
-                split.add(head)  # split_folio()
-                await pte_lock(mm, start)
-                if mm.era.has("383c4613c67c"):
-                    await flush_tlb_batched_pending(mm)
-                continue
-            if pte.dirty:
-                pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-                await set_pte(addr, pte._replace(dirty=False))  # clear_young_dirty_ptes()
-                tlb_flush_pte_range(tlb, addr, 1)
-        addr += 1
+            if pages > 1 and head not in split:
+                nr = await folio_pte_batch(mm, addr, pte, end - addr)
+                if nr < pages:
+                    await pte_unlock(mm, start)
+                    split.add(head)  # split_folio()
+                    await pte_lock(mm, start)
+                    if mm.era.has("383c4613c67c"):
+                        await flush_tlb_batched_pending(mm)
+                    continue
+            await clear_young_dirty_ptes(mm, addr, nr)
+            tlb_flush_pte_range(tlb, addr, nr)
+        addr += nr
     await pte_unlock(mm, start)
+    await cond_resched()
+
+
+async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
+    """Make `nr` entries old and clean; include/linux/pgtable.h.
+
+    The kernel leaves alone what is neither young nor dirty. An entry here has been used, so it is young.
+    """
+    for at in range(addr, addr + nr):
+        pte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False))
+        await set_pte(at, pte._replace(dirty=False))
+
+
+# ---- MADV_PAGEOUT --------------------------------------------------------------------------------------------
+
+
+async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
+    """madvise_cold_or_pageout_pte_range() of pages that are small, young and mapped once.
+
+    Entries become old one by one, which the gather flushes in the end; then the table's pages are reclaimed.
+    """
+    mm, pages = tlb.mm, []
+    await tlb_change_page_size(tlb, 1)
+    await pte_lock(mm, start)
+    await flush_tlb_batched_pending(mm)
+    for addr in range(start, end):
+        pte: Any = await ptep_get(addr)
+        if isinstance(pte, Pte) and not mm.special(pte.frame):
+            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+            await set_pte(addr, pte)
+            tlb_flush_pte_range(tlb, addr, 1)
+            await get_page(pte.frame)  # folio_isolate_lru()
+            pages.append(pte.frame)
+    await pte_unlock(mm, start)
+    await shrink_folio_list(mm, UnmapBatch(), pages)  # reclaim_pages()
+    await cond_resched()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
@@ -16,6 +17,7 @@ from core.mm.mm import (
     Vma,
     cond_resched,
     find_vma,
+    log,
     mm_tlb_flush_pending,
     need_resched,
     pte_lock,
@@ -25,10 +27,12 @@ from core.mm.mmu_gather import (
     MmuGather,
     adjust_range,
     tlb_change_page_size,
+    tlb_finish_mmu,
     tlb_flush_mmu,
     tlb_flush_mmu_tlbonly,
     tlb_flush_pte_range,
     tlb_flush_rmaps,
+    tlb_gather_mmu,
 )
 from core.mm.page import (
     copy_page,
@@ -40,7 +44,7 @@ from core.mm.page import (
     set_page_dirty,
     unlock_page,
 )
-from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes
+from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, unlink_file_vma
 from core.mm.swap import Table
 
 LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
@@ -66,7 +70,35 @@ def clear_upper(mm: Mm, level: int, addr: int) -> Op:
     return Op(f"{LEVELS[level]}_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))])
 
 
+def upper_addr_end(mm: Mm, level: int, addr: int, end: int) -> int:
+    """pmd_addr_end(), pud_addr_end(), p4d_addr_end(): where the entry that covers `addr` ends, at `end` at the latest.
+
+    For readers of runs: where the last of the entries that equal it ends.
+    """
+    span = mm.span[level]
+    first = addr - addr % span
+    return min(first + span * mm.run(addr, -(-(end - first) // span), span), end)
+
+
 # ---- zap -----------------------------------------------------------------------------------------------------
+
+
+async def unmap_vmas(tlb: MmuGather, vmas: Sequence[Vma]) -> None:
+    """Zap the ranges of several VMAs, in ascending order."""
+    for number, vma in enumerate(vmas):
+        await log("vma", number)
+        await unmap_page_range(tlb, vma, vma.start, vma.end)
+
+
+async def zap_page_range_single(mm: Mm, vma: Vma, start: int, end: int, reclaim_pt: bool = False) -> None:
+    """Zap a range of one VMA with a gather of its own; `reclaim_pt` as in struct zap_details.
+
+    mmap_lock is held for reading at least, or the lock of the file's i_mmap.
+    """
+    tlb = await tlb_gather_mmu(mm)
+    tlb.reclaim_pt = reclaim_pt
+    await unmap_page_range(tlb, vma, start, end)
+    await tlb_finish_mmu(tlb)
 
 
 async def unmap_page_range(tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
@@ -76,28 +108,21 @@ async def unmap_page_range(tlb: MmuGather, vma: Vma, addr: int, end: int) -> Non
     await tlb.mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
 
 
-async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> int:
-    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip what has no table, go down where there is one.
-
-    Returns where to go on: at `end`, or further ahead if `Mm.ahead` is.
-    """
-    span = tlb.mm.span[level]
-    while addr < end:
-        next_addr = min(addr - addr % span + span, end)
+async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> None:
+    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip what has no table, go down where there is one."""
+    while addr != end:
+        next_addr = upper_addr_end(tlb.mm, level, addr, end)
         entry: Any = await read_upper(tlb.mm, level, addr)
         if entry is not None:
             if level:
-                next_addr = await zap_upper_range(tlb, level - 1, addr, next_addr)
+                await zap_upper_range(tlb, level - 1, addr, next_addr)
             elif isinstance(entry, Pte | ProtNone):
                 await zap_huge_pmd(tlb, addr, next_addr)
-                next_addr = tlb.mm.ahead(tlb, next_addr)
             else:
                 await zap_pte_range(tlb, entry, addr, next_addr)
-                next_addr = tlb.mm.ahead(tlb, next_addr)
         if level < 2:  # zap_p4d_range() has none
             await cond_resched()
         addr = next_addr
-    return addr
 
 
 async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
@@ -127,10 +152,9 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                     direct = False
                     break
             else:
-                nr = mm.run(addr, end - addr)
+                nr = mm.run(addr, end - addr, 1)
                 await zap_swap_entries(addr, nr)
                 addr += nr
-            addr = mm.along(tlb, addr, end, force_flush)
         direct = direct and addr == end
         if can_reclaim and direct:
             await clear_upper(mm, 0, start)
@@ -165,10 +189,11 @@ async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> bool:
 async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
     """The first entry from `addr` that is not empty, and where it is; None, at `end`, if there is none."""
     while addr != end:
+        nr = mm.run(addr, end - addr, 1)
         pte = await ptep_get(addr)
         if pte is not None:
             return addr, pte
-        addr += mm.run(addr, end - addr)
+        addr += nr
     return end, None
 
 
@@ -183,7 +208,7 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte | ProtN
         tlb_flush_pte_range(tlb, addr, 1)
         return 1, False, False
     together = mm.era.folio_entries and mm.folio(pte.frame)[1] > 1
-    nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else min(mm.run(addr, end - addr), tlb.room)
+    nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else min(mm.run(addr, end - addr, 1), tlb.room)
     pte = await get_and_clear_full_ptes(mm, addr, nr, tlb.fullmm)
     page, force_flush, delay_rmap = pte.frame, False, False
     tlb_flush_pte_range(tlb, addr, nr)
@@ -203,22 +228,22 @@ async def folio_pte_batch(mm: Mm, addr: int, pte: Pte | ProtNone, max_nr: int) -
     """How many entries from `addr` map consecutive pages of one folio, dirty or not; mm/internal.h."""
     head, pages = mm.folio(pte.frame)
     max_nr = min(max_nr, head + pages - pte.frame)
-    nr = mm.run(addr, max_nr)
+    nr = mm.run(addr, max_nr, 1)
     while nr < max_nr:
         other: Any = await ptep_get(addr + nr)
         if not isinstance(other, Pte) or other.frame != pte.frame + nr:
             break
-        nr += mm.run(addr + nr, max_nr - nr)
+        nr += mm.run(addr + nr, max_nr - nr, 1)
     return nr
 
 
 async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
     """Clear `nr` entries; the first as it was, dirty if any was. include/linux/pgtable.h."""
-    at = mm.run(addr, nr)
+    at = mm.run(addr, nr, 1)
     # The caller saw the entries present under the lock that is still held.
     first = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full))
     while at < nr:
-        here = mm.run(addr + at, nr - at)
+        here = mm.run(addr + at, nr - at, 1)
         other = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + at, nr=here, full=full))
         first = first._replace(dirty=first.dirty or other.dirty)
         at += here
@@ -233,13 +258,22 @@ def zap_swap_entries(addr: int, nr: int) -> Op:
 # ---- page tables ---------------------------------------------------------------------------------------------
 
 
-async def free_pgtables(tlb: MmuGather, vmas: list[Vma], floor: int, ceiling: int) -> None:
-    """Free the tables that only these VMAs used. mmap_lock is held for writing, or nobody else is left.
+async def free_pgtables(tlb: MmuGather, vmas: Sequence[Vma], floor: int, ceiling: int) -> None:
+    """Free the tables that only these VMAs used, where tables come and go. mmap_lock is held, or nobody else is left.
 
-    `floor` and `ceiling` bound what the neighbours need; ceiling 0 is the top.  Nearby VMAs go in one call.
+    `floor` and `ceiling` bound what the neighbours need; ceiling 0 is the top.  Nearby VMAs go in one call.  Those of
+    PFN mappings, whose pages only the file's owner knows, leave the file's i_mmap first.
     """
+    if tlb.mm.spares_tables:
+        return
+    await log("pgtables")
     if tlb.mm.era.flush_vmas_late and tlb.vma_pfn and not tlb.fullmm:
         await tlb_flush_mmu_tlbonly(tlb)  # before the VMAs leave the file's tree; tlb_flush_vmas()
+    for vma in vmas:
+        if vma.pfn:
+            await unlink_file_vma(tlb.mm, vma)
+    if not tlb.mm.tables:
+        return
     at = 0
     while at < len(vmas):
         addr, last = vmas[at].start, at

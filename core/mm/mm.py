@@ -65,11 +65,11 @@ class Mm:
     lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear): reclaim discards them while they are clean
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
+    spares_tables  free_pgtables() is left out: only the zap is counted, or compared
     long_runs  equal entries and their pages are dealt with together: only the accountant's are
-    run        how many entries from `addr`, `max_nr` at most, equal the first: 1 but for the accountant
-    along      where to go on in a table that ends at `end`, whether or not the hold of its lock has to end with a flush
-               so far: at `addr`, but for the accountant
-    ahead      where to go on zapping after a table: at `addr`, but the accountant may have counted further ahead
+    run        how many entries of `span` pages each, from the one that covers `addr` on and `max_nr` at most, equal it:
+               1, but for readers of runs.  It is asked for before an entry is read, so such a reader may also zap
+               ahead of the program: then the entries are empty, and the run is as long as what was zapped
     context    the cell of mm->context.id, where ASIDs are given out anew; None: the mm has its own for good
     copies     the page that the allocator hands out when one is copied: page -> its copy
     """
@@ -98,10 +98,9 @@ class Mm:
     special: Callable[[int], bool] = lambda page: False
     init_on_free: bool = False
     choices: Choices = Choices()
+    spares_tables: bool = False
     long_runs: bool = False
-    run: Callable[[int, int], int] = lambda addr, max_nr: 1
-    along: Callable[[Any, int, int, bool], int] = lambda tlb, addr, end, force_flush: addr
-    ahead: Callable[[Any, int], int] = lambda tlb, addr: addr
+    run: Callable[[int, int, int], int] = lambda addr, max_nr, span: 1
 
     def on(self, task: Task) -> Mm:
         """The same mm, seen by another task."""

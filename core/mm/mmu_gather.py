@@ -389,6 +389,7 @@ async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
     """Open a gather; `fullmm` promises that nobody runs on the mm any more."""
     tlb = MmuGather(mm, fullmm, [Batch(mm.facts.bundle)])
     reset_range(tlb)
+    await log("gather", tlb)
     await inc_tlb_flush_pending(mm)
     return tlb
 
@@ -414,6 +415,7 @@ async def tlb_finish_mmu(tlb: MmuGather) -> None:
     With another gather open on the mm, that one may have cleared entries that this operation found empty and has to
     answer for: flush everything (commits 56236a59556c, 99baac21e458, 7a30df49f63a).
     """
+    await log("finish")
     if tlb.mm.era.has("56236a59556c") and await mm_tlb_flush_nested():
         force_flush(tlb)
     await tlb_flush_mmu(tlb)

@@ -6,16 +6,19 @@ to each other and to page faults: then the entry says one thing and the TLB, unt
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.huge_memory import change_huge_pmd
+from core.mm.memory import read_upper, upper_addr_end
+from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 
 Change = Callable[[Pte], Entry]
+"""pte_modify() to the new protection, for an entry that may be accessed."""
 
 
 def wrprotect(pte: Pte) -> Entry:
@@ -28,29 +31,52 @@ def protnone(pte: Pte) -> Entry:
     return ProtNone(pte.frame, pte.write, pte.dirty)
 
 
-async def mprotect(mm: Mm, start: int, end: int, change: Change) -> None:
-    """mprotect() of a range."""
+async def mprotect(mm: Mm, vmas: Sequence[Vma], change: Change) -> None:
+    """mprotect() of VMAs or parts of some, those that it changes, in ascending order. do_mprotect_pkey()."""
     await mmap_write_lock(mm.task)
-    await change_protection(mm, start, end, change)
+    tlb = await tlb_gather_mmu(mm)
+    for vma in vmas:
+        await change_protection(tlb, vma, change)  # mprotect_fixup()
+    await tlb_finish_mmu(tlb)
     await mmap_write_unlock(mm.task)
 
 
-async def change_prot_numa(mm: Mm, start: int, end: int) -> None:
+async def change_prot_numa(mm: Mm, vma: Vma) -> None:
     """mm/mempolicy.c:change_prot_numa() from task_numa_work(): the next access of each page will fault."""
     await mmap_read_lock(mm.task)
-    await change_protection(mm, start, end, protnone)
+    await change_vma(mm, vma, protnone)
     await mmap_read_unlock(mm.task)
 
 
-async def change_protection(mm: Mm, start: int, end: int, change: Change) -> None:
-    """Change the present entries of a range and flush them before returning; mmap_lock is held."""
+async def change_vma(mm: Mm, vma: Vma, change: Change) -> None:
+    """Change the entries of one VMA, or of a part of one, with a gather of its own; mmap_lock is held."""
     tlb = await tlb_gather_mmu(mm)
-    span, addr = mm.span[0], start
-    while addr != end:
-        next_addr = min(addr - addr % span + span, end)
-        await change_pte_range(tlb, addr, next_addr, change)
-        addr = next_addr
+    await change_protection(tlb, vma, change)
     await tlb_finish_mmu(tlb)
+
+
+async def change_protection(tlb: MmuGather, vma: Vma, change: Change) -> None:
+    """Change the present entries of a VMA, or of a part of one; the gather flushes them in the end."""
+    await tlb.mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
+    await change_upper_range(tlb, 2, vma.start, vma.end, change)
+    await tlb.mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
+
+
+async def change_upper_range(tlb: MmuGather, level: int, addr: int, end: int, change: Change) -> None:
+    """change_pmd_range(), change_pud_range(), change_p4d_range(): skip what has no table."""
+    while addr != end:
+        next_addr = upper_addr_end(tlb.mm, level, addr, end)
+        entry: Any = await read_upper(tlb.mm, level, addr)
+        if entry is not None:
+            if level:
+                await change_upper_range(tlb, level - 1, addr, next_addr, change)
+            elif isinstance(entry, Pte | ProtNone):
+                await change_huge_pmd(tlb, addr, next_addr, change)
+            else:
+                await change_pte_range(tlb, addr, next_addr, change)
+        if level == 0:
+            await cond_resched()
+        addr = next_addr
 
 
 async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) -> None:
@@ -62,8 +88,11 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
     while addr != end:
         pte: Any = await ptep_get(addr)
         if isinstance(pte, Pte):
-            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)  # ptep_modify_prot_start()
-            await set_pte(addr, change(pte))  # ptep_modify_prot_commit()
-            tlb_flush_pte_range(tlb, addr, 1)
+            # ptep_modify_prot_start()
+            oldpte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
+            newpte = change(oldpte)
+            await set_pte(addr, newpte)  # ptep_modify_prot_commit()
+            if mm.hook.pte_needs_flush(mm=mm, oldpte=oldpte, newpte=newpte):
+                tlb_flush_pte_range(tlb, addr, 1)
         addr += 1
     await pte_unlock(mm, table)

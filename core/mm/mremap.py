@@ -15,51 +15,73 @@ from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.memory import clear_upper, read_upper, upper_entry
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, cond_resched, log, pte_lock, pte_unlock
+from core.mm.mmap import unmap_region
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
-async def mremap(mm: Mm, old_addr: int, new_addr: int, pages: int) -> None:
-    """mremap(MREMAP_MAYMOVE) of `pages` pages; nothing is mapped at `new_addr`."""
+async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 0) -> None:
+    """mremap(MREMAP_MAYMOVE) of a whole VMA to `new_vma`, where nothing is mapped. move_vma().
+
+    `floor` and `ceiling` are where the neighbours of the old place end and begin.
+    """
     await mmap_write_lock(mm.task)
-    need_flush = False
-    for i in range(pages):  # move_page_tables() goes table by table: so a table of this model has one page
-        need_flush |= await move_ptes(mm, old_addr + i, old_addr + i + 1, new_addr + i)
-    if need_flush:
-        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=old_addr + pages, stride=1)
+    await move_page_tables(mm, vma, new_vma)
+    await unmap_region(mm, [vma], floor, ceiling)  # do_vmi_munmap()
     await mmap_write_unlock(mm.task)
 
 
-async def mremap_table(mm: Mm, old_addr: int, new_addr: int) -> None:
-    """mremap(MREMAP_MAYMOVE) of exactly one table (HAVE_MOVE_PMD); no table is at `new_addr`.
+async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
+    """Move the entries, as far at once as both places stay in one table; a whole table by its pmd, where that is there.
 
-    move_pgt_entry() takes the rmap locks since 97113eb39fa7: the page-table lock of the table is not taken, so it
-    alone keeps out those who have looked the table up through its old place.
+    Nothing is moved by its pud.
+    """
+    span, need_flush, old_addr = mm.span[0], False, vma.start
+    offset = new_vma.start - vma.start
+    whole = mm.tables and "move_pmd" in mm.facts.capabilities  # CONFIG_HAVE_MOVE_PMD
+    while old_addr != vma.end:
+        await cond_resched()
+        end = old_addr + min(span - old_addr % span, span - (old_addr + offset) % span)  # get_extent()
+        end = min(end, vma.end)
+        if await read_upper(mm, 0, old_addr) is not None:  # get_old_pmd()
+            by_pmd = whole and end - old_addr == span and await move_pgt_entry(mm, old_addr, old_addr + offset)
+            if not by_pmd and await read_upper(mm, 0, old_addr) is not None:
+                need_flush |= await move_ptes(mm, old_addr, end, old_addr + offset)
+        old_addr = end
+    if need_flush:
+        await _flush(mm, vma.start, vma.end)
+
+
+async def move_pgt_entry(mm: Mm, old_addr: int, new_addr: int) -> bool:
+    """Move a table by its pmd; returns whether it was moved.
+
+    It takes the rmap locks since 97113eb39fa7: the page-table lock of the table is not taken, so they alone keep out
+    those who have looked the table up through its old place.
     """
     locks = mm.era.has("97113eb39fa7")
-    await mmap_write_lock(mm.task)
-    if await read_upper(mm, 0, old_addr) is not None:  # get_old_pmd(); what it is decides how it is moved
-        if locks:
-            await rmap_lock(mm)
-        await move_normal_pmd(mm, old_addr, new_addr)
-        if locks:
-            await rmap_unlock(mm)
-    await mmap_write_unlock(mm.task)
+    if locks:
+        await rmap_lock(mm)  # take_rmap_locks()
+    moved = await move_normal_pmd(mm, old_addr, new_addr)
+    if locks:
+        await rmap_unlock(mm)
+    return moved
 
 
-async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> None:
-    """Move a table by its pmd; one pmd table holds both entries, so there is one lock.
+async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> bool:
+    """Move a table by its pmd; one pmd table holds both entries, so there is one lock. Returns whether it was moved.
 
     The caller has seen a table there, without any lock: since 6fa1066fc5d0 that is asked again.
     """
     await pmd_lock(mm, old_addr)
     table = await read_upper(mm, 0, old_addr)
-    if table is not None or not mm.era.has("6fa1066fc5d0"):
+    moved = table is not None or not mm.era.has("6fa1066fc5d0")
+    if moved:
         await clear_upper(mm, 0, old_addr)
         await pmd_populate(mm, new_addr, table)
         end = old_addr + mm.span[0]
-        await mm.hook.flush_tlb_range(mm=mm, start=old_addr, end=end, stride=1)
+        await _flush(mm, old_addr, end)
     await pmd_unlock(mm, old_addr)
+    return moved
 
 
 def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
@@ -93,10 +115,15 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
     else:
         force_flush, under_both_locks = dirty and mm.era.has("5d1904204c99"), False
     if under_both_locks and force_flush:
-        await mm.hook.flush_tlb_range(mm=mm, start=start, end=old_end, stride=1)
+        await _flush(mm, start, old_end)
     if two_locks:
         await pte_unlock(mm, new_start)
     if force_flush and not under_both_locks:
-        await mm.hook.flush_tlb_range(mm=mm, start=start, end=old_end, stride=1)
+        await _flush(mm, start, old_end)
     await pte_unlock(mm, start)
     return present and not force_flush
+
+
+async def _flush(mm: Mm, start: int, end: int) -> None:
+    await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1)
+    await log("flush", start, end, ("range", "ptes"))

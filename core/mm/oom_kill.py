@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
-from core.mm.memory import unmap_page_range
+from core.mm.memory import unmap_page_range, zap_page_range_single
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
 
@@ -17,9 +17,7 @@ async def oom_reap_task_mm(mm: Mm, vmas: list[Vma]) -> None:
     await mmap_read_lock(mm.task)
     if mm.era.has("687cb0884a71"):
         for vma in vmas:
-            tlb = await tlb_gather_mmu(mm)
-            await unmap_page_range(tlb, vma, vma.start, vma.end)
-            await tlb_finish_mmu(tlb)
+            await zap_page_range_single(mm, vma, vma.start, vma.end)
     else:
         tlb = await tlb_gather_mmu(mm, fullmm=True)
         for vma in vmas:

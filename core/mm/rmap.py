@@ -16,7 +16,7 @@ from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
+from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
@@ -49,6 +49,21 @@ def rmap_lock(mm: Mm) -> Op:
 def rmap_unlock(mm: Mm) -> Op:
     """i_mmap_unlock_read(), drop_rmap_locks()."""
     return sleeping_unlock(RMAP_LOCK, mm.task)
+
+
+I_MMAP = declare("i_mmap", True)
+
+
+def in_file_cell(vma: Vma) -> Cell:
+    """Whether the VMA is in its file's i_mmap, where unmap_mapping_range() looks for it."""
+    return Cell(I_MMAP, vma.start)
+
+
+async def unlink_file_vma(mm: Mm, vma: Vma) -> None:
+    """mm/mmap.c: take the VMA out of its file's i_mmap."""
+    await rmap_lock(mm)
+    await Op("unlink_file_vma", (), (in_file_cell(vma),), lambda: [Outcome(None, (False,))])
+    await rmap_unlock(mm)
 
 
 async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Entry, Pte
-from core.mm.mm import Mm
-from core.mm.mprotect import change_protection
+from core.mm.mm import Mm, Vma
+from core.mm.mprotect import change_vma
 
 
 def uffd_wp(pte: Pte) -> Entry:
@@ -18,8 +18,8 @@ def uffd_wp_resolve(pte: Pte) -> Entry:
     return pte._replace(uffd_wp=False)
 
 
-async def mwriteprotect_range(mm: Mm, start: int, end: int, enable_wp: bool) -> None:
-    """UFFDIO_WRITEPROTECT: under mmap_lock for reading."""
+async def mwriteprotect_range(mm: Mm, vma: Vma, enable_wp: bool) -> None:
+    """UFFDIO_WRITEPROTECT of a VMA, or of a part of one: under mmap_lock for reading. uffd_wp_range()."""
     await mmap_read_lock(mm.task)
-    await change_protection(mm, start, end, uffd_wp if enable_wp else uffd_wp_resolve)
+    await change_vma(mm, vma, uffd_wp if enable_wp else uffd_wp_resolve)
     await mmap_read_unlock(mm.task)

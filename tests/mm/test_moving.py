@@ -19,19 +19,18 @@ from core.machine.walk import user_load_through
 from core.mm.era import ERAS
 from core.mm.khugepaged import retract_page_tables
 from core.mm.ksm import try_to_merge_one_page
-from core.mm.madvise import madvise_free
 from core.mm.memory import do_numa_page, handle_write_fault, upper_entry
 from core.mm.migrate import migrate_vma
 from core.mm.mm import PENDING, Mm, Vma
-from core.mm.mprotect import change_prot_numa, mprotect, wrprotect
-from core.mm.mremap import mremap, mremap_table
+from core.mm.mprotect import change_prot_numa, wrprotect
 from core.mm.page import mapcount_cell, pg_dirty_cell
+from core.mm.syscalls import madvise_free, mprotect, mremap, truncate_pagecache
 from core.mm.task_mmu import clear_refs_write
-from core.mm.truncate import truncate_inode_page
 from core.mm.userfaultfd import mwriteprotect_range
 from core.plugins.arch import set_up
 
 ME, PAGE, COPY = Cpu(0), 0, 1
+HERE, THERE = Vma(0, 1), Vma(1, 2)
 
 
 def an_mm(anon: bool = True, **more: Any) -> Mm:
@@ -69,7 +68,7 @@ def alone(program: Coroutine[Op, Any, Any], memory: Memory) -> Any:
 
 def test_mremap_takes_the_dirty_bit_along_and_flushes_the_old_address() -> None:
     memory = mapped(Pte(PAGE, dirty=True))
-    alone(mremap(an_mm(), 0, 1, 1), memory)
+    alone(mremap(an_mm(), HERE, THERE), memory)
     assert memory[pte_cell(0)] is None
     assert memory[pte_cell(1)] == Pte(PAGE, dirty=True)
     assert memory[tlb_cell(ME, 0)] is None
@@ -84,7 +83,7 @@ def tables(memory: Memory) -> Memory:
 
 def test_a_moved_table_is_found_at_its_new_address() -> None:
     memory = tables(mapped(Pte(PAGE)))
-    alone(mremap_table(an_mm(tables=True), 0, 1), memory)
+    alone(mremap(an_mm(tables=True), HERE, THERE, ceiling=1), memory)
     assert (memory[upper_entry(0, 0)], memory[upper_entry(0, 1)]) == (None, 0)
     assert memory[tlb_cell(ME, 0)] is None
     there = user_load_through(ME, 1, upper_entry(0, 1), {0: pte_cell(0)}, [PAGE])
@@ -110,7 +109,7 @@ def test_a_retracted_table_is_not_moved() -> None:
     memory, mm = tables(mapped(None)), an_mm(tables=True)
     alone(retract_page_tables(mm, 0), memory)
     alone(retract_page_tables(mm, 0), memory)
-    alone(mremap_table(mm, 0, 1), memory)
+    alone(mremap(mm, HERE, THERE, ceiling=1), memory)
     assert (memory[upper_entry(0, 0)], memory[upper_entry(0, 1)]) == (None, None)
 
 
@@ -125,7 +124,7 @@ def test_a_page_that_a_device_does_not_take_comes_back_dirty() -> None:
 
 def test_a_numa_hint_moves_the_page() -> None:
     memory, mm = mapped(Pte(PAGE, dirty=True)), an_mm()
-    alone(change_prot_numa(mm, 0, 1), memory)
+    alone(change_prot_numa(mm, HERE), memory)
     assert memory[pte_cell(0)] == ProtNone(PAGE, True, True)
     alone(do_numa_page(mm, 0), memory)
     assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
@@ -136,9 +135,9 @@ def test_a_numa_hint_moves_the_page() -> None:
 @pytest.mark.parametrize(
     ("lower", "after"),
     [
-        (lambda mm: mprotect(mm, 0, 1, wrprotect), Pte(PAGE, write=False, dirty=True)),
+        (lambda mm: mprotect(mm, [HERE], wrprotect), Pte(PAGE, write=False, dirty=True)),
         (lambda mm: clear_refs_write(mm, 0, 1), Pte(PAGE, write=False, dirty=True)),
-        (lambda mm: mwriteprotect_range(mm, 0, 1, True), Pte(PAGE, write=False, dirty=True, uffd_wp=True)),
+        (lambda mm: mwriteprotect_range(mm, HERE, True), Pte(PAGE, write=False, dirty=True, uffd_wp=True)),
         (lambda mm: madvise_free(mm, Vma(0, 1), 0, 1), Pte(PAGE)),
     ],
     ids=["mprotect", "clear_refs", "userfaultfd", "MADV_FREE"],
@@ -162,7 +161,7 @@ def test_a_write_fault_copies_only_what_somebody_else_holds(refs: int, frame: in
 def test_a_fault_on_userfaultfds_protection_waits_for_user_space() -> None:
     memory = mapped(Pte(PAGE, write=False, uffd_wp=True), refs=2)
     assert alone(handle_write_fault(an_mm(), Vma(0, 1, uffd_wp=True), 0), memory) is False
-    alone(mwriteprotect_range(an_mm(), 0, 1, False), memory)
+    alone(mwriteprotect_range(an_mm(), HERE, False), memory)
     assert alone(handle_write_fault(an_mm(), Vma(0, 1, uffd_wp=True), 0), memory) is True
     assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
 
@@ -178,7 +177,7 @@ def test_ksm_maps_the_other_page_read_only() -> None:
 
 def test_truncation_frees_a_page_that_is_mapped() -> None:
     memory = mapped(Pte(PAGE, write=False), refs=2)
-    alone(truncate_inode_page(an_mm(anon=False), PAGE), memory)
+    alone(truncate_pagecache(an_mm(anon=False), [HERE, THERE], [PAGE]), memory)
     assert memory[pte_cell(0)] is None
     assert memory[tlb_cell(ME, 0)] is None
     assert memory[ref_cell(PAGE)] == 0
@@ -189,11 +188,11 @@ def test_without_the_fix_a_moved_page_stays_cached_until_the_end() -> None:
     mm = an_mm()
     old = replace(mm, era=replace(mm.era, lacks=frozenset({"eb66ae030829", "5d1904204c99"})))
     memory, names = mapped(Pte(PAGE, dirty=True)), list[str]()
-    alone(_noting(mremap(old, 0, 1, 1), names), memory)
+    alone(_noting(mremap(old, HERE, THERE), names), memory)
     assert memory[tlb_cell(ME, 0)] is None
     assert names.index("unlock ptl[0]") < names.index("local flush [0, 1)")
     names.clear()
-    alone(_noting(mremap(mm, 0, 1, 1), names), mapped(Pte(PAGE, dirty=True)))
+    alone(_noting(mremap(mm, HERE, THERE), names), mapped(Pte(PAGE, dirty=True)))
     assert names.index("local flush [0, 1)") < names.index("unlock ptl[1]") < names.index("unlock ptl[0]")
 
 

@@ -196,8 +196,13 @@ class Run:
         granted = self.asked not in self.layout.fails
         return next(outcome for outcome in outcomes if outcome.value == granted)
 
-    def _run(self, addr: int, max_nr: int) -> int:
-        """How many entries from `addr` are alike, up to `max_nr`: the zap and every hook deals with them together."""
+    def _run(self, addr: int, max_nr: int, span: int) -> int:
+        """How many entries from `addr` are alike, up to `max_nr`: the zap and every hook deals with them together.
+
+        Upper entries (`span` above 1) are dealt with one by one.
+        """
+        if span > 1:
+            return 1
         cells, made = self.machine.cells, self.machine.mapped
         first: Any = cells[pte_cell(addr)]
         for nr in range(1, max_nr):

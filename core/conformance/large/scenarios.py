@@ -15,14 +15,13 @@ from core.machine.op import Cell
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.batched_unmap import UnmapBatch
-from core.mm.madvise import madvise_dontneed
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, pte_lock, pte_unlock
-from core.mm.mmap import exit_mmap, munmap
-from core.mm.mprotect import mprotect, wrprotect
+from core.mm.mprotect import wrprotect
 from core.mm.page import mapcount_cell, pg_dirty_cell
 from core.mm.reclaim import shrink_folio_list
 from core.mm.rmap import folio_remove_rmap_pte
+from core.mm.syscalls import exit_mmap, madvise_dontneed, mprotect, munmap
 from core.plugins.arch import Arch
 
 SEED = 20240229
@@ -92,9 +91,8 @@ async def teardown(mm: Mm, machine: Machine) -> None:
 
 
 async def protect(mm: Mm, machine: Machine) -> None:
-    """mprotect(PROT_READ) of each VMA."""
-    for vma in machine.mapped.vmas:
-        await mprotect(mm, vma.start, vma.end, wrprotect)
+    """mprotect(PROT_READ) of all VMAs."""
+    await mprotect(mm, machine.mapped.vmas, wrprotect)
 
 
 async def reclaim(mm: Mm, machine: Machine) -> None:

@@ -90,8 +90,8 @@ def uffd(arch: Arch, era: Era) -> Model:
     """UFFDIO_WRITEPROTECT set and taken back, against a write fault."""
     world = shared_page(arch, era, stores=1)
     world.memory[tlb_cell(Cpu(0), 0)] = Entry(OLD, True, True)  # the user has stored before
-    world.task("protect", lambda mm: mwriteprotect_range(mm, 0, 1, True))
-    world.task("unprotect", lambda mm: mwriteprotect_range(mm, 0, 1, False))
+    world.task("protect", lambda mm: mwriteprotect_range(mm, UFFD_VMA, True))
+    world.task("unprotect", lambda mm: mwriteprotect_range(mm, UFFD_VMA, False))
     world.task("fault", lambda mm: store(mm, UFFD_VMA, 0, [OLD, NEW]))
     window = [pending(True), pending(False)]
     return world.model("copy-uffd-wp", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)

@@ -13,9 +13,9 @@ from core.explore.model import Model
 from core.machine.pte import Pte
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
-from core.mm.exit import exit_mm
 from core.mm.kthread import MM_USERS
 from core.mm.mm import Mm, Vma
+from core.mm.syscalls import exit_mm
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)

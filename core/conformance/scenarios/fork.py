@@ -19,9 +19,8 @@ from core.explore.model import Model
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell
 from core.mm.era import Era
-from core.mm.fork import dup_mmap
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
+from core.mm.syscalls import dup_mmap, madvise_dontneed
 from core.plugins.arch import Arch
 
 HERE, CHILD, PAGE = 0, 1, 0

@@ -49,11 +49,10 @@ from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell
 from core.machine.task import Task
 from core.machine.walk import KEEP_UPPER, WALKS
 from core.mm.era import FLUSH_MM_FIX, Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.memory import LEVELS, upper_entry
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.mmap import munmap
 from core.mm.swap import Table, free_table_page, table_cell
+from core.mm.syscalls import madvise_dontneed, munmap
 from core.plugins.arch import Arch
 
 RCU_TABLES = (Table("pte", 0), Table("pmd", 0), Table("pud", 0))

@@ -7,13 +7,11 @@ from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import World
 from core.explore.model import Model
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
-from core.mm.memory import unmap_page_range
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 PAGES = 5
@@ -21,20 +19,11 @@ VMA = Vma(0, PAGES)
 ANON = frozenset({0, 3})
 
 
-async def dontneed(mm: Mm, rule: Rule) -> None:
-    """madvise_dontneed(), with `rule` looking at the gather after each step."""
-    await mmap_read_lock(mm.task)
-    tlb = await tlb_gather_mmu(mm)
-    await watched(unmap_page_range(tlb, VMA, 0, PAGES), tlb, rule)
-    await watched(tlb_finish_mmu(tlb), tlb, rule)
-    await mmap_read_unlock(mm.task)
-
-
 def dontneed_watched(rule: Rule) -> Build:
     """MADV_DONTNEED of clean anonymous and dirty file pages."""
 
     async def unmap(mm: Mm) -> None:
-        await covering(dontneed(mm, rule))
+        await covering(watched(madvise_dontneed(mm, VMA, 0, PAGES), rule))
 
     def build(arch: Arch, era: Era) -> Model:
         mapped = {addr: Pte(addr, dirty=addr not in ANON) for addr in range(PAGES)}

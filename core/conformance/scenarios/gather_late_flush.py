@@ -35,10 +35,9 @@ from core.explore.model import Model
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
-from core.mm.mmap import munmap
 from core.mm.page import mapcount_cell
+from core.mm.syscalls import madvise_dontneed, munmap
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
 

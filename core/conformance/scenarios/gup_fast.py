@@ -43,10 +43,10 @@ from core.mm.gup import gup_fast, gup_fast_huge
 from core.mm.hugetlb import unmap_hugepage_range
 from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.mmap import munmap
 from core.mm.page import put_page
 from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page, table_cell
+from core.mm.syscalls import munmap
 from core.plugins.arch import Arch
 
 ADDR, PAGE, OTHER, TABLE = 0, 0, 1, Table("pte", 0)

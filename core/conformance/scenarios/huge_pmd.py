@@ -30,25 +30,24 @@ from core.conformance.properties import SENTENCES, all_freed, dirty_known_at_end
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, pick, returned
 from core.explore.model import Model, Property
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
-from core.machine.pte import Pte
+from core.machine.pte import ProtNone, Pte
 from core.machine.tlb import newer_cell, ref_cell, user_load, user_store
 from core.mm.era import SPLIT_FIX, Era
-from core.mm.huge_memory import change_huge_pmd, folio_mkclean_pmd, split_huge_pmd
-from core.mm.madvise import madvise_dontneed
+from core.mm.huge_memory import folio_mkclean_pmd, split_huge_pmd
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.mm.mprotect import change_prot_numa, wrprotect
+from core.mm.syscalls import madvise_dontneed, mprotect
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
 
 PMD = upper_entry(0, 0)
+VMA = Vma(0, 1)
 
 
 async def change(mm: Mm) -> None:
-    """change_prot_numa() and its likes hold mmap_lock for reading only."""
-    await mmap_read_lock(mm.task)
-    await change_huge_pmd(mm, 0)
-    await mmap_read_unlock(mm.task)
+    """A NUMA hint, under mmap_lock for reading."""
+    await change_prot_numa(mm, VMA)
 
 
 def huge_page(arch: Arch, era: Era, anon: frozenset[int], pages: int = 1, **more: object) -> World:
@@ -67,10 +66,10 @@ def emptied(arch: Arch, era: Era) -> Model:
     """A change of protection against MADV_DONTNEED, both for reading, on one huge page."""
     world = huge_page(arch, era, frozenset({0}))
     world.task("change", change)
-    world.task("madvise", lambda mm: madvise_dontneed(mm, Vma(0, 1), 0, 1))
+    world.task("madvise", lambda mm: madvise_dontneed(mm, VMA, 0, 1))
     gone = Property("unmapped-at-end", SENTENCES["unmapped-at-end"], (PMD,), lambda pmd: pmd is None)
     window = sometimes(
-        "changed-first", "the entry is changed, and there", (PMD,), lambda pmd: pmd is not None and not pmd.write
+        "changed-first", "the entry is changed, and there", (PMD,), lambda pmd: isinstance(pmd, ProtNone)
     )
     return world.model("huge-emptied", finally_=[gone], sometimes=[window])
 
@@ -78,7 +77,7 @@ def emptied(arch: Arch, era: Era) -> Model:
 async def change_and_zap(mm: Mm) -> None:
     """What the entry knew of the page has to reach PG_dirty."""
     await change(mm)
-    await madvise_dontneed(mm, Vma(0, 1), 0, 1)
+    await madvise_dontneed(mm, VMA, 0, 1)
 
 
 async def writer(mm: Mm) -> None:
@@ -95,9 +94,9 @@ def dirtied(arch: Arch, era: Era) -> Model:
     world.task("change", change_and_zap)
     window = sometimes(
         "dirty-and-changed",
-        "the page has been written to, and then write-protected",
+        "the page has been written to, and then its entry changed",
         (PMD, newer_cell(0)),
-        lambda pmd, newer: newer and isinstance(pmd, Pte) and not pmd.write,
+        lambda pmd, newer: newer and isinstance(pmd, ProtNone),
     )
     return world.model("huge-dirty", finally_=[dirty_known_at_end(0, [])], sometimes=[window])
 
@@ -142,7 +141,7 @@ def freed(arch: Arch, era: Era) -> Model:
 
 async def protects(mm: Mm) -> None:
     """mprotect(PROT_READ) of the page, and back."""
-    await change(mm)
+    await mprotect(mm, [VMA], wrprotect)
     await returned(mm, 0, PMD)
 
 
@@ -203,7 +202,7 @@ SCENARIOS = [
 
 async def dontneed(mm: Mm) -> None:
     """MADV_DONTNEED of the huge page."""
-    await madvise_dontneed(mm, Vma(0, 1), 0, 1)
+    await madvise_dontneed(mm, VMA, 0, 1)
 
 
 def zapped(arch: Arch, era: Era) -> Model:

@@ -26,9 +26,9 @@ from core.explore.model import Model
 from core.machine.pte import Pte
 from core.mm.era import Era
 from core.mm.ksm import try_to_merge_one_page
-from core.mm.madvise import madvise_free
 from core.mm.mm import Mm
 from core.mm.page import mapcount_cell
+from core.mm.syscalls import madvise_free
 from core.mm.task_mmu import clear_refs_write
 from core.plugins.arch import Arch
 

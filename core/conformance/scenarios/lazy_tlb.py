@@ -52,14 +52,13 @@ from core.machine.tlb import ref_cell, tlb_cell
 from core.machine.walk import cache_upper, walk_on
 from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
 from core.mm.era import Era
-from core.mm.exec import exec_mmap
 from core.mm.khugepaged import retract_page_tables
 from core.mm.kthread import MM_USERS, current_mm_cell, while_on
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
-from core.mm.mmap import munmap
 from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
+from core.mm.syscalls import exec_mmap, munmap
 from core.plugins.arch import Arch
 
 # ---- lazy-walk -----------------------------------------------------------------------------------------------

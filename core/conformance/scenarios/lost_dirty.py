@@ -31,9 +31,8 @@ from core.machine.op import Op
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma, vma_cell
-from core.mm.mmap import mmap_over, munmap
+from core.mm.syscalls import madvise_dontneed, mmap_over, munmap
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
 

@@ -23,7 +23,7 @@ from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.memcg import move_charge
 from core.mm.mm import Vma
-from core.mm.mmap import munmap
+from core.mm.syscalls import munmap
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)

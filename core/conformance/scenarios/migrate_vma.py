@@ -29,9 +29,9 @@ from core.explore.model import Model, Property
 from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.migrate import migrate_vma
 from core.mm.mm import Mm, Vma
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)

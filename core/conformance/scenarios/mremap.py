@@ -33,13 +33,12 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
 from core.mm.mm import Mm, Vma
-from core.mm.mremap import mremap
-from core.mm.truncate import truncate_inode_page
+from core.mm.syscalls import mremap, truncate_pagecache
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
 
 HERE, THERE, PAGE = 0, 1, 0
-VMA = Vma(HERE, HERE + 1)
+VMA, NEW_VMA = Vma(HERE, HERE + 1), Vma(THERE, THERE + 1)
 
 
 def world_of(arch: Arch, era: Era, start: Pte) -> World:
@@ -81,7 +80,7 @@ def cleaned(arch: Arch, era: Era) -> Model:
     """mremap against writeback."""
     world = world_of(arch, era, Pte(PAGE))
     world.task("user", writer)
-    world.task("mremap", lambda mm: mremap(mm, HERE, THERE, 1))
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA))
     world.kthread("writeback", lambda mm: write_page(mm, PAGE))
     places = [HERE, THERE]
     kept = [dirty_known_at_end(PAGE, places), mapcount_is_ptes(PAGE, places), all_freed(PAGE, 2)]
@@ -92,8 +91,8 @@ def freed(arch: Arch, era: Era) -> Model:
     """mremap against truncation, which runs on behalf of another process."""
     world = world_of(arch, era, Pte(PAGE, write=False))
     world.task("user", reader)
-    world.task("mremap", lambda mm: mremap(mm, HERE, THERE, 1))
-    world.kthread("truncate", lambda mm: truncate_inode_page(mm, PAGE))
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA))
+    world.kthread("truncate", lambda mm: truncate_pagecache(mm, [VMA, NEW_VMA], [PAGE]))
     gone = [all_freed(PAGE, 0), mapcount_is_ptes(PAGE, [HERE, THERE])]
     return world.model("mremap-truncate", finally_=gone, sometimes=[moved(False)])
 

@@ -42,13 +42,14 @@ from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
 from core.mm.khugepaged import retract_page_tables
 from core.mm.memory import upper_entry
-from core.mm.mm import Mm
-from core.mm.mremap import mremap_table
+from core.mm.mm import Mm, Vma
 from core.mm.reclaim import shrink_lruvec
 from core.mm.swap import Table
+from core.mm.syscalls import mremap
 from core.plugins.arch import Arch
 
 OLD, NEW, PAGE = 0, 1, 0
+VMA, NEW_VMA = Vma(OLD, OLD + 1), Vma(NEW, NEW + 1)
 
 
 async def reader(mm: Mm) -> None:
@@ -76,7 +77,7 @@ def moved_table(arch: Arch, era: Era) -> Model:
     world.memory[upper_entry(0, OLD)] = OLD
     world.memory[upper_entry(0, NEW)] = None
     world.task("user", reader)
-    world.task("mremap", lambda mm: mremap_table(mm, OLD, NEW))
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, ceiling=NEW))
     world.kthread("reclaim", reclaim)
     window = sometimes(
         "moved",
@@ -98,7 +99,7 @@ def retracted(arch: Arch, era: Era) -> Model:
     )
     world.memory[upper_entry(0, OLD)] = OLD
     world.memory[upper_entry(0, NEW)] = None
-    world.task("mremap", lambda mm: mremap_table(mm, OLD, NEW))
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, ceiling=NEW))
     world.kthread("collapse", lambda mm: retract_page_tables(mm, OLD))
     moved = sometimes("moved", "the table is in its new place", (upper_entry(0, NEW),), lambda t: t is not None)
     freed = sometimes("freed", "the table is free", (Cell("table", Table("pte", OLD)),), lambda there: not there)

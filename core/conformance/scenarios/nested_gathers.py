@@ -20,8 +20,8 @@ from core.conformance.world import World, load, returned
 from core.explore.model import Model
 from core.machine.pte import Pte, pte_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import PENDING, Mm, Vma
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)

@@ -36,11 +36,11 @@ from core.explore.model import Model
 from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.memory import do_numa_page
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa
 from core.mm.page import mapcount_cell
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 ADDR, OLD, NEW = 0, 0, 1
@@ -65,7 +65,7 @@ def hint(name: str, third: Program) -> Build:
         world = World(arch, era, {ADDR: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})
         world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
         world.task("user", raw_stores(ADDR, [OLD, NEW]))
-        world.task("scanner", lambda mm: change_prot_numa(mm, ADDR, ADDR + 1))
+        world.task("scanner", lambda mm: change_prot_numa(mm, Vma(ADDR, ADDR + 1)))
         world.task("fault", third)
         window = sometimes(
             "migrated",

@@ -17,9 +17,9 @@ from core.conformance.world import Program, World, returned
 from core.explore.model import Model
 from core.machine.pte import ProtNone, Pte, pte_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
-from core.mm.mprotect import change_prot_numa, mprotect, wrprotect
+from core.mm.mprotect import change_prot_numa, wrprotect
+from core.mm.syscalls import madvise_dontneed, mprotect
 from core.mm.task_mmu import clear_refs_write
 from core.mm.userfaultfd import mwriteprotect_range
 from core.plugins.arch import Arch
@@ -54,12 +54,12 @@ def against(change: Program, name: str) -> Build:
 
 async def protect(mm: Mm) -> None:
     """mprotect(PROT_READ)."""
-    await mprotect(mm, 0, 1, wrprotect)
+    await mprotect(mm, [VMA], wrprotect)
 
 
 async def hint(mm: Mm) -> None:
     """A NUMA hint."""
-    await change_prot_numa(mm, 0, 1)
+    await change_prot_numa(mm, VMA)
 
 
 async def soft_dirty(mm: Mm) -> None:
@@ -69,7 +69,7 @@ async def soft_dirty(mm: Mm) -> None:
 
 async def uffd(mm: Mm) -> None:
     """UFFDIO_WRITEPROTECT."""
-    await mwriteprotect_range(mm, 0, 1, True)
+    await mwriteprotect_range(mm, VMA, True)
 
 
 SCENARIOS = [

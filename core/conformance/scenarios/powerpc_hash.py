@@ -22,8 +22,8 @@ from core.explore.model import Model, Property
 from core.machine.hash_table import access_hashed, hash_page, hpte_cell
 from core.machine.pte import Pte, pte_cell, ptep_get, set_pte
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 ADDR, OLD, NEW = 0, 0, 1

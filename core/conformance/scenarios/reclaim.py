@@ -76,11 +76,11 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.batched_unmap import BATCHED, UnmapBatch
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed, madvise_free
 from core.mm.mm import Mm, Vma
-from core.mm.mprotect import mprotect, wrprotect
+from core.mm.mprotect import wrprotect
 from core.mm.page import pg_dirty_cell
 from core.mm.reclaim import shrink_folio_list, shrink_lruvec
+from core.mm.syscalls import madvise_dontneed, madvise_free, mprotect
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)
@@ -145,7 +145,7 @@ def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
     world.kthread("kswapd", kswapd(0))
 
     async def lower(mm: Mm) -> None:
-        await mprotect(mm, 0, 1, wrprotect)
+        await mprotect(mm, [Vma(0, 1)], wrprotect)
         await returned(mm, 0)
 
     world.task("mprotect", lower)

@@ -34,9 +34,9 @@ from core.machine.tlb import ref_cell, tlb_cell, user_load
 from core.mm.aging import folio_referenced_one
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
 from core.mm.reclaim import shrink_lruvec
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 ADDR, PAGE = 0, 0

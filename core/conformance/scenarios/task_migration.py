@@ -47,9 +47,9 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.kthread import lazy_fill, on_mm_cell
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import CPUMASK, Mm, Vma
 from core.mm.sched import switch_in, switch_out
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 ADDR, PAGE = 0, 0

@@ -13,8 +13,8 @@ from core.explore.model import Model
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
-from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
+from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)

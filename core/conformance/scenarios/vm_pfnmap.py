@@ -28,8 +28,9 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.mm import Mm, Vma
-from core.mm.mmap import in_file_cell, munmap
+from core.mm.mmap import in_file_cell
 from core.mm.page import put_page
+from core.mm.syscalls import munmap
 from core.mm.truncate import unmap_mapping_range
 from core.plugins.arch import Arch
 

@@ -18,8 +18,7 @@ Data types
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,10 +30,10 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import ScheduleError, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
-from core.mm.memory import free_pgtables, unmap_page_range, upper_entry
+from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_gather_mmu
-from core.mm.mprotect import change_protection, wrprotect
+from core.mm.mmu_gather import MmuGather
+from core.mm.syscalls import CALLS, Mapping
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.truth.emulated.rescheduled import MOST_CUTS, Price, Stretch, guesses
 from core.truth.golden.traces import Comparison
@@ -59,13 +58,6 @@ FIELDS: dict[str, Shape] = {
 }
 """What every line has, and what it must be."""
 
-ERA: dict[str, Era] = {
-    "6.1": ERAS["6.1"],
-    "6.12": ERAS["6.12"],
-    "7.2": replace(ERAS["7.0"], name="7.2", reclaims_tables=True),
-}
-"""By the version's first two numbers."""
-
 INSTRUCTIONS = {
     "arm64": ("TLBI_", "DSB_"),
     "s390x": ("IPTE", "IDTE", "CSP"),
@@ -82,6 +74,9 @@ BYSTANDERS = {
     "ptep_xchg_direct": "a page fault of some process: ptep_clear_flush(), arch/s390",
 }
 """Functions that no measured call runs into."""
+
+OPERATIONS = frozenset({"munmap", "dontneed", "mprotect_ro"})
+"""The calls that the cells are of: a row tells what those find, and no more."""
 
 START = 1 << 30
 """The first page mapped: the start of a table at every level, whatever the architecture."""
@@ -120,7 +115,7 @@ def compare(row: Row, ranges: bool | None = None) -> Comparison:
     if missing:
         return Comparison(row["id"], version, "not modelled", missing)
     try:
-        arch, era = architecture(row, version, row["cpu_model"] == "max" if ranges is None else ranges), ERA[version]
+        arch, era = architecture(row, version, row["cpu_model"] == "max" if ranges is None else ranges), ERAS[version]
         predicted = predict(row, arch, era).counts
         detail = difference(row, predicted)
         if detail and rescheduled(row, arch, era):
@@ -135,9 +130,9 @@ def compare(row: Row, ranges: bool | None = None) -> Comparison:
 def _not_modelled(row: Row, version: str) -> str:
     if row["arch"] not in INSTRUCTIONS:
         return f"architecture {row['arch']}"
-    if version not in ERA:
+    if version not in ERAS:
         return f"kernel {version}"
-    if row["op"] not in CALLS:
+    if row["op"] not in OPERATIONS:
         return f"operation {row['op']}"
     if row["threads"] not in THREADS:
         return f"threads {row['threads']}"
@@ -179,30 +174,6 @@ PLUGINS = {
     ("x86_64", "up"): "arch_plugins.x86:X86Up",
 }
 """By architecture and variant; {} is the version where it matters and is not 6.12."""
-
-
-async def munmap(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
-    """munmap(): zap, free the tables, flush and free."""
-    tlb = await tlb_gather_mmu(mm)
-    await unmap_page_range(tlb, vma, vma.start, vma.end)
-    await free_pgtables(tlb, [vma], floor, ceiling)
-    await tlb_finish_mmu(tlb)
-
-
-async def dontneed(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
-    """MADV_DONTNEED."""
-    tlb = await tlb_gather_mmu(mm)
-    tlb.reclaim_pt = True
-    await unmap_page_range(tlb, vma, vma.start, vma.end)
-    await tlb_finish_mmu(tlb)
-
-
-async def mprotect_ro(mm: Mm, vma: Vma, floor: int, ceiling: int) -> None:
-    """mprotect(PROT_READ): every entry allowed writing."""
-    await change_protection(mm, vma.start, vma.end, wrprotect)
-
-
-CALLS: dict[str, Callable[..., Any]] = {"munmap": munmap, "dontneed": dontneed, "mprotect_ro": mprotect_ro}
 
 
 class Prediction(NamedTuple):
@@ -249,7 +220,7 @@ def predict(row: Row, arch: Arch, era: Era, cuts: Sequence[int] = ()) -> Predict
         return no
 
     floor, ceiling = (vma.start, vma.end) if row["keep_neighbours"] else (0, 0)
-    call = CALLS[row["op"]](mm, vma, floor, ceiling)
+    call = CALLS[row["op"]](mm, Mapping(vma, (), floor, ceiling))
     cells = lay_out(row, arch, era, vma)
     cells[Cell("cpu_attach_mask")] = cpus
     run(call, cells, answer if cuts else _only, emit, [take_ipi(task.tid, Cpu(1), ())])

@@ -45,6 +45,7 @@ class AddressSpace:
     anon: list[bool]
     folios: dict[int, tuple[int, int]] = field(default_factory=dict)
     init_on_free: bool = False
+    spares_tables: bool = False
 
     def mm(self, arch: Arch, era: Era) -> Mm:
         """The mm of the one task that runs; every choice of the machine is open, and scripted."""
@@ -57,13 +58,14 @@ class AddressSpace:
             tables=True,
             folio=lambda page: self.folios.get(page, (page, 1)),
             init_on_free=self.init_on_free,
+            spares_tables=self.spares_tables,
             choices=Choices(alloc_fails=True, resched=True),
         )
 
 
 def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
     """Build the address space of `case`. ValueError for a kind of page that is not known."""
-    space = AddressSpace([], Memory(), [], init_on_free=case["init_on_free"])
+    space = AddressSpace([], Memory(), [], init_on_free=case["init_on_free"], spares_tables=not case["free_tables"])
     touched: set[int] = set()
     swaps = 0
     for spec in case["vmas"]:

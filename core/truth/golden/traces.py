@@ -20,11 +20,9 @@ from typing import Any
 from core.machine.op import Op, Outcome
 from core.machine.schedule import ScheduleError, run
 from core.mm.era import ERAS
-from core.mm.memory import free_pgtables, unmap_page_range
-from core.mm.mm import Mm, log
-from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
+from core.mm.syscalls import exit_mmap, munmap
 from core.plugins.arch import Arch, PluginError, load_object, set_up
-from core.truth.golden.address_space import AddressSpace, lay_out
+from core.truth.golden.address_space import lay_out
 from core.truth.golden.events import EventStream
 from core.truth.lines import check_pages, json_object, read_lines
 
@@ -134,6 +132,8 @@ def replay(case: Case) -> EventStream:
         elif event[0] == "call_rcu":
             stream.emit("call_rcu", len(event[1]))
             stream.queued.append(event[1])
+        elif event[0] == "gather":
+            stream.watch(event[1])
         elif event[0] not in ("ask", "ipi", "insn"):
             stream.emit(*event)
 
@@ -147,24 +147,14 @@ def replay(case: Case) -> EventStream:
         chosen: Outcome = next(outcome for outcome in outcomes if outcome.value == value)
         return chosen
 
-    run(unmap(mm, case, space, stream), space.cells, answer, emit)
+    if case["fullmm"]:
+        call = exit_mmap(mm, space.vmas)
+    else:
+        call = munmap(mm, space.vmas, case["floor"], case["ceiling"])
+    run(call, space.cells, answer, emit)
+    stream.emit("done")
     stream.run_rcu_callbacks()
     return stream
-
-
-async def unmap(mm: Mm, case: Case, space: AddressSpace, stream: EventStream) -> None:
-    """What every case does: zap its VMAs, perhaps free its tables, finish."""
-    tlb = await tlb_gather_mmu(mm, case["fullmm"])
-    stream.watch(tlb)
-    for number, vma in enumerate(space.vmas):
-        await log("vma", number)
-        await unmap_page_range(tlb, vma, vma.start, vma.end)
-    if case["free_tables"]:
-        await log("pgtables")
-        await free_pgtables(tlb, space.vmas, case["floor"], case["ceiling"])
-    await log("finish")
-    await tlb_finish_mmu(tlb)
-    await log("done")
 
 
 class Script:

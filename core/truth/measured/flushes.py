@@ -26,7 +26,7 @@ from core.machine.ipi import take_ipi
 from core.machine.op import Cpu, Op, Outcome
 from core.machine.schedule import ScheduleError, run
 from core.mm.era import ERAS
-from core.mm.syscalls import OPERATIONS, Mapping
+from core.mm.syscalls import CALLS, Mapping
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.truth.golden.traces import Comparison
 from core.truth.lines import FileError, Shape, check_pages, json_object, read_lines
@@ -79,7 +79,7 @@ def compare_file(path: Path) -> Iterator[Comparison]:
 
 def compare(row: Row, arch: Arch) -> Comparison:
     """One cell."""
-    if row["op"] not in OPERATIONS:
+    if row["op"] not in CALLS:
         return Comparison(row["id"], KERNEL, "not modelled", f"operation {row['op']}")
     try:
         observed = observe(row, arch)
@@ -167,11 +167,7 @@ def observe(row: Row, arch: Arch) -> Observer:
     mm = space.mm(arch, ERAS[KERNEL], cpus)
     observer = Observer(space, row["kind"], exiting, remote)
     at = Mapping(space.vma, tuple(space.below), row.get("floor", 0), row.get("ceil", 0))
-
-    async def operation() -> None:
-        await OPERATIONS[row["op"]](mm, at)
-
-    run(operation(), space.cells, _only, observer.emit, [take_ipi(mm.task.tid, THERE, ())])
+    run(CALLS[row["op"]](mm, at), space.cells, _only, observer.emit, [take_ipi(mm.task.tid, THERE, ())])
     return observer
 
 

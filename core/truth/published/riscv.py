@@ -19,15 +19,15 @@ from typing import Any
 from core.cost.coefficients import NAM_CAO
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
-from core.machine.pte import Pte, pte_cell, set_pte
+from core.machine.op import Cpu, Op, Outcome, Tid
+from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import run
 from core.machine.task import Task
-from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
+from core.machine.tlb import ref_cell
 from core.mm.era import ERAS
-from core.mm.mm import Mm, pte_lock, pte_unlock
-from core.mm.mmu_gather import tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.reclaim import shrink_folio_list
+from core.mm.mm import Mm, Vma
+from core.mm.page import mapcount_cell
+from core.mm.syscalls import madvise_pageout
 from core.plugins.arch import load_object, set_up
 from core.truth.published.effect import Effect, Range, across, exactly
 
@@ -121,7 +121,8 @@ def calls(batched: bool, tables: int = 1) -> int:
     """Firmware calls of a round of the benchmark that is not the first: how often the other CPU is asked."""
     arch = set_up(RISCV, load_object(RISCV), RISCV)
     capabilities = arch.facts.capabilities if batched else arch.facts.capabilities - {"batched_unmap"}
-    arch = set_up(RISCV, load_object(RISCV), RISCV, {"capabilities": capabilities})
+    geometry = {"capabilities": capabilities, "ptes_per_table": PAGES // tables}
+    arch = set_up(RISCV, load_object(RISCV), RISCV, geometry)
     cells = Memory()
     mm = Mm(
         arch.facts,
@@ -138,34 +139,15 @@ def calls(batched: bool, tables: int = 1) -> int:
         nonlocal asked
         asked += event[0] == "ipi"
 
-    per_table = PAGES // tables
     for first in (True, False):
         for page in range(PAGES):
             cells[pte_cell(page)] = Pte(page, True, False)
-            cells[Cell("ref", page)] = 2  # the mapping's, and the one of whoever isolated it
-        lists = [range(at, at + per_table) for at in range(0, PAGES, per_table)]
-        run(madvise_pageout(mm, lists), cells, _only, emit, [take_ipi(Tid(1), Cpu(1), ())])
+            cells[ref_cell(page)] = cells[mapcount_cell(page)] = 1
+        call = madvise_pageout(mm, Vma(0, PAGES), 0, PAGES)
+        run(call, cells, _only, emit, [take_ipi(Tid(1), Cpu(1), ())])
         if first:
             asked = 0
     return asked
-
-
-async def madvise_pageout(mm: Mm, tables: Sequence[range]) -> None:
-    """mm/madvise.c:madvise_cold_or_pageout_pte_range(), table by table, all pages present, young, clean and alone.
-
-    Entries become old one by one (ptep_get_and_clear_full() and set_pte_at()), which the gather flushes in the end.
-    """
-    tlb = await tlb_gather_mmu(mm)
-    for pages in tables:
-        await pte_lock(mm, pages[0])
-        await flush_tlb_batched_pending(mm)
-        for page in pages:
-            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=page, nr=1, full=False)
-            await set_pte(page, pte)
-            tlb_flush_pte_range(tlb, page, 1)
-        await pte_unlock(mm, pages[0])
-        await shrink_folio_list(mm, UnmapBatch(), pages)  # reclaim_pages()
-    await tlb_finish_mmu(tlb)
 
 
 def _only(op: Op, outcomes: Sequence[Outcome]) -> Outcome:

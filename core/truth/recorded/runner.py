@@ -10,7 +10,7 @@ Data types
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +20,28 @@ from core.cost.run_memory import RunMemory
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import Entry, ProtNone, Pte, pte_cell
 from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.memory import LEVELS, wp_page_copy
-from core.mm.mm import Mm, log, pte_lock
-from core.mm.mmu_gather import ALL_ONES, MmuGather
-from core.mm.mremap import move_normal_pmd, move_ptes
-from core.mm.syscalls import Mapping as Range
-from core.mm.syscalls import change_protection, dontneed, exit_mmap, madvise_free, munmap
+from core.mm.mm import Mm, Vma, log, pte_lock
+from core.mm.mprotect import protnone
+from core.mm.syscalls import (
+    dup_mmap,
+    exit_mmap,
+    madvise_dontneed,
+    madvise_free,
+    mmap_over,
+    mprotect,
+    mremap,
+    munmap,
+)
 from core.plugins.arch import Arch, load_object, set_up
 from core.truth.recorded.page_tables import PageTables, geometry_of
 from core.truth.recorded.setup import ALIKE, UNMAPS, Setup, View
+from core.truth.recorded.spaces import PROT_EXEC
 
 HERE = Cpu(0)
 X86 = "arch_plugins.x86_618:X86618"
@@ -95,7 +103,7 @@ class Runner:
         key = (setup.operation.name, name, others) if view.vmas else ("", name, 0)
         if key in self._alike:
             return self._alike[key]
-        run_on(setup, arch, era, others, heard.emit, heard.watch)
+        run_on(setup, arch, era, others, heard.emit)
         if setup.operation.name in ALIKE:
             self._alike[key] = heard.result()
         return heard.result()
@@ -107,13 +115,12 @@ def run_on(
     era: Era,
     others: int,
     emit: Emit,
-    watch: Callable[[MmuGather], None] = lambda tlb: None,
     *,
     long_runs: bool = True,
 ) -> None:
     """Run an operation on one architecture with `others` more CPUs in mm_cpumask.
 
-    `emit` hears every event, `watch` gets the gather.  `long_runs` off goes page by page, to compare.
+    `emit` hears every event.  `long_runs` off goes page by page, to compare.
     """
     geometry = geometry_of(arch.facts, era)
     view, tables, exits = setup.view(geometry), setup.tables(geometry), setup.operation.name == "exit"
@@ -134,7 +141,7 @@ def run_on(
         tables=True,
         cpus=cpus,
         long_runs=in_runs,
-        run=_run_length(view) if in_runs else lambda addr, max_nr: 1,
+        run=_run_length(view) if in_runs else lambda addr, max_nr, span: 1,
     )
     cells: _RunCells | _PageCells
     if in_runs:
@@ -148,51 +155,33 @@ def run_on(
     cells[MM_USERS] = 0 if exits else len(cpus)
     cells[current_mm_cell(HERE)] = not exits
     environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
-    run(_program(mm, setup, view, watch), cells, _first, emit, environment)
+    run(_program(mm, setup, view), cells, _first, emit, environment)
     setup.written[geometry] = [item for item in cells.items() if item[0].array in LEVELS]
 
 
-async def _program(mm: Mm, setup: Setup, view: View, watch: Callable[[MmuGather], None]) -> None:
-    name, vmas = setup.operation.name, view.vmas
-    if name == "copy on write":
-        await _copy_on_write(mm, view.start)
-    elif name == "exit":
-        if vmas:
-            await exit_mmap(mm, Range(vmas[-1], tuple(vmas[:-1])), watch)
-    elif name == "fork":
-        await mm.hook.flush_tlb_mm(mm=mm)
-        await log("flush", 0, ALL_ONES, ("mm",))
-    elif name == "mprotect":
-        await change_protection(mm, Range(vmas[0]), _protect(view))
-    elif name == "free":
-        await madvise_free(mm, Range(vmas[0]))
-    elif name == "dontneed":
-        await dontneed(mm, Range(vmas[0]), watch)
-    else:
-        if name == "move":
-            await _move_page_tables(mm, setup.tables(geometry_of(mm.facts, mm.era)), view)
-        await munmap(mm, Range(vmas[-1], tuple(vmas[:-1]), *view.bounds), watch)
+def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
+    """The kernel's text of the operation; munmap() is also what a shrinking brk() or mremap() does."""
+    whole, vmas, (floor, ceiling) = Vma(view.start, view.end), view.vmas, view.bounds
+    programs: dict[str, Callable[[], Coroutine[Op, Any, None]]] = {
+        "copy on write": lambda: _copy_on_write(mm, view.start),
+        "exit": lambda: exit_mmap(mm, vmas),
+        "fork": lambda: dup_mmap(mm, {}),  # the flush is the same whatever is copied
+        "mprotect": lambda: mprotect(mm, vmas, _protect(view, setup.operation.prot)),
+        "free": lambda: madvise_free(mm, whole, view.start, view.end),
+        "dontneed": lambda: madvise_dontneed(mm, whole, view.start, view.end),
+        "mmap over": lambda: mmap_over(mm, vmas, whole, floor, ceiling),
+        "move": lambda: mremap(mm, whole, Vma(view.to, view.to + view.end - view.start), floor, ceiling),
+    }
+    return programs.get(setup.operation.name, lambda: munmap(mm, vmas, floor, ceiling))()
 
 
-async def _move_page_tables(mm: Mm, tables: PageTables, view: View) -> None:
-    """mm/mremap.c:move_page_tables(): table by table, as far as both places go; a whole table at once."""
-    span, offset = mm.span[0], view.to - view.start
-    for index in list(tables.standing(0, view.start, view.end)):
-        addr, stop = max(index * span, view.start), min((index + 1) * span, view.end)
-        while addr < stop:
-            end = min(stop, addr + span - (addr + offset) % span)
-            if "move_pmd" in mm.facts.capabilities and end - addr == span:
-                await move_normal_pmd(mm, addr, addr + offset)
-            else:
-                await move_ptes(mm, addr, end, addr + offset)
-            await log("clean_flush", addr, end, ("range", "ptes"))
-            addr = end
+def _protect(view: View, prot: int) -> Callable[[Pte], Entry]:
+    """pte_modify(), and can_change_pte_writable()."""
 
-
-def _protect(view: View) -> Callable[[int, Pte], tuple[Pte, bool]]:
-    def change(addr: int, pte: Pte) -> tuple[Pte, bool]:
-        write, flush = view.changes[addr]
-        return pte._replace(write=write), flush
+    def change(pte: Pte) -> Entry:
+        if not prot:
+            return protnone(pte)
+        return pte._replace(write=view.allowed[pte.frame], nx=not prot & PROT_EXEC)
 
     return change
 
@@ -207,8 +196,8 @@ def _kind_by_number(view: View) -> Callable[[int], str]:
     return lambda page: view.kinds[page] if page < len(view.kinds) else "anon_dirty"
 
 
-def _run_length(view: View) -> Callable[[int, int], int]:
-    return lambda addr, max_nr: min(max_nr, view.layout.run_at(addr).end - addr)
+def _run_length(view: View) -> Callable[[int, int, int], int]:
+    return lambda addr, max_nr, span: min(max_nr, view.layout.run_at(addr).end - addr) if span == 1 else 1
 
 
 class _RunCells(RunMemory):
@@ -231,9 +220,16 @@ class _PageCells(Memory):
     def lay_out(self, setup: Setup, view: View) -> None:
         """Write the entries of the pages that are there."""
         for number, page in enumerate(view.pages):
-            self[pte_cell(page)] = Pte(number, view.writable[number], view.kinds[number].endswith("dirty"))
+            self[pte_cell(page)] = _entry(view, number)
         if setup.operation.name == "copy on write":
             self[pte_cell(view.start)] = SHARED
+
+
+def _entry(view: View, number: int) -> Entry:
+    """An entry as mprotect() finds it; nobody else asks what a mapping allows besides stores."""
+    prot = view.prots[number] if view.prots else PROT_EXEC
+    write, dirty = view.writable[number], view.kinds[number].endswith("dirty")
+    return Pte(number, write, dirty, nx=not prot & PROT_EXEC) if prot else ProtNone(number, write, dirty)
 
 
 def _table(cells: dict[Cell, Hashable], tables: PageTables, cell: Cell) -> int | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from core.cost.layout import Layout
 from core.mm.mm import Vma
 from core.truth.recorded.page_tables import Geometry, PageTables, Written
-from core.truth.recorded.spaces import Space
+from core.truth.recorded.spaces import PROT_EXEC, PROT_READ, PROT_WRITE, Space
 
 FREES_TABLES = frozenset({"munmap", "mmap over", "brk", "mremap", "move"})
 UNMAPS = (FREES_TABLES | {"dontneed", "exit"}) - {"move"}
@@ -51,7 +51,7 @@ class View:
     vmas      what it is about, in order; where there is none, nothing is done
     bounds    floor and ceiling of free_pgtables()
     pages     those that are there, in order, with their `kinds` and whether the entry is `writable`
-    changes   of mprotect(), by page: whether the entry is writable afterwards, and whether the change needs a flush
+    prots     of mprotect(), for each page: what its mapping allowed before; `allowed`: may it be stored to afterwards
     layout    the same pages as runs, of an operation that unmaps
     """
 
@@ -63,7 +63,8 @@ class View:
     pages: list[int]
     kinds: list[str]
     writable: list[bool]
-    changes: dict[int, tuple[bool, bool]]
+    prots: list[int]
+    allowed: list[bool]
     layout: Layout
 
 
@@ -118,6 +119,8 @@ class Setup:
         areas = space.areas() if name == "exit" else [(start, end)]
         if name in FREES_TABLES:
             areas = space.areas(start, end) or areas
+        if name == "mprotect":
+            areas = [area for area in space.areas(start, end) if space.prot_at(area[0]) != operation.prot]
         pages = [] if name in ALIKE else [page for area in areas for page in space.resident(*area)]
         kinds = ["file_dirty" if page in self.dirty else space.pages[page].kind for page in pages]
         changed = pages if name == "mprotect" else []
@@ -130,7 +133,8 @@ class Setup:
             pages,
             kinds,
             [space.writable(page) for page in pages],
-            {page: space.after_mprotect(page, operation.prot) for page in changed},
+            [_before(space.prot_at(page), operation.prot) for page in changed],
+            [space.writable_after_mprotect(page, operation.prot) for page in changed],
             self._layout(pages, kinds),
         )
 
@@ -151,15 +155,17 @@ class Setup:
                 parts.setdefault(page // scale, []).append(number)
         pages = sorted(parts)
         kinds = [max((fine.kinds[n] for n in parts[page]), key=BY_DIRT.index) for page in pages]
-        changes = {
-            page: _any([fine.changes[fine.pages[n]] for n in parts[page]]) for page in (pages if fine.changes else [])
-        }
+        changed = pages if fine.prots else []
+        prots = [max(fine.prots[n] for n in parts[page]) for page in changed]
+        allowed = [any(fine.allowed[n] for n in parts[page]) for page in changed]
         floor, ceiling = fine.bounds
         floor = min(-(-floor // scale), start)
         ceiling = max(ceiling // scale, end) if ceiling else 0
         writable = [any(fine.writable[n] for n in parts[page]) for page in pages]
         layout = self._layout(pages, kinds)
-        return View(start, end, fine.to // scale, vmas, (floor, ceiling), pages, kinds, writable, changes, layout)
+        return View(
+            start, end, fine.to // scale, vmas, (floor, ceiling), pages, kinds, writable, prots, allowed, layout
+        )
 
     def _whole(self, scale: int) -> tuple[int, int]:
         """The larger pages that the operation is about: those with no 4 KiB page there that is outside of it."""
@@ -183,8 +189,9 @@ class Setup:
         return first, first if copied else first + 1
 
 
-def _any(pairs: Sequence[tuple[bool, bool]]) -> tuple[bool, bool]:
-    return any(write for write, _ in pairs), any(flush for _, flush in pairs)
+def _before(prot: int | None, after: int) -> int:
+    """What a mapping allowed. One that is not known is taken to allow what it allows from now on, or everything."""
+    return (after or PROT_READ | PROT_WRITE | PROT_EXEC) if prot is None else prot
 
 
 def _runs(pages: Sequence[int], kinds: Sequence[str]) -> list[tuple[str, int]]:

@@ -155,9 +155,9 @@ class Space:
             self.maps = sorted([*self.maps, area], key=lambda area: area.start)
 
     def protect(self, start: int, end: int, prot: int) -> None:
-        """mprotect(): mappings are split where it begins and ends, entries change as after_mprotect() says."""
+        """mprotect(): mappings are split where it begins and ends, entries change as writable_after_mprotect() says."""
         for page in self.resident(start, end):
-            if self.after_mprotect(page, prot)[0]:
+            if self.writable_after_mprotect(page, prot):
                 self.readonly.discard(page)
             else:
                 self.readonly.add(page)
@@ -203,24 +203,22 @@ class Space:
         area = self.area_at(page)
         return area is not None and area.kind == "shared" and area.cache is None
 
-    def after_mprotect(self, page: int, prot: int) -> tuple[bool, bool]:
-        """(does the entry allow stores from then on, does the change need a flush).
+    def prot_at(self, page: int) -> int | None:
+        """What the mapping of a page allows, as in mprotect(); None if it is not known."""
+        area = self.area_at(page)
+        return None if area is None else area.prot
 
-        mm/mprotect.c:can_change_pte_writable(); arch/x86's pte_flags_need_flush(): a flush when _PAGE_RW or _PAGE_NX
-        changes or an entry stops to be present, none for one that was not.
-        """
-        area, folio, before = self.area_at(page), self.pages[page], self.writable(page)
+    def writable_after_mprotect(self, page: int, prot: int) -> bool:
+        """Does the entry of a page that is there allow stores from then on? mm/mprotect.c:can_change_pte_writable()."""
+        area, folio = self.area_at(page), self.pages[page]
+        if area is not None and area.prot == prot:
+            return self.writable(page)  # mprotect_fixup() has nothing to do
         if folio.kind == "anon_dirty":
             can = folio.exclusive
         else:
             shared = area is not None and area.kind == "shared"
             can = shared and (folio.kind == "file_dirty" or (area is not None and area.cache is not None))
-        after = bool(prot & PROT_WRITE) and can
-        if area is None:
-            return after, before != after or not prot
-        if area.prot in (prot, 0):  # mprotect_fixup() has nothing to do; pte_needs_flush() asks for present entries
-            return before if area.prot else after, False
-        return after, before != after or bool((area.prot ^ prot) & PROT_EXEC) or not prot
+        return bool(prot & PROT_WRITE) and can
 
     # ---- faults ----------------------------------------------------------------------------------------------
 

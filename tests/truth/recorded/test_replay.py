@@ -71,7 +71,7 @@ def test_runs_count_as_page_by_page() -> None:
             for name, (arch, era) in ARCHS.items() if setup.operation.name in UNMAPS else ():
                 counts = [Counts(), Counts()]
                 for long_runs, heard in zip((True, False), counts, strict=True):
-                    run_on(setup, arch, era, others, heard.emit, heard.watch, long_runs=long_runs)
+                    run_on(setup, arch, era, others, heard.emit, long_runs=long_runs)
                 assert counts[0].result() == counts[1].result()
                 found.append((name, len(setup.fine.pages)))
             return {}
