@@ -1,17 +1,16 @@
 """Emulated cells: the TLB-maintenance instructions that stock kernels executed, against what the plugins predict.
 
-One JSON object a line (gzip): one system call on one mapping, and per instruction how often each CPU executed it
-while the call ran.  The prediction lays out the mapping, runs the call's program over core/mm with the plugin of the
-cell's architecture, kernel and CPU, and counts the events ('insn', cpu, name, nr).
+A file has one JSON object per line (gzip): a system call on a mapping, and how often each CPU executed each
+instruction while the call ran.  The prediction lays out the mapping, runs the system call of core/mm with the plugin
+of the cell's architecture, kernel and CPU, and counts the events ('insn', cpu, name, nr).
 
-Instructions of bystanders are left out by the symbol they were executed in (`BYSTANDERS`): a context switch, the idle
-loop, other processes' page faults.  SBI_ECALL is also what sets timers and sends IPIs, from the same address, so a
-cell may have more of them than were predicted; the fences that the firmware executes for them (M_SFENCE_*) must be
-equal.
+Instructions of bystanders (a context switch, the idle loop, page faults of other processes) are recognised by the
+symbol that they were executed in, and left out (`BYSTANDERS`).  SBI_ECALL also sets timers and sends IPIs, from the
+same address, so a cell may have more of them than predicted; the fences that the firmware executes for them
+(M_SFENCE_*) must be equal.
 
 Data types
     Row           one line, as read
-    Rule          the plugin that plays a kernel on a CPU
     Comparison    core.truth.golden.traces's
 """
 
@@ -56,7 +55,7 @@ FIELDS: dict[str, Shape] = {
     "insn": dict,
     "sites": [(str, str, int, int)],
 }
-"""What every line has, and what it must be."""
+"""The keys of every line, with their types."""
 
 INSTRUCTIONS = {
     "arm64": ("TLBI_", "DSB_"),
@@ -64,7 +63,7 @@ INSTRUCTIONS = {
     "riscv64": ("SFENCE", "M_SFENCE", "SBI_ECALL"),
     "x86_64": ("INVLPG", "MOV_CR3", "INVPCID"),
 }
-"""How the names of an architecture's instructions begin; anything else in a row is a kernel function."""
+"""Prefixes of an architecture's instructions; any other name in a row is a kernel function."""
 
 BYSTANDERS = {
     "__switch_to": "a context switch: DSB ISH in arch/arm64/kernel/process.c:__switch_to()",
@@ -73,7 +72,7 @@ BYSTANDERS = {
     "finish_arch_post_lock_switch": "a task switched in pays a flush put off before, arch/s390",
     "ptep_xchg_direct": "a page fault of some process: ptep_clear_flush(), arch/s390",
 }
-"""Functions that no measured call runs into."""
+"""Kernel functions that no measured call enters, by what they are executed for."""
 
 OPERATIONS = frozenset({"munmap", "dontneed", "mprotect_ro"})
 """The calls that the cells are of: a row tells what those find, and no more."""
@@ -83,17 +82,17 @@ START = 1 << 30
 
 
 def recognises(path: Path) -> bool:
-    """Whether the first line of the file has the fields of an emulated cell. FileError if it is empty or no JSON."""
+    """Whether the first line of the file is an emulated cell. FileError if it is empty or not JSON."""
     for where, line in read_lines(path):
         return {"insn", "arch"} <= set(json_object(where, line, {}))
     return False
 
 
 def compare_file(path: Path) -> Iterator[Comparison]:
-    """Predict every cell of a file and hold it against what was counted.
+    """Compare every cell of a file with its prediction.
 
-    Whether the CPU of an arm64 run has range instructions (FEAT_TLBIRANGE) is read off the run: a kernel that finds
-    the feature uses them for any two pages and more, and one that does not cannot (system_supports_tlb_range()).
+    Whether the CPU of an arm64 run has range instructions (FEAT_TLBIRANGE) is inferred from the run: a kernel that
+    finds the feature uses them for two pages or more, and one that does not cannot (system_supports_tlb_range()).
     """
     rows = []
     for where, line in read_lines(Path(path)):

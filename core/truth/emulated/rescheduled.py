@@ -1,12 +1,12 @@
-"""Zaps that the scheduler interrupted: a choice of the kernel's that a cell does not tell, found from what it counts.
+"""Zaps that the scheduler interrupted: the moments are not in a cell, and are inferred from its counts.
 
-mm/memory.c:zap_pte_range() leaves its loop where need_resched() is true.  If it has seen dirty file pages by then it
-flushes them before it drops the page-table lock, so what would have been one flush becomes two.  When a tick falls is
-nobody's rule; that the caller was switched away is counted (the barrier in __switch_to(), on its CPU).  A cell with
-such a switch is as predicted if it is so for some moments of it, no more of them than switches.
+mm/memory.c:zap_pte_range() leaves its loop where need_resched() is true.  If it has seen dirty file pages by then, it
+flushes them before it drops the page-table lock: one flush becomes two.  Nothing tells when a tick came, but a cell
+counts how often the caller was switched away (the barrier in __switch_to(), on its CPU).  A cell with switches is as
+predicted if the prediction holds for some choice of moments, at most as many as there were switches.
 
-A search over all moments would run the program thousands of times.  So the moments are first guessed from the flushes
-alone, each piece priced by the architecture's own tlb_flush(), and the program is run once to confirm a guess.
+Running the program for every choice would take thousands of runs.  So moments are first guessed from the flushes
+alone, with each piece priced by the architecture's own tlb_flush(); then one run confirms the guess.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 MOST_CUTS = 2
-"""More are not looked for: the moments multiply."""
+"""No more than this many moments are tried: the number of choices grows as a power of it."""
 
 Price = dict[str, int]
 Stretch = tuple[int, int]
@@ -24,11 +24,11 @@ Stretch = tuple[int, int]
 def guesses(
     flushes: Sequence[Stretch], price: Callable[[Stretch], Price], total: Price, cuts: int
 ) -> Iterator[tuple[int, ...]]:
-    """Where to cut `flushes`, `cuts` times in all, so that the pieces cost `total` together; each way once."""
+    """Yield each way to cut `flushes`, `cuts` times in all, such that the pieces together cost `total`."""
     hopeless: set[tuple[Hashable, ...]] = set()
 
     def search(at: int, start: int, total: Price, cuts: int) -> Iterator[tuple[int, ...]]:
-        """The ways for what begins at page `start` of the flush number `at`."""
+        """The ways to cut the rest, from page `start` of flush number `at` on."""
         key, found = (at, start, cuts, *sorted(total.items())), False
         if key in hopeless:
             return
@@ -55,7 +55,7 @@ def guesses(
 
 
 def _without(total: Price, part: Price) -> Price | None:
-    """What remains of `total`, None if `part` does not go into it."""
+    """`total` minus `part`; None if any count would become negative."""
     if any(total.get(name, 0) < nr for name, nr in part.items()):
         return None
     return {name: nr - part.get(name, 0) for name, nr in total.items()}

@@ -1,16 +1,16 @@
-"""Who is in mm_cpumask, as a recording lets one know.
+"""Which CPUs are in mm_cpumask, as far as a recording tells.
 
 A CPU enters the mask when it switches to the mm (arch/x86/mm/tlb.c:switch_mm_irqs_off()), which a recording shows by
 the faults and calls there.  It leaves when a flush finds that it runs something else: flush_tlb_func() answers
 'wrong'.  Not recorded is who sleeps: a thread that waits for mmap_lock runs when the lock is dropped (rwsem_wake()),
 finds it taken again and goes on waiting, but its CPU is in the mask.
 
-So some CPUs are in the mask for certain, others perhaps.  A flush that found others to ask traces I, one that found
-none does not: that decides about those, and where it contradicts what was certain, the mask is as the recording says.
+So some CPUs are in the mask for certain and others perhaps.  A flush traces I exactly if another CPU is in the mask.
+That decides about the uncertain CPUs.  Where it contradicts the certain ones, the recording prevails.
 
 Data types
     Cpumask     the CPUs that are in the mask, and those that may be
-    Asked       which flushes of an operation find somebody to ask
+    Asked       which flushes of an operation find another CPU in the mask
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 UNNAMED = -1
-"""A CPU that is in the mask, as somebody was asked, but that no event and no answer has named."""
+"""A CPU that must be in the mask, since a flush was sent, but that no event and no answer names."""
 
 
 class Asked(NamedTuple):
-    """`flushes` are the numbers of those that find somebody to ask; the first `certain` found so without evidence.
+    """`flushes` are the numbers of those that find another CPU; `certain` of them do so without the recording's help.
 
-    `least` and `most` CPUs answer; `perhaps` says that more flushes might have found somebody.
+    From `least` to `most` CPUs answer. `perhaps`: for some flushes it takes an uncertain CPU in the mask.
     """
 
     flushes: tuple[int, ...]

@@ -1,9 +1,10 @@
-"""Recordings of whole programs' mm activity, as read: system calls, page faults, and the flushes the kernel made.
+"""The format of recordings: what a whole program asked of mm, its page faults, and the flushes that the kernel made.
 
-One line is microseconds, CPU, thread, code and arguments, between tabs.  `X>` and `X<` are a system call's entry and
-return; pf and pk a page fault from user and kernel mode (address, error code); new a child (thread, clone flags);
-exec, exit; mmgone an address space given up; I and F a flush sent and done here (pages, 1 if under the page-table
-lock); R what the CPU that was asked answered: pages, 'lazy', or 'wrong' if it ran something else.
+A line has microseconds, CPU, thread, code and arguments, separated by tabs.  Codes: `X>` and `X<`, entry and return of
+system call X; pf and pk, a page fault from user and kernel mode (address, error code); new, a child (thread, clone
+flags); exec; exit; mmgone, the mm is freed; I, a flush sent to other CPUs, and F, a flush done on this CPU (pages or
+strides, 1 if under a page-table lock); R, the answer of a CPU that was asked: strides, 'lazy', or 'wrong' if it had
+another mm loaded (TLB_REMOTE_WRONG_CPU).
 
 Data types
     Event(line, time, cpu, tid, code, args)     one line
@@ -44,7 +45,7 @@ ARGUMENTS = {
     "F": 2,
     "R": 1,
 }
-"""Codes, and how many arguments each has at least."""
+"""The least number of arguments of each code."""
 
 DECIMAL = re.compile(r"-?[0-9]{1,19}")
 HEX = re.compile(r"(0x)?[0-9a-fA-F]{1,16}")
@@ -55,7 +56,7 @@ HEXADECIMAL = frozenset(code for code in ARGUMENTS if code.endswith((">", "<")))
 
 
 class Event(NamedTuple):
-    """One line: its number, microseconds, CPU, thread, what, and its arguments as text and as numbers."""
+    """One line: its number, microseconds, CPU, thread, code, and the arguments as text and as numbers."""
 
     line: int
     time: int
@@ -67,7 +68,7 @@ class Event(NamedTuple):
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The lines of a recording. FileError (file, line, what was expected) at the first that is none."""
+    """The events of a recording. FileError at the first bad line, with file, line number and what was expected."""
     for number, (where, line) in enumerate(read_lines(path), 1):
         if not line.startswith("#"):
             yield _event(line.rstrip("\n").split("\t"), number, where)
@@ -102,9 +103,9 @@ def _numbers(code: str, args: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def lost_events(path: Path) -> int:
-    """How many events were lost while `path` was recorded: `overrun` in meta.jsonl beside it; 0 where there is none.
+    """The number of events lost while `path` was recorded: `overrun` in meta.jsonl beside it; 0 without that file.
 
-    FileError if that file is damaged.
+    FileError if meta.jsonl is damaged.
     """
     meta = path.parent / "meta.jsonl"
     name = path.name.removesuffix(".gz").removesuffix(".tsv")

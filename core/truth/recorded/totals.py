@@ -1,8 +1,8 @@
-"""What a recording comes to on some architectures, as one job: its counts added up, and how exact x86 is.
+"""The result of replaying a recording on some architectures: counts added up, and how exact x86 is.
 
 Data types
     KindCount    how many differences there are of a kind
-    Totals       counts by row; how often x86 was exact, and where not; what the recording lacks, and why it broke off
+    Totals       counts by row; how often x86 was exact, and where not; what the recording lacks
     Replaying    the job; answers Totals
 """
 
