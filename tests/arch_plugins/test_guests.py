@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from arch_plugins.x86 import X86, X86Pti
 from arch_plugins.x86_invlpgb import X86Invlpgb, X86InvlpgbPti, X86InvlpgbTransition
 from arch_plugins.x86_pv import X86HyperV, X86Kvm, X86XenPv, flush_on_enter
 from core.conformance import SCENARIOS, judge
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import Facts
 from core.machine.ipi import FlushRequest, Request, take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Tid
@@ -106,14 +105,6 @@ class WaitsOnce(Arm64RepeatTlbi):
         pass
 
 
-class AsksForUnshared(X86):
-    """x86 whose tlb_flush() counts a table that was left to others as freed."""
-
-    @hookimpl
-    async def tlb_flush(self, tlb: Any) -> str:
-        return await super().tlb_flush(replace(tlb, freed_tables=tlb.freed_tables or tlb.unshared_tables))
-
-
 @pytest.mark.parametrize(
     ("plugin", "scenario", "verdict"),
     [
@@ -127,7 +118,6 @@ class AsksForUnshared(X86):
         (WaitsOnce, "use-after-free", "fail"),
         (X86HyperV, "hugetlb-walk", "fail"),
         (X86XenPv, "hugetlb-walk", "pass"),
-        (AsksForUnshared, "hugetlb-walk", "pass"),
     ],
 )
 def test_what_it_rests_on(plugin: type, scenario: str, verdict: str) -> None:
