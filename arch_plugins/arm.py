@@ -23,6 +23,7 @@ class Arm(Asids):
         TWO_LEVELS,
         ptes_per_table=512,
         user_asids=1 << 8,
+        capabilities=frozenset({"per_vma_lock"}),
         sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
         kernel="6.12",
         family="hardware broadcast",
@@ -41,7 +42,7 @@ class ArmLpae(Arm):
         upper_entries=512,
         levels=3,
         rcu_table_free=True,
-        capabilities=frozenset({"gup_fast"}),
+        capabilities=frozenset({"gup_fast", "per_vma_lock"}),
         sources=(*Arm.FACTS.sources, "arch/arm/include/asm/pgtable-3level.h"),
     )
 

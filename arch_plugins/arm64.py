@@ -36,7 +36,13 @@ class Arm64(Arm64Entries):
             family="hardware broadcast",
             user_asids=1 << 16,
             capabilities=frozenset(
-                {"gup_fast", "move_pmd", "shares_pmd_tables", *(("batched_unmap",) if self.batched else ())}
+                {
+                    "gup_fast",
+                    "move_pmd",
+                    "per_vma_lock",
+                    "shares_pmd_tables",
+                    *(("batched_unmap",) if self.batched else ()),
+                }
             ),
             sources=("arch/arm64/include/asm/tlb.h", "arch/arm64/include/asm/tlbflush.h"),
         )

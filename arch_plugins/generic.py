@@ -250,6 +250,6 @@ class Smp(Architecture):
     def arch_facts(self) -> Facts:
         return Facts(
             family="synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"batched_unmap", "gup_fast", "move_pmd", "shares_pmd_tables"}),
+            capabilities=frozenset({"batched_unmap", "gup_fast", "move_pmd", "per_vma_lock", "shares_pmd_tables"}),
             sources=("include/asm-generic/tlb.h", "mm/mmu_gather.c", "mm/pgtable-generic.c"),
         )

@@ -32,7 +32,7 @@ class PowerpcHash(Queued):
         walker="writes",
         kernel="6.12",
         family="flush on leaving the lazy-MMU section",
-        capabilities=frozenset({"gup_fast", "hash_table"}),
+        capabilities=frozenset({"gup_fast", "hash_table", "per_vma_lock"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),
     )
 

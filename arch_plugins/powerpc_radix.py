@@ -33,7 +33,7 @@ class PowerpcRadix(RadixPte, Broadcast):
         rcu_table_free=True,
         merge_vmas=True,
         gather_page_size=True,
-        capabilities=frozenset({"gup_fast", "move_pmd", "trims_mm_cpumask"}),
+        capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "trims_mm_cpumask"}),
         sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
         kernel="6.12",
         family="hardware broadcast",

@@ -20,7 +20,7 @@ from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 
 COMMON, SINCE_612 = (
     frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables"}),
-    frozenset({"batched_unmap", "gup_fast"}),
+    frozenset({"batched_unmap", "gup_fast", "per_vma_lock"}),
 )
 """Capabilities."""
 

@@ -43,7 +43,7 @@ class S390(Tables):
             hw_dirty=False,
             kernel="6.12",
             family="flush at PTE clear",
-            capabilities=frozenset({"flush_mm", "gup_fast"}),
+            capabilities=frozenset({"flush_mm", "gup_fast", "per_vma_lock"}),
             sources=(
                 "arch/s390/include/asm/tlb.h",
                 "arch/s390/include/asm/tlbflush.h",

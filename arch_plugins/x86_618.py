@@ -70,7 +70,16 @@ class X86618(MmRange):
             kernel="6.18",
             family="synchronous IPI to mm_cpumask",
             capabilities=frozenset(
-                {"batched_unmap", "gup_fast", "lazy_tlb", "move_pmd", "ordered_clear", "shares_pmd_tables", "tlb_gen"}
+                {
+                    "batched_unmap",
+                    "gup_fast",
+                    "lazy_tlb",
+                    "move_pmd",
+                    "ordered_clear",
+                    "per_vma_lock",
+                    "shares_pmd_tables",
+                    "tlb_gen",
+                }
             ),
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )

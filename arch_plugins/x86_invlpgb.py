@@ -33,7 +33,9 @@ class X86Invlpgb(X86Pte, Broadcast):
         rcu_table_free=True,
         merge_vmas=True,
         runtime_p4d=True,
-        capabilities=frozenset({"batched_unmap", "gup_fast", "move_pmd", "ordered_clear", "shares_pmd_tables"}),
+        capabilities=frozenset(
+            {"batched_unmap", "gup_fast", "move_pmd", "ordered_clear", "per_vma_lock", "shares_pmd_tables"}
+        ),
         sources=("arch/x86/mm/tlb.c", "arch/x86/include/asm/tlb.h"),
         kernel="6.15",
         family="hardware broadcast",

@@ -104,6 +104,7 @@ CAPABILITIES = {
     "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
     "move_pmd": "CONFIG_HAVE_MOVE_PMD",
     "ordered_clear": "empties an entry by a fully ordered exchange, so that what follows sees it done (x86, riscv)",
+    "per_vma_lock": "CONFIG_ARCH_SUPPORTS_PER_VMA_LOCK: a page fault takes the lock of its VMA alone (6.4)",
     "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
     "shares_pmd_tables": "CONFIG_ARCH_WANT_HUGE_PMD_SHARE",
     "tlb_gen": "numbers its flushes, and a CPU that was away sees by the number whether it has missed one (x86)",

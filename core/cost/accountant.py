@@ -89,7 +89,7 @@ class Accountant:
             "unmap": lambda: munmap(self.mm, vmas),
             "exit": lambda: exit_mmap(self.mm, vmas),
             "clean": self._clean,
-            "fork": lambda: dup_mmap(self.mm, {}),  # the flush is the same whatever is copied
+            "fork": lambda: dup_mmap(self.mm, [], {}),  # the flush is the same whatever is copied
         }
         run(programs[self.how](), self.memory, self._answer, self._emit, self.others)
         return self.counts.result()

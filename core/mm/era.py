@@ -24,6 +24,7 @@ class Era:
     resched_first    need_resched() is asked once for a stretch of empty entries and what follows it, before looking at
                      either (do_zap_pte_range(), after v6.12); earlier, once for each entry that is not empty
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
+    per_vma_locks    page faults take the lock of their VMA alone (CONFIG_PER_VMA_LOCK, v6.4)
     lacks            commits, or titles of some, that this kernel is to be without: the historic variants
     """
 
@@ -34,6 +35,7 @@ class Era:
     flush_vmas_late: bool = False
     resched_first: bool = False
     reclaims_tables: bool = False
+    per_vma_locks: bool = False
     lacks: frozenset[str] = frozenset()
 
     def has(self, commit: str) -> bool:
@@ -46,7 +48,7 @@ class Era:
         return self.delayed_rmap and self.has("5df397dec7c4")
 
 
-_SEVEN = Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resched_first=True)
+_SEVEN = Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resched_first=True, per_vma_locks=True)
 
 ERAS = {
     era.name: era
@@ -54,8 +56,8 @@ ERAS = {
         Era("6.1", delayed_rmap=False, delay_in_local=False),
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
-        Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True),
-        Era("6.18", True, True, folio_entries=True, resched_first=True, reclaims_tables=True),
+        Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True, per_vma_locks=True),
+        Era("6.18", True, True, folio_entries=True, resched_first=True, reclaims_tables=True, per_vma_locks=True),
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),
     )

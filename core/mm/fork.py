@@ -5,27 +5,33 @@ The child's page table is a stretch of other virtual pages of the model, on whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.machine.lock import mmap_write_lock, mmap_write_unlock
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.mm import Mm, log, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, log, pte_lock, pte_unlock
+from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import ALL_ONES
 from core.mm.page import get_page, inc_mapcount
 
 
-async def dup_mmap(mm: Mm, child: Mapping[int, int]) -> None:
+async def dup_mmap(mm: Mm, vmas: Sequence[Vma], child: Mapping[int, int]) -> None:
     """Copy the entries of anonymous memory; `child` has the child's page for each of the parent's that are copied.
+
+    No fault may go on in the parent's `vmas`: one that finds an entry write-protected would copy its page while another
+    CPU still writes to it (fb49c455323f).
 
     The parent's are write-protected, which no CPU may miss when the parent goes on: its stores are its own then.
     """
-    await mmap_write_lock(mm.task)
+    await mmap_write_lock(mm)
+    for vma in vmas:
+        if mm.era.has("fb49c455323f"):
+            await vma_start_write(mm, vma)
     for addr, copy in child.items():
         await copy_pte_range(mm, addr, copy)
     await mm.hook.flush_tlb_mm(mm=mm)
     await log("flush", 0, ALL_ONES, ("mm",))
-    await mmap_write_unlock(mm.task)
+    await mmap_write_unlock(mm)
 
 
 async def copy_pte_range(mm: Mm, addr: int, copy: int) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
+from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import compare_pages, get_page, inc_mapcount, lock_page, put_page, set_page_dirty, unlock_page
 from core.mm.rmap import folio_remove_rmap_pte
 
@@ -16,14 +16,14 @@ async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> Non
 
     The page is write-protected first, then compared, then replaced if its entry is still the same.
     """
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     await lock_page(mm, page)
     orig_pte = await write_protect_page(mm, addr, page)
     if orig_pte is not None:
         await compare_pages(page, kpage)
         await replace_page(mm, addr, page, kpage, orig_pte)
     await unlock_page(mm, page)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
 
 
 async def write_protect_page(mm: Mm, addr: int, page: int) -> Pte | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Pte, Swap, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
 from core.mm.memory import folio_pte_batch, zap_page_range_single, zap_swap_entries
 from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
+from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 from core.mm.page import get_page
 from core.mm.pagewalk import PmdEntry, walk_page_range
@@ -24,9 +24,9 @@ async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
     madvise_dontneed_single_vma().
     """
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
 
 
 async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:
@@ -44,13 +44,13 @@ async def madvise_pageout(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
 async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry) -> None:
     """Walk a range of one VMA with a gather for what changes on the way."""
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     tlb = await tlb_gather_mmu(mm)
     await mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
     await walk_page_range(tlb, start, end, pmd_entry)
     await mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
     await tlb_finish_mmu(tlb)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
 
 
 # ---- MADV_FREE -----------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import ProtNone, Pte, ptep_get, set_pte
@@ -23,6 +22,7 @@ from core.mm.mm import (
     pte_lock,
     pte_unlock,
 )
+from core.mm.mmap_lock import lock_vma_under_rcu, mmap_read_lock, mmap_read_unlock, vma_end_read
 from core.mm.mmu_gather import (
     MmuGather,
     adjust_range,
@@ -347,11 +347,15 @@ async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     """A store to `addr` faulted. True when it may be tried again, False when the access is over (SIGSEGV, or a
     page that would have to be read in again, which no scenario here follows).
 
-    handle_mm_fault(): mmap_lock for reading around handle_pte_fault().
+    do_user_addr_fault(): handle_mm_fault() under the lock of the VMA, or under mmap_lock for reading.
     """
-    await mmap_read_lock(mm.task)
+    if await lock_vma_under_rcu(mm, vma):
+        done = await handle_pte_fault(mm, vma, addr)
+        await vma_end_read(mm, vma)
+        return done
+    await mmap_read_lock(mm)
     there = await find_vma(vma) and await handle_pte_fault(mm, vma, addr)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
     return bool(there)
 
 
@@ -407,9 +411,19 @@ async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> bool:
     return True
 
 
+async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
+    """An access faulted on a NUMA hint: bring the page here, under the same locks as in handle_write_fault()."""
+    if await lock_vma_under_rcu(mm, vma):
+        await do_numa_page(mm, addr)
+        await vma_end_read(mm, vma)
+        return
+    await mmap_read_lock(mm)
+    await do_numa_page(mm, addr)
+    await mmap_read_unlock(mm)
+
+
 async def do_numa_page(mm: Mm, addr: int) -> None:
-    """An access faulted on a NUMA hint: bring the page here. handle_mm_fault() around do_numa_page()."""
-    await mmap_read_lock(mm.task)
+    """Migrate the page that the entry hints at."""
     await pte_lock(mm, addr)
     pte: Any = await ptep_get(addr)
     hinted = isinstance(pte, ProtNone)
@@ -418,7 +432,6 @@ async def do_numa_page(mm: Mm, addr: int) -> None:
     await pte_unlock(mm, addr)
     if hinted:
         await migrate_misplaced_folio(mm, pte.frame)
-    await mmap_read_unlock(mm.task)
 
 
 async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Migration, ProtNone, Pte, ptep_get, set_pte
 from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import (
     copy_page,
     folio_test_dirty,
@@ -71,13 +71,13 @@ async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
 
 async def migrate_vma(mm: Mm, start: int, end: int) -> None:
     """migrate_vma_setup() and, as the device takes none of the pages, migrate_vma_finalize() at once."""
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     pages = await migrate_vma_collect_pmd(mm, start, end)
     for page, addr in pages:
         await remove_migration_pte(mm, page, page, addr)
         await unlock_page(mm, page)
         await put_page(page)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
 
 
 async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[int, int]]:

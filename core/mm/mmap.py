@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.machine.lock import (
+from core.mm.memory import free_pgtables, unmap_vmas
+from core.mm.mm import Mm, Vma, set_vma
+from core.mm.mmap_lock import (
     mmap_read_lock,
     mmap_read_unlock,
     mmap_write_downgrade,
     mmap_write_lock,
     mmap_write_unlock,
+    vma_start_write,
 )
-from core.mm.memory import free_pgtables, unmap_vmas
-from core.mm.mm import Mm, Vma, set_vma
 from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_mmu_tlbonly, tlb_gather_mmu
 from core.mm.rmap import in_file_cell
 
@@ -25,25 +26,26 @@ async def munmap(mm: Mm, vmas: Sequence[Vma], floor: int = 0, ceiling: int = 0) 
     A shrinking brk() or mremap() does the same to the tail. `floor` and `ceiling` are where the neighbours end and
     begin; 0 is none.
     """
-    await mmap_write_lock(mm.task)
-    await unlink_vmas(vmas)
-    await mmap_write_downgrade(mm.task)
+    await mmap_write_lock(mm)
+    await unlink_vmas(mm, vmas)
+    await mmap_write_downgrade(mm)
     await unmap_region(mm, vmas, floor, ceiling)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
 
 
 async def mmap_over(mm: Mm, vmas: Sequence[Vma], new: Vma, floor: int = 0, ceiling: int = 0) -> None:
     """mmap(MAP_FIXED) over existing mappings: mmap_lock stays held for writing until the new VMA is in."""
-    await mmap_write_lock(mm.task)
-    await unlink_vmas(vmas)
+    await mmap_write_lock(mm)
+    await unlink_vmas(mm, vmas)
     await unmap_region(mm, vmas, floor, ceiling)
     await set_vma(new, True)
-    await mmap_write_unlock(mm.task)
+    await mmap_write_unlock(mm)
 
 
-async def unlink_vmas(vmas: Sequence[Vma]) -> None:
+async def unlink_vmas(mm: Mm, vmas: Sequence[Vma]) -> None:
     """Take the VMAs out of the tree; mmap_lock is held for writing. vms_gather_munmap_vmas()."""
     for vma in vmas:
+        await vma_start_write(mm, vma)
         await set_vma(vma, False)
 
 
@@ -62,17 +64,17 @@ async def unmap_region(mm: Mm, vmas: Sequence[Vma], floor: int, ceiling: int) ->
 
 async def exit_mmap(mm: Mm, vmas: Sequence[Vma]) -> None:
     """Nobody runs on the mm any more. Tables go under mmap_lock for writing, which keeps the oom reaper out."""
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     if not vmas:
-        await mmap_read_unlock(mm.task)
+        await mmap_read_unlock(mm)
         return
     tlb = await tlb_gather_mmu(mm, fullmm=True)
     await unmap_vmas(tlb, vmas)
-    await mmap_read_unlock(mm.task)
-    await mmap_write_lock(mm.task)
+    await mmap_read_unlock(mm)
+    await mmap_write_lock(mm)
     await free_pgtables(tlb, vmas, 0, 0)
     await tlb_finish_mmu(tlb)
-    await mmap_write_unlock(mm.task)
+    await mmap_write_unlock(mm)
 
 
 async def flush_pfn_vmas(tlb: MmuGather, vmas: Sequence[Vma]) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import change_huge_pmd
 from core.mm.memory import read_upper, upper_addr_end
 from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
+from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 
 Change = Callable[[Pte], Entry]
@@ -33,19 +33,20 @@ def protnone(pte: Pte) -> Entry:
 
 async def mprotect(mm: Mm, vmas: Sequence[Vma], change: Change) -> None:
     """mprotect() of VMAs or parts of some, those that it changes, in ascending order. do_mprotect_pkey()."""
-    await mmap_write_lock(mm.task)
+    await mmap_write_lock(mm)
     tlb = await tlb_gather_mmu(mm)
     for vma in vmas:
-        await change_protection(tlb, vma, change)  # mprotect_fixup()
+        await vma_start_write(mm, vma)  # mprotect_fixup()
+        await change_protection(tlb, vma, change)
     await tlb_finish_mmu(tlb)
-    await mmap_write_unlock(mm.task)
+    await mmap_write_unlock(mm)
 
 
 async def change_prot_numa(mm: Mm, vma: Vma) -> None:
     """mm/mempolicy.c:change_prot_numa() from task_numa_work(): the next access of each page will fault."""
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     await change_vma(mm, vma, protnone)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)
 
 
 async def change_vma(mm: Mm, vma: Vma, change: Change) -> None:

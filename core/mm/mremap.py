@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.lock import mmap_write_lock, mmap_write_unlock
 from core.machine.op import Op, Outcome
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
@@ -17,6 +16,7 @@ from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.memory import clear_upper, read_upper, upper_entry
 from core.mm.mm import Mm, Vma, cond_resched, log, pte_lock, pte_unlock
 from core.mm.mmap import unmap_region
+from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
@@ -25,10 +25,11 @@ async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 
 
     `floor` and `ceiling` are where the neighbours of the old place end and begin.
     """
-    await mmap_write_lock(mm.task)
+    await mmap_write_lock(mm)
+    await vma_start_write(mm, vma)
     await move_page_tables(mm, vma, new_vma)
     await unmap_region(mm, [vma], floor, ceiling)  # do_vmi_munmap()
-    await mmap_write_unlock(mm.task)
+    await mmap_write_unlock(mm)
 
 
 async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:

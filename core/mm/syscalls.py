@@ -80,7 +80,7 @@ async def _mprotect_readonly(mm: Mm, at: Mapping) -> None:
 
 async def _fork(mm: Mm, at: Mapping) -> None:
     """The flush is the same whatever is copied, which is not laid out."""
-    await dup_mmap(mm, {})
+    await dup_mmap(mm, [], {})
 
 
 async def _exit(mm: Mm, at: Mapping) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock
 from core.machine.pte import Pte, ptep_get, set_pte
-from core.mm.mm import Mm, dec_tlb_flush_pending, inc_tlb_flush_pending, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, dec_tlb_flush_pending, inc_tlb_flush_pending, pte_lock, pte_unlock
+from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 
 
 async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
@@ -16,7 +16,9 @@ async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
     entry at its word and copies the page, while a CPU can still write to the original.
     """
     alone = mm.era.has("29a951dfb3c3")
-    await (mmap_write_lock if alone else mmap_read_lock)(mm.task)
+    await (mmap_write_lock if alone else mmap_read_lock)(mm)
+    if alone and mm.era.has("49b0638502da"):
+        await vma_start_write(mm, Vma(start, end))  # PGWALK_WRLOCK
     await inc_tlb_flush_pending(mm)
     for addr in range(start, end):
         await pte_lock(mm, addr)
@@ -24,7 +26,7 @@ async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
         await pte_unlock(mm, addr)
     await mm.hook.flush_tlb_mm(mm=mm)
     await dec_tlb_flush_pending(mm)
-    await (mmap_write_unlock if alone else mmap_read_unlock)(mm.task)
+    await (mmap_write_unlock if alone else mmap_read_unlock)(mm)
 
 
 async def clear_soft_dirty(mm: Mm, addr: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.machine.lock import mmap_read_lock, mmap_read_unlock
 from core.machine.pte import Entry, Pte
 from core.mm.mm import Mm, Vma
+from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mprotect import change_vma
 
 
@@ -20,6 +20,6 @@ def uffd_wp_resolve(pte: Pte) -> Entry:
 
 async def mwriteprotect_range(mm: Mm, vma: Vma, enable_wp: bool) -> None:
     """UFFDIO_WRITEPROTECT of a VMA, or of a part of one: under mmap_lock for reading. uffd_wp_range()."""
-    await mmap_read_lock(mm.task)
+    await mmap_read_lock(mm)
     await change_vma(mm, vma, uffd_wp if enable_wp else uffd_wp_resolve)
-    await mmap_read_unlock(mm.task)
+    await mmap_read_unlock(mm)

@@ -56,6 +56,7 @@ PINNED = {
     "B-43f": ("walk-of-freed-table", 23),
     "B-45": ("use-after-free", 22),
     "B-45w": ("no-lost-dirty", 27),
+    "B-48": ("store-after-copy", 30),
     "B-47": ("gup-of-another", 17),
     "B-50": ("walk-of-freed-table", 15),
     "B-51": ("walk-of-freed-table", 13),

@@ -7,23 +7,43 @@ store: hardware clears the read-only bit, which means dirty
 fork: the child's entry is a copy without write permission: the read-only bit set, which means clean
 unmap its own: that the page is dirty is for the child's entry to say
                      whoever reclaims the page has no need to write it
+
+B-48, fb49c455323f, where a fault takes the lock of its VMA alone
+
+CPU0 user            CPU1 fork                      CPU2 write fault
+store: cached rw
+                     mmap_lock for writing
+                     write-protect, flush later
+                                                    lock the VMA
+                                                    the entry is read-only: copy the page
+store to the old page
+                                                    map the copy: the store is lost
+                     flush
 """
 
 from __future__ import annotations
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, shared_read_only, sometimes
+from core.conformance.properties import (
+    all_freed,
+    dirty_known_at_end,
+    mapcount_is_ptes,
+    shared_read_only,
+    sometimes,
+    store_after_copy,
+)
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, raw_stores, returned, store
 from core.explore.model import Model
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import newer_cell
+from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
 from core.mm.mm import Mm, Vma
+from core.mm.page import mapcount_cell
 from core.mm.syscalls import dup_mmap, madvise_dontneed
 from core.plugins.arch import Arch
 
-HERE, CHILD, PAGE = 0, 1, 0
+HERE, CHILD, PAGE, COPY = 0, 1, 0, 1
 VMA = Vma(HERE, HERE + 1)
 
 
@@ -35,7 +55,7 @@ def parent(arch: Arch, era: Era, start: Pte) -> World:
 async def store_and_fork(mm: Mm) -> None:
     """Write, fork, and leave the page to the child."""
     if await store(mm, VMA, HERE, [PAGE]):
-        await dup_mmap(mm, {HERE: CHILD})
+        await dup_mmap(mm, [VMA], {HERE: CHILD})
         await madvise_dontneed(mm, VMA, HERE, HERE + 1)
 
 
@@ -56,7 +76,7 @@ def forked(arch: Arch, era: Era) -> Model:
 async def fork(mm: Mm) -> None:
     """When it returns the parent's stores are no longer the child's to see."""
     await raw_stores(HERE, [PAGE], 1)(mm)
-    await dup_mmap(mm, {HERE: CHILD})
+    await dup_mmap(mm, [VMA], {HERE: CHILD})
     await returned(mm, HERE)
 
 
@@ -76,6 +96,30 @@ def protected(arch: Arch, era: Era) -> Model:
     return world.model("fork-protects", finally_=[*kept, shared_read_only(PAGE, both)], sometimes=[window])
 
 
+def faulted(arch: Arch, era: Era) -> Model:
+    """fork() while one thread of the parent writes through what it has cached, and another one faults."""
+    world = World(
+        arch,
+        era,
+        {HERE: Pte(PAGE, dirty=True), CHILD: None},
+        frozenset({PAGE, COPY}),
+        geometry={"ptes_per_table": 1},
+        more={"copies": {PAGE: COPY}},
+    )
+    world.memory[ref_cell(COPY)] = world.memory[mapcount_cell(COPY)] = 0
+    world.task("user", raw_stores(HERE, [PAGE, COPY]))
+    world.task("fork", lambda mm: dup_mmap(mm, [VMA], {HERE: CHILD}))
+    world.task("fault", lambda mm: store(mm, VMA, HERE, [PAGE, COPY]))
+    window = sometimes(
+        "copied",
+        "the parent has a copy of what the child has",
+        (pte_cell(HERE), pte_cell(CHILD)),
+        lambda pte, child: isinstance(pte, Pte) and pte.frame == COPY and child is not None,
+    )
+    always = [store_after_copy(PAGE, COPY, HERE)]
+    return world.model("fork-fault", always=always, finally_=[mapcount_is_ptes(COPY, [HERE])], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario("fork-dirty", "a child's entry says that the page is dirty", "ff1712f953e2", forked),
     Scenario(
@@ -84,9 +128,23 @@ SCENARIOS = [
         "Documentation/core-api/cachetlb.rst: flush_tlb_mm() around fork",
         protected,
     ),
+    Scenario(
+        "fork-fault",
+        "no fault copies a page that fork() has write-protected while a CPU can still write to it",
+        "fb49c455323f",
+        faulted,
+    ),
 ]
 
 EXHIBITS = [
+    Exhibit(
+        "B-48",
+        "fb49c455323f",
+        "a fault under its VMA's lock copies a page during fork(), while another CPU still writes to it",
+        "fork-fault",
+        era="6.12",
+        lacks=frozenset({"fb49c455323f"}),
+    ),
     Exhibit(
         "B-45w",
         "ff1712f953e2",

@@ -36,7 +36,7 @@ from core.explore.model import Model
 from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
-from core.mm.memory import do_numa_page
+from core.mm.memory import handle_numa_fault
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa
 from core.mm.page import mapcount_cell
@@ -49,7 +49,7 @@ ADDR, OLD, NEW = 0, 0, 1
 async def fault(mm: Mm) -> None:
     """Access the page; on a hint, bring it here."""
     if not await load(mm, ADDR, [OLD, NEW]):
-        await do_numa_page(mm, ADDR)
+        await handle_numa_fault(mm, Vma(ADDR, ADDR + 1), ADDR)
 
 
 async def dontneed_then_fault(mm: Mm) -> None:

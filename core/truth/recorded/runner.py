@@ -165,7 +165,7 @@ def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
     programs: dict[str, Callable[[], Coroutine[Op, Any, None]]] = {
         "copy on write": lambda: _copy_on_write(mm, view.start),
         "exit": lambda: exit_mmap(mm, vmas),
-        "fork": lambda: dup_mmap(mm, {}),  # the flush is the same whatever is copied
+        "fork": lambda: dup_mmap(mm, [], {}),  # the flush is the same whatever is copied
         "mprotect": lambda: mprotect(mm, vmas, _protect(view, setup.operation.prot)),
         "free": lambda: madvise_free(mm, whole, view.start, view.end),
         "dontneed": lambda: madvise_dontneed(mm, whole, view.start, view.end),
