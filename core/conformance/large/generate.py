@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from core.conformance.large.layout import KINDS, Area, Layout, Piece
+from core.conformance.large.layout import KINDS, LargeLayout, LargeVma, PageRun
 
 SMALL = tuple(name for name, kind in KINDS.items() if not kind.huge)
 HUGE = tuple(name for name, kind in KINDS.items() if kind.huge)
@@ -31,7 +31,7 @@ def layouts(
     huge: bool = True,
     kinds: tuple[str, ...] = SMALL,
     most: int = MOST_PAGES,
-) -> Iterator[Layout]:
+) -> Iterator[LargeLayout]:
     """`number` layouts from `seed`, for tables of `span` pages; no piece has more than `most` pages."""
     for at in range(number):
         rng = random.Random(seed * 1_000_003 + at)
@@ -50,22 +50,22 @@ def size(rng: random.Random, most: int = MOST_PAGES) -> int:
     return rng.randint(1, most)
 
 
-def _layout(rng: random.Random, span: int, kinds: tuple[str, ...], huge: tuple[str, ...], most: int) -> Layout:
-    areas: list[Area] = []
+def _layout(rng: random.Random, span: int, kinds: tuple[str, ...], huge: tuple[str, ...], most: int) -> LargeLayout:
+    areas: list[LargeVma] = []
     for _ in range(rng.choice((1, 1, 2, 3))):
-        pieces = [Piece(rng.choice(kinds), size(rng, most)) for _ in range(rng.randint(1, 4))]
+        pieces = [PageRun(rng.choice(kinds), size(rng, most)) for _ in range(rng.randint(1, 4))]
         if huge and rng.random() < 0.3:
-            pieces.insert(rng.randint(0, len(pieces)), Piece(rng.choice(huge), rng.randint(1, 2)))
+            pieces.insert(rng.randint(0, len(pieces)), PageRun(rng.choice(huge), rng.randint(1, 2)))
         gap = rng.choice((0, 0, 1, 3, span - 1, span, 3 * span))
-        areas.append(Area(gap if areas else rng.choice((0, 1, 5, span - 1, span)), tuple(pieces)))
+        areas.append(LargeVma(gap if areas else rng.choice((0, 1, 5, span - 1, span)), tuple(pieces)))
     cpus = rng.choice((1, 2, 2, 3, 4, 6, 9))
     if sum(piece.number for area in areas for piece in area.pieces) < 20 and rng.random() < 0.3:
         cpus = rng.choice((33, 65, 130))
     fails = frozenset(rng.sample(range(1, 7), rng.randint(1, 4))) if rng.random() < 0.4 else frozenset()
-    return Layout(tuple(areas), cpus, rng.randrange(cpus), fails)
+    return LargeLayout(tuple(areas), cpus, rng.randrange(cpus), fails)
 
 
-def shrunk(layout: Layout, breaks: Callable[[Layout], bool]) -> Layout:
+def shrunk(layout: LargeLayout, breaks: Callable[[LargeLayout], bool]) -> LargeLayout:
     """A layout that `breaks` too and is as small as single changes make it."""
     tries, better = 0, True
     while better and tries < SHRINKS:
@@ -80,7 +80,7 @@ def shrunk(layout: Layout, breaks: Callable[[Layout], bool]) -> Layout:
     return layout
 
 
-def _smaller(layout: Layout) -> Iterator[Layout]:
+def _smaller(layout: LargeLayout) -> Iterator[LargeLayout]:
     """Layouts one change smaller, the boldest changes first."""
     areas = layout.areas
     for at in range(len(areas)):
@@ -98,7 +98,7 @@ def _smaller(layout: Layout) -> Iterator[Layout]:
             yield replace(layout, areas=(*areas[:at], other, *areas[at + 1 :]))
 
 
-def _smaller_area(area: Area) -> Iterator[Area]:
+def _smaller_area(area: LargeVma) -> Iterator[LargeVma]:
     pieces = area.pieces
     for at in range(len(pieces)):
         if len(pieces) > 1:
@@ -109,7 +109,7 @@ def _smaller_area(area: Area) -> Iterator[Area]:
     for at, (kind, number) in enumerate(pieces):
         for less in dict.fromkeys((1, number // 2, number - number // 4, number - 1)):
             if 1 <= less < number:
-                yield area._replace(pieces=(*pieces[:at], Piece(kind, less), *pieces[at + 1 :]))
+                yield area._replace(pieces=(*pieces[:at], PageRun(kind, less), *pieces[at + 1 :]))
     for at, (kind, number) in enumerate(pieces):
         if kind not in ("anon", "empty") and not KINDS[kind].huge:
-            yield area._replace(pieces=(*pieces[:at], Piece("anon", number), *pieces[at + 1 :]))
+            yield area._replace(pieces=(*pieces[:at], PageRun("anon", number), *pieces[at + 1 :]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.conformance.large.generate import shrunk
-from core.conformance.large.layout import Layout
-from core.conformance.large.run import Broken, Run, placed
+from core.conformance.large.layout import LargeLayout
+from core.conformance.large.run import CallRun, LargeFailure, placed
 from core.conformance.large.scenarios import LargeRun
 from core.conformance.properties import SENTENCES
 from core.conformance.verdict import Result
@@ -18,7 +18,7 @@ PATIENCE = 60.0
 
 def judge_large(arch: Arch, era: Era, scenario: LargeRun, thorough: bool = False) -> Result:
     """Make the call on each layout. A pass is of these layouts: `bounds` says how many. Raises what the plugin does."""
-    tried: dict[Layout, None] = {}
+    tried: dict[LargeLayout, None] = {}
     span = arch.facts.ptes_per_table
     for layout in scenario.layouts(span, thorough):
         here = placed(arch, layout)
@@ -32,20 +32,20 @@ def judge_large(arch: Arch, era: Era, scenario: LargeRun, thorough: bool = False
     return Result(arch.name, scenario.id, scenario.tier, "pass", bounds=bounds)
 
 
-def run_on(arch: Arch, era: Era, scenario: LargeRun, layout: Layout, traced: bool = False) -> Broken | None:
+def run_on(arch: Arch, era: Era, scenario: LargeRun, layout: LargeLayout, traced: bool = False) -> LargeFailure | None:
     """The call on one layout; what is broken, None if nothing is."""
     with watchdog(f"{scenario.id}: no end after {PATIENCE:g} s, on {layout}", PATIENCE):
-        return Run(arch, era, scenario.call, layout, traced).result()
+        return CallRun(arch, era, scenario.call, layout, traced).result()
 
 
-def _failed(arch: Arch, era: Era, scenario: LargeRun, first: Broken) -> Result:
-    def breaks(layout: Layout) -> bool:
+def _failed(arch: Arch, era: Era, scenario: LargeRun, first: LargeFailure) -> Result:
+    def breaks(layout: LargeLayout) -> bool:
         broken = run_on(arch, era, scenario, layout)
         return broken is not None and broken.name == first.name
 
     broken = run_on(arch, era, scenario, shrunk(first.layout, breaks), traced=True)
     assert broken is not None
-    sentence = f"{SENTENCES.get(broken.name, '')} {broken.what}. Layout: {broken.layout}.".strip()
+    sentence = f"{SENTENCES.get(broken.name, '')} {broken.what}. LargeLayout: {broken.layout}.".strip()
     return Result(
         arch.name,
         scenario.id,

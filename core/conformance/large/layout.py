@@ -1,9 +1,9 @@
 """What a large run starts from: VMAs with thousands of pages, who runs on them, and which allocations fail.
 
 Data types
-    Piece       so many pages, or huge pages, of one kind
-    Area        a VMA: the pages that lie between it and the one before, and its pieces
-    Layout      areas, CPUs, and the ordinals of the allocations that fail
+    PageRun     so many pages, or huge pages, of one kind
+    LargeVma    a VMA: the pages that lie between it and the one before, and its pieces
+    LargeLayout areas, CPUs, and the ordinals of the allocations that fail
     Mapped      the same as page-table entries, by the sizes of one architecture
 
 Page `addr` maps the frame of the same number.  Huge pages start where a page table does; what lies between them and
@@ -22,7 +22,7 @@ ZERO_PAGE = 1 << 50
 """The frame of the shared zero page."""
 
 
-class Kind(NamedTuple):
+class EntryKind(NamedTuple):
     """What an entry is: `file` and not anonymous, `folio` a large one, `huge` mapped by a pmd."""
 
     present: bool = True
@@ -33,20 +33,20 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "empty": Kind(present=False),
-    "swap": Kind(present=False),
-    "anon": Kind(),
-    "file": Kind(file=True, dirty=False),
-    "file-dirty": Kind(file=True),
-    "folio": Kind(folio=True),
-    "folio-dirty": Kind(file=True, folio=True),
-    "zero": Kind(dirty=False),
-    "huge": Kind(huge=True),
-    "huge-dirty": Kind(file=True, huge=True),
+    "empty": EntryKind(present=False),
+    "swap": EntryKind(present=False),
+    "anon": EntryKind(),
+    "file": EntryKind(file=True, dirty=False),
+    "file-dirty": EntryKind(file=True),
+    "folio": EntryKind(folio=True),
+    "folio-dirty": EntryKind(file=True, folio=True),
+    "zero": EntryKind(dirty=False),
+    "huge": EntryKind(huge=True),
+    "huge-dirty": EntryKind(file=True, huge=True),
 }
 
 
-class Piece(NamedTuple):
+class PageRun(NamedTuple):
     """`number` pages of `kind`; huge pages where the kind is huge."""
 
     kind: str
@@ -56,11 +56,11 @@ class Piece(NamedTuple):
         return f"{self.number} {self.kind}"
 
 
-class Area(NamedTuple):
+class LargeVma(NamedTuple):
     """A VMA, `gap` pages behind the end of the one before."""
 
     gap: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[PageRun, ...]
 
     def __str__(self) -> str:
         behind = f"at +{self.gap}: " if self.gap else ""
@@ -68,10 +68,10 @@ class Area(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class LargeLayout:
     """`cpus` CPUs run the mm, of which number `here` makes the call; `fails` are allocations that fail, from 1."""
 
-    areas: tuple[Area, ...]
+    areas: tuple[LargeVma, ...]
     cpus: int = 2
     here: int = 0
     fails: frozenset[int] = frozenset()
@@ -104,7 +104,7 @@ class Mapped:
         return page not in self.files
 
 
-def mapped(layout: Layout, span: int) -> Mapped:
+def mapped(layout: LargeLayout, span: int) -> Mapped:
     """The entries of `layout`, with `span` pages to a page table."""
     made, addr = Mapped(), 0
     for area in layout.areas:
@@ -116,7 +116,7 @@ def mapped(layout: Layout, span: int) -> Mapped:
     return made
 
 
-def _put(made: Mapped, piece: Piece, addr: int, span: int) -> int:
+def _put(made: Mapped, piece: PageRun, addr: int, span: int) -> int:
     """Add one piece from `addr`; returns its end."""
     kind = KINDS[piece.kind]
     each = span if kind.huge else 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
-from core.conformance.large.layout import Layout, Mapped, mapped
+from core.conformance.large.layout import LargeLayout, Mapped, mapped
 from core.conformance.large.stale import Item, Stale, UpperOf
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome
@@ -18,7 +18,7 @@ from core.mm.memory import LEVELS, upper_entry
 from core.mm.swap import Table
 
 
-class Change(NamedTuple):
+class CellChange(NamedTuple):
     """A cell that an operation has changed."""
 
     cell: Cell
@@ -26,14 +26,14 @@ class Change(NamedTuple):
     after: Hashable
 
 
-class Machine:
+class LargeMachine:
     """The cells of a large run, and what CPUs may still have of entries that have changed.
 
     `span` are the pages below an entry of each upper level; `walks`: hardware walks the tables.  `used` is off where
     nobody runs on the mm any more, so that only its walkers matter.
     """
 
-    def __init__(self, layout: Layout, span: Sequence[int], walks: bool, used: bool = True, refs: int = 1) -> None:
+    def __init__(self, layout: LargeLayout, span: Sequence[int], walks: bool, used: bool = True, refs: int = 1) -> None:
         self.span, self.walks, self.used = span, walks, used
         self.cells = Memory()
         self.mapped = mapped(layout, span[0])
@@ -81,7 +81,7 @@ class Machine:
             return self.stale.cached(*cell.index)  # type: ignore[misc]
         return self.cells[cell if cell.nr == 1 else cell._replace(nr=1)]
 
-    def do(self, op: Op, outcome: Outcome) -> list[Change]:
+    def do(self, op: Op, outcome: Outcome) -> list[CellChange]:
         """Let `outcome` of `op` happen, on each of its cells. Returns what has changed.
 
         Entries first: what the same operation flushes it flushes behind them.
@@ -95,13 +95,13 @@ class Machine:
         changes += [self.write(cell, new) for cell, new in written if cell.nr == 1]
         return [change for change in changes if change.before != change.after]
 
-    def write(self, cell: Cell, value: Hashable) -> Change:
+    def write(self, cell: Cell, value: Hashable) -> CellChange:
         """Change one cell, and owe what CPUs have of the entry that it was."""
         before = self.read(cell)
         if cell.array == "tlb":
             if value is None:
                 self.stale.forget(*cell.index)  # type: ignore[misc]
-            return Change(cell, before, value)
+            return CellChange(cell, before, value)
         self.cells[cell] = value
         if cell.array == "ptl":
             self._lock(cell.index, value is not None)
@@ -109,7 +109,7 @@ class Machine:
             self._changed(cell.index, 1, before, value)  # type: ignore[arg-type]
         elif cell.array in LEVELS:
             self._upper_changed(cell, before, value)
-        return Change(cell, before, value)
+        return CellChange(cell, before, value)
 
     def _lock(self, table: Hashable, held: bool) -> None:
         (self.locked.add if held else self.locked.discard)(table)

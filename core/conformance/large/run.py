@@ -4,8 +4,8 @@ The call runs alone; the other CPUs run user code, and between two of its operat
 take an interrupt when the call waits for it, and no sooner: the latest moment is the worst.
 
 Data types
-    Call       what is done: a program for a layout, and what must hold behind it
-    Broken     what went wrong: the property, what exactly, and the steps that led to it
+    Call           what is done: a program for a layout, and what must hold behind it
+    LargeFailure   what went wrong: the property, what exactly, and the steps that led to it
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, overload
 
-from core.conformance.large.layout import ZERO_PAGE, Layout
-from core.conformance.large.machine import Change, Machine
+from core.conformance.large.layout import ZERO_PAGE, LargeLayout
+from core.conformance.large.machine import CellChange, LargeMachine
 from core.conformance.large.stale import Held, Item
 from core.explore.model import Step
 from core.machine.early_ack import handler_cell, leave_handler
@@ -35,7 +35,7 @@ MAX_OPERATIONS = 200_000
 
 CALLER = Tid(1)
 
-Program = Callable[[Mm, Machine], Coroutine[Op, Any, Any]]
+Program = Callable[[Mm, LargeMachine], Coroutine[Op, Any, Any]]
 
 
 class Violation(Exception):
@@ -52,26 +52,26 @@ class Call:
     """
 
     program: Program
-    end: Callable[[Machine], Iterator[tuple[str, str]]]
+    end: Callable[[LargeMachine], Iterator[tuple[str, str]]]
     exits: bool = False
     refs: int = 1
     more: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class LargeFailure:
     """`what` is broken, on `layout`; `trace` are the steps of the call, the last of which breaks it."""
 
     name: str
     what: str
-    layout: Layout
+    layout: LargeLayout
     trace: tuple[Step, ...] = ()
 
 
 class Addrs(Sequence[int]):
     """`Mm.addrs`, as it is whenever somebody looks."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: LargeMachine) -> None:
         self.machine = machine
 
     def __iter__(self) -> Iterator[int]:
@@ -90,15 +90,15 @@ class Addrs(Sequence[int]):
         return self.machine.addrs()[at]
 
 
-class Run:
+class CallRun:
     """One call on one layout. `traced` keeps its steps."""
 
-    def __init__(self, arch: Arch, era: Era, call: Call, layout: Layout, traced: bool = False) -> None:
+    def __init__(self, arch: Arch, era: Era, call: Call, layout: LargeLayout, traced: bool = False) -> None:
         self.call, self.traced = call, traced
         self.layout = layout = placed(arch, layout)
         self.mm = self._mm(arch, era)
         walks = not call.exits and bool(arch.hook.tlb_needs_table_invalidate())
-        self.machine = Machine(layout, self.mm.span, walks, not call.exits, call.refs)
+        self.machine = LargeMachine(layout, self.mm.span, walks, not call.exits, call.refs)
         made = self.machine.mapped
         self.mm = replace(
             self.mm,
@@ -132,7 +132,7 @@ class Run:
             run=self._run,
         )
 
-    def result(self) -> Broken | None:
+    def result(self) -> LargeFailure | None:
         """Make the call; what is broken, None if nothing is."""
         try:
             self._make(self.call.program(self.mm, self.machine))
@@ -140,7 +140,7 @@ class Run:
                 raise Violation(name, what)
             self._nothing_stale("the call returns")
         except Violation as broken:
-            return Broken(broken.args[0], broken.args[1], self.layout, tuple(self.steps))
+            return LargeFailure(broken.args[0], broken.args[1], self.layout, tuple(self.steps))
         return None
 
     def _make(self, program: Coroutine[Op, Any, Any]) -> None:
@@ -221,7 +221,7 @@ class Run:
 
     # ---- what must hold ------------------------------------------------------------------------------------------
 
-    def _look(self, change: Change) -> None:
+    def _look(self, change: CellChange) -> None:
         array, index = change.cell.array, cast(Any, change.cell.index)
         stale = self.machine.stale
         if array == "ref" and change.after == 0:
@@ -260,7 +260,7 @@ class Mappings(dict[int, Sequence[int]]):
         return (page,)
 
 
-def placed(arch: Arch, layout: Layout) -> Layout:
+def placed(arch: Arch, layout: LargeLayout) -> LargeLayout:
     """The layout, on one CPU where the architecture's facts say so."""
     alone = not arch.facts.smp or arch.facts.one_cpu
     return replace(layout, cpus=1, here=0) if alone else replace(layout, here=min(layout.here, layout.cpus - 1))
@@ -277,9 +277,9 @@ def _said(held: Held) -> str:
     return f"CPU{held.cpu} still has {what}" + ("" if held.believed else ", by the instructions that were executed")
 
 
-def _told(changes: Sequence[Change]) -> Iterator[tuple[str, str, str]]:
+def _told(changes: Sequence[CellChange]) -> Iterator[tuple[str, str, str]]:
     """Of many cells of one array the first stands for all."""
-    arrays: dict[str, list[Change]] = {}
+    arrays: dict[str, list[CellChange]] = {}
     for change in changes:
         arrays.setdefault(change.cell.array, []).append(change)
     for alike in arrays.values():

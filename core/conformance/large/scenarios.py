@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.conformance.large.generate import layouts
-from core.conformance.large.layout import Area, Layout, Piece
-from core.conformance.large.machine import Machine
+from core.conformance.large.layout import LargeLayout, LargeVma, PageRun
+from core.conformance.large.machine import LargeMachine
 from core.conformance.large.run import Call
 from core.conformance.scenario import lacking
 from core.machine.op import Cell
@@ -50,7 +50,7 @@ MORE_SIZES = (*range(1, 140), *range(189, 196), *range(254, 260), *range(510, 51
 """The same of a thorough one: a ceiling may be anywhere."""
 
 
-Layouts = Callable[[int, bool], Iterator[Layout]]
+Layouts = Callable[[int, bool], Iterator[LargeLayout]]
 """By the pages to a table, and whether to be thorough."""
 
 
@@ -74,34 +74,34 @@ class LargeRun:
 # ---- calls ---------------------------------------------------------------------------------------------------
 
 
-async def unmap(mm: Mm, machine: Machine) -> None:
+async def unmap(mm: Mm, machine: LargeMachine) -> None:
     """munmap() of everything, with its page tables."""
     await munmap(mm, machine.mapped.vmas)
 
 
-async def dontneed(mm: Mm, machine: Machine) -> None:
+async def dontneed(mm: Mm, machine: LargeMachine) -> None:
     """MADV_DONTNEED of each VMA."""
     for vma in machine.mapped.vmas:
         await madvise_dontneed(mm, vma, vma.start, vma.end)
 
 
-async def teardown(mm: Mm, machine: Machine) -> None:
+async def teardown(mm: Mm, machine: LargeMachine) -> None:
     """exit_mmap(): the last user is gone, and kernel threads have borrowed the page tables on every CPU."""
     await exit_mmap(mm, machine.mapped.vmas)
 
 
-async def protect(mm: Mm, machine: Machine) -> None:
+async def protect(mm: Mm, machine: LargeMachine) -> None:
     """mprotect(PROT_READ) of all VMAs."""
     await mprotect(mm, machine.mapped.vmas, wrprotect)
 
 
-async def reclaim(mm: Mm, machine: Machine) -> None:
+async def reclaim(mm: Mm, machine: LargeMachine) -> None:
     """Direct reclaim by a task of the mm: every page of it in one batch."""
     pages = [pte.frame for pte in machine.mapped.ptes.values() if isinstance(pte, Pte)]
     await shrink_folio_list(mm, UnmapBatch(), pages)
 
 
-async def flush_range(mm: Mm, machine: Machine) -> None:
+async def flush_range(mm: Mm, machine: LargeMachine) -> None:
     """What migration of a range for a device does: the entries of a table go, and one flush_tlb_range() is for all."""
     for vma in machine.mapped.vmas:
         addr = vma.start
@@ -123,7 +123,7 @@ async def _flush_table(mm: Mm, start: int, end: int) -> None:
 # ---- what must hold behind them ------------------------------------------------------------------------------
 
 
-def gone(machine: Machine) -> Iterator[tuple[str, str]]:
+def gone(machine: LargeMachine) -> Iterator[tuple[str, str]]:
     """Nothing is mapped, every page has been given back, and that it was dirty has not been lost."""
     for addr, was in machine.mapped.ptes.items():
         if machine.read(pte_cell(addr)) is not None:
@@ -136,7 +136,7 @@ def gone(machine: Machine) -> Iterator[tuple[str, str]]:
         yield from released(machine, huge.frame)
 
 
-def released(machine: Machine, page: int) -> Iterator[tuple[str, str]]:
+def released(machine: LargeMachine, page: int) -> Iterator[tuple[str, str]]:
     """One page."""
     if machine.read(ref_cell(page)):
         yield "all-freed", f"page {page} has not been given back"
@@ -145,13 +145,13 @@ def released(machine: Machine, page: int) -> Iterator[tuple[str, str]]:
     yield from known(machine, page)
 
 
-def known(machine: Machine, page: int) -> Iterator[tuple[str, str]]:
+def known(machine: LargeMachine, page: int) -> Iterator[tuple[str, str]]:
     """PG_dirty of the folio says what only an entry said."""
     if machine.read(newer_cell(page)) and not machine.read(pg_dirty_cell(machine.mapped.folio(page)[0])):
         yield "no-lost-dirty", f"page {page} was dirty"
 
 
-def tables_too(machine: Machine) -> Iterator[tuple[str, str]]:
+def tables_too(machine: LargeMachine) -> Iterator[tuple[str, str]]:
     """And so has every table that nothing points to any more."""
     yield from gone(machine)
     for table in sorted(machine.tables):
@@ -160,7 +160,7 @@ def tables_too(machine: Machine) -> Iterator[tuple[str, str]]:
             yield "all-freed", f"{table.level} table {table.index} has not been given back"
 
 
-def protected(machine: Machine) -> Iterator[tuple[str, str]]:
+def protected(machine: LargeMachine) -> Iterator[tuple[str, str]]:
     """Nothing can be written to, and what was dirty is."""
     for addr, was in machine.mapped.ptes.items():
         now = machine.read(pte_cell(addr))
@@ -168,7 +168,7 @@ def protected(machine: Machine) -> Iterator[tuple[str, str]]:
             yield "unmapped-at-end", f"page {addr} is {now}"
 
 
-def reclaimed(machine: Machine) -> Iterator[tuple[str, str]]:
+def reclaimed(machine: LargeMachine) -> Iterator[tuple[str, str]]:
     """Every page has been given back and written, and anonymous ones say where they are."""
     for addr, was in machine.mapped.ptes.items():
         if isinstance(was, Pte):
@@ -178,7 +178,7 @@ def reclaimed(machine: Machine) -> Iterator[tuple[str, str]]:
                 yield "mapcount-is-ptes", f"rmap has a mapping of page {addr}"
 
 
-def unhooked(machine: Machine) -> Iterator[tuple[str, str]]:
+def unhooked(machine: LargeMachine) -> Iterator[tuple[str, str]]:
     """Nothing is mapped."""
     for addr in machine.mapped.ptes:
         if machine.read(pte_cell(addr)) is not None:
@@ -188,10 +188,10 @@ def unhooked(machine: Machine) -> Iterator[tuple[str, str]]:
 # ---- layouts -------------------------------------------------------------------------------------------------
 
 
-def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[Layout]:
+def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[LargeLayout]:
     """One VMA of each size, on two CPUs."""
     for number in MORE_SIZES if thorough else SIZES:
-        yield Layout((Area(starts[number % len(starts)], (Piece("anon", number),)),), 2, number % 2)
+        yield LargeLayout((LargeVma(starts[number % len(starts)], (PageRun("anon", number),)),), 2, number % 2)
 
 
 def anything(seed: int) -> Layouts:
@@ -208,7 +208,7 @@ def small(seed: int) -> Layouts:
 def sized(random: Layouts) -> Layouts:
     """One VMA of each size, and then `random`."""
 
-    def made(span: int, thorough: bool) -> Iterator[Layout]:
+    def made(span: int, thorough: bool) -> Iterator[LargeLayout]:
         yield from _sizes((0, 1, span - 3, 5), thorough)
         yield from random(span, thorough)
 
@@ -218,10 +218,10 @@ def sized(random: Layouts) -> Layouts:
 def sparse(random: Layouts) -> Layouts:
     """Before `random`, two pages at the ends of ranges so long that only range instructions go through them."""
 
-    def made(span: int, thorough: bool) -> Iterator[Layout]:
+    def made(span: int, thorough: bool) -> Iterator[LargeLayout]:
         for long in (4 * span, 1 << 21):
             for pages in (long - 1, long, long + 1):
-                yield Layout((Area(0, (Piece("anon", 1), Piece("empty", pages - 2), Piece("anon", 1))),))
+                yield LargeLayout((LargeVma(0, (PageRun("anon", 1), PageRun("empty", pages - 2), PageRun("anon", 1))),))
         yield from random(span, thorough)
 
     return made
