@@ -35,6 +35,7 @@ class Loongarch(ContextReset):
         hw_dirty=False,
         walker="writes",
         tables_at_once=("pmd", "pud"),
+        capabilities=frozenset({"gup_fast"}),
         kernel="6.12",
         family="IPI to mm_cpumask, context reset",
         sources=(

@@ -27,7 +27,15 @@ SOURCES = (
     "arch/mips/mm/tlbex.c",
     "arch/mips/include/asm/pgalloc.h",
 )
-COMMON = Facts(levels=3, walker="writes", tables_at_once=("pmd", "pud"), hw_dirty=False, kernel="6.12", sources=SOURCES)
+COMMON = Facts(
+    levels=3,
+    walker="writes",
+    tables_at_once=("pmd", "pud"),
+    hw_dirty=False,
+    capabilities=frozenset({"gup_fast"}),
+    kernel="6.12",
+    sources=SOURCES,
+)
 
 
 class Mips(ContextReset):

@@ -150,7 +150,7 @@ SCENARIOS = [
         "1013af4f585f",
         unshared,
         tier="optional",
-        requires=("gather", "smp", "several_cpus", "gup_fast", "hardware_walk"),
+        requires=("gather", "smp", "several_cpus", "gup_fast", "shares_pmd_tables"),
     ),
 ]
 
