@@ -1,4 +1,4 @@
-"""mm/rmap.c:folio_referenced(): reclaim asks which pages have been used, by their accessed bits."""
+"""mm/rmap.c:folio_referenced(): reclaim tests by the accessed bits which pages have been used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from core.mm.mm import Mm, pte_lock, pte_unlock
 
 
 async def folio_referenced_one(mm: Mm, page: int, addr: int) -> bool:
-    """One mapping of the page: was it accessed since the last time?"""
+    """folio_referenced_one(): was this mapping of the page accessed since the last call?"""
     await pte_lock(mm, addr)
     pte: object = await ptep_get(addr)
     young = False

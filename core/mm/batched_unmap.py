@@ -1,12 +1,12 @@
-"""mm/rmap.c: unmapping in batches, one flush for many reclaimed pages.
+"""mm/rmap.c: batched unmapping, one flush for many reclaimed pages.
 
-try_to_unmap() clears an entry under the page-table lock but leaves the flush to the end of the batch, one IPI for
+try_to_unmap() clears an entry under the page-table lock but leaves the flush to the end of the batch, with one IPI for
 all of it.  Until then three things must not happen:
 
 * I/O of a dirty page starts while a CPU can still write to it: try_to_unmap_flush_dirty() (commit d950c9477d51);
-* the page is given back: try_to_unmap_flush();
-* somebody finds the entry empty and believes that no CPU has it: flush_tlb_batched_pending(), which everybody calls
-  who has taken the page-table lock and goes by what the entries say (commit 3ea277194daa).
+* the page is freed: try_to_unmap_flush();
+* somebody finds the entry empty and concludes that no CPU has it cached: flush_tlb_batched_pending(), which everybody
+  calls who has taken the page-table lock and relies on what the entries say (commit 3ea277194daa).
 
 Data types
     UnmapBatch                           struct tlbflush_unmap_batch, current->tlb_ubc: lives in its task
@@ -30,7 +30,8 @@ BATCHED = Cell(declare("tlb_flush_batched", (0, 0)))
 class UnmapBatch:
     """struct tlbflush_unmap_batch. `cpus` is the architecture's part, arch_tlbflush_unmap_batch.cpumask.
 
-    `read_only`: no entry allowed a store, so that only loads can go through one (LUF's can_luf_folio(), no kernel's).
+    `read_only`: no entry allowed a store, so only loads can go through a stale one (LUF's can_luf_folio(); in no
+    kernel).
     """
 
     cpus: frozenset[Cpu] = frozenset()
@@ -65,7 +66,7 @@ def read_batched() -> Op:
 def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
     """Publish that everything pending in `seen` is flushed, unless more has become pending meanwhile.
 
-    Before 5ee2fa2f0636 it was a flag, and cleared whatever had happened meanwhile.
+    Before 5ee2fa2f0636 it was a flag, which was cleared in any case.
     """
     if not mm.era.has("5ee2fa2f0636"):
         return Op("tlb_flush_batched = false", (), (BATCHED,), lambda: [Outcome(None, ((0, 0),))])
@@ -78,9 +79,9 @@ def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
 
 
 async def flush_tlb_batched_pending(mm: Mm) -> None:
-    """Flush if a reclaimer may have cleared entries under this page-table lock that it has not flushed yet.
+    """Flush if a reclaimer may have cleared entries under this page-table lock and not flushed them yet.
 
-    Called right after taking the lock, each time it is taken.
+    Called right after the lock is taken, each time it is taken.
     """
     if not (mm.reclaims and mm.era.has("3ea277194daa")):
         return
@@ -94,7 +95,7 @@ async def flush_tlb_batched_pending(mm: Mm) -> None:
 
 
 async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Pte, addr: int) -> None:
-    """An entry has been cleared and its flush put off; the page-table lock is held."""
+    """Note that an entry has been cleared and its flush is deferred; the page-table lock is held."""
     await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=ubc, addr=addr)
     ubc.flush_required = True
     await add_batched(mm)
@@ -104,13 +105,13 @@ async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Pte, addr: int
 
 
 async def try_to_unmap_flush(mm: Mm, ubc: UnmapBatch) -> None:
-    """Flush what the batch has put off, if anything."""
+    """Do the batch's deferred flush, if any."""
     if ubc.flush_required:
         await mm.hook.arch_tlbbatch_flush(mm=mm, batch=ubc)
         ubc.flush_required, ubc.writable, ubc.read_only = False, False, True
 
 
 async def try_to_unmap_flush_dirty(mm: Mm, ubc: UnmapBatch) -> None:
-    """Flush if some CPU may still write to a page of the batch."""
+    """Do the batch's deferred flush if a CPU may still write to one of its pages."""
     if ubc.writable:
         await try_to_unmap_flush(mm, ubc)

@@ -9,14 +9,14 @@ from core.mm.page import put_page, set_page_dirty
 
 
 def device_wrote_cell(page: int) -> Cell:
-    """Whether a device has written to the page for the process."""
+    """Has a device written to the page for the process?"""
     return Cell("device_wrote", page)
 
 
 async def dio_read(mm: Mm, addr: int) -> None:
     """__blkdev_direct_IO_simple() of one page: bio_iov_iter_get_pages(), bio_set_pages_dirty(), the transfer.
 
-    Where GUP-fast gives up the read takes the slow way, which is of no interest here.
+    Where GUP-fast gives up, the kernel takes the slow path, which is not modelled.
     """
     page = await gup_fast(mm, addr)
     if page is None:

@@ -1,8 +1,8 @@
 """A page pointer with flags in its low bits; include/linux/mm_types.h:encode_page(), commit 7cc8f9c7146a.
 
-struct page is aligned to two words, so the low bits of a pointer to one are free to carry flags.  Nothing checks
-that at run time, in the kernel or here: a pointer that is not aligned would have its low bits read back as flags,
-and would come back as a pointer to the struct below.  `tests/mm/test_encoded_page.py` shows it.
+struct page is aligned to two words, so the low bits of a pointer to it can hold flags.  Nothing checks the alignment at
+run time, in the kernel or here: the low bits of an unaligned pointer would be read back as flags, and the pointer as
+one to the struct below.  `tests/mm/test_encoded_page.py` shows it.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def page_to_pfn(pointer: int) -> int:
 
 
 def encode_page(pointer: int, flags: int) -> int:
-    """`pointer` with `flags` in its low bits. ValueError where the kernel's BUILD_BUG_ON stops the build."""
+    """`pointer` with `flags` in its low bits. ValueError where the kernel's BUILD_BUG_ON would stop the build."""
     if flags & ~ENCODED_PAGE_BITS:
         raise ValueError(f"encode_page: flags {flags:#x} do not fit ENCODED_PAGE_BITS {ENCODED_PAGE_BITS:#x}")
     return pointer | flags
 
 
 def encoded_page_flags(encoded: int) -> int:
-    """The flag bits."""
+    """The flag bits of an encoded page."""
     return encoded & ENCODED_PAGE_BITS
 
 
 def encoded_page_ptr(encoded: int) -> int:
-    """The pointer without them."""
+    """The pointer of an encoded page, without its flags."""
     return encoded & ~ENCODED_PAGE_BITS

@@ -1,4 +1,4 @@
-"""Policy eras: what changed in the gather from kernel to kernel, as data."""
+"""Kernel eras: what changed in the generic mm code from one kernel version to another, as data."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ FLUSH_MM_FIX = "s390/mm: fix race on mm->context.flush_mm (2017)"
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """One state of mm/mmu_gather.c and mm/memory.c.
+    """The state of the generic mm code in one kernel version.
 
     delayed_rmap     dirty file pages keep their rmap until after the flush (commit 5df397dec7c4, v6.2)
-    delay_in_local   delayed entries may stand in the on-stack batch and one more (commit c47454823bd4, v6.2);
-                     without it only in the active batch, which may then not be left
+    delay_in_local   entries with delayed rmap may be in the on-stack batch and one more (commit c47454823bd4, v6.2);
+                     before, only in the active batch, which then cannot be left
     folio_entries    the zap takes PTEs that map pages of one large folio together, and the gather holds them as one
                      entry of two slots (__tlb_remove_folio_pages(), folio_pte_batch(), v6.9); folio_remove_rmap_*() has
-                     taken the place of page_remove_rmap() (v6.8)
-    flush_vmas_late  the flush that PFN mappings need comes from free_pgtables(), not at each VMA's end (v7.0)
-    resched_first    need_resched() is asked once for a stretch of empty entries and what follows it, before looking at
-                     either (do_zap_pte_range(), after v6.12); earlier, once for each entry that is not empty
+                     replaced page_remove_rmap() (v6.8)
+    flush_vmas_late  the flush for PFN mappings is done in free_pgtables(), not at each VMA's end (v7.0)
+    resched_first    need_resched() is tested once for a stretch of empty entries and what follows it, before either is
+                     looked at (do_zap_pte_range(), after v6.12); before, once for each entry that is not empty
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
-    per_vma_locks    page faults take the lock of their VMA alone (CONFIG_PER_VMA_LOCK, v6.4)
-    lacks            commits, or titles of some, that this kernel is to be without: the historic variants
+    per_vma_locks    page faults take only the lock of their VMA (CONFIG_PER_VMA_LOCK, v6.4)
+    lacks            commits, or titles, that this kernel does not have: for historic variants
     """
 
     name: str
@@ -39,12 +39,12 @@ class Era:
     lacks: frozenset[str] = frozenset()
 
     def has(self, commit: str) -> bool:
-        """Whether the change of `commit` is in."""
+        """Does this kernel have the change of `commit`?"""
         return commit not in self.lacks
 
     @property
     def delays_rmap(self) -> bool:
-        """Whether an architecture may put rmap removals off."""
+        """May an architecture delay rmap removals?"""
         return self.delayed_rmap and self.has("5df397dec7c4")
 
 

@@ -1,4 +1,4 @@
-"""fs/exec.c: a kernel thread that becomes a process lets go of the mm whose page tables it has borrowed."""
+"""fs/exec.c: a kernel thread that becomes a process drops the mm whose page tables it has borrowed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from core.mm.mm import Mm
 
 
 async def exec_mmap(mm: Mm) -> None:
-    """exec_mmap(), as `mm` sees it, which was only borrowed: current->mm was NULL, and is a new mm.
+    """exec_mmap(), seen from `mm`, which was only borrowed: current->mm was NULL and is a new mm afterwards.
 
-    Since d53c3dfb23c4 interrupts stay off until the hardware is on what active_mm says
+    Since d53c3dfb23c4 interrupts stay off until the hardware is on the page tables of active_mm
     (CONFIG_ARCH_WANT_IRQS_OFF_ACTIVATE_MM).
     """
     cpu = mm.task.cpu

@@ -1,4 +1,4 @@
-"""kernel/exit.c: a thread lets go of its address space, and the last one tears it down."""
+"""kernel/exit.c: a thread drops its address space; the last one tears it down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.mm.mmap import exit_mmap
 
 
 async def exit_mm(mm: Mm, vmas: Sequence[Vma]) -> None:
-    """exit_mm(): the CPU goes on as a kernel thread's would, on borrowed page tables; mmput(), __mmput()."""
+    """exit_mm(): the CPU continues like a kernel thread, on borrowed page tables; then mmput(), __mmput()."""
     await Op("current->mm = NULL", (), (current_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
     await mm.hook.enter_lazy_tlb(mm=mm)
     if await mmput():

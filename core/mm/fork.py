@@ -1,6 +1,6 @@
-"""kernel/fork.c:dup_mmap(), with what it needs of mm/memory.c: a child shares its parent's pages until one writes.
+"""kernel/fork.c:dup_mmap(), with its part of mm/memory.c: a child shares its parent's pages until one of them writes.
 
-The child's page table is a stretch of other virtual pages of the model, on which no CPU runs.
+The child's page table is represented by other virtual pages of the model, on which no CPU runs.
 """
 
 from __future__ import annotations

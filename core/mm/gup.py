@@ -1,8 +1,9 @@
 """mm/gup.c: taking a reference to a user's page without any lock (GUP-fast).
 
-Disabled interrupts are all that keeps the page tables: who frees one must wait for the walker, by an interrupt that it
-takes late or by a grace period of RCU (mm/mmu_gather.c, "Semi RCU freeing of the page directories").  The page itself
-may go at any time: its reference is taken only if it still has one, and given back if the entry has changed since.
+Only disabled interrupts keep the page tables from being freed: whoever frees one must wait for the walker, either with
+an IPI, which the walker takes only afterwards, or with an RCU grace period (mm/mmu_gather.c, "Semi RCU freeing of the
+page directories").  The page itself may be freed at any time: its reference is taken only if it still has one, and
+dropped again if the entry has changed meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ FREED_TABLE = "gup-in-freed-table"
 
 
 async def gup_fast(mm: Mm, addr: int) -> int | None:
-    """The page that `addr` maps, with a reference of the caller's; None where the slow way has to be taken.
+    """The page that `addr` maps, with a reference for the caller; None where the slow path has to be taken.
 
     gup_fast_fallback() around gup_fast() and gup_fast_pte_range(); no lock is held.
     """
@@ -33,7 +34,7 @@ async def gup_fast(mm: Mm, addr: int) -> int | None:
 
 
 async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
-    """One entry. Interrupts are off."""
+    """gup_fast_pte_range() on one entry. Interrupts are off."""
     table: Any = await read_upper(mm, 0, addr)
     if table is None:
         return None
@@ -48,9 +49,9 @@ async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
 
 
 async def gup_fast_huge(mm: Mm, addr: int) -> int | None:
-    """gup_fast() where the upper entry of `addr` leads to a table of huge leaves: gup_fast_pmd_leaf() or its like.
+    """gup_fast() where the upper-level entry of `addr` leads to a table of huge leaves: gup_fast_pmd_leaf() or similar.
 
-    Unlike gup_fast_pte_range() it reads the leaf again, and not the entry above, which led to it.
+    Unlike gup_fast_pte_range() it reads again the leaf, and not the upper-level entry that led to it.
     """
     await local_irq_disable(mm.task.cpu)
     page = await gup_fast_pmd_leaf(mm, addr)
@@ -59,7 +60,7 @@ async def gup_fast_huge(mm: Mm, addr: int) -> int | None:
 
 
 async def gup_fast_pmd_leaf(mm: Mm, addr: int) -> int | None:
-    """One huge entry. Interrupts are off."""
+    """gup_fast_pmd_leaf() on one huge entry. Interrupts are off."""
     table: Any = await read_upper(mm, 0, addr)
     if table is None:
         return None
@@ -73,7 +74,7 @@ async def gup_fast_pmd_leaf(mm: Mm, addr: int) -> int | None:
 
 
 def ptep_get_lockless(addr: int, table: Table) -> Op:
-    """ptep_get_lockless(): the entry, in a table that may have been freed; reading that breaks gup-in-freed-table."""
+    """ptep_get_lockless(): read an entry in a table that may have been freed, which violates gup-in-freed-table."""
     read = ptep_get(addr)
 
     def step(pte: object, there: bool) -> list[Outcome]:
@@ -83,6 +84,6 @@ def ptep_get_lockless(addr: int, table: Table) -> Op:
 
 
 def try_get_folio(page: int) -> Op:
-    """folio_ref_try_add(): one more reference, unless there is none left; whether it was taken."""
+    """folio_ref_try_add(): take one more reference unless there is none left. Returns whether it was taken."""
     cell: Cell = ref_cell(page)
     return Op(f"try_get_folio(page{page})", (cell,), (cell,), lambda ref: [Outcome(ref > 0, (ref + (ref > 0),))])

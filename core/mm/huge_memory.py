@@ -1,11 +1,11 @@
-"""mm/huge_memory.c: entries of a pmd table that map a huge page themselves.
+"""mm/huge_memory.c: entries of a pmd table that map a huge page.
 
 Data types
-    Pte, in the cell of a pmd        pmd_trans_huge(): `frame` is the first page of the folio it maps
-    ProtNone, in the cell of a pmd   what pmdp_invalidate() leaves: the hardware faults on it, and it is not empty
+    Pte, in the cell of a pmd        pmd_trans_huge(): `frame` is the first page of the folio that it maps
+    ProtNone, in the cell of a pmd   the result of pmdp_invalidate(): the hardware faults on it, and it is not empty
 
-A huge page takes one slot of the gather whatever its size, and it is queued after its lock has been dropped: a dirty
-one of a file does not force a flush under the lock.
+A huge page takes one slot of the gather whatever its size.  It is queued after its lock has been released, so a dirty
+huge page of a file does not force a flush under the lock.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from core.mm.rmap import folio_remove_rmap_pmd
 
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
-    """The lock of the pmd table that covers `addr`."""
+    """pmd_lock(): take the lock of the pmd table that covers `addr`."""
     return spin_lock(pmd_ptl_cell(mm, addr), mm.task, event=("lock",))
 
 
 def pmd_unlock(mm: Mm, addr: int) -> Op:
-    """Let go of it."""
+    """Release the lock of the pmd table that covers `addr`."""
     return spin_unlock(pmd_ptl_cell(mm, addr), mm.task, event=("unlock",))
 
 
 def tlb_flush_pmd_range(tlb: MmuGather, addr: int, size: int) -> None:
-    """A huge entry that covers `size` pages from `addr` has changed."""
+    """A huge entry that covers `size` pages from `addr` has been changed."""
     adjust_range(tlb, addr, size)
     tlb.cleared_pmds = True
 
 
 async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
-    """Take out one huge mapping. ValueError for a part of one: splitting it is not modelled."""
+    """Remove one huge mapping. ValueError for a part of it: splitting is not modelled."""
     mm = tlb.mm
     _check_whole(mm, addr, end)
     await tlb_change_page_size(tlb, mm.span[0])
@@ -68,9 +68,10 @@ def _check_whole(mm: Mm, addr: int, end: int) -> None:
 
 
 def put_huge_zero_page(page: int) -> Op:
-    """One mapping (or since 6fcb52a56ff6 one mm) less: huge_zero_refcount is the page's references here.
+    """Drop a reference to the huge zero page: one per mapping or, since 6fcb52a56ff6, one per mm.
 
-    The last one is the shrinker's, who alone frees: dropping that one breaks freed-once.
+    huge_zero_refcount is the page's reference count here.  The last reference belongs to the shrinker, which alone
+    frees the page: dropping that one violates freed-once.
     """
     cell = ref_cell(page)
 
@@ -81,13 +82,13 @@ def put_huge_zero_page(page: int) -> Op:
 
 
 async def mm_put_huge_zero_folio(mm: Mm, page: int) -> None:
-    """The last user of the mm is gone, and its mappings with it; from __mmput()."""
+    """The last user of the mm is gone, and its mappings too; called by __mmput()."""
     if mm.era.has("6fcb52a56ff6"):
         await put_huge_zero_page(page)
 
 
 def shrink_huge_zero_folio_scan(page: int) -> Op:
-    """Free the huge zero page if nobody but the shrinker holds it: atomic_cmpxchg(&huge_zero_refcount, 1, 0)."""
+    """Free the huge zero page if only the shrinker holds it: atomic_cmpxchg(&huge_zero_refcount, 1, 0)."""
     cell = ref_cell(page)
     return Op(
         "shrink_huge_zero_folio_scan", (cell,), (cell,), lambda ref: [Outcome(ref == 1, (ref if ref > 1 else 0,))]
@@ -102,7 +103,7 @@ def xchg_pmd(mm: Mm, addr: int) -> Op:
 
 
 async def local_pmdp_get_and_clear(mm: Mm, addr: int) -> Any:
-    """Read, then clear with an ordinary store: arch/loongarch/include/asm/pgtable.h:pmdp_huge_get_and_clear()."""
+    """Read, then clear with a plain store: arch/loongarch/include/asm/pgtable.h:pmdp_huge_get_and_clear()."""
     pmd = await pmdp_get(mm, addr)
     cell = Cell("pmd", addr // mm.span[0])
     event = ("clear_pmd", addr, mm.span[0])
@@ -122,21 +123,21 @@ async def generic_pmdp_establish(mm: Mm, addr: int) -> Any:
 
 
 def establish_invalid_pmd(mm: Mm, addr: int) -> Op:
-    """pmdp_establish() of pmd_mkinvalid(): no CPU sets a dirty bit any more, and it is not empty. Returns what it was.
+    """pmdp_establish() of pmd_mkinvalid(): no CPU can set the dirty bit any more, and the entry is not empty.
 
-    x86 flushes nothing here (arch/x86/mm/pgtable.c); the generic one does, which is more.
+    Returns the old entry.  x86 flushes nothing here (arch/x86/mm/pgtable.c); the generic version does.
     """
     cell = Cell("pmd", addr // mm.span[0])
     return Op(f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (invalid(pmd),))])
 
 
 def invalid(pmd: Entry) -> Entry:
-    """pmd_mkinvalid()."""
+    """pmd_mkinvalid(): what the hardware faults on."""
     return ProtNone(pmd.frame, pmd.write, pmd.dirty) if isinstance(pmd, Pte) else pmd
 
 
 def set_pmd_at(mm: Mm, addr: int, pmd: Entry) -> Op:
-    """A plain store; the lock of the pmd is held."""
+    """Store a pmd entry; its lock is held."""
     return Op(f"set_pmd_at({addr})", (), (Cell("pmd", addr // mm.span[0]),), lambda: [Outcome(None, (pmd,))])
 
 
@@ -158,19 +159,19 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
 
 
 def pmdp_get(mm: Mm, addr: int) -> Op:
-    """Read it."""
+    """Read a pmd entry."""
     return Op(f"pmdp_get({addr})", (Cell("pmd", addr // mm.span[0]),), (), lambda pmd: [Outcome(pmd)])
 
 
 async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
-    """mm/pgtable-generic.c: empty it, and flush it everywhere."""
+    """mm/pgtable-generic.c: clear a huge entry and flush it on all CPUs."""
     pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
     await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
     return pmd
 
 
 async def split_huge_pmd(mm: Mm, addr: int) -> None:
-    """__split_huge_pmd_locked() of a page of a file: it is unmapped, and comes back page by page as it is touched."""
+    """__split_huge_pmd_locked() of a page of a file: it is unmapped, and faulted in again page by page."""
     await pmd_lock(mm, addr)
     pmd = await pmdp_huge_clear_flush(mm, addr)
     if pmd.dirty and mm.era.has(SPLIT_FIX):
@@ -181,10 +182,10 @@ async def split_huge_pmd(mm: Mm, addr: int) -> None:
 
 
 async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Pte], Entry]) -> None:
-    """Change the protection of a huge entry, under mmap_lock; the gather flushes it in the end.
+    """Change the protection of a huge entry, under mmap_lock; the gather flushes it at the end.
 
-    Before ced108037c2a the entry was empty for a moment, which those who look without the lock take for an answer.
-    ValueError for a part of one: splitting it is not modelled.
+    Before ced108037c2a the entry was empty for a moment, and code that looked without the lock took it for unmapped.
+    ValueError for a part of one: splitting is not modelled.
     """
     mm = tlb.mm
     _check_whole(mm, addr, end)
@@ -205,8 +206,8 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
 async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     """MADV_FREE of a huge page: make the entry old and clean.
 
-    pmdp_invalidate() of mm/pgtable-generic.c flushes under the lock, and the gather once more in the end.
-    ValueError for a part of a huge page: splitting it is not modelled.
+    pmdp_invalidate() of mm/pgtable-generic.c flushes under the lock, and the gather again at the end. ValueError for a
+    part of a huge page: splitting is not modelled.
     """
     mm = tlb.mm
     _check_whole(mm, addr, end)

@@ -1,4 +1,4 @@
-"""mm/hugetlb.c: a page table that two processes share, because it maps the same part of the same file in both."""
+"""mm/hugetlb.c: a page table that two processes share because they map the same part of the same file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from core.mm.swap import Table, free_table_page
 
 
 async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
-    """unmap_single_vma() of one shared table: the entries stay, for the others; only the way to them goes.
+    """unmap_single_vma() of one shared table: the entries stay for the others; only the upper-level entry is cleared.
 
-    a4a118f2eead flushes before i_mmap_rwsem is released: the table's other users do not know this mm's CPUs.  Since
-    8ce720d5bd91 the gather says that there is a table to be forgotten, not only entries (unshared_tables).
+    a4a118f2eead flushes before i_mmap_rwsem is released, because the table's other users do not know this mm's CPUs.
+    Since 8ce720d5bd91 the gather notes that a table must be dropped, and not only entries (unshared_tables).
     """
     tlb = await tlb_gather_mmu(mm)
     await rmap_lock(mm)  # i_mmap_lock_write()
@@ -38,14 +38,14 @@ async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
 
 
 def huge_pmd_unshare(pud: Cell) -> Op:
-    """pud_clear(), with the reference to the table that went with it."""
+    """pud_clear(), and the drop of the reference to the table that went with it."""
     return Op("huge_pmd_unshare", (), (pud,), lambda: [Outcome(None, (None,))])
 
 
 async def leave_and_free(own: Mm, addr: int, pud: Cell) -> None:
-    """munmap() of the last process that has the table, `own`: it flushes its CPUs, and the table is free.
+    """munmap() of the last process that has the table, `own`: it flushes its CPUs, and the table is freed.
 
-    A process that has left the table (`pud` is clear) is none of its business.
+    It does not concern itself with a process that has left the table (`pud` is clear).
     """
     await rmap_lock(own)
     if await Op("ptdesc_pmd_is_shared", (pud,), (), lambda table: [Outcome(table is None)]):
@@ -57,7 +57,7 @@ async def leave_and_free(own: Mm, addr: int, pud: Cell) -> None:
 async def hugetlb_vmtruncate(other: Mm, own: Mm, addr: int, pud: Cell) -> None:
     """hugetlb_vmtruncate_list(): the file is truncated by a process `own` that shares the table with `other`.
 
-    It goes through the VMAs of the file. The mm of one that still has the table (`pud` is set) is flushed too.
+    It goes through the VMAs of the file, and also flushes the mm of one that still has the table (`pud` is set).
     """
     await rmap_lock(own)  # i_mmap_lock_write()
     pte = await xchg_pte(addr, 1)

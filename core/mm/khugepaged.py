@@ -1,4 +1,4 @@
-"""mm/khugepaged.c: taking away page tables that a huge page has made superfluous."""
+"""mm/khugepaged.c: removing page tables that a huge page has made superfluous."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.mm.swap import Table, free_table_page
 
 
 async def retract_page_tables(mm: Mm, addr: int) -> None:
-    """Free the empty table that maps `addr`, on behalf of whoever collapses the file's pages; without mmap_lock."""
+    """Free the empty table that maps `addr`, for the task that collapses the file's pages; mmap_lock is not held."""
     await rmap_lock(mm)  # i_mmap_lock_read()
     table = await read_upper(mm, 0, addr)  # find_pmd_or_thp_or_none()
     if table is not None:

@@ -1,4 +1,4 @@
-"""mm/ksm.c: merging a page with another of the same contents."""
+"""mm/ksm.c: merging a page with another page of the same contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.mm.rmap import folio_remove_rmap_pte
 
 
 async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> None:
-    """Map `kpage` instead of `page` at `addr`, if nothing has changed in between.
+    """Map `kpage` instead of `page` at `addr`, if nothing has changed meanwhile.
 
     The page is write-protected first, then compared, then replaced if its entry is still the same.
     """
@@ -27,9 +27,9 @@ async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> Non
 
 
 async def write_protect_page(mm: Mm, addr: int, page: int) -> Pte | None:
-    """Make sure that no CPU can write to the page. Returns its entry, None if it is not mapped there any more.
+    """Make sure that no CPU can write to the page. Returns its entry; None if it is not mapped there any more.
 
-    A read-only and clean entry says so by itself only if no flush is owed for it (b3a81d0841a9).
+    A read-only clean entry is sufficient only if no flush is owed for it (b3a81d0841a9).
     """
     await pte_lock(mm, addr)
     entry: Any = await ptep_get(addr)
@@ -49,7 +49,7 @@ async def write_protect_page(mm: Mm, addr: int, page: int) -> Pte | None:
 
 
 async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Pte) -> None:
-    """Map `kpage` in place of `page`, unless the entry has changed."""
+    """Map `kpage` instead of `page`, unless the entry has changed."""
     await pte_lock(mm, addr)
     if await ptep_get(addr) == orig_pte:
         await get_page(kpage)
