@@ -36,6 +36,12 @@ TMPFS = Kind(
     True,
     "with pages of the shared file dirty that are only read here, as on tmpfs after other stores, it is as recorded",
 )
+AROUND = Kind(
+    "fault-around",
+    True,
+    "how far mappings that exec made go is not recorded: without what fault-around is taken to have mapped in them, "
+    "it is as recorded",
+)
 CONCURRENT = Kind(
     "concurrent flush",
     True,

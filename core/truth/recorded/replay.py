@@ -29,6 +29,7 @@ from core.plugins.arch import Arch
 from core.truth.lines import FileError
 from core.truth.recorded.cpumask import Asked
 from core.truth.recorded.differences import (
+    AROUND,
     CONCURRENT,
     OTHER,
     RESCHEDULED,
@@ -228,13 +229,12 @@ class _Following:
         counts = self.runner.count(setup, space.mask.others(cpu, asked, answers))
         if exits:
             measured = tuple((flush.sent, flush.locked) for flush in recorded if flush.sent is not None)
-            predicted = tuple((flushes[n].pages, flushes[n].locked) for n in asked.flushes)
         else:
             measured = tuple((flush.done, flush.locked) for flush in recorded if flush.done is not None)
-            predicted = tuple((flush.strides, flush.locked) for flush in flushes)
+        predicted = _compared(flushes, asked, exits)
         kind = None
         if measured != predicted:
-            kind = self._kind(setup, measured, flushes, recorded, self.last[cpu])
+            kind = self._kind(setup, measured, flushes, recorded, cpu)
         kind = kind or kind_of_mask(sent, len(asked.flushes), bool(named))
         joined = len(asked.flushes) - asked.certain
         self.gaps.joined += joined
@@ -258,17 +258,18 @@ class _Following:
         )
 
     def _kind(
-        self, setup: Setup, measured: Flushes, flushes: Sequence[Flush], recorded: Sequence[Recorded], tid: int
+        self, setup: Setup, measured: Flushes, flushes: Sequence[Flush], recorded: Sequence[Recorded], cpu: int
     ) -> Kind:
         """How the flushes can differ from those predicted."""
         if cut_in_pieces(measured, flushes, len(setup.fine.pages)):
             return RESCHEDULED
-        if tid in self.disturbed and by_other_generations(recorded, flushes):
+        if self.last[cpu] in self.disturbed and by_other_generations(recorded, flushes):
             return CONCURRENT
-        for dirty in _perhaps_dirty(setup.doubtful):
-            again = self.runner.predict(Setup(setup.operation, setup.space, frozenset(dirty)))
-            if measured == tuple((flush.strides, flush.locked) for flush in again):
-                return TMPFS
+        sent, exits = sum(flush.sent is not None for flush in recorded), setup.operation.name == "exit"
+        for other, kind in _alternatives(setup):
+            again = self.runner.predict(other)
+            if measured == _compared(again, self._asked(again, setup.space, cpu, sent, exits), exits):
+                return kind
         return OTHER
 
     def _asked(self, flushes: Sequence[Flush], space: Space, cpu: int, sent: int, exits: bool) -> Asked:
@@ -279,6 +280,22 @@ class _Following:
         here = {cpu for cpu, other in self.running.items() if other is space}
         threads = {other for other in here if not exits and self.last[other] != self.last[cpu]}
         return space.mask.ask(cpu, [flush.freed_tables for flush in flushes], sent, here, threads)
+
+
+def _compared(flushes: Sequence[Flush], asked: Asked, exits: bool) -> Flushes:
+    """What is held against the recording: the flushes done, or, of exit, those sent."""
+    if exits:
+        return tuple((flushes[number].pages, flushes[number].locked) for number in asked.flushes)
+    return tuple((flush.strides, flush.locked) for flush in flushes)
+
+
+def _alternatives(setup: Setup) -> Iterator[tuple[Setup, Kind]]:
+    """The same operation with what a recording leaves open decided otherwise."""
+    for dirty in _perhaps_dirty(setup.doubtful):
+        yield Setup(setup.operation, setup.space, dirty=frozenset(dirty)), TMPFS
+    supposed = setup.space.around.keys() & setup.fine.pages
+    if supposed:
+        yield Setup(setup.operation, setup.space, absent=frozenset(supposed)), AROUND
 
 
 def _perhaps_dirty(doubtful: Sequence[int]) -> Iterator[list[int]]:

@@ -70,7 +70,8 @@ class View:
 
 @dataclass
 class Setup:
-    """`operation` in `space`, with pages of shared files that are `dirty` though this program has only read them.
+    """`operation` in `space`, with pages of shared files that are `dirty` though this program has only read them, and
+    without pages that are `absent` though fault-around may have mapped them.
 
     `written` is what the runs have written to upper entries, until settle().
     """
@@ -78,6 +79,7 @@ class Setup:
     operation: Operation
     space: Space
     dirty: frozenset[int] = frozenset()
+    absent: frozenset[int] = frozenset()
     written: dict[Geometry, Written] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,6 +124,7 @@ class Setup:
         if name == "mprotect":
             areas = [area for area in space.areas(start, end) if space.prot_at(area[0]) != operation.prot]
         pages = [] if name in ALIKE else [page for area in areas for page in space.resident(*area)]
+        pages = [page for page in pages if page not in self.absent] if self.absent else pages
         kinds = ["file_dirty" if page in self.dirty else space.pages[page].kind for page in pages]
         changed = pages if name == "mprotect" else []
         return View(

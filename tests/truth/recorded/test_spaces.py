@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.truth.recorded.differences import AROUND, OTHER
 from core.truth.recorded.recordings import read_events
 from core.truth.recorded.replay import replay
 from core.truth.recorded.spaces import Area, Space
@@ -80,6 +81,17 @@ def test_a_gather_that_mappings_of_exec_fill_flushes_under_the_lock(tmp_path: Pa
     (exits,) = replay(write(tmp_path / "r.gz", *lines), {})
     assert (exits.pages, exits.predicted) == (11201, ((-1, True), (-1, False)))
     assert exits.exact
+
+
+def test_mappings_of_exec_that_end_sooner_explain_one_flush_of_exit(tmp_path: Path) -> None:
+    """If each mapping had been of one page, the gather would not have been full."""
+    faults = tuple(f"pf {0x10000000 + n * 0x10000:x} 14" for n in range(700))
+    other = ("new 2 3d0f00", "1 2 pf 200000000000 6", "1 2 exit")
+    start = ("exec x", *faults, *other, "exit")
+    (sooner,) = replay(write(tmp_path / "a.gz", *start, "I -1 0", "1 1 R wrong", "mmgone"), {})
+    assert sooner.kind == AROUND
+    (neither,) = replay(write(tmp_path / "b.gz", *start, "I 5 0", "1 1 R wrong", "mmgone"), {})
+    assert neither.kind == OTHER
 
 
 @pytest.mark.parametrize(
