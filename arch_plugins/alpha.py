@@ -38,7 +38,7 @@ class Alpha(ContextReset):
         hw_dirty=False,
         walker="palcode",
         tables_at_once=("pte", "pmd"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="IPI to every CPU, context reset",
         sources=(
             "arch/alpha/kernel/smp.c",
@@ -71,7 +71,7 @@ class Alpha(ContextReset):
 class AlphaV61(PcbContext, Alpha):
     """6.1.192."""
 
-    FACTS = replace(Alpha.FACTS, kernel="6.1")
+    FACTS = replace(Alpha.FACTS, kernel="6.1.192")
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         """smp_call_function() does not call back into this CPU, which is left as it is if it is not on the mm."""
@@ -94,6 +94,8 @@ class AlphaV61(PcbContext, Alpha):
 
 class AlphaV61Before(AlphaV61):
     """6.1 before the backport of dd5712f3379c."""
+
+    FACTS = replace(AlphaV61.FACTS, kernel="6.1.y before dd5712f3379c")
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:

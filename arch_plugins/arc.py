@@ -27,7 +27,7 @@ class Arc(Ipi):
         ptes_per_table=256,
         walker="writes",
         tables_at_once=("pte", "pmd", "pud"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),
     )

@@ -25,7 +25,7 @@ class Arm(Asids):
         user_asids=1 << 8,
         capabilities=frozenset({"per_vma_lock"}),
         sources=("arch/arm/mm/tlb-v7.S", "arch/arm/include/asm/tlb.h", "arch/arm/kernel/smp_tlb.c"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="hardware broadcast",
     )
 

@@ -11,8 +11,7 @@ from arch_plugins.arm64_pte import Arm64Entries
 from arch_plugins.arm64_tlbi import MAX_TLBI_RANGE_PAGES, range_insns
 from arch_plugins.families.broadcast import Insns
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
-from core.machine.ipi import FlushRequest, Request
+from core.machine.ipi import FlushRequest
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
@@ -24,7 +23,7 @@ class Arm64(Arm64Entries):
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
     ceiling: int | None = 511
     ranges, upwards, lpa2, batched, spares_walks, takes_stride = False, False, False, True, True, True
-    kernel = "6.12"
+    kernel = "6.12.117"
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
 
@@ -108,7 +107,7 @@ class Arm64Range(Arm64):
 class Arm64V61(Arm64):
     """6.1: no batched unmap."""
 
-    upwards, batched, sync_again, kernel = True, False, False, "6.1"
+    upwards, batched, sync_again, kernel = True, False, False, "6.1.192"
 
 
 class Arm64RangeV61(Arm64V61):
@@ -127,26 +126,3 @@ class Arm64RangeV72(Arm64Range):
     """7.2 with FEAT_TLBIRANGE."""
 
     sync_again, kernel = False, "7.2"
-
-
-class Arm64Kpti(Arm64):
-    """6.12 with KPTI: user code runs under an ASID of its own, the mm's with one bit more: each TLBI goes out twice.
-
-    __tlbi_user(). The two are always flushed together, so to other CPUs they are one.
-    """
-
-    async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
-        await super().send(mm, [(name, 2 * nr) for name, nr in insns], request)
-
-
-class Arm64RepeatTlbi(Arm64):
-    """6.12 with ARM64_WORKAROUND_REPEAT_TLBI: a TLBI may be complete too early unless another follows the barrier.
-
-    __tlbi_sync_s1ish(): DSB ISH; TLBI VALE1IS of no address; DSB ISH.  Only the second barrier completes what was
-    issued.
-    """
-
-    async def wait(self, mm: Mm) -> None:
-        await insn(mm.task.cpu, self.barrier)
-        await insn(mm.task.cpu, "TLBI_VALE1IS")
-        await super().wait(mm)

@@ -22,7 +22,7 @@ class Csky(Asids):
         TWO_LEVELS,
         user_asids=1 << 12,
         sources=("arch/csky/mm/tlb.c", "arch/csky/mm/asid.c", "arch/csky/include/asm/pgtable.h"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="hardware broadcast",
     )
 

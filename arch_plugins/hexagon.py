@@ -21,7 +21,7 @@ class Hexagon(Local):
     page_insn, mm_insn = "vmclrmap", "vmclrmap_all"
     FACTS = replace(
         TWO_LEVELS,
-        kernel="6.12",
+        kernel="6.12.117",
         family="one TLB shared by hardware threads",
         sources=("arch/hexagon/mm/vm_tlb.c", "arch/hexagon/include/asm/pgtable.h"),
     )

@@ -44,7 +44,7 @@ class Ia64(Stated):
         sources=("arch/ia64/mm/tlb.c", "arch/ia64/kernel/smp.c", "arch/ia64/include/asm/mmu_context.h"),
         walker="linear",
         tables_at_once=("pte", "pmd", "pud"),
-        kernel="6.1",
+        kernel="6.1.192",
         family="hardware broadcast",
     )
 

@@ -36,7 +36,7 @@ class Loongarch(ContextReset):
         walker="writes",
         tables_at_once=("pmd", "pud"),
         capabilities=frozenset({"gup_fast"}),
-        kernel="6.12",
+        kernel="6.12.117",
         family="IPI to mm_cpumask, context reset",
         sources=(
             "arch/loongarch/kernel/smp.c",

@@ -22,7 +22,7 @@ class M68k(Local):
         no_range=True,
         walker="hardware",
         tables_at_once=("pte", "pmd"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="uniprocessor",
         sources=("arch/m68k/include/asm/tlbflush.h", "arch/m68k/include/asm/pgtable_mm.h"),
     )

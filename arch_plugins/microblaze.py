@@ -21,7 +21,7 @@ class Microblaze(Local):
         no_range=True,
         walker="writes",
         tables_at_once=("pte",),
-        kernel="6.12",
+        kernel="6.12.117",
         family="uniprocessor",
         sources=("arch/microblaze/include/asm/tlbflush.h", "arch/microblaze/include/asm/pgtable.h"),
     )

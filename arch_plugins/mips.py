@@ -33,7 +33,7 @@ COMMON = Facts(
     tables_at_once=("pmd", "pud"),
     hw_dirty=False,
     capabilities=frozenset({"gup_fast"}),
-    kernel="6.12",
+    kernel="6.12.117",
     sources=SOURCES,
 )
 

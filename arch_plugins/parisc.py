@@ -27,7 +27,7 @@ class Parisc(Ipi):
         hw_dirty=False,
         walker="writes",
         tables_at_once=("pte", "pmd"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="flush at PTE clear",
         sources=(
             "arch/parisc/include/asm/pgtable.h",

@@ -26,7 +26,7 @@ class PowerpcBook3s32(Broadcast):
         merge_vmas=True,
         gather_page_size=True,
         walker="writes",
-        kernel="6.12",
+        kernel="6.12.117",
         family="hardware broadcast",
         sources=(
             "arch/powerpc/mm/book3s32/tlb.c",

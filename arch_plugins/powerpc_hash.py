@@ -30,7 +30,7 @@ class PowerpcHash(Queued):
         gather_page_size=True,
         hw_dirty=False,
         walker="writes",
-        kernel="6.12",
+        kernel="6.12.117",
         family="flush on leaving the lazy-MMU section",
         capabilities=frozenset({"gup_fast", "hash_table", "per_vma_lock"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),

@@ -25,7 +25,7 @@ class PowerpcNohash(Ipi):
         merge_vmas=True,
         gather_page_size=True,
         walker="handler",
-        kernel="6.12",
+        kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=(
             "arch/powerpc/mm/nohash/tlb.c",

@@ -35,7 +35,7 @@ class PowerpcRadix(RadixPte, Broadcast):
         gather_page_size=True,
         capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "trims_mm_cpumask"}),
         sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="hardware broadcast",
     )
 

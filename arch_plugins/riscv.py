@@ -39,7 +39,7 @@ class Riscv(Architecture):
             rcu_table_free=self.ranges,
             user_asids=1 << 16,
             tables_at_once=() if self.ranges else ("pmd", "pud"),
-            kernel="6.12" if self.ranges else "6.1",
+            kernel="6.12.117" if self.ranges else "6.1.192",
             family="firmware call" if self.sbi else "synchronous IPI to mm_cpumask",
             capabilities=COMMON | (SINCE_612 if self.ranges else frozenset()),
             sources=("arch/riscv/mm/tlbflush.c", "arch/riscv/include/asm/tlb.h", "arch/riscv/mm/context.c"),

@@ -41,7 +41,7 @@ class S390(Tables):
             rcu_table_free=True,
             merge_vmas=True,
             hw_dirty=False,
-            kernel="6.12",
+            kernel="6.12.117",
             family="flush at PTE clear",
             capabilities=frozenset({"flush_mm", "gup_fast", "per_vma_lock"}),
             sources=(

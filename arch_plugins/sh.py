@@ -29,7 +29,7 @@ class Sh(ContextReset):
         walker="writes",
         tables_at_once=("pmd",),
         capabilities=frozenset({"gup_fast"}),
-        kernel="6.12",
+        kernel="6.12.117",
         family="IPI to every CPU, context reset",
         sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),
     )

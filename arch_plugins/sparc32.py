@@ -34,7 +34,7 @@ class Sparc32(LoadStore, Ipi):
         upper_entries=64,
         levels=3,
         tables_at_once=("pte", "pmd"),
-        kernel="6.12",
+        kernel="6.12.117",
         family="synchronous IPI to every CPU",
         sources=(
             "arch/sparc/mm/srmmu.c",

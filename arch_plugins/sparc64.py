@@ -47,7 +47,7 @@ class Sparc64(Queued):
         merge_vmas=True,
         hw_dirty=False,
         walker="handler",
-        kernel="6.12",
+        kernel="6.12.117",
         family="flush on leaving the lazy-MMU section",
         sources=("arch/sparc/mm/tlb.c", "arch/sparc/kernel/smp_64.c", "arch/sparc/include/asm/tlb_64.h"),
     )

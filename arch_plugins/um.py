@@ -21,7 +21,7 @@ class Um(Local):
         smp=False,
         hw_dirty=False,
         walker="none",
-        kernel="6.12",
+        kernel="6.12.117",
         family="uniprocessor",
         sources=("arch/um/kernel/tlb.c", "arch/um/include/asm/tlbflush.h", "arch/um/include/asm/pgtable.h"),
     )

@@ -1,8 +1,11 @@
-"""x86-64 of 6.1 and 6.12, and without SMP: INVLPG per stride up to the ceiling, above it a load of CR3.
+"""x86-64 of 6.12.117, and without SMP: INVLPG per stride up to the ceiling, above it a load of CR3.
 
 arch/x86/mm/tlb.c:flush_tlb_mm_range() asks mm_cpumask by IPI and skips CPUs that are lazy unless page tables were
 freed; a lazy CPU that is asked switches to init_mm (a load of CR3) and leaves the mask.  Which CPUs are lazy is a
 property of the plugin's instance, `lazy`: none where every task of the mm runs.
+
+6.12.117 has should_flush_tlb() and should_trim_cpumask() from 6.14.  The former matters (LOADED_MM_SWITCHING counts as
+the mm); the latter does not, for a CPU still leaves the mask as it leaves the mm: one interrupt more in a second.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class X86(MmRange):
             rcu_table_free=self.rcu,
             merge_vmas=True,
             runtime_p4d=True,
-            kernel="6.12",
+            kernel="6.12.117",
             family="synchronous IPI to mm_cpumask" if self.smp else "uniprocessor",
             capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "shares_pmd_tables"})
             | (SMP_CAPABILITIES if self.smp else frozenset()),

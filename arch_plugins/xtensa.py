@@ -23,7 +23,7 @@ class Xtensa(Ipi):
         TWO_LEVELS,
         walker="linear",
         tables_at_once=("pte",),
-        kernel="6.12",
+        kernel="6.12.117",
         family="synchronous IPI to every CPU",
         sources=(
             "arch/xtensa/kernel/smp.c",

@@ -37,7 +37,8 @@ def list_command(arguments: argparse.Namespace) -> int:
                 table.append([row.name, f"cannot be used: {row.problem}", "", row.era.name, "", "", row.plugin])
                 continue
             able, files = ", ".join(sorted(facts.capabilities)), " ".join(facts.sources)
-            table.append([row.name, facts.family, facts.kernel, row.era.name, able, files, row.plugin])
+            era = f"{row.era.name} ({row.era.release})" if row.era.release else row.era.name
+            table.append([row.name, facts.family, facts.kernel, era, able, files, row.plugin])
         head = ["architecture", "family", "kernel", "era", "capabilities", "source files", "plugin"]
         print(tabulate(table, head, disable_numparse=True))
     if arguments.what == "all":

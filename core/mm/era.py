@@ -36,6 +36,7 @@ class Era:
     resched_first: bool = False
     reclaims_tables: bool = False
     per_vma_locks: bool = False
+    release: str = ""
     lacks: frozenset[str] = frozenset()
 
     def has(self, commit: str) -> bool:
@@ -53,10 +54,10 @@ _SEVEN = Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resche
 ERAS = {
     era.name: era
     for era in (
-        Era("6.1", delayed_rmap=False, delay_in_local=False),
+        Era("6.1", delayed_rmap=False, delay_in_local=False, release="6.1.192"),
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
-        Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True, per_vma_locks=True),
+        Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True, per_vma_locks=True, release="6.12.117"),
         Era("6.18", True, True, folio_entries=True, resched_first=True, reclaims_tables=True, per_vma_locks=True),
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),

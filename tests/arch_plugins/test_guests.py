@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arch_plugins.arm64 import Arm64Kpti, Arm64RepeatTlbi
+from arch_plugins.arm64_workarounds import Arm64Kpti, Arm64RepeatTlbi
 from arch_plugins.powerpc_radix_hcall import PowerpcRadixHcall
 from arch_plugins.x86 import X86, X86Pti
 from arch_plugins.x86_invlpgb import X86Invlpgb, X86InvlpgbPti, X86InvlpgbTransition

@@ -35,7 +35,7 @@ PINNED = [
     ("smp-6.1", "zap-huge-dirty", "no-lost-dirty", 25),
     ("smp-6.12", "zap-huge-dirty", "no-lost-dirty", 25),
     ("s390", "local-ipte", "use-after-free", 15),
-    ("x86", "leaving-walk", "walk-of-freed-table", 25),
+    ("x86", "leaving-walk", "walk-of-freed-table", 27),
 ]
 
 
@@ -64,7 +64,7 @@ ROWS = [
     ("loongarch-ptw", "dirty-bit-in-time", "no-lost-dirty", 8),
     ("loongarch-ptw", "migrate-dirty", "no-lost-dirty", 28),
     ("loongarch-ptw", "huge-split", "no-lost-dirty", 10),
-    ("loongarch-ptw", "huge-dirty", "no-lost-dirty", 38),
+    ("loongarch-ptw", "huge-dirty", "no-lost-dirty", 44),
     ("loongarch-ptw", "switch-back", "use-after-free", 21),
     ("loongarch-ptw", "lazy-back", "use-after-free", 21),
     ("sparc32", "dirty-bit-in-time", "no-lost-dirty", 8),
