@@ -38,6 +38,7 @@ class Alpha(ContextReset):
         hw_dirty=False,
         walker="palcode",
         tables_at_once=("pte", "pmd"),
+        capabilities=frozenset({"cpu_asids"}),
         kernel="6.12.117",
         family="IPI to every CPU, context reset",
         sources=(
@@ -64,8 +65,8 @@ class Alpha(ContextReset):
         mine = active_mm if request.end is None else current_mm
         return bool(await mm_users() <= 1) and bool(await mine(mm.task.cpu))
 
-    async def leave_alone(self, others: frozenset[Cpu]) -> bool:
-        return not await any_context(others)
+    async def leave_alone(self, mm: Mm, others: frozenset[Cpu]) -> bool:
+        return not await any_context(mm, others)
 
 
 class AlphaV61(PcbContext, Alpha):
@@ -88,8 +89,8 @@ class AlphaV61(PcbContext, Alpha):
         """Being on the mm is enough."""
         return bool(await mm_users() <= 1)
 
-    async def leave_alone(self, others: frozenset[Cpu]) -> bool:
-        return await ContextReset.leave_alone(self, others)
+    async def leave_alone(self, mm: Mm, others: frozenset[Cpu]) -> bool:
+        return await ContextReset.leave_alone(self, mm, others)
 
 
 class AlphaV61Before(AlphaV61):

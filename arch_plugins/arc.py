@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arch_plugins.families.cpu_asids import CpuAsids
 from arch_plugins.families.facts import TWO_LEVELS
-from arch_plugins.families.ipi import Ipi
 from arch_plugins.generic import flush_by_ipi
 from core.machine.ipi import FlushRequest
 from core.mm.kthread import mm_users
@@ -17,7 +17,7 @@ from core.mm.mm import Mm
 NOTHING = FlushRequest(0, 0)
 
 
-class Arc(Ipi):
+class Arc(CpuAsids):
     """ARCv2 with 8 KiB pages."""
 
     ceiling, page_insn, mm_insn = 31, "tlb_entry_erase", "get_new_mmu_context"
@@ -27,6 +27,7 @@ class Arc(Ipi):
         ptes_per_table=256,
         walker="writes",
         tables_at_once=("pte", "pmd", "pud"),
+        capabilities=frozenset({"cpu_asids"}),
         kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),

@@ -35,7 +35,7 @@ class Loongarch(ContextReset):
         hw_dirty=False,
         walker="writes",
         tables_at_once=("pmd", "pud"),
-        capabilities=frozenset({"gup_fast"}),
+        capabilities=frozenset({"cpu_asids", "gup_fast"}),
         kernel="6.12.117",
         family="IPI to mm_cpumask, context reset",
         sources=(

@@ -43,7 +43,7 @@ class Mips(ContextReset):
 
     ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
     pages_per_insn, to_all, leaves_dead, joins_last = 2, True, True, True
-    FACTS = replace(COMMON, family="IPI to every CPU, context reset")
+    FACTS = replace(COMMON, family="IPI to every CPU, context reset", capabilities=COMMON.capabilities | {"cpu_asids"})
 
 
 class MipsUp(Local):
@@ -53,6 +53,7 @@ class MipsUp(Local):
     FACTS = replace(
         Mips.FACTS,
         smp=False,
+        capabilities=COMMON.capabilities,
         family="uniprocessor",
         sources=("arch/mips/include/asm/tlbflush.h", "arch/mips/mm/tlb-r4k.c", "arch/mips/mm/tlbex.c"),
     )

@@ -28,7 +28,7 @@ class Sh(ContextReset):
         upper_entries=512,
         walker="writes",
         tables_at_once=("pmd",),
-        capabilities=frozenset({"gup_fast"}),
+        capabilities=frozenset({"cpu_asids", "gup_fast"}),
         kernel="6.12.117",
         family="IPI to every CPU, context reset",
         sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arch_plugins.families.cpu_asids import CpuAsids
 from arch_plugins.families.facts import TWO_LEVELS
-from arch_plugins.families.ipi import Ipi
 
 
-class Xtensa(Ipi):
+class Xtensa(CpuAsids):
     """A core with 32 entries per TLB: up to 31 pages are flushed one by one."""
 
     ceiling, page_insn, mm_insn, to_all, spares_walks = 31, "idtlb", "new_asid", True, True
@@ -23,6 +23,7 @@ class Xtensa(Ipi):
         TWO_LEVELS,
         walker="linear",
         tables_at_once=("pte",),
+        capabilities=frozenset({"cpu_asids"}),
         kernel="6.12.117",
         family="synchronous IPI to every CPU",
         sources=(

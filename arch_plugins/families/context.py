@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from arch_plugins.families.ipi import Ipi
+from arch_plugins.families.cpu_asids import CpuAsids, cpu_context_cell, flush_asid
 from core.hookspecs import hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here
@@ -34,15 +34,22 @@ def context_cell(cpu: Cpu) -> Cell:
     return Cell(CONTEXT, cpu)
 
 
-def zero_contexts(cpus: Iterable[Cpu]) -> Op:
+def contexts(mm: Mm, cpus: Iterable[Cpu]) -> tuple[Cell, ...]:
+    """cpu_context(cpu, mm) of each of `cpus`."""
+    if mm.context is None:
+        return tuple(context_cell(cpu) for cpu in sorted(cpus))
+    return tuple(cpu_context_cell(mm.context, cpu) for cpu in sorted(cpus))
+
+
+def zero_contexts(mm: Mm, cpus: Iterable[Cpu]) -> Op:
     """set_cpu_context(cpu, mm, 0) for each of `cpus`."""
-    cells = tuple(context_cell(cpu) for cpu in sorted(cpus))
+    cells = contexts(mm, cpus)
     return Op("zero other CPUs' contexts", (), cells, lambda: [Outcome(None, (False,) * len(cells))])
 
 
-def any_context(cpus: Iterable[Cpu]) -> Op:
+def any_context(mm: Mm, cpus: Iterable[Cpu]) -> Op:
     """Whether the mm has a context on one of `cpus`. arch/alpha/kernel/smp.c:mm_context_elsewhere()."""
-    cells = tuple(context_cell(cpu) for cpu in sorted(cpus))
+    cells = contexts(mm, cpus)
     return Op("mm_context_elsewhere", cells, (), lambda *valid: [Outcome(any(valid))])
 
 
@@ -52,7 +59,7 @@ def get_context(cpu: Cpu) -> Op:
     return Op("cpu_context", (cell,), (cell,), lambda valid: [Outcome(valid, (True,))])
 
 
-class ContextReset(Ipi):
+class ContextReset(CpuAsids):
     """By IPI, or without any where the mm has one user. `leaves_dead`: an mm without users is not flushed."""
 
     leaves_dead = False
@@ -63,17 +70,20 @@ class ContextReset(Ipi):
         """mm_users is 1, and the one is the caller."""
         return bool(await mm_users() == 1) and bool(await current_mm(mm.task.cpu))
 
-    async def leave_alone(self, others: frozenset[Cpu]) -> bool:
+    async def leave_alone(self, mm: Mm, others: frozenset[Cpu]) -> bool:
         """Make sure that `others` start with a new context, if they can be left alone."""
         if others:
-            await zero_contexts(others)
+            await zero_contexts(mm, others)
         return True
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         here = mm.task.cpu
-        if await self.only_user(mm, request) and await self.leave_alone(mm.everyone - {here}):
+        if await self.only_user(mm, request) and await self.leave_alone(mm, mm.everyone - {here}):
             await insn(here, *self.insns(request))
-            await flush_here(here, mm.addrs, request, f"local {request}")
+            if mm.context is None:
+                await flush_here(here, mm.addrs, request, f"local {request}")
+            else:
+                await flush_asid(mm, mm.context, here, request)
         else:
             await super().ask(mm, request)
 
@@ -91,7 +101,9 @@ class ContextReset(Ipi):
         cpu = mm.task.cpu
         if not self.joins_last:
             await cpumask_set_cpu(mm)
-        if not await get_context(cpu):
+        if mm.context is not None:
+            await self.renew(mm, mm.context)
+        elif not await get_context(cpu):
             await invalidate((cpu,), mm.addrs, "new context")
         await self.load_tables(mm)
         if self.joins_last:

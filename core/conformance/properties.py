@@ -22,6 +22,7 @@ SENTENCES = {
     "mapped now: the store is lost.",
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
     "another's-page": "A CPU read through a stale TLB entry a page that has been given to somebody else since.",
+    "anothers-translation": "A CPU used a translation that another address space has left under the same ASID.",
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it should have removed.",
     "emitted-covers": "The flush is believed to reach an entry that none of the executed instructions covers.",
     "deadlock": "The call does not return.",

@@ -4,6 +4,7 @@ FINDINGS."""
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (
     aging,
+    asid_cycle,
     asid_rollover,
     cow,
     exit_mmap,
@@ -74,6 +75,7 @@ MODULES = (
     huge_pmd,
     research_policies,
     kthread,
+    asid_cycle,
     asid_rollover,
     aging,
     fork,
