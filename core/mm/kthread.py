@@ -32,7 +32,7 @@ def mm_users() -> Op:
 
 
 def mmget_not_zero() -> Op:
-    """A reference to the mm as a user of it, from outside; False when it is being torn down."""
+    """Take a reference to the mm as a user of it, from outside. False if the mm is being torn down."""
 
     def step(users: int) -> list[Outcome]:
         return [Outcome(users > 0, (users + (users > 0),))]
@@ -41,7 +41,7 @@ def mmget_not_zero() -> Op:
 
 
 def mmput() -> Op:
-    """Drop it. Returns whether it was the last, who tears the mm down (__mmput())."""
+    """Drop a reference. Returns whether it was the last, whose owner tears the mm down (__mmput())."""
     return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))])
 
 
@@ -49,7 +49,7 @@ CURRENT_MM = declare("current_mm", True)
 
 
 def current_mm_cell(cpu: Cpu) -> Cell:
-    """Whether current->mm is the mm."""
+    """Is current->mm the mm, on this CPU?"""
     return Cell(CURRENT_MM, cpu)
 
 
@@ -57,7 +57,7 @@ ACTIVE_MM = declare("active_mm", True)
 
 
 def active_mm_cell(cpu: Cpu) -> Cell:
-    """Whether current->active_mm is."""
+    """Is current->active_mm the mm, on this CPU?"""
     return Cell(ACTIVE_MM, cpu)
 
 
@@ -65,22 +65,24 @@ ON_MM = declare("on_mm", False)
 
 
 def on_mm_cell(cpu: Cpu) -> Cell:
-    """Whether the hardware walks the mm's page tables."""
+    """Does the hardware of this CPU walk the mm's page tables?"""
     return Cell(ON_MM, cpu)
 
 
 def current_mm(cpu: Cpu) -> Op:
-    """current->mm == mm, asked by the task that has the CPU."""
+    """current->mm == mm, tested by the task that has the CPU."""
     return Op("current->mm", (current_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
 
 
 def active_mm(cpu: Cpu) -> Op:
-    """current->active_mm == mm, asked by the task that has the CPU: also a kernel thread that has borrowed it."""
+    """current->active_mm == mm, tested by the task that has the CPU; true also for a kernel thread that has borrowed
+    the mm.
+    """
     return Op("current->active_mm", (active_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
 
 
 async def alone(mm: Mm) -> bool:
-    """current->mm == mm && mm_users == 1: nobody else uses the mm, unless it is taken up from outside just now."""
+    """current->mm == mm && mm_users == 1: no other task uses the mm, unless it is taken from outside just now."""
     return bool(await current_mm(mm.task.cpu)) and bool(await mm_users() == 1)
 
 
@@ -90,18 +92,18 @@ def trim_cpumask(cpu: Cpu) -> Op:
 
 
 def local_irq_disable(cpu: Cpu) -> Op:
-    """Not while a handler is still at work there: the task goes on behind it."""
+    """Not while an interrupt handler is running on the CPU: the task continues only after it."""
     cell = irqs_off_cell(cpu)
     return Op("local_irq_disable", (cell,), (cell,), lambda off: [] if off else [Outcome(None, (True,))])
 
 
 def local_irq_enable(cpu: Cpu) -> Op:
-    """What is pending is taken now."""
+    """Pending interrupts are taken from now on."""
     return Op("local_irq_enable", (), (irqs_off_cell(cpu),), lambda: [Outcome(None, (False,))])
 
 
 async def kthread_use_mm(mm: Mm) -> None:
-    """Take the mm up; the caller keeps it from going away (`mmget_not_zero`)."""
+    """Start to use the mm; the caller keeps it from being torn down (`mmget_not_zero`)."""
     cpu = mm.task.cpu
     await local_irq_disable(cpu)
     await Op("active_mm = mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
@@ -111,7 +113,7 @@ async def kthread_use_mm(mm: Mm) -> None:
 
 
 async def kthread_unuse_mm(mm: Mm) -> None:
-    """Let go of it; active_mm, and the hardware, stay on it."""
+    """Stop using the mm; active_mm and the hardware stay on it."""
     cpu = mm.task.cpu
     await local_irq_disable(cpu)
     await Op("current->mm = NULL", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
@@ -120,25 +122,25 @@ async def kthread_unuse_mm(mm: Mm) -> None:
 
 
 def lazy_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
-    """The walker of `cpu` fetches a translation at any time, as long as it is on the mm's page tables."""
+    """Daemon: the walker of `cpu` caches a translation at any time, while the CPU is on the mm's page tables."""
     return while_on(cpu, speculative_fill(cpu, addr, hw_dirty))
 
 
 def while_on(cpu: Cpu, walk: Op) -> Op:
-    """What the walker does by itself, as long as the hardware is on the mm's page tables."""
+    """`walk`, enabled only while the hardware is on the mm's page tables."""
     return Op(walk.name, (on_mm_cell(cpu), *walk.reads), walk.writes, lambda on, *v: walk.step(*v) if on else [])
 
 
 @dataclass(frozen=True, slots=True)
 class ExitLazyTlb:
-    """do_exit_flush_lazy_tlb(): leave the mm if it is only borrowed, and forget all of it."""
+    """do_exit_flush_lazy_tlb(): leave the mm if it is only borrowed, and drop everything cached of it."""
 
     def covers(self, addr: int) -> bool:
-        """Everything of the mm is to be forgotten."""
+        """Does it flush virtual page `addr`?  It flushes all of the mm."""
         return True
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """At every level."""
+        """Does it flush this TLB entry?  It flushes entries of every level."""
         return True
 
     def __str__(self) -> str:
@@ -146,11 +148,11 @@ class ExitLazyTlb:
 
 
 def exit_lazy_flush_tlb(mm: Mm, sender: Tid, cpu: Cpu) -> Op:
-    """`cpu` is asked to leave the mm: arch/powerpc/mm/book3s64/radix_tlb.c:exit_lazy_flush_tlb().
+    """`cpu` receives the request to leave the mm: arch/powerpc/mm/book3s64/radix_tlb.c:exit_lazy_flush_tlb().
 
-    A borrower switches to init_mm, and only one that is off the mm clears its bit.  Before a665eec0a22e the asking CPU
-    cleared all bits afterwards, and whoever ran on the mm here was taken for the asking CPU itself: it forgot nothing.
-    One step, because nobody but the asking CPU, which waits, looks at what it changes.
+    A borrower switches to init_mm, and only a CPU that is off the mm clears its bit.  Before a665eec0a22e the sending
+    CPU cleared all bits afterwards, and a task that ran on the mm here was taken for the sender itself and flushed
+    nothing. One step, because only the sender, which waits, looks at what it changes.
     """
     csd, cells = csd_cell(sender, cpu), tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
     gone = (None,) * len(cells)

@@ -1,6 +1,6 @@
-"""mm/madvise.c.
+"""mm/madvise.c: the advice of madvise().
 
-Every advice here holds mmap_lock for reading, so several calls may run on one mm at once.
+All of it holds mmap_lock for reading, so several calls may run on one mm at the same time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.mm.reclaim import shrink_folio_list
 
 
 async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
-    """MADV_DONTNEED: the pages go.  So do the page tables that this empties, in kernels with CONFIG_PT_RECLAIM.
+    """MADV_DONTNEED: unmap the pages.  With CONFIG_PT_RECLAIM also free the page tables that this empties.
 
     madvise_dontneed_single_vma().
     """
@@ -30,7 +30,7 @@ async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
 
 async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:
-    """MADV_FREE of anonymous memory: the pages may be dropped instead of swapped out, unless written again.
+    """MADV_FREE of anonymous memory: the pages may be dropped instead of swapped out, unless they are written again.
 
     madvise_free_single_vma().
     """
@@ -57,7 +57,7 @@ async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry)
 
 
 async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
-    """A huge page, or the entries of one table."""
+    """MADV_FREE of a huge page, or of the entries of one table."""
     if isinstance(pmd, Pte):
         await madvise_free_huge_pmd(tlb, start, end)
     else:
@@ -65,7 +65,7 @@ async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any)
 
 
 async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
-    """Clean the entries; a large folio that is only partly in the range is split first, without the lock."""
+    """Clean the entries.  A large folio that is only partly in the range is split first, without the lock."""
     mm, addr, split = tlb.mm, start, set()
     await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, start)
@@ -96,7 +96,7 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
 async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
     """Make `nr` entries old and clean; include/linux/pgtable.h.
 
-    The kernel leaves alone what is neither young nor dirty. An entry here has been used, so it is young.
+    The kernel leaves an entry alone that is neither young nor dirty. An entry here has been used, so it is young.
     """
     for at in range(addr, addr + nr):
         pte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False))
@@ -107,9 +107,9 @@ async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
 
 
 async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
-    """madvise_cold_or_pageout_pte_range() of pages that are small, young and mapped once.
+    """madvise_cold_or_pageout_pte_range(), for pages that are small, young and mapped once.
 
-    Entries become old one by one, which the gather flushes in the end; then the table's pages are reclaimed.
+    Entries are made old one by one, which the gather flushes at the end; then the table's pages are reclaimed.
     """
     mm, pages = tlb.mm, []
     await tlb_change_page_size(tlb, 1)

@@ -1,4 +1,4 @@
-"""mm/memcontrol.c: moving a page's charge from one cgroup to another."""
+"""mm/memcontrol.c: moving the charge of a page from one cgroup to another."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def set_memcg(page: int, memcg: str) -> Op:
 
 
 async def move_charge(mm: Mm, addr: int, page: int, source: str, target: str) -> None:
-    """mem_cgroup_move_charge_pte_range() on one entry: the page-table lock pins what rmap says of the mapping.
+    """mem_cgroup_move_charge_pte_range() on one entry; the page-table lock keeps the mapping in the reverse map.
 
-    A file page is found through the page cache also where the entry is empty (mc_handle_file_pte()).  If it is mapped
-    its NR_FILE_MAPPED goes along, which is right only as long as no mapping leaves rmap meanwhile.
+    A file page is found through the page cache even if the entry is empty (mc_handle_file_pte()).  If the page is
+    mapped, its NR_FILE_MAPPED is moved too, which is right only if no mapping leaves the reverse map meanwhile.
     """
     await lock_page(mm, page)
     await pte_lock(mm, addr)

@@ -52,12 +52,12 @@ LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
 
 
 def upper_entry(level: int, index: int) -> Cell:
-    """An entry of an upper table: the number of the table it points to, or None."""
+    """An upper-level entry: the number of the table that it points to, a huge Pte, or None."""
     return Cell(LEVELS[level], index)
 
 
 def read_upper(mm: Mm, level: int, addr: int) -> Op:
-    """*pmd, *pud or *p4d. Where no table comes or goes there is nothing to read."""
+    """Read *pmd, *pud or *p4d.  If tables do not come and go in this model, no operation is needed."""
     index = addr // mm.span[level]
     if not mm.tables:
         return Op(f"{LEVELS[level]}({addr})", (), (), lambda: [Outcome(index)])
@@ -109,7 +109,7 @@ async def unmap_page_range(tlb: MmuGather, vma: Vma, addr: int, end: int) -> Non
 
 
 async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> None:
-    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip what has no table, go down where there is one."""
+    """zap_pmd_range(), zap_pud_range(), zap_p4d_range(): skip empty entries, descend into tables."""
     while addr != end:
         next_addr = upper_addr_end(tlb.mm, level, addr, end)
         entry: Any = await read_upper(tlb.mm, level, addr)
@@ -126,7 +126,7 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> No
 
 
 async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
-    """Zap the entries of table number `pmd`.  Takes and drops its page-table lock, several times where it must."""
+    """Zap the entries of table number `pmd`.  Takes and releases its page-table lock, several times if necessary."""
     mm, hook = tlb.mm, tlb.mm.hook
     start, can_reclaim, direct = addr, reclaim_pt_is_enabled(tlb, addr, end), True
     await tlb_change_page_size(tlb, 1)
@@ -172,12 +172,12 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
 
 
 def reclaim_pt_is_enabled(tlb: MmuGather, addr: int, end: int) -> bool:
-    """May the table be freed once it is empty? mm/pt_reclaim.c."""
+    """May the table be freed once it is empty?  mm/pt_reclaim.c."""
     return tlb.reclaim_pt and tlb.mm.era.reclaims_tables and tlb.mm.tables and end - addr >= tlb.mm.span[0]
 
 
 async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> bool:
-    """Unhook the table if it is still empty: the lock was dropped meanwhile. try_to_free_pte()."""
+    """Unhook the table if it is still empty: the lock was released meanwhile.  try_to_free_pte()."""
     await pte_lock(mm, addr)
     _, pte = await skip_none_ptes(mm, addr, end)
     if pte is None:
@@ -187,7 +187,7 @@ async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> bool:
 
 
 async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
-    """The first entry from `addr` that is not empty, and where it is; None, at `end`, if there is none."""
+    """The first non-empty entry from `addr` on, and its address; None, at `end`, if there is none."""
     while addr != end:
         nr = mm.run(addr, end - addr, 1)
         pte = await ptep_get(addr)
@@ -198,7 +198,7 @@ async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
 
 
 async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte | ProtNone) -> tuple[int, bool, bool]:
-    """Take out one mapping, or several of one large folio, under the page-table lock.
+    """Clear one mapping, or several of one large folio, under the page-table lock.
 
     Returns how many, whether the TLB must be flushed under the lock, and whether the gather is full.
     """
@@ -238,7 +238,7 @@ async def folio_pte_batch(mm: Mm, addr: int, pte: Pte | ProtNone, max_nr: int) -
 
 
 async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
-    """Clear `nr` entries; the first as it was, dirty if any was. include/linux/pgtable.h."""
+    """Clear `nr` entries.  Returns the first, dirty if any was; include/linux/pgtable.h."""
     at = mm.run(addr, nr, 1)
     # The caller saw the entries present under the lock that is still held.
     first = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full))
@@ -259,10 +259,11 @@ def zap_swap_entries(addr: int, nr: int) -> Op:
 
 
 async def free_pgtables(tlb: MmuGather, vmas: Sequence[Vma], floor: int, ceiling: int) -> None:
-    """Free the tables that only these VMAs used, where tables come and go. mmap_lock is held, or nobody else is left.
+    """Free the tables that only these VMAs used, if tables come and go in this model.
 
-    `floor` and `ceiling` bound what the neighbours need; ceiling 0 is the top.  Nearby VMAs go in one call.  Those of
-    PFN mappings, whose pages only the file's owner knows, leave the file's i_mmap first.
+    mmap_lock is held, or nobody else uses the mm.  `floor` and `ceiling` bound what the neighbours need; ceiling 0 is
+    the top. VMAs that are close together are freed in one call.  VMAs with PFN mappings, whose pages only the driver
+    knows, are removed from the file's i_mmap first.
     """
     if tlb.mm.spares_tables:
         return
@@ -285,7 +286,7 @@ async def free_pgtables(tlb: MmuGather, vmas: Sequence[Vma], floor: int, ceiling
 
 
 async def free_pgd_range(tlb: MmuGather, addr: int, end: int, floor: int, ceiling: int) -> None:
-    """Round `addr` up to what floor leaves free and `end` down to what ceiling does, and free from there."""
+    """Round `addr` up as `floor` requires and `end` down as `ceiling` requires, and free the tables in between."""
     span = tlb.mm.span[0]
     addr -= addr % span
     if addr < floor:
@@ -308,7 +309,7 @@ def _beyond(end: int, ceiling: int) -> bool:
 
 
 async def free_upper_range(tlb: MmuGather, level: int, addr: int, end: int, floor: int, ceiling: int) -> None:
-    """free_pmd_range(), free_pud_range(), free_p4d_range(): the tables below `level`, from the bottom up."""
+    """free_pmd_range(), free_pud_range(), free_p4d_range(): free the tables below `level`, from the bottom up."""
     mm, span = tlb.mm, tlb.mm.span[level]
     free = (mm.hook.pte_free_tlb, mm.hook.pmd_free_tlb, mm.hook.pud_free_tlb)[level]
     while addr != end:
@@ -329,7 +330,7 @@ async def free_upper_range(tlb: MmuGather, level: int, addr: int, end: int, floo
 
 
 def _whole_table(mm: Mm, level: int, addr: int, end: int, floor: int, ceiling: int) -> bool:
-    """Does nobody else need the table that an entry of `level` points to?"""
+    """Is the table that an entry of `level` points to needed by no neighbour?"""
     span = mm.span[level]
     if addr - addr % span < floor:
         return False
@@ -344,9 +345,9 @@ def _whole_table(mm: Mm, level: int, addr: int, end: int, floor: int, ceiling: i
 
 
 async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
-    """A store to `addr` faulted. True when it may be tried again, False when the access is over (SIGSEGV, or a
-    page that would have to be read in again, which no scenario here follows).
+    """Handle the page fault of a store to `addr`.  True if the store is to be tried again.
 
+    False if the access is not allowed (SIGSEGV), or if the page would have to be read in, which no scenario models.
     do_user_addr_fault(): handle_mm_fault() under the lock of the VMA, or under mmap_lock for reading.
     """
     if await lock_vma_under_rcu(mm, vma):
@@ -375,7 +376,7 @@ async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
 
 
 async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte) -> bool:
-    """Entered with the page-table lock held, which is dropped. A page of userfaultfd's waits for user space: False."""
+    """Called with the page-table lock held, which it releases. A page of userfaultfd waits for user space: False."""
     if vma.uffd_wp and orig_pte.uffd_wp:
         await pte_unlock(mm, addr)
         return False  # handle_userfault()
@@ -412,7 +413,7 @@ async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> bool:
 
 
 async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
-    """An access faulted on a NUMA hint: bring the page here, under the same locks as in handle_write_fault()."""
+    """The page fault on a NUMA hint: migrate the page here, under the same locks as in handle_write_fault()."""
     if await lock_vma_under_rcu(mm, vma):
         await do_numa_page(mm, addr)
         await vma_end_read(mm, vma)
@@ -423,7 +424,7 @@ async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
 
 
 async def do_numa_page(mm: Mm, addr: int) -> None:
-    """Migrate the page that the entry hints at."""
+    """Migrate the page of a NUMA hint."""
     await pte_lock(mm, addr)
     pte: Any = await ptep_get(addr)
     hinted = isinstance(pte, ProtNone)
@@ -435,9 +436,10 @@ async def do_numa_page(mm: Mm, addr: int) -> None:
 
 
 async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte) -> bool:
-    """The file system is told (page_mkwrite, which returns with the folio locked) before the page may be written.
+    """Tell the file system (page_mkwrite, which returns with the folio locked) before the page may be written.
 
-    Entered with the page-table lock held.  Then the entry is looked at again; folio lock first, page-table lock second.
+    Called with the page-table lock held.  The entry is checked again afterwards; the folio lock is taken before the
+    page-table lock.
     """
     page = orig_pte.frame
     await pte_unlock(mm, addr)

@@ -1,7 +1,7 @@
-"""mm/migrate.c and mm/migrate_device.c: moving a page's contents to another page.
+"""mm/migrate.c and mm/migrate_device.c: moving the contents of a page to another page.
 
-The page is unmapped behind migration entries, on which faults wait; it is copied; the entries come back for the
-copy.  A store that still reaches the original behind the migration entry is a store lost.
+The page is unmapped and replaced by migration entries, on which faults wait.  Then it is copied, and the entries are
+set again for the copy.  A store that still reaches the original after the migration entry is set is lost.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
 
 
 async def try_to_migrate_one(mm: Mm, page: int, addr: int) -> None:
-    """mm/rmap.c:try_to_migrate_one(): a migration entry takes the place of the mapping."""
+    """mm/rmap.c:try_to_migrate_one(): replace the mapping by a migration entry."""
     await pte_lock(mm, addr)
     pte: Any = await ptep_get(addr)
     if isinstance(pte, Pte | ProtNone) and pte.frame == page:
@@ -55,7 +55,7 @@ async def try_to_migrate_one(mm: Mm, page: int, addr: int) -> None:
 
 
 async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
-    """Map `new` where a migration entry for `page` stands; the folio lock is held."""
+    """Map `new` where there is a migration entry for `page`; the folio lock is held."""
     await pte_lock(mm, addr)
     entry: Any = await ptep_get(addr)
     if isinstance(entry, Migration) and entry.frame == page:
@@ -70,7 +70,7 @@ async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
 
 
 async def migrate_vma(mm: Mm, start: int, end: int) -> None:
-    """migrate_vma_setup() and, as the device takes none of the pages, migrate_vma_finalize() at once."""
+    """migrate_vma_setup() and, because the device takes none of the pages, migrate_vma_finalize() at once."""
     await mmap_read_lock(mm)
     pages = await migrate_vma_collect_pmd(mm, start, end)
     for page, addr in pages:
@@ -81,7 +81,9 @@ async def migrate_vma(mm: Mm, start: int, end: int) -> None:
 
 
 async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[int, int]]:
-    """Put migration entries in one table's place. Returns (page, address) of each; they are locked and held."""
+    """Replace the entries of one table by migration entries. Returns (page, address) of each; they are locked and
+    referenced.
+    """
     collected = []
     await pte_lock(mm, start)
     for addr in range(start, end):

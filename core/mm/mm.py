@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Vma:
-    """vm_area_struct: pages `start` to `end` (exclusive); `pfn` is VM_PFNMAP or VM_MIXEDMAP, `uffd_wp` VM_UFFD_WP."""
+    """vm_area_struct: virtual pages `start` to `end` (exclusive). `pfn`: VM_PFNMAP or VM_MIXEDMAP; `uffd_wp`:
+    VM_UFFD_WP.
+    """
 
     start: int
     end: int
@@ -39,7 +41,7 @@ class Vma:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """`alloc_fails`: GFP_NOWAIT allocations may fail. `resched`: need_resched() may turn true under the lock."""
+    """`alloc_fails`: GFP_NOWAIT allocations may fail. `resched`: need_resched() may become true under the lock."""
 
     alloc_fails: bool = False
     resched: bool = False
@@ -47,31 +49,31 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Mm:
-    """One address space, seen by `task`. Identity is what counts: programs never look inside for state.
+    """One address space, seen by `task`.  It is compared by identity: programs keep no state in it.
 
     hook       the architecture's hooks, each callable by its kernel name with keyword arguments
-    is_anon    whether a page is anonymous (PageAnon); the others are file or shmem pages
-    addrs      the virtual pages that CPUs may have translations of
-    mappings   where each page may be mapped: what an rmap walk visits
-    cpus       mm_cpumask where it does not change; None reads it from its cell
-    online     cpu_online_mask: every CPU that can have entries of it, in the mask or not
-    hashed     the pages that an address may map, in models that follow the hash table; otherwise it has none
+    is_anon    is a page anonymous (PageAnon)?  All others are file or shmem pages
+    addrs      the virtual pages of which CPUs may have translations
+    mappings   where each page may be mapped: the addresses that an rmap walk visits
+    cpus       mm_cpumask if it does not change; None if it is a cell
+    online     cpu_online_mask: every CPU that can have entries of the mm, in the mask or not
+    hashed     the pages that an address may map, in models with powerpc's hash table; empty in all others
     folio      the folio of a page, as (first page, pages)
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
-    init_on_free  pages are cleared as they are freed, so the time it takes goes by pages, not entries
-    tables     tables come or go; otherwise walking down to one is no operation
-    walked     the hardware's walks are part of the model: a table that is handed to RCU is free at once for them
-    readers    CPUs that walk the tables in software, with interrupts off: whoever frees a table must wait for them
-    lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear): reclaim discards them while they are clean
+    init_on_free  pages are cleared when they are freed, so the time that takes depends on pages and not on entries
+    tables     tables come and go in this model; otherwise reading an upper-level entry is no operation
+    walked     the hardware walker is part of the model: for it, a table is free as soon as RCU has it
+    readers    CPUs that walk the tables in software with interrupts off, for which whoever frees a table must wait
+    lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear), which reclaim discards if they are clean
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
-    spares_tables  free_pgtables() is left out: only the zap is counted, or compared
-    long_runs  equal entries and their pages are dealt with together: only the accountant's are
-    run        how many entries of `span` pages each, from the one that covers `addr` on and `max_nr` at most, equal it:
-               1, but for readers of runs.  It is asked for before an entry is read, so such a reader may also zap
-               ahead of the program: then the entries are empty, and the run is as long as what was zapped
-    context    the cell of mm->context.id, where ASIDs are given out anew; None: the mm has its own for good
-    copies     the page that the allocator hands out when one is copied: page -> its copy
+    spares_tables  free_pgtables() is left out: only the zap is counted or compared
+    long_runs  equal entries and their pages are handled together: only by the accountant
+    run        how many entries of `span` pages each, from the one that covers `addr` and at most `max_nr`, are equal to
+               it: 1, except for the accountant.  It is called before an entry is read, so the accountant may zap ahead
+               of the program: then the entries are empty, and the run is as long as what was zapped
+    context    the cell of mm->context.id, if ASIDs are reallocated; None if the mm keeps its own
+    copies     the page that the allocator returns for a copy: page -> its copy
     """
 
     __shootdown_entity__ = True
@@ -108,7 +110,7 @@ class Mm:
 
     @property
     def everyone(self) -> frozenset[Cpu]:
-        """Every CPU that can have entries of this mm, in mm_cpumask or not, and the task's own."""
+        """Every CPU that can have entries of this mm, in mm_cpumask or not, including the task's own."""
         return frozenset({self.task.cpu}) | (self.online if self.cpus is None else self.cpus)
 
     @property
@@ -118,12 +120,12 @@ class Mm:
         return ptes, ptes * upper, ptes * upper * upper
 
     def table_of(self, addr: int) -> int:
-        """The number of the page table that `addr` falls into."""
+        """The number of the page table that covers `addr`."""
         return addr // self.facts.ptes_per_table
 
 
 def log(*event: Any) -> Op:
-    """An event for logs and counts; touches nothing."""
+    """An event for logs and counts; touches no cell."""
     return Op(f"({event[0]})", (), (), lambda: [Outcome(None)], event=event)
 
 
@@ -156,7 +158,7 @@ def cond_resched() -> Op:
 
 
 def need_resched(mm: Mm) -> Op:
-    """Asks the scheduler; both answers are possible where the choice is open."""
+    """need_resched(): both answers are possible if the choice is open."""
     answers = [Outcome(False), Outcome(True)] if mm.choices.resched else [Outcome(False)]
     return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"))
 
@@ -165,12 +167,12 @@ HELD_BATCHES = declare("held_batches", 0)
 
 
 def held_cell(task: Task) -> Cell:
-    """How many pages for batches the task has taken from the allocator; kept where it may refuse one."""
+    """How many batch pages the task has allocated; only in models in which allocations may fail."""
     return Cell(HELD_BATCHES, task.tid)
 
 
 def alloc_page(mm: Mm, what: str) -> Op:
-    """__get_free_page(GFP_NOWAIT): True, or False where failure is possible. `what` names the use for the log."""
+    """__get_free_page(GFP_NOWAIT): True, or False where it may fail. `what` names the use in the log."""
     if not mm.choices.alloc_fails:
         return Op(f"allocate a {what}", (), (), lambda: [Outcome(True)], event=("ask", what))
     cell = held_cell(mm.task)
@@ -182,7 +184,7 @@ def alloc_page(mm: Mm, what: str) -> Op:
 
 
 def free_batch(mm: Mm, *event: Any) -> Op:
-    """Give a batch's page back. One that the allocator has refused is not there to be given back."""
+    """Free a batch's page, if it was allocated."""
     if not mm.choices.alloc_fails:
         return log(*event)
     cell = held_cell(mm.task)
@@ -198,7 +200,7 @@ PENDING = Cell(declare("tlb_flush_pending", 0))
 
 
 def inc_tlb_flush_pending(mm: Mm) -> Op:
-    """Ordered before the page-table changes by the page-table lock that follows.
+    """Ordered before the page-table changes by the page-table lock that is taken next.
 
     Before 16af97dc5a89 it was a flag: set_tlb_flush_pending().
     """
@@ -208,7 +210,7 @@ def inc_tlb_flush_pending(mm: Mm) -> Op:
 
 
 def dec_tlb_flush_pending(mm: Mm) -> Op:
-    """Only after the flush has completed."""
+    """Called only after the flush has completed."""
     if not mm.era.has("16af97dc5a89"):
         return Op("clear_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (0,))])
     return Op("dec_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n - 1,))])
@@ -228,12 +230,12 @@ VMA = declare("vma", True)
 
 
 def vma_cell(vma: Vma) -> Cell:
-    """Whether the VMA is in mm->mm_mt."""
+    """Is the VMA in mm->mm_mt?"""
     return Cell(VMA, vma.start)
 
 
 def find_vma(vma: Vma) -> Op:
-    """Is it there? mmap_lock is held for reading at least."""
+    """Is the VMA in the tree?  mmap_lock is held for reading at least."""
     cell = vma_cell(vma)
     return Op("find_vma", (cell,), (), lambda there: [Outcome(there)])
 
@@ -247,14 +249,14 @@ CPUMASK = Cell(declare("mm_cpumask", frozenset()))
 
 
 def mm_cpumask(mm: Mm) -> Op:
-    """The CPUs that may have entries of this mm."""
+    """The CPUs in mm_cpumask."""
     if mm.cpus is not None:
         return Op("mm_cpumask", (), (), lambda: [Outcome(mm.cpus)])
     return Op("mm_cpumask", (CPUMASK,), (), lambda cpus: [Outcome(cpus)])
 
 
 def cpumask_set_cpu(mm: Mm) -> Op:
-    """cpumask_set_cpu(smp_processor_id(), mm_cpumask(mm)): atomic. Where the mask does not change it is in it."""
+    """cpumask_set_cpu(smp_processor_id(), mm_cpumask(mm)): atomic. Does nothing where the mask does not change."""
     return _change_mask(mm, "+=", lambda mask, cpu: mask | {cpu})
 
 

@@ -1,4 +1,4 @@
-"""mm/mmap.c and mm/vma.c: taking mappings away, and putting others in their place."""
+"""mm/mmap.c and mm/vma.c: removing mappings, and replacing them by others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["exit_mmap", "in_file_cell", "mmap_over", "munmap", "unmap_region"]
 
 
 async def munmap(mm: Mm, vmas: Sequence[Vma], floor: int = 0, ceiling: int = 0) -> None:
-    """munmap(): unlink the VMAs with mmap_lock held for writing, tear them down holding it for reading.
+    """munmap(): unlink the VMAs with mmap_lock held for writing, tear them down with it held for reading.
 
     A shrinking brk() or mremap() does the same to the tail. `floor` and `ceiling` are where the neighbours end and
     begin; 0 is none.
@@ -34,7 +34,7 @@ async def munmap(mm: Mm, vmas: Sequence[Vma], floor: int = 0, ceiling: int = 0) 
 
 
 async def mmap_over(mm: Mm, vmas: Sequence[Vma], new: Vma, floor: int = 0, ceiling: int = 0) -> None:
-    """mmap(MAP_FIXED) over existing mappings: mmap_lock stays held for writing until the new VMA is in."""
+    """mmap(MAP_FIXED) over existing mappings: mmap_lock stays held for writing until the new VMA is linked."""
     await mmap_write_lock(mm)
     await unlink_vmas(mm, vmas)
     await unmap_region(mm, vmas, floor, ceiling)
@@ -43,14 +43,14 @@ async def mmap_over(mm: Mm, vmas: Sequence[Vma], new: Vma, floor: int = 0, ceili
 
 
 async def unlink_vmas(mm: Mm, vmas: Sequence[Vma]) -> None:
-    """Take the VMAs out of the tree; mmap_lock is held for writing. vms_gather_munmap_vmas()."""
+    """Remove the VMAs from the tree; mmap_lock is held for writing. vms_gather_munmap_vmas()."""
     for vma in vmas:
         await vma_start_write(mm, vma)
         await set_vma(vma, False)
 
 
 async def unmap_region(mm: Mm, vmas: Sequence[Vma], floor: int, ceiling: int) -> None:
-    """Zap the ranges, free the tables that nobody else needs, flush and free; mmap_lock is held.
+    """Zap the ranges, free the tables that no neighbour needs, flush and free the pages; mmap_lock is held.
 
     unmap_region(), vms_clear_ptes().
     """
@@ -63,7 +63,7 @@ async def unmap_region(mm: Mm, vmas: Sequence[Vma], floor: int, ceiling: int) ->
 
 
 async def exit_mmap(mm: Mm, vmas: Sequence[Vma]) -> None:
-    """Nobody runs on the mm any more. Tables go under mmap_lock for writing, which keeps the oom reaper out."""
+    """No task runs on the mm any more. Tables are freed under mmap_lock for writing, which keeps the oom reaper out."""
     await mmap_read_lock(mm)
     if not vmas:
         await mmap_read_unlock(mm)
@@ -78,7 +78,7 @@ async def exit_mmap(mm: Mm, vmas: Sequence[Vma]) -> None:
 
 
 async def flush_pfn_vmas(tlb: MmuGather, vmas: Sequence[Vma]) -> None:
-    """What stable kernels without b67fbebd4cf9 have in its place (895428ee124a), at first for the first VMA only."""
+    """What stable kernels have instead of b67fbebd4cf9 (895428ee124a); at first for the first VMA only."""
     if not tlb.mm.era.has("895428ee124a"):
         return
     looked_at = vmas if tlb.mm.era.has("895428ee124a, second part") else vmas[:1]

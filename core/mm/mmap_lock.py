@@ -33,17 +33,17 @@ def per_vma_locks(mm: Mm) -> bool:
 
 
 def mmap_read_lock(mm: Mm) -> Op:
-    """Share mmap_lock with other readers."""
+    """Take mmap_lock for reading, shared with other readers."""
     return lock.mmap_read_lock(mm.task)
 
 
 def mmap_read_unlock(mm: Mm) -> Op:
-    """Leave the readers."""
+    """Release mmap_lock held for reading."""
     return lock.mmap_read_unlock(mm.task)
 
 
 def mmap_write_lock(mm: Mm) -> Op:
-    """Have mmap_lock alone. Faults under a VMA's lock go on."""
+    """Take mmap_lock exclusively. Faults under a VMA's lock continue."""
     return lock.mmap_write_lock(mm.task)
 
 
@@ -54,19 +54,19 @@ async def mmap_write_unlock(mm: Mm) -> None:
 
 
 async def mmap_write_downgrade(mm: Mm) -> None:
-    """The same, and stay a reader of mmap_lock."""
+    """End all write locks of VMAs, and keep mmap_lock for reading."""
     await vma_end_write_all(mm)
     await lock.mmap_write_downgrade(mm.task)
 
 
 async def vma_end_write_all(mm: Mm) -> None:
-    """mmap_lock is held for writing."""
+    """End all write locks of VMAs; mmap_lock is held for writing."""
     if per_vma_locks(mm):
         await Op("vma_end_write_all", (VMA_LOCKS,), (VMA_LOCKS,), lambda locks: [Outcome(None, ((locks[0], NOBODY),))])
 
 
 async def vma_start_write(mm: Mm, vma: Vma) -> None:
-    """Wait for the faults in `vma`, and keep others out. mmap_lock is held for writing."""
+    """Wait for the faults in `vma`, and keep later ones out. mmap_lock is held for writing."""
     if not per_vma_locks(mm):
         return
 
@@ -80,7 +80,7 @@ async def vma_start_write(mm: Mm, vma: Vma) -> None:
 
 
 async def lock_vma_under_rcu(mm: Mm, vma: Vma) -> bool:
-    """Lock `vma` for a fault, without mmap_lock; False where it is gone or write-locked: the fault needs mmap_lock."""
+    """Lock `vma` for a fault, without mmap_lock. False if it is gone or write-locked: the fault must take mmap_lock."""
     if not per_vma_locks(mm):
         return False
     tid = mm.task.tid
@@ -95,7 +95,7 @@ async def lock_vma_under_rcu(mm: Mm, vma: Vma) -> bool:
 
 
 def vma_end_read(mm: Mm, vma: Vma) -> Op:
-    """The fault is over."""
+    """Release the lock of `vma` after the fault."""
     held = (vma.start, mm.task.tid)
 
     def step(locks: tuple[Readers, frozenset[int]]) -> list[Outcome]:

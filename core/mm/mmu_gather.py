@@ -1,17 +1,17 @@
-"""mm/mmu_gather.c and include/asm-generic/tlb.h: what an unmap has taken out and not yet given back.
+"""mm/mmu_gather.c and include/asm-generic/tlb.h: what an unmap has removed and not yet freed.
 
-The order that everything here keeps: unhook the entry, make every TLB forget it, free the page.  To flush once for
-many pages the gather holds them in batches: eight on the stack, then allocated pages full of pointers.
+The order that everything here keeps: clear the entry, flush every TLB that may have it, free the page.  To flush once
+for many pages the gather keeps them in batches: one of eight on the stack, then allocated pages full of pointers.
 
 A dirty file page needs more.  Until the flush another CPU may still write through a stale entry, so writeback must
-still find the mapping: the rmap removal is put off too, with a bit in the page pointer (`encode_page`).  It may not be
-put off past the page-table lock, so the walk over the delayed entries (`tlb_flush_rmaps`) happens under it and has to
-be short: only the last batches may hold delayed entries (`tlb_next_batch`).
+still find the mapping.  The rmap removal is therefore delayed too, with a bit in the page pointer (`encode_page`).  It
+must not be delayed beyond the page-table lock, so the walk over the delayed entries (`tlb_flush_rmaps`) is done under
+it and has to be short: only the last batches may hold delayed entries (`tlb_next_batch`).
 
 Data types
     Slot(encoded, entries)    an encoded page pointer, or a run of them
     Batch(max, nr, slots)     struct mmu_gather_batch
-    Table(level, index)       a page-table page on its way out; it is queued like a page where tables are not RCU-freed
+    Table(level, index)       a page-table page that is to be freed; queued like a page where tables are not RCU-freed
     MmuGather                 struct mmu_gather: lives in its program, changed only by it and by plain hooks
 """
 
@@ -55,8 +55,8 @@ MAX_NR_PAGES_PER_FREE = 512
 class Slot(NamedTuple):
     """What one call of tlb_remove_page() queued: `entries` equal entries, or a table.
 
-    The first one's pointer is `encoded`; the others follow it page by page.  An entry stands for `pages` pages of one
-    folio; if that is more than one it takes a second slot for their number.
+    `encoded` is the pointer of the first entry; the others follow it page by page.  An entry stands for `pages` pages
+    of one folio; if that is more than one, it takes a second slot for the number.
     """
 
     encoded: int
@@ -66,12 +66,12 @@ class Slot(NamedTuple):
 
     @property
     def each(self) -> int:
-        """Slots that one entry takes."""
+        """Slots that one entry takes: 1, or 2 for a large folio."""
         return 1 if self.pages == 1 else 2
 
     @property
     def nr(self) -> int:
-        """Slots that all of them take."""
+        """Slots that all entries take."""
         return self.entries * self.each
 
 
@@ -88,7 +88,7 @@ class Batch:
 class MmuGather:
     """struct mmu_gather. `batches[0]` is the one on the stack, `active` the one being filled.
 
-    `reclaim_pt` is the one of struct zap_details: the operation may free page tables that it empties.  `page_size`, in
+    `reclaim_pt` is that of struct zap_details: the operation may free page tables that it empties.  `page_size`, in
     pages, is 0 before the first entry, and always without CONFIG_MMU_GATHER_PAGE_SIZE.
     """
 
@@ -113,7 +113,7 @@ class MmuGather:
 
     @property
     def room(self) -> int:
-        """Entries that the gather takes before it has to look for room again; at least 1."""
+        """Entries that the gather can take before it has to look for room again; at least 1."""
         batch = self.batches[self.active]
         return max(batch_full(self.mm, batch) - batch.nr, 1) if self.mm.facts.gather else ALL_ONES
 
@@ -159,7 +159,7 @@ def tlb_get_unmap_size(tlb: MmuGather) -> int:
 
 
 async def tlb_next_batch(tlb: MmuGather) -> bool:
-    """Make the next batch the active one; False when there is none, and the gather is full."""
+    """Make the next batch the active one. False if there is none: the gather is full."""
     if tlb.delayed_rmap and (tlb.active or not tlb.mm.era.delay_in_local):
         return False  # only the last batch may hold delayed entries: the walk under the lock must stay short
     if tlb.active + 1 < len(tlb.batches):
@@ -183,12 +183,14 @@ async def queue(tlb: MmuGather, slot: Slot) -> bool:
 
 
 def batch_full(mm: Mm, batch: Batch) -> int:
-    """The number of slots with which a batch is full: all, or, where an entry may need two, all but one."""
+    """The number of slots at which a batch is full: all, or all but one where an entry may need two."""
     return batch.max - 1 if mm.era.folio_entries else batch.max
 
 
 async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-    """The generic tlb_remove_page: `nr` pages of one large folio as one entry, others (and before v6.9) as `nr`."""
+    """The generic tlb_remove_page(): `nr` pages of one large folio as one entry, or (others, and before v6.9) as `nr`
+    entries.
+    """
     flags = ENCODED_PAGE_BIT_DELAY_RMAP if delay_rmap else 0
     if nr > 1 and tlb.mm.era.folio_entries and tlb.mm.folio(page)[1] > 1:
         return await queue(tlb, Slot(encode_page(page_pointer(page), flags | ENCODED_PAGE_BIT_NR_PAGES_NEXT), 1, nr))
@@ -196,9 +198,9 @@ async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> b
 
 
 async def tlb_flush_rmaps(tlb: MmuGather, addr: int) -> None:
-    """Do the rmap removals put off, after the flush and still under the page-table lock, which is the one of `addr`.
+    """Do the delayed rmap removals, after the flush and still under the page-table lock that covers `addr`.
 
-    Because of how tlb_next_batch() works they are all in the active batch, and since c47454823bd4 the local one.
+    Because of tlb_next_batch() they are all in the active batch or, since c47454823bd4, in the local one.
     """
     if not tlb.delayed_rmap:
         return
@@ -209,14 +211,14 @@ async def tlb_flush_rmaps(tlb: MmuGather, addr: int) -> None:
 
 
 async def tlb_flush_rmap_batch(tlb: MmuGather, batch: Batch, addr: int) -> None:
-    """One batch's. tlb_flush_rmap_batch()."""
+    """tlb_flush_rmap_batch(): the delayed rmap removals of one batch."""
     for slot in batch.slots:
         if encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP:
             await folio_remove_rmap_ptes(tlb.mm, addr, first_page(slot), slot.entries * slot.pages, "delayed")
 
 
 async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
-    """Free everything queued, a chunk at a time; no lock is held and the flush has been done."""
+    """Free everything queued, in chunks; no lock is held, and the flush has been done."""
     for batch in tlb.batches:
         while batch.slots:
             nr = chunk(batch, by_pages=tlb.mm.era.folio_entries and tlb.mm.init_on_free)
@@ -226,7 +228,7 @@ async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
 
 
 def chunk(batch: Batch, by_pages: bool) -> int:
-    """Slots that one call frees: 512 entries' worth, or as many as hold 512 pages; an entry is not cut in two.
+    """Slots that one call frees: those of 512 entries, or as many as hold 512 pages.  An entry is not split.
 
     __tlb_batch_free_encoded_pages().
     """
@@ -242,7 +244,7 @@ def chunk(batch: Batch, by_pages: bool) -> int:
 
 
 def _slots_of(batch: Batch, most: int) -> int:
-    """The first `most` slots, and one more if that would leave a number of pages behind."""
+    """The first `most` slots, and one more if that would separate an entry from its number of pages."""
     slots = 0
     for slot in batch.slots:
         if slots + slot.nr >= most:
@@ -252,7 +254,7 @@ def _slots_of(batch: Batch, most: int) -> int:
 
 
 def first_page(slot: Slot) -> int:
-    """The number of the first page of a slot."""
+    """The first page of a slot."""
     return page_to_pfn(encoded_page_ptr(slot.encoded))
 
 
@@ -280,7 +282,7 @@ def _behind(slot: Slot, entries: int) -> Slot:
 
 
 async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
-    """Queue a page-table page: like any page, or in an RCU batch of its own where lockless walkers need it."""
+    """Queue a page-table page: like any page, or in an RCU batch of its own if there are lockless walkers."""
     if not tlb.mm.facts.rcu_table_free:
         if await queue(tlb, Slot(0, 1, table=table)):
             await tlb_flush_mmu(tlb)
@@ -297,22 +299,22 @@ async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
 
 
 async def tlb_table_invalidate(tlb: MmuGather) -> None:
-    """Hardware walkers must have forgotten the tables before they are freed."""
+    """Hardware walkers must have dropped the tables before these are freed."""
     if tlb.mm.era.has("d86564a2f085") and tlb.mm.hook.tlb_needs_table_invalidate():
         await tlb_flush_mmu_tlbonly(tlb)
 
 
 async def tlb_remove_table_one(mm: Mm, table: Table) -> None:
-    """No memory for a batch: make sure no lockless walker is on its way, then free at once."""
+    """No memory for a batch: wait until no lockless walker can be in the table, then free it at once."""
     await tlb_remove_table_sync_one(mm)
     await free_table(table)
 
 
 async def tlb_remove_table_sync_one(mm: Mm) -> None:
-    """Interrupt every other CPU and wait: a lockless walker takes the interrupt when its walk is over.
+    """Send an IPI to every other CPU and wait: a lockless walker takes it when its walk is over.
 
-    Empty without CONFIG_MMU_GATHER_RCU_TABLE_FREE: there every flush is to interrupt the walkers.  Only CPUs that walk
-    in software are asked in the model: to the others the interrupt means nothing.
+    Empty without CONFIG_MMU_GATHER_RCU_TABLE_FREE: there every flush must interrupt the walkers.  In the model only
+    CPUs that walk in software are sent one: for the others it has no effect.
     """
     if not mm.facts.rcu_table_free:
         return
@@ -325,7 +327,7 @@ async def tlb_remove_table_sync_one(mm: Mm) -> None:
 
 
 async def tlb_table_flush(tlb: MmuGather) -> None:
-    """Hand the batch of tables to RCU."""
+    """Hand the batch of tables over to RCU."""
     if tlb.tables is not None:
         await tlb_table_invalidate(tlb)
         await free_batch(tlb.mm, "call_rcu", tuple(tlb.tables))
@@ -342,7 +344,7 @@ async def tlb_table_flush(tlb: MmuGather) -> None:
 
 
 async def tlb_flush_mmu_tlbonly(tlb: MmuGather) -> None:
-    """Flush what the gather covers, if anything was cleared; free nothing."""
+    """Flush what the gather covers, if anything was cleared; frees nothing."""
     cleared = tlb.cleared_ptes or tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds
     if not (tlb.freed_tables or tlb.unshared_tables or cleared):
         return
@@ -353,7 +355,7 @@ async def tlb_flush_mmu_tlbonly(tlb: MmuGather) -> None:
 
 
 def flush_flags(tlb: MmuGather, kind: str) -> tuple[str, ...]:
-    """What a flush was about, in words."""
+    """The kind and levels of a flush, for logs."""
     flags = {
         "full": tlb.fullmm,
         "ptes": tlb.cleared_ptes,
@@ -374,7 +376,8 @@ async def tlb_flush_mmu(tlb: MmuGather) -> None:
 
 
 async def tlb_change_page_size(tlb: MmuGather, pages: int) -> None:
-    """Flush and free what has another size: the entries cleared next map `pages` each; no page-table lock is held.
+    """The entries cleared next map `pages` pages each: flush and free what has another size; no page-table lock is
+    held.
 
     powerpc flushes its TLB by the size of the entries.
     """
@@ -386,7 +389,7 @@ async def tlb_change_page_size(tlb: MmuGather, pages: int) -> None:
 
 
 async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
-    """Open a gather; `fullmm` promises that nobody runs on the mm any more."""
+    """Open a gather. `fullmm` promises that no task runs on the mm any more."""
     tlb = MmuGather(mm, fullmm, [Batch(mm.facts.bundle)])
     reset_range(tlb)
     await log("gather", tlb)
@@ -395,9 +398,10 @@ async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
 
 
 def force_flush(tlb: MmuGather) -> None:
-    """Flush what another gather on the mm may have cleared: everything, tables too.
+    """Flush what another gather on the mm may have cleared: everything, including tables.
 
-    Before 7a30df49f63a it was the range of the call, whatever had been cleared; that tables had been freed was lost.
+    Before 7a30df49f63a it flushed the range of the call, whatever had been cleared, and forgot that tables had been
+    freed.
     """
     if tlb.mm.era.has("7a30df49f63a"):
         tlb.fullmm = True
@@ -412,8 +416,8 @@ def force_flush(tlb: MmuGather) -> None:
 async def tlb_finish_mmu(tlb: MmuGather) -> None:
     """Flush and free what is left, and close the gather.
 
-    With another gather open on the mm, that one may have cleared entries that this operation found empty and has to
-    answer for: flush everything (commits 56236a59556c, 99baac21e458, 7a30df49f63a).
+    If another gather is open on the mm, it may have cleared entries that this operation found empty and is responsible
+    for: flush everything (commits 56236a59556c, 99baac21e458, 7a30df49f63a).
     """
     await log("finish")
     if tlb.mm.era.has("56236a59556c") and await mm_tlb_flush_nested():

@@ -1,7 +1,7 @@
-"""mm/mprotect.c: changing what entries allow.
+"""mm/mprotect.c: changing the protection of entries.
 
-mprotect() holds mmap_lock for writing.  NUMA balancing and userfaultfd change entries under the lock for reading, next
-to each other and to page faults: then the entry says one thing and the TLB, until the gather is finished, another.
+mprotect() holds mmap_lock for writing.  NUMA balancing and userfaultfd change entries under the lock for reading,
+concurrently with each other and with page faults: until the gather is finished, entry and TLB may differ.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def mprotect(mm: Mm, vmas: Sequence[Vma], change: Change) -> None:
 
 
 async def change_prot_numa(mm: Mm, vma: Vma) -> None:
-    """mm/mempolicy.c:change_prot_numa() from task_numa_work(): the next access of each page will fault."""
+    """mm/mempolicy.c:change_prot_numa(), called by task_numa_work(): the next access to each page will fault."""
     await mmap_read_lock(mm)
     await change_vma(mm, vma, protnone)
     await mmap_read_unlock(mm)
@@ -57,7 +57,7 @@ async def change_vma(mm: Mm, vma: Vma, change: Change) -> None:
 
 
 async def change_protection(tlb: MmuGather, vma: Vma, change: Change) -> None:
-    """Change the present entries of a VMA, or of a part of one; the gather flushes them in the end."""
+    """Change the present entries of a VMA, or of a part of one; the gather flushes them at the end."""
     await tlb.mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
     await change_upper_range(tlb, 2, vma.start, vma.end, change)
     await tlb.mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
@@ -81,7 +81,7 @@ async def change_upper_range(tlb: MmuGather, level: int, addr: int, end: int, ch
 
 
 async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) -> None:
-    """The entries of one table."""
+    """Change the entries of one table."""
     mm, table = tlb.mm, addr
     await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, table)

@@ -1,8 +1,8 @@
-"""mm/mremap.c: moving entries from one place to another.
+"""mm/mremap.c: moving entries to another address.
 
-The page is mapped all the time, only elsewhere.  Whoever finds it at its new address and takes it away there flushes
-the new address; what CPUs remember of the old one is this function's to flush, before either lock is dropped: the old
-lock for folio_mkclean(), the new one for whoever frees the page.
+The page stays mapped throughout, at the old or the new address.  Whoever finds it at the new address and unmaps it
+there flushes the new address only.  What CPUs have cached of the old address must be flushed by this function before
+either lock is released: the old lock for folio_mkclean(), the new one for whoever frees the page.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 
 
 
 async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
-    """Move the entries, as far at once as both places stay in one table; a whole table by its pmd, where that is there.
+    """Move the entries, as many at once as stay within one table at both places; a whole table by its pmd, where there
+    is one.
 
     Nothing is moved by its pud.
     """
@@ -54,10 +55,10 @@ async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
 
 
 async def move_pgt_entry(mm: Mm, old_addr: int, new_addr: int) -> bool:
-    """Move a table by its pmd; returns whether it was moved.
+    """Move a table by its pmd. Returns whether it was moved.
 
-    It takes the rmap locks since 97113eb39fa7: the page-table lock of the table is not taken, so they alone keep out
-    those who have looked the table up through its old place.
+    Takes the rmap locks since 97113eb39fa7: the page-table lock of the table is not taken, so only they keep out those
+    who have looked up the table through its old place.
     """
     locks = mm.era.has("97113eb39fa7")
     if locks:
@@ -71,7 +72,7 @@ async def move_pgt_entry(mm: Mm, old_addr: int, new_addr: int) -> bool:
 async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> bool:
     """Move a table by its pmd; one pmd table holds both entries, so there is one lock. Returns whether it was moved.
 
-    The caller has seen a table there, without any lock: since 6fa1066fc5d0 that is asked again.
+    The caller has seen a table there, without a lock; since 6fa1066fc5d0 that is checked again.
     """
     await pmd_lock(mm, old_addr)
     table = await read_upper(mm, 0, old_addr)
@@ -86,16 +87,17 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> bool:
 
 
 def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
-    """The pmd of `addr` points to `table` from now on; made from an empty pmd, it points to physical page 0."""
+    """Let the pmd of `addr` point to `table`; made from an empty pmd, it points to physical page 0."""
     cell = upper_entry(0, addr // mm.span[0])
     name = f"pmd_populate({addr}, {'physical page 0' if table is None else f'table {table}'})"
     return Op(name, (), (cell,), lambda: [Outcome(None, (table,), "no-page-table" if table is None else "")])
 
 
 async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
-    """Move the entries of one table; returns whether the caller has to flush.
+    """Move the entries of one table. Returns whether the caller has to flush.
 
-    Since eb66ae030829 it never has to.  Before, present entries were left to it; before 5d1904204c99 dirty ones too.
+    Since eb66ae030829 it never has to.  Before, it had to for present entries, and before 5d1904204c99 for dirty ones
+    too.
     """
     start, at, new_start = old_addr, old_addr, new_addr
     two_locks = mm.table_of(start) != mm.table_of(new_start)

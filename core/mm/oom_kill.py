@@ -1,4 +1,4 @@
-"""mm/oom_kill.c: taking the memory of a process that is to die, while its threads may still run."""
+"""mm/oom_kill.c: freeing the memory of a process that is being killed, while its threads may still run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
 async def oom_reap_task_mm(mm: Mm, vmas: list[Vma]) -> None:
     """__oom_reap_task_mm(): a gather for each anonymous VMA.
 
-    Before 687cb0884a71 it was one gather for the whole mm, which promises what only exit_mmap() can: that no thread
-    runs on the mm any more.
+    Before 687cb0884a71 it was one gather for the whole mm, which promises what only exit_mmap() can promise: that no
+    thread runs on the mm any more.
     """
     await mmap_read_lock(mm)
     if mm.era.has("687cb0884a71"):

@@ -1,7 +1,7 @@
-"""What the core knows of a page: mapcount, PG_dirty, PG_locked, its references and whose account it is on.
+"""The state of a page: mapcount, PG_dirty, PG_locked, references, and the cgroup that is charged for it.
 
-Cells: ('mapcount', page), ('PG_dirty', page), ('PG_locked', page), ('ref', page), ('memcg', page) the cgroup that
-is charged, ('NR_FILE_MAPPED', memcg) its count of mapped file pages.
+Cells: ('mapcount', page), ('PG_dirty', page), ('PG_locked', page), ('ref', page), ('memcg', page) the cgroup that is
+charged, ('NR_FILE_MAPPED', memcg) its count of mapped file pages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAPCOUNT = declare("mapcount", 1)
 
 
 def mapcount_cell(page: int, nr: int = 1) -> Cell:
-    """How many page-table entries rmap knows for the page."""
+    """The number of page-table entries in the page's reverse map."""
     return Cell(MAPCOUNT, page, nr)
 
 
@@ -51,23 +51,23 @@ def set_page_dirty(page: int, nr: int = 1) -> Op:
 
 
 def test_clear_page_dirty(page: int) -> Op:
-    """folio_test_clear_dirty(): returns whether it was set."""
+    """folio_test_clear_dirty(). Returns whether it was set."""
     cell = pg_dirty_cell(page)
     return Op(f"TestClearPageDirty(page{page})", (cell,), (cell,), lambda dirty: [Outcome(dirty, (False,))])
 
 
 def folio_mapped(page: int) -> Op:
-    """Does rmap know a mapping? Read without any lock but the folio's."""
+    """folio_mapped(): is there a mapping in the reverse map?  Read under no lock but the folio's."""
     return Op(f"folio_mapped(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n > 0)])
 
 
 def folio_mapcount(page: int) -> Op:
-    """The mappings that rmap knows, read."""
+    """folio_mapcount(): read the number of mappings in the reverse map."""
     return Op(f"folio_mapcount(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n)])
 
 
 def lock_page(mm: Mm, page: int) -> Op:
-    """folio_lock(): waits asleep."""
+    """folio_lock(): a waiter sleeps."""
     return sleeping_lock(pg_locked_cell(page), mm.task)
 
 
@@ -77,7 +77,7 @@ def unlock_page(mm: Mm, page: int) -> Op:
 
 
 def trylock_page(mm: Mm, page: int) -> Op:
-    """folio_trylock(): whether the caller has it now."""
+    """folio_trylock(). Returns whether the lock was taken."""
     cell, tid = pg_locked_cell(page), mm.task.tid
 
     def step(owner: object) -> list[Outcome]:
@@ -87,23 +87,23 @@ def trylock_page(mm: Mm, page: int) -> Op:
 
 
 def folio_test_dirty(page: int) -> Op:
-    """PG_dirty, read."""
+    """folio_test_dirty(): read PG_dirty."""
     return Op(f"folio_test_dirty(page{page})", (pg_dirty_cell(page),), (), lambda dirty: [Outcome(dirty)])
 
 
 def folio_ref_count(page: int) -> Op:
-    """The references, read."""
+    """folio_ref_count(): read the reference count."""
     return Op(f"folio_ref_count(page{page})", (ref_cell(page),), (), lambda ref: [Outcome(ref)])
 
 
 def copy_page(page: int, new: int) -> Op:
-    """Copy the contents: from now on the copy has what the page has, as the disk has after I/O."""
+    """Copy the contents: from now on the copy has the same data, as the disk does after I/O."""
     name = f"copy page{page} to page{new}"
     return Op(name, (), (newer_cell(page),), lambda: [Outcome(None, (False,))])
 
 
 def compare_pages(page: int, other: int) -> Op:
-    """pages_identical(), for two that are: from now on a store to the page makes it differ."""
+    """pages_identical(), for pages that are: from now on a store to `page` makes them differ."""
     name = f"pages_identical(page{page}, page{other})"
     return Op(name, (), (newer_cell(page),), lambda: [Outcome(True, (False,))])
 
@@ -121,14 +121,14 @@ def get_page(page: int) -> Op:
 
 
 def write_to_disk(page: int) -> Op:
-    """The I/O of writeback: from now on the disk has what memory has."""
+    """The I/O of writeback: the disk now has the data that memory has."""
     return Op(f"write page{page} to disk", (), (newer_cell(page),), lambda: [Outcome(None, (False,))])
 
 
 def put_page(page: int, nr: int = 1) -> Op:
-    """Drop one reference of each of `nr` pages; the last one gives the page back to the allocator.
+    """Drop one reference to each of `nr` pages; the last one frees the page.
 
-    Dropping one that is not there breaks the property freed-once.
+    Dropping a reference that does not exist violates freed-once.
     """
     cell = ref_cell(page, nr)
 

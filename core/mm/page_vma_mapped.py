@@ -1,8 +1,8 @@
-"""mm/page_vma_mapped.c: from a page and an address to the entry that maps the one at the other.
+"""mm/page_vma_mapped.c: from a page and an address to the entry that maps the page there.
 
-The entry stands in a page table, and is locked by that table's lock.  Which table that is, the pmd says, which is read
-before, and not looked at again under the lock (v6.5 does): a table that mremap moves takes its lock and its entries
-along (core.mm.mremap:move_normal_pmd).  The cell of an entry is named by where its table stood at the start.
+The entry is in a page table and protected by that table's lock.  The pmd says which table that is; it is read before
+the lock is taken, and not checked again under the lock (v6.5 does): a table that mremap moves takes its lock and its
+entries with it (core.mm.mremap:move_normal_pmd).  The cell of an entry is named after the initial address of its table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.mm.mm import Mm, pte_lock, pte_unlock
 
 
 async def page_vma_mapped_walk(mm: Mm, page: int, addr: int) -> int | None:
-    """Find the entry that maps `page` at `addr`. Returns where it stands, its table locked; None if there is none."""
+    """Find the entry that maps `page` at `addr`. Returns its address, with its table locked; None if there is none."""
     table = await read_upper(mm, 0, addr)
     if table is None:
         return None

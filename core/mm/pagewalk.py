@@ -1,4 +1,4 @@
-"""mm/pagewalk.c: visiting what a range has of page tables and huge entries."""
+"""mm/pagewalk.c: visiting the page tables and huge entries of a range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mm/pgtable-generic.c and arch/x86/include/asm/pgtable.h: what an entry says of who may still use it."""
+"""mm/pgtable-generic.c and arch/x86/include/asm/pgtable.h: what an entry says about who may still use it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from core.mm.mm import Mm, mm_tlb_flush_pending
 
 
 async def pte_accessible(mm: Mm, pte: Entry) -> bool:
-    """May a CPU have the translation that this entry gave? The page-table lock is held.
+    """May a CPU still have the translation of this entry?  The page-table lock is held.
 
-    A present entry can be cached at any time.  One that no access may use can only be a leftover: it is, as long as
-    the flush of whoever took the access away is still to come (commit 20841405940e).
+    A present entry can be cached at any time.  An entry that allows no access can only be cached as long as the flush
+    of the operation that removed the access is still to come (commit 20841405940e).
     """
     if isinstance(pte, Pte):
         return True

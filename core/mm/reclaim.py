@@ -1,4 +1,4 @@
-"""mm/vmscan.c:shrink_folio_list(): taking pages back from whoever maps them, with one flush for all (batched_unmap)."""
+"""mm/vmscan.c:shrink_folio_list(): reclaiming mapped pages, with one flush for all of them (batched_unmap)."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
 
 
 async def may_discard(mm: Mm, page: int) -> bool:
-    """Whether a lazyfree page that has just been unmapped may go: it is clean, and its only references are those of
-    isolation and of its mappings.
+    """May a lazyfree page that has just been unmapped be discarded?
 
-    The entry is cleared before the references are read, and GUP-fast takes its reference before it reads the entry
-    again: one of the two notices the other.  Before 6c8e2a256915 the references were not looked at.
+    Only if it is clean, and its only references are those of isolation and of its mappings.  The entry is cleared
+    before the references are read, and GUP-fast takes its reference before it reads the entry again, so one of the two
+    notices the other.  Before 6c8e2a256915 the references were not checked.
     """
     if mm.era.has("6c8e2a256915"):
         references = await folio_ref_count(page)
@@ -71,7 +71,9 @@ async def may_discard(mm: Mm, page: int) -> bool:
 
 
 async def try_to_unmap(mm: Mm, ubc: UnmapBatch, page: int) -> None:
-    """Go through the mappings in rmap's order, under its lock: which matters only where tables move."""
+    """Unmap the page from all mappings, in the order of the reverse map, under its lock (which matters only if tables
+    move).
+    """
     if mm.tables:
         await rmap_lock(mm)
     for addr in mm.mappings[page]:
@@ -92,10 +94,10 @@ async def shrink_folio_list(
     recurse: Recurse | None = None,
     owners: Mapping[int, Mm] | None = None,
 ) -> None:
-    """Unmap, write and free `pages`, of which the caller has isolated each and holds a reference.
+    """Unmap, write and free `pages`, each of which the caller has isolated and holds a reference to.
 
-    I/O is over as soon as it has started.  `recurse` is what pageout() runs into when it allocates memory.  `owners`
-    has the address space that maps a page (vma->vm_mm of its mappings) where that is not `mm`.
+    I/O is complete as soon as it has started.  `recurse` is what pageout() enters when it allocates memory.  `owners`
+    has the address space that maps a page (vma->vm_mm of its mappings) if that is not `mm`.
     """
     owners = owners or {}
     free = [page for page in pages if await reclaim_one(owners.get(page, mm), ubc, page, recurse)]
@@ -105,7 +107,7 @@ async def shrink_folio_list(
 
 
 async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | None) -> bool:
-    """One round of shrink_folio_list()'s loop. Returns whether the page may be freed once the flush is done."""
+    """One iteration of the loop of shrink_folio_list(). Returns whether the page may be freed once the flush is done."""
     await lock_page(mm, page)
     await try_to_unmap(mm, ubc, page)
     keep = await folio_mapped(page)
@@ -119,7 +121,7 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
 
 
 async def pageout(page: int, ubc: UnmapBatch, recurse: Recurse | None) -> None:
-    """mm/vmscan.c:pageout(): write the page; a swap device may have to allocate for that, and so reclaim."""
+    """mm/vmscan.c:pageout(): write the page.  A swap device may have to allocate memory for that, and so enter reclaim."""
     if await test_clear_page_dirty(page):
         if recurse is not None:
             await recurse(ubc)
@@ -129,7 +131,7 @@ async def pageout(page: int, ubc: UnmapBatch, recurse: Recurse | None) -> None:
 async def shrink_lruvec(mm: Mm, ubc: UnmapBatch, pages: Sequence[int], recurse: Recurse | None = None) -> None:
     """mm/vmscan.c:shrink_lruvec(), of which only the start matters here.
 
-    Before b385d21f27d8 it emptied the batch, which belongs to the task: also when it was entered from within itself.
+    Before b385d21f27d8 it emptied the batch, which belongs to the task, even when it was entered recursively.
     """
     if not mm.era.has("b385d21f27d8"):
         ubc.flush_required = False  # init_tlb_ubc()

@@ -1,11 +1,11 @@
-"""mm/rmap.c: taking a mapping out of the reverse map, and finding the mappings to clean.
+"""mm/rmap.c: removing a mapping from the reverse map, and finding the mappings to clean.
 
-The page-table lock is what keeps the two apart: folio_mkclean() looks for the mappings rmap knows and takes the
-lock of each, so a mapping may leave rmap only under that lock, and only when no CPU can write through it any more.
-Removing it early was the bug that commit 5df397dec7c4 closed.  Removing it after the lock is dropped would break
-the accounting: mem_cgroup_move_account() moves a page's NR_FILE_MAPPED under the page-table lock alone, once
-lock_page_memcg() is gone from page_remove_rmap(), which is why the commit does not delay "past the page table lock".
-From 6.8 on page_remove_rmap() is folio_remove_rmap_pte(), _ptes() and _pmd(), whose names are used here.
+The page-table lock keeps the two consistent.  folio_mkclean() goes through the mappings in the reverse map and takes
+the lock of each, so a mapping may be removed only under that lock, and only when no CPU can write through it any more.
+Removing it earlier was the bug that commit 5df397dec7c4 fixed.  Removing it after the lock is released would break the
+accounting: mem_cgroup_move_account() moves a page's NR_FILE_MAPPED under the page-table lock alone, since
+page_remove_rmap() does not take lock_page_memcg() any more; that is why the commit does not delay "past the page table
+lock".  Since 6.8 page_remove_rmap() is folio_remove_rmap_pte(), _ptes() and _pmd(), whose names are used here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MEMCG = declare("memcg", None)
 
 
 def memcg_cell(page: int) -> Cell:
-    """folio->memcg_data: the cgroup the page is charged to."""
+    """folio->memcg_data: the cgroup that is charged for the page."""
     return Cell(MEMCG, page)
 
 
@@ -42,7 +42,9 @@ RMAP_LOCK = Cell(declare("i_mmap_rwsem", None))
 
 
 def rmap_lock(mm: Mm) -> Op:
-    """i_mmap_lock_read(), take_rmap_locks(): the mappings that rmap knows stay where they are."""
+    """i_mmap_lock_read(), take_rmap_locks(): no mapping is added to or removed from the reverse map, and no table
+    moves.
+    """
     return sleeping_lock(RMAP_LOCK, mm.task)
 
 
@@ -55,19 +57,19 @@ I_MMAP = declare("i_mmap", True)
 
 
 def in_file_cell(vma: Vma) -> Cell:
-    """Whether the VMA is in its file's i_mmap, where unmap_mapping_range() looks for it."""
+    """Is the VMA in its file's i_mmap, where unmap_mapping_range() looks for it?"""
     return Cell(I_MMAP, vma.start)
 
 
 async def unlink_file_vma(mm: Mm, vma: Vma) -> None:
-    """mm/mmap.c: take the VMA out of its file's i_mmap."""
+    """mm/mmap.c: remove the VMA from its file's i_mmap."""
     await rmap_lock(mm)
     await Op("unlink_file_vma", (), (in_file_cell(vma),), lambda: [Outcome(None, (False,))])
     await rmap_unlock(mm)
 
 
 async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: str) -> None:
-    """Forget one mapping of each of `nr` pages from `page` on; the page-table lock of `addr` is held.
+    """Remove one mapping of each of `nr` pages from `page` on; the page-table lock of `addr` is held.
 
     `when` is 'early' (as the entry is cleared) or 'delayed' (after the flush), for the log.
     """
@@ -80,12 +82,12 @@ async def folio_remove_rmap_ptes(mm: Mm, addr: int, page: int, nr: int, when: st
 
 
 async def folio_remove_rmap_pte(mm: Mm, addr: int, page: int, when: str) -> None:
-    """Forget one mapping of one page; the page-table lock of `addr` is held."""
+    """Remove one mapping of one page; the page-table lock of `addr` is held."""
     await _remove_rmap(mm, "folio_remove_rmap_pte", ptl_cell(mm, addr), page, when)
 
 
 async def folio_remove_rmap_pmd(mm: Mm, addr: int, page: int) -> None:
-    """Forget one huge mapping of the folio that starts with `page`; the lock of its pmd table is held."""
+    """Remove one huge mapping of the folio whose first page is `page`; the lock of its pmd table is held."""
     await _remove_rmap(mm, "folio_remove_rmap_pmd", pmd_ptl_cell(mm, addr), page, "early")
 
 
@@ -107,7 +109,7 @@ def _dec_mapcount(mm: Mm, name: str, ptl: Cell, page: int, nr: int, when: str) -
 
 
 def folio_memcg(page: int) -> Op:
-    """Read whom the page is charged to."""
+    """folio_memcg(): read the cgroup that is charged for the page."""
     return Op(f"folio_memcg(page{page})", (memcg_cell(page),), (), lambda memcg: [Outcome(memcg)])
 
 
@@ -118,10 +120,11 @@ def mod_file_mapped(memcg: str, by: int) -> Op:
 
 
 async def folio_mkclean(mm: Mm, page: int) -> bool:
-    """Write-protect and clean every mapping of the page; the folio lock is held. Was one of them dirty or writable?
+    """Write-protect and clean every mapping of the page; the folio lock is held. Returns whether one was dirty or
+    writable.
 
-    mm/rmap.c:folio_mkclean(), page_vma_mkclean_one().  PVMW_SYNC makes the walk take the page-table lock even where
-    the entry is already empty.
+    mm/rmap.c:folio_mkclean(), page_vma_mkclean_one().  With PVMW_SYNC the walk takes the page-table lock even where the
+    entry is already empty.
     """
     cleaned = False
     if not await folio_mapped(page):

@@ -1,4 +1,4 @@
-"""mm/swap_state.c, mm/swap.c: giving pages back."""
+"""mm/swap_state.c, mm/swap.c: freeing pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Table(NamedTuple):
 
 
 async def free_pages_and_swap_cache(pages: Sequence[tuple[int | Table, int]], entries: int) -> None:
-    """release_pages() on one array: `pages` are runs of pages, or tables; `entries` is the slots they took."""
+    """release_pages() on one array. `pages` are runs of pages, or tables; `entries` is the number of slots that they
+    took.
+    """
     await log("free", entries, tuple(pages))
     for page, nr in pages:
         if isinstance(page, Table):
@@ -29,7 +31,7 @@ async def free_pages_and_swap_cache(pages: Sequence[tuple[int | Table, int]], en
 
 
 async def free_table(table: Table) -> None:
-    """__tlb_remove_table(): the table goes back to the allocator outside any array."""
+    """__tlb_remove_table(): free a table that is in no array."""
     await log("table_free", table.level, table.index)
     await free_table_page(table)
 
@@ -38,12 +40,12 @@ TABLE = declare("table", True)
 
 
 def table_cell(table: Table) -> Cell:
-    """Whether the page-table page is one; False once it has been given back."""
+    """Is the page a page table?  False once it has been freed."""
     return Cell(TABLE, table)
 
 
 def free_table_page(table: Table) -> Op:
-    """The table's page goes back to the allocator; freeing it a second time breaks freed-once."""
+    """Free the table's page; freeing it a second time violates freed-once."""
     cell = table_cell(table)
     return Op(
         f"free {table.level} table {table.index}",

@@ -10,10 +10,10 @@ from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock,
 
 
 async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
-    """Writing 4 (CLEAR_REFS_SOFT_DIRTY): write-protect every page, so that the next store says that it is dirty.
+    """Writing 4 (CLEAR_REFS_SOFT_DIRTY): write-protect every page, so that the next store marks it soft-dirty.
 
-    Taking write permission away needs mmap_lock for writing (29a951dfb3c3): a fault in parallel takes a read-only
-    entry at its word and copies the page, while a CPU can still write to the original.
+    Removing write permission needs mmap_lock for writing (29a951dfb3c3): a concurrent fault relies on the read-only
+    entry and copies the page, while a CPU can still write to the original.
     """
     alone = mm.era.has("29a951dfb3c3")
     await (mmap_write_lock if alone else mmap_read_lock)(mm)
@@ -30,7 +30,7 @@ async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
 
 
 async def clear_soft_dirty(mm: Mm, addr: int) -> None:
-    """One entry; the page-table lock is held."""
+    """Write-protect one entry; the page-table lock is held."""
     pte: Any = await ptep_get(addr)
     if isinstance(pte, Pte):
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)  # ptep_modify_prot_start()

@@ -1,4 +1,4 @@
-"""mm/truncate.c: taking pages out of their file while they are mapped."""
+"""mm/truncate.c: removing pages from their file while they are mapped."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ async def truncate_pagecache(mm: Mm, vmas: Sequence[Vma], pages: Sequence[int]) 
 
 
 async def truncate_inode_page(mm: Mm, page: int) -> None:
-    """Take one page out of the page cache. truncate_inode_pages()."""
+    """Remove one page from the page cache.  truncate_inode_pages()."""
     await lock_page(mm, page)
     await unlock_page(mm, page)
     await put_page(page)
 
 
 async def unmap_mapping_range(mm: Mm, vmas: Sequence[Vma]) -> None:
-    """mm/memory.c:unmap_mapping_range(): without mmap_lock, a gather for each VMA that the file still knows.
+    """mm/memory.c:unmap_mapping_range(): without mmap_lock, with a gather for each VMA in the file's i_mmap.
 
-    `vmas` are in the order of i_mmap. A driver takes its own pages away like this too.
+    `vmas` are in the order of i_mmap. Drivers unmap their own pages with it too.
     """
     await rmap_lock(mm)  # i_mmap_lock_read()
     for vma in vmas:

@@ -1,4 +1,4 @@
-"""mm/userfaultfd.c: write protection by user space."""
+"""mm/userfaultfd.c: write protection controlled by user space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def uffd_wp(pte: Pte) -> Entry:
 
 
 def uffd_wp_resolve(pte: Pte) -> Entry:
-    """MM_CP_UFFD_WP_RESOLVE: the write bit is left to the page fault, which knows about copy-on-write."""
+    """MM_CP_UFFD_WP_RESOLVE: the write bit is left to the page fault, which handles copy-on-write."""
     return pte._replace(uffd_wp=False)
 
 

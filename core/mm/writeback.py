@@ -1,4 +1,4 @@
-"""mm/page-writeback.c: cleaning one page."""
+"""mm/page-writeback.c: writing back one page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from core.mm.rmap import folio_mkclean
 
 
 async def write_page(mm: Mm, page: int, mkclean: Callable[[Mm, int], Coroutine[Op, Any, bool]] = folio_mkclean) -> None:
-    """Write one file page back if it is dirty: from locking it to the end of its I/O.
+    """Write back a file page if it is dirty: from taking its lock to the end of its I/O.
 
-    `mkclean` cleans its mappings: those of page tables, or huge ones (folio_mkclean_pmd()).
-
-    clear_page_dirty_for_io() collects the dirty bits of all mappings that rmap knows and write-protects them, so
-    that the next store faults and dirties the page again.
+    clear_page_dirty_for_io() collects the dirty bits of all mappings in the reverse map and write-protects them, so
+    that the next store faults and dirties the page again.  `mkclean` does that for mappings by PTEs, or by huge entries
+    (folio_mkclean_pmd()).
     """
     await lock_page(mm, page)
     if await mkclean(mm, page):
