@@ -1,15 +1,15 @@
-"""kernel/kthread.c: a kernel thread takes up an address space, uses it, and drops it.
+"""kernel/kthread.c: a kernel thread starts to use an address space, uses it, and stops.
 
-What it drops it still has: until its CPU switches to another user mm the hardware stays on the page tables of the last
+Afterwards it still has it: until its CPU switches to another user mm the hardware stays on the page tables of the last
 one (lazy TLB), and may go on filling the TLB from them.  current->mm says whose memory the task may use, active_mm
-which page tables the CPU is on; interrupts are off while the two change, so that an interrupt finds the CPU on the one
-or the other (38cf307c1f20).
+which page tables the CPU is on.  Interrupts are off while the two change, so that an interrupt finds the CPU on one or
+the other (38cf307c1f20).
 
 Data types
-    cell ('mm_users', None)      mm->mm_users: tasks that run on the mm, and whoever has it by mmget()
-    cell ('current_mm', cpu)     the task on `cpu` has current->mm == mm
-    cell ('active_mm', cpu)      current->active_mm == mm there
-    cell ('on_mm', cpu)          the hardware is on its page tables, where that matters
+    cell ('mm_users', None)      mm->mm_users: tasks that run on the mm, and holders of references by mmget()
+    cell ('current_mm', cpu)     is current->mm == mm on `cpu`?
+    cell ('active_mm', cpu)      is current->active_mm == mm there?
+    cell ('on_mm', cpu)          is the hardware on its page tables?  Only where that matters
     ExitLazyTlb                  the request to leave an mm that is only borrowed, in a cell of `core.machine.ipi`
 """
 

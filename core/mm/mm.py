@@ -1,13 +1,13 @@
-"""An address space as one task sees it, and the small words everything in core/mm is written with.
+"""An address space as one task sees it, and the small operations with which core/mm is written.
 
 Data types
-    Vma        a stretch of virtual pages with its kind
-    Mm         one mm_struct from the point of view of one task: architecture, era, page kinds, who is running
-    Choices    which of the machine's free choices (allocation failure, need_resched) are open
+    Vma        a range of virtual pages with its properties
+    Mm         an mm_struct from the point of view of one task: architecture, era, kinds of pages, who is running
+    Choices    which free choices of the machine are open (allocation failure, need_resched)
 
-Cells of this module: ('ptl', table) the page-table lock of one table; ('vma', start) whether the VMA is still in
-the tree; ('tlb_flush_pending', None) mm->tlb_flush_pending; ('tlb_flush_batched', None)
-mm->tlb_flush_batched; ('pmd', i), ('pud', i), ('p4d', i) upper entries.
+Cells of this module: ('ptl', table) the page-table lock of one table; ('vma', start) is the VMA in the tree?;
+('tlb_flush_pending', None) mm->tlb_flush_pending; ('tlb_flush_batched', None) mm->tlb_flush_batched; ('pmd', i),
+('pud', i), ('p4d', i) upper-level entries.
 """
 
 from __future__ import annotations

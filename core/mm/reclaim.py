@@ -107,7 +107,9 @@ async def shrink_folio_list(
 
 
 async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | None) -> bool:
-    """One iteration of the loop of shrink_folio_list(). Returns whether the page may be freed once the flush is done."""
+    """One iteration of the loop of shrink_folio_list(). Returns whether the page may be freed once the batch is
+    flushed.
+    """
     await lock_page(mm, page)
     await try_to_unmap(mm, ubc, page)
     keep = await folio_mapped(page)
@@ -121,7 +123,7 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
 
 
 async def pageout(page: int, ubc: UnmapBatch, recurse: Recurse | None) -> None:
-    """mm/vmscan.c:pageout(): write the page.  A swap device may have to allocate memory for that, and so enter reclaim."""
+    """mm/vmscan.c:pageout(): write the page. A swap device may have to allocate memory, and so enter reclaim."""
     if await test_clear_page_dirty(page):
         if recurse is not None:
             await recurse(ubc)
