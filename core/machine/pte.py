@@ -39,9 +39,10 @@ class Pte(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """A swap entry: the page's contents are in swap at `offset` (swp_offset())."""
+    """A swap entry: the page's contents are in swap at `offset` (swp_offset()), charged to the cgroup `memcg`."""
 
     offset: int
+    memcg: str = ""
 
     def __str__(self) -> str:
         return f"swap{self.offset}"

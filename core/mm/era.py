@@ -20,6 +20,7 @@ class Era:
     folio_entries    the zap takes PTEs that map pages of one large folio together, and the gather holds them as one
                      entry of two slots (__tlb_remove_folio_pages(), folio_pte_batch(), v6.9); folio_remove_rmap_*() has
                      replaced page_remove_rmap() (v6.8)
+    swap_batches     the zap and MADV_FREE take swap entries with consecutive offsets together (swap_pte_batch(), v6.10)
     flush_vmas_late  the flush for PFN mappings is done in free_pgtables(), not at each VMA's end (v7.0)
     resched_first    need_resched() is tested once for a stretch of empty entries and what follows it, before either is
                      looked at (do_zap_pte_range(), after v6.12); before, once for each entry that is not empty
@@ -32,6 +33,7 @@ class Era:
     delayed_rmap: bool
     delay_in_local: bool
     folio_entries: bool = False
+    swap_batches: bool = False
     flush_vmas_late: bool = False
     resched_first: bool = False
     reclaims_tables: bool = False
@@ -49,7 +51,8 @@ class Era:
         return self.delayed_rmap and self.has("5df397dec7c4")
 
 
-_SEVEN = Era("7.0", True, True, folio_entries=True, flush_vmas_late=True, resched_first=True, per_vma_locks=True)
+_LATER = Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True, swap_batches=True, per_vma_locks=True)
+_SEVEN = replace(_LATER, name="7.0", flush_vmas_late=True, resched_first=True)
 
 ERAS = {
     era.name: era
@@ -57,8 +60,8 @@ ERAS = {
         Era("6.1", delayed_rmap=False, delay_in_local=False, release="6.1.192"),
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
-        Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True, per_vma_locks=True, release="6.12.117"),
-        Era("6.18", True, True, folio_entries=True, resched_first=True, reclaims_tables=True, per_vma_locks=True),
+        replace(_LATER, release="6.12.117"),
+        replace(_LATER, name="6.18", resched_first=True, reclaims_tables=True),
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),
     )

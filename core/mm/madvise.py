@@ -10,7 +10,7 @@ from typing import Any, cast
 from core.machine.pte import Pte, Swap, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
-from core.mm.memory import folio_pte_batch, zap_page_range_single, zap_swap_entries
+from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch, zap_page_range_single
 from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
@@ -74,7 +74,8 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
         pte: Any = await ptep_get(addr)
         nr = 1
         if isinstance(pte, Swap):
-            await zap_swap_entries(addr, 1)
+            nr = await swap_pte_batch(mm, addr, end - addr, pte)
+            await clear_not_present_full_ptes(mm, addr, nr)
         elif isinstance(pte, Pte) and mm.is_anon(pte.frame) and not mm.special(pte.frame):
             head, pages = mm.folio(pte.frame)
             if pages > 1 and head not in split:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import ProtNone, Pte, ptep_get, set_pte
+from core.machine.pte import Entry, ProtNone, Pte, Swap, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import zap_huge_pmd
 from core.mm.migrate import migrate_misplaced_folio
@@ -152,8 +152,8 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                     direct = False
                     break
             else:
-                nr = mm.run(addr, end - addr, 1)
-                await zap_swap_entries(addr, nr)
+                nr = await swap_pte_batch(mm, addr, end - addr, pte)
+                await clear_not_present_full_ptes(mm, addr, nr)
                 addr += nr
         direct = direct and addr == end
         if can_reclaim and direct:
@@ -250,9 +250,23 @@ async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte
     return first
 
 
-def zap_swap_entries(addr: int, nr: int) -> Op:
-    """pte_clear_not_present_full(): no CPU can have cached an entry that is not present."""
-    return set_pte(addr, None, nr, event=("clear_swap", addr, nr))
+async def swap_pte_batch(mm: Mm, addr: int, max_nr: int, pte: Entry) -> int:
+    """How many entries from `addr` on are swap entries with consecutive offsets, of one cgroup; mm/internal.h.
+
+    1 of entries of another kind, and before `Era.swap_batches`.
+    """
+    nr = mm.run(addr, max_nr, 1)
+    if mm.era.swap_batches and isinstance(pte, Swap):
+        while nr < max_nr and await ptep_get(addr + nr) == pte._replace(offset=pte.offset + nr):
+            nr += 1
+    return nr
+
+
+async def clear_not_present_full_ptes(mm: Mm, addr: int, nr: int) -> None:
+    """Clear `nr` entries that are not present: no CPU can have cached one. include/linux/pgtable.h."""
+    each = nr if mm.long_runs else 1
+    for at in range(addr, addr + nr, each):
+        await set_pte(at, None, each, event=("clear_swap", at, each))
 
 
 # ---- page tables ---------------------------------------------------------------------------------------------

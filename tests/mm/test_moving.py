@@ -11,7 +11,8 @@ import pytest
 from arch_plugins.generic import Smp
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Op, Tid
-from core.machine.pte import ProtNone, Pte, pte_cell
+from core.machine.pte import Entry as PteEntry
+from core.machine.pte import ProtNone, Pte, Swap, pte_cell
 from core.machine.schedule import ScheduleError, run
 from core.machine.task import Task
 from core.machine.tlb import Entry, ref_cell, tlb_cell
@@ -19,7 +20,7 @@ from core.machine.walk import user_load_through
 from core.mm.era import ERAS
 from core.mm.khugepaged import retract_page_tables
 from core.mm.ksm import try_to_merge_one_page
-from core.mm.memory import do_numa_page, handle_write_fault, upper_entry
+from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch, upper_entry
 from core.mm.migrate import migrate_vma
 from core.mm.mm import PENDING, Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
@@ -205,3 +206,22 @@ async def _noting(program: Coroutine[Op, Any, Any], names: list[str]) -> Any:
             return stop.value
         names.append(op.name)
         value = await op
+
+
+@pytest.mark.parametrize(
+    ("era", "entries", "batch"),
+    [
+        ("6.12", [Swap(5), Swap(6), Swap(7), None], 3),
+        ("6.12", [Swap(5), Swap(7)], 1),
+        ("6.12", [Swap(5), Swap(6, "other")], 1),
+        ("6.12", [Swap(5), Pte(6)], 1),
+        ("6.2-fix", [Swap(5), Swap(6)], 1),
+    ],
+    ids=["consecutive", "gap", "another cgroup", "present", "before v6.10"],
+)
+def test_swap_entries_that_are_taken_together(era: str, entries: list[PteEntry], batch: int) -> None:
+    memory = Memory()
+    for addr, entry in enumerate(entries):
+        memory[pte_cell(addr)] = entry
+    mm = replace(an_mm(), era=ERAS[era])
+    assert alone(swap_pte_batch(mm, 0, len(entries), entries[0]), memory) == batch

@@ -9,6 +9,8 @@ from unittest import mock
 
 import core.mm.memory
 import core.mm.mmu_gather
+from core.machine.pte import Entry
+from core.mm.mm import Mm
 from core.mm.mmu_gather import Batch, MmuGather, Slot
 
 
@@ -73,9 +75,21 @@ def unlocks_before_flush() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def swap_batch_too_long() -> Iterator[None]:
+    """swap_pte_batch() takes whatever stands behind the last swap entry."""
+
+    async def greedy(mm: Mm, addr: int, max_nr: int, pte: Entry) -> int:
+        return max_nr
+
+    with mock.patch.object(core.mm.memory, "swap_pte_batch", greedy):
+        yield
+
+
 CORE_MUTANTS: dict[str, Any] = {
     "rmap-after-unlock": rmap_after_unlock,
     "batches-ignore-delayed": batches_ignore_delayed,
     "overfills": overfills,
     "unlocks-before-flush": unlocks_before_flush,
+    "swap-batch-too-long": swap_batch_too_long,
 }

@@ -44,6 +44,7 @@ CORE_KILLS = {
     "batches-ignore-delayed": ("delayed-in-last-batch",),
     "overfills": ("batch-limit",),
     "unlocks-before-flush": LOST,
+    "swap-batch-too-long": ("swap-batch",),
 }
 
 

@@ -28,6 +28,13 @@ def test_every_modelled_case_is_equal() -> None:
     assert modelled == 546
 
 
+def test_swap_entries_with_consecutive_offsets_are_one_turn_of_the_loop() -> None:
+    """need_resched() is asked once for each such run since v6.10, and before for each entry."""
+    cases = list(read_cases(PUBLIC.with_name("golden_swap_batch.jsonl.gz")))
+    assert [(c.kernel, c.outcome) for c in map(compare, cases)] == [(case["kernel"], "equal") for case in cases]
+    assert {case["kernel"] for case in cases} == {"6.2-fix", "6.12", "7.0"}
+
+
 def small_case() -> dict:  # type: ignore[type-arg]
     case = next(c for c in CASES if c["id"] == "multivma/carryover-local-merge/5df397dec7/smp")
     return copy.deepcopy(case)

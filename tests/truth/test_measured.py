@@ -38,6 +38,12 @@ def test_large_cells_are_exact(name: str) -> None:
     assert not [c for c in (compare(row, arch()) for row in rows) if c.outcome != "equal"]
 
 
+def test_madv_free_of_a_huge_page_flushes_under_the_lock() -> None:
+    """pmdp_invalidate() in madvise_free_huge_pmd(), once for each page that is no huge zero page; then the gather."""
+    rows = list(read_rows(DATA / "measured_thp_free.jsonl.gz"))
+    assert [c.detail for c in (compare(row, arch()) for row in rows)] == [""] * 6
+
+
 class NeverUnderLock(type(load_object(PLUGIN))):  # type: ignore[misc]
     """Delays nothing, and so does not flush under the page-table lock."""
 

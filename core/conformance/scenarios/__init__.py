@@ -36,6 +36,7 @@ from core.conformance.scenarios import (
     remote_flush,
     research_policies,
     s390_attach,
+    swap_batch,
     switch_mm,
     task_migration,
     use_after_free,
@@ -80,6 +81,7 @@ MODULES = (
     aging,
     fork,
     huge_zero_page,
+    swap_batch,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}

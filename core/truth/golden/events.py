@@ -135,7 +135,7 @@ class EventStream:
     def _count(self, kind: str, args: tuple[Any, ...]) -> None:
         counts = self.counts
         if kind in ("clear", "clear_swap"):
-            self._hold["cleared"] = self._hold.get("cleared", 0) + 1
+            self._hold["cleared"] = self._hold.get("cleared", 0) + args[1]
             counts["max_ptes_cleared_per_hold"] = max(counts["max_ptes_cleared_per_hold"], self._hold["cleared"])
         elif kind == "rmap":
             counts[f"{args[2]}_rmaps"] += 1
