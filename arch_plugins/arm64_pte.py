@@ -17,7 +17,7 @@ from arch_plugins.families.asid import Asids
 from arch_plugins.generic import ptep_clear_flush
 from core.hookspecs import hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
-from core.machine.pte import Entry, Pte
+from core.machine.pte import Entry, Present
 from core.mm.mm import Mm
 
 PTE_RDONLY = 1 << 7
@@ -50,14 +50,14 @@ def pte_wrprotect(bits: int, moves_dirty: bool) -> int:
     return bits & ~PTE_WRITE | PTE_RDONLY
 
 
-def encoded(pte: Pte) -> int:
+def encoded(pte: Present) -> int:
     """The entry's bits as hardware leaves them: of a writable entry, dirty is what it has set itself."""
     if pte.write:
         return PTE_WRITE if pte.dirty else PTE_WRITE | PTE_RDONLY
     return PTE_RDONLY | (PTE_DIRTY if pte.dirty else 0)
 
 
-def decoded(bits: int, pte: Pte) -> Pte:
+def decoded(bits: int, pte: Present) -> Present:
     """The entry `pte` with what these bits say."""
     return pte._replace(write=pte_write(bits), dirty=pte_dirty(bits))
 
@@ -89,5 +89,5 @@ class Arm64Entries(Asids):
         return pte
 
     @hookimpl
-    def pte_wrprotect(self, mm: Mm, pte: Pte) -> Pte:
+    def pte_wrprotect(self, mm: Mm, pte: Present) -> Present:
         return decoded(pte_wrprotect(encoded(pte), mm.era.has("ff1712f953e2")), pte)

@@ -10,7 +10,7 @@ from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_ipi, wait_ipis
 from core.machine.op import Cpu, Op, Tid
-from core.machine.pte import Entry, Pte, wrprotect_pte, xchg_pte
+from core.machine.pte import Entry, Present, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
@@ -111,7 +111,7 @@ class Generic(Architecture):
         await wrprotect_pte(addr)
 
     @hookimpl
-    def pte_wrprotect(self, mm: Mm, pte: Pte) -> Pte:
+    def pte_wrprotect(self, mm: Mm, pte: Present) -> Present:
         return pte._replace(write=False)
 
     @hookimpl

@@ -25,7 +25,7 @@ import pluggy
 
 from core.facts import CAPABILITIES, Facts
 from core.machine.op import Cpu, Op, Tid
-from core.machine.pte import Entry, Pte
+from core.machine.pte import Entry, Present
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
@@ -170,7 +170,7 @@ class ArchSpec:
         """
 
     @hookspec
-    def pte_wrprotect(self, mm: Mm, pte: Pte) -> Pte:  # type: ignore[empty-body]
+    def pte_wrprotect(self, mm: Mm, pte: Present) -> Present:  # type: ignore[empty-body]
         """Plain. A copy of the present entry `pte` that cannot be written through. Whether it is dirty stays.
 
         The entry is a value, not in memory, where `ptep_set_wrprotect` changes it.  pte_wrprotect().

@@ -6,7 +6,7 @@ arch/x86/include/asm/tlbflush.h, arch/powerpc/include/asm/book3s/64/tlbflush.h.
 from __future__ import annotations
 
 from core.hookspecs import hookimpl
-from core.machine.pte import Entry, Pte
+from core.machine.pte import Entry, ProtNone, Pte, pte_present
 from core.mm.mm import Mm
 
 
@@ -51,6 +51,8 @@ def radix_needs_flush(old: Entry, new: Entry) -> bool:
 
     userfaultfd's mark is a bit like any other.
     """
+    if isinstance(old, ProtNone):
+        return not pte_present(new) or new.frame != old.frame or (old.dirty and not new.dirty)
     if not isinstance(old, Pte) or not isinstance(new, Pte) or (old.frame, old.uffd_wp) != (new.frame, new.uffd_wp):
         return True
     return (old.write and not new.write) or (old.dirty and not new.dirty) or (new.nx and not old.nx)

@@ -16,8 +16,8 @@ other readers a run has length 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeGuard
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
@@ -56,6 +56,10 @@ class ProtNone:
     write: bool
     dirty: bool
 
+    def _replace(self, **changed: Any) -> ProtNone:
+        """As NamedTuple has it: what is done to a present entry is done to this one too."""
+        return replace(self, **changed)
+
     def __str__(self) -> str:
         return f"page{self.frame}:none{',dirty' if self.dirty else ''}"
 
@@ -72,9 +76,17 @@ class Migration:
         return f"migration of page{self.frame}"
 
 
+Present = Pte | ProtNone
+"""What pte_present() is true of."""
+
 Entry = Pte | Swap | ProtNone | Migration | None
 
 PTE = declare("pte", None)
+
+
+def pte_present(pte: object) -> TypeGuard[Present]:
+    """Does the entry map a page, for an access or for none? Only the walker tells PROT_NONE from an empty entry."""
+    return isinstance(pte, Pte | ProtNone)
 
 
 def pte_cell(addr: int, nr: int = 1) -> Cell:
@@ -104,7 +116,7 @@ def wrprotect_pte(addr: int) -> Op:
     """Clear the write bit of a present entry in one atomic step, so that no dirty bit set by hardware is lost."""
     cell = pte_cell(addr)
 
-    def step(pte: Pte) -> list[Outcome]:
+    def step(pte: Present) -> list[Outcome]:
         return [Outcome(None, (pte._replace(write=False),))]
 
     return Op(f"ptep_set_wrprotect({addr})", (cell,), (cell,), step)

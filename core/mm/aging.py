@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.machine.pte import Pte, ptep_get
+from core.machine.pte import pte_present, ptep_get
 from core.mm.mm import Mm, pte_lock, pte_unlock
 
 
@@ -11,7 +11,7 @@ async def folio_referenced_one(mm: Mm, page: int, addr: int) -> bool:
     await pte_lock(mm, addr)
     pte: object = await ptep_get(addr)
     young = False
-    if isinstance(pte, Pte) and pte.frame == page:
+    if pte_present(pte) and pte.frame == page:
         young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=addr)
     await pte_unlock(mm, addr)
     return young

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.machine.pte import Pte, ptep_get, set_pte
+from core.machine.pte import pte_present, ptep_get, set_pte
 from core.mm.mm import Mm, Vma, log, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import ALL_ONES
@@ -40,7 +40,7 @@ async def copy_pte_range(mm: Mm, addr: int, copy: int) -> None:
     await pte_lock(mm, addr)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     pte: Any = await ptep_get(addr)
-    if isinstance(pte, Pte):
+    if pte_present(pte):
         await get_page(pte.frame)
         await inc_mapcount(pte.frame)  # folio_try_dup_anon_rmap_pte()
         if pte.write:

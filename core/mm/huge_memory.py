@@ -15,7 +15,7 @@ from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import Entry, ProtNone, Pte
+from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.machine.tlb import ref_cell
 from core.mm.era import SPLIT_FIX
 from core.mm.mm import Mm, pmd_ptl_cell
@@ -149,10 +149,10 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
     for addr in mm.mappings[page]:
         await pmd_lock(mm, addr)
         pmd: Any = await pmdp_get(mm, addr)
-        if isinstance(pmd, Pte) and pmd.frame == page and (pmd.dirty or pmd.write):
+        if pte_present(pmd) and pmd.frame == page and (pmd.dirty or pmd.write):
             await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
             await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
-            await set_pmd_at(mm, addr, Pte(page, write=False))
+            await set_pmd_at(mm, addr, pmd._replace(write=False, dirty=False))
             cleaned = True
         await pmd_unlock(mm, addr)
     return cleaned
@@ -181,7 +181,7 @@ async def split_huge_pmd(mm: Mm, addr: int) -> None:
     await pmd_unlock(mm, addr)
 
 
-async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Pte], Entry]) -> None:
+async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Present], Entry]) -> None:
     """Change the protection of a huge entry, under mmap_lock; the gather flushes it at the end.
 
     Before ced108037c2a the entry was empty for a moment, and code that looked without the lock took it for unmapped.
@@ -195,7 +195,7 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
         oldpmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)  # pmdp_invalidate_ad()
     else:
         oldpmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
-    if isinstance(oldpmd, Pte):
+    if pte_present(oldpmd):
         newpmd = change(oldpmd)
         await set_pmd_at(mm, addr, newpmd)
         if mm.hook.huge_pmd_needs_flush(mm=mm, oldpmd=oldpmd, newpmd=newpmd):
@@ -214,7 +214,7 @@ async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     pmd: Any = await pmdp_get(mm, addr)
-    if isinstance(pmd, Pte) and mm.is_anon(pmd.frame) and not mm.special(pmd.frame):
+    if pte_present(pmd) and mm.is_anon(pmd.frame) and not mm.special(pmd.frame):
         pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
         await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
         await set_pmd_at(mm, addr, pmd._replace(dirty=False))

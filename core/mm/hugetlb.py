@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import Pte, xchg_pte
+from core.machine.pte import pte_present, xchg_pte
 from core.mm.huge_memory import tlb_flush_pmd_range
 from core.mm.memory import upper_entry
 from core.mm.mm import Mm
@@ -65,5 +65,5 @@ async def hugetlb_vmtruncate(other: Mm, own: Mm, addr: int, pud: Cell) -> None:
     if await Op("huge_pte_offset", (pud,), (), lambda table: [Outcome(table is not None)]):
         await other.hook.flush_tlb_page(mm=other, addr=addr)
     await rmap_unlock(own)
-    if isinstance(pte, Pte):
+    if pte_present(pte):
         await put_page(pte.frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import Pte, ptep_get, set_pte
+from core.machine.pte import Present, Pte, pte_present, ptep_get, set_pte
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import compare_pages, get_page, inc_mapcount, lock_page, put_page, set_page_dirty, unlock_page
@@ -26,14 +26,14 @@ async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> Non
     await mmap_read_unlock(mm)
 
 
-async def write_protect_page(mm: Mm, addr: int, page: int) -> Pte | None:
+async def write_protect_page(mm: Mm, addr: int, page: int) -> Present | None:
     """Make sure that no CPU can write to the page. Returns its entry; None if it is not mapped there any more.
 
     A read-only clean entry is sufficient only if no flush is owed for it (b3a81d0841a9).
     """
     await pte_lock(mm, addr)
     entry: Any = await ptep_get(addr)
-    if not isinstance(entry, Pte) or entry.frame != page:
+    if not pte_present(entry) or entry.frame != page:
         await pte_unlock(mm, addr)
         return None
     pending = mm.era.has("b3a81d0841a9") and await mm_tlb_flush_pending()
@@ -44,11 +44,11 @@ async def write_protect_page(mm: Mm, addr: int, page: int) -> Pte | None:
         entry = entry._replace(write=False, dirty=False)
         await set_pte(addr, entry)
     await pte_unlock(mm, addr)
-    result: Pte = entry
+    result: Present = entry
     return result
 
 
-async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Pte) -> None:
+async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Present) -> None:
     """Map `kpage` instead of `page`, unless the entry has changed."""
     await pte_lock(mm, addr)
     if await ptep_get(addr) == orig_pte:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from core.machine.pte import Pte, Swap, ptep_get, set_pte
+from core.machine.pte import Present, Swap, pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch, zap_page_range_single
@@ -58,7 +58,7 @@ async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry)
 
 async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
     """MADV_FREE of a huge page, or of the entries of one table."""
-    if isinstance(pmd, Pte):
+    if pte_present(pmd):
         await madvise_free_huge_pmd(tlb, start, end)
     else:
         await madvise_free_pte_range(tlb, start, end)
@@ -76,7 +76,7 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
         if isinstance(pte, Swap):
             nr = await swap_pte_batch(mm, addr, end - addr, pte)
             await clear_not_present_full_ptes(mm, addr, nr)
-        elif isinstance(pte, Pte) and mm.is_anon(pte.frame) and not mm.special(pte.frame):
+        elif pte_present(pte) and mm.is_anon(pte.frame) and not mm.special(pte.frame):
             head, pages = mm.folio(pte.frame)
             if pages > 1 and head not in split:
                 nr = await folio_pte_batch(mm, addr, pte, end - addr)
@@ -100,7 +100,7 @@ async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
     The kernel leaves an entry alone that is neither young nor dirty. An entry here has been used, so it is young.
     """
     for at in range(addr, addr + nr):
-        pte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False))
+        pte = cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False))
         await set_pte(at, pte._replace(dirty=False))
 
 
@@ -118,7 +118,7 @@ async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: A
     await flush_tlb_batched_pending(mm)
     for addr in range(start, end):
         pte: Any = await ptep_get(addr)
-        if isinstance(pte, Pte) and not mm.special(pte.frame):
+        if pte_present(pte) and not mm.special(pte.frame):
             pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
             await set_pte(addr, pte)
             tlb_flush_pte_range(tlb, addr, 1)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import Entry, ProtNone, Pte, Swap, ptep_get, set_pte
+from core.machine.pte import Entry, Present, ProtNone, Pte, Swap, pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import zap_huge_pmd
 from core.mm.migrate import migrate_misplaced_folio
@@ -116,7 +116,7 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> No
         if entry is not None:
             if level:
                 await zap_upper_range(tlb, level - 1, addr, next_addr)
-            elif isinstance(entry, Pte | ProtNone):
+            elif pte_present(entry):
                 await zap_huge_pmd(tlb, addr, next_addr)
             else:
                 await zap_pte_range(tlb, entry, addr, next_addr)
@@ -142,7 +142,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
             addr, pte = await skip_none_ptes(mm, addr, end)
             if pte is None or (not mm.era.resched_first and await need_resched(mm)):
                 break
-            if isinstance(pte, Pte | ProtNone):  # pte_present() is true of both
+            if pte_present(pte):
                 nr, forced, full = await zap_present_ptes(tlb, addr, end, pte)
                 force_flush |= forced or full
                 addr += nr
@@ -197,7 +197,7 @@ async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
     return end, None
 
 
-async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte | ProtNone) -> tuple[int, bool, bool]:
+async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Present) -> tuple[int, bool, bool]:
     """Clear one mapping, or several of one large folio, under the page-table lock.
 
     Returns how many, whether the TLB must be flushed under the lock, and whether the gather is full.
@@ -224,14 +224,15 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Pte | ProtN
     return nr, force_flush, full
 
 
-async def folio_pte_batch(mm: Mm, addr: int, pte: Pte | ProtNone, max_nr: int) -> int:
+async def folio_pte_batch(mm: Mm, addr: int, pte: Present, max_nr: int) -> int:
     """How many entries from `addr` map consecutive pages of one folio, dirty or not; mm/internal.h."""
     head, pages = mm.folio(pte.frame)
     max_nr = min(max_nr, head + pages - pte.frame)
     nr = mm.run(addr, max_nr, 1)
     while nr < max_nr:
         other: Any = await ptep_get(addr + nr)
-        if not isinstance(other, Pte) or other.frame != pte.frame + nr:
+        expected = pte._replace(frame=pte.frame + nr, write=False, dirty=False)
+        if not pte_present(other) or other._replace(write=False, dirty=False) != expected:
             break
         nr += mm.run(addr + nr, max_nr - nr, 1)
     return nr

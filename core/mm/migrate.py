@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import Migration, ProtNone, Pte, ptep_get, set_pte
+from core.machine.pte import Migration, Pte, pte_present, ptep_get, set_pte
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import (
@@ -44,7 +44,7 @@ async def try_to_migrate_one(mm: Mm, page: int, addr: int) -> None:
     """mm/rmap.c:try_to_migrate_one(): replace the mapping by a migration entry."""
     await pte_lock(mm, addr)
     pte: Any = await ptep_get(addr)
-    if isinstance(pte, Pte | ProtNone) and pte.frame == page:
+    if pte_present(pte) and pte.frame == page:
         pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
         if pte.dirty:
             await set_page_dirty(page)
@@ -88,7 +88,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
     await pte_lock(mm, start)
     for addr in range(start, end):
         pte: Any = await ptep_get(addr)
-        if not isinstance(pte, Pte):
+        if not pte_present(pte):
             continue
         page = pte.frame
         await get_page(page)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
+from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import change_huge_pmd
 from core.mm.memory import read_upper, upper_addr_end
@@ -17,18 +17,28 @@ from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 
-Change = Callable[[Pte], Entry]
-"""pte_modify() to the new protection, for an entry that may be accessed."""
+Change = Callable[[Present], Entry]
+"""pte_modify() to the new protection."""
 
 
-def wrprotect(pte: Pte) -> Entry:
+def accessible(pte: Present) -> Pte:
+    """pte_modify() to a protection that allows loads; whether stores are allowed as well is for the caller to say."""
+    return pte if isinstance(pte, Pte) else Pte(pte.frame, write=False, dirty=pte.dirty)
+
+
+def wrprotect(pte: Present) -> Entry:
     """pte_modify(pte, PAGE_READONLY)."""
-    return pte._replace(write=False)
+    return accessible(pte)._replace(write=False)
 
 
-def protnone(pte: Pte) -> Entry:
+def protnone(pte: Present) -> Entry:
     """pte_modify(pte, PAGE_NONE)."""
     return ProtNone(pte.frame, pte.write, pte.dirty)
+
+
+def prot_numa(pte: Present) -> Entry:
+    """The same with MM_CP_PROT_NUMA, which leaves entries alone that allow no access already."""
+    return protnone(pte)
 
 
 async def mprotect(mm: Mm, vmas: Sequence[Vma], change: Change) -> None:
@@ -45,7 +55,7 @@ async def mprotect(mm: Mm, vmas: Sequence[Vma], change: Change) -> None:
 async def change_prot_numa(mm: Mm, vma: Vma) -> None:
     """mm/mempolicy.c:change_prot_numa(), called by task_numa_work(): the next access to each page will fault."""
     await mmap_read_lock(mm)
-    await change_vma(mm, vma, protnone)
+    await change_vma(mm, vma, prot_numa)
     await mmap_read_unlock(mm)
 
 
@@ -71,7 +81,7 @@ async def change_upper_range(tlb: MmuGather, level: int, addr: int, end: int, ch
         if entry is not None:
             if level:
                 await change_upper_range(tlb, level - 1, addr, next_addr, change)
-            elif isinstance(entry, Pte | ProtNone):
+            elif pte_present(entry):
                 await change_huge_pmd(tlb, addr, next_addr, change)
             else:
                 await change_pte_range(tlb, addr, next_addr, change)
@@ -88,9 +98,9 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
     await flush_tlb_batched_pending(mm)
     while addr != end:
         pte: Any = await ptep_get(addr)
-        if isinstance(pte, Pte):
+        if pte_present(pte) and not (change is prot_numa and isinstance(pte, ProtNone)):
             # ptep_modify_prot_start()
-            oldpte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
+            oldpte = cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
             newpte = change(oldpte)
             await set_pte(addr, newpte)  # ptep_modify_prot_commit()
             if mm.hook.pte_needs_flush(mm=mm, oldpte=oldpte, newpte=newpte):

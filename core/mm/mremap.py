@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.machine.op import Op, Outcome
-from core.machine.pte import Pte, ptep_get, set_pte
+from core.machine.pte import pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.memory import clear_upper, read_upper, upper_entry
@@ -109,8 +109,8 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
     while at != old_end:
         if await ptep_get(at) is not None:
             pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
-            present |= isinstance(pte, Pte)
-            dirty |= isinstance(pte, Pte) and pte.dirty
+            present |= pte_present(pte)
+            dirty |= pte_present(pte) and pte.dirty
             await set_pte(new_addr, pte)
         at, new_addr = at + 1, new_addr + 1
     if mm.era.has("eb66ae030829"):

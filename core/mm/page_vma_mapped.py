@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import Pte, ptep_get
+from core.machine.pte import pte_present, ptep_get
 from core.mm.memory import read_upper
 from core.mm.mm import Mm, pte_lock, pte_unlock
 
@@ -22,7 +22,7 @@ async def page_vma_mapped_walk(mm: Mm, page: int, addr: int) -> int | None:
     at: int = table * mm.span[0] + addr % mm.span[0]
     await pte_lock(mm, at)
     pte: Any = await ptep_get(at)
-    if isinstance(pte, Pte) and pte.frame == page:
+    if pte_present(pte) and pte.frame == page:
         return at
     await pte_unlock(mm, at)
     return None

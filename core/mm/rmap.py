@@ -15,7 +15,7 @@ from typing import Any
 from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
-from core.machine.pte import Pte, ptep_get, set_pte
+from core.machine.pte import pte_present, ptep_get, set_pte
 from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
 
@@ -132,7 +132,7 @@ async def folio_mkclean(mm: Mm, page: int) -> bool:
     for addr in mm.mappings[page]:
         await pte_lock(mm, addr)
         pte: Any = await ptep_get(addr)
-        if isinstance(pte, Pte) and pte.frame == page and (pte.dirty or pte.write):
+        if pte_present(pte) and pte.frame == page and (pte.dirty or pte.write):
             pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
             await set_pte(addr, pte._replace(write=False, dirty=False))
             cleaned = True

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from core.machine.pte import Entry, Pte
+from core.machine.pte import Entry, Present
 from core.mm.mm import Mm, Vma
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
-from core.mm.mprotect import change_vma
+from core.mm.mprotect import accessible, change_vma
 
 
-def uffd_wp(pte: Pte) -> Entry:
+def uffd_wp(pte: Present) -> Entry:
     """MM_CP_UFFD_WP."""
-    return pte._replace(write=False, uffd_wp=True)
+    return accessible(pte)._replace(write=False, uffd_wp=True)
 
 
-def uffd_wp_resolve(pte: Pte) -> Entry:
+def uffd_wp_resolve(pte: Present) -> Entry:
     """MM_CP_UFFD_WP_RESOLVE: the write bit is left to the page fault, which handles copy-on-write."""
-    return pte._replace(uffd_wp=False)
+    return accessible(pte)._replace(uffd_wp=False)
 
 
 async def mwriteprotect_range(mm: Mm, vma: Vma, enable_wp: bool) -> None:

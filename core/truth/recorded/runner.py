@@ -20,14 +20,14 @@ from core.cost.run_memory import RunMemory
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
-from core.machine.pte import Entry, ProtNone, Pte, pte_cell
+from core.machine.pte import Entry, Present, ProtNone, Pte, pte_cell
 from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.memory import LEVELS, wp_page_copy
 from core.mm.mm import Mm, Vma, log, pte_lock
-from core.mm.mprotect import protnone
+from core.mm.mprotect import accessible, protnone
 from core.mm.syscalls import (
     dup_mmap,
     exit_mmap,
@@ -175,13 +175,13 @@ def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
     return programs.get(setup.operation.name, lambda: munmap(mm, vmas, floor, ceiling))()
 
 
-def _protect(view: View, prot: int) -> Callable[[Pte], Entry]:
+def _protect(view: View, prot: int) -> Callable[[Present], Entry]:
     """pte_modify(), and can_change_pte_writable()."""
 
-    def change(pte: Pte) -> Entry:
+    def change(pte: Present) -> Entry:
         if not prot:
             return protnone(pte)
-        return pte._replace(write=view.allowed[pte.frame], nx=not prot & PROT_EXEC)
+        return accessible(pte)._replace(write=view.allowed[pte.frame], nx=not prot & PROT_EXEC)
 
     return change
 
