@@ -1,5 +1,6 @@
-"""The scenarios, by id, in the order of the table. A module may also have EXHIBITS (see core.conformance.museum) and
-FINDINGS."""
+"""The scenarios by id, in the order of the table.  A module may also have EXHIBITS (core.conformance.museum) and
+FINDINGS.
+"""
 
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (

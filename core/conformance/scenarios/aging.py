@@ -1,6 +1,6 @@
-"""Reclaim goes by the accessed bit, which says less than it seems to.
+"""Reclaim relies on the accessed bit, which says less than it seems to.
 
-B-45, 07509e10dcc7, arm64: an old entry is taken for one that nobody has
+B-45, 07509e10dcc7, arm64: an old entry is taken for one that no CPU has cached
 
 CPU0 user            CPU1 reclaim
 load: cached
@@ -31,7 +31,7 @@ HERE, PAGE = 0, 0
 
 
 async def reader(mm: Mm) -> None:
-    """Loads, of which each that walks sets the accessed bit."""
+    """Loads; one that walks the page table sets the accessed bit."""
     for _ in range(3):
         access = user_load(mm.task.cpu, HERE, [PAGE], mm.facts.hw_dirty)
         if await tracked(access, mm.task.cpu, HERE) == "fault":
@@ -39,7 +39,7 @@ async def reader(mm: Mm) -> None:
 
 
 async def kswapd(mm: Mm) -> None:
-    """Look twice whether the page is in use, and reclaim it if it has not been since."""
+    """Test twice whether the page is in use; reclaim it if it has not been accessed in between."""
     for _ in range(2):
         if not await folio_referenced_one(mm, PAGE, HERE):
             await shrink_lruvec(mm, UnmapBatch(), [PAGE])

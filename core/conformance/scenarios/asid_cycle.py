@@ -1,4 +1,4 @@
-"""A CPU runs out of the ASIDs that it gives out by itself, and begins again.
+"""A CPU that allocates its own ASIDs runs out of them and starts again.
 
 CPU0                                        CPU1
 a process runs under ASID 1: load, cached
@@ -39,17 +39,19 @@ MOVED = declare("moved", False)
 
 
 def moved() -> Op:
-    """The scheduler takes the process to the other CPU."""
+    """The scheduler moves the process to the other CPU."""
     return Op("move to CPU1", (), (Cell(MOVED),), lambda: [Outcome(None, (True,))])
 
 
 def arrives() -> Op:
-    """It is there."""
+    """Wait until the process is on this CPU."""
     return Op("arrive on CPU1", (Cell(MOVED),), (), lambda there: [Outcome(None)] if there else [])
 
 
 def load_unmapped(cpu: Cpu) -> Op:
-    """User code of an mm that maps nothing at page 0 loads from there: a fault, unless another's entry is cached."""
+    """User code of an mm that maps nothing at page 0 loads from there: a fault, unless an entry of another mm is
+    cached.
+    """
     tlb = tuple(tlb_cell(cpu, tagged(asid, 0)) for asid in range(1, ASIDS))
 
     def step(asid: int, *entries: Entry | None) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""A flush names an ASID, and while it is on its way all ASIDs are given out anew.
+"""A flush names an ASID, and before it is issued all ASIDs are reallocated.
 
 B-40, 5e10f9887ed8, arm64
 
@@ -15,7 +15,7 @@ TLBI of ASID 1; DSB
 free the page
                             load through the stale entry
 
-With the ASID read behind the barrier, whoever has a newer one has it since the entry is clear.
+If the ASID is read after the barrier, an mm that has a newer one got it after the entry was cleared.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MINE, NEWCOMER = Cell("context_id", "mm"), Cell("context_id", "newcomer")
 
 
 async def unmap(mm: Mm) -> None:
-    """ptep_clear_flush(). Clearing may order nothing: arm64 has xchg_relaxed(), arm and mips a load and a store."""
+    """ptep_clear_flush(). Clearing may imply no ordering: arm64 has xchg_relaxed(), arm and mips a load and a store."""
     clear = mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
     await doing(clear, partial(clears_plainly, mm))
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
@@ -56,16 +56,16 @@ async def unmap(mm: Mm) -> None:
 
 
 async def run(mm: Mm) -> None:
-    """Switch to the mm and use it, and again to another thread of it."""
+    """Switch to the mm and use it, then switch again to another of its threads."""
     for _ in range(2):
         await mm.hook.switch_mm(mm=mm)
         await load_tagged(USER, 0, range(1, ASIDS), [PAGE, ANOTHERS], mm.facts.hw_dirty)
 
 
 def rolled_over(arch: Arch, era: Era) -> Model:
-    """All ASIDs are given out: 1 to the mm, 2 and 3 to what CPU1 and CPU2 run, 4 to an mm that is gone.
+    """All ASIDs are in use: 1 by the mm, 2 and 3 by what CPU1 and CPU2 run, 4 by an mm that is gone.
 
-    Of the last one CPU1 still has an entry: nobody flushes an ASID for being done with it.
+    CPU1 still has an entry of the last one: an ASID that is not used any more is not flushed for that.
     """
     world = World(
         arch,

@@ -1,4 +1,4 @@
-"""A page is copied while a CPU that has lost the permission in the page table can still write to it.
+"""A page is copied while a CPU can still write to it through a stale entry.
 
 B-23, 29a951dfb3c3: soft-dirty tracking write-protects under mmap_lock for reading
 
@@ -45,7 +45,7 @@ UFFD_VMA = Vma(0, 1, uffd_wp=True)
 
 
 def shared_page(arch: Arch, era: Era, stores: int = 2) -> World:
-    """An anonymous page that somebody else holds a reference to, so that a write fault copies it."""
+    """An anonymous page to which somebody else holds a reference, so that a write fault copies it."""
     world = World(arch, era, {0: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})
     world.memory[ref_cell(OLD)] = 2
     world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
@@ -54,7 +54,7 @@ def shared_page(arch: Arch, era: Era, stores: int = 2) -> World:
 
 
 def pending(allowed: bool) -> Property:
-    """The window: the entry is read-only and a flush is owed (`allowed`), or the copy is mapped in the end."""
+    """The window: the entry is read-only and a flush is owed (`allowed`), or the copy is mapped at the end."""
     if allowed:
         return sometimes(
             "read-only-while-pending",
@@ -71,7 +71,7 @@ def pending(allowed: bool) -> Property:
 
 
 def accounted() -> list[Property]:
-    """At the end rmap agrees with the page table about both pages."""
+    """At the end the reverse map agrees with the page table about both pages."""
     return [mapcount_is_ptes(OLD, [0]), mapcount_is_ptes(NEW, [0])]
 
 
@@ -87,7 +87,7 @@ def soft_dirty(arch: Arch, era: Era) -> Model:
 
 
 def uffd(arch: Arch, era: Era) -> Model:
-    """UFFDIO_WRITEPROTECT set and taken back, against a write fault."""
+    """UFFDIO_WRITEPROTECT set and resolved, against a write fault."""
     world = shared_page(arch, era, stores=1)
     world.memory[tlb_cell(Cpu(0), 0)] = Entry(OLD, True, True)  # the user has stored before
     world.task("protect", lambda mm: mwriteprotect_range(mm, UFFD_VMA, True))

@@ -1,7 +1,6 @@
 """The last thread of a process tears its mm down: a gather of the whole mm (tlb_gather_mmu_fullmm()).
 
-Architectures flush little or nothing for it, on the promise that nobody runs on the mm any more.  The promise holds, as
-mm_users has dropped to 0.
+Architectures flush little or nothing for it, because no task runs on the mm any more: mm_users has dropped to 0.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ async def thread(mm: Mm) -> None:
 
 
 def exited(arch: Arch, era: Era) -> Model:
-    """Two threads; who is the last tears the mm down, with what mm_users of 0 allows."""
+    """Two threads; the last to exit tears the mm down, with the flushes that mm_users of 0 requires."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
     world.memory[MM_USERS] = 2
     for name in ("one", "other"):

@@ -1,4 +1,4 @@
-"""Two flushes at once, whose requests a CPU serves in any order (arch/x86/mm/tlb.c:flush_tlb_func()).
+"""Two concurrent flushes, whose requests a CPU serves in any order (arch/x86/mm/tlb.c:flush_tlb_func()).
 
 CPU0 user                    CPU1 unmap of a page           CPU2 unmap of many
 load: all are cached
@@ -29,7 +29,7 @@ PAGES = (0, 1)
 
 
 async def reader(mm: Mm) -> None:
-    """Each page once, and once more."""
+    """Load each page once, then once more."""
     for page in (*PAGES, *PAGES):
         await load(mm, page, PAGES)
 
@@ -43,7 +43,7 @@ async def unmap(mm: Mm) -> None:
 
 
 async def unmap_of_many(mm: Mm) -> None:
-    """The other page is one of more than are flushed one by one; this CPU has used both."""
+    """The other page is one of more than are flushed one by one; this CPU has used both pages."""
     for page in PAGES:
         await load(mm, page, PAGES)
     await pte_lock(mm, 0)
@@ -56,7 +56,7 @@ async def unmap_of_many(mm: Mm) -> None:
 
 
 def unordered(arch: Arch, era: Era) -> Model:
-    """Each page has a table of its own: no lock orders the two."""
+    """Each page has a table of its own: no lock orders the two flushes."""
     mapped = {page: Pte(page, write=False) for page in PAGES}
     world = World(arch, era, mapped, frozenset(PAGES), geometry={"ptes_per_table": 1}, more=on(3))
     world.task("user", reader)

@@ -1,4 +1,4 @@
-"""fork() copies entries without write permission: what the child's says of the page, and what the parent may still do.
+"""fork() copies entries without write permission: what the child's entry says about the page, and who can still write.
 
 B-45w, ff1712f953e2, arm64: "dirty" is written into the bit that write protection sets
 
@@ -48,7 +48,7 @@ VMA = Vma(HERE, HERE + 1)
 
 
 def parent(arch: Arch, era: Era, start: Pte) -> World:
-    """An anonymous page that has come from swap, so that the disk has it as long as nobody writes."""
+    """An anonymous page from swap: the disk has its data as long as nobody writes to it."""
     return World(arch, era, {HERE: start, CHILD: None}, frozenset({PAGE}), geometry={"ptes_per_table": 1})
 
 
@@ -60,7 +60,7 @@ async def store_and_fork(mm: Mm) -> None:
 
 
 def forked(arch: Arch, era: Era) -> Model:
-    """One process, no race: what the child's entry has to know."""
+    """One process, without a race: what the child's entry has to record."""
     world = parent(arch, era, Pte(PAGE))
     world.task("process", store_and_fork)
     window = sometimes(
@@ -74,7 +74,7 @@ def forked(arch: Arch, era: Era) -> Model:
 
 
 async def fork(mm: Mm) -> None:
-    """When it returns the parent's stores are no longer the child's to see."""
+    """fork(); when it returns, the child must not see later stores of the parent."""
     await raw_stores(HERE, [PAGE], 1)(mm)
     await dup_mmap(mm, [VMA], {HERE: CHILD})
     await returned(mm, HERE)
@@ -97,7 +97,7 @@ def protected(arch: Arch, era: Era) -> Model:
 
 
 def faulted(arch: Arch, era: Era) -> Model:
-    """fork() while one thread of the parent writes through what it has cached, and another one faults."""
+    """fork() while one thread of the parent writes through a cached entry and another one faults."""
     world = World(
         arch,
         era,

@@ -1,4 +1,4 @@
-"""A page table is given back while a walker may go on in it: one that remembers where it was, or has just read it.
+"""A page table is freed while a walker may still use it: one that has cached its address, or has just read it.
 
 Who walks and what is freed at once are facts of the architecture (`walker`, `tables_at_once`).
 
@@ -66,13 +66,13 @@ WALKER = Cpu(0)
 
 
 async def walk(mm: Mm, level: int) -> None:
-    """Two walks, as the architecture makes them: what the first has remembered, if anything, the second goes by."""
+    """Two walks, as the architecture makes them: the second uses what the first has cached, if anything."""
     for _ in range(2):
         await WALKS[mm.facts.walker](mm.task.cpu, 0, level, upper_entry(level, 0), TABLES[level])
 
 
 async def walker(mm: Mm) -> None:
-    """Through the lowest upper entry."""
+    """A walker that starts at the lowest upper-level entry."""
     await walk(mm, 0)
 
 
@@ -86,17 +86,17 @@ def upper_walker(lowest: int, top: int) -> Program:
 
 
 async def dontneed_elsewhere(mm: Mm) -> None:
-    """A gather is open meanwhile, for an address that nothing maps."""
+    """A gather is open meanwhile, for an address where nothing is mapped."""
     await madvise_dontneed(mm, Vma(1, 2), 1, 2)
 
 
 async def flush(mm: Mm) -> None:
-    """Another operation ends with a flush of the mm."""
+    """Another operation that ends with a flush of the mm."""
     await mm.hook.flush_tlb_mm(mm=mm)
 
 
 def waited_for(facts: Facts, rcu_table_free: bool) -> frozenset[Cpu]:
-    """The CPUs whose walks RCU waits for before it frees a table: a walk that keeps nothing has interrupts off."""
+    """The CPUs for whose walks RCU waits before it frees a table: a walk that caches nothing has interrupts off."""
     waits = rcu_table_free and facts.walker not in KEEP_UPPER and facts.smp and not facts.one_cpu
     return frozenset({WALKER}) if waits else frozenset()
 
@@ -115,7 +115,7 @@ def freed_by_rcu(world: World, made: Model, readers: frozenset[Cpu], unmapper: T
 
 
 def unhooking(name: str, alloc_fails: bool = False, other: Program | None = None, owed: bool = False) -> Build:
-    """munmap of all that a page table maps; the tables above are kept. Memory for a batch may be short.
+    """munmap of all that a page table maps; the tables above are kept.  Memory for a batch may be short.
 
     `other` is what another thread does meanwhile; `owed`: a lazy flush of the mm is owed at the start (s390).
     """
@@ -179,7 +179,7 @@ def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, al
 
 
 def windows(level: int = 0) -> list[Property]:
-    """Between the two moments that matter, for the table that an entry of `level` points to."""
+    """The window between the two moments that matter, for the table that an entry of `level` points to."""
     return [
         sometimes(
             "unhooked",

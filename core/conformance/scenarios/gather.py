@@ -1,4 +1,4 @@
-"""The gather's own promises, with batches so small that three pages fill several, and allocations that may fail."""
+"""The gather's own guarantees, with batches so small that three pages fill several, and allocations that may fail."""
 
 from __future__ import annotations
 

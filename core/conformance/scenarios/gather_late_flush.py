@@ -12,8 +12,8 @@ store through the
 stale dirty entry
                      flush                          the last store is lost
 
-The page is mapped in a second place, so that writeback looks at the first one too, under its lock: in kernels before
-5df397dec7c4 a page of one mapping is lost all the same (B-01).
+The page has a second mapping, so that writeback also looks at the first one, under its lock: in kernels before
+5df397dec7c4 the data of a page with one mapping is lost anyway (B-01).
 
 B-25, e6c495a96ce0: the gather is full in the middle of a range
 

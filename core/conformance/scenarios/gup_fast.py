@@ -1,4 +1,4 @@
-"""A page table is given back while a lockless walk in software (GUP-fast) reads in it.
+"""A page table is freed while a lockless walk in software (GUP-fast) reads in it.
 
 Without rcu_table_free, on an architecture that broadcasts its invalidations
 
@@ -55,7 +55,7 @@ WALKER = Cpu(0)
 
 
 async def pin_user_pages_fast(mm: Mm) -> None:
-    """Take a reference by GUP-fast, and drop it in the end."""
+    """Take a reference by GUP-fast, and drop it at the end."""
     page = await gup_fast(mm, ADDR)
     if page is not None:
         await put_page(page)
@@ -93,12 +93,12 @@ def unmapped(arch: Arch, era: Era) -> Model:
 
 
 def pinned(page: int) -> Op:
-    """The caller has the page; only PAGE is one that its process has ever mapped."""
+    """The caller has the page; its process has never mapped any page but PAGE."""
     return Op(f"pinned page{page}", (), (), lambda: [Outcome(None, (), "" if page == PAGE else "gup-of-another")])
 
 
 async def pin_huge(mm: Mm) -> None:
-    """The same for a huge page."""
+    """Take a reference to a huge page by GUP-fast, and drop it at the end."""
     page = await gup_fast_huge(mm, ADDR)
     if page is not None:
         await pinned(page)
@@ -106,7 +106,7 @@ async def pin_huge(mm: Mm) -> None:
 
 
 async def map_in_own_table(mm: Mm) -> None:
-    """P2: under i_mmap_rwsem, and only if nobody else has the table any more, map something unrelated there."""
+    """P2: under i_mmap_rwsem, and only if no other process has the table any more, map something unrelated in it."""
     await rmap_lock(mm)
     shared = await Op("is the table shared?", (upper_entry(0, ADDR),), (), lambda pud: [Outcome(pud is not None)])
     if not shared:
@@ -115,7 +115,9 @@ async def map_in_own_table(mm: Mm) -> None:
 
 
 def unshared(arch: Arch, era: Era) -> Model:
-    """munmap of a shared table of hugetlb pages next to GUP-fast, and its other user, who goes on to use it."""
+    """munmap of a shared table of hugetlb pages, next to GUP-fast and to the table's other user, which keeps using
+    it.
+    """
     more = {"tables": True, "readers": frozenset({WALKER})}
     world = World(arch, era, {ADDR: Pte(PAGE)}, geometry={"ptes_per_table": 1}, more=more)
     world.memory[upper_entry(0, ADDR)] = 0

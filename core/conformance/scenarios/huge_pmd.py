@@ -1,4 +1,4 @@
-"""An entry that maps a huge page is looked at without its lock.
+"""An entry that maps a huge page is read without its lock.
 
 B-24, ced108037c2a
 
@@ -11,8 +11,8 @@ set the entry, read-only
 unlock pmd, flush
 the page is mapped still
 
-And what pmdp_invalidate() in the place of the clearing is for: a dirty bit that the hardware sets between the read and
-the write of the entry.
+The fix invalidates the entry with pmdp_invalidate() instead of clearing it, which also keeps a dirty bit that the
+hardware sets between the read and the write of the entry.
 
 B-07, thp: fix data loss when splitting a file pmd (4.18)
 
@@ -51,9 +51,9 @@ async def change(mm: Mm) -> None:
 
 
 def huge_page(arch: Arch, era: Era, anon: frozenset[int], pages: int = 1, **more: object) -> World:
-    """Page 0, mapped by a pmd; tables have `pages` entries: with one it is as large as any other.
+    """Page 0, mapped by a pmd; tables have `pages` entries (with one, it is as large as any other page).
 
-    Where a fault sets the dirty bit, the one that has mapped the page for a store has (mm/memory.c:do_set_pmd()).
+    Where software sets the dirty bit, the fault that mapped the page for a store has set it (mm/memory.c:do_set_pmd()).
     """
     more = {"tables": True, "folio": lambda page: (0, pages)} | more
     world = World(arch, era, dict.fromkeys(range(pages)), anon, geometry={"ptes_per_table": pages}, more=more)
@@ -63,7 +63,7 @@ def huge_page(arch: Arch, era: Era, anon: frozenset[int], pages: int = 1, **more
 
 
 def emptied(arch: Arch, era: Era) -> Model:
-    """A change of protection against MADV_DONTNEED, both for reading, on one huge page."""
+    """A change of protection against MADV_DONTNEED of one huge page, both with mmap_lock for reading."""
     world = huge_page(arch, era, frozenset({0}))
     world.task("change", change)
     world.task("madvise", lambda mm: madvise_dontneed(mm, VMA, 0, 1))
@@ -75,13 +75,13 @@ def emptied(arch: Arch, era: Era) -> Model:
 
 
 async def change_and_zap(mm: Mm) -> None:
-    """What the entry knew of the page has to reach PG_dirty."""
+    """A change of protection, then a zap: the dirty bit must reach PG_dirty."""
     await change(mm)
     await madvise_dontneed(mm, VMA, 0, 1)
 
 
 async def writer(mm: Mm) -> None:
-    """Stores until the page is no longer writable."""
+    """Store until the page is no longer writable."""
     for _ in range(2):
         if await user_store(mm.task.cpu, 0, [0], mm.facts.hw_dirty, PMD) == "fault":
             return
@@ -118,7 +118,7 @@ def split(arch: Arch, era: Era) -> Model:
 
 
 async def reader(mm: Mm) -> None:
-    """Load twice from the same part of the page, whichever it is."""
+    """Load twice from the same part of the page, whichever that is."""
     addr = await pick(2)
     for _ in range(2):
         if await user_load(mm.task.cpu, addr, [0], mm.facts.hw_dirty, PMD) == "fault":
@@ -126,7 +126,7 @@ async def reader(mm: Mm) -> None:
 
 
 def freed(arch: Arch, era: Era) -> Model:
-    """use-after-free with a huge entry: the flush is of a range whose stride is all of it."""
+    """use-after-free with a huge entry: the stride of the flush is the whole page."""
     world = huge_page(arch, era, frozenset({0}), pages=2, mappings={0: [0]})
     world.task("user", reader)
     world.task("unmap", lambda mm: madvise_dontneed(mm, Vma(0, 2), 0, 2))

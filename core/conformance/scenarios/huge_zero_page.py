@@ -1,4 +1,4 @@
-"""The huge zero page is one page that everybody reads, until nobody does and a shrinker frees it.
+"""The huge zero page is shared by all readers; when it is unused, a shrinker frees it.
 
 B-32, aa88b68c3b1d
 
@@ -10,8 +10,8 @@ load: the huge zero page, cached
 load: whatever is there by now
                      flush
 
-aa88b68c3b1d puts the reference into the gather, behind the flush; since 6fcb52a56ff6 it is the mm's, and is dropped
-when the last user of the mm is gone.
+aa88b68c3b1d keeps the reference in the gather until after the flush.  Since 6fcb52a56ff6 the mm holds the reference,
+and drops it when its last user is gone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAGE, PMD = 0, upper_entry(0, 0)
 
 
 async def leave(mm: Mm) -> None:
-    """A thread ends. By then nothing is mapped, so that exit_mmap() has nothing to do."""
+    """A thread exits.  By then nothing is mapped, so exit_mmap() has nothing to do."""
     if await mmput():
         await mm_put_huge_zero_folio(mm, PAGE)
 
@@ -49,13 +49,13 @@ async def reader(mm: Mm) -> None:
 
 
 async def zap(mm: Mm) -> None:
-    """The mapping goes, the mm stays for as long as the reader runs."""
+    """Unmap the page; the mm exists for as long as the reader runs."""
     await madvise_dontneed(mm, Vma(0, 1), 0, 1)
     await leave(mm)
 
 
 async def shrink(mm: Mm) -> None:
-    """Reclaim asks once, at any time."""
+    """The shrinker runs once, at any time."""
     await shrink_huge_zero_folio_scan(PAGE)
 
 

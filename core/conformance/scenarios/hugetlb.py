@@ -60,14 +60,14 @@ async def reader(mm: Mm) -> None:
 
 @cache
 def second_process(mm: Mm) -> Mm:
-    """The mm of P2, which runs on this CPU only: one value, as an Mm is what it is by identity."""
+    """The mm of P2, which runs on this CPU only.  One object, because an Mm is compared by identity."""
     return replace(mm, cpus=frozenset({mm.task.cpu}))
 
 
 def unshared(arch: Arch, era: Era) -> Model:
-    """munmap in one process, ftruncate in the other, once the first has let go of the table.
+    """munmap in one process, ftruncate in the other once the first has dropped the table.
 
-    While both have it, truncation goes through the VMAs of both and flushes both; that is not what this is about.
+    While both have it, truncation goes through the VMAs of both and flushes both, which this scenario is not about.
     """
     world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, geometry={"ptes_per_table": 1}, more={"tables": True})
     world.memory[upper_entry(0, ADDR)] = ADDR
@@ -89,7 +89,9 @@ def unshared(arch: Arch, era: Era) -> Model:
 
 
 def left(arch: Arch, era: Era) -> Model:
-    """munmap in one process, then in the other, which frees the table; a CPU of the first idles on its page tables."""
+    """munmap in one process, then in the other, which frees the table; a CPU of the first is idle on its page
+    tables.
+    """
     world = on_borrowed_tables(arch, era)
     world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
 

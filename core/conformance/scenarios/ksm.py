@@ -1,4 +1,4 @@
-"""Two pages are compared and merged while a CPU that has lost the permission in the page table can still write to one.
+"""Two pages are compared and merged while a CPU can still write to one of them through a stale entry.
 
 B-20, b3a81d0841a9: KSM believes that a clean read-only entry says what CPUs can do
 

@@ -1,4 +1,4 @@
-"""A kernel thread takes up the mm of a single-threaded process, which flushes as if it were alone.
+"""A kernel thread uses the mm of a single-threaded process, which flushes as if it were alone.
 
 B-38, a665eec0a22e, powerpc radix
 
@@ -12,9 +12,9 @@ mm_cpumask = {CPU0}
 flush here; free the page
                                              copy_from_user: through the stale entry
 
-B-38s, bafb056ce279, sparc64: without the interrupt, and a CPU that is not in the mask forgets as it comes in
+B-38s, bafb056ce279, sparc64: without the IPI; a CPU that is not in the mask flushes when it switches to the mm
 
-The same race is there wherever a flush goes by mm_users.
+The same race exists wherever a flush depends on mm_users.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ OWNER, BORROWER = Cpu(0), Cpu(1)
 
 
 async def reclaimed(mm: Mm) -> None:
-    """The process takes its pages out of the page table one by one, and frees each behind its flush.
+    """The process clears its entries one by one, and frees each page after its flush.
 
-    In between it forks, say, for the sake of the flush of the whole mm.
+    In between it does something that flushes the whole mm, such as fork.
     """
     for addr, page in zip(ADDRS, PAGES, strict=True):
         await load(mm, addr, PAGES)
@@ -68,7 +68,7 @@ async def reclaimed(mm: Mm) -> None:
 
 
 async def worker(mm: Mm) -> None:
-    """A work item on behalf of the process: take a reference, take up the mm, copy from the user."""
+    """A work item on behalf of the process: take a reference, use the mm, copy from the user."""
     if await mmget_not_zero():
         await kthread_use_mm(mm)
         for addr in (*ADDRS, *ADDRS):
@@ -78,7 +78,7 @@ async def worker(mm: Mm) -> None:
 
 
 async def dontneed(mm: Mm) -> None:
-    """The process gives its pages up one by one, by MADV_DONTNEED."""
+    """The process gives up its pages one by one, by MADV_DONTNEED."""
     for addr in ADDRS:
         await load(mm, addr, PAGES)
         await madvise_dontneed(mm, Vma(min(ADDRS), max(ADDRS) + 1), addr, addr + 1)
@@ -86,7 +86,7 @@ async def dontneed(mm: Mm) -> None:
 
 
 def borrowed(arch: Arch, era: Era, name: str, process: Program) -> Model:
-    """One thread of the process, one kernel thread that has used the mm before and is still on it."""
+    """One thread of the process, and one kernel thread that has used the mm before and is still on its page tables."""
     trims = "trims_mm_cpumask" in arch.facts.capabilities
     world = World(
         arch,

@@ -1,4 +1,4 @@
-"""A CPU runs a kernel thread on borrowed page tables (lazy TLB): when is it told of a flush, what does it make up for?
+"""A CPU runs a kernel thread on borrowed page tables (lazy TLB): which flushes is it sent, and what does it do later?
 
 lazy-walk: an idle CPU is on the page tables still, and its walker goes on in them
 
@@ -11,9 +11,11 @@ the walker goes on in the freed table
 
 lazy-collapse: the same with khugepaged, which frees a table that a huge page has made superfluous
 
-leaving-walk: the same with a CPU that goes on to another mm, and is told of no flush before it has left the page tables
+leaving-walk: the same with a CPU that switches to another mm, and is sent no flush although it is still on the page
+tables
 
-B-37, d53c3dfb23c4, powerpc radix: the same with a CPU that is asked to leave the page tables, and is about to
+B-37, d53c3dfb23c4, powerpc radix: a CPU told to drop borrowed page tables is already switching away, and keeps walking
+them
 
 CPU0 kernel thread           CPU1 the only thread
 exec: active_mm is a new mm
@@ -24,7 +26,7 @@ the walker remembers the table
 the walker goes on in the freed table
 activate_mm: now it leaves
 
-lazy-batch: reclaim puts its flush off, and a CPU comes back from a kernel thread in between
+lazy-batch: reclaim defers its flush, and a CPU comes back from a kernel thread in between
 
 CPU0 kernel thread, user     CPU1 kswapd
                              clear the entry, remember CPU0
@@ -65,7 +67,7 @@ from core.plugins.arch import Arch
 
 
 def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
-    """munmap of all that a page table maps, while the walker of a CPU that its task leaves may be anywhere in it."""
+    """munmap of all that a page table maps, while the walker of a CPU that its task leaves may be using it."""
     world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
     for level in range(3):
         world.memory[upper_entry(level, 0)] = 0
@@ -78,7 +80,7 @@ def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
 
 
 def collapsed(arch: Arch, era: Era) -> Model:
-    """khugepaged frees an empty page table, while the walker of an idle CPU may be anywhere in it."""
+    """khugepaged frees an empty page table, while the walker of an idle CPU may be using it."""
     world = on_borrowed_tables(arch, era)
     world.kthread("khugepaged", lambda mm: retract_page_tables(mm, 0))
     made = world.model("lazy-collapse", sometimes=windows())
@@ -87,7 +89,7 @@ def collapsed(arch: Arch, era: Era) -> Model:
 
 
 def on_borrowed_tables(arch: Arch, era: Era) -> World:
-    """A CPU whose task leaves it idle, on the page tables of the mm."""
+    """A CPU that becomes idle and stays on the page tables of the mm."""
     world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
     for level in range(3):
         world.memory[upper_entry(level, 0)] = 0
@@ -97,13 +99,13 @@ def on_borrowed_tables(arch: Arch, era: Era) -> World:
 
 
 def walker() -> list[Daemon]:
-    """What the hardware does by itself on the CPU that is on the mm's page tables still."""
+    """What the hardware does by itself on a CPU that is still on the mm's page tables."""
     walks = (cache_upper(HERE, 0, upper_entry(0, 0)), walk_on(HERE, 0, TABLE))
     return [Daemon("walker", HERE, while_on(HERE, walk)) for walk in walks]
 
 
 async def forks_and_unmaps(mm: Mm) -> None:
-    """fork() ends with a flush of the mm, which has the others leave it; munmap() need not flush but here."""
+    """fork() ends with a flush of the mm, which makes other CPUs leave it; munmap() then flushes only here."""
     await mm.hook.flush_tlb_mm(mm=mm)
     await munmap(mm, [Vma(0, 1)], 0, 1)
 
@@ -127,7 +129,7 @@ def execed(arch: Arch, era: Era) -> Model:
 
 
 async def comes_back(mm: Mm) -> None:
-    """Cached, then a kernel thread, then on."""
+    """Load, run a kernel thread, load again."""
     await load(mm, 0, [0])
     await switch_out(mm, lazily=True)
     await switch_in(mm)
@@ -135,7 +137,7 @@ async def comes_back(mm: Mm) -> None:
 
 
 async def reclaims(mm: Mm) -> None:
-    """try_to_unmap_one() with TTU_BATCH_FLUSH, and what shrink_folio_list() does in the end."""
+    """try_to_unmap_one() with TTU_BATCH_FLUSH, and the end of shrink_folio_list()."""
     ubc = UnmapBatch()
     await pte_lock(mm, 0)
     pte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False))
@@ -146,7 +148,7 @@ async def reclaims(mm: Mm) -> None:
 
 
 def batched(arch: Arch, era: Era) -> Model:
-    """A reclaimer with a flush that is put off, and a CPU that was lazy."""
+    """A reclaimer with a deferred flush, and a CPU that was lazy."""
     world = World(arch, era, {0: Pte(0, write=False)}, frozenset({0}), more=on(2))
     world.task("user", comes_back)
     world.kthread("kswapd", reclaims)

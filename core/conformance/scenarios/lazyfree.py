@@ -31,7 +31,7 @@ ADDR, PAGE = 0, 0
 
 
 def discarded(arch: Arch, era: Era) -> Model:
-    """kswapd takes the clean lazyfree page that a read with O_DIRECT goes to."""
+    """kswapd reclaims the clean lazyfree page that a read with O_DIRECT is writing to."""
     more = {"lazyfree": frozenset({PAGE}), "readers": frozenset({Cpu(0)})}
     world = World(arch, era, {ADDR: Pte(PAGE, write=True)}, anon=frozenset({PAGE}), more=more)
     world.memory[ref_cell(PAGE)] = 2  # the mapping's, and that of whoever has isolated it

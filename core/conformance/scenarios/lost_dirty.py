@@ -1,4 +1,4 @@
-"""Dirty data lost: an unmap and writeback race for a page that another CPU still writes to (commit 5df397dec7c4).
+"""Dirty data is lost: unmap and writeback race on a page that another CPU still writes to (commit 5df397dec7c4).
 
 CPU0 user            CPU1 unmap                    CPU2 writeback
 store: dirty, cached
@@ -40,9 +40,9 @@ ADDR, PAGE, STORES = 0, 0, 2
 
 
 def race(unmap: Program, name: str, start: Pte, writeback: bool = True, vma_stays: bool = True) -> Build:
-    """The model: a user who stores twice to a page mapped by `start`, an unmap, perhaps one round of writeback.
+    """The model: a user who stores twice to a page mapped by `start`, an unmap, and optionally one round of writeback.
 
-    `vma_stays`: a mapping is there in the end.
+    `vma_stays`: there is a mapping at the end.
     """
 
     def build(arch: Arch, era: Era) -> Model:
@@ -77,7 +77,7 @@ def race(unmap: Program, name: str, start: Pte, writeback: bool = True, vma_stay
 def crowd(users: int = 2, pages: int = 2) -> Build:
     """The model of several users: each stores twice to a page of its choice; all pages are unmapped and written back.
 
-    The users are equal, so each state stands for all that differ only in which of them is where.  The pages are not:
+    The users are equal, so one state represents all that differ only in which user is where.  The pages are not equal:
     unmap and writeback come to them in order.
     """
     vma, names = Vma(0, pages), [f"user {number}" for number in range(users)]
@@ -126,14 +126,14 @@ VMA = Vma(ADDR, ADDR + 1)
 
 
 async def user(mm: Mm) -> None:
-    """Store until done or gone."""
+    """Store until done, or until the page is not mapped any more."""
     for _ in range(STORES):
         if not await store(mm, VMA, ADDR, [PAGE]):
             return
 
 
 async def user_of_either(mm: Mm) -> None:
-    """The same, where one mapping takes the place of another: no fault may find none."""
+    """A user while one mapping replaces another: no fault may find no mapping."""
 
     def look(op: Op, value: bool) -> Op | None:
         return report("mapped-throughout") if op.reads == (vma_cell(VMA),) and not value else None
@@ -142,7 +142,7 @@ async def user_of_either(mm: Mm) -> None:
 
 
 async def user_of_neither(mm: Mm) -> None:
-    """The same, where munmap leaves nothing: a fault that finds the mapping must find its entry too."""
+    """A user while munmap leaves nothing: a fault that finds the mapping must find its entry too."""
     found = False
 
     def look(op: Op, value: object) -> Op | None:
@@ -172,7 +172,7 @@ async def unmap_one(mm: Mm) -> None:
 
 
 async def map_over(mm: Mm) -> None:
-    """Another mapping in its place."""
+    """Map something else in its place."""
     await mmap_over(mm, [VMA], VMA)
 
 

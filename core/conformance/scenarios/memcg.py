@@ -1,7 +1,8 @@
-"""A page is charged to another cgroup while its only mapping goes away.
+"""A page's charge is moved to another cgroup while its only mapping is removed.
 
 mm/memcontrol.c:mem_cgroup_move_account() reads page_mapped() under the page-table lock and moves NR_FILE_MAPPED by what
-it finds.  So rmap may not be removed after the lock is dropped, as delaying it for every page would do (5df397dec7c4).
+it finds.  So the rmap must not be removed after the lock is released, as delaying it for every page would
+(5df397dec7c4).
 
 CPU0 munmap                                 CPU1 moves the charge from A to B
 lock, clear the entry, unlock
@@ -30,7 +31,7 @@ VMA = Vma(0, 1)
 
 
 def rmap_under_ptl(arch: Arch, era: Era) -> Model:
-    """A charge is moved between cgroups while the page's only mapping goes away."""
+    """A charge is moved between cgroups while the page's only mapping is removed."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, memcgs=True)
     world.memory[ref_cell(0)] = 2
     world.memory[Cell("memcg", 0)] = "A"

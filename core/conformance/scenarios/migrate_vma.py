@@ -1,4 +1,4 @@
-"""Migration for a device collects pages: it replaces entries by migration entries, and forgets something.
+"""Migration to a device collects pages, replacing entries by migration entries, and forgets something.
 
 B-05, fd35ca3d12cc: the dirty bit
 
@@ -66,7 +66,7 @@ def collected(newer: bool) -> Property:
 
 
 def dirty(arch: Arch, era: Era) -> Model:
-    """A page of a shared file is collected and not migrated in the end."""
+    """A page of a shared file is collected, and in the end not migrated."""
     world = World(arch, era, {0: Pte(0)})
     world.memory[ref_cell(0)] = 2  # the mapping's and the page cache's
     world.task("user", writer)

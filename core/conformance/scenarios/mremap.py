@@ -1,4 +1,4 @@
-"""A page moves to another address, and a CPU still remembers the old one.
+"""A page is moved to another address, and a CPU still has the old translation cached.
 
 B-08, 5d1904204c99: the move leaves the flush of dirty entries to later
 
@@ -10,7 +10,7 @@ store: dirty, cached
 store at the old address
                      flush                          the last store is lost
 
-B-09, eb66ae030829, CVE-2018-18281: it drops the lock of the new place before the flush
+B-09, eb66ae030829, CVE-2018-18281: it releases the lock of the new place before the flush
 
 CPU0 user            CPU1 mremap                    CPU2 truncate
 load: cached
@@ -42,7 +42,7 @@ VMA, NEW_VMA = Vma(HERE, HERE + 1), Vma(THERE, THERE + 1)
 
 
 def world_of(arch: Arch, era: Era, start: Pte) -> World:
-    """A page of a shared file that is mapped in one place and will be in another, under another page-table lock."""
+    """A page of a shared file, mapped in one place and later in another, under another page-table lock."""
     world = World(
         arch,
         era,
@@ -88,7 +88,7 @@ def cleaned(arch: Arch, era: Era) -> Model:
 
 
 def freed(arch: Arch, era: Era) -> Model:
-    """mremap against truncation, which runs on behalf of another process."""
+    """mremap against truncation, which is done by another process."""
     world = world_of(arch, era, Pte(PAGE, write=False))
     world.task("user", reader)
     world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA))

@@ -1,4 +1,4 @@
-"""A whole page table moves to another address, while somebody works on an entry found through the old one.
+"""A whole page table is moved to another address, while another CPU works on an entry found through the old one.
 
 B-10, 97113eb39fa7, CVE-2022-41222
 
@@ -53,7 +53,7 @@ VMA, NEW_VMA = Vma(OLD, OLD + 1), Vma(NEW, NEW + 1)
 
 
 async def reader(mm: Mm) -> None:
-    """Load from the new address twice; before the move that is a fault, which does not concern anybody."""
+    """Load from the new address twice; before the move that is a fault, which does not matter here."""
     for _ in range(2):
         await user_load_through(mm.task.cpu, NEW, upper_entry(0, NEW), {OLD: pte_cell(OLD)}, [PAGE])
 

@@ -28,7 +28,7 @@ VMA = Vma(0, 1)
 
 
 async def dontneed(mm: Mm) -> None:
-    """A load, so that this CPU has an entry of its own to forget; MADV_DONTNEED, and back."""
+    """Load, so that this CPU has an entry of its own; MADV_DONTNEED; return."""
     await load(mm, 0, [0])
     await madvise_dontneed(mm, VMA, 0, 1)
     await returned(mm, 0)

@@ -47,19 +47,19 @@ ADDR, OLD, NEW = 0, 0, 1
 
 
 async def fault(mm: Mm) -> None:
-    """Access the page; on a hint, bring it here."""
+    """Access the page; on a hint, migrate it here."""
     if not await load(mm, ADDR, [OLD, NEW]):
         await handle_numa_fault(mm, Vma(ADDR, ADDR + 1), ADDR)
 
 
 async def dontneed_then_fault(mm: Mm) -> None:
-    """An operation of the same mm that has nothing to do with the page, and then the access."""
+    """An unrelated operation of the same mm, then the access."""
     await madvise_dontneed(mm, Vma(1, 2), 1, 2)
     await fault(mm)
 
 
 def hint(name: str, third: Program) -> Build:
-    """A user who stores, the scanner, and `third`."""
+    """A user who stores, the NUMA scanner, and `third`."""
 
     def build(arch: Arch, era: Era) -> Model:
         world = World(arch, era, {ADDR: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})

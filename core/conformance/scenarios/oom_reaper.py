@@ -1,4 +1,4 @@
-"""The oom reaper unmaps what a thread of its victim may still use.
+"""The oom reaper unmaps pages that a thread of its victim may still use.
 
 B-31, 687cb0884a71, CVE-2017-18202, on arm64: a gather of the whole mm is not flushed, since nobody runs on it
 
@@ -35,7 +35,7 @@ async def reader(mm: Mm) -> None:
 
 
 def reaped(arch: Arch, era: Era) -> Model:
-    """The reaper against a thread that has not died yet."""
+    """The reaper against a thread that has not exited yet."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
     world.task("user", reader)
     world.kthread("oom_reaper", lambda mm: oom_reap_task_mm(mm, [VMA]))

@@ -6,7 +6,7 @@ clear the entry
 set it again
                                            clear it, flush, return: nothing is mapped any more
 
-What CPU1 has cleared must stay cleared; the entry that CPU0 puts back must not be one that CPU1 has answered for.
+What CPU1 has cleared must stay cleared: CPU0 must not restore an entry that CPU1 has unmapped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def dontneed(mm: Mm) -> None:
 
 
 def against(change: Program, name: str) -> Build:
-    """The model: one task changes the entry, another takes it away."""
+    """The model: one task changes the entry, another unmaps it."""
 
     def build(arch: Arch, era: Era) -> Model:
         world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))

@@ -1,4 +1,4 @@
-"""A hash entry comes back while the one that it replaces has not been taken out.
+"""A hash entry is inserted while the one that it replaces has not been removed.
 
 B-44, a741e6796957, powerpc with a hash table
 
@@ -31,7 +31,7 @@ FRAMES = (OLD, NEW)
 
 
 async def user(mm: Mm) -> None:
-    """Load, then store, with as many faults as it takes; a store that is not allowed is the end."""
+    """Load, then store, with as many faults as it takes; a store that is not allowed ends it."""
     for store in (False, True):
         while await access_hashed(mm.task.cpu, ADDR, FRAMES, store) == "fault":
             pte: object = await ptep_get(ADDR)
@@ -42,7 +42,7 @@ async def user(mm: Mm) -> None:
 
 
 async def do_anonymous_page(mm: Mm) -> None:
-    """A new page, where there is none."""
+    """Map a new page if there is none."""
     await pte_lock(mm, ADDR)
     if await ptep_get(ADDR) is None:
         await set_pte(ADDR, Pte(NEW))
@@ -55,7 +55,7 @@ async def unmap(mm: Mm) -> None:
 
 
 def refaulted(arch: Arch, era: Era) -> Model:
-    """A page is taken away and another faulted in."""
+    """A page is unmapped and another faulted in."""
     world = World(arch, era, {ADDR: Pte(OLD, write=False)}, frozenset(FRAMES), more={"hashed": FRAMES})
     world.task("user", user)
     world.task("unmap", unmap)

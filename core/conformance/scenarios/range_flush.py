@@ -26,7 +26,7 @@ VMA = Vma(PAGES.start, PAGES.stop)
 
 
 async def user(mm: Mm) -> None:
-    """Load twice from the same page, whichever it is."""
+    """Load twice from the same page, whichever that is."""
     page = await pick(len(PAGES))
     if await load(mm, page, PAGES):
         await load(mm, page, PAGES)
@@ -35,7 +35,7 @@ async def user(mm: Mm) -> None:
 def three_pages(arch: Arch, era: Era) -> Model:
     """A user against MADV_DONTNEED of three anonymous pages of one table.
 
-    The gather has room for all of them, whatever the row says of its batches: so the flush is one.
+    The gather has room for all of them, whatever the row says about batches, so there is one flush.
     """
     room = {"bundle": max(arch.facts.bundle, 2 * len(PAGES))}
     world = World(arch, era, {page: Pte(page, dirty=True) for page in PAGES}, frozenset(PAGES), geometry=room)

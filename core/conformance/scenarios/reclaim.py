@@ -1,4 +1,4 @@
-"""Reclaim puts its flushes off, and somebody relies on the entries it has cleared.
+"""Reclaim defers its flushes, and somebody relies on the entries that it has cleared.
 
 B-04, d950c9477d51: I/O starts while a CPU can still write
 
@@ -20,7 +20,7 @@ store: cached rw
 store through the stale entry
                      flush
 
-B-15, 5ee2fa2f0636: the flag is cleared that another has just set
+B-15, 5ee2fa2f0636: a flag is cleared that another reclaimer has just set
 
 CPU0 user            CPU1 kswapd                    CPU2 MADV_DONTNEED
                      clear entry 0, pending = true
@@ -31,7 +31,7 @@ load 1: cached
                                                     entry 1 is empty, nothing is pending: returns
                      flush
 
-B-16, 383c4613c67c: the lock is dropped and taken again, and the question is not asked again
+B-16, 383c4613c67c: the lock is released and taken again without checking for pending flushes again
 
 CPU0 user            CPU1 kswapd                    CPU2 MADV_FREE
                                                     lock, nothing is pending
@@ -108,13 +108,13 @@ async def writer(mm: Mm) -> None:
 
 
 async def reader_of(page: int, mm: Mm) -> None:
-    """Load twice from the address that has the number of its page."""
+    """Load twice from the virtual page that has the number of its page."""
     if await load(mm, page, [page]):
         await load(mm, page, [page])
 
 
 def put_off(addr: int) -> Property:
-    """The window of them all."""
+    """The window of all these scenarios: a flush is deferred."""
     return sometimes(
         "put-off",
         "the entry is gone and its flush is put off",
@@ -124,7 +124,7 @@ def put_off(addr: int) -> Property:
 
 
 def agree(page: int) -> list[Property]:
-    """At the end rmap and the page table agree about a page whose place has its number."""
+    """At the end the reverse map and the page table agree about a page that is mapped at its own number."""
     return [mapcount_is_ptes(page, [page])]
 
 
@@ -153,7 +153,7 @@ def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
 
 
 def pending_set_during_flush(arch: Arch, era: Era) -> Model:
-    """MADV_DONTNEED over two tables, of each of which a page is being reclaimed."""
+    """MADV_DONTNEED over two tables, each with a page that is being reclaimed."""
     mapped = {0: Pte(0), 1: Pte(1)}
     world = World(arch, era, mapped, anon=frozenset({0, 1}), geometry={"ptes_per_table": 1}, more={"reclaims": True})
     world.memory[ref_cell(0)] = world.memory[ref_cell(1)] = 2
@@ -169,7 +169,7 @@ def pending_set_during_flush(arch: Arch, era: Era) -> Model:
 
 
 def relocked(arch: Arch, era: Era) -> Model:
-    """MADV_FREE has to split a large folio, of which only the first page is in its range."""
+    """MADV_FREE has to split a large folio of which only the first page is in its range."""
     small = 5
     mapped = {0: Pte(0), 1: Pte(small)}
     more = {"reclaims": True, "folio": lambda page: (page, 1) if page == small else (0, 2)}
@@ -186,7 +186,7 @@ def relocked(arch: Arch, era: Era) -> Model:
 
 
 def recursion(arch: Arch, era: Era) -> Model:
-    """A clean entry of a page that is dirty nevertheless: its flush is still put off when pageout() allocates."""
+    """A clean entry of a dirty page: its flush is still deferred when pageout() allocates."""
     world = World(arch, era, {0: Pte(0)}, anon=frozenset({0}), more={"reclaims": True})
     world.memory[ref_cell(0)] = 2
     world.memory[pg_dirty_cell(0)] = True
@@ -198,9 +198,9 @@ def recursion(arch: Arch, era: Era) -> Model:
 
 
 def two_spaces(arch: Arch, era: Era) -> Model:
-    """One batch with a page of each of two address spaces, which run on a CPU each: page 0 and CPU 0, page 1 and CPU 1.
+    """One batch with a page of each of two address spaces, which run on one CPU each: page 0 on CPU 0, page 1 on CPU 1.
 
-    What the models of the two share although they are two (locks, counts of pending flushes) only kswapd uses.
+    The two share some cells although they are two mms (locks, counts of pending flushes); only kswapd uses these.
     """
     world = World(arch, era, {0: Pte(0), 1: Pte(1)}, anon=frozenset({0, 1}), more={"reclaims": True})
     world.memory[ref_cell(0)] = world.memory[ref_cell(1)] = 2

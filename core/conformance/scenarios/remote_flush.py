@@ -1,6 +1,6 @@
-"""A CPU flushes an address space that its task does not use: reclaim, the oom reaper, writeback.
+"""A task flushes another process's mm: reclaim, the oom reaper, writeback.
 
-Some architectures send no interrupt where an mm has one user.  That is a promise about who asks: it is that user.
+Some architectures send no IPI if an mm has one user.  That is correct only if the flushing task is that user.
 
 borrower-flushes: the kernel thread's CPU is still on the page tables of the process (active_mm), which runs elsewhere
 
@@ -44,7 +44,7 @@ PAGES = (0, 1)
 
 
 async def reclaim(mm: Mm, page: int) -> None:
-    """Take out the entry of the page, flush, free."""
+    """Clear the entry of the page, flush, free the page."""
     await pte_lock(mm, page)
     await mm.hook.ptep_clear_flush(mm=mm, addr=page)
     await pte_unlock(mm, page)
@@ -56,17 +56,17 @@ TURN = Cell(declare("turn", 0))
 
 
 def turn(at: int) -> Op:
-    """The scheduler gives that CPU to whoever's turn it is."""
+    """Wait for one's turn on that CPU."""
     return Op(f"turn {at}", (TURN,), (), lambda now: [Outcome(None)] if now == at else [])
 
 
 def schedule(to: int) -> Op:
-    """Give it up."""
+    """Give up the CPU."""
     return Op(f"schedule: turn {to}", (), (TURN,), lambda: [Outcome(None, (to,))])
 
 
 def process(lazily: bool) -> Program:
-    """A process with one thread, moved to another CPU and back; what it leaves goes on with its page tables or not."""
+    """A process with one thread, moved to another CPU and back; what runs in between may keep its page tables."""
 
     async def program(mm: Mm) -> None:
         there = over_there(mm)
@@ -87,10 +87,10 @@ def process(lazily: bool) -> Program:
 
 
 async def kswapd(mm: Mm) -> None:
-    """Takes the pages one by one.
+    """Reclaims the pages one by one.
 
-    The flush in between is another kernel thread's: the oom reaper's gather ends with a flush of the whole mm where the
-    process has a gather open itself (tlb_finish_mmu()).
+    The flush in between is that of another kernel thread: the oom reaper's gather ends with a flush of the whole mm if
+    the process has a gather open itself (tlb_finish_mmu()).
     """
     await turn(1)
     await reclaim(mm, 0)

@@ -1,4 +1,4 @@
-"""What policies from papers rest on: the accessed bit, and the moment when a free page is somebody's again.
+"""What policies from papers rely on: the accessed bit, and the moment at which a free page is handed out again.
 
 flush-by-access (page access tracking, USENIX ATC 2017)
 
@@ -56,12 +56,12 @@ async def unmap(mm: Mm) -> None:
 
 
 async def age(mm: Mm) -> None:
-    """Reclaim looks whether the page is in use."""
+    """Reclaim tests whether the page is in use."""
     await folio_referenced_one(mm, PAGE, ADDR)
 
 
 def by_access(arch: Arch, era: Era) -> Model:
-    """An entry that has never been accessed, a user who may, reclaim that looks, and an unmap."""
+    """An entry that has never been accessed, a user who may access it, reclaim that tests it, and an unmap."""
     world = World(arch, era, {ADDR: Pte(PAGE)}, anon=frozenset({PAGE}))
     world.memory[accessed_cell(ADDR)] = False
     user = world.task("user", tracked_reader)

@@ -1,4 +1,4 @@
-"""A flush on one CPU alone, because the mm is said to have been on no other one since its last flush.
+"""A flush on one CPU only, because the mm is believed to have run on no other CPU since its last flush.
 
 B-43, s390/mm: fix local TLB flushing vs. detach of an mm address space
 
@@ -12,8 +12,8 @@ detach: leave cpu_attach_mask
 attach
 load through the stale entry
 
-The CPU comes back when the page has been unmapped, as in the commit.  One that attaches between the look at mm_cpumask
-and the local IPTE is another matter: docs/findings.md.
+The CPU comes back after the page has been unmapped, as in the commit.  A CPU that attaches between the read of
+mm_cpumask and the local IPTE is a finding of its own: docs/findings.md.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ ATTACHED = Cell("cpu_attach_mask")
 
 
 def until_unmapped() -> Op:
-    """Other tasks have the CPU until then."""
+    """Other tasks have the CPU until the page is unmapped."""
     return Op("run others", (pte_cell(0),), (), lambda pte: [] if pte else [Outcome(None)])
 
 
 async def comes_back(mm: Mm) -> None:
-    """Load, leave the CPU to others, come back, load."""
+    """Load, leave the CPU to other tasks, come back, load."""
     await load(mm, 0, [0])
     await load(mm, 0, [0])
     await switch_out(mm, False)
@@ -51,7 +51,7 @@ async def comes_back(mm: Mm) -> None:
 
 
 async def flush_and_unmap(mm: Mm) -> None:
-    """A flush of the mm that is owed, and then one page's, which this CPU uses as well."""
+    """The flush of the mm that is owed, then the unmap of a page that this CPU has used too."""
     await mm.hook.flush_tlb_mm(mm=mm)
     await load(mm, 0, [0])
     await unmap(mm)
@@ -90,7 +90,7 @@ async def attaches(mm: Mm) -> None:
 
 
 def attaching(arch: Arch, era: Era) -> Model:
-    """A CPU attaches while another, the only one so far, unmaps a page."""
+    """A CPU attaches while another, so far the only one, unmaps a page."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, frozenset({0}), more={"cpus": None})
     world.task("user", attaches)
     flusher = world.task("unmap", unmap)

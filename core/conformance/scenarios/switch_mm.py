@@ -1,7 +1,7 @@
-"""A CPU takes up an address space while another one flushes it: who must be told?
+"""A CPU switches to an address space while another CPU flushes it: which CPUs must be sent the flush?
 
-Each model has one CPU that switches, written with the words of its architecture's switch_mm(), and one that takes the
-page away and frees it.
+Each model has one CPU that switches, with the operations of its architecture's switch_mm(), and one that unmaps and
+frees the page.
 
 B-34, 71b3c126e611, CVE-2016-2069, x86, with store buffers
 
@@ -89,12 +89,12 @@ GEN, LOADED, LAZY = Cell("tlb_gen"), Cell("loaded_mm", HERE), Cell("is_lazy", HE
 
 
 def put(cell: Cell, value: object) -> Op:
-    """A plain store to a word of the architecture."""
+    """A plain store to a variable of the architecture."""
     return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
 
 
 def get(cell: Cell) -> Op:
-    """A plain load from one."""
+    """A plain load of a variable of the architecture."""
     return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
 
 
@@ -128,26 +128,26 @@ async def loads(mm: Mm) -> None:
 
 
 async def takes_up(mm: Mm) -> None:
-    """The architecture's switch, which sets the bit by an atomic operation."""
+    """The architecture's switch, which sets the bit with an atomic operation."""
     await switch_in(mm)
     await loads(mm)
 
 
 async def unmap_buffered(mm: Mm) -> None:
-    """Where clearing is a plain store: the flush looks at mm_cpumask behind it."""
+    """An unmap where clearing is a plain store, after which the flush reads mm_cpumask."""
     await doing(clear_and_flush(mm), partial(clear_buffered, mm))
     await mfence(THERE, "put_page_testzero: full barrier")
     await put_page(PAGE)
 
 
 async def clear_and_flush(mm: Mm) -> None:
-    """The words of an unmap.  Those of ptep_clear_flush() are others on s390, of which local-ipte is."""
+    """The operations of an unmap.  s390's ptep_clear_flush() differs; local-ipte is about that one."""
     await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
 
 
 async def clear_buffered(mm: Mm, op: Op) -> Any:
-    """`op`, and behind what clears the entry the barrier that 71b3c126e611 asks for."""
+    """`op`, and after the operation that clears the entry the barrier that 71b3c126e611 requires."""
     pte = await clears_plainly(mm, op)
     if op.writes == (pte_cell(0),) and mm.era.has("71b3c126e611"):
         await mfence(THERE)
@@ -158,10 +158,10 @@ async def clear_buffered(mm: Mm, op: Op) -> Any:
 
 
 async def switch_mm_irqs_off(mm: Mm) -> None:
-    """arch/x86/mm/tlb.c: an ASID that is up to date is taken up without a flush (choose_new_asid()).
+    """arch/x86/mm/tlb.c: an ASID that is up to date is used without a flush (choose_new_asid()).
 
-    loaded_mm is written with plain stores.  Nothing but the locked operation that sets the bit keeps the first of them
-    from being seen after tlb_gen has been read.
+    loaded_mm is written with plain stores.  Only the locked operation that sets the bit keeps the first of them from
+    becoming visible after tlb_gen has been read.
     """
     await put(irqs_off_cell(HERE), True)
     await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
@@ -179,7 +179,7 @@ async def switch_mm_that_stays(mm: Mm) -> None:
 
 
 async def load_if_current(mm: Mm) -> None:
-    """Behind the question whether the ASID is up to date."""
+    """Load CR3 after the test whether the ASID is up to date."""
     if await get(GEN):
         await invalidate((HERE,), (0,), "load CR3 with a flush")
     await buffered_store(HERE, "loaded_mm = next", "next")
@@ -188,7 +188,7 @@ async def load_if_current(mm: Mm) -> None:
 
 
 def flush_tlb_func(sender: Tid) -> Op:
-    """The interrupt: a CPU that has not loaded the mm has nothing to flush, it believes. It sees its own stores."""
+    """The IPI: a CPU that has not loaded the mm believes that it has nothing to flush.  It sees its own stores."""
     request, entry, buffer = csd_cell(sender, HERE), tlb_cell(HERE, 0), store_buffer_cell(HERE)
 
     def step(asked: object, irqs_off: bool, waiting: tuple[str, ...], loaded: str, cached: object) -> list[Outcome]:
@@ -202,7 +202,7 @@ def flush_tlb_func(sender: Tid) -> Op:
 
 
 async def unmap_by_gen(mm: Mm) -> None:
-    """flush_tlb_mm_range(): should_flush_tlb() asks what each CPU of the mask has loaded."""
+    """flush_tlb_mm_range(): should_flush_tlb() tests what each CPU of the mask has loaded."""
     await xchg_pte(0, 1)
     await add(GEN, 1)
     if HERE in await mm_cpumask(mm):
@@ -228,7 +228,7 @@ async def back_from_lazy(mm: Mm) -> None:
 
 
 async def unmap_unless_lazy(mm: Mm) -> None:
-    """flush_tlb_mm_range(), which no table was freed for."""
+    """flush_tlb_mm_range() without freed tables."""
     await xchg_pte(0, 1)
     await add(GEN, 1)
     if HERE in await mm_cpumask(mm) and not await get(LAZY):
@@ -241,7 +241,9 @@ async def unmap_unless_lazy(mm: Mm) -> None:
 
 
 async def out_and_in(mm: Mm) -> None:
-    """Out of the mm and back; arch/riscv/mm/context.c:set_mm() cleared the bit, whether or not the ASID is kept."""
+    """Switch away from the mm and back; arch/riscv/mm/context.c:set_mm() cleared the bit whether or not the ASID was
+    kept.
+    """
     await switch_in(mm)
     await load(mm, 0, [PAGE, COPY])
     await switch_out(mm, lazily=False)
@@ -252,7 +254,7 @@ async def out_and_in(mm: Mm) -> None:
 
 
 async def copy(mm: Mm) -> None:
-    """A sibling gets the page another place, as do_wp_page() and migration do."""
+    """A sibling maps a copy of the page, as do_wp_page() and migration do."""
     await clear_and_flush(mm)
     await set_pte(0, Pte(COPY))
     await put_page(PAGE)

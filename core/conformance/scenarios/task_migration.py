@@ -1,9 +1,9 @@
-"""A CPU leaves an address space and comes back to it: by the architecture's own switch_mm(), with its own flush.
+"""A CPU leaves an address space and comes back to it, with the architecture's own switch_mm() and flush.
 
-A CPU that is not told of a flush must have forgotten, or forget as it comes back: by a new context (mips, sh,
-loongarch), by a generation (x86), by paying what was put off (s390), by flushing at every switch (openrisc).  One that
-comes back with what it had must have been told all the time (riscv with ASIDs, and most others, whose mm_cpumask only
-grows).
+A CPU that is not sent a flush must have dropped its entries, or drop them when it comes back: by a new context (mips,
+sh, loongarch), a generation (x86), a deferred flush (s390), or a flush at every switch (openrisc).  A CPU that comes
+back with its old entries must have been sent every flush meanwhile (riscv with ASIDs, and most others, whose mm_cpumask
+only grows).
 
 switch-back
 
@@ -57,7 +57,7 @@ HERE, THERE = Cpu(0), Cpu(1)
 
 
 def on(number: int, **more: object) -> dict[str, object]:
-    """Fields of an `Mm` whose mm_cpumask is followed, on so many CPUs."""
+    """Fields of an `Mm` whose mm_cpumask is a cell, on `cpus` CPUs."""
     return {"cpus": None, "online": frozenset(map(Cpu, range(number))), **more}
 
 
@@ -88,12 +88,12 @@ async def unmaps(mm: Mm) -> None:
 
 @cache
 def over_there(mm: Mm) -> Mm:
-    """The mm as the same task sees it on the other CPU: one value, as an Mm is what it is by identity."""
+    """The mm as the same task sees it on the other CPU.  One object, because an Mm is compared by identity."""
     return mm.on(replace(mm.task, cpu=THERE))
 
 
 def moves(lazily: bool) -> Program:
-    """A single-threaded process that the scheduler moves, and moves back."""
+    """A single-threaded process that the scheduler moves to another CPU and back."""
 
     async def program(mm: Mm) -> None:
         there = over_there(mm)
@@ -114,7 +114,7 @@ CLONED = Cell(declare("cloned", False))
 
 
 async def execs(mm: Mm) -> None:
-    """exec, clone, and on; nobody else wants the CPU."""
+    """exec, clone, and continue; no other task wants the CPU."""
     await mm.hook.activate_mm(mm=mm)
     await Op("clone", (), (CLONED,), lambda: [Outcome(None, (True,))])
     for _ in range(2):
@@ -144,7 +144,7 @@ def executed(arch: Arch, era: Era) -> Model:
 
 
 def attached_to(world: World, *cpus: Cpu) -> None:
-    """`cpus` are on the mm at the start; of the others switch_mm() alone tells."""
+    """`cpus` are on the mm at the start; whether the others are is up to switch_mm()."""
     world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset(cpus)
     for cpu in cpus:
         world.memory[on_mm_cell(cpu)] = True
@@ -152,7 +152,7 @@ def attached_to(world: World, *cpus: Cpu) -> None:
 
 
 def switched(arch: Arch, era: Era) -> Model:
-    """Two tasks; one CPU goes and comes."""
+    """Two tasks; one CPU leaves and comes back."""
     window = sometimes(
         "unmapped-while-cached",
         "the entry is gone, the page not free, and the CPU that comes and goes has it cached",
@@ -163,7 +163,7 @@ def switched(arch: Arch, era: Era) -> Model:
 
 
 def lazy(arch: Arch, era: Era) -> Model:
-    """The same, and the CPU stays on the page tables."""
+    """Two tasks; one CPU goes to a kernel thread and comes back, and stays on the page tables."""
     window = sometimes(
         "cached",
         "the CPU that comes and goes has the page cached",

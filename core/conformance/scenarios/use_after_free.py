@@ -1,6 +1,6 @@
-"""Use after free: a page given back while a CPU can still reach it; include/asm-generic/tlb.h's first law.
+"""Use after free: a page is freed while a CPU can still reach it; the first rule of include/asm-generic/tlb.h.
 
-unhook the entry, invalidate the TLBs, free the page: in this order, for an anonymous page whose last reference the
+Unhook the entry, invalidate the TLBs, free the page: in this order, for an anonymous page whose last reference the
 gather holds.
 """
 
@@ -21,7 +21,7 @@ VMA = Vma(0, 1)
 
 
 async def reader_and_writer(mm: Mm) -> None:
-    """Load, then store: a reader is a victim too."""
+    """Load, then store: a reader is affected too."""
     if await load(mm, 0, [0]):
         await store(mm, VMA, 0, [0])
 
@@ -41,14 +41,14 @@ def use_after_free(arch: Arch, era: Era) -> Model:
 
 
 async def uses_unmaps_uses(mm: Mm) -> None:
-    """Load, MADV_DONTNEED, load: what this CPU itself remembers must go too."""
+    """Load, MADV_DONTNEED, load: this CPU's own entry must be flushed too."""
     await load(mm, 0, [0])
     await madvise_dontneed(mm, VMA, 0, 1)
     await load(mm, 0, [0])
 
 
 def own_tlb(arch: Arch, era: Era) -> Model:
-    """One task alone against its own TLB."""
+    """One task alone, with its own TLB."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
     world.task("task", uses_unmaps_uses)
     window = sometimes("freed", "the page is free", (ref_cell(0),), lambda ref: ref == 0)

@@ -1,4 +1,4 @@
-"""Pages that only their driver knows: a VMA with VM_PFNMAP holds no reference, so its end must be a flush.
+"""Pages that only their driver knows: a VMA with VM_PFNMAP holds no reference, so unmapping it must end with a flush.
 
 B-30, b67fbebd4cf9, CVE-2022-39188
 
@@ -13,8 +13,8 @@ load through the
 stale entry: use after free
                      flush
 
-B-30v is the fix's first form in stable kernels, 895428ee124a, which asks the first VMA of the unmapped ones only:
-here that is an ordinary mapping, and the one with VM_PFNMAP comes behind it.
+B-30v is the fix's first form in stable kernels, 895428ee124a, which checks only the first of the unmapped VMAs: here
+that is an ordinary mapping, and the one with VM_PFNMAP follows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PAGE = 7
 
 
 def unmapped(name: str, ordinary: int) -> Build:
-    """munmap of `ordinary` ordinary VMAs and one with VM_PFNMAP behind them, against the driver."""
+    """munmap of `ordinary` ordinary VMAs followed by one with VM_PFNMAP, against the driver."""
     addr = ordinary
     vmas = [Vma(a, a + 1) for a in range(ordinary)] + [Vma(addr, addr + 1, pfn=True)]
 
