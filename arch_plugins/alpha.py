@@ -1,9 +1,10 @@
-"""alpha: a new ASN for any range (MMU_GATHER_NO_RANGE); IPI to every CPU, or none for a single user.
+"""alpha: a new ASN for any range (MMU_GATHER_NO_RANGE); an IPI to every CPU, or none for an mm with a single user.
 
-arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_page().  6.1 takes whoever is on the mm's page tables for its user
-(active_mm), also a kernel thread that has borrowed them; it sets the contexts of the other CPUs to 0 for a single user,
-and flushes nothing on a CPU that is not on the mm.  6.12 asks for current->mm where a page is flushed, leaves other
-CPUs alone only if they have no context (mm_context_elsewhere()), and drops its own of an mm that it is not on.
+arch/alpha/kernel/smp.c:flush_tlb_mm(), flush_tlb_page().  6.1 takes any task on the mm's page tables for its user
+(active_mm), including a kernel thread that has borrowed them.  For a single user it sets the contexts of the other CPUs
+to 0, and it flushes nothing on a CPU that is not on the mm.  6.12 tests current->mm where a page is flushed, leaves
+other CPUs alone only if they have no context (mm_context_elsewhere()), and drops its own context of an mm that it is
+not on.
 
 Since dd5712f3379c (CVE-2026-43258, with CONFIG_COMPACTION) ptep_clear_flush() has no such shortcut, in 6.1.192 either.
 """
@@ -52,8 +53,9 @@ class Alpha(ContextReset):
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
-        """mm/tlbflush.c:migrate_flush_tlb_page(): every CPU, this one too, takes a new ASN if it is on the mm, and
-        drops its context if not; then the page."""
+        """mm/tlbflush.c:migrate_flush_tlb_page(): every CPU takes a new ASN if it is on the mm, and drops its context
+        if not; then the page is flushed.
+        """
         pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         for cpu in sorted(mm.everyone):
             await insn(cpu, self.mm_insn)
@@ -75,7 +77,7 @@ class AlphaV61(PcbContext, Alpha):
     FACTS = replace(Alpha.FACTS, kernel="6.1.192")
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
-        """smp_call_function() does not call back into this CPU, which is left as it is if it is not on the mm."""
+        """smp_call_function() does not call this CPU, which is left as it is if it is not on the mm."""
         here = mm.task.cpu
         if await active_mm(here):
             await super().ask(mm, request)
@@ -86,7 +88,7 @@ class AlphaV61(PcbContext, Alpha):
         await flush_cpus_by_ipi(mm, others, request)
 
     async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
-        """Being on the mm is enough."""
+        """Being on the mm is sufficient."""
         return bool(await mm_users() <= 1)
 
     async def leave_alone(self, mm: Mm, others: frozenset[Cpu]) -> bool:

@@ -34,7 +34,7 @@ class Arc(CpuAsids):
     )
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
-        """Each CPU is interrupted before it asks for mm_users, which stays 0 once it is."""
+        """Each CPU is interrupted before it reads mm_users, which stays 0 once it is 0."""
         if request.end is None and await mm_users() == 0:
             await flush_by_ipi(mm, NOTHING)
         else:

@@ -30,7 +30,7 @@ class Arm(Asids):
     )
 
     def asid_behind_barrier(self, mm: Mm) -> bool:
-        """__flush_tlb_page() and v7wbi_flush_user_tlb_range() have it in a register before their DSB."""
+        """__flush_tlb_page() and v7wbi_flush_user_tlb_range() have read the ASID into a register before their DSB."""
         return False
 
 

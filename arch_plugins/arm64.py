@@ -56,7 +56,7 @@ class Arm64(Arm64Entries):
         return [(op, (end - start) // stride)]
 
     def above_ceiling(self, start: int, end: int, stride: int) -> bool:
-        """__flush_tlb_range(): with range instructions MAX_TLBI_RANGE_PAGES are pages, whatever the stride."""
+        """__flush_tlb_range(): with range instructions, MAX_TLBI_RANGE_PAGES counts pages, whatever the stride."""
         return super().above_ceiling(start, end, 1 if self.ranges else stride)
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
@@ -68,7 +68,9 @@ class Arm64(Arm64Entries):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        """A whole-mm gather only flushes what walks tables: the ASID is not used again without a flush of all."""
+        """A whole-mm gather flushes only for the table walkers: the ASID is not used again before a flush of
+        everything.
+        """
         leaf = not (tlb.freed_tables or tlb.unshared_tables)
         if tlb.fullmm:
             if not leaf:
@@ -91,7 +93,7 @@ class Arm64(Arm64Entries):
 
     @hookimpl
     async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
-        """Another CPU's barrier completes nothing of what was issued elsewhere: flush (commit 4b634918384c)."""
+        """A barrier does not complete what another CPU has issued: flush (commit 4b634918384c)."""
         if not mm.era.has("4b634918384c"):
             await self.wait(mm)
             return

@@ -1,8 +1,8 @@
-"""arm64's entries: how they say "writable" and "dirty", what pte_wrprotect() makes of that, and who may have one.
+"""arm64's entries: how they encode "writable" and "dirty", what pte_wrprotect() makes of that, and which can be cached.
 
-arch/arm64/include/asm/pgtable-hwdef.h, pgtable-prot.h, pgtable.h.  With hardware management of the dirty state a store
-to an entry with PTE_WRITE (the DBM bit) clears PTE_RDONLY: there is no dirty bit that hardware sets, there is a
-read-only bit that it clears.  PTE_DIRTY is software's.
+arch/arm64/include/asm/pgtable-hwdef.h, pgtable-prot.h, pgtable.h.  With hardware management of the dirty state, a store
+through an entry with PTE_WRITE (the DBM bit) clears PTE_RDONLY: hardware sets no dirty bit, it clears a read-only bit.
+PTE_DIRTY is set by software.
 
                  PTE_WRITE    PTE_RDONLY    PTE_DIRTY
     read-only        -            x             -
@@ -26,24 +26,25 @@ PTE_DIRTY = 1 << 55
 
 
 def pte_write(bits: int) -> bool:
-    """May it be written to, if need be after a first store has been noted?"""
+    """pte_write(): may it be written to, possibly after the first store has been recorded?"""
     return bool(bits & PTE_WRITE)
 
 
 def pte_hw_dirty(bits: int) -> bool:
-    """Hardware has noted a store."""
+    """pte_hw_dirty(): has hardware recorded a store?"""
     return pte_write(bits) and not bits & PTE_RDONLY
 
 
 def pte_dirty(bits: int) -> bool:
-    """Somebody has."""
+    """pte_dirty(): has hardware or software recorded a store?"""
     return pte_hw_dirty(bits) or bool(bits & PTE_DIRTY)
 
 
 def pte_wrprotect(bits: int, moves_dirty: bool) -> int:
-    """No store any more.  That sets the bit whose absence means dirty, so dirty is noted elsewhere first.
+    """pte_wrprotect(): remove write permission.  This sets the bit whose absence means dirty, so PTE_DIRTY is set
+    first.
 
-    `moves_dirty`: since ff1712f953e2; before, only ptep_set_wrprotect() did so for its caller.
+    `moves_dirty`: since ff1712f953e2; before, only ptep_set_wrprotect() did that for its caller.
     """
     if moves_dirty and pte_hw_dirty(bits):
         bits |= PTE_DIRTY
@@ -51,14 +52,14 @@ def pte_wrprotect(bits: int, moves_dirty: bool) -> int:
 
 
 def encoded(pte: Present) -> int:
-    """The entry's bits as hardware leaves them: of a writable entry, dirty is what it has set itself."""
+    """The bits of an entry as hardware leaves them: a writable entry is dirty because hardware has set it so."""
     if pte.write:
         return PTE_WRITE if pte.dirty else PTE_WRITE | PTE_RDONLY
     return PTE_RDONLY | (PTE_DIRTY if pte.dirty else 0)
 
 
 def decoded(bits: int, pte: Present) -> Present:
-    """The entry `pte` with what these bits say."""
+    """The entry `pte` with the flags that these bits encode."""
     return pte._replace(write=pte_write(bits), dirty=pte_dirty(bits))
 
 
@@ -66,12 +67,12 @@ class Arm64Entries(Asids):
     """The hooks of arch/arm64/include/asm/pgtable.h."""
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
-        """Issue the flush of a page, and wait for nothing."""
+        """Issue the flush of a page without waiting."""
         raise NotImplementedError
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
-        """The trailing DSB is left out: the next context switch has one."""
+        """The trailing DSB is omitted: the next context switch has one."""
         young = bool(await test_and_clear_young(addr))
         if young:
             await self.flush_tlb_page_nosync(mm, addr)
@@ -79,7 +80,7 @@ class Arm64Entries(Asids):
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
-        """Before 07509e10dcc7 pte_accessible() asked for the accessed bit too, whose clearing is not waited for."""
+        """Before 07509e10dcc7 pte_accessible() also tested the accessed bit, whose clearing is not waited for."""
         if mm.era.has("07509e10dcc7"):
             return await ptep_clear_flush(mm, addr)
         pte: Entry

@@ -27,7 +27,9 @@ class Csky(Asids):
     )
 
     def asid_behind_barrier(self, mm: Mm) -> bool:
-        """flush_tlb_range() reads it before its sync.is, but set_pte(), which cleared the entry, ends in smp_mb()."""
+        """flush_tlb_range() reads the ASID before its sync.is, but set_pte(), which cleared the entry, ends with
+        smp_mb().
+        """
         return True
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:

@@ -1,7 +1,7 @@
-"""The generic behaviour (include/asm-generic/tlb.h, mm/pgtable-generic.c) and generic SMP on top of it.
+"""The generic behaviour (include/asm-generic/tlb.h, mm/pgtable-generic.c), and generic SMP on top of it.
 
-`Generic` implements every hook and is registered under every architecture.  Where the kernel's generic code calls
-something that each architecture must bring (flush_tlb_range), it is the synchronous IPI to mm_cpumask that most have.
+`Generic` implements every hook and is registered under every architecture.  Where the kernel's generic code calls a
+function that each architecture must provide (flush_tlb_range), it is the synchronous IPI to mm_cpumask that most have.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Generic(Architecture):
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """Entries are tagged by address space: the CPU is told of flushes from now on, also while others run on it."""
+        """Entries are tagged by address space: the CPU is sent flushes from now on, also while it runs other mms."""
         await cpumask_set_cpu(mm)
 
     @hookimpl
@@ -63,8 +63,9 @@ class Generic(Architecture):
 
     @hookimpl
     async def tlb_end_vma(self, tlb: MmuGather, vma: Vma) -> None:
-        """Flush at the VMA's end, unless ranges are merged; PFN mappings always: the core does not track their pages
-        (commit b67fbebd4cf9), but see `Era.flush_vmas_late`."""
+        """Flush at the VMA's end, unless ranges are merged; always for PFN mappings, whose pages the core does not
+        track (commit b67fbebd4cf9), but see `Era.flush_vmas_late`.
+        """
         merged = tlb.mm.facts.merge_vmas or tlb.mm.facts.no_range
         pfn = tlb.vma_pfn and not tlb.mm.era.flush_vmas_late and tlb.mm.era.has("b67fbebd4cf9")
         if not tlb.fullmm and (pfn or not merged):
@@ -80,7 +81,7 @@ class Generic(Architecture):
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
-        """xchg: the walker of another CPU may set the dirty bit until the entry is gone."""
+        """xchg: the walker of another CPU may set the dirty bit until the entry is cleared."""
         entry: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
         return entry
 
@@ -91,7 +92,7 @@ class Generic(Architecture):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """As x86 has it: flushed by the caller alone."""
+        """As on x86: only the caller flushes."""
         entry: Entry = await establish_invalid_pmd(mm, addr)
         return entry
 
@@ -136,7 +137,7 @@ class Generic(Architecture):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        """NO_RANGE flushes the mm for any range; otherwise the range, with what is known of its entries."""
+        """With NO_RANGE any range flushes the mm; otherwise the range is flushed."""
         if tlb.mm.facts.no_range:
             if not tlb.end:
                 return None
@@ -167,12 +168,12 @@ class Generic(Architecture):
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        """x86: remember which CPUs may have the entry."""
+        """x86: note which CPUs may have the entry."""
         batch.cpus |= await mm_cpumask(mm)
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
-        """x86: flush everything on the CPUs remembered."""
+        """x86: flush everything on the CPUs noted."""
         cpus, batch.cpus = batch.cpus, frozenset()
         await flush_cpus_by_ipi(mm, cpus, FlushRequest())
 
@@ -200,7 +201,7 @@ class Generic(Architecture):
 
     @hookimpl
     async def arch_alloc_page(self, mm: Mm, page: int) -> None:
-        """Whoever had the page has flushed before it was freed."""
+        """Nothing: the page was flushed before it was freed."""
 
     @hookimpl
     def tlb_needs_table_invalidate(self) -> bool:
@@ -208,7 +209,9 @@ class Generic(Architecture):
 
 
 async def give_back(tlb: MmuGather, table: Table) -> None:
-    """__pte_free_tlb(), __pmd_free_tlb(), __pud_free_tlb(): behind the flush, or at once where the macro just frees."""
+    """__pte_free_tlb(), __pmd_free_tlb(), __pud_free_tlb(): free a table after the flush, or at once where the macro
+    does that.
+    """
     if table.level in tlb.mm.facts.tables_at_once:
         await free_table(table)
     else:
@@ -216,7 +219,7 @@ async def give_back(tlb: MmuGather, table: Table) -> None:
 
 
 async def ptep_clear_flush(mm: Mm, addr: int) -> Entry:
-    """mm/pgtable-generic.c: no flush for an entry that no CPU can have."""
+    """mm/pgtable-generic.c: no flush for an entry that no CPU can have cached."""
     pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
     if await pte_accessible(mm, pte):
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)
@@ -224,15 +227,15 @@ async def ptep_clear_flush(mm: Mm, addr: int) -> Entry:
 
 
 async def flush_by_ipi(mm: Mm, request: FlushRequest) -> None:
-    """Interrupt the CPUs of mm_cpumask, flush here, and wait until they have flushed too.
+    """Send an IPI to the CPUs of mm_cpumask, flush here, and wait until they have flushed too.
 
-    The order of smp_call_function_many_cond(): the local part runs while the others are on their way.
+    The order of smp_call_function_many_cond(): the local part is done while the others are being interrupted.
     """
     await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
 
 
 async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: Request) -> None:
-    """The same for any set of CPUs."""
+    """`flush_by_ipi` for any set of CPUs."""
     here = mm.task.cpu
     others = sorted(cpu for cpu in cpus if cpu != here)
     if others:

@@ -27,7 +27,7 @@ class Hexagon(Local):
     )
 
     def insns(self, request: FlushRequest) -> tuple[str, int]:
-        """One call for a range of any length."""
+        """One hypercall for a range of any length."""
         return (self.mm_insn if request.end is None else self.page_insn), 1
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:

@@ -25,7 +25,7 @@ TERABYTE = 1 << 40
 
 
 def pieces(start: int, end: int) -> tuple[int, int, int]:
-    """__flush_tlb_range(), in bytes: where the first purge begins, how many there are, and the size of each."""
+    """__flush_tlb_range(), in bytes: where the first purge starts, how many there are, and the size of each."""
     least = int(end - start + 0xFFF).bit_length() - 1  # ia64_fls()
     size = 1 << next((bit for bit in PURGE_SIZES if bit >= least), PURGE_SIZES[-1])
     start -= start % size

@@ -81,7 +81,7 @@ class LoongarchPtw(LoadStore, Loongarch):
 
 
 def on_mm(name: str, mm: Mm, on: bool) -> Op:
-    """From here on the walker may fetch translations of the mm, or may not any more."""
+    """From here on the walker may, or may no longer, cache translations of the mm."""
     return Op(name, (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (on,))])
 
 

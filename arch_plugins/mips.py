@@ -77,14 +77,16 @@ class MipsGinvt(Asids):
         return [(self.page_insn, -(-end // 2) - start // 2)]
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
-        """flush_tlb_range() waits behind each; the last wait, of which the model makes the one, is `wait`'s."""
+        """flush_tlb_range() waits after each invalidation; the last of these waits is `wait`'s, and the model has only
+        that one.
+        """
         await super().send(mm, insns, request)
         if insns[0][1] > 1:
             await insn(mm.task.cpu, self.barrier, insns[0][1] - 1)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
-        """Nothing of an mm without users (exit_mmap())."""
+        """Flushes nothing of an mm without users (exit_mmap())."""
         if await mm_users() > 0:
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
 

@@ -31,6 +31,6 @@ class Openrisc(Ipi):
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
-        """arch/openrisc/mm/tlb.c:switch_mm(): without contexts, everything of the mm before goes."""
+        """arch/openrisc/mm/tlb.c:switch_mm(): without contexts, everything of the previous mm is flushed."""
         await cpumask_clear_cpu(mm)
         await invalidate((mm.task.cpu,), mm.addrs, "local_flush_tlb_mm(prev)")

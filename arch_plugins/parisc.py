@@ -45,9 +45,9 @@ class Parisc(Ipi):
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
-        """The entry first, then the purge: a walk in between could bring the old entry back otherwise.
+        """The entry first, then the purge: otherwise a walk in between could cache the old entry again.
 
-        A load and a store, but whoever walks takes the page-table lock (arch/parisc/kernel/entry.S:ptl_lock).
+        A load and a store, but every walker takes the page-table lock (arch/parisc/kernel/entry.S:ptl_lock).
         """
         pte: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
         await purge(mm, addr, addr + nr)
@@ -61,7 +61,7 @@ class PariscV70(Parisc):
 
 
 async def purge(mm: Mm, start: int, end: int) -> None:
-    """purge_tlb_entries() of each page: one CPU purges for all."""
+    """purge_tlb_entries() of each page: one CPU purges the TLBs of all."""
     for name in ("pdtlb", "pitlb"):
         await insn(mm.task.cpu, name, end - start)
     await invalidate(

@@ -41,5 +41,5 @@ class PowerpcNohash(Ipi):
 
     @hookimpl
     def tlb_needs_table_invalidate(self) -> bool:
-        """radix_enabled(): what is flushed before a table is freed is the gather's, by __pte_free_tlb()."""
+        """radix_enabled(): what must be flushed before a table is freed, the gather has flushed (__pte_free_tlb())."""
         return False

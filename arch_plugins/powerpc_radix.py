@@ -52,7 +52,7 @@ class PowerpcRadix(RadixPte, Broadcast):
         await self.flush_range(mm, start, end, stride, leaf=stride > 1 or end - start < mm.span[0])
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
-        """__radix__flush_tlb_range_psize(): who else has the mm decides how many pages are too many."""
+        """__radix__flush_tlb_range_psize(): how many pages are too many depends on whether another CPU has the mm."""
         local = await flush_type_local(mm)
         start, end = start - start % stride, end + -end % stride
         ceiling = self.local_ceiling if local else self.ceiling
@@ -63,7 +63,9 @@ class PowerpcRadix(RadixPte, Broadcast):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        """radix__tlb_flush(): who is still on an mm that goes away is asked to leave it (MMU_LAZY_TLB_SHOOTDOWN)."""
+        """radix__tlb_flush(): CPUs still on an mm that is torn down are sent a request to leave it
+        (MMU_LAZY_TLB_SHOOTDOWN).
+        """
         if tlb.fullmm:
             await exit_flush_lazy_tlbs(tlb.mm)
             await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
@@ -82,7 +84,7 @@ class PowerpcRadix(RadixPte, Broadcast):
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
-        """Nobody is asked for anything but to leave the mm."""
+        """The only request that a CPU can receive is to leave the mm."""
         return take_ipi(sender, cpu, mm.addrs) if mm.cpus is not None else exit_lazy_flush_tlb(mm, sender, cpu)
 
     @hookimpl
@@ -113,7 +115,7 @@ async def flush_type_local(mm: Mm) -> bool:
 
 
 async def exit_flush_lazy_tlbs(mm: Mm) -> None:
-    """Ask the other CPUs of the mask to leave the mm."""
+    """Send the other CPUs of the mask the request to leave the mm."""
     others = await mm_cpumask(mm) - {mm.task.cpu}
     if others:
         await send_ipis(mm.task, others, ExitLazyTlb())

@@ -23,11 +23,11 @@ class PowerpcRadixHcall(PowerpcRadix):
     FACTS = replace(PowerpcRadix.FACTS, family="hypercall")
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
-        """One call, whatever the range."""
+        """One hypercall, whatever the range."""
         return [(self.page_insn, 1)]
 
     async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, local: bool) -> None:
-        """pseries_rpt_invalidate() returns when it is done."""
+        """pseries_rpt_invalidate() returns when the flush is complete."""
         if local:
             await super().flush(mm, [(("tlbie_pid" if request.end is None else "tlbie_va"), 1)], request, local)
             return

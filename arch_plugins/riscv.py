@@ -46,7 +46,7 @@ class Riscv(Architecture):
         )
 
     async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
-        """__flush_tlb_range(). The firmware asks and waits as an IPI does."""
+        """__flush_tlb_range(). The firmware sends and waits as an IPI does."""
         if mm.context is not None:
             _, asid = await context_id(mm.context)  # get_mm_asid()
             await flush_cpus_by_ipi(mm, await mm_cpumask(mm), AsidRequest(asid, request))
@@ -71,7 +71,7 @@ class Riscv(Architecture):
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
-        """The firmware serves a remote fence in M-mode, which disabled interrupts of the kernel do not hold up."""
+        """The firmware serves a remote fence in M-mode, which the kernel's disabled interrupts do not delay."""
         return take_ipi(sender, cpu, mm.addrs, maskable=not self.sbi)
 
     @property
@@ -81,12 +81,12 @@ class Riscv(Architecture):
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
-        """No flush: of an entry that stays cached the next use is not noticed, that is all."""
+        """No flush: the next use of an entry that stays cached is not noticed, which is all."""
         return bool(await test_and_clear_young(addr))
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """set_mm_asid(): as on arm64, but that the flush a rollover asks for comes behind the load of SATP."""
+        """set_mm_asid(): as on arm64, except that the flush after a rollover follows the load of SATP."""
         await cpumask_set_cpu(mm)
         if mm.context is not None:
             await check_and_switch_context(mm, mm.context, compares=True)

@@ -38,7 +38,7 @@ class RiscvNoAsid(Riscv):
         await self.set_mm_noasid(mm, on=False)
 
     async def set_mm_noasid(self, mm: Mm, on: bool) -> None:
-        """Load SATP and forget everything; with interrupts off, so nobody's request comes between the two."""
+        """Load SATP and flush everything; interrupts are off, so no request is served between the two."""
         cpu = mm.task.cpu
         cells = (on_mm_cell(cpu), *(tlb_cell(cpu, addr) for addr in mm.addrs))
         empty = (None,) * len(mm.addrs)
@@ -46,5 +46,5 @@ class RiscvNoAsid(Riscv):
 
 
 def on_mm(cpu: Cpu) -> Op:
-    """prev == next: whether SATP is the mm's already."""
+    """prev == next: is SATP already that of the mm?"""
     return Op("prev == next", (on_mm_cell(cpu),), (), lambda on: [Outcome(on)])

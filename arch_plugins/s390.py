@@ -1,9 +1,9 @@
-"""s390: the entry is invalidated and flushed everywhere by the instruction that clears it, so nothing is gathered.
+"""s390: the instruction that clears an entry also flushes it on all CPUs, so nothing is gathered.
 
 arch/s390/include/asm/tlb.h says why; arch/s390/mm/pgtable.c has ptep_flush_direct() and ptep_flush_lazy().  An mm that
-has only ever been attached to this CPU is treated lazily: the entry is only marked, and `flush_mm` makes whoever
-comes next flush before user code runs: tlb_flush(), or finish_arch_post_lock_switch() when a task is switched in.
-Pages are freed at once all the same, so that hook is what stands between a freed page and a stale entry.
+has only ever been attached to this CPU is flushed lazily: the entry is only marked, and `flush_mm` makes the next of
+tlb_flush() and finish_arch_post_lock_switch(), which runs when a task is switched in, flush before user code runs.
+Pages are freed at once all the same, so the switch hook alone prevents the use of a stale entry for a freed page.
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ class S390(Tables):
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """finish_arch_post_lock_switch(): pay what is owed before user code runs."""
+        """finish_arch_post_lock_switch(): do the flush that is owed before user code runs."""
         await attach(mm)
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
-        """switch_mm_irqs_off(): what is cached stays, and is flushed by IPTE, or as the CPU attaches again."""
+        """switch_mm_irqs_off(): entries stay cached, and are flushed by IPTE, or when the CPU attaches again."""
         await detach(mm)
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
-        """ptep_xchg_lazy(), or a plain store when nobody runs on the mm any more."""
+        """ptep_xchg_lazy(), or a plain store if no task runs on the mm any more."""
         if full:
             return await local_ptep_get_and_clear(addr, nr)
         return await ptep_flush_lazy(mm, addr, nr)
 
     @hookimpl
     async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
-        """pmdp_huge_get_and_clear_full(): pmdp_xchg_lazy(), or a plain store when nobody runs on the mm any more."""
+        """pmdp_huge_get_and_clear_full(): pmdp_xchg_lazy(), or a plain store if no task runs on the mm any more."""
         return await (xchg_pmd(mm, addr) if full else pmdp_flush_lazy(mm, addr))
 
     @hookimpl
@@ -87,13 +87,15 @@ class S390(Tables):
 
     @hookimpl
     async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
-        """ptep_xchg_lazy(): invalidated first, and written anew."""
+        """ptep_xchg_lazy(): the entry is invalidated first and then written again."""
         pte: Any = await self.ptep_get_and_clear(mm, addr, 1, False)
         await set_pte(addr, mm.hook.pte_wrprotect(mm=mm, pte=pte))
 
     @hookimpl
     async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-        """__tlb_remove_page_size(): no TLB that user code could use has it any more, so it is freed at once."""
+        """__tlb_remove_page_size(): no TLB that user code could use has the entry any more, so the page is freed at
+        once.
+        """
         await log("free_now", page, nr)
         await put_page(page, nr)
         return False
@@ -112,4 +114,4 @@ class S390(Tables):
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        """Empty: whoever cleared the entry flushed it."""
+        """Empty: the entry was flushed when it was cleared."""

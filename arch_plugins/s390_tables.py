@@ -1,4 +1,4 @@
-"""s390's page tables on their way out: whatever was cleared, the mm is flushed before one is freed.
+"""s390's freeing of page tables: whatever was cleared, the mm is flushed before a table is freed.
 
 arch/s390/include/asm/tlb.h:pte_free_tlb(), pmd_free_tlb(), pud_free_tlb().
 """
@@ -12,7 +12,7 @@ from core.mm.swap import Table
 
 
 class Tables(Architecture):
-    """The hooks that queue them."""
+    """The hooks that queue page tables."""
 
     @hookimpl
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:

@@ -1,8 +1,8 @@
 """sh: IPI to every CPU, context reset for a single user; above a quarter of the UTLB a new context.
 
-arch/sh/kernel/smp.c:flush_tlb_range(), arch/sh/mm/tlbflush_32.c:local_flush_tlb_range().  switch_mm() asks for a new
-context only where the CPU was on another mm: one that goes on with the mm it was on (prev == next), as behind a kernel
-thread that has borrowed it, keeps its context, also if it has been set to 0 meanwhile.
+arch/sh/kernel/smp.c:flush_tlb_range(), arch/sh/mm/tlbflush_32.c:local_flush_tlb_range().  switch_mm() looks for a new
+context only if the CPU was on another mm.  A CPU that continues with the same mm (prev == next), for instance after a
+kernel thread that had borrowed it, keeps its context even if it has been set to 0 meanwhile.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Sh(ContextReset):
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
-        """Another mm's table."""
+        """Load the page table of another mm."""
         await Op("set_TTB(other)", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
 
 
 def set_ttb(cpu: Cpu) -> Op:
-    """Whether prev != next; then the CPU is on the page tables of the mm."""
+    """Is prev != next?  Afterwards the CPU is on the page tables of the mm."""
     cell = on_mm_cell(cpu)
     return Op("set_TTB(next->pgd)", (cell,), (cell,), lambda on: [Outcome(not on, (True,))])

@@ -58,7 +58,7 @@ class Sparc32(LoadStore, Ipi):
         await self.cross_call(mm, request)
 
     async def cross_call(self, mm: Mm, request: FlushRequest) -> bool:
-        """Flush here, and everywhere if mm_cpumask has another CPU. Returns whether it has."""
+        """Flush here, and on all CPUs if mm_cpumask has another CPU. Returns whether it has."""
         here = mm.task.cpu
         mask: frozenset[Cpu] = await mm_cpumask(mm)
         any_other = bool(mask - {here})  # any_other_mm_cpus()
@@ -70,9 +70,9 @@ class Sparc32(LoadStore, Ipi):
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
-        """smp_flush_tlb_mm(): the only user of the mm takes the other CPUs out of the mask once they have flushed.
+        """smp_flush_tlb_mm(): the only user of the mm removes the other CPUs from the mask once they have flushed.
 
-        So does a kernel thread that has borrowed the mm: it asks for active_mm.
+        So does a kernel thread that has borrowed the mm, because active_mm is tested.
         """
         called = await self.cross_call(mm, FlushRequest())
         if called and mm.cpus is None and await mm_users() == 1 and await active_mm(mm.task.cpu):

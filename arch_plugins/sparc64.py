@@ -20,16 +20,16 @@ from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 
 @dataclass(frozen=True, slots=True)
 class Vaddrs:
-    """tlb_pending_func(): forget pages, wherever they are."""
+    """tlb_pending_func(): a request to flush a list of virtual pages."""
 
     pages: tuple[int, ...]
 
     def covers(self, addr: int) -> bool:
-        """Whether it is one of them."""
+        """Is `addr` one of them?"""
         return addr in self.pages
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """At every level: no table of Linux's is walked."""
+        """Does it flush this entry?  It flushes entries of every level: the hardware walks no tables of Linux."""
         return self.covers(addr)
 
     def __str__(self) -> str:
@@ -53,9 +53,9 @@ class Sparc64(Queued):
     )
 
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
-        """One cross call, with the whole vector.
+        """One cross call with the whole vector.
 
-        Before bafb056ce279 none for the only user of the mm: other CPUs left mm_cpumask instead.
+        Before bafb056ce279 there was none for the only user of the mm: instead, other CPUs left mm_cpumask.
         """
         if not mm.era.has("bafb056ce279") and await alone(mm):
             await trim_cpumask(mm.task.cpu)
@@ -73,7 +73,7 @@ class Sparc64(Queued):
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """A CPU that is not in mm_cpumask flushes as it comes in."""
+        """A CPU that is not in mm_cpumask flushes when it switches to the mm."""
         if mm.cpus is None and mm.task.cpu not in await mm_cpumask(mm):
             await cpumask_set_cpu(mm)
             await invalidate((mm.task.cpu,), mm.addrs, "__flush_tlb_mm")

@@ -1,8 +1,8 @@
-"""One CPU: nobody else's TLB to flush, and no delayed rmap removal (CONFIG_SMP=n).
+"""One CPU: no other TLB to flush, and no delayed rmap removal (CONFIG_SMP=n).
 
 Flushes are local instructions (x86: arch/x86/mm/tlb.c; the others alike).  tlb_delay_rmap() is false, so a dirty page
-does not force a flush under the page-table lock either.  Whether that is safe depends on who may run between the unlock
-and the flush, so the preemption model is a fact: `preemption` in arches.toml.
+does not force a flush under the page-table lock either.  Whether that is safe depends on which tasks can run between
+the unlock and the flush, so the preemption model is a fact: `preemption` in arches.toml.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ LEFT = Cell(declare("left_mask", frozenset()))
 
 
 def left_mask(leaving: frozenset[Cpu]) -> Op:
-    """Which CPUs have left the mask so far; those `leaving` do so now. switch_mm_irqs_off()."""
+    """Which CPUs have left the mask so far; those in `leaving` leave it now. switch_mm_irqs_off()."""
     return Op("leave mm_cpumask", (LEFT,), (LEFT,), lambda left: [Outcome(left, (left | leaving,))])
 
 
@@ -55,7 +55,7 @@ class X86(MmRange):
         )
 
     async def flush_tlb_mm_range(self, mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:
-        """flush_tlb_mm_range(), and flush_tlb_func() on every CPU that is asked."""
+        """flush_tlb_mm_range(), and flush_tlb_func() on every CPU that is sent an IPI."""
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
         if mm.cpus is None:
@@ -73,7 +73,7 @@ class X86(MmRange):
         await self.flush_cpus(mm, cpus if freed_tables else cpus - self.lazy, FlushRequest(info.start, info.end))
 
     def insns(self, nr: int) -> list[tuple[str, int]]:
-        """What a CPU executes for `nr` strides, 0 for everything. flush_tlb_func()."""
+        """The instructions that a CPU executes for `nr` strides, 0 for everything. flush_tlb_func()."""
         return [("INVLPG", nr)] if nr else [("MOV_CR3", 1)]
 
     async def flush_cpus(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:
@@ -82,7 +82,7 @@ class X86(MmRange):
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
-        """No flush: of an entry that stays cached the next use is not noticed, that is all."""
+        """No flush: the next use of an entry that stays cached is not noticed, which is all."""
         return bool(await test_and_clear_young(addr))
 
 

@@ -39,17 +39,17 @@ class FlushInfo(NamedTuple):
 
     @property
     def pages(self) -> int:
-        """What the tracepoint reports as sent: 4 KiB pages, -1 for everything."""
+        """What the tracepoint of the sender reports: 4 KiB pages, -1 for everything."""
         return -1 if self.end is None else self.end - self.start
 
     @property
     def strides(self) -> int:
-        """What the tracepoint reports as done: whole strides, -1 for everything."""
+        """What the tracepoint of the flushing CPU reports: whole strides, -1 for everything."""
         return -1 if self.end is None else (self.end - self.start) // self.stride
 
 
 def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: bool) -> FlushInfo:
-    """Everything, above the ceiling. get_flush_tlb_info() of 6.18 (flush_tlb_mm_range() before)."""
+    """get_flush_tlb_info() of 6.18 (flush_tlb_mm_range() before): everything, above the ceiling."""
     extent = 0 if end is None else (end - start) // stride
     if end is None or extent > TLB_SINGLE_PAGE_FLUSH_CEILING:
         return FlushInfo(0, None, stride, freed_tables, extent)
@@ -85,7 +85,7 @@ class X86618(MmRange):
         )
 
     async def flush_tlb_mm_range(self, mm: Mm, start: int, end: int | None, stride: int, freed_tables: bool) -> None:
-        """Flush, and say so in the log."""
+        """Flush, and report the flush in the log."""
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
         request = FlushRequest(info.start, info.end)

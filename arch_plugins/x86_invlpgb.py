@@ -51,7 +51,7 @@ class X86Invlpgb(X86Pte, Broadcast):
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        """batch->unmapped_pages, which is the core's `flush_required`: no CPU need be known."""
+        """batch->unmapped_pages, which is the core's `flush_required`: no CPU has to be noted."""
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
@@ -77,18 +77,18 @@ class X86InvlpgbTransition(X86Invlpgb):
         await self.wait(mm)
 
     async def finish_asid_transition(self, mm: Mm, request: FlushRequest) -> None:
-        """Once a CPU is found that has not switched, all of the mask are asked."""
+        """If one CPU is found that has not switched, all of the mask are sent an IPI."""
         cpus = await mm_cpumask(mm)
         if cpus - self.moved:
             await flush_cpus_by_ipi(mm, cpus, request)
 
     async def wait(self, mm: Mm) -> None:
-        """TLBSYNC. What was issued reaches who has switched."""
+        """TLBSYNC. What was issued reaches the CPUs that have switched."""
         await insn(mm.task.cpu, self.barrier)
         await complete(mm.task.tid, mm.everyone & self.moved, mm.addrs, self.barrier)
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
-        """invlpgb_flush_all_nonglobals() is of every ASID, also of those who have not switched."""
+        """invlpgb_flush_all_nonglobals() flushes every ASID, also on CPUs that have not switched."""
         await super().send(mm, [("INVLPGB_ALL_NONGLOBALS", 1)], FlushRequest())
         await super().wait(mm)

@@ -76,7 +76,7 @@ class X86HyperV(X86):
         return replace(facts, family="hypercall", sources=(*facts.sources, "arch/x86/hyperv/mmu.c"))
 
     def request(self, info: Info) -> Info:
-        """What the hypervisor is asked to flush."""
+        """What the hypervisor is requested to flush."""
         return info
 
     async def flush_cpus(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:

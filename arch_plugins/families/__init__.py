@@ -1,1 +1,1 @@
-"""Ways of flushing that several architectures share: each written once, taken by a plugin as a base class."""
+"""Ways of flushing that several architectures share: each is written once, and used by a plugin as a base class."""

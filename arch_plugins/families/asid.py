@@ -1,14 +1,14 @@
-"""ASIDs that are given out from a bitmap and, when they run out, all given out anew: arm, arm64, csky.
+"""ASIDs that are allocated from a bitmap and, when they run out, all reallocated: arm, arm64, csky.
 
-arch/arm64/mm/context.c.  Each mm has the generation in which its ASID was given out.  A rollover starts the next one:
-what runs at that moment keeps its ASID (reserved_asids), everything else loses it and takes another when it is switched
-to; every CPU flushes its TLB before it runs the first mm of the new generation.  So an ASID of the current generation
-has nothing cached that another mm has left, and whoever flushes must use the ASID under which the entries are.
+arch/arm64/mm/context.c.  Each mm has the generation in which its ASID was allocated.  A rollover starts the next one:
+what runs at that moment keeps its ASID (reserved_asids); every other mm loses it and gets another when it is switched
+to; every CPU flushes its TLB before it runs the first mm of the new generation.  So under an ASID of the current
+generation nothing of another mm is cached, and a flush must use the ASID under which the entries are.
 
 Data types
     cell Mm.context                   mm->context.id: (generation, ASID), or None before the first switch
-    cell ('asid_generation', None)    the current one
-    cell ('asid_map', None)           the ASIDs given out in it
+    cell ('asid_generation', None)    the current generation
+    cell ('asid_map', None)           the ASIDs allocated in it
     cell ('active_asids', cpu)        what the CPU runs, None after a rollover
     cell ('reserved_asids', cpu)      what it ran at the last rollover
     cell ('flush_at_switch', None)    the CPUs that have to flush (tlb_flush_pending in context.c)
@@ -48,9 +48,9 @@ def context_id(context: Cell) -> Op:
 
 
 def keep_active(cpu: Cpu, asid: Context, compares: bool) -> Op:
-    """The fast path, for an ASID of this generation, unless a rollover has emptied active_asids. Returns whether not.
+    """The fast path, for an ASID of this generation. Returns whether a rollover has emptied active_asids meanwhile.
 
-    Where it has, cmpxchg() leaves it empty, and xchg() (arm) has the ASID in already; the slow path puts it in too.
+    If it has, cmpxchg() leaves it empty, and xchg() (arm) has already stored the ASID, which the slow path does too.
     """
     active = active_cell(cpu)
 
@@ -63,10 +63,10 @@ def keep_active(cpu: Cpu, asid: Context, compares: bool) -> Op:
 
 
 def new_context(context: Cell, cpus: tuple[Cpu, ...], asids: int) -> Op:
-    """Under cpu_asid_lock: an ASID of the current generation for the mm, if need be from a rollover.
+    """Under cpu_asid_lock: an ASID of the current generation for the mm, if necessary after a rollover.
 
-    One step: of what it changes the others look, without the lock, only at the generation and at their own
-    active_asids, and whichever they find changed sends them to the lock.
+    One step: of what it changes, others read without the lock only the generation and their own active_asids, and a
+    change of either sends them to the lock.
     """
     active, reserved = tuple(map(active_cell, cpus)), tuple(map(reserved_cell, cpus))
 
@@ -130,7 +130,7 @@ class Asids(Broadcast):
     """What has the cleared entry seen before the flush is issued, where no prologue does."""
 
     def asid_behind_barrier(self, mm: Mm) -> bool:
-        """Whether the ASID is read once the cleared entry can be seen by every walker, or before."""
+        """Is the ASID read once every walker can see the cleared entry, or before?"""
         raise NotImplementedError
 
     @hookimpl

@@ -1,10 +1,10 @@
-"""The words of clearing with a flush: what an entry's clearing instruction does to every TLB, and what is put off.
+"""Operations that clear an entry and flush it: what the clearing instruction does to every TLB, and what is deferred.
 
 Cells: ('flush_mm', None) mm->context.flush_mm; ('cpu_attach_mask', None) where the mm is attached; mm_cpumask where it
-has been attached since the last flush of the mm; ('flush_count', None) how many flushers are at work, for which a CPU
+has been attached since the last flush of the mm; ('flush_count', None) how many flushers are active, for which a CPU
 that attaches waits; ('context.lock', None).  arch/s390/mm/pgtable.c, arch/s390/include/asm/tlbflush.h.
 
-Where the masks cannot change in a model (Mm.cpus is given), nobody can wait for a flusher, and none is counted.
+Where the masks cannot change in a model (Mm.cpus is set), nobody waits for a flusher, and none is counted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def set_flush_mm(to: bool) -> Op:
 
 
 def test_and_clear_flush_mm() -> Op:
-    """Under mm->context.lock: whether a flush is owed; the caller now owes it."""
+    """Under mm->context.lock: is a flush owed?  If so, the caller has to do it."""
     return Op("test and clear flush_mm", (FLUSH_MM,), (FLUSH_MM,), lambda owed: [Outcome(owed, (False,))])
 
 
@@ -65,7 +65,7 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
 
 
 async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
-    """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush."""
+    """Clear and flush one entry; on this CPU only if the mm has been attached nowhere else since its last flush."""
     await insn(mm.task.cpu, "IPTE")
     await count_flusher(mm, +1)
     pte: Entry = await ipte(mm, addr, 1, local=await mm_cpumask(mm) == {mm.task.cpu})
@@ -74,7 +74,7 @@ async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
 
 
 async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> Entry:
-    """Clear `nr` entries; where the mm is attached to this CPU alone the flush is only noted."""
+    """Clear `nr` entries; if the mm is attached to this CPU only, the flush is deferred."""
     await count_flusher(mm, +1)
     if await cpu_attach_mask() == {mm.task.cpu}:
         pte = await local_ptep_get_and_clear(addr, nr)
@@ -106,7 +106,7 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
 
 
 async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object]) -> Entry:
-    """Change and flush one huge entry; on this CPU alone as in `ptep_flush_direct`."""
+    """Change and flush one huge entry; on this CPU only as in `ptep_flush_direct`."""
     await insn(mm.task.cpu, "IDTE")
     await count_flusher(mm, +1)
     pmd: Entry = await idte_pmd(mm, addr, becomes, local=await mm_cpumask(mm) == {mm.task.cpu})
@@ -115,7 +115,7 @@ async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object
 
 
 async def pmdp_flush_lazy(mm: Mm, addr: int) -> Entry:
-    """Clear a huge entry; where the mm is attached to this CPU alone the flush is only noted."""
+    """Clear a huge entry; if the mm is attached to this CPU only, the flush is deferred."""
     await count_flusher(mm, +1)
     if await cpu_attach_mask() == {mm.task.cpu}:
         pmd: Entry = await xchg_pmd(mm, addr)
@@ -128,10 +128,10 @@ async def pmdp_flush_lazy(mm: Mm, addr: int) -> Entry:
 
 
 async def flush_mm_lazy(mm: Mm) -> bool:
-    """__tlb_flush_mm_lazy(): flush if somebody put it off. Returns whether it did.
+    """__tlb_flush_mm_lazy(): flush if a flush was deferred. Returns whether it was.
 
-    The note is taken back before the flush, for it may be made again at any time, and under a lock, for whoever finds
-    none goes by it.  Before FLUSH_MM_FIX the flush came first, and there was no lock.
+    The flag is cleared before the flush, because it may be set again at any time, and under a lock, because whoever
+    finds it clear relies on that.  Before FLUSH_MM_FIX the flush came first, and there was no lock.
     """
     if not mm.era.has(FLUSH_MM_FIX):
         owed = bool(await Op("test flush_mm", (FLUSH_MM,), (), lambda owed: [Outcome(owed)]))
@@ -148,9 +148,9 @@ async def flush_mm_lazy(mm: Mm) -> bool:
 
 
 async def flush_mm(mm: Mm) -> None:
-    """__tlb_flush_mm(): on every CPU; mm_cpumask shrinks to where the mm is attached now.
+    """__tlb_flush_mm(): on every CPU; mm_cpumask is reset to where the mm is attached now.
 
-    The mask is reset first: a CPU that detaches in between has been flushed, not forgotten.
+    The mask is reset first: so a CPU that detaches in between is flushed, and not left out.
     """
     await insn(mm.task.cpu, "IDTE")
     await count_flusher(mm, +1)
@@ -176,7 +176,7 @@ async def count_flusher(mm: Mm, by: int) -> None:
 
 
 async def attach(mm: Mm) -> None:
-    """switch_mm() and finish_arch_post_lock_switch(): wait for flushers, join both masks, pay what is owed."""
+    """switch_mm() and finish_arch_post_lock_switch(): wait for flushers, join both masks, do the flush that is owed."""
     if mm.cpus is None:
         await join(ATTACH_MASK, mm.task.cpu)
         await Op("wait for flush_count", (FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)])
@@ -190,7 +190,7 @@ def join(mask: Cell, cpu: Cpu) -> Op:
 
 
 def detach(mm: Mm) -> Op:
-    """switch_mm() to another mm; what is cached stays."""
+    """switch_mm() to another mm; entries stay cached."""
     cell, cpu = (ATTACH_MASK,), mm.task.cpu
     return Op(f"detach CPU{cpu}", cell, cell, lambda cpus: [Outcome(None, (cpus - {cpu},))])
 

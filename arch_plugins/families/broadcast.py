@@ -64,7 +64,7 @@ class Broadcast(Stated):
         await self.flush_range(mm, start, end, stride, leaf=False)
 
     def above_ceiling(self, start: int, end: int, stride: int) -> bool:
-        """Is the mm flushed instead of so many strides?"""
+        """Is the whole mm flushed instead of this many strides?"""
         return self.ceiling is not None and (end - start) // stride > self.ceiling
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:

@@ -30,7 +30,7 @@ CONTEXT = declare("context", True)
 
 
 def context_cell(cpu: Cpu) -> Cell:
-    """Whether the mm has a context on `cpu`."""
+    """Does the mm have a context on `cpu`?"""
     return Cell(CONTEXT, cpu)
 
 
@@ -48,7 +48,7 @@ def zero_contexts(mm: Mm, cpus: Iterable[Cpu]) -> Op:
 
 
 def any_context(mm: Mm, cpus: Iterable[Cpu]) -> Op:
-    """Whether the mm has a context on one of `cpus`. arch/alpha/kernel/smp.c:mm_context_elsewhere()."""
+    """Does the mm have a context on one of `cpus`?  arch/alpha/kernel/smp.c:mm_context_elsewhere()."""
     cells = contexts(mm, cpus)
     return Op("mm_context_elsewhere", cells, (), lambda *valid: [Outcome(any(valid))])
 
@@ -67,7 +67,7 @@ class ContextReset(CpuAsids):
     """switch_mm() sets the CPU's bit of mm_cpumask behind the rest."""
 
     async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
-        """mm_users is 1, and the one is the caller."""
+        """mm_users is 1, and the caller is that user."""
         return bool(await mm_users() == 1) and bool(await current_mm(mm.task.cpu))
 
     async def leave_alone(self, mm: Mm, others: frozenset[Cpu]) -> bool:
@@ -97,7 +97,7 @@ class ContextReset(CpuAsids):
         await self.take_context(mm)
 
     async def take_context(self, mm: Mm) -> None:
-        """A new context has nothing cached."""
+        """Take a context; nothing is cached under a new one."""
         cpu = mm.task.cpu
         if not self.joins_last:
             await cpumask_set_cpu(mm)

@@ -37,7 +37,7 @@ def cpu_context_cell(context: Cell, cpu: Cpu) -> Cell:
 
 
 def asid_cache_cell(cpu: Cpu) -> Cell:
-    """The last context that `cpu` has given out."""
+    """The last context that `cpu` has allocated."""
     return Cell(ASID_CACHE, cpu)
 
 
@@ -56,7 +56,7 @@ def get_new_mmu_context(context: Cell, cpu: Cpu, asids: int) -> Op:
 
 
 def flush_asid(mm: Mm, context: Cell, cpu: Cpu, request: FlushRequest) -> Op:
-    """`cpu` does by itself what it would do if it were asked."""
+    """`cpu` executes the request itself, for the ASID that the mm has there."""
     mine, tlb = cpu_context_cell(context, cpu), tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
     return Op(f"local {request}", (mine, *tlb), tlb, lambda now, *e: [Outcome(None, _kept(mm, now, request, e))])
 
@@ -93,7 +93,7 @@ class CpuAsids(Ipi):
         await load_ttbr(cpu, asid)
 
     async def start_cycle(self, mm: Mm) -> None:
-        """What is cached under the ASIDs of the cycle before goes, whoever's it is."""
+        """Flush what is cached under the ASIDs of the previous cycle, of whichever mm."""
         await invalidate((mm.task.cpu,), mm.addrs, "local_flush_tlb_all")
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
@@ -110,14 +110,14 @@ class CpuAsids(Ipi):
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
-        """What is asked, of the ASID that the mm has here."""
+        """Serve the request, for the ASID that the mm has on this CPU."""
         if mm.context is None:
             return take_ipi(sender, cpu, mm.addrs)
         return take_asid_ipi(mm, mm.context, sender, cpu)
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """Entries are tagged: the CPU is told of flushes from now on, also while others run on it."""
+        """Entries are tagged: the CPU is sent flushes from now on, also while it runs other mms."""
         await cpumask_set_cpu(mm)
         if mm.context is not None:
             await self.renew(mm, mm.context)

@@ -29,20 +29,20 @@ class Ipi(Stated):
     """A flush of pages leaves what the TLB knows of page tables."""
 
     def request(self, start: int, end: int) -> FlushRequest:
-        """What a range becomes."""
+        """The request for a range of pages."""
         pages = FlushRequest(start, end, self.spares_walks)
         whole = self.ceiling is not None and self.insns(pages)[1] > self.ceiling
         return FlushRequest() if whole else pages
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
-        """Flush here and elsewhere, and wait."""
+        """Flush here and on the other CPUs, and wait."""
         cpus = mm.everyone if self.to_all else await mm_cpumask(mm)
         for cpu in sorted(cpus):
             await insn(cpu, *self.insns(request))
         await flush_cpus_by_ipi(mm, cpus, request)
 
     def insns(self, request: FlushRequest) -> tuple[str, int]:
-        """What one CPU executes."""
+        """The instructions that one CPU executes."""
         if request.end is None:
             return self.mm_insn, 1
         return self.page_insn, -(-request.end // self.pages_per_insn) - request.start // self.pages_per_insn

@@ -1,6 +1,6 @@
-"""Flushed by this CPU alone: one CPU, or one TLB that all hardware threads share.
+"""Only this CPU flushes: there is one CPU, or one TLB that all hardware threads share.
 
-`shared` (hexagon): what one thread invalidates is gone for all.  Otherwise CONFIG_SMP does not exist.
+`shared` (hexagon): what one thread invalidates is invalid for all.  Otherwise CONFIG_SMP does not exist.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""x86's way in: every kind of flush is one of a range of the mm.
+"""x86's interface: every kind of flush is a flush of a range of the mm.
 
 arch/x86/include/asm/tlbflush.h:flush_tlb_mm(), flush_tlb_range(), flush_tlb_page(); asm/tlb.h:tlb_flush().
 """

@@ -1,4 +1,4 @@
-"""Which changes of an entry are worth a flush, where that is not every one.
+"""Which changes of an entry need a flush, where not all do.
 
 arch/x86/include/asm/tlbflush.h, arch/powerpc/include/asm/book3s/64/tlbflush.h.
 """

@@ -33,13 +33,13 @@ def queue_cell(cpu: Cpu) -> Cell:
 
 
 def swap_queue(cpu: Cpu, to: Queue) -> Op:
-    """Take the queue and leave `to` in its place; the page-table lock keeps the task on its CPU."""
+    """Take the queue and replace it by `to`; the page-table lock keeps the task on its CPU."""
     cell = queue_cell(cpu)
     return Op("take the queue", (cell,), (cell,), lambda queue: [Outcome(queue, (to,))])
 
 
 def add_to_queue(cpu: Cpu, addr: int) -> Op:
-    """Queue an address. Returns the queue afterwards, None if there is no section to wait for."""
+    """Queue an address. Returns the queue afterwards; None outside a section, where the flush is done at once."""
     cell = queue_cell(cpu)
 
     def step(queue: Queue) -> list[Outcome]:
@@ -102,7 +102,7 @@ class Queued(Stated):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """The same with another entry: flush_tlb_range() will do nothing."""
+        """Change a huge entry and flush it at once, because flush_tlb_range() will do nothing."""
         pmd: Entry = await establish_invalid_pmd(mm, addr)
         await self.flush_huge(mm, addr)
         return pmd

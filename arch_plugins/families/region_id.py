@@ -25,7 +25,7 @@ LOADED_RID = declare("loaded_rid", 1)
 
 
 def loaded_cell(cpu: Cpu) -> Cell:
-    """What the region registers of `cpu` hold, or held, for the mm."""
+    """The mm's region ID that the region registers of `cpu` have, or had last."""
     return Cell(LOADED_RID, cpu)
 
 
@@ -39,7 +39,7 @@ def get_mmu_context() -> Op:
 
 
 def reload_context(mm: Mm, rid: int) -> Op:
-    """The region registers of this CPU: of what it has cached only what is under `rid` can be used."""
+    """Load the region registers of this CPU: of its cached entries only those under `rid` can be used."""
     loaded, tlb = loaded_cell(mm.task.cpu), tuple(tlb_cell(mm.task.cpu, addr) for addr in mm.addrs)
 
     def step(now: int, *entries: object) -> list[Outcome]:
@@ -84,7 +84,7 @@ def drop_context() -> Op:
 
 
 def purge(mm: Mm, cpus: frozenset[Cpu], request: FlushRequest, name: str) -> Op:
-    """Forget what `cpus` have cached under the region ID that this CPU has loaded."""
+    """Drop what `cpus` have cached under the region ID that this CPU has loaded."""
     each = [(cpu, addr) for cpu in sorted(cpus) for addr in mm.addrs if request.covers(addr)]
     tlb, loaded = tuple(tlb_cell(*pair) for pair in each), tuple(loaded_cell(cpu) for cpu, _ in each)
 

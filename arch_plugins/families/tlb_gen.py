@@ -44,7 +44,7 @@ CTX_GEN = declare("ctx_gen", 0)
 
 
 def ctx_gen_cell(cpu: Cpu) -> Cell:
-    """What the CPU is up to date with."""
+    """The generation with which the CPU's entries of this mm are up to date."""
     return Cell(CTX_GEN, cpu)
 
 
@@ -52,7 +52,7 @@ LOADED_MM = declare("loaded_mm", "other")
 
 
 def loaded_mm_cell(cpu: Cpu) -> Cell:
-    """What the CPU has loaded."""
+    """The mm that the CPU has loaded: 'this', 'switching' or 'other'."""
     return Cell(LOADED_MM, cpu)
 
 
@@ -60,7 +60,7 @@ IS_LAZY = declare("is_lazy", False)
 
 
 def is_lazy_cell(cpu: Cpu) -> Cell:
-    """Whether the CPU runs a kernel thread on the page tables of the mm before."""
+    """Does the CPU run a kernel thread on the page tables of the previous mm?"""
     return Cell(IS_LAZY, cpu)
 
 
@@ -70,33 +70,33 @@ def inc_mm_tlb_gen() -> Op:
 
 
 def should_trim_cpumask() -> Op:
-    """Whether a second has passed since the last time; any answer."""
+    """Has a second passed since the last time?  Both answers are possible."""
     return Op("should_trim_cpumask", (), (), lambda: [Outcome(False), Outcome(True)])
 
 
 def read(cell: Cell) -> Op:
-    """A load of one of the words."""
+    """A load of one of these variables."""
     return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
 
 
 def write(cell: Cell, value: object) -> Op:
-    """A store to one of the words."""
+    """A store to one of these variables."""
     return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
 
 
 @dataclass(frozen=True, slots=True)
 class GenRequest:
-    """Come as far as generation `gen`, for which `request` is enough if one has come as far as the one before."""
+    """Catch up with generation `gen`; `request` is sufficient for a CPU that is exactly one generation behind."""
 
     request: FlushRequest
     gen: int
 
     def covers(self, addr: int) -> bool:
-        """Whether virtual page `addr` is to be forgotten."""
+        """Does it flush virtual page `addr`?"""
         return self.request.covers(addr)
 
     def forgets(self, addr: int, entry: object) -> bool:
-        """Whether what a CPU remembers of `addr` is to be forgotten."""
+        """Does it flush this TLB entry of `addr`?"""
         return self.request.forgets(addr, entry)
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ class TlbGen(Architecture):
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        """switch_mm_irqs_off(), to this mm; an ASID that is up to date is taken up without a flush."""
+        """switch_mm_irqs_off() to this mm; an ASID that is up to date is used without a flush."""
         if mm.cpus is not None:
             return
         cpu = mm.task.cpu
@@ -134,7 +134,7 @@ class TlbGen(Architecture):
         await write(irqs_off_cell(cpu), False)
 
     async def catch_up(self, mm: Mm) -> None:
-        """Flush if a flush has been missed. Who comes back from lazy TLB mode has been left out of them too."""
+        """Flush if a flush has been missed.  A CPU that comes back from lazy TLB mode has not been sent any either."""
         cpu, gen = mm.task.cpu, await read(GEN)
         if await read(ctx_gen_cell(cpu)) != gen:
             await write(ctx_gen_cell(cpu), gen)
@@ -172,7 +172,9 @@ class TlbGen(Architecture):
     async def flush_tlb_multi(
         self, mm: Mm, cpus: frozenset[Cpu], info: Info, freed_tables: bool, whatever: bool
     ) -> None:
-        """native_flush_tlb_multi(): lazy CPUs too if tables were freed, which their walkers may be about to read."""
+        """native_flush_tlb_multi(): lazy CPUs too if tables were freed, because their walkers may be about to read
+        these.
+        """
         here = mm.task.cpu
         others = [
             cpu for cpu in sorted(cpus - {here}) if freed_tables or await self.should_flush_tlb(mm, cpu, whatever)
@@ -185,9 +187,9 @@ class TlbGen(Architecture):
             await wait_ipis(mm.task, others)
 
     async def should_flush_tlb(self, mm: Mm, cpu: Cpu, whatever: bool) -> bool:
-        """Whether a CPU of the mask can have what is to be flushed.
+        """May a CPU of the mask have what is to be flushed?
 
-        `whatever` it has loaded: where a batch is flushed, which is of any mm, and to have it leave the mask.
+        `whatever` it has loaded: for a batch, which is of any mm, and to make the CPU leave the mask.
         """
         loaded = await read(loaded_mm_cell(cpu))
         if await read(is_lazy_cell(cpu)):
@@ -203,7 +205,7 @@ class TlbGen(Architecture):
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
-        """All of what each CPU has loaded, whichever mm it is."""
+        """Flush everything that each CPU has loaded, of whichever mm."""
         cpus, batch.cpus = batch.cpus, frozenset()
         if mm.cpus is not None:
             await flush_cpus_by_ipi(mm, cpus, FlushRequest())
@@ -216,8 +218,11 @@ class TlbGen(Architecture):
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
-        """One step: with interrupts off nobody but the handler changes what is this CPU's, and that tlb_gen may be
-        raised meanwhile is as if it were raised afterwards."""
+        """flush_tlb_func() as one step.
+
+        With interrupts off only the handler changes what belongs to this CPU, and if tlb_gen is raised meanwhile, it is
+        as if it were raised afterwards.
+        """
         if mm.cpus is not None:
             return take_ipi(sender, cpu, mm.addrs)
         csd, irqs_off, cells = csd_cell(sender, cpu), irqs_off_cell(cpu), handler_cells(mm, cpu)
@@ -230,7 +235,7 @@ class TlbGen(Architecture):
         return Op(f"IPI of T{sender}: flush_tlb_func", (csd, irqs_off, GEN, *cells), (csd, *cells), step)
 
     async def local(self, mm: Mm, info: Info) -> None:
-        """The flusher's own CPU, with interrupts off."""
+        """The local part of a flush, with interrupts off."""
         cpu, cells = mm.task.cpu, handler_cells(mm, mm.task.cpu)
         await Op(
             f"local {info}",

@@ -1,1 +1,3 @@
-"""Policies from papers; no kernel has them. Each says on which conditions it is safe, and fails without each."""
+"""Policies from papers; no kernel has them. Each states the conditions under which it is safe, and fails without any
+one.
+"""

@@ -1,18 +1,18 @@
-"""Page access tracking: no flush for an entry whose accessed bit is still clear when it is taken out.
+"""Page access tracking: no flush for an entry whose accessed bit is still clear when it is cleared.
 
 Amit, "Optimizing the TLB Shootdown Algorithm with Page Access Tracking", USENIX ATC 2017.  The walker sets the bit
-before a CPU caches the entry, so one that was never accessed is cached nowhere, and nobody need be interrupted.  (The
-paper also finds entries that only one CPU has cached; that part is not here.)
+before a CPU caches the entry, so an entry that was never accessed is cached nowhere, and no CPU has to be interrupted.
+(The paper also finds entries that only one CPU has cached; that part is not modelled.)
 
-Safe on two conditions.  A clear bit means that the entry is not cached: reclaim clears bits to learn what is in use,
-and x86 does so without a flush, because there nothing depends on it; with this policy it must flush.
-`AccessTrackingAgesLikeX86` drops that: reclaim looks at a page, and the unmap that follows flushes nobody.  And only
-flushes are left out that go with entries taken out one by one: a page table that processes share is let go of as a
-whole (huge_pmd_unshare()), with the bits in entries that nobody looks at.  `AccessTrackingEverywhere` drops that.
+It is safe under two conditions.  First, a clear bit means that the entry is not cached.  Reclaim clears bits to learn
+what is in use, on x86 without a flush, because there nothing depends on it; with this policy it must flush.
+`AccessTrackingAgesLikeX86` drops that condition: reclaim tests a page, and the unmap that follows flushes no CPU.
+Second, only flushes for entries that are cleared one by one are left out: a page table that processes share is dropped
+as a whole (huge_pmd_unshare()), with bits in entries that nobody reads.  `AccessTrackingEverywhere` drops that
+condition.
 
-Data types
-    cell ('cached', addr)    an entry of the address has been taken out with its bit set.  It stays set: a flush that
-                             somebody else has begun for it may not be over, and theirs is not to be relied on
+Data types cell ('cached', addr)    an entry of the address has been cleared with its bit set.  It stays set: a flush
+that another task has begun for it may not be complete, and must not be relied on
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CACHED = declare("cached", False)
 
 
 def cached_cell(addr: int) -> Cell:
-    """Whether some CPU may have cached what has been taken out at `addr`."""
+    """May a CPU have cached an entry that was cleared at `addr`?"""
     return Cell(CACHED, addr)
 
 
@@ -42,7 +42,7 @@ def note_cached(addr: int, nr: int) -> Op:
 
 
 def any_cached(mm: Mm, start: int, end: int) -> Op:
-    """Whether a flush of the range is needed; where nobody follows the TLBs (`mm.addrs` is empty), always."""
+    """Is a flush of the range needed?  Always, where TLBs are not modelled (`mm.addrs` is empty)."""
     cells = tuple(cached_cell(addr) for addr in mm.addrs if start <= addr < end)
     unknown = not mm.addrs
     return Op("any cached?", cells, (), lambda *cached: [Outcome(unknown or any(cached))])
@@ -61,7 +61,7 @@ class AccessTracking(Smp):
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
-        """The bit must be the one of the moment when the entry goes: the walker may set it until then."""
+        """The bit must be read in the step that clears the entry: the walker may set it until then."""
         pte: Entry
         pte, young = await xchg_pte_young(addr, nr)
         if young:
@@ -77,7 +77,7 @@ class AccessTracking(Smp):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        """Only where entries were taken out one by one; a table is cached whatever its entries say."""
+        """Only where entries were cleared one by one; a table may be cached whatever its entries' bits are."""
         whole = tlb.fullmm or tlb.freed_tables or tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds
         if whole or await any_cached(tlb.mm, tlb.start, tlb.end):
             return await Generic().tlb_flush(tlb)
@@ -85,9 +85,9 @@ class AccessTracking(Smp):
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
-        """The entry stays, and may be cached: flush, then a clear bit is true again.
+        """The entry stays, and may be cached: after a flush, a clear bit again means that it is not.
 
-        The bit may be set again before the flush, by a CPU that walks anew: then it stays set.
+        A CPU that walks again before the flush may set the bit; then it stays set.
         """
         young = bool(await test_and_clear_young(addr))
         if young:

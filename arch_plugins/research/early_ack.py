@@ -34,11 +34,11 @@ class EarlyAck(Smp):
         )
 
     def request(self, start: int, end: int | None, freed_tables: bool) -> Request:
-        """One that may be answered first, unless page tables were freed."""
+        """A request that may be acknowledged first, unless page tables were freed."""
         return FlushRequest(start, end) if freed_tables and not self.always else EarlyRequest(start, end)
 
     async def ask(self, mm: Mm, request: Request) -> None:
-        """Interrupt the CPUs of mm_cpumask, flush here, and wait for their answers."""
+        """Send an IPI to the CPUs of mm_cpumask, flush here, and wait for the acknowledgements."""
         await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
 
     @hookimpl
@@ -47,7 +47,7 @@ class EarlyAck(Smp):
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
-        """Tables may have been freed: its callers do not say."""
+        """Tables may have been freed: the callers do not say."""
         await self.ask(mm, self.request(0, None, True))
 
     @hookimpl
@@ -60,7 +60,7 @@ class EarlyAck(Smp):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        """Tables may have been moved or collapsed: its callers do not say."""
+        """Tables may have been moved or collapsed: the callers do not say."""
         await self.ask(mm, self.request(start, end, True))
 
     @hookimpl
