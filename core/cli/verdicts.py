@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,9 +72,18 @@ def explain_command(arguments: argparse.Namespace) -> int:
     status = 0
     with pool.executor("", 1) as workers:
         for result in pool.run([cell], workers, timeout=time, memory=pool.memory_for_each(1)):
-            print(explanation(result, scenario.title, scenario.origin))
+            sources = row.stated.sources if row.stated else ()
+            print(explanation(result, scenario.title, cited(scenario.origin, sources)))
             status = 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in row.expect else 1
     return status
+
+
+def cited(origin: str, sources: Sequence[str]) -> str:
+    """What a trace cites: where the scenario is from; where that is another architecture, the files of the row."""
+    own = [source for source in sources if source.startswith("arch/")]
+    if not own or not origin.startswith("arch/") or origin.split("/")[1] in {source.split("/")[1] for source in own}:
+        return origin
+    return ", ".join(own)
 
 
 def explanation(result: Result, title: str, origin: str) -> str:
