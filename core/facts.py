@@ -1,7 +1,7 @@
-"""The facts of an architecture, and which values they may have: one set of rules for arches.toml and for plugins.
+"""The facts of an architecture, and their valid values: one set of rules for arches.toml and for plugins.
 
-Powers of two are asked for where Linux has them by construction: sizes that are shifts (PAGE_SHIFT, PTRS_PER_PTE,
-sizeof(void *)).  A batch of any size is possible in a model, so those are any number.
+Powers of two are required where Linux has them by construction, for sizes that are shifts (PAGE_SHIFT, PTRS_PER_PTE,
+sizeof(void *)).  A batch of any size is possible in a model, so those may be any number.
 """
 
 from __future__ import annotations
@@ -73,21 +73,21 @@ class Facts:
 
     @property
     def batch_entries(self) -> int:
-        """MAX_GATHER_BATCH: what fits a page behind struct mmu_gather_batch (next, nr, max)."""
+        """MAX_GATHER_BATCH: the entries that fit into a page after struct mmu_gather_batch (next, nr, max)."""
         if self.max_gather_batch is not None:
             return self.max_gather_batch
         return (self.page_size - (self.pointer_size + 8)) // self.pointer_size
 
     @property
     def batch_count(self) -> int:
-        """MAX_GATHER_BATCH_COUNT: 10000 pages at once are safe without a preemption point."""
+        """MAX_GATHER_BATCH_COUNT: 10000 pages are safe to free without a preemption point."""
         if self.max_gather_batch_count is not None:
             return self.max_gather_batch_count
         return 10000 // self.batch_entries
 
     @property
     def table_batch_entries(self) -> int:
-        """MAX_TABLE_BATCH: what fits a page behind struct mmu_table_batch (rcu_head, nr)."""
+        """MAX_TABLE_BATCH: the entries that fit into a page after struct mmu_table_batch (rcu_head, nr)."""
         if self.max_table_batch is not None:
             return self.max_table_batch
         header = (2 * self.pointer_size if self.rcu_table_free else 0) + self.pointer_size
@@ -145,7 +145,7 @@ KINDS: dict[str, Any] = get_type_hints(Facts)
 
 
 def wrong(key: str, value: object) -> str:
-    """What was expected of the fact `key` and what it is instead; '' if `value` will do."""
+    """What was expected of the fact `key`, and what it is instead; '' if `value` is valid."""
     problem = _wrong_type(KINDS[key], value)
     if not problem and type(value) is int:
         problem = _wrong_number(key, value)
@@ -161,7 +161,7 @@ def wrong(key: str, value: object) -> str:
 
 
 def first_wrong(facts: Facts) -> str:
-    """The first fact that cannot be, as 'key: what is wrong'; '' if all will do."""
+    """The first invalid fact, as 'key: what is wrong'; '' if all are valid."""
     problems = ((f.name, wrong(f.name, getattr(facts, f.name))) for f in fields(Facts))
     return next((f"{name}: {problem}" for name, problem in problems if problem), "")
 

@@ -39,7 +39,7 @@ def layouts(
 
 
 def size(rng: random.Random, most: int = MOST_PAGES) -> int:
-    """A number of pages where something may change."""
+    """A number of pages at which the behaviour of a policy may change."""
     way = rng.randrange(4)
     if way == 0:
         return rng.randint(1, min(most, 70))

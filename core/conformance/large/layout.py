@@ -1,13 +1,13 @@
-"""What a large run starts from: VMAs with thousands of pages, who runs on them, and which allocations fail.
+"""The initial state of a large run: VMAs with thousands of pages, the CPUs that run the mm, and allocations that fail.
 
 Data types
-    PageRun     so many pages, or huge pages, of one kind
-    LargeVma    a VMA: the pages that lie between it and the one before, and its pieces
-    LargeLayout areas, CPUs, and the ordinals of the allocations that fail
-    Mapped      the same as page-table entries, by the sizes of one architecture
+    PageRun     a number of pages, or huge pages, of one kind
+    LargeVma    a VMA: the gap before it, and its runs of pages
+    LargeLayout VMAs, CPUs, and the ordinals of the allocations that fail
+    Mapped      the same as page-table entries, for the table sizes of one architecture
 
-Page `addr` maps the frame of the same number.  Huge pages start where a page table does; what lies between them and
-the piece before is empty.
+Virtual page `addr` maps the page of the same number.  Huge pages start at table boundaries; the space before them is
+empty.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ZERO_PAGE = 1 << 50
 
 
 class EntryKind(NamedTuple):
-    """What an entry is: `file` and not anonymous, `folio` a large one, `huge` mapped by a pmd."""
+    """The kind of an entry: `file` or anonymous, part of a large `folio`, `huge` if a pmd maps it."""
 
     present: bool = True
     file: bool = False
@@ -57,7 +57,7 @@ class PageRun(NamedTuple):
 
 
 class LargeVma(NamedTuple):
-    """A VMA, `gap` pages behind the end of the one before."""
+    """A VMA that starts `gap` virtual pages after the end of the one before."""
 
     gap: int
     pieces: tuple[PageRun, ...]
@@ -69,7 +69,9 @@ class LargeVma(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LargeLayout:
-    """`cpus` CPUs run the mm, of which number `here` makes the call; `fails` are allocations that fail, from 1."""
+    """`cpus` CPUs run the mm, and CPU `here` makes the call; `fails` are the ordinals of allocations that fail, from
+    1.
+    """
 
     areas: tuple[LargeVma, ...]
     cpus: int = 2
@@ -87,7 +89,7 @@ class LargeLayout:
 
 @dataclass
 class Mapped:
-    """`ptes` and `pmds` by virtual page and by number of the pmd; `files` are frames of a file."""
+    """`ptes` by virtual page and `pmds` by number of the pmd; `files` are the pages of a file."""
 
     vmas: list[Vma] = field(default_factory=list)
     ptes: dict[int, Pte | Swap] = field(default_factory=dict)

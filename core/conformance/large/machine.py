@@ -1,4 +1,4 @@
-"""The memory of a large run: every page has its cells, and what an operation changes of an entry is owed to the CPUs.
+"""The memory of a large run: every page has its cells, and the old entries that CPUs may still have are tracked.
 
 An operation on `nr` consecutive cells (`Cell.nr`) is done on each of them.
 """
@@ -27,10 +27,10 @@ class CellChange(NamedTuple):
 
 
 class LargeMachine:
-    """The cells of a large run, and what CPUs may still have of entries that have changed.
+    """The cells of a large run, and what CPUs may still have of entries that have been changed.
 
-    `span` are the pages below an entry of each upper level; `walks`: hardware walks the tables.  `used` is off where
-    nobody runs on the mm any more, so that only its walkers matter.
+    `span` are the pages covered by an entry of each upper level; `walks`: hardware walks the tables.  `used` is False
+    if no task runs on the mm any more, so that only its walkers matter.
     """
 
     def __init__(self, layout: LargeLayout, span: Sequence[int], walks: bool, used: bool = True, refs: int = 1) -> None:
@@ -152,5 +152,5 @@ def _behind(cell: Cell, i: int) -> Cell:
 
 
 def takes_away(before: Pte, now: object) -> bool:
-    """May a CPU that has the old entry do what the new one does not allow?"""
+    """May a CPU that has the old entry do anything that the new one does not allow?"""
     return not isinstance(now, Pte) or now.frame != before.frame or (before.write and not now.write)

@@ -1,11 +1,11 @@
 """One schedule of one call on a large layout, and what goes wrong in it.
 
-The call runs alone; the other CPUs run user code, and between two of its operations they have everything cached.  They
-take an interrupt when the call waits for it, and no sooner: the latest moment is the worst.
+The call runs alone.  The other CPUs run user code, and have everything cached between any two of its operations.  They
+take an interrupt when the call waits for it and no sooner, because the latest moment is the worst.
 
 Data types
-    Call           what is done: a program for a layout, and what must hold behind it
-    LargeFailure   what went wrong: the property, what exactly, and the steps that led to it
+    Call           what is done: a program for a layout, and what must hold afterwards
+    LargeFailure   what went wrong: the property, the details, and the steps that led to it
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class LargeFailure:
-    """`what` is broken, on `layout`; `trace` are the steps of the call, the last of which breaks it."""
+    """Property `name` is violated on `layout`, as `what` says; the last step of `trace` violates it."""
 
     name: str
     what: str

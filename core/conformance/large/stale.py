@@ -1,14 +1,14 @@
-"""What CPUs may still have of entries that are gone: the only part of a TLB that matters to a policy.
+"""Stale entries that CPUs may still have: the only part of a TLB that matters to a policy.
 
-Every CPU of the mm has cached every entry by the time it changes, and keeps it until it is told.  An entry that is
-still there may be cached again at any time, so what is flushed before it changes does not count.  So a TLB of any size
-is no more than what is owed, and that the gather bounds.
+Every CPU of the mm has cached every entry by the time it is changed, and keeps it until it is flushed.  An entry that
+is still set may be cached again at any time, so a flush before the change does not count.  A TLB of any size is
+therefore represented by the stale entries alone, whose number the gather bounds.
 
-It is kept twice: as the cells say that the operations of the policy leave it (*believed*), and as the instructions do
-that it names (*emitted*, core.machine.insn).
+It is kept twice: as the operations of the policy leave the cells (*believed*), and as the instructions do that it
+reports (*emitted*, core.machine.insn).
 
 Data types
-    Item        an entry that is gone: `key` is its first page, or the `UpperOf` a table's first page
+    Item        a stale entry: `key` is its first page, or the `UpperOf` a table's first page
     Held        a CPU that still has one
     Stale       the items of every CPU
 """
