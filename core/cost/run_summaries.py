@@ -28,7 +28,8 @@ from core.cost.counts import Counts
 from core.cost.layout import Layout
 from core.cost.run_memory import RunMemory
 from core.mm.encoded_page import encoded_page_flags
-from core.mm.mmu_gather import Batch, MmuGather, Slot, batch_full
+from core.mm.mmu_gather import Batch, MmuGather, batch_full
+from core.mm.swap import Slot
 
 State = tuple[Any, ...]
 

@@ -22,8 +22,8 @@ from core.cost.layout import HUGE, Stretch
 from core.cost.run_memory import RunMemory
 from core.mm.encoded_page import encode_page, encoded_page_flags, page_pointer
 from core.mm.era import Era
-from core.mm.mmu_gather import ALL_ONES, TASK_SIZE, Batch, MmuGather, Slot, first_page
-from core.mm.swap import Table
+from core.mm.mmu_gather import ALL_ONES, TASK_SIZE, Batch, MmuGather
+from core.mm.swap import Slot, Table, first_page
 
 Vector = tuple[int, int, int]
 STILL: Vector = (0, 0, 0)

@@ -1,8 +1,9 @@
 """A page pointer with flags in its low bits; include/linux/mm_types.h:encode_page(), commit 7cc8f9c7146a.
 
-struct page is aligned to two words, so the low bits of a pointer to it can hold flags.  Nothing checks the alignment at
-run time, in the kernel or here: the low bits of an unaligned pointer would be read back as flags, and the pointer as
-one to the struct below.  `tests/mm/test_encoded_page.py` shows it.
+struct page is aligned to two words, so the low bits of a pointer to it can hold flags.  Nothing checks the alignment as
+a pointer is encoded, in the kernel or here: the low bits of an unaligned pointer would be read back as flags, and the
+pointer as one to the struct below.  `tests/mm/test_encoded_page.py` shows it.  Code that takes a pointer out of an
+array must remove the flags.  page_to_pfn() here refuses a pointer that still has them; the kernel would use it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ def page_pointer(pfn: int) -> int:
 
 
 def page_to_pfn(pointer: int) -> int:
-    """The number of the page whose struct is at `pointer`."""
+    """The number of the page whose struct is at `pointer`. ValueError if none can be there: flags were left in."""
+    if pointer % SIZEOF_STRUCT_PAGE:
+        raise ValueError(
+            f"page_to_pfn: {pointer:#x} is no pointer to a struct page: encoded_page_ptr() takes flags out"
+        )
     return pointer // SIZEOF_STRUCT_PAGE
 
 

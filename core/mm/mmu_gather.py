@@ -18,7 +18,6 @@ Data types
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from core.machine.rcu import call_rcu, send_sync_ipis, wait_sync_ipis
 from core.mm.encoded_page import (
@@ -26,9 +25,7 @@ from core.mm.encoded_page import (
     ENCODED_PAGE_BIT_NR_PAGES_NEXT,
     encode_page,
     encoded_page_flags,
-    encoded_page_ptr,
     page_pointer,
-    page_to_pfn,
 )
 from core.mm.mm import (
     Mm,
@@ -41,7 +38,8 @@ from core.mm.mm import (
     mm_tlb_flush_nested,
 )
 from core.mm.rmap import folio_remove_rmap_ptes
-from core.mm.swap import Table, free_pages_and_swap_cache, free_table, free_table_page
+from core.mm.swap import Slot, Table, first_page, free_table, free_table_page
+from core.mm.swap_state import free_pages_and_swap_cache
 
 ALL_ONES = 2**64 - 1
 """~0UL: the start and end of a whole-mm gather."""
@@ -50,29 +48,6 @@ TASK_SIZE = 2**47
 """Above every virtual page number: the start of an empty range."""
 
 MAX_NR_PAGES_PER_FREE = 512
-
-
-class Slot(NamedTuple):
-    """What one call of tlb_remove_page() queued: `entries` equal entries, or a table.
-
-    `encoded` is the pointer of the first entry; the others follow it page by page.  An entry stands for `pages` pages
-    of one folio; if that is more than one, it takes a second slot for the number.
-    """
-
-    encoded: int
-    entries: int
-    pages: int = 1
-    table: Table | None = None
-
-    @property
-    def each(self) -> int:
-        """Slots that one entry takes: 1, or 2 for a large folio."""
-        return 1 if self.pages == 1 else 2
-
-    @property
-    def nr(self) -> int:
-        """Slots that all entries take."""
-        return self.entries * self.each
 
 
 @dataclass
@@ -222,7 +197,7 @@ async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
     for batch in tlb.batches:
         while batch.slots:
             nr = chunk(batch, by_pages=tlb.mm.era.folio_entries and tlb.mm.init_on_free)
-            await free_pages_and_swap_cache(take(batch, nr), nr)
+            await free_pages_and_swap_cache(tlb.mm.era, take(batch, nr), nr)
             await cond_resched()
     tlb.active = 0
 
@@ -253,18 +228,13 @@ def _slots_of(batch: Batch, most: int) -> int:
     return slots
 
 
-def first_page(slot: Slot) -> int:
-    """The first page of a slot."""
-    return page_to_pfn(encoded_page_ptr(slot.encoded))
-
-
-def take(batch: Batch, nr: int) -> list[tuple[int | Table, int]]:
-    """Remove the first `nr` slots of a batch: [(page or table, number of pages), ...]."""
+def take(batch: Batch, nr: int) -> list[Slot]:
+    """Remove the first `nr` slots of a batch."""
     batch.nr -= nr
-    taken: list[tuple[int | Table, int]] = []
+    taken: list[Slot] = []
     for at, slot in enumerate(batch.slots):
         entries = min(slot.entries, nr // slot.each)
-        taken.append((first_page(slot) if slot.table is None else slot.table, entries * slot.pages))
+        taken.append(slot._replace(entries=entries))
         nr -= entries * slot.each
         if not nr:
             batch.slots[: at + 1] = [_behind(slot, entries)] if entries < slot.entries else []

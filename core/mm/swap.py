@@ -7,6 +7,12 @@ from typing import NamedTuple
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.mm.encoded_page import (
+    ENCODED_PAGE_BIT_NR_PAGES_NEXT,
+    encoded_page_flags,
+    encoded_page_ptr,
+    page_to_pfn,
+)
 from core.mm.mm import log
 from core.mm.page import FREED_TWICE, put_page
 
@@ -18,12 +24,53 @@ class Table(NamedTuple):
     index: int  # type: ignore[assignment]  # the field, not tuple.index()
 
 
-async def free_pages_and_swap_cache(pages: Sequence[tuple[int | Table, int]], entries: int) -> None:
-    """release_pages() on one array. `pages` are runs of pages, or tables; `entries` is the number of slots that they
-    took.
+class Slot(NamedTuple):
+    """What one call of tlb_remove_page() queued: `entries` equal entries, or a table.
+
+    `encoded` is the pointer of the first entry; the others follow it page by page.  An entry stands for `pages` pages
+    of one folio; if that is more than one, it takes a second slot for the number.
     """
-    await log("free", entries, tuple(pages))
-    for page, nr in pages:
+
+    encoded: int
+    entries: int
+    pages: int = 1
+    table: Table | None = None
+
+    @property
+    def each(self) -> int:
+        """Slots that one entry takes: 1, or 2 for a large folio."""
+        return 1 if self.pages == 1 else 2
+
+    @property
+    def nr(self) -> int:
+        """Slots that all entries take."""
+        return self.entries * self.each
+
+
+def first_page(slot: Slot) -> int:
+    """The first page of a slot."""
+    return page_to_pfn(encoded_page_ptr(slot.encoded))
+
+
+def refs(slot: Slot) -> tuple[int | Table, int]:
+    """(first page or table, references that the slot holds), with the flags taken out of the pointer."""
+    if slot.table is not None:
+        return slot.table, 1
+    each = slot.pages if encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_NR_PAGES_NEXT else 1
+    return first_page(slot), slot.entries * each
+
+
+async def release_pages(pages: Sequence[Slot]) -> None:
+    """Drop the references of an array of encoded pages; before v6.9."""
+    await folios_put_refs([refs(slot) for slot in pages])
+
+
+async def folios_put_refs(folios: Sequence[tuple[int | Table, int]]) -> None:
+    """Drop references: (first page or table, how many), one of each page that follows.
+
+    The kernel puts them into batches (PAGEVEC_SIZE), for the LRU lock; that decides nothing that another CPU could see.
+    """
+    for page, nr in folios:
         if isinstance(page, Table):
             await free_table_page(page)
         else:

@@ -37,5 +37,11 @@ def test_an_unaligned_pointer_comes_back_as_another_page_with_a_flag_nobody_set(
     assert encoded_page_ptr(encoded) == page_pointer(7) != unaligned
 
 
+@given(st.integers(0, 2**40), st.integers(1, ENCODED_PAGE_BITS))
+def test_a_pointer_with_its_flags_is_the_pointer_to_no_page(pfn: int, flags: int) -> None:
+    with pytest.raises(ValueError, match=r"encoded_page_ptr\(\)"):
+        page_to_pfn(encode_page(page_pointer(pfn), flags))
+
+
 def test_struct_page_leaves_the_flag_bits_free() -> None:
     assert SIZEOF_STRUCT_PAGE & ENCODED_PAGE_BITS == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +12,8 @@ from core.machine.schedule import run
 from core.machine.task import Task
 from core.mm.era import ERAS
 from core.mm.mm import Mm
-from core.mm.mmu_gather import Batch, MmuGather, Slot, gather_page, take
+from core.mm.mmu_gather import Batch, MmuGather, gather_page, take
+from core.mm.swap import Slot, refs
 from core.plugins.arch import set_up
 
 ARCH = set_up("smp", Smp(), "test")
@@ -34,8 +33,8 @@ def gathered(calls: list[tuple[int, int]]) -> MmuGather:
     return tlb
 
 
-def pages_of(taken: list[tuple[Any, int]]) -> list[int]:
-    return [page + i for page, nr in taken for i in range(nr)]
+def pages_of(taken: list[Slot]) -> list[int]:
+    return [page + i for page, nr in map(refs, taken) for i in range(nr)]
 
 
 @given(runs, st.integers(1, 20))
@@ -58,5 +57,5 @@ def test_nothing_is_lost_in_taking(calls: list[tuple[int, int]]) -> None:
 
 def test_a_run_keeps_its_delay_bit_when_it_is_cut() -> None:
     batch = Batch(10, 3, [Slot(64 * 5 | 1, 3)])
-    assert take(batch, 2) == [(5, 2)]
+    assert take(batch, 2) == [Slot(64 * 5 | 1, 2)]
     assert batch.slots == [Slot(64 * 7 | 1, 1)]

@@ -9,9 +9,11 @@ from unittest import mock
 
 import core.mm.memory
 import core.mm.mmu_gather
+import core.mm.swap
 from core.machine.pte import Entry
 from core.mm.mm import Mm
-from core.mm.mmu_gather import Batch, MmuGather, Slot
+from core.mm.mmu_gather import Batch, MmuGather
+from core.mm.swap import Slot
 
 
 @contextmanager
@@ -83,6 +85,13 @@ def swap_batch_too_long() -> Iterator[None]:
         return max_nr
 
     with mock.patch.object(core.mm.memory, "swap_pte_batch", greedy):
+        yield
+
+
+@contextmanager
+def flags_left_in() -> Iterator[None]:
+    """free_pages_and_swap_cache() takes the encoded pointers for pointers."""
+    with mock.patch.object(core.mm.swap, "encoded_page_ptr", lambda encoded: encoded):
         yield
 
 

@@ -8,7 +8,7 @@ from core.conformance import SCENARIOS, judge
 from core.mm.era import ERAS
 from core.plugins.arch import Arch, set_up
 from tests.mutants import plugins
-from tests.mutants.core import CORE_MUTANTS
+from tests.mutants.core import CORE_MUTANTS, flags_left_in
 
 LOST = ("lost-dirty-dontneed", "lost-dirty-munmap", "lost-dirty-mmap-over")
 
@@ -72,6 +72,14 @@ def test_core_mutant_is_killed(mutant: str, scenario: str) -> None:
         result = judge(architecture("Healthy", {}), ERAS["6.2-fix"], SCENARIOS[scenario])
     assert result.verdict == "fail", result.reason
     assert result.violated
+
+
+def test_pages_whose_flags_are_left_in_are_none() -> None:
+    """Delayed rmap removals are a bit in the pointers of dirty file pages."""
+    with flags_left_in():
+        result = judge(architecture("Healthy", {}), ERAS["6.2-fix"], SCENARIOS["lost-dirty-dontneed"])
+    assert result.verdict == "error"
+    assert "is no pointer to a struct page" in result.reason
 
 
 @pytest.mark.parametrize("scenario", ["use-after-free", "lost-dirty-dontneed", "range-of-three"])
