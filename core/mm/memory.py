@@ -32,6 +32,7 @@ from core.mm.mmu_gather import (
     tlb_flush_mmu_tlbonly,
     tlb_flush_pte_range,
     tlb_flush_rmaps,
+    tlb_free_vmas,
     tlb_gather_mmu,
 )
 from core.mm.page import (
@@ -283,8 +284,8 @@ async def free_pgtables(tlb: MmuGather, vmas: Sequence[Vma], floor: int, ceiling
     if tlb.mm.spares_tables:
         return
     await log("pgtables")
-    if tlb.mm.era.flush_vmas_late and tlb.vma_pfn and not tlb.fullmm:
-        await tlb_flush_mmu_tlbonly(tlb)  # before the VMAs leave the file's tree; tlb_flush_vmas()
+    if tlb.mm.era.flush_vmas_late:
+        await tlb_free_vmas(tlb)
     for vma in vmas:
         if vma.pfn:
             await unlink_file_vma(tlb.mm, vma)

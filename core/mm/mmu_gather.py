@@ -47,7 +47,8 @@ ALL_ONES = 2**64 - 1
 TASK_SIZE = 2**47
 """Above every virtual page number: the start of an empty range."""
 
-MAX_NR_PAGES_PER_FREE = 512
+MAX_NR_FOLIOS_PER_FREE = 512
+"""The literal 512 before v6.9."""
 
 
 @dataclass
@@ -208,12 +209,12 @@ def chunk(batch: Batch, by_pages: bool) -> int:
     __tlb_batch_free_encoded_pages().
     """
     if not by_pages:
-        return _slots_of(batch, MAX_NR_PAGES_PER_FREE)
+        return _slots_of(batch, MAX_NR_FOLIOS_PER_FREE)
     slots = pages = 0
     for slot in batch.slots:
-        entries = min(slot.entries, -(-(MAX_NR_PAGES_PER_FREE - pages) // slot.pages))
+        entries = min(slot.entries, -(-(MAX_NR_FOLIOS_PER_FREE - pages) // slot.pages))
         slots, pages = slots + entries * slot.each, pages + entries * slot.pages
-        if pages >= MAX_NR_PAGES_PER_FREE:
+        if pages >= MAX_NR_FOLIOS_PER_FREE:
             break
     return slots
 
@@ -322,6 +323,12 @@ async def tlb_flush_mmu_tlbonly(tlb: MmuGather) -> None:
     if kind is not None:
         await log("flush", tlb.start, tlb.end, flush_flags(tlb, kind))
     reset_range(tlb)
+
+
+async def tlb_free_vmas(tlb: MmuGather) -> None:
+    """Flush PFN mappings, whose pages the core does not track, before their VMAs leave the file's i_mmap (v7.0)."""
+    if tlb.vma_pfn and not tlb.fullmm:
+        await tlb_flush_mmu_tlbonly(tlb)
 
 
 def flush_flags(tlb: MmuGather, kind: str) -> tuple[str, ...]:
