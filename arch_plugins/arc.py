@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from arch_plugins.families.cpu_asids import CpuAsids
 from arch_plugins.families.facts import TWO_LEVELS
+from arch_plugins.families.load_store import LoadStore
 from arch_plugins.generic import flush_by_ipi
 from core.machine.ipi import FlushRequest
 from core.mm.kthread import mm_users
@@ -17,7 +18,7 @@ from core.mm.mm import Mm
 NOTHING = FlushRequest(0, 0)
 
 
-class Arc(CpuAsids):
+class Arc(LoadStore, CpuAsids):
     """ARCv2 with 8 KiB pages."""
 
     ceiling, page_insn, mm_insn = 31, "tlb_entry_erase", "get_new_mmu_context"
@@ -27,7 +28,7 @@ class Arc(CpuAsids):
         ptes_per_table=256,
         walker="writes",
         tables_at_once=("pte", "pmd", "pud"),
-        capabilities=frozenset({"cpu_asids"}),
+        capabilities=frozenset({"cpu_asids", "refill_stores"}),
         kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),

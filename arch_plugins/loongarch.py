@@ -21,7 +21,7 @@ from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm
 
 
-class Loongarch(ContextReset):
+class Loongarch(LoadStore, ContextReset):
     """16 KiB pages, 64 entries of MTLB and 2048 of STLB: above an eighth of them, in pairs of pages, a new ASID."""
 
     ceiling, page_insn, mm_insn = (64 + 2048) // 8, "INVTLB_ADDR_GFALSE_AND_ASID", "drop_mmu_context"
@@ -35,7 +35,7 @@ class Loongarch(ContextReset):
         hw_dirty=False,
         walker="writes",
         tables_at_once=("pmd", "pud"),
-        capabilities=frozenset({"cpu_asids", "gup_fast"}),
+        capabilities=frozenset({"cpu_asids", "gup_fast", "refill_exclusive"}),
         kernel="6.12.117",
         family="IPI to mm_cpumask, context reset",
         sources=(
@@ -49,14 +49,19 @@ class Loongarch(ContextReset):
     )
 
 
-class LoongarchPtw(LoadStore, Loongarch):
+class LoongarchPtw(Loongarch):
     """With a hardware page-table walker; whether it keeps upper entries is not known, so it may.
 
     asm/pgtable.h clears entries, huge ones too, by a load and a store, and says "We don't have hardware dirty/accessed
     bits, generic_pmdp_establish is fine".
     """
 
-    FACTS = replace(Loongarch.FACTS, walker="caches", hw_dirty=True)
+    FACTS = replace(
+        Loongarch.FACTS,
+        walker="caches",
+        capabilities=Loongarch.FACTS.capabilities - {"refill_exclusive"},
+        hw_dirty=True,
+    )
 
     @hookimpl
     async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:

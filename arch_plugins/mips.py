@@ -14,6 +14,7 @@ from arch_plugins.families.asid import Asids
 from arch_plugins.families.broadcast import Insns
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.facts import rcu_freed
+from arch_plugins.families.load_store import LoadStore
 from arch_plugins.families.local import Local
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
@@ -32,13 +33,13 @@ COMMON = Facts(
     walker="writes",
     tables_at_once=("pmd", "pud"),
     hw_dirty=False,
-    capabilities=frozenset({"gup_fast"}),
+    capabilities=frozenset({"gup_fast", "refill_exclusive"}),
     kernel="6.12.117",
     sources=SOURCES,
 )
 
 
-class Mips(ContextReset):
+class Mips(LoadStore, ContextReset):
     """64 bit, a VTLB of 64 entries, each a pair of pages."""
 
     ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
@@ -59,7 +60,7 @@ class MipsUp(Local):
     )
 
 
-class MipsGinvt(Asids):
+class MipsGinvt(LoadStore, Asids):
     """Release 6 with GINVT and MMIDs: SYNC_GINV waits for the issuer's invalidations."""
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.facts import TWO_LEVELS
+from arch_plugins.families.load_store import LoadStore
 from core.hookspecs import hookimpl
 from core.machine.op import Cpu, Op, Outcome
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm
 
 
-class Sh(ContextReset):
+class Sh(LoadStore, ContextReset):
     """SH-X3: a UTLB of 64 entries."""
 
     ceiling, page_insn, mm_insn, to_all = 16, "local_flush_tlb_one", "get_mmu_context", True
@@ -28,7 +29,7 @@ class Sh(ContextReset):
         upper_entries=512,
         walker="writes",
         tables_at_once=("pmd",),
-        capabilities=frozenset({"cpu_asids", "gup_fast"}),
+        capabilities=frozenset({"cpu_asids", "gup_fast", "refill_stores"}),
         kernel="6.12.117",
         family="IPI to every CPU, context reset",
         sources=("arch/sh/kernel/smp.c", "arch/sh/mm/tlbflush_32.c", "arch/sh/include/asm/pgtable.h"),

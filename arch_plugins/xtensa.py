@@ -13,9 +13,10 @@ from dataclasses import replace
 
 from arch_plugins.families.cpu_asids import CpuAsids
 from arch_plugins.families.facts import TWO_LEVELS
+from arch_plugins.families.load_store import LoadStore
 
 
-class Xtensa(CpuAsids):
+class Xtensa(LoadStore, CpuAsids):
     """A core with 32 entries per TLB: up to 31 pages are flushed one by one."""
 
     ceiling, page_insn, mm_insn, to_all, spares_walks = 31, "idtlb", "new_asid", True, True
@@ -23,7 +24,7 @@ class Xtensa(CpuAsids):
         TWO_LEVELS,
         walker="linear",
         tables_at_once=("pte",),
-        capabilities=frozenset({"cpu_asids"}),
+        capabilities=frozenset({"cpu_asids", "refill_stores"}),
         kernel="6.12.117",
         family="synchronous IPI to every CPU",
         sources=(

@@ -109,6 +109,8 @@ CAPABILITIES = {
     "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
     "shares_pmd_tables": "CONFIG_ARCH_WANT_HUGE_PMD_SHARE",
     "tlb_gen": "numbers its flushes, and a CPU that was away sees by the number whether it has missed one (x86)",
+    "refill_exclusive": "a handler of TLB misses sets the dirty bit by LL/SC, without the page-table lock",
+    "refill_stores": "a handler of TLB misses sets the dirty bit by a plain store, without the page-table lock",
     "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
 }
 """What `Facts.capabilities` may name."""

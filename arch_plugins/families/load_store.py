@@ -1,4 +1,4 @@
-"""An entry is cleared by a load and a store, although hardware may set the dirty bit in between.
+"""An entry is cleared by a load and a store, although a walker or a handler may set the dirty bit in between.
 
 include/linux/pgtable.h:ptep_get_and_clear(), where the architecture has none of its own.
 """

@@ -33,6 +33,10 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "pud_tables": ("has page tables of four levels", lambda arch: arch.facts.levels >= 4),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),
     "table_walk": ("has its page tables walked (Facts.walker)", lambda arch: arch.facts.walker != "none"),
+    "refill_dirties": (
+        "has a handler of TLB misses that sets the dirty bit without the page-table lock",
+        lambda arch: bool({"refill_exclusive", "refill_stores"} & arch.facts.capabilities),
+    ),
     "upper_cache": ("walks on from an upper entry that it has cached", lambda arch: arch.facts.walker in KEEP_UPPER),
     "hardware_walk": (
         "hardware walks the page tables and remembers them (tlb_needs_table_invalidate())",

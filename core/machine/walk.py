@@ -137,3 +137,8 @@ WALKS: dict[str, Walk] = {
 
 KEEP_UPPER = frozenset({"caches", "linear"})
 """Those that go on from what an earlier walk has found."""
+
+
+def keeps(walker: str, level: int) -> bool:
+    """Does a later walk go on from an upper entry of `level` that an earlier one has found?"""
+    return walker == "caches" or (walker == "linear" and level == 0)

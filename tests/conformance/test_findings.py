@@ -40,15 +40,15 @@ PINNED = [
 
 
 ROWS = [
-    ("loongarch", "kthread-use-mm", "use-after-free", 17),
-    ("mips", "kthread-use-mm", "use-after-free", 17),
+    ("loongarch", "kthread-use-mm", "use-after-free", 18),
+    ("mips", "kthread-use-mm", "use-after-free", 18),
     ("alpha-6.1-before", "kthread-use-mm", "use-after-free", 17),
-    ("loongarch", "kthread-dontneed", "use-after-free", 22),
-    ("mips", "kthread-dontneed", "use-after-free", 22),
+    ("loongarch", "kthread-dontneed", "use-after-free", 23),
+    ("mips", "kthread-dontneed", "use-after-free", 23),
     ("alpha-6.1", "kthread-dontneed", "use-after-free", 22),
-    ("sh", "kthread-dontneed", "use-after-free", 21),
-    ("sh", "kthread-use-mm", "use-after-free", 16),
-    ("sh", "task-moves-lazily", "use-after-free", 24),
+    ("sh", "kthread-dontneed", "use-after-free", 22),
+    ("sh", "kthread-use-mm", "use-after-free", 17),
+    ("sh", "task-moves-lazily", "use-after-free", 25),
     ("alpha-6.1-before", "borrower-flushes", "use-after-free", 16),
     ("alpha-6.1-before", "reclaim-elsewhere", "use-after-free", 36),
     ("ia64", "any-order", "use-after-free", 22),
@@ -59,7 +59,7 @@ ROWS = [
     ("sparc32", "kthread-use-mm", "use-after-free", 37),
     ("arm", "asid-rollover", "use-after-free", 31),
     ("arm-lpae", "asid-rollover", "use-after-free", 31),
-    ("mips-ginvt", "asid-rollover", "use-after-free", 31),
+    ("mips-ginvt", "asid-rollover", "use-after-free", 32),
     ("x86", "hugetlb-walk", "walk-of-freed-table", 18),
     ("loongarch-ptw", "dirty-bit-in-time", "no-lost-dirty", 8),
     ("loongarch-ptw", "migrate-dirty", "no-lost-dirty", 28),
@@ -69,6 +69,12 @@ ROWS = [
     ("loongarch-ptw", "lazy-back", "use-after-free", 21),
     ("sparc32", "dirty-bit-in-time", "no-lost-dirty", 8),
     ("sparc32", "migrate-dirty", "no-lost-dirty", 27),
+    ("arc", "refill-dirty", "no-lost-dirty", 13),
+    ("sh", "refill-dirty", "no-lost-dirty", 13),
+    ("xtensa", "refill-dirty", "no-lost-dirty", 13),
+    ("loongarch", "refill-dirty", "no-lost-dirty", 13),
+    ("mips", "refill-dirty", "no-lost-dirty", 13),
+    ("mips-ginvt", "refill-dirty", "no-lost-dirty", 13),
 ]
 """Scenarios of the suite that a row of arches-all.toml is declared to fail, because the kernel's architecture does."""
 

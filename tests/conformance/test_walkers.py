@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from arch_plugins.generic import Smp
 from arch_plugins.loongarch import Loongarch, LoongarchPtw
 from arch_plugins.m68k import M68k
 from arch_plugins.mips import Mips, MipsGinvt
+from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.xtensa import Xtensa
 from core.cli.walkers import WALKED
@@ -70,6 +72,7 @@ FREED = {
     "loongarch": "pmd at once; others behind the flush",
     "loongarch-ptw": "pmd at once; others behind the flush",
     "mips": "pmd at once; others behind the flush",
+    "mips-up": "pmd at once; others behind the flush",
     "mips-ginvt": "pmd at once; others behind the flush",
     "parisc": "pte, pmd at once",
     "alpha": "pte, pmd at once",
@@ -230,3 +233,37 @@ class JoinsFirst(LoongarchPtw):
 def test_the_suggested_fix_passes_and_so_does_who_has_no_walker(plugin: type, scenario: str) -> None:
     result = judge(set_up(plugin.__name__, plugin(), "test"), ERAS["6.12"], SCENARIOS[scenario])
     assert (result.verdict, result.exhaustive) == ("pass", True)
+
+
+def exclusive(row: type) -> type:
+    """`row` with a handler that writes by LL/SC, and entries cleared by an exchange."""
+
+    class Exclusive(row):  # type: ignore[misc]
+        FACTS = replace(row.FACTS, capabilities=row.FACTS.capabilities - {"refill_stores"} | {"refill_exclusive"})
+
+        @hookimpl
+        async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+            return await xchg_pte(addr, nr, ("clear", addr, nr))
+
+    return Exclusive
+
+
+def exchanging(row: type) -> type:
+    """`row` with entries cleared by an exchange, and its handler as it is."""
+
+    class Exchanging(exclusive(row)):  # type: ignore[misc]
+        FACTS = row.FACTS
+
+    return Exchanging
+
+
+@pytest.mark.parametrize("row", [Arc, Sh, Xtensa, Loongarch, Mips])
+def test_exclusive_stores_on_both_sides_lose_no_dirty_bit_and_bring_no_entry_back(row: type) -> None:
+    result = judge(set_up("test", exclusive(row)(), "test"), ERAS["6.12"], SCENARIOS["refill-dirty"])
+    assert (result.verdict, result.exhaustive) == ("pass", True)
+
+
+@pytest.mark.parametrize(("row", "steps"), [(Arc, 19), (Xtensa, 19), (Sh, 20), (MipsGinvt, 17)])
+def test_an_entry_comes_back_or_is_cached_behind_the_flush(row: type, steps: int) -> None:
+    result = judge(set_up("test", exchanging(row)(), "test"), ERAS["6.12"], SCENARIOS["refill-dirty"])
+    assert (result.verdict, result.violated, len(result.trace)) == ("fail", "use-after-free", steps)

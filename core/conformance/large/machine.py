@@ -29,12 +29,14 @@ class CellChange(NamedTuple):
 class LargeMachine:
     """The cells of a large run, and what CPUs may still have of entries that have been changed.
 
-    `span` are the pages covered by an entry of each upper level; `walks`: hardware walks the tables.  `used` is False
-    if no task runs on the mm any more, so that only its walkers matter.
+    `span` are the pages covered by an entry of each upper level; `kept` the levels whose entries a walker keeps.
+    `used` is False if no task runs on the mm any more, so that only its walkers matter.
     """
 
-    def __init__(self, layout: LargeLayout, span: Sequence[int], walks: bool, used: bool = True, refs: int = 1) -> None:
-        self.span, self.walks, self.used = span, walks, used
+    def __init__(
+        self, layout: LargeLayout, span: Sequence[int], kept: frozenset[int], used: bool = True, refs: int = 1
+    ) -> None:
+        self.span, self.kept, self.used = span, kept, used
         self.cells = Memory()
         self.mapped = mapped(layout, span[0])
         self.stale = Stale([Cpu(n) for n in range(layout.cpus)])
@@ -142,7 +144,7 @@ class LargeMachine:
         first = index * self.span[level]  # type: ignore[operator]
         if isinstance(before, Pte) or isinstance(now, Pte):
             self._changed(first, self.span[0], before, now)
-        elif before is not None and now is None and self.walks:
+        elif before is not None and now is None and level in self.kept:
             self.stale.owe(Item(UpperOf(first), self.span[level], Upper(before)))  # type: ignore[arg-type]
 
 

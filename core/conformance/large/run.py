@@ -24,6 +24,7 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
 from core.machine.tlb import Upper
+from core.machine.walk import keeps
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.mm import Choices, Mm
@@ -97,8 +98,8 @@ class CallRun:
         self.call, self.traced = call, traced
         self.layout = layout = placed(arch, layout)
         self.mm = self._mm(arch, era)
-        walks = not call.exits and bool(arch.hook.tlb_needs_table_invalidate())
-        self.machine = LargeMachine(layout, self.mm.span, walks, not call.exits, call.refs)
+        kept = (level for level in range(3) if not call.exits and keeps(arch.facts.walker, level))
+        self.machine = LargeMachine(layout, self.mm.span, frozenset(kept), not call.exits, call.refs)
         made = self.machine.mapped
         self.mm = replace(
             self.mm,
