@@ -1,4 +1,4 @@
-"""Files of ground truth: lines of text, gzip or plain. What is wrong with one is said with file and line."""
+"""Files of ground truth: lines of text, gzip or plain.  Errors name file and line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 
 
 class FileError(Exception):
-    """A file that cannot be read as what it should be: names file, line and what was expected."""
+    """An invalid file; the message names file, line and what was expected."""
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -46,7 +46,7 @@ these, or a dictionary of keys; one that ends in a question mark may be missing 
 
 
 def json_object(where: str, line: str, fields: Mapping[str, Shape]) -> dict[str, Any]:
-    """The line's object, which has `fields` of these shapes. FileError, with `where`, if it is none."""
+    """The line's object, with `fields` of these shapes. FileError, located by `where`, if it is not one."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -58,7 +58,7 @@ def json_object(where: str, line: str, fields: Mapping[str, Shape]) -> dict[str,
 
 
 def check_pages(where: str, runs: Iterable[int]) -> None:
-    """FileError if runs of so many pages cannot be laid out."""
+    """FileError if runs of this many pages cannot be laid out."""
     pages = 0
     for nr in runs:
         pages += nr

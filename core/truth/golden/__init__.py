@@ -1,1 +1,1 @@
-"""Traces of the kernel's own gather and zap code, against what core/mm does with the same input."""
+"""Traces of the kernel's own gather and zap code, compared with what core/mm does with the same input."""

@@ -38,7 +38,7 @@ FOLIO_KINDS = {
 
 @dataclass
 class AddressSpace:
-    """What a case starts from. `anon[page]` says what kind each page is."""
+    """The initial state of a case. `anon[page]` says what kind each page is."""
 
     vmas: list[Vma]
     cells: Memory
@@ -48,7 +48,7 @@ class AddressSpace:
     spares_tables: bool = False
 
     def mm(self, arch: Arch, era: Era) -> Mm:
-        """The mm of the one task that runs; every choice of the machine is open, and scripted."""
+        """The mm of the only task; every choice of the machine is open, and made by the case's script."""
         return Mm(
             arch.facts,
             era,
@@ -64,7 +64,7 @@ class AddressSpace:
 
 
 def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
-    """Build the address space of `case`. ValueError for a kind of page that is not known."""
+    """Build the address space of `case`. ValueError for an unknown kind of page."""
     space = AddressSpace([], Memory(), [], init_on_free=case["init_on_free"], spares_tables=not case["free_tables"])
     touched: set[int] = set()
     swaps = 0

@@ -57,11 +57,11 @@ class EventStream:
         )
 
     def watch(self, tlb: MmuGather) -> None:
-        """Count what `tlb` holds whenever something happens."""
+        """Set the gather whose contents are counted at each event."""
         self._tlb = tlb
 
     def emit(self, kind: str, *args: Any) -> None:
-        """One event, in the arguments of core/mm's logs."""
+        """One event, with the arguments of core/mm's log()."""
         self._count(kind, args)
         if kind in COUNTED:
             self._items(kind, args)

@@ -1,8 +1,8 @@
-"""Golden traces: what the kernel's own gather and zap code did, against what core/mm does with the same input.
+"""Golden traces: what the kernel's own gather and zap code did, compared with what core/mm does with the same input.
 
-One JSON object a line (gzip): an address space, a configuration, and the events of the kernel's code compiled in
-userspace.  A case is run here through the same programs that the explorer proves; its event stream must be equal event
-by event, its uncompressed stream by hash, and the counts in its summary by number.
+One JSON object per line (gzip): an address space, a configuration, and the events of the kernel's code compiled in
+userspace.  A case is run through the same programs that the explorer proves.  Its event stream must be equal event by
+event, its uncompressed stream by hash, and the counts in its summary by number.
 
 Data types
     Case      one line, as read
@@ -70,7 +70,7 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How one case came out. `detail` is the first difference, or the reason."""
+    """The result of one case. `detail` is the first difference, or the reason."""
 
     id: str
     kernel: str
@@ -79,7 +79,7 @@ class Comparison:
 
 
 def read_cases(path: Path) -> Iterator[Case]:
-    """The cases of a file of JSON lines; FileError at the first line that is none."""
+    """The cases of a file of JSON lines; FileError at the first invalid line."""
     for where, line in read_lines(path):
         case = json_object(where, line, FIELDS)
         check_pages(where, (nr for vma in case["vmas"] for _, nr in vma["runs"]))
@@ -87,7 +87,7 @@ def read_cases(path: Path) -> Iterator[Case]:
 
 
 def compare(case: Case) -> Comparison:
-    """Run one case and hold it against its events."""
+    """Run one case and compare its events with the recorded ones."""
     case_id, kernel = case["id"], case["kernel"]
     if kernel not in ERAS:
         return Comparison(case_id, kernel, "not modelled", f"kernel {kernel}")
@@ -166,7 +166,7 @@ class Script:
         self.raised = False
 
     def answer(self, what: str) -> bool:
-        """True for a page, or for the flag up."""
+        """True for a page, or if the flag is set."""
         if what != "resched":
             self.allocations += 1
             return self.allocations not in self.fail_allocs

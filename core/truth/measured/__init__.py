@@ -1,1 +1,1 @@
-"""How a running 6.18 kernel flushed, against what core/mm predicts from the page tables."""
+"""How a running 6.18 kernel flushed, compared with what core/mm predicts from the page tables."""

@@ -71,14 +71,14 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def compare_file(path: Path) -> Iterator[Comparison]:
-    """Predict every cell of a file and hold it against what was measured."""
+    """Predict every cell of a file and compare it with what was measured."""
     arch = set_up("x86-6.18", load_object(PLUGIN), PLUGIN)
     for row in read_rows(Path(path)):
         yield compare(row, arch)
 
 
 def compare(row: Row, arch: Arch) -> Comparison:
-    """One cell."""
+    """Predict one cell and compare it."""
     if row["op"] not in CALLS:
         return Comparison(row["id"], KERNEL, "not modelled", f"operation {row['op']}")
     try:
@@ -99,8 +99,8 @@ def compare(row: Row, arch: Arch) -> Comparison:
 class Observer:
     """Sees the events of one operation as the tracepoints would show them.
 
-    `exiting`: the mm is no longer anybody's, this CPU has it loaded lazily.  `remote`: 'none' when CPU 1 is not in
-    mm_cpumask, 'loaded' when it runs the mm, 'elsewhere' when it is in the mask and runs something else.
+    `exiting`: the mm has no users any more, and this CPU has it loaded lazily.  `remote`: 'none' if CPU 1 is not in
+    mm_cpumask, 'loaded' if it runs the mm, 'elsewhere' if it is in the mask and runs something else.
     """
 
     space: MeasuredSpace
@@ -158,7 +158,7 @@ class Observer:
 
 
 def observe(row: Row, arch: Arch) -> Observer:
-    """Run the cell's operation and see what there is to see."""
+    """Run the cell's operation and return what the tracepoints would show."""
     space = lay_out(row, arch.facts)
     exiting = row["op"] == "exit"
     thread = row.get("thread", "none")
@@ -211,7 +211,7 @@ def _miss(predicted: list[Any], measured: list[Any]) -> str:
 
 
 def _fold(items: list[Any]) -> list[Any]:
-    """[[repeat, item], ...]: equal neighbours together."""
+    """[[repeat, item], ...]: equal neighbours are merged."""
     folded: list[list[Any]] = []
     for item in items:
         if folded and folded[-1][1] == item:

@@ -73,7 +73,7 @@ class MeasuredSpace:
 
 
 def lay_out(row: Row, facts: Facts) -> MeasuredSpace:
-    """The space of a cell. ValueError for a type of entry that is not known."""
+    """The space of a cell. ValueError for an unknown type of entry."""
     start = row["start_vpn"]
     space = MeasuredSpace(Vma(start, start + row["pages"]))
     written = written_pages(row["state"])
@@ -90,7 +90,7 @@ def lay_out(row: Row, facts: Facts) -> MeasuredSpace:
 
 
 def written_pages(state: str) -> Callable[[int], bool]:
-    """Whether the workload wrote its i-th page, by the name of the state."""
+    """Did the workload write its i-th page?  By the name of the state."""
     if state[0] in "cD" and state[1:].isdigit():
         limit = int(state[1:])
         return (lambda i: i >= limit) if state[0] == "c" else (lambda i: i < limit)

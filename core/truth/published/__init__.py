@@ -1,1 +1,3 @@
-"""Published effects of flushing policies, each beside what the counts and somebody else's coefficients say of it."""
+"""Published effects of flushing policies, each beside what the counts and the coefficients of other publications
+predict.
+"""

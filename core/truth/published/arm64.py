@@ -1,17 +1,17 @@
 """arm64: what broadcasts cost when several CPUs send them.
 
-A TLBI ...IS goes to every CPU, and a DSB waits until all have done it.  Nobody is asked, but nothing is free either:
-a broadcast must be taken by each CPU that runs, in turn with those of all the others.  With C CPUs busy there are C
-times as many broadcasts, each with C takers, so what an operation waits, in CPU time, grows as C * C:
+A TLBI ...IS goes to every CPU, and a DSB waits until all have done it.  No CPU is interrupted, but it is not free:
+every running CPU must process each broadcast, in turn with those of all the others.  With C CPUs busy there are C times
+as many broadcasts, each processed by C CPUs, so the waiting time of an operation, in CPU time, grows as C * C:
 
     CPU time of an operation = its own + crosstalk * C * C
 
-This is the second term of Gunther's universal scalability law, which is that of pairwise exchange.  The one number,
-`crosstalk`, comes from the two tests in the middle (8 and 16 workers); the others are predicted from it.
+This is the second term of Gunther's universal scalability law, for pairwise exchange.  The only number, `crosstalk`,
+comes from the two tests in the middle (8 and 16 workers); the others are predicted from it.
 
-An operation's own time is not more than what it takes with the patch that keeps TLBIs local: that one still broadcasts
-for an mm that has ever run on two CPUs (mm->context.active_cpu, ACTIVE_CPU_MULTIPLE), and the stressor's processes do
-move, it pins their parent only.  It is not less than the local one of a single worker, whom nobody disturbs.  Both
+An operation's own time is at most what it takes with the patch that keeps TLBIs local: that patch still broadcasts for
+an mm that has ever run on two CPUs (mm->context.active_cpu, ACTIVE_CPU_MULTIPLE), and the stressor's processes do move,
+because only their parent is pinned.  It is at least the local time of a single worker, which nobody disturbs.  Both
 ends are carried through.
 """
 
@@ -26,7 +26,7 @@ from core.truth.published.effect import Effect, Range, across, exactly
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Operations of all workers a second of real time, and of CPU time."""
+    """Operations of all workers per second of real time, and per second of CPU time."""
 
     real: float
     cpu: float
@@ -57,7 +57,7 @@ FITTED = (8, 16)
 
 
 def own_times(local: Rate) -> Range:
-    """Seconds of CPU time that an operation takes without broadcasts, at least and at most."""
+    """Seconds of CPU time that an operation takes without broadcasts: minimum and maximum."""
     return TESTS[1][1].cpu_time, local.cpu_time
 
 
@@ -67,12 +67,12 @@ def crosstalk(broadcast: Rate, own: float) -> float:
 
 
 def predicted(busy: float, own: float, per_pair: float) -> float:
-    """Operations a second with so many CPUs busy."""
+    """Operations per second with this many CPUs busy."""
     return busy / (own + per_pair * busy**2)
 
 
 def arm64_broadcast() -> Iterator[Effect]:
-    """By workers: operations a second with broadcasts."""
+    """The effects by number of workers: operations per second with broadcasts."""
     by_end = [
         [crosstalk(broadcast, own_times(local)[end]) for broadcast, local in map(TESTS.__getitem__, FITTED)]
         for end in (0, 1)

@@ -12,7 +12,7 @@ from core.truth.published.x86 import ceiling, invlpgb
 
 
 def effects() -> Iterator[Effect]:
-    """All of them."""
+    """All published effects with their predictions."""
     yield from page_fault3_regression()
     yield from ceiling()
     yield from invlpgb()

@@ -1,26 +1,26 @@
-"""Threads that fault and unmap under one mmap_lock: a flush in munmap() holds up everybody, not only those it asks.
+"""Threads that fault and unmap under one mmap_lock: a flush in munmap() delays all threads, not only those interrupted.
 
-Each thread writes `pages` pages of a mapping of its own, one fault each, and unmaps it; again and again, all in one
-mm.  munmap() takes mmap_lock for writing and downgrades it to reading before it zaps (mm/mmap.c: __vm_munmap() with
-`downgrade`), so faults go on meanwhile, but the next munmap() waits.  Where a writer waits, RWSEM_FLAG_WAITERS makes
+Each thread writes `pages` pages of a mapping of its own, one fault each, and unmaps it, again and again, all in one mm.
+munmap() takes mmap_lock for writing and downgrades it to reading before it zaps (mm/mmap.c: __vm_munmap() with
+`downgrade`), so faults continue meanwhile, but the next munmap() waits.  While a writer waits, RWSEM_FLAG_WAITERS makes
 down_read_trylock() of every fault fail, and each faulting thread goes to sleep as well (kernel/locking/rwsem.c:
 RWSEM_READ_FAILED_MASK).  So one slow munmap() and a second one that waits for it stop all threads: a convoy.
 
-Where munmap() is so slow that one after another fills the time, it sets the pace of all, as the one server of a closed
-queue does.
+If munmap() is so slow that one after another fills the time, it limits the rate of all, as the single server of a
+closed queueing network does.
 
-A flush asks the CPUs that run a thread: one that sleeps leaves its CPU idle, in lazy TLB mode, and is not asked
-(arch/x86/mm/tlb.c: tlb_is_not_lazy()).  The convoy so saves interrupts where it costs time.
+A flush interrupts the CPUs that run a thread.  A CPU whose thread sleeps is idle, in lazy TLB mode, and is not
+interrupted (arch/x86/mm/tlb.c: tlb_is_not_lazy()).  So the convoy saves interrupts while it costs time.
 
-Time goes in stretches between events; within one, every thread proceeds evenly.  Left out: the one fault of a woken
-reader before it sleeps again, the 25 us at most that a writer spins before it queues, and the mmap() that follows a
-munmap(), which takes the free lock before the writer that has been woken gets to it (rwsem_try_write_lock_unqueued()).
-All threads start with another part of their pages left, and being alike they fall into step; real ones would meet
-at the lock even where there is time for all.
+Time is divided into stretches between events; within one, every thread proceeds evenly.  Left out are the one fault of
+a woken reader before it sleeps again, the at most 25 us that a writer spins before it queues, and the mmap() that
+follows a munmap(), which takes the free lock before the woken writer gets to it (rwsem_try_write_lock_unqueued()).  All
+threads start with a different part of their pages left, and being alike they fall into step; real ones would meet at
+the lock even where there is time for all.
 
 Data types
-    Flushes(every, here, sender, taker)    how often and how long, nanoseconds
-    ConvoyRun(rate, asked)                   pages a second of all threads; CPUs asked per flush
+    Flushes(every, here, sender, taker)    how often and how long, in nanoseconds
+    ConvoyRun(rate, asked)                 pages per second of all threads; CPUs interrupted per flush
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Flushes:
-    """One flush for every `every` pages: `here` ns, `sender` more for each CPU asked, each of which loses `taker`."""
+    """One flush for every `every` pages: `here` ns, `sender` more for each CPU interrupted, which loses `taker`
+    each.
+    """
 
     every: float
     here: float
@@ -45,7 +47,7 @@ class Flushes:
 
 @dataclass(frozen=True, slots=True)
 class ConvoyRun:
-    """What all threads together get done."""
+    """The throughput of all threads together."""
 
     rate: float
     asked: float
@@ -63,14 +65,14 @@ class Convoy:
         self.now = self.unmapped = self.asked = 0.0
 
     def run(self, rounds: int) -> ConvoyRun:
-        """Until each thread has unmapped `rounds` times on average."""
+        """Run until each thread has unmapped `rounds` times on average."""
         enough = rounds * self.pages * (len(self.faults_left))
         while self.unmapped < enough:
             self.stretch()
         return ConvoyRun(1e9 * self.unmapped / self.now, self.asked * self.flushes.every / self.unmapped)
 
     def stretch(self) -> None:
-        """To the next event: a thread has no page left to write, or the unmapping one none to unmap."""
+        """Advance to the next event: a thread has no page left to write, or the unmapping one none left to unmap."""
         if self.unmapper is None and self.waiting:
             self.unmapper, self.entries_left = self.waiting.popleft(), self.pages
         running = [] if self.waiting else list(self.faults_left)
@@ -100,7 +102,9 @@ class Convoy:
 
 
 def fault_time(threads: int, pages: int, rate: float, share: float, flushes: Flushes) -> tuple[float, float]:
-    """The (fault, zap) with which all threads get `rate` pages a second and munmap() has `share` of their time."""
+    """The (fault, zap) times with which all threads reach `rate` pages per second and munmap() has `share` of their
+    time.
+    """
     low, high = 0.0, 1e9 * threads / rate
     for _ in range(30):
         fault = (low + high) / 2

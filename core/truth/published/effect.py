@@ -34,9 +34,9 @@ class Effect:
 
     @property
     def verdict(self) -> str:
-        """'agrees' where the ranges meet, 'within 10 %' of the published one, otherwise by how much they miss.
+        """'agrees' if the ranges overlap, 'within 10 %' of the published one, otherwise by how much they miss.
 
-        'says nothing' where they meet only because the prediction is so WIDE.
+        'says nothing' if they overlap only because the prediction is so WIDE.
         """
         (low, high), (least, most) = self.published, self.predicted
         if least <= high and low <= most:
@@ -51,11 +51,11 @@ def exactly(number: float) -> Range:
 
 
 def across(*numbers: float) -> Range:
-    """The range that has all of them."""
+    """The range that contains all of them."""
     return min(numbers), max(numbers)
 
 
 def span(ends: Range) -> str:
-    """A range in words, three digits of each end."""
+    """A range as text, with three digits of each end."""
     low, high = (f"{end:.3g}" if abs(end) < 1000 else f"{end:.0f}" for end in ends)
     return low if low == high else f"{low} to {high}"

@@ -1,8 +1,8 @@
 """5df397dec7c4 and its repair: will-it-scale page_fault3 with a flush every 8 dirty pages instead of every 512.
 
-Given are each machine's rate before the commit and the share of its busy time that munmap() had then.  What flushes
-cost is not taken from these reports: the local part is Hansen's, what an asked CPU costs the sender is LATR's, what it
-costs the one asked is what is left of van Riel's figure, in which both are.  Everything else is the convoy.
+Given are each machine's rate before the commit and the share of munmap() in its busy time then.  The costs of flushes
+are not taken from these reports: the local part is Hansen's, the sender's cost per interrupted CPU is LATR's, and the
+cost of the interrupted CPU is the rest of van Riel's figure, which includes both.  Everything else is the convoy.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ COUNTED = 2048
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Pages a second before and with the commit, and the share of munmap() before.
+    """Pages per second before and with the commit, and the share of munmap() before.
 
-    `interrupts` are all of the machine's a second, before and with the commit.
+    `interrupts` are those of the whole machine per second, before and with the commit.
     """
 
     name: str
@@ -76,7 +76,7 @@ PROFILES = (
 
 
 def page_fault3_regression() -> Iterator[Effect]:
-    """Operations that are left, interrupts per flush, and that all comes back."""
+    """The effects: throughput, interrupts per flush, and that the repair restores everything."""
     every = pages_per_flush()
     for machine in (CASCADE_LAKE, ICE_LAKE, UNNAMED):
         found = [
@@ -86,7 +86,7 @@ def page_fault3_regression() -> Iterator[Effect]:
         ]
         yield Effect(
             f"5df397dec7c4: page_fault3, {machine.name}",
-            f"operations a second that are left, {THREADS} threads: a flush every {every['5df397dec7']:.0f} pages, "
+            f"throughput, % of before, {THREADS} threads: a flush every {every['5df397dec7']:.0f} pages, "
             f"not every {every['6.1']:.0f}",
             exactly(100 * machine.broken / machine.before),
             across(*(100 * broken.rate / before.rate for before, broken in found)),
@@ -98,7 +98,7 @@ def page_fault3_regression() -> Iterator[Effect]:
         if machine.interrupts is not None:
             yield Effect(
                 f"5df397dec7c4: interrupts, {machine.name}",
-                "interrupts a second more by flushes a second more: how many of the 15 CPUs are asked",
+                "additional interrupts per additional flush: how many of the 15 other CPUs are sent an IPI",
                 exactly(per_flush(machine.interrupts, (machine.before, machine.broken), every)),
                 across(*(_asked_more(before, broken, every) for before, broken in found)),
                 "per flush",
@@ -112,7 +112,7 @@ def page_fault3_regression() -> Iterator[Effect]:
     ]
     yield Effect(
         "c47454823bd4: the repair",
-        "operations a second after it, against before 5df397dec7c4",
+        "throughput, % of before 5df397dec7c4",
         exactly(100 * REPAIRED / UNNAMED.before),
         across(*(100 * after.rate / before.rate for before, after in repaired)),
         "%",
@@ -122,7 +122,7 @@ def page_fault3_regression() -> Iterator[Effect]:
 
 
 def pages_per_flush() -> dict[str, float]:
-    """By era, of dirty pages of a shared mapping: counted."""
+    """By era: pages per flush of dirty pages of a shared mapping, counted."""
     arch = set_up(SMP, load_object(SMP), SMP)
     return {
         era: COUNTED / account(arch, ERAS[era], page_fault3(COUNTED), THREADS)["flushes"]
@@ -135,7 +135,7 @@ Price = tuple[float, float, float]
 
 
 def prices() -> tuple[Price, Price]:
-    """The cheapest and the dearest that the sources make of it."""
+    """The cheapest and the dearest flush that the sources allow."""
     ivy, milan = MODELS["ivybridge"].coefficients, MODELS["milan"].coefficients
     sender = LATR_SHOOTDOWN / (LATR_CPUS - 1)
 
@@ -161,7 +161,7 @@ def outcomes(
 
 
 def per_flush(interrupts: tuple[float, float], rates: tuple[float, float], every: dict[str, float]) -> float:
-    """What is more by what is more: all other interrupts are as many before as after."""
+    """Additional interrupts by additional flushes: all other interrupts are assumed to be unchanged."""
     more = rates[1] / every["5df397dec7"] - rates[0] / every["6.1"]
     return (interrupts[1] - interrupts[0]) / more
 
@@ -172,9 +172,10 @@ def _asked_more(before: ConvoyRun, broken: ConvoyRun, every: dict[str, float]) -
 
 
 def measured_by_profile() -> Range:
-    """Nanoseconds of a shootdown of one page on 16 cores, from the reports' profiles: LATR's number another way.
+    """Nanoseconds of a shootdown of one page on 16 cores, from the reports' profiles: LATR's number by another way.
 
-    flush_tlb_mm_range()'s share of the cycles, by flushes a second, less what is done here, by the CPUs asked.
+    flush_tlb_mm_range()'s share of the cycles, divided by flushes per second, less the local part, divided by the CPUs
+    interrupted.
     """
     ivy, every = MODELS["ivybridge"].coefficients, pages_per_flush()
     ends = []

@@ -1,14 +1,14 @@
 """riscv: reclaim with one firmware call for a batch of pages.
 
-The benchmark maps a megabyte, and 10 000 times reads it and gives it to MADV_PAGEOUT.  One round is done here with the
-core's programs, so the calls are counted, not assumed.  Of those there are, besides the batch's own, one where
-madvise() finds the batch of the round before still pending (flush_tlb_batched_pending()), and one where it closes its
-gather.  Where the megabyte lies in two tables, each has its batch.
+The benchmark maps a megabyte, and 10 000 times reads it and gives it to MADV_PAGEOUT.  One round is run here with the
+core's programs, so the calls are counted, not assumed.  Besides the batch's own call there is one where madvise() finds
+the batch of the previous round still pending (flush_tlb_batched_pending()), and one where it closes its gather.  Where
+the megabyte lies in two tables, each has its batch.
 
-QEMU empties its whole software TLB at every SFENCE.VMA, whatever it is of (target/riscv/op_helper.c:
-helper_tlb_flush()), and the refills are time of the benchmark that no flushing function is seen in.  How much follows
-from the first version of the patch, measured with one thread and so without calls: half of the time went away with
-4.8 % of it in the function that flushes.
+QEMU empties its whole software TLB at every SFENCE.VMA, whatever that is for (target/riscv/op_helper.c:
+helper_tlb_flush()), and the refills are time of the benchmark that is attributed to no flushing function.  How much
+follows from the first version of the patch, measured with one thread and so without calls: half of the time went away,
+while only 4.8 % of it was in the function that flushes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def without_refills() -> float:
 
 
 def call_time() -> Range:
-    """Nanoseconds of a firmware call on a VisionFive 2, with what it leads to, from the times of the benchmark."""
+    """Nanoseconds of a firmware call on a VisionFive 2, with all its consequences, from the times of the benchmark."""
     saved = calls(batched=False) - calls(batched=True), calls(batched=False) - calls(batched=True, tables=2)
     return across(*(1e9 * (NAM_BEFORE - NAM_AFTER) / ROUNDS / calls_saved for calls_saved in saved))
 
@@ -118,7 +118,7 @@ def call_time() -> Range:
 
 
 def calls(batched: bool, tables: int = 1) -> int:
-    """Firmware calls of a round of the benchmark that is not the first: how often the other CPU is asked."""
+    """Firmware calls of a round of the benchmark other than the first: how often the other CPU is sent a flush."""
     arch = set_up(RISCV, load_object(RISCV), RISCV)
     capabilities = arch.facts.capabilities if batched else arch.facts.capabilities - {"batched_unmap"}
     geometry = {"capabilities": capabilities, "ptes_per_table": PAGES // tables}

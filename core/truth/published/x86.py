@@ -1,4 +1,4 @@
-"""x86: where a flush of everything gets cheaper than one page by page, and IPIs against INVLPGB."""
+"""x86: where a full flush gets cheaper than one page by page, and IPIs against INVLPGB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CYCLES = {2: 1505, 4: 2447, 8: 3542, 16: 5041, 32: 9350, 33: 8534}
 
 
 def ceiling() -> Iterator[Effect]:
-    """A flush page by page on Ivy Bridge, and where everything at once gets cheaper."""
+    """A flush page by page on Ivy Bridge, and the number of pages from which a full flush is cheaper."""
     ivy = MODELS["ivybridge"].coefficients
     for pages, cycles in CYCLES.items():
         yield Effect(
@@ -62,7 +62,7 @@ FIRST_THREADS, FIRST_LOOPS = 36, (731e3, 1157e3)
 
 
 def invlpgb() -> Iterator[Effect]:
-    """One IPI costs the same whoever many are sent: fitted at 16 threads, the others predicted."""
+    """One IPI costs the same however many are sent: fitted at 16 threads, the others predicted."""
     ipi = _difference(FITTED, LOOPS[FITTED]) / saved_ipis(FITTED)
     for threads, rates in LOOPS.items():
         if threads != FITTED:
@@ -94,7 +94,7 @@ def _against(name: str, threads: int, rates: tuple[float, float], ipi: float, so
 
 
 def saved_ipis(threads: int) -> int:
-    """IPIs of a loop of tlb_flush2 that INVLPGB does without."""
+    """IPIs per loop of tlb_flush2 that INVLPGB saves."""
     loop = Workload("tlb_flush2 loop", "", (WorkloadStep((("anon_dirty", 1),)),))
     sent = [
         account(set_up(plugin, load_object(plugin), plugin), ERAS["6.12"], loop, threads)["ipis"]
@@ -104,7 +104,7 @@ def saved_ipis(threads: int) -> int:
 
 
 def _difference(threads: int, rates: tuple[float, float]) -> float:
-    """Nanoseconds of a thread's loop that IPIs take more than INVLPGB."""
+    """Nanoseconds by which a thread's loop takes longer with IPIs than with INVLPGB."""
     by_ipi, by_invlpgb = rates
     return 1e9 * threads / by_ipi - 1e9 * threads / by_invlpgb
 
