@@ -6,7 +6,7 @@ arch/x86/include/asm/tlbflush.h, arch/powerpc/include/asm/book3s/64/tlbflush.h.
 from __future__ import annotations
 
 from core.hookspecs import hookimpl
-from core.machine.pte import Entry, ProtNone, Pte, pte_present
+from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.mm.mm import Mm
 
 
@@ -51,8 +51,17 @@ def radix_needs_flush(old: Entry, new: Entry) -> bool:
 
     userfaultfd's mark is a bit like any other.
     """
-    if isinstance(old, ProtNone):
-        return not pte_present(new) or new.frame != old.frame or (old.dirty and not new.dirty)
-    if not isinstance(old, Pte) or not isinstance(new, Pte) or (old.frame, old.uffd_wp) != (new.frame, new.uffd_wp):
+    if not pte_present(old) or not pte_present(new) or old.frame != new.frame or _mark(old) != _mark(new):
         return True
-    return (old.write and not new.write) or (old.dirty and not new.dirty) or (new.nx and not old.nx)
+    return (old.dirty and not new.dirty) or not _allowed(old) <= _allowed(new)
+
+
+def _mark(pte: Present) -> bool:
+    return isinstance(pte, Pte) and pte.uffd_wp
+
+
+def _allowed(pte: Present) -> set[str]:
+    """_PAGE_RWX: nothing of an entry that is there for no access."""
+    if isinstance(pte, ProtNone):
+        return set()
+    return {"read"} | ({"write"} if pte.write else set()) | (set() if pte.nx else {"exec"})

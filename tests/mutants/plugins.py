@@ -7,7 +7,7 @@ from arch_plugins.s390 import S390
 from arch_plugins.up import Up
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest, send_ipis
-from core.machine.pte import local_ptep_get_and_clear, ptep_get, set_pte
+from core.machine.pte import Entry, local_ptep_get_and_clear, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 from core.mm.mmu_gather import MmuGather, gather_page, tlb_remove_table
@@ -234,3 +234,19 @@ class BatchForgetsLater(Smp):
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
         batch.cpus = batch.cpus or await mm_cpumask(mm)
+
+
+class ChangesNeedNoFlush(Smp):
+    """mprotect() and NUMA hints flush nothing."""
+
+    @hookimpl
+    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
+        return False
+
+
+class HugeChangesNeedNoFlush(Smp):
+    """The same of huge pages."""
+
+    @hookimpl
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
+        return False

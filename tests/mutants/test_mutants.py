@@ -37,6 +37,8 @@ KILLS: list[tuple[str, dict[str, object], tuple[str, ...]]] = [
     ("PudTablesOutOfRange", {}, ("table-pud",)),
     ("BatchForgetsEarlier", {}, ("reclaim-two-mms",)),
     ("BatchForgetsLater", {}, ("reclaim-two-mms",)),
+    ("ChangesNeedNoFlush", {}, ("reclaim-mprotect", "numa-hint")),
+    ("HugeChangesNeedNoFlush", {}, ("huge-protect",)),
 ]
 
 CORE_KILLS = {
