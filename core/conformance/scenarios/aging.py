@@ -76,7 +76,7 @@ EXHIBITS = [
     Exhibit(
         "B-45",
         "07509e10dcc7",
-        "arm64 takes an entry that has not been accessed lately for one that no CPU has",
+        "arm64 takes an entry that has not been accessed lately for one that no CPU has cached",
         "reclaim-old",
         plugin="arch_plugins.arm64:Arm64V61",
         era="6.1",

@@ -109,7 +109,7 @@ def renewed(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "asid-cycle",
-        "a CPU that gives an ASID out again has nothing cached that another mm has left under it",
+        "a CPU that reallocates an ASID has no entry of another mm cached under it",
         "arch/mips/mm/context.c:get_new_mmu_context",
         renewed,
         tier="optional",

@@ -105,7 +105,7 @@ def rolled_over(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "asid-rollover",
-        "a flush reaches what is cached under an ASID that was given out meanwhile",
+        "a flush reaches what is cached under an ASID that was allocated meanwhile",
         "5e10f9887ed8",
         rolled_over,
         tier="optional",
@@ -117,7 +117,7 @@ EXHIBITS = [
     Exhibit(
         "B-40",
         "5e10f9887ed8",
-        "the ASID to flush is read while the cleared entry is still in the store buffer, and is another's by then",
+        "the ASID to flush is read while the cleared entry is still in the store buffer, and has changed by the flush",
         "asid-rollover",
         plugin="arch_plugins.arm64:Arm64",
         lacks=frozenset({"5e10f9887ed8"}),

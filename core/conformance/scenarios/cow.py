@@ -117,7 +117,7 @@ EXHIBITS = [
     Exhibit(
         "B-23",
         "29a951dfb3c3",
-        "clear_refs write-protects next to page faults: a page is copied while a CPU still writes to it",
+        "clear_refs write-protects concurrently with page faults: a page is copied while a CPU still writes to it",
         "copy-soft-dirty",
         lacks=frozenset({"29a951dfb3c3"}),
     ),

@@ -76,7 +76,7 @@ def unordered(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "any-order",
-        "a CPU that serves the requests of two flushes in any order forgets what both are about",
+        "a CPU that serves the requests of two flushes in any order flushes what both cover",
         "arch/x86/mm/tlb.c:flush_tlb_func",
         unordered,
         tier="optional",

@@ -124,7 +124,7 @@ SCENARIOS = [
     Scenario("fork-dirty", "a child's entry says that the page is dirty", "ff1712f953e2", forked),
     Scenario(
         "fork-protects",
-        "no CPU of the parent writes to what is the child's as well once fork() has returned",
+        "no CPU of the parent writes to a page shared with the child once fork() has returned",
         "Documentation/core-api/cachetlb.rst: flush_tlb_mm() around fork",
         protected,
     ),

@@ -194,7 +194,7 @@ def windows(level: int = 0) -> list[Property]:
 SCENARIOS = [
     Scenario(
         "table-free",
-        "no page table is freed while a walker may go on in it, also without memory for a batch",
+        "no page table is freed while a walker may use it, even without memory for a batch",
         "d86564a2f085",
         unhooking("table-free", alloc_fails=True),
         tier="optional",
@@ -202,7 +202,7 @@ SCENARIOS = [
     ),
     Scenario(
         "table-nested",
-        "no page table is freed while a walker may go on in it, also next to another gather",
+        "no page table is freed while a walker may use it, even with another gather open",
         "7a30df49f63a",
         unhooking("table-nested", other=dontneed_elsewhere),
         tier="optional",
@@ -210,7 +210,7 @@ SCENARIOS = [
     ),
     Scenario(
         "table-flush-mm",
-        "no page table is freed while a walker may go on in it, where the flush that is owed is noted in a flag",
+        "no page table is freed while a walker may use it, where a flag says that a flush is owed",
         FLUSH_MM_FIX,
         unhooking("table-flush-mm", other=flush, owed=True),
         tier="optional",
@@ -218,13 +218,13 @@ SCENARIOS = [
     ),
     Scenario(
         "tables-freed",
-        "each page table that is unhooked, of whatever level, is freed exactly once, also without memory for a batch",
+        "each unhooked page table of any level is freed exactly once, even without memory for a batch",
         "mm/memory.c:free_pgd_range",
         upwards("tables-freed", walks=False, alloc_fails=True),
     ),
     Scenario(
         "table-upwards",
-        "no table of any level is freed while a walker may go on in it, also if no entry of a page was cleared",
+        "no table of any level is freed while a walker may use it, even if no PTE was cleared",
         "include/asm-generic/tlb.h:tlb->freed_tables",
         upwards("table-upwards"),
         tier="optional",
@@ -232,7 +232,7 @@ SCENARIOS = [
     ),
     Scenario(
         "table-pmd",
-        "no empty pmd table is freed while a walker may go on in it",
+        "no empty pmd table is freed while a walker may use it",
         "include/asm-generic/tlb.h:pmd_free_tlb",
         upwards("table-pmd", lowest=1, highest=1),
         tier="optional",
@@ -240,7 +240,7 @@ SCENARIOS = [
     ),
     Scenario(
         "table-pud",
-        "no empty pud table is freed while a walker may go on in it",
+        "no empty pud table is freed while a walker may use it",
         "include/asm-generic/tlb.h:pud_free_tlb",
         upwards("table-pud", lowest=2),
         tier="optional",
@@ -259,7 +259,7 @@ EXHIBITS = [
     Exhibit(
         "B-21",
         "7a30df49f63a",
-        "a flush that another gather forces forgets that tables have been freed, and spares the walk caches",
+        "a flush forced by another gather forgets that tables have been freed, and spares the walk caches",
         "table-nested",
         plugin="arch_plugins.arm64:Arm64",
         lacks=frozenset({"7a30df49f63a"}),
@@ -267,7 +267,7 @@ EXHIBITS = [
     Exhibit(
         "B-43f",
         FLUSH_MM_FIX,
-        "the flag that says that a flush is owed is cleared after the flush, and with it what was noted since",
+        "the flag for an owed flush is cleared after the flush, with what was noted since",
         "table-flush-mm",
         plugin="arch_plugins.s390:S390",
         lacks=frozenset({FLUSH_MM_FIX}),

@@ -58,14 +58,14 @@ SCENARIOS = [
     ),
     Scenario(
         "batch-limit",
-        "the gather never holds more than its batches have entries",
+        "the gather never holds more entries than its batches have slots",
         "mm/mmu_gather.c:tlb_next_batch",
         dontneed_watched(batch_limit),
         requires=("gather",),
     ),
     Scenario(
         "freed-once",
-        "each page is freed exactly once and none is lost, also when batches cannot be allocated",
+        "each page is freed exactly once and none is leaked, even if batches cannot be allocated",
         "mm/mmu_gather.c:__tlb_remove_page_size",
         dontneed_watched(lambda tlb: ""),
     ),

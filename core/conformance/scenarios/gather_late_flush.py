@@ -98,7 +98,7 @@ SCENARIOS = [
     ),
     Scenario(
         "full-gather",
-        "a gather that is full in the middle of a range flushes what it has cleared",
+        "a gather that fills up in the middle of a range flushes what it has cleared",
         "e6c495a96ce0",
         full_gather,
         requires=("gather",),
@@ -109,7 +109,7 @@ EXHIBITS = [
     Exhibit(
         "B-02",
         "1cf35d47712d",
-        "the page-table lock is dropped before dirty shared pages are flushed: writeback comes in between",
+        "the page-table lock is released before dirty shared pages are flushed, and writeback comes in between",
         "mapped-twice",
         era="6.1",
         lacks=frozenset({"1cf35d47712d"}),
@@ -117,7 +117,7 @@ EXHIBITS = [
     Exhibit(
         "B-25",
         "e6c495a96ce0",
-        "a gather that is full flushes the rest of the range instead of the part that it has cleared",
+        "a full gather flushes the rest of the range instead of the part that it has cleared",
         "full-gather",
         lacks=frozenset({"e6c495a96ce0"}),
     ),

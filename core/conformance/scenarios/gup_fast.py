@@ -140,7 +140,7 @@ def unshared(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "gup-fast",
-        "no page table is freed while a lockless walk in software reads in it, also without memory for a batch",
+        "no page table is freed while a lockless software walk reads it, even without memory for a batch",
         "mm/mmu_gather.c:tlb_remove_table_sync_one",
         unmapped,
         tier="optional",
@@ -148,7 +148,7 @@ SCENARIOS = [
     ),
     Scenario(
         "gup-fast-unshare",
-        "GUP-fast returns no page of the process that a shared page table of hugetlb pages has been left to",
+        "GUP-fast returns no page of the process to which a shared hugetlb page table was left",
         "1013af4f585f",
         unshared,
         tier="optional",

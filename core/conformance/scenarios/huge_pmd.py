@@ -163,14 +163,14 @@ def protected(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "huge-emptied",
-        "a huge entry that is being changed is not empty for a moment",
+        "a huge entry is at no moment empty while it is being changed",
         "ced108037c2a",
         emptied,
         tier="optional",
     ),
     Scenario(
         "huge-dirty",
-        "a huge entry that is being changed loses no dirty bit",
+        "a huge entry loses no dirty bit while it is being changed",
         "ced108037c2a",
         dirtied,
         tier="optional",
@@ -185,7 +185,7 @@ SCENARIOS = [
     ),
     Scenario(
         "huge-split",
-        "what a huge entry of a file knew of its page is not lost when it is split",
+        "the dirty bit of a file's huge entry is not lost when the entry is split",
         SPLIT_FIX,
         split,
         tier="optional",
@@ -235,14 +235,14 @@ EXHIBITS = [
     Exhibit(
         "B-24",
         "ced108037c2a",
-        "a huge entry is empty for a moment, and MADV_DONTNEED goes by it",
+        "a huge entry is empty for a moment, and MADV_DONTNEED relies on that",
         "huge-emptied",
         lacks=frozenset({"ced108037c2a"}),
     ),
     Exhibit(
         "B-07",
         SPLIT_FIX,
-        "a huge entry of a file is split, and its dirty bit is forgotten",
+        "a huge entry of a file is split, and its dirty bit is lost",
         "huge-split",
         lacks=frozenset({SPLIT_FIX}),
     ),

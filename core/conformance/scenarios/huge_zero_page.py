@@ -90,7 +90,7 @@ EXHIBITS = [
     Exhibit(
         "B-32",
         "aa88b68c3b1d",
-        "the huge zero page is let go of before the flush, and its shrinker frees it",
+        "the huge zero page is dropped before the flush, and its shrinker frees it",
         "huge-zero-shrink",
         lacks=frozenset({"aa88b68c3b1d", "6fcb52a56ff6"}),
     ),

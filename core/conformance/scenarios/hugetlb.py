@@ -116,7 +116,7 @@ SCENARIOS = [
     ),
     Scenario(
         "hugetlb-walk",
-        "no shared page table is freed while the walker of a process that has left it remembers it",
+        "no shared page table is freed while the walker of a process that has left it has it cached",
         "8ce720d5bd91",
         left,
         tier="optional",
@@ -128,7 +128,7 @@ EXHIBITS = [
     Exhibit(
         "B-28",
         "a4a118f2eead",
-        "a shared page table is let go of before the flush, and its other user frees the page",
+        "a shared page table is dropped before the flush, and its other user frees the page",
         "hugetlb-unshare",
         lacks=frozenset({"a4a118f2eead"}),
         cve="CVE-2021-4002",
@@ -136,7 +136,7 @@ EXHIBITS = [
     Exhibit(
         "B-51",
         "8ce720d5bd91",
-        "a shared page table is left with a flush of its entries alone, and a walker goes on in it once it is freed",
+        "a shared page table is left with a flush of its entries only, and a walker uses it after it is freed",
         "hugetlb-walk",
         plugin="arch_plugins.arm64:Arm64Range",
         lacks=frozenset({"8ce720d5bd91"}),

@@ -64,7 +64,7 @@ EXHIBITS = [
     Exhibit(
         "B-20",
         "b3a81d0841a9",
-        "KSM takes a clean read-only entry at its word while the flush that made it so is still to come",
+        "KSM relies on a clean read-only entry that has not been flushed yet",
         "merge-ksm",
         lacks=frozenset({"b3a81d0841a9"}),
     ),

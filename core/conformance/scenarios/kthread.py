@@ -123,14 +123,14 @@ def borrowed(arch: Arch, era: Era, name: str, process: Program) -> Model:
 SCENARIOS = [
     Scenario(
         "kthread-use-mm",
-        "a kernel thread that takes up the mm of a single-threaded process is flushed too",
+        "a kernel thread that uses the mm of a single-threaded process is flushed too",
         "a665eec0a22e",
         lambda arch, era: borrowed(arch, era, "kthread-use-mm", reclaimed),
         requires=("smp", "spread"),
     ),
     Scenario(
         "kthread-dontneed",
-        "a kernel thread that takes up the mm of a single-threaded process is flushed too, where the process unmaps",
+        "a kernel thread that uses the mm of a single-threaded process is flushed too when the process unmaps",
         "arch/alpha/kernel/smp.c:flush_tlb_mm",
         lambda arch, era: borrowed(arch, era, "kthread-dontneed", dontneed),
         requires=("smp", "spread"),
@@ -141,7 +141,7 @@ EXHIBITS = [
     Exhibit(
         "B-38",
         "a665eec0a22e",
-        "a kernel thread takes up an mm that is flushed as if it had one user",
+        "a kernel thread uses an mm that is flushed as if it had one user",
         "kthread-use-mm",
         plugin="arch_plugins.powerpc_radix:PowerpcRadix",
         lacks=frozenset({"a665eec0a22e"}),
@@ -149,7 +149,7 @@ EXHIBITS = [
     Exhibit(
         "B-38s",
         "bafb056ce279",
-        "sparc64 takes all other CPUs out of the mask, and with them the one that has just come in",
+        "sparc64 removes all other CPUs from the mask, including one that has just joined",
         "kthread-use-mm",
         plugin="arch_plugins.sparc64:Sparc64",
         lacks=frozenset({"bafb056ce279"}),

@@ -166,7 +166,7 @@ def batched(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "lazy-walk",
-        "no page table is freed while the walker of an idle CPU remembers it",
+        "no page table is freed while the walker of an idle CPU has it cached",
         "arch/x86/mm/tlb.c:native_flush_tlb_multi",
         lambda arch, era: walked(arch, era, "lazy-walk", lazily=True),
         tier="optional",
@@ -174,7 +174,7 @@ SCENARIOS = [
     ),
     Scenario(
         "lazy-batch",
-        "a CPU that comes back from a kernel thread finds nothing that reclaim has yet to flush and counts as flushed",
+        "a CPU that comes back from a kernel thread has no entry that reclaim counts as flushed",
         "arch/x86/include/asm/tlbflush.h:arch_tlbbatch_add_pending",
         batched,
         tier="optional",
@@ -182,7 +182,7 @@ SCENARIOS = [
     ),
     Scenario(
         "lazy-collapse",
-        "no page table is freed by khugepaged while the walker of an idle CPU remembers it",
+        "khugepaged frees no page table that the walker of an idle CPU has cached",
         "3ef938c35035",
         collapsed,
         tier="optional",
@@ -190,7 +190,7 @@ SCENARIOS = [
     ),
     Scenario(
         "exec-lazily",
-        "a CPU that is asked to leave the page tables that it has borrowed, and is about to, does not walk on in them",
+        "a CPU told to drop borrowed page tables while already switching away does not keep walking them",
         "d53c3dfb23c4",
         execed,
         tier="optional",
@@ -202,7 +202,7 @@ EXHIBITS = [
     Exhibit(
         "B-50",
         "3ef938c35035",
-        "flush_tlb_range() says that no table was freed, and an idle CPU's walker goes on in one that was collapsed",
+        "flush_tlb_range() says that no table was freed, and an idle CPU's walker uses a collapsed one",
         "lazy-collapse",
         plugin="arch_plugins.x86:X86",
         lacks=frozenset({"3ef938c35035"}),
@@ -210,7 +210,7 @@ EXHIBITS = [
     Exhibit(
         "B-37",
         "d53c3dfb23c4",
-        "exec changes active_mm with interrupts on, and a CPU says that it has left an mm that its walker is still on",
+        "exec changes active_mm with interrupts on, and a CPU reports that it left an mm its walker still uses",
         "exec-lazily",
         plugin="arch_plugins.powerpc_radix:PowerpcRadix",
         lacks=frozenset({"d53c3dfb23c4"}),
@@ -220,7 +220,7 @@ EXHIBITS = [
 FINDINGS = [
     Scenario(
         "leaving-walk",
-        "no page table is freed while the walker of a CPU that is about to leave the mm remembers it",
+        "no page table is freed while the walker of a CPU that is about to leave the mm has it cached",
         "arch/x86/mm/tlb.c:switch_mm_irqs_off",
         lambda arch, era: walked(arch, era, "leaving-walk", lazily=False),
         tier="finding",

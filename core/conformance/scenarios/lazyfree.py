@@ -50,7 +50,7 @@ def discarded(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "lazyfree-dio",
-        "a page that a device writes to on behalf of a process is not discarded under it",
+        "a page is not discarded while a device writes to it for the process",
         "6c8e2a256915",
         discarded,
         tier="optional",
@@ -62,7 +62,7 @@ EXHIBITS = [
     Exhibit(
         "B-46",
         "6c8e2a256915",
-        "reclaim discards a page of MADV_FREE without a look at its references: what a device writes to it is lost",
+        "reclaim discards a page of MADV_FREE without checking its references: what a device writes to it is lost",
         "lazyfree-dio",
         lacks=frozenset({"6c8e2a256915"}),
     ),

@@ -95,7 +95,7 @@ SCENARIOS = [
     ),
     Scenario(
         "migrate-flush",
-        "nobody finds a migration entry whose page is still cached",
+        "no call relies on a migration entry whose page is still cached",
         "60bae7370896",
         flush,
     ),
@@ -105,14 +105,14 @@ EXHIBITS = [
     Exhibit(
         "B-05",
         "fd35ca3d12cc",
-        "migrate_vma clears a dirty entry and forgets the dirty bit",
+        "migrate_vma clears a dirty entry and loses the dirty bit",
         "migrate-dirty",
         lacks=frozenset({"fd35ca3d12cc"}),
     ),
     Exhibit(
         "B-06",
         "60bae7370896",
-        "migrate_vma flushes after the page-table lock: MADV_DONTNEED finds nothing present and returns before",
+        "migrate_vma flushes after releasing the page-table lock: MADV_DONTNEED returns before",
         "migrate-flush",
         lacks=frozenset({"60bae7370896"}),
     ),

@@ -106,7 +106,7 @@ SCENARIOS = [
     ),
     Scenario(
         "mremap-truncate",
-        "no CPU reaches a freed page through the address that it was moved away from",
+        "no CPU reaches a freed page through its address before the move",
         "eb66ae030829",
         freed,
     ),
@@ -123,7 +123,7 @@ EXHIBITS = [
     Exhibit(
         "B-09",
         "eb66ae030829",
-        "mremap drops the page-table locks before it flushes: the page is freed in its new place, and used in the old",
+        "mremap releases the locks before it flushes: the page is freed at its new address and used at the old",
         "mremap-truncate",
         lacks=frozenset({"eb66ae030829"}),
         cve="CVE-2018-18281",

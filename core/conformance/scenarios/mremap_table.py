@@ -137,7 +137,7 @@ EXHIBITS = [
     Exhibit(
         "B-11",
         "6fa1066fc5d0",
-        "mremap looks a page table up before it takes the locks: the table is gone, and page 0 is installed as one",
+        "mremap looks up a page table before it takes the locks: the table is gone, and page 0 is installed as a table",
         "mremap-collapse",
         lacks=frozenset({"6fa1066fc5d0"}),
         cve="CVE-2024-50066",

@@ -88,7 +88,7 @@ SCENARIOS = [
     ),
     Scenario(
         "numa-hint-nested",
-        "the end of one operation does not hide that the flush of another is still to come",
+        "the end of one operation does not hide the pending flush of another",
         "16af97dc5a89",
         hint("numa-hint-nested", dontneed_then_fault),
     ),
@@ -98,14 +98,14 @@ EXHIBITS = [
     Exhibit(
         "B-13",
         "20841405940e",
-        "migration skips the flush of an entry that allows nothing, although the hint's own is still to come",
+        "migration skips the flush of an entry that allows no access, although the hint itself is not flushed yet",
         "numa-hint",
         lacks=frozenset({"20841405940e"}),
     ),
     Exhibit(
         "B-18",
         "16af97dc5a89",
-        "tlb_flush_pending is a flag: whoever ends first clears it for all, and migration skips the flush",
+        "tlb_flush_pending is a flag: the first operation to end clears it for all, and migration skips the flush",
         "numa-hint-nested",
         lacks=frozenset({"16af97dc5a89"}),
     ),

@@ -61,7 +61,7 @@ EXHIBITS = [
     Exhibit(
         "B-31",
         "687cb0884a71",
-        "the oom reaper says that nobody runs on the mm, and arm64 leaves out the flush",
+        "the oom reaper claims that no task runs on the mm, and arm64 omits the flush",
         "oom-reaper",
         plugin="arch_plugins.arm64:Arm64",
         lacks=frozenset({"687cb0884a71"}),

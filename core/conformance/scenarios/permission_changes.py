@@ -75,7 +75,7 @@ async def uffd(mm: Mm) -> None:
 SCENARIOS = [
     Scenario(
         f"dontneed-against-{how}",
-        f"what MADV_DONTNEED has cleared stays cleared next to {what}",
+        f"what MADV_DONTNEED has cleared stays cleared despite {what} at the same time",
         origin,
         against(program, f"dontneed-against-{how}"),
     )

@@ -73,7 +73,7 @@ def refaulted(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "hash-refault",
-        "no hash entry is inserted next to one that waits to be taken out",
+        "no hash entry is inserted while an old one for the address waits to be removed",
         "a741e6796957",
         refaulted,
         tier="optional",
@@ -85,7 +85,7 @@ EXHIBITS = [
     Exhibit(
         "B-44",
         "a741e6796957",
-        "hash entries are taken out after the page-table lock has been dropped, and faulted in again before",
+        "hash entries are removed after the page-table lock has been released, and faulted in again before that",
         "hash-refault",
         plugin="arch_plugins.powerpc_hash:PowerpcHash",
         era="6.12",

@@ -54,7 +54,7 @@ def three_pages(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "range-of-three",
-        "a flush of several pages leaves out none of them",
+        "a flush of several pages covers all of them",
         "Documentation/core-api/cachetlb.rst",
         three_pages,
     )

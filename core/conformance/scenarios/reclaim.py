@@ -244,13 +244,13 @@ SCENARIOS = [
     ),
     _scenario(
         "reclaim-relocked",
-        "pending unmaps are flushed again after the page-table lock was dropped",
+        "pending unmaps are checked again after the page-table lock was released",
         "383c4613c67c",
         relocked,
     ),
     _scenario(
         "reclaim-recursion",
-        "reclaim entered from within reclaim does not forget the flush that is put off",
+        "reclaim entered from within reclaim does not lose the deferred flush",
         "b385d21f27d8",
         recursion,
     ),
@@ -289,7 +289,7 @@ EXHIBITS = [
             "reclaim-relocked",
             "B-16",
             "383c4613c67c",
-            "madvise drops the page-table lock and does not look for pending unmaps again",
+            "madvise releases the page-table lock and does not check for pending unmaps again",
         ),
         (
             "reclaim-recursion",

@@ -66,7 +66,7 @@ def refilled(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "refill-dirty",
-        "a handler of TLB misses that sets the dirty bit brings no entry back that another CPU has cleared",
+        "a TLB refill handler that sets the dirty bit restores no entry that another CPU has cleared",
         "arch/mips/mm/tlbex.c:iPTE_SW",
         refilled,
         tier="optional",

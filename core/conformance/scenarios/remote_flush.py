@@ -135,7 +135,7 @@ SCENARIOS = [
     ),
     Scenario(
         "reclaim-elsewhere",
-        "who flushes an mm that it does not use flushes its own CPU too, where the process has been",
+        "a task that flushes another process's mm also flushes its own CPU if the mm ran there",
         "arch/alpha/kernel/smp.c:flush_tlb_other",
         flushed_by(False, "reclaim-elsewhere"),
         tier="optional",

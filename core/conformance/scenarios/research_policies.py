@@ -120,7 +120,7 @@ def on_reuse(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "flush-by-access",
-        "an entry whose accessed bit is clear is cached nowhere, or is flushed all the same",
+        "an entry whose accessed bit is clear is cached nowhere, or is flushed anyway",
         "USENIX ATC 2017",
         by_access,
         tier="optional",
@@ -128,7 +128,7 @@ SCENARIOS = [
     ),
     Scenario(
         "flush-on-reuse",
-        "nobody reads a page that has been handed out again",
+        "no CPU reads a page through a stale entry once it has been handed out again",
         "LUF",
         on_reuse,
         tier="optional",

@@ -107,7 +107,7 @@ def attaching(arch: Arch, era: Era) -> Model:
 FINDINGS = [
     Scenario(
         "local-ipte",
-        "no CPU that attaches keeps an entry that a local flush has left alone",
+        "no CPU that attaches keeps an entry that a local flush did not reach",
         "arch/s390/mm/pgtable.c:ptep_flush_direct",
         attaching,
         tier="finding",
@@ -118,7 +118,7 @@ FINDINGS = [
 SCENARIOS = [
     Scenario(
         "local-flush",
-        "a CPU that leaves an mm is flushed, or remembered as one that has entries of it",
+        "a CPU that leaves an mm is flushed, or stays marked as one that has entries of it",
         DETACH_FIX,
         detached,
         tier="optional",
@@ -130,7 +130,7 @@ EXHIBITS = [
     Exhibit(
         "B-43",
         DETACH_FIX,
-        "a CPU leaves an mm between its flush and the reset of the mask, and is forgotten with what it has cached",
+        "a CPU leaves an mm between the flush and the reset of the mask, and keeps its entries unnoticed",
         "local-flush",
         plugin="arch_plugins.s390:S390",
         lacks=frozenset({DETACH_FIX}),

@@ -53,7 +53,7 @@ def zapped(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "swap-batch",
-        "a run of swap entries is cleared without a flush, and the page behind it is flushed and freed",
+        "a run of swap entries is cleared without a flush, and the page after it is flushed and freed",
         "mm/internal.h:swap_pte_batch",
         zapped,
         tier="optional",

@@ -318,7 +318,7 @@ SCENARIOS = [
     ),
     _scenario(
         "switch-gen",
-        "a CPU that is switching to the mm is told",
+        "a CPU that is switching to the mm is sent the flush",
         "fea4e317f9e7",
         switch_mm_irqs_off,
         unmap_by_gen,
@@ -326,7 +326,7 @@ SCENARIOS = [
     ),
     _scenario(
         "switch-gen-stays",
-        "a CPU that has stayed in the mask and is switching to the mm is told",
+        "a CPU that has stayed in the mask and is switching to the mm is sent the flush",
         "83b0177a6c48",
         switch_mm_that_stays,
         unmap_by_gen,
@@ -334,7 +334,7 @@ SCENARIOS = [
     ),
     _scenario(
         "lazy-tso",
-        "a CPU that comes back from a kernel thread is told, or sees the generation",
+        "a CPU that comes back from a kernel thread is sent the flush, or sees the new generation",
         "arch/x86/mm/tlb.c:switch_mm_irqs_off",
         back_from_lazy,
         unmap_unless_lazy,
@@ -355,7 +355,7 @@ EXHIBITS = [
     Exhibit(
         "B-35",
         "fea4e317f9e7",
-        "no IPI for a CPU that is between two address spaces and has decided not to flush",
+        "no IPI for a CPU that is switching address spaces and has decided not to flush",
         "switch-gen",
         plugin="arch_plugins.x86:X86",
         lacks=frozenset({"fea4e317f9e7"}),

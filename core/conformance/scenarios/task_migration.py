@@ -206,7 +206,7 @@ def moved(name: str, lazily: bool) -> Build:
 SCENARIOS = [
     Scenario(
         "switch-back",
-        "a CPU that comes back to an mm finds nothing that was flushed meanwhile",
+        "a CPU that comes back to an mm has no entry that was flushed meanwhile",
         "82dd33fde026",
         switched,
         tier="optional",
@@ -214,7 +214,7 @@ SCENARIOS = [
     ),
     Scenario(
         "lazy-back",
-        "a CPU that comes back from a kernel thread finds nothing that was flushed meanwhile",
+        "a CPU that comes back from a kernel thread has no entry that was flushed meanwhile",
         "arch/x86/mm/tlb.c:switch_mm_irqs_off",
         lazy,
         tier="optional",
@@ -222,7 +222,7 @@ SCENARIOS = [
     ),
     Scenario(
         "task-moves",
-        "a task that is moved back to a CPU finds nothing there that it has unmapped elsewhere",
+        "a task that is moved back to a CPU has no entry there that it unmapped elsewhere",
         "arch/mips/kernel/smp.c:flush_tlb_mm",
         moved("task-moves", lazily=False),
         tier="optional",
@@ -230,7 +230,7 @@ SCENARIOS = [
     ),
     Scenario(
         "task-moves-lazily",
-        "a task that is moved back to a CPU, idle since it left, finds nothing there that it has unmapped elsewhere",
+        "a task that is moved back to a CPU that has been idle has no entry there that it unmapped elsewhere",
         "arch/sh/include/asm/mmu_context.h:switch_mm",
         moved("task-moves-lazily", lazily=True),
         tier="optional",
@@ -238,7 +238,7 @@ SCENARIOS = [
     ),
     Scenario(
         "exec-then-flush",
-        "a CPU that has got its mm by exec is told of flushes",
+        "a CPU that got its mm by exec is sent flushes",
         "fs/exec.c:exec_mmap",
         executed,
         tier="optional",
@@ -250,7 +250,7 @@ EXHIBITS = [
     Exhibit(
         "B-35p",
         "fea4e317f9e7",
-        "B-35 on the x86 plugin: a CPU that comes back to an mm, and is between the two, is told of no flush",
+        "B-35 on the x86 plugin: a CPU that is switching back to an mm is sent no flush",
         "switch-back",
         plugin="arch_plugins.x86_618:X86618",
         era="6.18",
@@ -259,7 +259,7 @@ EXHIBITS = [
     Exhibit(
         "B-39p",
         "82dd33fde026",
-        "B-39 on the riscv plugin: a CPU leaves the mask as it leaves the mm, and comes back with its entries",
+        "B-39 on the riscv plugin: a CPU leaves the mask with the mm, and comes back with its old entries",
         "task-moves",
         plugin="arch_plugins.riscv:Riscv",
         era="6.12",

@@ -58,7 +58,7 @@ def own_tlb(arch: Arch, era: Era) -> Model:
 SCENARIOS = [
     Scenario(
         "own-tlb",
-        "the CPU that unmaps forgets the entry as well",
+        "the CPU that unmaps flushes its own TLB too",
         "Documentation/core-api/cachetlb.rst",
         own_tlb,
         tier="smoke",

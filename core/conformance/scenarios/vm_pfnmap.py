@@ -71,13 +71,13 @@ def unmapped(name: str, ordinary: int) -> Build:
 SCENARIOS = [
     Scenario(
         "pfnmap",
-        "a VMA with VM_PFNMAP is flushed before its file forgets it",
+        "a VMA with VM_PFNMAP is flushed before it leaves the file's i_mmap",
         "b67fbebd4cf9",
         unmapped("pfnmap", 0),
     ),
     Scenario(
         "pfnmap-second",
-        "a VMA with VM_PFNMAP is flushed before its file forgets it, also behind another one",
+        "a VMA with VM_PFNMAP is flushed before it leaves the file's i_mmap, even if another VMA precedes it",
         "b67fbebd4cf9",
         unmapped("pfnmap-second", 1),
     ),
@@ -95,7 +95,7 @@ EXHIBITS = [
     Exhibit(
         "B-30v",
         "b67fbebd4cf9",
-        "the fix's first form for stable kernels looks at the first VMA only",
+        "the fix's first form for stable kernels checks only the first VMA",
         "pfnmap-second",
         lacks=frozenset({"b67fbebd4cf9", "895428ee124a, second part"}),
         cve="CVE-2022-39188",
