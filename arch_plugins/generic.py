@@ -40,7 +40,7 @@ class Generic(Architecture):
 
     @hookimpl
     async def switch_to(self, mm: Mm) -> None:
-        """It is about stacks and registers."""
+        """Nothing about the mm: it switches stacks and registers."""
 
     @hookimpl
     async def activate_mm(self, mm: Mm) -> None:

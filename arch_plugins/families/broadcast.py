@@ -1,7 +1,7 @@
 """Hardware broadcast that only the issuer can complete: arm64, ARMv7, csky CK860, radix tlbie, ia64, GINVT, INVLPGB.
 
-A flush is issued to all TLBs and then waited for by the barrier of whoever issued it.  A plugin says with `issued` and
-`barrier` which instructions these are and how many a range takes.
+A flush is issued to all TLBs and completed by the issuer's barrier.  A plugin says with `issued` and `barrier` which
+instructions these are, and how many a range takes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Context reset: an mm with one user is not chased around; elsewhere its context is dropped, and taken anew.
+"""Context reset: an mm with one user is not flushed by IPI; its contexts on other CPUs are dropped, and taken anew.
 
-arch/mips/kernel/smp.c:flush_tlb_mm() and its likes in sh, loongarch and (6.1) alpha: where mm_users is 1 and the mm is
-the current one, no CPU but this runs it, so no interrupt is sent: the others' contexts are set to 0.  What they have
-cached under the old context is out of use only because switch_mm() takes a new context when it finds 0.  alpha of 6.12
-asks instead whether there is a context elsewhere, and interrupts everybody if so (mm_context_elsewhere()).
+arch/mips/kernel/smp.c:flush_tlb_mm() and the same in sh, loongarch and (6.1) alpha: if mm_users is 1 and the mm is the
+current one, only this CPU runs it, so no IPI is sent and the other CPUs' contexts are set to 0.  What they have cached
+under the old context is out of use only because switch_mm() takes a new context when it finds 0.  alpha of 6.12 tests
+instead whether there is a context elsewhere, and sends IPIs to all CPUs if so (mm_context_elsewhere()).
 
-Whoever flushes an mm that is not its own (kswapd, the oom reaper) has to interrupt, however few use it: current->mm is
-not the mm.  Where mm_users is 0 the mm is on its way out (exit_mmap()), and mips and loongarch flush nothing of it.
+A task that flushes an mm that is not its own (kswapd, the oom reaper) has to send IPIs, however few use it: current->mm
+is not the mm.  If mm_users is 0 the mm is being torn down (exit_mmap()), and mips and loongarch flush nothing of it.
 
 Data types
     cell ('context', cpu)      cpu_context(cpu, mm) is not 0

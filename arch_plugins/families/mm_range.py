@@ -21,7 +21,7 @@ class MmRange(X86Pte, TlbGen):
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str:
-        """tlb->unshared_tables is not asked for, in 6.12.117 as little as in 6.1.192."""
+        """tlb->unshared_tables is not tested, in 6.12.117 as in 6.1.192."""
         whole = tlb.fullmm or tlb.need_flush_all
         start, end = (0, None) if whole else (tlb.start, tlb.end)
         await self.flush_tlb_mm_range(tlb.mm, start, end, tlb_get_unmap_size(tlb), tlb.freed_tables)

@@ -35,7 +35,7 @@ def x86_needs_flush(old: Entry, new: Entry) -> bool:
 
 
 class RadixPte:
-    """The same of book3s64 with a radix tree."""
+    """pte_needs_flush() and huge_pmd_needs_flush() of book3s64 with a radix tree."""
 
     @hookimpl
     def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:

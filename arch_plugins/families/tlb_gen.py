@@ -198,7 +198,7 @@ class TlbGen(Architecture):
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        """Whoever comes back before the batch is flushed finds a new generation, and so does its handler."""
+        """A CPU that comes back before the batch is flushed finds a new generation, and so does its handler."""
         if mm.cpus is None:
             await inc_mm_tlb_gen()
         batch.cpus |= await mm_cpumask(mm)

@@ -16,12 +16,14 @@ from core.mm.page import get_page, inc_mapcount
 
 
 async def dup_mmap(mm: Mm, vmas: Sequence[Vma], child: Mapping[int, int]) -> None:
-    """Copy the entries of anonymous memory; `child` has the child's page for each of the parent's that are copied.
+    """dup_mmap(): copy the entries of anonymous memory; `child` has the child's page for each of the parent's that is
+    copied.
 
-    No fault may go on in the parent's `vmas`: one that finds an entry write-protected would copy its page while another
-    CPU still writes to it (fb49c455323f).
+    No fault may be under way in the parent's `vmas`: one that finds an entry write-protected would copy its page while
+    another CPU still writes to it (fb49c455323f).
 
-    The parent's are write-protected, which no CPU may miss when the parent goes on: its stores are its own then.
+    The parent's entries are write-protected and flushed before the parent continues: the child must not see its later
+    stores.
     """
     await mmap_write_lock(mm)
     for vma in vmas:

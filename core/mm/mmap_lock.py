@@ -1,13 +1,13 @@
 """include/linux/mmap_lock.h and the per-VMA locks of include/linux/mm.h (CONFIG_PER_VMA_LOCK, 6.4).
 
-A page fault takes the lock of its VMA alone and leaves mmap_lock to others.  Whoever must have no fault go on in a VMA
-write-locks it while holding mmap_lock for writing: vma_start_write() waits for the faults that are under way, and keeps
-later ones out until mmap_lock is released or downgraded, which ends all write locks of the mm at once
+A page fault takes only the lock of its VMA and leaves mmap_lock to others.  An operation that must exclude faults in a
+VMA write-locks it while holding mmap_lock for writing: vma_start_write() waits for the faults that are under way, and
+keeps later ones out until mmap_lock is released or downgraded, which ends all write locks of the mm at once
 (vma_end_write_all() raises mm_lock_seq).  A fault that finds its VMA write-locked waits for mmap_lock instead.
 
-All locks of an mm are in one cell: who reads which VMA, and which are write-locked.  Sequence numbers are not followed:
-a VMA is write-locked or it is not.  Finding the VMA and locking it is one step, as lock_vma_under_rcu() tries again
-where the VMA was detached in between.
+All locks of an mm are in one cell: who reads which VMA, and which VMAs are write-locked.  Sequence numbers are not
+modelled: a VMA is write-locked or it is not.  Finding the VMA and locking it is one step, because lock_vma_under_rcu()
+tries again if the VMA was detached in between.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The system calls whose text core/mm has, for everybody who runs one: each stands in the file where Linux has it.
+"""The system calls that core/mm has, for every reader that runs one; each is in the file where Linux has it.
 
 `CALLS` are those that the files of ground truth name, all called in the same way.
 """
@@ -40,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """What a call is about: the VMA, those below it that go with it, and the neighbours' bounds (0: none)."""
+    """The mapping of a call: the VMA, those below it that belong to it, and the neighbours' bounds (0: none)."""
 
     vma: Vma
     below: tuple[Vma, ...] = ()
@@ -49,7 +49,7 @@ class Mapping:
 
     @property
     def vmas(self) -> tuple[Vma, ...]:
-        """All of them, in ascending order."""
+        """All VMAs of the mapping, in ascending order."""
         return (*self.below, self.vma)
 
 

@@ -77,7 +77,7 @@ async def walker(mm: Mm) -> None:
 
 
 def upper_walker(lowest: int, top: int) -> Program:
-    """The same in any table from that of level `lowest` to that of level `top`."""
+    """A walker in any table from that of level `lowest` to that of level `top`."""
 
     async def program(mm: Mm) -> None:
         await walk(mm, lowest + await pick(top - lowest + 1))
@@ -102,7 +102,7 @@ def waited_for(facts: Facts, rcu_table_free: bool) -> frozenset[Cpu]:
 
 
 def freed_by_rcu(world: World, made: Model, readers: frozenset[Cpu], unmapper: Task) -> Model:
-    """The same model with what hardware and RCU do by themselves about `readers`."""
+    """`model` with what hardware and RCU do by themselves about `readers`."""
     if not readers:
         return made
     world.memory[sync_cell(unmapper.tid, WALKER)] = False

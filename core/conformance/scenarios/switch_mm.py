@@ -170,7 +170,9 @@ async def switch_mm_irqs_off(mm: Mm) -> None:
 
 
 async def switch_mm_that_stays(mm: Mm) -> None:
-    """The same since 209954cbc7d0: the CPU has stayed in the mask, and there is no locked operation to wait for."""
+    """switch_mm_irqs_off() since 209954cbc7d0: the CPU has stayed in the mask, so no locked operation drains its
+    stores.
+    """
     await put(irqs_off_cell(HERE), True)
     await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
     if mm.era.has("83b0177a6c48"):
