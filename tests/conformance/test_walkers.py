@@ -74,7 +74,6 @@ FREED = {
     "mips": "pmd at once; others behind the flush",
     "mips-up": "pmd at once; others behind the flush",
     "mips-ginvt": "pmd at once; others behind the flush",
-    "mips-up": "pmd at once; others behind the flush",
     "parisc": "pte, pmd at once",
     "alpha": "pte, pmd at once",
     "alpha-6.1": "pte, pmd at once",
