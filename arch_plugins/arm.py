@@ -42,7 +42,7 @@ class ArmLpae(Arm):
         upper_entries=512,
         levels=3,
         rcu_table_free=True,
-        capabilities=frozenset({"gup_fast", "per_vma_lock"}),
+        capabilities=frozenset({"gup_fast", "per_vma_lock", "thp"}),
         sources=(*Arm.FACTS.sources, "arch/arm/include/asm/pgtable-3level.h"),
     )
 

@@ -40,6 +40,7 @@ class Arm64(Arm64Entries):
                     "move_pmd",
                     "per_vma_lock",
                     "shares_pmd_tables",
+                    "thp",
                     *(("batched_unmap",) if self.batched else ()),
                 }
             ),

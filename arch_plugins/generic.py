@@ -22,7 +22,7 @@ from core.mm.mmu_gather import (
     tlb_get_unmap_size,
     tlb_remove_table,
 )
-from core.mm.pgtable import pte_accessible
+from core.mm.pgtable import get_and_clear_pmd, pte_accessible
 from core.mm.swap import Table, free_table
 
 
@@ -95,6 +95,13 @@ class Generic(Architecture):
         """As on x86: only the caller flushes."""
         entry: Entry = await establish_invalid_pmd(mm, addr)
         return entry
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """The entries below are flushed, not the pmd: with them goes what is remembered of it."""
+        table: int | None = await get_and_clear_pmd(mm, addr)
+        await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
+        return table
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
@@ -253,6 +260,8 @@ class Smp(Architecture):
     def arch_facts(self) -> Facts:
         return Facts(
             family="synchronous IPI to mm_cpumask",
-            capabilities=frozenset({"batched_unmap", "gup_fast", "move_pmd", "per_vma_lock", "shares_pmd_tables"}),
+            capabilities=frozenset(
+                {"batched_unmap", "gup_fast", "move_pmd", "per_vma_lock", "shares_pmd_tables", "thp"}
+            ),
             sources=("include/asm-generic/tlb.h", "mm/mmu_gather.c", "mm/pgtable-generic.c"),
         )

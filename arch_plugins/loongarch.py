@@ -35,7 +35,7 @@ class Loongarch(LoadStore, ContextReset):
         hw_dirty=False,
         walker="writes",
         tables_at_once=("pmd", "pud"),
-        capabilities=frozenset({"cpu_asids", "gup_fast", "refill_exclusive"}),
+        capabilities=frozenset({"cpu_asids", "gup_fast", "refill_exclusive", "thp"}),
         kernel="6.12.117",
         family="IPI to mm_cpumask, context reset",
         sources=(

@@ -33,7 +33,7 @@ COMMON = Facts(
     walker="writes",
     tables_at_once=("pmd", "pud"),
     hw_dirty=False,
-    capabilities=frozenset({"gup_fast", "refill_exclusive"}),
+    capabilities=frozenset({"gup_fast", "refill_exclusive", "thp"}),
     kernel="6.12.117",
     sources=SOURCES,
 )

@@ -14,8 +14,10 @@ from core.machine.hash_table import hpte_invalidate, pte_update
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Op
+from core.machine.rcu import send_sync_ipis, wait_sync_ipis
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
+from core.mm.pgtable import get_and_clear_pmd
 
 
 class PowerpcHash(Queued):
@@ -32,7 +34,7 @@ class PowerpcHash(Queued):
         walker="writes",
         kernel="6.12.117",
         family="flush on leaving the lazy-MMU section",
-        capabilities=frozenset({"gup_fast", "hash_table", "per_vma_lock"}),
+        capabilities=frozenset({"gup_fast", "hash_table", "per_vma_lock", "thp"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),
     )
 
@@ -52,6 +54,16 @@ class PowerpcHash(Queued):
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
         if mm.era.has("a741e6796957"):
             await self.flush_queue(mm, None)
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """hash__pmdp_collapse_flush(): who has read the pmd inserts nothing more once it is over, and then all goes."""
+        table: int | None = await get_and_clear_pmd(mm, addr)
+        if others := mm.readers - {mm.task.cpu}:  # serialize_against_pte_lookup()
+            await send_sync_ipis(mm.task, others)
+            await wait_sync_ipis(mm.task, others)
+        await self.flush_pages(mm, tuple(range(addr, addr + mm.span[0])))  # flush_hash_table_pmd_range()
+        return table
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

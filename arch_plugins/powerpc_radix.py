@@ -17,6 +17,7 @@ from core.machine.op import Cpu, Op, Outcome, Tid
 from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather
+from core.mm.pgtable import get_and_clear_pmd
 
 
 class PowerpcRadix(RadixPte, Broadcast):
@@ -33,7 +34,7 @@ class PowerpcRadix(RadixPte, Broadcast):
         rcu_table_free=True,
         merge_vmas=True,
         gather_page_size=True,
-        capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "trims_mm_cpumask"}),
+        capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "thp", "trims_mm_cpumask"}),
         sources=("arch/powerpc/mm/book3s64/radix_tlb.c", "arch/powerpc/include/asm/tlb.h"),
         kernel="6.12.117",
         family="hardware broadcast",
@@ -60,6 +61,18 @@ class PowerpcRadix(RadixPte, Broadcast):
         insns = [(self.mm_insn, 1)] if whole else self.of_range(start, end, stride, leaf)
         request = FlushRequest() if whole else FlushRequest(start, end, leaf)
         await self.flush(mm, insns, request, local)
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """radix__flush_tlb_collapsed_pmd(): the page-walk cache, then page by page, however many; with 4 KiB all."""
+        table: int | None = await get_and_clear_pmd(mm, addr)
+        if mm.facts.page_size == 4096:
+            await mm.hook.flush_tlb_mm(mm=mm)
+            return table
+        end = addr + mm.span[0]
+        insns = self.of_range(addr, end, 1, leaf=False)
+        await self.flush(mm, insns, FlushRequest(addr, end), await flush_type_local(mm))
+        return table
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -17,9 +17,10 @@ from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.op import Cpu, Op, Tid
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+from core.mm.pgtable import get_and_clear_pmd
 
 COMMON, SINCE_612 = (
-    frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables"}),
+    frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables", "thp"}),
     frozenset({"batched_unmap", "gup_fast", "per_vma_lock"}),
 )
 """Capabilities."""
@@ -90,6 +91,16 @@ class Riscv(Architecture):
         await cpumask_set_cpu(mm)
         if mm.context is not None:
             await check_and_switch_context(mm, mm.context, compares=True)
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """A fence of an address spares upper entries, so all is flushed; 6.1 has no override, and spares them."""
+        table: int | None = await get_and_clear_pmd(mm, addr)
+        if self.ranges:
+            await mm.hook.flush_tlb_mm(mm=mm)
+        else:
+            await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
+        return table
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:

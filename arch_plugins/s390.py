@@ -43,7 +43,7 @@ class S390(Tables):
             hw_dirty=False,
             kernel="6.12.117",
             family="flush at PTE clear",
-            capabilities=frozenset({"flush_mm", "gup_fast", "per_vma_lock"}),
+            capabilities=frozenset({"flush_mm", "gup_fast", "per_vma_lock", "thp"}),
             sources=(
                 "arch/s390/include/asm/tlb.h",
                 "arch/s390/include/asm/tlbflush.h",
@@ -79,6 +79,12 @@ class S390(Tables):
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         """pmdp_xchg_direct()."""
         return await pmdp_flush_direct(mm, addr, invalid)
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """pmdp_huge_get_and_clear(): pmdp_xchg_direct()."""
+        table: Any = await pmdp_flush_direct(mm, addr, lambda pmd: None)
+        return table  # type: ignore[no-any-return]
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:

@@ -48,6 +48,7 @@ class Sparc64(Queued):
         hw_dirty=False,
         walker="handler",
         kernel="6.12.117",
+        capabilities=frozenset({"thp"}),
         family="flush on leaving the lazy-MMU section",
         sources=("arch/sparc/mm/tlb.c", "arch/sparc/kernel/smp_64.c", "arch/sparc/include/asm/tlb_64.h"),
     )

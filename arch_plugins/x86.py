@@ -49,7 +49,7 @@ class X86(MmRange):
             runtime_p4d=True,
             kernel="6.12.117",
             family="synchronous IPI to mm_cpumask" if self.smp else "uniprocessor",
-            capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "shares_pmd_tables"})
+            capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "shares_pmd_tables", "thp"})
             | (SMP_CAPABILITIES if self.smp else frozenset()),
             sources=("arch/x86/include/asm/tlb.h", "arch/x86/include/asm/tlbflush.h", "arch/x86/mm/tlb.c"),
         )

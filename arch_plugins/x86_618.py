@@ -11,12 +11,14 @@ Data types
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from arch_plugins.families.mm_range import MmRange
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, Request
+from core.machine.tlb import Upper
 from core.mm.mm import Mm, log
 
 TLB_SINGLE_PAGE_FLUSH_CEILING = 33
@@ -56,8 +58,30 @@ def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: b
     return FlushInfo(start, end, stride, freed_tables, extent)
 
 
+@dataclass(frozen=True, slots=True)
+class Invlpg:
+    """`request`, done by INVLPG on a CPU where that drops all paging-structure caches (Intel SDM 3A, 4.10.4.1)."""
+
+    request: FlushRequest
+
+    def covers(self, addr: int) -> bool:
+        """What is remembered of upper entries goes for every address."""
+        return True
+
+    def forgets(self, addr: int, entry: object) -> bool:
+        """Does it flush this TLB entry of `addr`?"""
+        return isinstance(entry, Upper) or self.request.forgets(addr, entry)
+
+    def __str__(self) -> str:
+        return f"{self.request} and all upper entries"
+
+
 class X86618(MmRange):
-    """x86-64, 6.18: MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS, PT_RECLAIM."""
+    """x86-64, 6.18: MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS, PT_RECLAIM.
+
+    Of upper entries a flush of a page drops those that translate its address, and no others: so does INVPCID, which
+    flushes the user PCID under PTI, and INVLPG on AMD with EFER.TCE.
+    """
 
     leaves_mask = False
 
@@ -78,6 +102,7 @@ class X86618(MmRange):
                     "ordered_clear",
                     "per_vma_lock",
                     "shares_pmd_tables",
+                    "thp",
                     "tlb_gen",
                 }
             ),
@@ -92,4 +117,15 @@ class X86618(MmRange):
         if mm.cpus is None:
             await self.flush_mask(mm, request, freed_tables)
         else:
-            await flush_cpus_by_ipi(mm, mm.cpus, request)
+            await flush_cpus_by_ipi(mm, mm.cpus, self.done(request))
+
+    def done(self, request: FlushRequest) -> Request:
+        """What a CPU forgets that executes `request`."""
+        return request
+
+
+class X86618Invlpg(X86618):
+    """On Intel without PTI: every page is flushed by INVLPG, and upper entries of all addresses go with it."""
+
+    def done(self, request: FlushRequest) -> Request:
+        return Invlpg(request)

@@ -108,6 +108,7 @@ CAPABILITIES = {
     "per_vma_lock": "CONFIG_ARCH_SUPPORTS_PER_VMA_LOCK: a page fault takes the lock of its VMA alone (6.4)",
     "reallocation_flush": "flushes when a page is used again, not before it is freed (research)",
     "shares_pmd_tables": "CONFIG_ARCH_WANT_HUGE_PMD_SHARE",
+    "thp": "CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE: huge pages take the place of page tables (khugepaged)",
     "tlb_gen": "numbers its flushes, and a CPU that was away sees by the number whether it has missed one (x86)",
     "refill_exclusive": "a handler of TLB misses sets the dirty bit by LL/SC, without the page-table lock",
     "refill_stores": "a handler of TLB misses sets the dirty bit by a plain store, without the page-table lock",

@@ -151,6 +151,16 @@ class ArchSpec:
         """
 
     @hookspec
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """Program. Empty the pmd of `addr`, which points to a page table, and flush all that the table maps.
+
+        A huge page takes the place of the table.  The locks of the pmd and of the table are held.  On return no CPU may
+        translate through the table; lockless walks in software may go on, for the table is freed by RCU.  Returns the
+        table's number.
+        mm/pgtable-generic.c:pmdp_collapse_flush().
+        """
+
+    @hookspec
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """Program. Clear one entry and flush it on all CPUs before returning; the page-table lock is held.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.explore.model import Property
 from core.machine.lock import FREE, MMAP_LOCK
@@ -35,6 +35,10 @@ SENTENCES = {
     "page table that had been given back to the allocator.",
     "gup-in-freed-table": "A lockless walk in software (GUP-fast) read an entry in a page table that had been given "
     "back to the allocator.",
+    "entry-in-freed-table": "An operation that holds the lock of a page table reads or writes an entry in it, and the "
+    "table has been given back to the allocator.",
+    "unhooked-entry": "An entry was set in a page table that no upper entry points to: its page is mapped nowhere and "
+    "is never given back.",
     "gup-of-another": "GUP-fast returned a page that another process has mapped, from a page table that was shared and "
     "now belongs to that process alone.",
     "reached-by-device": "A device has written to a page for the process, whose entry does not map that page any more: "
@@ -117,6 +121,11 @@ def all_freed(page: int, kept: int) -> Property:
     return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
 
 
+def held_by_mappings(page: int) -> Property:
+    """At the end: each reference that is left is a mapping's."""
+    return _property("all-freed", (ref_cell(page), mapcount_cell(page)), lambda ref, mapcount: ref == mapcount)
+
+
 def table_freed(entry: Cell, table: Cell, rcu_head: Cell | None = None) -> Property:
     """At the end: the table is freed, or waits for RCU (`rcu_head`), unless the upper-level entry points to it."""
 
@@ -124,6 +133,21 @@ def table_freed(entry: Cell, table: Cell, rcu_head: Cell | None = None) -> Prope
         return points is not None or not there or waits is not None
 
     return _property("all-freed", (entry, table, *([rcu_head] if rcu_head else [])), holds)
+
+
+def tables_freed(upper: Cell, tables: Mapping[int, Cell]) -> Property:
+    """At the end: each of `tables`, by number, is freed, unless the upper entry points to it."""
+    numbers = tuple(tables)
+
+    def holds(points: object, *there: bool) -> bool:
+        return all(number == points or not is_one for number, is_one in zip(numbers, there, strict=True))
+
+    return _property("all-freed", (upper, *tables.values()), holds)
+
+
+def unhooked_entry(addr: int, upper: Cell) -> Property:
+    """Always: where the upper entry points to no table, the entry of `addr` is empty."""
+    return _property("unhooked-entry", (upper, pte_cell(addr)), lambda table, pte: table is not None or pte is None)
 
 
 def unmapped_at_end(addr: int) -> Property:

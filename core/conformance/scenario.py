@@ -32,6 +32,10 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "pmd_tables": ("has page tables of three levels", lambda arch: arch.facts.levels >= 3),
     "pud_tables": ("has page tables of four levels", lambda arch: arch.facts.levels >= 4),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),
+    "queues_tables": (
+        "frees a pte table behind its flush, as CONFIG_PT_RECLAIM needs (not in Facts.tables_at_once)",
+        lambda arch: "pte" not in arch.facts.tables_at_once,
+    ),
     "table_walk": ("has its page tables walked (Facts.walker)", lambda arch: arch.facts.walker != "none"),
     "refill_dirties": (
         "has a handler of TLB misses that sets the dirty bit without the page-table lock",

@@ -35,6 +35,7 @@ from core.mm.kthread import active_mm_cell, current_mm_cell
 from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
+from core.mm.swap import Table, table_cell
 from core.plugins.arch import Arch
 
 Program = Callable[[Mm], Coroutine[Op, Any, Any]]
@@ -48,6 +49,7 @@ class World:
     anon        the anonymous pages; all others are pages of a shared file
     geometry    facts that are replaced to keep the model small (batch sizes, capabilities), by name
     more        further fields of `Mm`, by name
+    reclaims_tables  MADV_DONTNEED frees the page tables that it empties (CONFIG_PT_RECLAIM), whatever the era
     """
 
     arch: Arch
@@ -58,13 +60,12 @@ class World:
     memcgs: bool = False
     geometry: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
+    reclaims_tables: bool = False
 
     def __post_init__(self) -> None:
         self.memory = Memory()
         self.facts = replace(self.arch.facts, **self.geometry)
-        # MADV_DONTNEED frees no tables here: pte_lock() cannot fail, where pte_offset_map_lock() looks at the pmd again
-        # and finds that another MADV_DONTNEED has freed the table.  Two of them would free it twice.
-        self.era = replace(self.era, reclaims_tables=False)
+        self.era = replace(self.era, reclaims_tables=self.reclaims_tables)
         self._tasks: list[tuple[Task, Program, bool]] = []
         for addr, pte in self.mapped.items():
             self.memory[pte_cell(addr)] = pte
@@ -235,6 +236,27 @@ async def clears_plainly(mm: Mm, op: Op) -> Any:
     """
     plain = len(op.writes) == 1 and op.writes[0].array == "pte" and "ordered_clear" not in mm.facts.capabilities
     return await (plain_store(mm.task.cpu, op) if plain else op)
+
+
+async def in_its_table(program: Coroutine[Op, Any, Any], mm: Mm, addr: int, tables: Sequence[int]) -> Any:
+    """Run `program`; whenever it reads or writes the entry of `addr`, the table whose lock it holds must be one still.
+
+    `tables` are the numbers of all that may ever map `addr`.
+    """
+    locks = tuple(ptl_cell(mm, table * mm.span[0]) for table in tables)
+    there = tuple(table_cell(Table("pte", table)) for table in tables)
+
+    def step(*state: Any) -> list[Outcome]:
+        owners, exist = state[: len(tables)], state[len(tables) :]
+        freed = any(owner == mm.task.tid and not table for owner, table in zip(owners, exist, strict=True))
+        return [Outcome(None, (), "entry-in-freed-table" if freed else "")]
+
+    def look(op: Op, value: Any) -> Op | None:
+        return (
+            Op("is the table one?", (*locks, *there), (), step) if pte_cell(addr) in (*op.reads, *op.writes) else None
+        )
+
+    return await looking(program, look)
 
 
 async def looking(program: Coroutine[Op, Any, Any], look: Callable[[Op, Any], Op | None]) -> Any:

@@ -21,8 +21,8 @@ from core.machine.schedule import run
 from core.machine.task import Task
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS, current_mm_cell
-from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma, log
+from core.mm.pgtable import upper_entry
 from core.mm.rmap import folio_mkclean
 from core.mm.syscalls import dup_mmap, exit_mmap, munmap
 from core.plugins.arch import Arch

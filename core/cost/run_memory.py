@@ -8,7 +8,7 @@ from core.cost.layout import HUGE, KINDS, Layout
 from core.machine.memory import INITIAL, Memory
 from core.machine.op import Cell
 from core.machine.pte import Pte, Swap
-from core.mm.memory import LEVELS
+from core.mm.pgtable import LEVELS
 
 PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref", "accessed", "cached"})
 """Cells of single pages.  Each page has one mapping and is met once, so they keep their initial values."""

@@ -23,6 +23,28 @@ def spin_lock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -
     )
 
 
+async def spin_trylock(lock: Cell, task: Task) -> bool:
+    """Take `lock` if it is free; whether it was."""
+
+    def step(owner: object) -> list[Outcome]:
+        return [Outcome(owner is None, (task.tid if owner is None else owner,))]
+
+    taken: bool = await Op(f"trylock {lock}", (lock,), (lock,), step, preempt=+1)
+    if not taken:
+        await preempt_enable()
+    return taken
+
+
+def preempt_disable() -> Op:
+    """preempt_disable(): the task keeps its CPU."""
+    return Op("preempt_disable", (), (), lambda: [Outcome(None)], preempt=+1)
+
+
+def preempt_enable() -> Op:
+    """preempt_enable()."""
+    return Op("preempt_enable", (), (), lambda: [Outcome(None)], preempt=-1)
+
+
 def _release(lock: Cell, task: Task, preempt: int, event: tuple[object, ...] | None) -> Op:
     def step(owner: object) -> list[Outcome]:
         wrong = "" if owner == task.tid else "lock-discipline"

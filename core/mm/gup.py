@@ -14,9 +14,9 @@ from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, ptep_get
 from core.machine.tlb import ref_cell
 from core.mm.kthread import local_irq_disable, local_irq_enable
-from core.mm.memory import read_upper
 from core.mm.mm import Mm
 from core.mm.page import put_page
+from core.mm.pgtable import read_upper
 from core.mm.swap import Table, table_cell
 
 FREED_TABLE = "gup-in-freed-table"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import pte_present, xchg_pte
 from core.mm.huge_memory import tlb_flush_pmd_range
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm
 from core.mm.mmu_gather import (
     tlb_finish_mmu,
@@ -14,6 +13,7 @@ from core.mm.mmu_gather import (
     tlb_remove_table_sync_one,
 )
 from core.mm.page import put_page
+from core.mm.pgtable import upper_entry
 from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page
 

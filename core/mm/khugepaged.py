@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.machine.lock import spin_lock, spin_unlock
-from core.mm.memory import clear_upper, read_upper
+from core.machine.rcu import call_rcu
 from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
+from core.mm.pgtable import read_upper
 from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page
 
@@ -22,8 +23,9 @@ async def _retract(mm: Mm, addr: int, table: int) -> None:
     pml, entries = pmd_ptl_cell(mm, addr), table * mm.span[0]
     await spin_lock(pml, mm.task)
     await pte_lock(mm, entries)
-    await clear_upper(mm, 0, addr)  # pmdp_collapse_flush()
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
+    pmd: int | None = await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
     await pte_unlock(mm, entries)
     await spin_unlock(pml, mm.task)
-    await free_table_page(Table("pte", table))  # pte_free_defer()
+    if pmd is not None:
+        freed = Table("pte", pmd)
+        await (call_rcu(freed, mm.readers) if mm.readers else free_table_page(freed))  # pte_free_defer()

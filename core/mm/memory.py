@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from core.machine.memory import declare
-from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Entry, Present, ProtNone, Pte, Swap, pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
+from core.mm.era import RECLAIM_FIX
 from core.mm.huge_memory import zap_huge_pmd
 from core.mm.migrate import migrate_misplaced_folio
 from core.mm.mm import (
@@ -45,41 +44,15 @@ from core.mm.page import (
     set_page_dirty,
     unlock_page,
 )
+from core.mm.pgtable import LEVELS as LEVELS
+from core.mm.pgtable import clear_upper as clear_upper
+from core.mm.pgtable import pte_offset_map_lock
+from core.mm.pgtable import read_upper as read_upper
+from core.mm.pgtable import upper_addr_end as upper_addr_end
+from core.mm.pgtable import upper_entry as upper_entry
+from core.mm.pt_reclaim import reclaim_pt_is_enabled, skip_none_ptes, try_get_and_clear_pmd, try_to_clear_pmd
 from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, unlink_file_vma
 from core.mm.swap import Table
-
-LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
-"""The entries above a pte table, by whose span in `Mm.span` they go."""
-
-
-def upper_entry(level: int, index: int) -> Cell:
-    """An upper-level entry: the number of the table that it points to, a huge Pte, or None."""
-    return Cell(LEVELS[level], index)
-
-
-def read_upper(mm: Mm, level: int, addr: int) -> Op:
-    """Read *pmd, *pud or *p4d.  If tables do not come and go in this model, no operation is needed."""
-    index = addr // mm.span[level]
-    if not mm.tables:
-        return Op(f"{LEVELS[level]}({addr})", (), (), lambda: [Outcome(index)])
-    return Op(f"{LEVELS[level]}({addr})", (upper_entry(level, index),), (), lambda table: [Outcome(table)])
-
-
-def clear_upper(mm: Mm, level: int, addr: int) -> Op:
-    """pmd_clear(), pud_clear(), p4d_clear()."""
-    cell = upper_entry(level, addr // mm.span[level])
-    return Op(f"{LEVELS[level]}_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))])
-
-
-def upper_addr_end(mm: Mm, level: int, addr: int, end: int) -> int:
-    """pmd_addr_end(), pud_addr_end(), p4d_addr_end(): where the entry that covers `addr` ends, at `end` at the latest.
-
-    For readers of runs: where the last of the entries that equal it ends.
-    """
-    span = mm.span[level]
-    first = addr - addr % span
-    return min(first + span * mm.run(addr, -(-(end - first) // span), span), end)
-
 
 # ---- zap -----------------------------------------------------------------------------------------------------
 
@@ -120,21 +93,26 @@ async def zap_upper_range(tlb: MmuGather, level: int, addr: int, end: int) -> No
             elif pte_present(entry):
                 await zap_huge_pmd(tlb, addr, next_addr)
             else:
-                await zap_pte_range(tlb, entry, addr, next_addr)
+                next_addr = await zap_pte_range(tlb, addr, next_addr)
         if level < 2:  # zap_p4d_range() has none
             await cond_resched()
         addr = next_addr
 
 
-async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
-    """Zap the entries of table number `pmd`.  Takes and releases its page-table lock, several times if necessary."""
+async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> int:
+    """Zap the entries of one table.  Takes and releases its page-table lock, several times if necessary.
+
+    Returns where it stopped: before `end` if the table has gone meanwhile.
+    """
     mm, hook = tlb.mm, tlb.mm.hook
     start, can_reclaim, direct = addr, reclaim_pt_is_enabled(tlb, addr, end), True
     await tlb_change_page_size(tlb, 1)
+    pmd: int | None = None
     while addr != end:
         force_flush = False
-        await pte_lock(mm, addr)
-        table = addr
+        table = await pte_offset_map_lock(mm, addr)
+        if table is None:
+            return addr
         await flush_tlb_batched_pending(mm)
         await hook.arch_enter_lazy_mmu_mode(mm=mm)
         while addr != end:
@@ -144,7 +122,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
             if pte is None or (not mm.era.resched_first and await need_resched(mm)):
                 break
             if pte_present(pte):
-                nr, forced, full = await zap_present_ptes(tlb, addr, end, pte)
+                nr, forced, full = await zap_present_ptes(tlb, table, addr, end, pte)
                 force_flush |= forced or full
                 addr += nr
                 if full:
@@ -158,7 +136,7 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
                 addr += nr
         direct = direct and addr == end
         if can_reclaim and direct:
-            await clear_upper(mm, 0, start)
+            pmd = await try_get_and_clear_pmd(mm, start)
         await hook.arch_leave_lazy_mmu_mode(mm=mm)
         if force_flush:  # before the lock is dropped: nobody may find the entry gone and its page still written to
             await tlb_flush_mmu_tlbonly(tlb)
@@ -168,38 +146,16 @@ async def zap_pte_range(tlb: MmuGather, pmd: int, addr: int, end: int) -> None:
             await tlb_flush_mmu(tlb)
         if addr != end:
             await cond_resched()
-    if can_reclaim and (direct or await try_to_clear_pmd(mm, start, end)):
-        await hook.pte_free_tlb(tlb=tlb, table=Table("pte", pmd), addr=start)
+    if can_reclaim:
+        if pmd is None:
+            pmd = await try_to_clear_pmd(mm, start, end)
+        if pmd is not None:
+            await hook.pte_free_tlb(tlb=tlb, table=Table("pte", pmd), addr=start if mm.era.has(RECLAIM_FIX) else end)
+    return addr
 
 
-def reclaim_pt_is_enabled(tlb: MmuGather, addr: int, end: int) -> bool:
-    """May the table be freed once it is empty?  mm/pt_reclaim.c."""
-    return tlb.reclaim_pt and tlb.mm.era.reclaims_tables and tlb.mm.tables and end - addr >= tlb.mm.span[0]
-
-
-async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> bool:
-    """Unhook the table if it is still empty: the lock was released meanwhile.  try_to_free_pte()."""
-    await pte_lock(mm, addr)
-    _, pte = await skip_none_ptes(mm, addr, end)
-    if pte is None:
-        await clear_upper(mm, 0, addr)
-    await pte_unlock(mm, addr)
-    return pte is None
-
-
-async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
-    """The first non-empty entry from `addr` on, and its address; None, at `end`, if there is none."""
-    while addr != end:
-        nr = mm.run(addr, end - addr, 1)
-        pte = await ptep_get(addr)
-        if pte is not None:
-            return addr, pte
-        addr += nr
-    return end, None
-
-
-async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Present) -> tuple[int, bool, bool]:
-    """Clear one mapping, or several of one large folio, under the page-table lock.
+async def zap_present_ptes(tlb: MmuGather, table: int, addr: int, end: int, pte: Present) -> tuple[int, bool, bool]:
+    """Clear one mapping, or several of one large folio, under the lock of `table`.
 
     Returns how many, whether the TLB must be flushed under the lock, and whether the gather is full.
     """
@@ -220,7 +176,7 @@ async def zap_present_ptes(tlb: MmuGather, addr: int, end: int, pte: Present) ->
         elif mm.hook.tlb_delay_rmap(tlb=tlb):
             force_flush = delay_rmap = True
     if not delay_rmap:
-        await folio_remove_rmap_ptes(mm, addr, page, nr, "early")
+        await folio_remove_rmap_ptes(mm, table, page, nr, "early")
     full = await mm.hook.tlb_remove_page(tlb=tlb, page=page, nr=nr, delay_rmap=delay_rmap)
     return nr, force_flush, full
 

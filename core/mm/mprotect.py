@@ -12,10 +12,10 @@ from typing import Any, cast
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import change_huge_pmd
-from core.mm.memory import read_upper, upper_addr_end
 from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
+from core.mm.pgtable import read_upper, upper_addr_end
 
 Change = Callable[[Present], Entry]
 """pte_modify() to the new protection."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.op import Op, Outcome
 from core.machine.pte import pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import pmd_lock, pmd_unlock
-from core.mm.memory import clear_upper, read_upper, upper_entry
 from core.mm.mm import Mm, Vma, cond_resched, log, pte_lock, pte_unlock
 from core.mm.mmap import unmap_region
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
+from core.mm.pgtable import clear_upper, pmd_populate, read_upper
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
@@ -84,13 +83,6 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> bool:
         await _flush(mm, old_addr, end)
     await pmd_unlock(mm, old_addr)
     return moved
-
-
-def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
-    """Let the pmd of `addr` point to `table`; made from an empty pmd, it points to physical page 0."""
-    cell = upper_entry(0, addr // mm.span[0])
-    name = f"pmd_populate({addr}, {'physical page 0' if table is None else f'table {table}'})"
-    return Op(name, (), (cell,), lambda: [Outcome(None, (table,), "no-page-table" if table is None else "")])
 
 
 async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:

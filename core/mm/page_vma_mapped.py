@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.machine.pte import pte_present, ptep_get
-from core.mm.memory import read_upper
 from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.pgtable import read_upper
 
 
 async def page_vma_mapped_walk(mm: Mm, page: int, addr: int) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from core.machine.op import Op
-from core.mm.memory import read_upper, upper_addr_end
 from core.mm.mmu_gather import MmuGather
+from core.mm.pgtable import read_upper, upper_addr_end
 
 PmdEntry = Callable[[MmuGather, int, int, Any], Coroutine[Op, Any, None]]
 """mm_walk_ops.pmd_entry: called with the gather, the first page, the one past the last, and the entry as read."""

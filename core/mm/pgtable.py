@@ -1,9 +1,90 @@
-"""mm/pgtable-generic.c and arch/x86/include/asm/pgtable.h: what an entry says about who may still use it."""
+"""mm/pgtable-generic.c and include/linux/pgtable.h: entries of every level, and what they say of who may use them.
+
+A page table is found by the entry above it and locked by a lock of its own.  Where the kernel frees tables that others
+may be about to lock (CONFIG_PT_RECLAIM), the entry above is read once more under that lock.
+"""
 
 from __future__ import annotations
 
+from core.machine.memory import declare
+from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Entry, ProtNone, Pte
-from core.mm.mm import Mm, mm_tlb_flush_pending
+from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
+
+LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
+"""The entries above a pte table, by whose span in `Mm.span` they go."""
+
+
+def upper_entry(level: int, index: int) -> Cell:
+    """An upper-level entry: the number of the table that it points to, a huge Pte, or None."""
+    return Cell(LEVELS[level], index)
+
+
+def read_upper(mm: Mm, level: int, addr: int) -> Op:
+    """Read *pmd, *pud or *p4d.  If tables do not come and go in this model, no operation is needed."""
+    index = addr // mm.span[level]
+    if not mm.tables:
+        return Op(f"{LEVELS[level]}({addr})", (), (), lambda: [Outcome(index)])
+    return Op(f"{LEVELS[level]}({addr})", (upper_entry(level, index),), (), lambda table: [Outcome(table)])
+
+
+def clear_upper(mm: Mm, level: int, addr: int) -> Op:
+    """pmd_clear(), pud_clear(), p4d_clear()."""
+    cell = upper_entry(level, addr // mm.span[level])
+    return Op(f"{LEVELS[level]}_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))])
+
+
+def get_and_clear_pmd(mm: Mm, addr: int) -> Op:
+    """The pmd of a page table, read and cleared: pmdp_huge_get_and_clear(), which is used of both kinds of pmd."""
+    cell = upper_entry(0, addr // mm.span[0])
+    return Op(f"pmd_clear({addr})", (cell,), (cell,), lambda table: [Outcome(table, (None,))])
+
+
+def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
+    """The pmd of `addr` points to `table` from now on; made from an empty pmd, it points to physical page 0."""
+    cell = upper_entry(0, addr // mm.span[0])
+    name = f"pmd_populate({addr}, {'physical page 0' if table is None else f'table {table}'})"
+    return Op(name, (), (cell,), lambda: [Outcome(None, (table,), "no-page-table" if table is None else "")])
+
+
+def upper_addr_end(mm: Mm, level: int, addr: int, end: int) -> int:
+    """pmd_addr_end(), pud_addr_end(), p4d_addr_end(): where the entry that covers `addr` ends, at `end` at the latest.
+
+    For readers of runs: where the last of the entries that equal it ends.
+    """
+    span = mm.span[level]
+    first = addr - addr % span
+    return min(first + span * mm.run(addr, -(-(end - first) // span), span), end)
+
+
+# ---- locking a table -----------------------------------------------------------------------------------------
+
+
+async def pte_offset_map_lock(mm: Mm, addr: int) -> int | None:
+    """Lock the page table that maps `addr`; None if there is none, or no longer.
+
+    Returns an address whose entry stands in the table, which names its lock.  The table may have been freed between the
+    look at the pmd and the lock, so the pmd is looked at again (0d940a9b270b).  Only where tables are freed under
+    mmap_lock for reading: elsewhere the answer is known.  __pte_offset_map_lock().
+    """
+    if not tables_may_go(mm):
+        await pte_lock(mm, addr)
+        return addr
+    while isinstance(table := await read_upper(mm, 0, addr), int):
+        at = table * mm.span[0] + addr % mm.span[0]
+        await pte_lock(mm, at)
+        if not mm.era.has("0d940a9b270b") or await read_upper(mm, 0, addr) == table:
+            return at
+        await pte_unlock(mm, at)
+    return None
+
+
+def tables_may_go(mm: Mm) -> bool:
+    """Does anybody free tables of an mm that others use, holding mmap_lock for reading? CONFIG_PT_RECLAIM."""
+    return mm.tables and mm.era.reclaims_tables
+
+
+# ---- entries -------------------------------------------------------------------------------------------------
 
 
 async def pte_accessible(mm: Mm, pte: Entry) -> bool:
@@ -11,6 +92,7 @@ async def pte_accessible(mm: Mm, pte: Entry) -> bool:
 
     A present entry can be cached at any time.  An entry that allows no access can only be cached as long as the flush
     of the operation that removed the access is still to come (commit 20841405940e).
+    arch/x86/include/asm/pgtable.h:pte_accessible().
     """
     if isinstance(pte, Pte):
         return True

@@ -19,8 +19,8 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import run
 from core.machine.task import Task
 from core.mm.era import ERAS
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.mm.pgtable import upper_entry
 from core.mm.swap import Table
 from core.mm.syscalls import munmap
 from core.plugins.arch import load_object, set_up

@@ -48,7 +48,7 @@ PINNED = {
     "B-38": ("use-after-free", 22),
     "B-35p": ("use-after-free", 50),
     "B-39p": ("use-after-free", 20),
-    "B-44": ("one-hash-entry", 23),
+    "B-44": ("one-hash-entry", 25),
     "B-38s": ("use-after-free", 18),
     "B-39": ("use-after-free", 10),
     "B-40": ("use-after-free", 31),
@@ -61,6 +61,10 @@ PINNED = {
     "B-50": ("walk-of-freed-table", 15),
     "B-51": ("walk-of-freed-table", 13),
     "B-52": ("use-after-free", 11),
+    "B-53": ("walk-of-freed-table", 19),
+    "B-53g": ("walk-of-freed-table", 20),
+    "B-53l": ("walk-of-freed-table", 21),
+    "B-53x": ("walk-of-freed-table", 20),
     "B-46": ("reached-by-device", 24),
 }
 """The property that the bug breaks, and the length of a shortest trace."""

@@ -20,11 +20,12 @@ from core.machine.walk import user_load_through
 from core.mm.era import ERAS
 from core.mm.khugepaged import retract_page_tables
 from core.mm.ksm import try_to_merge_one_page
-from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch, upper_entry
+from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch
 from core.mm.migrate import migrate_vma
 from core.mm.mm import PENDING, Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
 from core.mm.page import mapcount_cell, pg_dirty_cell
+from core.mm.pgtable import upper_entry
 from core.mm.syscalls import madvise_free, mprotect, mremap, truncate_pagecache
 from core.mm.task_mmu import clear_refs_write
 from core.mm.userfaultfd import mwriteprotect_range

@@ -10,8 +10,8 @@ from core.machine.accessed import accessed_cell, test_and_clear_young
 from core.machine.op import Op, Outcome
 from core.machine.pte import Pte, local_ptep_get_and_clear, pte_cell, ptep_get, set_pte, xchg_pte
 from core.mm.huge_memory import pmdp_get, set_pmd_at, xchg_pmd
-from core.mm.memory import clear_upper
 from core.mm.mm import Mm
+from core.mm.pgtable import clear_upper
 
 
 class ClearsOne(Smp):

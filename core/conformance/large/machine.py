@@ -14,7 +14,7 @@ from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Entry, Upper, newer_cell, ref_cell
-from core.mm.memory import LEVELS, upper_entry
+from core.mm.pgtable import LEVELS, upper_entry
 from core.mm.swap import Table
 
 

@@ -15,10 +15,10 @@ from core.machine.op import Cell
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.batched_unmap import UnmapBatch
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.mprotect import wrprotect
 from core.mm.page import mapcount_cell, pg_dirty_cell
+from core.mm.pgtable import upper_entry
 from core.mm.reclaim import shrink_folio_list
 from core.mm.rmap import folio_remove_rmap_pte
 from core.mm.syscalls import exit_mmap, madvise_dontneed, mprotect, munmap

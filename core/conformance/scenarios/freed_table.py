@@ -49,8 +49,9 @@ from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell
 from core.machine.task import Task
 from core.machine.walk import KEEP_UPPER, WALKS
 from core.mm.era import FLUSH_MM_FIX, Era
-from core.mm.memory import LEVELS, upper_entry
+from core.mm.khugepaged import retract_page_tables
 from core.mm.mm import Choices, Mm, Vma
+from core.mm.pgtable import LEVELS, upper_entry
 from core.mm.swap import Table, free_table_page, table_cell
 from core.mm.syscalls import madvise_dontneed, munmap
 from core.plugins.arch import Arch
@@ -178,6 +179,19 @@ def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, al
     return build
 
 
+def collapsed(arch: Arch, era: Era) -> Model:
+    """khugepaged frees the empty table of a file, without mmap_lock."""
+    readers = waited_for(arch.facts, True)
+    more = {"tables": True, "walked": True, "readers": readers}
+    world = World(arch, era, {0: None}, geometry={"rcu_table_free": True, "ptes_per_table": 1}, more=more)
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.task("walker", walker)
+    khugepaged = world.kthread("khugepaged", lambda mm: retract_page_tables(mm, 0))
+    return freed_by_rcu(world, world.model("table-collapse", sometimes=windows()), readers, khugepaged)
+
+
 def windows(level: int = 0) -> list[Property]:
     """The window between the two moments that matter, for the table that an entry of `level` points to."""
     return [
@@ -229,6 +243,14 @@ SCENARIOS = [
         upwards("table-upwards"),
         tier="optional",
         requires=("table_walk",),
+    ),
+    Scenario(
+        "table-collapse",
+        "no page table that khugepaged frees is freed while a walker may go on in it",
+        "mm/pgtable-generic.c:pmdp_collapse_flush",
+        collapsed,
+        tier="optional",
+        requires=("table_walk", "thp"),
     ),
     Scenario(
         "table-pmd",

@@ -32,7 +32,7 @@ from dataclasses import replace
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes, table_freed
 from core.conformance.scenario import Scenario
-from core.conformance.world import World
+from core.conformance.world import Program, World
 from core.explore.model import Daemon, Model
 from core.machine.ipi import irqs_off_cell
 from core.machine.op import Cpu, Op, Outcome
@@ -41,9 +41,9 @@ from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell
 from core.mm.era import Era
 from core.mm.gup import gup_fast, gup_fast_huge
 from core.mm.hugetlb import unmap_hugepage_range
-from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.page import put_page
+from core.mm.pgtable import upper_entry
 from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page, table_cell
 from core.mm.syscalls import munmap
@@ -61,22 +61,23 @@ async def pin_user_pages_fast(mm: Mm) -> None:
         await put_page(page)
 
 
-def unmapped(arch: Arch, era: Era) -> Model:
-    """munmap of all that a page table maps, with or without memory for a batch of tables, next to GUP-fast."""
+def next_to_gup_fast(name: str, arch: Arch, era: Era, unmap: Program, reclaims_tables: bool = False) -> Model:
+    """`unmap` takes away all that a page table maps, with or without memory for a batch of tables, next to GUP-fast."""
     world = World(
         arch,
         era,
         {ADDR: Pte(PAGE)},
         choices=Choices(alloc_fails=True),
-        geometry={"ptes_per_table": 1},
+        geometry={"ptes_per_table": 1, **({"rcu_table_free": True} if reclaims_tables else {})},
         more={"tables": True, "readers": frozenset({WALKER})},
+        reclaims_tables=reclaims_tables,
     )
     for level in range(3):
         world.memory[upper_entry(level, 0)] = 0
     world.memory[table_cell(TABLE)] = True
     world.memory[rcu_head_cell(TABLE)] = None
     world.task("GUP-fast", pin_user_pages_fast)
-    unmapper = world.task("munmap", lambda mm: munmap(mm, [Vma(ADDR, ADDR + 1)], 0, 1))
+    unmapper = world.task("munmap", unmap)
     world.memory[sync_cell(unmapper.tid, WALKER)] = False
     inside = sometimes(
         "unhooked-under-walk",
@@ -85,11 +86,16 @@ def unmapped(arch: Arch, era: Era) -> Model:
         lambda pmd, off: pmd is None and off,
     )
     freed = table_freed(upper_entry(0, ADDR), table_cell(TABLE), rcu_head_cell(TABLE))
-    made = world.model("gup-fast", finally_=[all_freed(PAGE, 0), freed], sometimes=[inside])
+    made = world.model(name, finally_=[all_freed(PAGE, 0), freed], sometimes=[inside])
     callback = Daemon("RCU", unmapper.cpu, rcu_callback(TABLE, free_table_page(TABLE)))
     grace = [Daemon("RCU", cpu, op) for cpu, op in environment([TABLE], [WALKER])]
     sync = Daemon("IPI from munmap", WALKER, take_sync_ipi(unmapper.tid, WALKER))
     return replace(made, daemons=(*made.daemons, callback, *grace, sync))
+
+
+def unmapped(arch: Arch, era: Era) -> Model:
+    """munmap()."""
+    return next_to_gup_fast("gup-fast", arch, era, lambda mm: munmap(mm, [Vma(ADDR, ADDR + 1)], 0, 1))
 
 
 def pinned(page: int) -> Op:

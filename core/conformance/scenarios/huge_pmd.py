@@ -34,9 +34,9 @@ from core.machine.pte import ProtNone, Pte
 from core.machine.tlb import newer_cell, ref_cell, user_load, user_store
 from core.mm.era import SPLIT_FIX, Era
 from core.mm.huge_memory import folio_mkclean_pmd, split_huge_pmd
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
+from core.mm.pgtable import upper_entry
 from core.mm.syscalls import madvise_dontneed, mprotect
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch

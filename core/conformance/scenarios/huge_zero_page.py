@@ -26,8 +26,8 @@ from core.machine.tlb import ref_cell, tlb_cell, user_load
 from core.mm.era import Era
 from core.mm.huge_memory import mm_put_huge_zero_folio, shrink_huge_zero_folio_scan
 from core.mm.kthread import MM_USERS, mmput
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.mm.pgtable import upper_entry
 from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 

@@ -45,8 +45,8 @@ from core.machine.tlb import ref_cell
 from core.machine.walk import user_load_through
 from core.mm.era import Era
 from core.mm.hugetlb import hugetlb_vmtruncate, leave_and_free, unmap_hugepage_range
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm
+from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
 
 ADDR, PAGE = 0, 0

@@ -56,9 +56,9 @@ from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_
 from core.mm.era import Era
 from core.mm.khugepaged import retract_page_tables
 from core.mm.kthread import MM_USERS, current_mm_cell, while_on
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
 from core.mm.page import put_page
+from core.mm.pgtable import upper_entry
 from core.mm.sched import switch_in, switch_out
 from core.mm.syscalls import exec_mmap, munmap
 from core.plugins.arch import Arch

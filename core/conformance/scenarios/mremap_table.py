@@ -41,8 +41,8 @@ from core.machine.walk import user_load_through
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
 from core.mm.khugepaged import retract_page_tables
-from core.mm.memory import upper_entry
 from core.mm.mm import Mm, Vma
+from core.mm.pgtable import upper_entry
 from core.mm.reclaim import shrink_lruvec
 from core.mm.swap import Table
 from core.mm.syscalls import mremap

@@ -20,9 +20,12 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model, Property
 from core.machine.hash_table import access_hashed, hash_page, hpte_cell
-from core.machine.pte import Pte, pte_cell, ptep_get, set_pte
+from core.machine.pte import Pte, pte_cell, ptep_get
+from core.machine.tlb import ref_cell
 from core.mm.era import Era
-from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma
+from core.mm.page import mapcount_cell
+from core.mm.pte_missing import do_anonymous_page
 from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
@@ -38,15 +41,7 @@ async def user(mm: Mm) -> None:
             if store and isinstance(pte, Pte) and not pte.write:
                 return
             if not await hash_page(ADDR, FRAMES):
-                await do_anonymous_page(mm)
-
-
-async def do_anonymous_page(mm: Mm) -> None:
-    """Map a new page if there is none."""
-    await pte_lock(mm, ADDR)
-    if await ptep_get(ADDR) is None:
-        await set_pte(ADDR, Pte(NEW))
-    await pte_unlock(mm, ADDR)
+                await do_anonymous_page(mm, ADDR, NEW, ())
 
 
 async def unmap(mm: Mm) -> None:
@@ -57,6 +52,7 @@ async def unmap(mm: Mm) -> None:
 def refaulted(arch: Arch, era: Era) -> Model:
     """A page is unmapped and another faulted in."""
     world = World(arch, era, {ADDR: Pte(OLD, write=False)}, frozenset(FRAMES), more={"hashed": FRAMES})
+    world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
     world.task("user", user)
     world.task("unmap", unmap)
     hptes = tuple(hpte_cell(ADDR, frame) for frame in FRAMES)

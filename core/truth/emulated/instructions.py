@@ -29,9 +29,9 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import ScheduleError, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
-from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.mmu_gather import MmuGather
+from core.mm.pgtable import upper_entry
 from core.mm.syscalls import CALLS, Mapping
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.truth.emulated.rescheduled import MOST_CUTS, Price, Stretch, guesses

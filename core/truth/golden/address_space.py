@@ -11,8 +11,8 @@ from core.machine.op import Cell, Cpu, Tid
 from core.machine.pte import Pte, Swap, pte_cell
 from core.machine.task import Task
 from core.mm.era import Era
-from core.mm.memory import upper_entry
 from core.mm.mm import PENDING, Choices, Mm, Vma
+from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
 
 ME = Task("unmapper", Tid(1), Cpu(0))

@@ -25,8 +25,8 @@ from core.machine.op import Cell, Cpu, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
 from core.mm.era import Era
-from core.mm.memory import upper_entry
 from core.mm.mm import Choices, Mm, Vma
+from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
 
 Row = dict[str, Any]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from core.hookspecs import Facts
 from core.machine.op import Cell
 from core.mm.era import Era
-from core.mm.memory import LEVELS
+from core.mm.pgtable import LEVELS
 
 PAGE = 12
 """log2 of the page size of recordings, which are of x86."""

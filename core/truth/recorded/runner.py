@@ -25,9 +25,10 @@ from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.kthread import MM_USERS, current_mm_cell
-from core.mm.memory import LEVELS, wp_page_copy
+from core.mm.memory import wp_page_copy
 from core.mm.mm import Mm, Vma, log, pte_lock
 from core.mm.mprotect import accessible, protnone
+from core.mm.pgtable import LEVELS
 from core.mm.syscalls import (
     dup_mmap,
     exit_mmap,
