@@ -13,13 +13,13 @@ load through the stale entry
 from __future__ import annotations
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import mapcount_is_ptes, sometimes
+from core.conformance.properties import dirty_known_at_end, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World
+from core.conformance.world import World, raw_stores
 from core.explore.model import Model
 from core.machine.accessed import accessed_cell, tracked
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import ref_cell, tlb_cell, user_load
+from core.machine.tlb import newer_cell, ref_cell, tlb_cell, user_load
 from core.mm.aging import folio_referenced_one
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
@@ -62,6 +62,26 @@ def aged(arch: Arch, era: Era) -> Model:
     return world.model("reclaim-old", finally_=[mapcount_is_ptes(PAGE, [HERE])], sometimes=[window])
 
 
+async def looks_twice(mm: Mm) -> None:
+    """Is the page in use? And since?"""
+    for _ in range(2):
+        await folio_referenced_one(mm, PAGE, HERE)
+
+
+def aged_and_written(arch: Arch, era: Era) -> Model:
+    """A page that the disk has, and that is written to while somebody asks whether it is in use."""
+    world = World(arch, era, {HERE: Pte(PAGE)})
+    world.task("user", raw_stores(HERE, [PAGE]))
+    world.kthread("kswapd", looks_twice)
+    window = sometimes(
+        "written-and-old",
+        "the page has been written to, and its accessed bit is clear",
+        (newer_cell(PAGE), accessed_cell(HERE)),
+        lambda newer, young: newer and not young,
+    )
+    return world.model("young-dirty", finally_=[dirty_known_at_end(PAGE, [HERE])], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "reclaim-old",
@@ -69,6 +89,13 @@ SCENARIOS = [
         "07509e10dcc7",
         aged,
         requires=("flush_before_free",),
+    ),
+    Scenario(
+        "young-dirty",
+        "to clear the accessed bit of an entry loses no dirty bit, also one that hardware sets meanwhile",
+        "mm/pgtable-generic.c:ptep_clear_flush_young",
+        aged_and_written,
+        requires=("hardware_dirty",),
     ),
 ]
 

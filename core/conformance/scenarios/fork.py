@@ -120,6 +120,27 @@ def faulted(arch: Arch, era: Era) -> Model:
     return world.model("fork-fault", always=always, finally_=[mapcount_is_ptes(COPY, [HERE])], sometimes=[window])
 
 
+async def fork_and_exit(mm: Mm) -> None:
+    """fork(), and the child exits at once: whether the page is dirty is for the parent's entry to say."""
+    await dup_mmap(mm, [VMA], {HERE: CHILD})
+    await madvise_dontneed(mm, Vma(CHILD, CHILD + 1), CHILD, CHILD + 1)
+
+
+def raced(arch: Arch, era: Era) -> Model:
+    """fork() of a page that the disk has, while another thread writes to it for the first time."""
+    world = parent(arch, era, Pte(PAGE))
+    world.task("user", raw_stores(HERE, [PAGE], 1))
+    world.task("fork", fork_and_exit)
+    window = sometimes(
+        "written-and-shared",
+        "the page has been written to, and is the child's as well",
+        (newer_cell(PAGE), pte_cell(CHILD)),
+        lambda newer, child: newer and child is not None,
+    )
+    kept = [dirty_known_at_end(PAGE, [HERE]), mapcount_is_ptes(PAGE, [HERE, CHILD]), all_freed(PAGE, 1)]
+    return world.model("fork-parent-dirty", finally_=kept, sometimes=[window])
+
+
 SCENARIOS = [
     Scenario("fork-dirty", "a child's entry says that the page is dirty", "ff1712f953e2", forked),
     Scenario(
@@ -133,6 +154,13 @@ SCENARIOS = [
         "no fault copies a page that fork() has write-protected while a CPU can still write to it",
         "fb49c455323f",
         faulted,
+    ),
+    Scenario(
+        "fork-parent-dirty",
+        "write protection keeps the dirty bit of the parent's entry, also one that hardware sets meanwhile",
+        "include/linux/pgtable.h:ptep_set_wrprotect",
+        raced,
+        requires=("hardware_dirty",),
     ),
 ]
 

@@ -25,6 +25,8 @@ the old address has a page table
 lock rmap, lock pmd
 take the pmd, which is empty, for a table
 the new address has physical page 0 as a page table
+
+mremap-walk: the walker remembers the table under its old address, where a flush of the last level leaves it
 """
 
 from __future__ import annotations
@@ -34,10 +36,10 @@ from core.conformance.properties import mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model
-from core.machine.op import Cell
+from core.machine.op import Cell, Op, Outcome
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import ref_cell
-from core.machine.walk import user_load_through
+from core.machine.tlb import ref_cell, tlb_cell
+from core.machine.walk import cache_upper, user_load_through
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
 from core.mm.khugepaged import retract_page_tables
@@ -106,6 +108,39 @@ def retracted(arch: Arch, era: Era) -> Model:
     return world.model("mremap-collapse", sometimes=[moved, freed])
 
 
+async def walker(mm: Mm) -> None:
+    """Two walks for the old address, as far as the table."""
+    for _ in range(2):
+        await cache_upper(mm.task.cpu, OLD, upper_entry(0, OLD))
+
+
+async def moves(mm: Mm) -> None:
+    """mremap of the table; when it returns no CPU may find the entries of the new address through the old one."""
+    await mremap_table(mm, OLD, NEW)
+    remembered = tuple(tlb_cell(cpu, OLD) for cpu in sorted(mm.cpus or ()))
+
+    def step(*uppers: object) -> list[Outcome]:
+        return [Outcome(None, (), "stale-after-return" if any(upper is not None for upper in uppers) else "")]
+
+    await Op("return to user mode", remembered, (), step)
+
+
+def walked(arch: Arch, era: Era) -> Model:
+    """mremap of a table that the hardware remembers."""
+    world = World(arch, era, {OLD: Pte(PAGE), NEW: None}, geometry={"ptes_per_table": 1}, more={"tables": True})
+    world.memory[upper_entry(0, OLD)] = OLD
+    world.memory[upper_entry(0, NEW)] = None
+    user = world.task("walker", walker)
+    world.task("mremap", moves)
+    window = sometimes(
+        "moved-and-remembered",
+        "the table is in its new place, and a CPU remembers the old one",
+        (upper_entry(0, NEW), tlb_cell(user.cpu, OLD)),
+        lambda table, upper: table is not None and upper is not None,
+    )
+    return world.model("mremap-walk", sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "mremap-table",
@@ -122,6 +157,14 @@ SCENARIOS = [
         retracted,
         tier="optional",
         requires=("move_pmd",),
+    ),
+    Scenario(
+        "mremap-walk",
+        "no CPU remembers a page table at its old place once it has been moved",
+        "mm/mremap.c:move_normal_pmd",
+        walked,
+        tier="optional",
+        requires=("move_pmd", "upper_cache"),
     ),
 ]
 

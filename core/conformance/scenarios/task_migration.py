@@ -21,6 +21,9 @@ task-moves: the same with one task, which is all that uses the mm, and goes from
 
 task-moves-lazily: and CPU0, idle in between, stays on the page tables of the mm
 
+switch-reclaim, switch-range: as switch-back, but kswapd takes the page, by ptep_clear_flush(), or the entry is flushed
+by flush_tlb_range(), as migration does for a device: these too must be told to who is on his way in
+
 exec-then-flush: a CPU that has got its mm by exec, without the scheduler
 
 CPU0 exec                                   CPU1 a thread of it
@@ -46,8 +49,9 @@ from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.kthread import lazy_fill, on_mm_cell
-from core.mm.mm import CPUMASK, Mm, Vma
+from core.mm.kthread import active_mm_cell, current_mm_cell, lazy_fill, on_mm_cell
+from core.mm.mm import CPUMASK, Mm, Vma, pte_lock, pte_unlock
+from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
 from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
@@ -187,6 +191,44 @@ def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Proper
     return replace(made, daemons=(*made.daemons, fill))
 
 
+async def reclaims(mm: Mm) -> None:
+    """kswapd, on a CPU that has nothing to do with the mm."""
+    await pte_lock(mm, ADDR)
+    await mm.hook.ptep_clear_flush(mm=mm, addr=ADDR)
+    await pte_unlock(mm, ADDR)
+    await put_page(PAGE)
+
+
+async def takes_a_range(mm: Mm) -> None:
+    """The same for a range, of one page here: mm/migrate_device.c:migrate_vma_collect_pmd()."""
+    await pte_lock(mm, ADDR)
+    await mm.hook.ptep_get_and_clear(mm=mm, addr=ADDR, nr=1, full=False)
+    await mm.hook.flush_tlb_range(mm=mm, start=ADDR, end=ADDR + 1, stride=1)
+    await pte_unlock(mm, ADDR)
+    await put_page(PAGE)
+
+
+def taken_while_away(name: str, takes: Program) -> Build:
+    """A CPU that goes and comes, against a kernel thread that takes the page."""
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(arch, era, {ADDR: Pte(PAGE, write=False)}, frozenset({PAGE}), more=on(2))
+        world.task("user", comes_back(lazily=False))
+        world.kthread("kswapd", takes)
+        world.memory[current_mm_cell(THERE)] = world.memory[active_mm_cell(THERE)] = False
+        window = sometimes(
+            "cached",
+            "the CPU that comes and goes has the page cached",
+            (tlb_cell(HERE, ADDR),),
+            lambda entry: entry is not None,
+        )
+        made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
+        attached_to(world)
+        return made
+
+    return build
+
+
 def moved(name: str, lazily: bool) -> Build:
     """One task, two CPUs."""
 
@@ -219,6 +261,22 @@ SCENARIOS = [
         lazy,
         tier="optional",
         requires=("smp", "spread"),
+    ),
+    Scenario(
+        "switch-reclaim",
+        "a CPU that joins an mm, or comes back to it, is told of a page that reclaim takes meanwhile",
+        "mm/pgtable-generic.c:ptep_clear_flush",
+        taken_while_away("switch-reclaim", reclaims),
+        tier="optional",
+        requires=("smp",),
+    ),
+    Scenario(
+        "switch-range",
+        "a CPU that joins an mm, or comes back to it, is told of a flush_tlb_range() meanwhile",
+        "mm/migrate_device.c:migrate_vma_collect_pmd",
+        taken_while_away("switch-range", takes_a_range),
+        tier="optional",
+        requires=("smp",),
     ),
     Scenario(
         "task-moves",
