@@ -18,7 +18,7 @@ from arch_plugins.families.facts import rcu_freed
 from arch_plugins.families.pcb import PcbContext
 from arch_plugins.generic import flush_cpus_by_ipi, ptep_clear_flush
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import EVERYTHING, insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
 from core.machine.pte import Entry
@@ -58,7 +58,7 @@ class Alpha(ContextReset):
         """
         pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         for cpu in sorted(mm.everyone):
-            await insn(cpu, self.mm_insn)
+            await insn(cpu, self.mm_insn, 1, EVERYTHING)
             await insn(cpu, self.page_insn)
         await flush_cpus_by_ipi(mm, mm.everyone, FlushRequest())
         return pte
@@ -84,7 +84,7 @@ class AlphaV61(PcbContext, Alpha):
             return
         others = mm.everyone - {here}
         for cpu in sorted(others):
-            await insn(cpu, *self.insns(request))
+            await self.executed(cpu, request)
         await flush_cpus_by_ipi(mm, others, request)
 
     async def only_user(self, mm: Mm, request: FlushRequest) -> bool:

@@ -81,7 +81,8 @@ class Arm64(Arm64Entries):
         return "range"
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
-        await self.send(mm, self.of_range(addr, addr + 1, 1, True), FlushRequest(addr, addr + 1, leaf=True))
+        insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)
+        await self.send(mm, insns, FlushRequest(addr, addr + 1, leaf=True))
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.local import Local
+from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.mm.kthread import active_mm
 from core.mm.mm import Mm
@@ -29,6 +30,10 @@ class Hexagon(Local):
     def insns(self, request: FlushRequest) -> tuple[str, int]:
         """One hypercall for a range of any length."""
         return (self.mm_insn if request.end is None else self.page_insn), 1
+
+    def operand(self, name: str, nr: int, request: FlushRequest) -> Operand:
+        of = super().operand(name, nr, request)
+        return of if request.end is None else of._replace(nr=request.end - request.start)
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         if await active_mm(mm.task.cpu):

@@ -11,7 +11,7 @@ from arch_plugins.families.facts import Stated
 from arch_plugins.families.region_id import activate_context, drop_context, finish_flush, purge
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.op import Cpu, Op, Tid
 from core.machine.tlb import invalidate
@@ -60,7 +60,7 @@ class Ia64(Stated):
         if on and await mm_users() == 1:
             mask = frozenset({mm.task.cpu})
         for cpu in sorted(mask):
-            await insn(cpu, "activate_context")
+            await insn(cpu, "activate_context", 1, EVERYTHING)
         await flush_cpus_by_ipi(mm, mask - {mm.task.cpu} if follows else mask, FlushRequest())
         if follows and on:
             await activate_context(mm)
@@ -76,6 +76,7 @@ class Ia64(Stated):
             return
         first, number, size = pieces(start << PAGE_SHIFT, end << PAGE_SHIFT)
         request = FlushRequest(first >> PAGE_SHIFT, first + number * size >> PAGE_SHIFT)
+        of = Operand(request.start, number, size >> PAGE_SHIFT, size >> PAGE_SHIFT)
         number += pieces(start * 8, end * 8)[1]  # ia64_thash()
         mask: frozenset[Cpu] = await mm_cpumask(mm)
         on = bool(await active_mm(mm.task.cpu))
@@ -83,7 +84,7 @@ class Ia64(Stated):
         if not on and mm.cpus is None:
             await activate_context(mm)
         name, cpus = ("ptc.l", frozenset({mm.task.cpu})) if local else ("ptc.ga", mm.everyone)
-        await insn(mm.task.cpu, name, number)
+        await insn(mm.task.cpu, name, number, of._replace(everywhere=not local))
         await insn(mm.task.cpu, "srlz.i", 2 if local else number)
         if mm.cpus is None:
             await purge(mm, cpus, request, name)

@@ -65,6 +65,7 @@ class MipsGinvt(LoadStore, Asids):
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
     ordering = "GINVT behind what was stored"
+    pages_per_insn = 2
 
     FACTS = replace(
         COMMON, user_asids=1 << 16, family="hardware broadcast", sources=(*SOURCES, "arch/mips/mm/context.c")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from arch_plugins.families.facts import rcu_freed
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.pte import Entry, xchg_pte
 from core.machine.tlb import invalidate
@@ -62,8 +62,8 @@ class PariscV70(Parisc):
 
 async def purge(mm: Mm, start: int, end: int) -> None:
     """purge_tlb_entries() of each page: one CPU purges the TLBs of all."""
-    for name in ("pdtlb", "pitlb"):
-        await insn(mm.task.cpu, name, end - start)
+    await insn(mm.task.cpu, "pdtlb", end - start, Operand(start, end - start, everywhere=True))
+    await insn(mm.task.cpu, "pitlb", end - start)
     await invalidate(
         sorted(mm.everyone), [a for a in mm.addrs if start <= a < end], f"purge_tlb_entries({start}, {end})"
     )

@@ -11,7 +11,7 @@ from arch_plugins.families.queued import Queued
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.hash_table import hpte_invalidate, pte_update
-from core.machine.insn import insn
+from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Op
 from core.machine.rcu import send_sync_ipis, wait_sync_ipis
@@ -45,7 +45,7 @@ class PowerpcHash(Queued):
         """flush_hash_range(): each hash entry, then one barrier."""
         if mm.hashed:
             await hpte_invalidate(addrs, mm.hashed)
-        await insn(mm.task.cpu, "tlbie", len(addrs))
+        await insn(mm.task.cpu, "tlbie", len(addrs), *(Operand(addr, 1, everywhere=True) for addr in addrs))
         for addr in addrs:
             await issue(mm.task.tid, "tlbie", FlushRequest(addr, addr + 1))
         await complete(mm.task.tid, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from arch_plugins.families.broadcast import Broadcast, Insns
 from arch_plugins.families.needs_flush import RadixPte
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import EVERYTHING, insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait_ipis
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
@@ -56,9 +56,9 @@ class PowerpcRadix(RadixPte, Broadcast):
         """__radix__flush_tlb_range_psize(): how many pages are too many depends on whether another CPU has the mm."""
         local = await flush_type_local(mm)
         start, end = start - start % stride, end + -end % stride
-        ceiling = self.local_ceiling if local else self.ceiling
-        whole = ceiling is not None and (end - start) // stride > ceiling
-        insns = [(self.mm_insn, 1)] if whole else self.of_range(start, end, stride, leaf)
+        whole = (end - start) // stride > (self.local_ceiling if local else self.ceiling)
+        paged = self.given(self.of_range(start, end, stride, leaf), start, stride, leaf)
+        insns: Insns = [(self.mm_insn, 1)] if whole else paged
         request = FlushRequest() if whole else FlushRequest(start, end, leaf)
         await self.flush(mm, insns, request, local)
 
@@ -91,8 +91,9 @@ class PowerpcRadix(RadixPte, Broadcast):
         if not local:
             await super().broadcast(mm, insns, request)
             return
-        for name, nr in insns:
-            await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr)
+        for name, nr, *operands in insns:
+            here = [of._replace(everywhere=False) for of in (operands[0] if operands else (EVERYTHING,))]
+            await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr, *here)
         await flush_here(mm.task.cpu, mm.addrs, request, f"tlbiel: {request}")
 
     @hookimpl

@@ -12,7 +12,7 @@ from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.asid import AsidRequest
-from core.machine.insn import insn
+from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.op import Cpu, Op, Tid
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
@@ -63,11 +63,11 @@ class Riscv(Architecture):
             await insn(here, *local)
         elif self.sbi:
             await insn(here, "SBI_ECALL")
-            for cpu in sorted(cpus):
-                await insn(cpu, "M_SFENCE_va_asid" if nr == 1 else "M_SFENCE_all_asid")
-        else:
-            for cpu in sorted(cpus):
-                await insn(cpu, *local)
+        name = ("M_" if by_firmware else "") + ("SFENCE_va_asid" if paged else "SFENCE_all_asid")
+        of = Operand(request.start, nr, stride, leaf=True) if paged else EVERYTHING
+        request = request._replace(leaf=paged)
+        for cpu in sorted(cpus):
+            await insn(cpu, name, nr if paged else 1, of)
         await flush_cpus_by_ipi(mm, cpus, request)
 
     @hookimpl

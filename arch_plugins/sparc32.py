@@ -11,7 +11,7 @@ from arch_plugins.families.ipi import Ipi
 from arch_plugins.families.load_store import LoadStore
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
 from core.mm.kthread import active_mm, mm_users, trim_cpumask
@@ -54,6 +54,10 @@ class Sparc32(LoadStore, Ipi):
             return super().insns(request)
         return "sta_ASI_M_FLUSH_PROBE_REGION", (request.end - request.start) // PGDIR
 
+    def operand(self, name: str, nr: int, request: FlushRequest) -> Operand:
+        of = super().operand(name, nr, request)
+        return of._replace(stride=PGDIR, size=PGDIR) if name.endswith("REGION") else of
+
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         await self.cross_call(mm, request)
 
@@ -64,7 +68,7 @@ class Sparc32(LoadStore, Ipi):
         any_other = bool(mask - {here})  # any_other_mm_cpus()
         cpus = mm.everyone if any_other else frozenset({here})
         for cpu in sorted(cpus):
-            await insn(cpu, *self.insns(request))
+            await self.executed(cpu, request)
         await flush_cpus_by_ipi(mm, cpus, request)
         return any_other
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from arch_plugins.families.queued import Queued
 from arch_plugins.generic import flush_by_ipi, flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
 from core.machine.tlb import invalidate
@@ -62,14 +62,15 @@ class Sparc64(Queued):
             await trim_cpumask(mm.task.cpu)
         cpus: frozenset[Cpu] = await mm_cpumask(mm)
         for cpu in sorted(cpus):
-            await insn(cpu, "stxa_DMMU_DEMAP", len(addrs))
+            await insn(cpu, "stxa_DMMU_DEMAP", len(addrs), *(Operand(addr, 1) for addr in addrs))
         await flush_cpus_by_ipi(mm, cpus, Vaddrs(addrs))
 
     async def flush_huge(self, mm: Mm, addr: int) -> None:
         """Two entries (REAL_HPAGE_SIZE), a cross call each: global_flush_tlb_page()."""
         half = -(-mm.span[0] // 2)
         for start in (addr, addr + half):
-            await insn(mm.task.cpu, "stxa_DMMU_DEMAP")
+            for cpu in sorted(await mm_cpumask(mm)):
+                await insn(cpu, "stxa_DMMU_DEMAP", 1, Operand(start, 1))
             await flush_by_ipi(mm, FlushRequest(start, start + half))
 
     @hookimpl

@@ -15,7 +15,7 @@ from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
-from core.machine.insn import insn
+from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome

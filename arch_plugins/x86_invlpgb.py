@@ -14,7 +14,7 @@ from arch_plugins.families.needs_flush import X86Pte
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete
-from core.machine.insn import insn
+from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cpu
 from core.mm.batched_unmap import UnmapBatch

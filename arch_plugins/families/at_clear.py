@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.machine.insn import insn
+from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
@@ -65,10 +65,12 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
 
 
 async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
-    """Clear and flush one entry; on this CPU only if the mm has been attached nowhere else since its last flush."""
-    await insn(mm.task.cpu, "IPTE")
+    """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush."""
     await count_flusher(mm, +1)
-    pte: Entry = await ipte(mm, addr, 1, local=await mm_cpumask(mm) == {mm.task.cpu})
+    local = await mm_cpumask(mm) == {mm.task.cpu}
+    pte: Entry = await ipte(mm, addr, 1, local=local)
+    await insn(mm.task.cpu, "IPTE", 1, Operand(addr, 1, everywhere=not local))
+    del local  # no part of the state any more
     await count_flusher(mm, -1)
     return pte
 
@@ -80,8 +82,8 @@ async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> Entry:
         pte = await local_ptep_get_and_clear(addr, nr)
         await set_flush_mm(True)
     else:
-        await insn(mm.task.cpu, "IPTE", nr)
         pte = await ipte(mm, addr, nr)
+        await insn(mm.task.cpu, "IPTE", nr, Operand(addr, nr, everywhere=True))
         await log("pte_flush", addr, nr)
     await count_flusher(mm, -1)
     return pte
@@ -106,10 +108,12 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
 
 
 async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object]) -> Entry:
-    """Change and flush one huge entry; on this CPU only as in `ptep_flush_direct`."""
-    await insn(mm.task.cpu, "IDTE")
+    """Change and flush one huge entry; on this CPU alone as in `ptep_flush_direct`."""
     await count_flusher(mm, +1)
-    pmd: Entry = await idte_pmd(mm, addr, becomes, local=await mm_cpumask(mm) == {mm.task.cpu})
+    local = await mm_cpumask(mm) == {mm.task.cpu}
+    pmd: Entry = await idte_pmd(mm, addr, becomes, local=local)
+    await insn(mm.task.cpu, "IDTE", 1, Operand(addr, 1, everywhere=not local))
+    del local
     await count_flusher(mm, -1)
     return pmd
 
@@ -121,8 +125,8 @@ async def pmdp_flush_lazy(mm: Mm, addr: int) -> Entry:
         pmd: Entry = await xchg_pmd(mm, addr)
         await set_flush_mm(True)
     else:
-        await insn(mm.task.cpu, "IDTE")
         pmd = await idte_pmd(mm, addr)
+        await insn(mm.task.cpu, "IDTE", 1, Operand(addr, 1, everywhere=True))
     await count_flusher(mm, -1)
     return pmd
 
@@ -152,7 +156,7 @@ async def flush_mm(mm: Mm) -> None:
 
     The mask is reset first: so a CPU that detaches in between is flushed, and not left out.
     """
-    await insn(mm.task.cpu, "IDTE")
+    await insn(mm.task.cpu, "IDTE", 1, EVERYWHERE)
     await count_flusher(mm, +1)
     if mm.era.has(DETACH_FIX):
         await reset_cpumask(mm)

@@ -6,14 +6,17 @@ instructions these are, and how many a range takes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
-from core.machine.insn import insn
+from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest, Request
 from core.mm.mm import Mm
 
-Insns = list[tuple[str, int]]
+Insns = Sequence[tuple[str, int] | tuple[str, int, tuple[Operand, ...]]]
+"""Names, how many, and with which operands."""
 
 
 class Broadcast(Stated):
@@ -31,10 +34,22 @@ class Broadcast(Stated):
     page_insn = "flush_page"
     spares_walks = takes_stride = False
     ceiling: int | None = None
+    pages_per_insn = 1
+    """2 where a TLB entry is a pair of pages."""
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         """The instructions that flush pages `start` to `end` in steps of `stride`; `leaf`: of the last level only."""
         return [(self.page_insn, -(-(end - start) // stride))]
+
+    def given(self, insns: Insns, start: int, stride: int, leaf: bool) -> Insns:
+        """The same with operands: where none are said they are consecutive strides from `start` on."""
+        at, step, each = start, max(stride, self.pages_per_insn), self.pages_per_insn
+        made: list[tuple[str, int, tuple[Operand, ...]]] = []
+        for name, nr, *operands in insns:
+            of = operands[0] if operands else (Operand(at, nr, step, each, leaf, everywhere=True),)
+            made.append((name, nr, of))
+            at += nr * step if len(insns) > 1 else 0
+        return made
 
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
         """Issue, then complete."""
@@ -45,8 +60,8 @@ class Broadcast(Stated):
         """Issue only."""
         if self.prologue:
             await insn(mm.task.cpu, self.prologue)
-        for name, nr in insns:
-            await insn(mm.task.cpu, name, nr)
+        for name, nr, *operands in insns:
+            await insn(mm.task.cpu, name, nr, *(operands[0] if operands else (EVERYWHERE,)))
         await issue(mm.task.tid, insns[0][0], request)
 
     async def wait(self, mm: Mm) -> None:
@@ -74,9 +89,11 @@ class Broadcast(Stated):
         if self.above_ceiling(start, end, stride):
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
         else:
-            await self.broadcast(mm, self.of_range(start, end, stride, leaf), FlushRequest(start, end, leaf))
+            insns = self.given(self.of_range(start, end, stride, leaf), start, stride, leaf)
+            await self.broadcast(mm, insns, FlushRequest(start, end, leaf))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         leaf = self.spares_walks
-        await self.broadcast(mm, self.of_range(addr, addr + 1, 1, leaf), FlushRequest(addr, addr + 1, leaf))
+        insns = self.given(self.of_range(addr, addr + 1, 1, leaf), addr, 1, leaf)
+        await self.broadcast(mm, insns, FlushRequest(addr, addr + 1, leaf))

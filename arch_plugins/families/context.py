@@ -18,7 +18,6 @@ from collections.abc import Iterable
 
 from arch_plugins.families.cpu_asids import CpuAsids, cpu_context_cell, flush_asid
 from core.hookspecs import hookimpl
-from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
@@ -79,7 +78,7 @@ class ContextReset(CpuAsids):
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         here = mm.task.cpu
         if await self.only_user(mm, request) and await self.leave_alone(mm, mm.everyone - {here}):
-            await insn(here, *self.insns(request))
+            await self.executed(here, request)
             if mm.context is None:
                 await flush_here(here, mm.addrs, request, f"local {request}")
             else:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from arch_plugins.families.facts import Stated
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import hookimpl
-from core.machine.insn import insn
+from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu, Op
 from core.mm.mm import Mm, mm_cpumask
 
 
@@ -38,8 +39,19 @@ class Ipi(Stated):
         """Flush here and on the other CPUs, and wait."""
         cpus = mm.everyone if self.to_all else await mm_cpumask(mm)
         for cpu in sorted(cpus):
-            await insn(cpu, *self.insns(request))
+            await self.executed(cpu, request)
         await flush_cpus_by_ipi(mm, cpus, request)
+
+    def executed(self, cpu: Cpu, request: FlushRequest) -> Op:
+        """Report what `cpu` executes."""
+        name, nr = self.insns(request)
+        return insn(cpu, name, nr, self.operand(name, nr, request))
+
+    def operand(self, name: str, nr: int, request: FlushRequest) -> Operand:
+        """What `nr` instructions `name` invalidate: so many pages from the start of the request, or everything."""
+        if name == self.mm_insn:
+            return EVERYTHING
+        return Operand(request.start, nr, self.pages_per_insn, self.pages_per_insn, request.leaf)
 
     def insns(self, request: FlushRequest) -> tuple[str, int]:
         """The instructions that one CPU executes."""

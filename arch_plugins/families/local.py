@@ -8,7 +8,7 @@ from __future__ import annotations
 from arch_plugins.families.ipi import Ipi
 from arch_plugins.up import Up
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import insn
+from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
@@ -19,9 +19,12 @@ class Local(Ipi, Up):
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         here = mm.task.cpu
-        await insn(here, *self.insns(request))
+        await self.executed(here, request)
         cpus = sorted(mm.everyone) if self.FACTS.smp else [here]
         await invalidate(cpus, [a for a in mm.addrs if request.covers(a)], f"local {request}")
+
+    def operand(self, name: str, nr: int, request: FlushRequest) -> Operand:
+        return super().operand(name, nr, request)._replace(everywhere=self.FACTS.smp)
 
     @hookimpl
     def arch_facts(self) -> Facts:

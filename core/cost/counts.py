@@ -192,7 +192,7 @@ class Counts:
     def _on_ipi(self, nr: int) -> None:
         self.sums["ipis"] += nr
 
-    def _on_insn(self, cpu: Cpu, name: str, nr: int) -> None:
+    def _on_insn(self, cpu: Cpu, name: str, nr: int, *_: object) -> None:
         if cpu == HERE:
             self.sums[INSN + name] = self.sums.get(INSN + name, 0) + nr
 

@@ -3,7 +3,7 @@
 Data types
     Operand                          which pages an instruction, or several of one name, was given
     event ('insn', cpu, name, nr)    `nr` instructions `name` executed on `cpu`, with no effect on the model;
-                                     a fifth item is their Operand
+                                     what follows are their operands
 
 The names are those of the architecture's manual, with the variant that matters (TLBI_VALE1IS, SFENCE_va_asid).  The
 operations on TLBs say what a policy believes that it flushes; the instructions say what it executes.  Large runs
@@ -41,14 +41,16 @@ class Operand(NamedTuple):
         return at < self.nr and base + at * self.stride < first + pages
 
 
-NOTHING = Operand(nr=0)
-"""The operand of a barrier."""
+EVERYTHING = Operand()
+"""Of the address space, on the CPU that executes it."""
+
+EVERYWHERE = Operand(everywhere=True)
+"""The same on every CPU."""
 
 
-def insn(cpu: Cpu, name: str, nr: int = 1, of: Operand | None = None) -> Op:
-    """Report that `cpu` executes `nr` instructions `name`. Touches no cell.
+def insn(cpu: Cpu, name: str, nr: int = 1, *of: Operand) -> Op:
+    """Report that `cpu` executes `nr` instructions `name` with the operands `of`. Touches no cell.
 
-    Without `of` it is not known what they invalidate: they are counted, and not checked.
+    Without operands it invalidates nothing (a barrier), or it is not known what: it is counted, and not checked.
     """
-    event = ("insn", cpu, name, nr) if of is None else ("insn", cpu, name, nr, of)
-    return Op(f"{nr} x {name} on CPU{cpu}", (), (), lambda: [Outcome(None)], event=event)
+    return Op(f"{nr} x {name} on CPU{cpu}", (), (), lambda: [Outcome(None)], event=("insn", cpu, name, nr, *of))

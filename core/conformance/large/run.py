@@ -24,6 +24,7 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
 from core.machine.tlb import Upper
+from core.machine.walk import KEEP_UPPER
 from core.machine.walk import keeps
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS, current_mm_cell
@@ -100,6 +101,8 @@ class CallRun:
         self.mm = self._mm(arch, era)
         kept = (level for level in range(3) if not call.exits and keeps(arch.facts.walker, level))
         self.machine = LargeMachine(layout, self.mm.span, frozenset(kept), not call.exits, call.refs)
+        self.machine = Machine(layout, self.mm.span, walks, not call.exits, call.refs)
+        walks = arch.facts.walker in KEEP_UPPER and not arch.facts.tables_at_once  # those the table scenarios judge
         made = self.machine.mapped
         self.mm = replace(
             self.mm,
@@ -167,8 +170,9 @@ class CallRun:
 
     def _step(self, op: Op, outcome: Outcome, cpu: Cpu, thread: str) -> None:
         changes = self.machine.do(op, outcome)
-        if op.event is not None and op.event[0] == "insn" and len(op.event) > 4:
-            self.machine.stale.execute(op.event[1], op.event[4])
+        if op.event is not None and op.event[0] == "insn":
+            for of in op.event[4:]:
+                self.machine.stale.execute(op.event[1], of)
         if self.traced and (changes or not op.silent):
             self.steps.append(Step(int(cpu), thread, op.name, tuple(_told(changes))))
         if outcome.violated:

@@ -188,10 +188,12 @@ def unhooked(machine: LargeMachine) -> Iterator[tuple[str, str]]:
 # ---- layouts -------------------------------------------------------------------------------------------------
 
 
-def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[LargeLayout]:
-    """One VMA of each size, on two CPUs."""
+def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[Layout]:
+    """One VMA of each size, on two CPUs; and few pages on many CPUs, of which masks may have lost some."""
     for number in MORE_SIZES if thorough else SIZES:
-        yield LargeLayout((LargeVma(starts[number % len(starts)], (PageRun("anon", number),)),), 2, number % 2)
+        yield Layout((Area(starts[number % len(starts)], (Piece("anon", number),)),), 2, number % 2)
+    for cpus in (3, 5, 9, 33, 65, 129):
+        yield Layout((Area(0, (Piece("anon", 2),)),), cpus, cpus // 2)
 
 
 def anything(seed: int) -> Layouts:

@@ -116,7 +116,7 @@ async def walker(mm: Mm) -> None:
 
 async def moves(mm: Mm) -> None:
     """mremap of the table; when it returns no CPU may find the entries of the new address through the old one."""
-    await mremap_table(mm, OLD, NEW)
+    await mremap_table(mm, OLD, OLD + mm.span[0])
     remembered = tuple(tlb_cell(cpu, OLD) for cpu in sorted(mm.cpus or ()))
 
     def step(*uppers: object) -> list[Outcome]:
@@ -126,16 +126,16 @@ async def moves(mm: Mm) -> None:
 
 
 def walked(arch: Arch, era: Era) -> Model:
-    """mremap of a table that the hardware remembers."""
-    world = World(arch, era, {OLD: Pte(PAGE), NEW: None}, geometry={"ptes_per_table": 1}, more={"tables": True})
-    world.memory[upper_entry(0, OLD)] = OLD
-    world.memory[upper_entry(0, NEW)] = None
+    """mremap of a table that the hardware remembers; it is as large as it is, which tells how it is flushed."""
+    world = World(arch, era, {OLD: None, arch.facts.ptes_per_table: None}, more={"tables": True})
+    world.memory[upper_entry(0, 0)] = 0
+    world.memory[upper_entry(0, 1)] = None
     user = world.task("walker", walker)
     world.task("mremap", moves)
     window = sometimes(
         "moved-and-remembered",
         "the table is in its new place, and a CPU remembers the old one",
-        (upper_entry(0, NEW), tlb_cell(user.cpu, OLD)),
+        (upper_entry(0, 1), tlb_cell(user.cpu, OLD)),
         lambda table, upper: table is not None and upper is not None,
     )
     return world.model("mremap-walk", sometimes=[window])
