@@ -11,6 +11,7 @@ from arch_plugins.arm64_pte import Arm64Entries
 from arch_plugins.arm64_tlbi import MAX_TLBI_RANGE_PAGES, range_insns
 from arch_plugins.families.broadcast import Insns
 from core.hookspecs import Facts, hookimpl
+from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
@@ -54,7 +55,8 @@ class Arm64(Arm64Entries):
         op = "TLBI_VALE1IS" if leaf else "TLBI_VAE1IS"
         if self.ranges:
             return range_insns(op, start, end, stride, self.upwards, self.lpa2)
-        return [(op, (end - start) // stride)]
+        nr = (end - start) // stride
+        return [(op, nr, (Operand(start, nr, stride, leaf=op == "TLBI_VALE1IS", everywhere=True),))]
 
     def above_ceiling(self, start: int, end: int, stride: int) -> bool:
         """__flush_tlb_range(): with range instructions, MAX_TLBI_RANGE_PAGES counts pages, whatever the stride."""

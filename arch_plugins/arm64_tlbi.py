@@ -8,7 +8,7 @@ of 64 KiB.
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Insns
+from arch_plugins.families.broadcast import Given
 from core.machine.insn import Operand
 
 MAX_TLBI_RANGE_PAGES = 32 << (5 * 3 + 1)
@@ -22,7 +22,7 @@ def range_operand(start: int, num: int, scale: int, leaf: bool, lpa2: bool) -> O
     return Operand(start, ((num & 31) + 1) << (5 * (scale & 3) + 1), leaf=leaf, everywhere=True)
 
 
-def range_insns(op: str, start: int, end: int, stride: int, upwards: bool, lpa2: bool) -> Insns:
+def range_insns(op: str, start: int, end: int, stride: int, upwards: bool, lpa2: bool) -> Given:
     """The loop of __flush_tlb_range_op(): ranges from the largest scale down, or (6.1) from the smallest up."""
     scale, pages, leaf = 0 if upwards else 3, end - start, op == "TLBI_VALE1IS"
     single: list[Operand] = []

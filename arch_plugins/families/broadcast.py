@@ -15,8 +15,11 @@ from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest, Request
 from core.mm.mm import Mm
 
-Insns = Sequence[tuple[str, int] | tuple[str, int, tuple[Operand, ...]]]
+Given = Sequence[tuple[str, int, tuple[Operand, ...]]]
 """Names, how many, and with which operands."""
+
+Insns = Given | Sequence[tuple[str, int] | tuple[str, int, tuple[Operand, ...]]]
+"""The same; operands may be left to be derived."""
 
 
 class Broadcast(Stated):
@@ -41,7 +44,7 @@ class Broadcast(Stated):
         """The instructions that flush pages `start` to `end` in steps of `stride`; `leaf`: of the last level only."""
         return [(self.page_insn, -(-(end - start) // stride))]
 
-    def given(self, insns: Insns, start: int, stride: int, leaf: bool) -> Insns:
+    def given(self, insns: Insns, start: int, stride: int, leaf: bool) -> Given:
         """The same with operands: where none are said they are consecutive strides from `start` on."""
         at, step, each = start, max(stride, self.pages_per_insn), self.pages_per_insn
         made: list[tuple[str, int, tuple[Operand, ...]]] = []

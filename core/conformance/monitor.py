@@ -49,7 +49,7 @@ async def covering(program: Coroutine[Op, Any, Any]) -> Any:
         elif kind == "flush":
             start, end, flags = said
             owed -= owed if "full" in flags else set(range(start, end))
-        elif kind == "free" and owed:
+        elif owed and (kind == "free" or _gives_back(op, owed)):
             await report("flushed-covers-cleared")
         return value
 
@@ -57,6 +57,11 @@ async def covering(program: Coroutine[Op, Any, Any]) -> Any:
     if owed:
         await report("flushed-covers-cleared")
     return result
+
+
+def _gives_back(op: Op, pages: set[int]) -> bool:
+    """Does the operation change the references of one of these pages, each of which is mapped at its own number?"""
+    return any(cell.array == "ref" and cell.index in pages for cell in op.writes)
 
 
 def report(name: str) -> Op:

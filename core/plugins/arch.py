@@ -24,6 +24,7 @@ from core.base.errortext import describe
 from core.base.suggest import hint, nearest
 from core.facts import first_wrong
 from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
+from core.plugins.hidden_state import hidden_state
 
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
@@ -133,13 +134,16 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
     """Set up `plugin` on top of the generic architecture, with some of its facts replaced by `facts`.
 
     PluginError if it has no hooks, misspells one, has a hook with wrong arguments or of the wrong kind (async or not),
-    or if its facts raise or are invalid (core.facts).
+    keeps an iterator (core.plugins.hidden_state), or if its facts raise or are invalid (core.facts).
     """
     from arch_plugins.generic import Generic
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(ArchSpec)
     _check_hooks(name, plugin)
+    hidden = hidden_state(plugin)
+    if hidden:
+        raise PluginError(f"plugin {name} ({source}): {hidden}")
     for part, label in ((Generic(), "generic"), (plugin, name)):
         try:
             manager.register(part, label)

@@ -3,12 +3,14 @@
 The explorer runs a hook once for each local state.  A hook that counts its calls would therefore get an arbitrary
 verdict, and the cost of a workload would depend on what was counted before.  Replayed histories (core.explore.learn)
 find state that has an effect at once; this finds state that would have one later.  Numbers, strings and containers of
-them are compared by value, everything else by identity.
+them are compared by value, and so are the attributes of objects and functions of the plugin's own modules, and default
+values; everything else by identity.
 """
 
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -50,8 +52,13 @@ def _places(plugin: object) -> Iterator[tuple[str, Any]]:
     for kind in kinds:
         yield from _members(kind.__name__, vars(kind))
     for module in dict.fromkeys(kind.__module__ for kind in kinds):
-        if module.partition(".")[0] not in (*PROJECT_PACKAGES, *sys.stdlib_module_names):
+        if not _foreign(module):
             yield from _members(module, vars(sys.modules[module]) if module in sys.modules else {})
+
+
+def _foreign(module: str) -> bool:
+    """Whether it is none of the plugin's: of this project, or of Python's library."""
+    return module.partition(".")[0] in (*PROJECT_PACKAGES, *sys.stdlib_module_names)
 
 
 def _members(where: str, members: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -62,6 +69,9 @@ def _plain(value: Any, depth: int) -> object:
     kind = type(value)
     if value is None or kind in (bool, int, float, complex, str, bytes):
         return kind, value
+    if depth and (kind is types.FunctionType or not _foreign(kind.__module__)) and hasattr(value, "__dict__"):
+        inside = (getattr(value, "__defaults__", None), vars(value))
+        return kind, id(value), tuple(_plain(part, depth - 1) for part in inside)
     if depth == 0 or kind not in (bytearray, list, tuple, set, frozenset, dict):
         return kind, id(value)
     if kind is bytearray:

@@ -12,7 +12,7 @@ from arch_plugins import ia64
 from arch_plugins.alpha import AlphaV61
 from arch_plugins.arm import Arm
 from arch_plugins.arm64 import Arm64, Arm64Range, Arm64RangeV61
-from arch_plugins.arm64_tlbi import range_insns
+from arch_plugins.arm64_tlbi import MAX_TLBI_RANGE_PAGES, range_insns, range_operand
 from arch_plugins.csky import Csky
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips, MipsGinvt
@@ -51,6 +51,13 @@ def space(plugin: object) -> tuple[Mm, Memory]:
     return mm, cells
 
 
+def covered(insns: Any, pages: range) -> bool:
+    """Whether the operands hit each of the pages, and none besides."""
+    operands = [of for _, _, each in insns for of in each]
+    around = range(pages.start - 40, pages.stop + 40)
+    return [page for page in around if any(of.hits(page) for of in operands)] == list(pages)
+
+
 def go(program: Any, cells: Memory, others: Sequence[Op] = ()) -> list[tuple[Any, ...]]:
     events: list[tuple[Any, ...]] = []
 
@@ -58,7 +65,7 @@ def go(program: Any, cells: Memory, others: Sequence[Op] = ()) -> list[tuple[Any
         raise AssertionError(op)
 
     run(program, cells, only, events.append, others)
-    return events
+    return [event[:4] if event[0] == "insn" else event for event in events]
 
 
 async def ops(*each: Any) -> None:
@@ -147,9 +154,17 @@ def test_sparc64_sends_its_whole_queue_with_one_cross_call() -> None:
 )
 @pytest.mark.parametrize("upwards", [False, True])
 def test_range_instructions_cover_the_range(pages: int, singles: int, ranges: int, upwards: bool) -> None:
-    assert dict(range_insns("TLBI_VALE1IS", 0, pages, 1, upwards, lpa2=False)) == {
+    insns = range_insns("TLBI_VALE1IS", 0, pages, 1, upwards, lpa2=False)
+    assert {name: nr for name, nr, _ in insns} == {
         name: nr for name, nr in (("TLBI_VALE1IS", singles), ("TLBI_RVALE1IS", ranges)) if nr
     }
+    assert covered(insns, range(pages))
+
+
+def test_a_range_operand_has_five_bits_of_num_and_two_of_scale() -> None:
+    assert range_operand(0, 31, 3, False, False).nr == MAX_TLBI_RANGE_PAGES
+    assert range_operand(0, 32, 0, False, False).nr == range_operand(0, 0, 0, False, False).nr == 2
+    assert range_operand(0, 0, 4, False, False).nr == 2
 
 
 @pytest.mark.parametrize(
@@ -158,8 +173,9 @@ def test_range_instructions_cover_the_range(pages: int, singles: int, ranges: in
 )
 def test_with_lpa2_ranges_begin_at_64_kib(start: int, end: int, insns: dict[str, int]) -> None:
     """(3, 34): 13 pages up to 16, then 18 as 9 times 2^1."""
-    found = dict(range_insns("TLBI_VALE1IS", start, end, 1, False, lpa2=True))
-    assert found == {f"TLBI_{r}VALE1IS": nr for r, nr in insns.items()}
+    found = range_insns("TLBI_VALE1IS", start, end, 1, False, lpa2=True)
+    assert {name: nr for name, nr, _ in found} == {f"TLBI_{r}VALE1IS": nr for r, nr in insns.items()}
+    assert covered(found, range(start, end))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.generic import Smp
+from core.facts import Facts
 from core.hookspecs import hookimpl
-from core.machine.accessed import accessed_cell, test_and_clear_young
+from core.machine.accessed import accessed_cell, test_and_clear_young, xchg_pte_young
 from core.machine.op import Op, Outcome
 from core.machine.pte import Pte, local_ptep_get_and_clear, pte_cell, ptep_get, set_pte, xchg_pte
 from core.mm.huge_memory import pmdp_get, set_pmd_at, xchg_pmd
@@ -235,13 +236,15 @@ class UnflushedYoung(Smp):
         return bool(await test_and_clear_young(addr))
 
 
-class OldIsUncached(Smp):
+class OldIsUncached(UnflushedYoung):
     """An entry whose accessed bit is clear is taken for one that no CPU has (07509e10dcc7)."""
 
     @hookimpl
-    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
-        from core.machine.accessed import xchg_pte_young
+    def arch_facts(self) -> Facts:
+        return Facts(capabilities=frozenset({"move_pmd"}))
 
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
         pte, young = await xchg_pte_young(addr, 1)
         if young:
             await mm.hook.flush_tlb_page(mm=mm, addr=addr)

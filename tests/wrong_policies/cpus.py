@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arch_plugins.families.at_clear import flush_mm_lazy, set_flush_mm
 from arch_plugins.families.tlb_gen import inc_mm_tlb_gen
 from arch_plugins.generic import Smp, flush_by_ipi, flush_cpus_by_ipi
 from arch_plugins.x86 import X86
@@ -10,6 +11,7 @@ from core.machine.ipi import FlushRequest, csd_cell, flush_here, irqs_off_cell, 
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm, Vma, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather
 
@@ -194,13 +196,68 @@ class NeverJoins(Smp):
         return None
 
 
-class FlushesThenLeaves(Smp):
-    """It flushes what it has, and leaves the mask only then: what it fetches in between stays."""
+def load_page_table(cpu: Cpu) -> Op:
+    """The hardware is on the page tables of the mm from now on."""
+    return Op("load page table", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
+
+
+class JoinsLate(LeavesAndFlushes):
+    """A CPU loads the page table, and joins the mask only then: what its walker fetches in between stays."""
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
-        await invalidate((mm.task.cpu,), mm.addrs, "flush on joining")
+        await load_page_table(mm.task.cpu)
         await cpumask_set_cpu(mm)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        await leave(mm)
+
+
+class JoinsFirst(LeavesAndFlushes):
+    """Right: the other way round."""
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        await cpumask_set_cpu(mm)
+        await load_page_table(mm.task.cpu)
+
+    @hookimpl
+    async def leave_mm(self, mm: Mm) -> None:
+        await leave(mm)
+
+
+async def leave(mm: Mm) -> None:
+    """The CPU goes on on other page tables, with an empty TLB."""
+    await Op("load another", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
+    await invalidate((mm.task.cpu,), mm.addrs, "flush on leaving")
+    await cpumask_clear_cpu(mm)
+
+
+class PutsOff(Smp):
+    """Flushes are noted, for whoever is switched to, as s390 does, and tlb_flush() does not look at the note."""
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        await set_flush_mm(True)
+        return "mm"
+
+    @hookimpl
+    async def switch_mm(self, mm: Mm) -> None:
+        await cpumask_set_cpu(mm)
+        await flush_mm_lazy(mm)
+
+
+class PutsOffToReallocation(Smp):
+    """Flushes wait until a page is used again, and the capability that says so (reallocation_flush) is not claimed."""
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        return None
+
+    @hookimpl
+    async def arch_alloc_page(self, mm: Mm, page: int) -> None:
+        await flush_by_ipi(mm, FlushRequest())
 
 
 # ---- reclaim's batch -----------------------------------------------------------------------------------------
@@ -257,10 +314,6 @@ class PendingIgnored(Smp):
 
 
 # ---- generations ---------------------------------------------------------------------------------------------
-
-
-class GenX86(X86):
-    """Right: every kind of flush raises tlb_gen, on x86's own words."""
 
 
 class RangeWithoutGen(X86):

@@ -191,15 +191,6 @@ class MmForTables(Smp):
         return "mm"
 
 
-class RangeOfFullMm(Smp):
-    """A gather of the whole mm, which has no range, is flushed like any other."""
-
-    @hookimpl
-    async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        await flush_by_ipi(tlb.mm, FlushRequest(tlb.start, tlb.end))
-        return "range"
-
-
 class LastLevelOfTables(Smp):
     """The last level alone, also where tables have been freed."""
 

@@ -230,7 +230,7 @@ class ExitFlushesTables(Smp):
 class Deferred(Queued):
     """Right: entries are queued as they are cleared, and flushed as the section ends or the queue is full."""
 
-    FACTS = Facts()
+    FACTS = Facts(walker="handler")
 
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
         for addr in addrs:

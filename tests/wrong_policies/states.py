@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
 from collections.abc import Iterator
 
 from arch_plugins.generic import Smp, flush_by_ipi
@@ -13,14 +12,16 @@ from core.machine.ipi import FlushRequest
 from core.mm.mm import Mm
 
 CALLS = itertools.count()
+LONG = 1_000_000
+"""Flushes after which a policy forgets to flush: no replay of a history gets that far."""
 
 
 class CountsInAModule(Smp):
-    """Every other flush is skipped, by a C iterator of the module."""
+    """Flushes are skipped from some time on, by a C iterator of the module."""
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if next(CALLS) % 2 == 0:
+        if next(CALLS) < LONG:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 
@@ -31,7 +32,7 @@ class CountsOnTheClass(Smp):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if next(self.calls) % 2 == 0:
+        if next(self.calls) < LONG:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 
@@ -43,7 +44,7 @@ class CountsOnItself(Smp):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if next(self.calls) % 2 == 0:
+        if next(self.calls) < LONG:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 
@@ -57,7 +58,7 @@ def _closing_over(counter: Iterator[int]) -> type:
 
         @hookimpl
         async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-            if next(counter) % 2 == 0:
+            if next(counter) < LONG:
                 await flush_by_ipi(mm, FlushRequest(start, end))
 
     return Counts
@@ -66,10 +67,10 @@ def _closing_over(counter: Iterator[int]) -> type:
 CountsInAClosure = _closing_over(_counter())
 
 
-class Cycles(Smp):
-    """itertools.cycle on the class."""
+class Chains(Smp):
+    """itertools.chain on the class."""
 
-    turns = itertools.cycle((True, False))
+    turns = itertools.chain((True for _ in range(LONG)), itertools.repeat(False))
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
@@ -80,7 +81,7 @@ class Cycles(Smp):
 class Generates(Smp):
     """A generator on the class."""
 
-    turns = (n % 2 == 0 for n in range(1 << 40))
+    turns = (n < LONG for n in range(1 << 40))
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
@@ -95,7 +96,7 @@ class Dices(Smp):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if self.dice.random() < 0.9:
+        if self.dice.random() < 0.999999:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 
@@ -114,7 +115,7 @@ class CountsInAnObject(Smp):
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         self.memory.calls += 1
-        if self.memory.calls % 2:
+        if self.memory.calls < LONG:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 
@@ -124,7 +125,7 @@ class CountsOnAFunction(Smp):
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         calls = _counter.__dict__["calls"] = _counter.__dict__.get("calls", 0) + 1
-        if calls % 2:
+        if calls < LONG:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 
@@ -137,16 +138,7 @@ class CountsInADefault(Smp):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if self.count() % 2:
-            await flush_by_ipi(mm, FlushRequest(start, end))
-
-
-class Clocks(Smp):
-    """The time decides."""
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if time.perf_counter_ns() % 2:
+        if self.count() < LONG:
             await flush_by_ipi(mm, FlushRequest(start, end))
 
 

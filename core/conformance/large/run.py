@@ -160,7 +160,7 @@ class CallRun:
     def _do(self, op: Op) -> Any:
         outcomes = self.machine.outcomes(op)
         if not outcomes:
-            self._interrupts()
+            self._interrupts(op)
             outcomes = self.machine.outcomes(op)
         if not outcomes:
             raise Violation("deadlock", f"{op.name} waits for ever")
@@ -180,11 +180,12 @@ class CallRun:
         for change in changes:
             self._look(change)
 
-    def _interrupts(self) -> None:
-        """Every other CPU takes what the call has asked of it."""
+    def _interrupts(self, op: Op) -> None:
+        """The CPUs that `op` waits for take what the call has asked of them; others may as well take it later."""
         nobody = self.mm.on(Task("nobody", Tid(0), Cpu(0)))
         for cpu in self.machine.stale.cpus:
-            if self.machine.read(csd_cell(CALLER, cpu)) is not None:
+            asked = csd_cell(CALLER, cpu)
+            if asked in op.reads and self.machine.read(asked) is not None:
                 if self.machine.read(handler_cell(cpu)) is not None:  # of an earlier one, still in its handler
                     self._serve(leave_handler(cpu, nobody.addrs), cpu)
                 self._serve(self.mm.hook.flush_tlb_func(mm=nobody, sender=CALLER, cpu=cpu), cpu)

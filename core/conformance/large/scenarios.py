@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.conformance.large.generate import layouts
-from core.conformance.large.layout import LargeLayout, LargeVma, PageRun
+from core.conformance.large.layout import KINDS, LargeLayout, LargeVma, PageRun
 from core.conformance.large.machine import LargeMachine
 from core.conformance.large.run import Call
 from core.conformance.scenario import lacking
@@ -188,17 +188,29 @@ def unhooked(machine: LargeMachine) -> Iterator[tuple[str, str]]:
 # ---- layouts -------------------------------------------------------------------------------------------------
 
 
-def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[Layout]:
+def _sizes(starts: tuple[int, ...], thorough: bool) -> Iterator[LargeLayout]:
     """One VMA of each size, on two CPUs; and few pages on many CPUs, of which masks may have lost some."""
     for number in MORE_SIZES if thorough else SIZES:
-        yield Layout((Area(starts[number % len(starts)], (Piece("anon", number),)),), 2, number % 2)
+        yield LargeLayout((LargeVma(starts[number % len(starts)], (PageRun("anon", number),)),), 2, number % 2)
     for cpus in (3, 5, 9, 33, 65, 129):
-        yield Layout((Area(0, (Piece("anon", 2),)),), cpus, cpus // 2)
+        yield LargeLayout((LargeVma(0, (PageRun("anon", 2),)),), cpus, cpus // 2)
+
+
+EVERY_KIND = LargeLayout((LargeVma(1, tuple(PageRun(kind, 2 - KINDS[kind].huge) for kind in KINDS)),))
+"""One VMA with something of each kind."""
+
+REFUSED = tuple(LargeLayout((LargeVma(0, (PageRun("anon", pages),)),), 2, 0, frozenset({1})) for pages in (9, 600))
+"""The first batch cannot be allocated."""
 
 
 def anything(seed: int) -> Layouts:
-    """Random layouts."""
-    return lambda span, thorough: layouts(SEED + seed, MANY if thorough else FEW, span)
+    """A little of everything, then random layouts."""
+
+    def made(span: int, thorough: bool) -> Iterator[LargeLayout]:
+        yield from (EVERY_KIND, *REFUSED)
+        yield from layouts(SEED + seed, MANY if thorough else FEW, span)
+
+    return made
 
 
 def small(seed: int) -> Layouts:

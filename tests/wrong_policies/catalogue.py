@@ -1,0 +1,166 @@
+"""Which check catches each wrong policy: a scenario that it fails, and its right twin passes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from arch_plugins.arm64 import Arm64, Arm64Range
+from arch_plugins.generic import Smp
+from arch_plugins.riscv import RiscvIpi
+from arch_plugins.x86 import X86
+from tests.wrong_policies import clears, cpus, flushes, gathers, instructions, states
+
+
+class Wrong(NamedTuple):
+    """`policy` fails each of `scenarios`, and `twin` passes it."""
+
+    policy: type
+    twin: type
+    scenarios: tuple[str, ...]
+
+
+SIZED = ("large-munmap", "large-range")
+
+FLUSHES = [
+    Wrong(flushes.NothingAboveCeiling, flushes.Ceiling, SIZED),
+    Wrong(flushes.NothingAtCeiling, flushes.Ceiling, SIZED),
+    Wrong(flushes.OneShortAtCeiling, flushes.Ceiling, SIZED),
+    Wrong(flushes.CutAtCeiling, flushes.Ceiling, SIZED),
+    Wrong(flushes.CeilingOf64, flushes.Ceiling, SIZED),
+    Wrong(flushes.NothingFrom512, flushes.Ceiling, ("large-dontneed",)),
+    Wrong(flushes.Counts8Bits, flushes.Ceiling, ("large-dontneed",)),
+    Wrong(flushes.Counts16Bits, flushes.Ceiling, ("large-munmap",)),
+    Wrong(flushes.StartRoundedUp, flushes.Ceiling, SIZED),
+    Wrong(flushes.EndRoundedDown, flushes.Ceiling, SIZED),
+    Wrong(flushes.OneTableOnly, flushes.Ceiling, ("large-dontneed",)),
+    Wrong(flushes.EndInclusive, flushes.Ceiling, SIZED),
+    Wrong(flushes.SkipsFirstOfMany, flushes.Ceiling, SIZED),
+    Wrong(flushes.SmallRangeDropped, flushes.Ceiling, ("use-after-free", "own-tlb")),
+    Wrong(flushes.HighestStride, flushes.LowestStride, ("large-munmap",)),
+    Wrong(flushes.NothingForTables, flushes.MmForTables, ("table-upwards",)),
+    Wrong(flushes.LastLevelOfTables, flushes.MmForTables, ("table-upwards",)),
+    Wrong(flushes.NoFlush, flushes.MmForTables, ("use-after-free",)),
+    Wrong(flushes.OnlyUnderLock, flushes.MmForTables, ("use-after-free",)),
+    Wrong(flushes.MmFlushesAPage, Smp, ("large-exit",)),
+    Wrong(flushes.MmLastLevel, Smp, ("table-nested",)),
+    Wrong(flushes.NoMmFlush, Smp, ("fork-protects",)),
+    Wrong(flushes.PageBesides, Smp, ("lost-dirty-dontneed",)),
+    Wrong(flushes.NoPageFlush, Smp, ("lost-dirty-dontneed",)),
+    Wrong(flushes.PageFlushOfTheGather, Smp, ("lost-dirty-munmap",)),
+    Wrong(flushes.TablesSparedByRange, Smp, ("mremap-walk",)),
+    Wrong(flushes.RangeOfOne, Smp, ("large-munmap",)),
+    Wrong(flushes.NothingForHuge, Smp, ("huge-freed",)),
+]
+
+CPUS = [
+    Wrong(cpus.ThreeCpus, cpus.Asking, ("large-munmap",)),
+    Wrong(cpus.EightCpus, cpus.Asking, ("large-munmap",)),
+    Wrong(cpus.FirstWord, cpus.Asking, ("large-munmap",)),
+    Wrong(cpus.OthersOnly, cpus.Asking, ("own-tlb",)),
+    Wrong(cpus.HereOnly, cpus.Asking, ("use-after-free",)),
+    Wrong(cpus.HigherOnly, cpus.Asking, ("use-after-free",)),
+    Wrong(cpus.NeighbourOnly, cpus.Asking, ("large-munmap",)),
+    Wrong(cpus.DoesNotWait, cpus.Asking, ("use-after-free", "large-munmap")),
+    Wrong(cpus.WaitsForTheFirst, cpus.Asking, ("large-munmap",)),
+    Wrong(cpus.AnswersOnly, Smp, ("use-after-free",)),
+    Wrong(cpus.MaskFirst, cpus.MaskBehind, ("switch-reclaim",)),
+    Wrong(cpus.MaskOfTheVma, cpus.MaskOfTheFlush, ("switch-back",)),
+    Wrong(cpus.FlushesFirst, cpus.MaskBehind, ("lost-dirty-dontneed", "switch-reclaim")),
+    Wrong(cpus.LeavesAndKeeps, cpus.LeavesAndFlushes, ("switch-back", "task-moves")),
+    Wrong(cpus.NeverJoins, cpus.LeavesAndFlushes, ("switch-back",)),
+    Wrong(cpus.JoinsLate, cpus.JoinsFirst, ("switch-back",)),
+    Wrong(cpus.PutsOff, Smp, ("use-after-free",)),
+    Wrong(cpus.PutsOffToReallocation, Smp, ("use-after-free",)),
+    Wrong(cpus.BatchWithoutHere, Smp, ("large-reclaim",)),
+    Wrong(cpus.BatchOfTheLast, Smp, ("reclaim-two-mms",)),
+    Wrong(cpus.BatchNeverFlushed, Smp, ("reclaim-mprotect",)),
+    Wrong(cpus.BatchOfOnePage, Smp, ("large-reclaim",)),
+    Wrong(cpus.BatchesNothing, Smp, ("reclaim-mprotect",)),
+    Wrong(cpus.PendingIgnored, Smp, ("reclaim-mprotect",)),
+    Wrong(cpus.RangeWithoutGen, X86, ("switch-range",)),
+    Wrong(cpus.PageWithoutGen, X86, ("switch-reclaim",)),
+    Wrong(cpus.GenBehind, X86, ("switch-back",)),
+]
+
+CLEARS = [
+    Wrong(clears.ClearsOne, clears.ClearsEach, ("large-munmap",)),
+    Wrong(clears.ClearsUpTo16, clears.ClearsEach, ("large-munmap",)),
+    Wrong(clears.TornClear, Smp, ("dirty-bit-in-time",)),
+    Wrong(clears.CleanClear, Smp, ("dirty-bit-in-time", "large-munmap")),
+    Wrong(clears.CleanFullClear, clears.PlainFullClear, ("large-exit",)),
+    Wrong(clears.NoFullClear, clears.PlainFullClear, ("large-exit",)),
+    Wrong(clears.CleanHuge, clears.TornFullHuge, ("huge-dirty",)),
+    Wrong(clears.CleanFullHuge, clears.TornFullHuge, ("large-exit",)),
+    Wrong(clears.TornHuge, clears.TornFullHuge, ("huge-split",)),
+    Wrong(clears.EmptyInvalidate, Smp, ("huge-emptied",)),
+    Wrong(clears.LooksOnly, Smp, ("huge-dirty",)),
+    Wrong(clears.WritesItBack, Smp, ("huge-dirty",)),
+    Wrong(clears.TornWrprotect, Smp, ("fork-parent-dirty",)),
+    Wrong(clears.CleanWrprotect, Smp, ("fork-parent-dirty",)),
+    Wrong(clears.NoWrprotect, Smp, ("fork-protects",)),
+    Wrong(clears.CleanCopy, Smp, ("fork-dirty",)),
+    Wrong(clears.WritableCopy, Smp, ("fork-protects",)),
+    Wrong(clears.TornYoung, clears.UnflushedYoung, ("young-dirty",)),
+    Wrong(clears.CleanYoung, clears.UnflushedYoung, ("young-dirty",)),
+    Wrong(clears.OldIsUncached, clears.UnflushedYoung, ("reclaim-old",)),
+    Wrong(clears.CleanIsUncached, Smp, ("any-order",)),
+    Wrong(clears.NoClearFlush, Smp, ("lost-dirty-dontneed",)),
+]
+
+GATHERS = [
+    Wrong(gathers.FreesAtOnce, gathers.QueuesEach, ("use-after-free", "large-munmap")),
+    Wrong(gathers.FreesTwice, gathers.QueuesEach, ("freed-once",)),
+    Wrong(gathers.LosesPages, gathers.QueuesEach, ("own-tlb",)),
+    Wrong(gathers.QueuesOne, gathers.QueuesEach, ("large-munmap",)),
+    Wrong(gathers.FreesWithoutBatch, gathers.QueuesEach, ("large-munmap", "freed-once")),
+    Wrong(gathers.SaysFullLate, gathers.QueuesEach, ("batch-limit",)),
+    Wrong(gathers.ForgetsDelay, gathers.QueuesEach, ("lost-dirty-dontneed",)),
+    Wrong(gathers.NeverDelays, Smp, ("lost-dirty-munmap",)),
+    Wrong(gathers.DelaysUnmarked, Smp, ("delayed-in-last-batch",)),
+    Wrong(gathers.NoEndOfVma, gathers.MergesVmas, ("pfnmap",)),
+    Wrong(gathers.ForgetsPfn, gathers.MergesVmas, ("pfnmap",)),
+    Wrong(gathers.FreesTableAtOnce, Smp, ("table-free", "large-munmap")),
+    Wrong(gathers.TableBesides, Smp, ("table-free",)),
+    Wrong(gathers.LosesTable, Smp, ("tables-freed",)),
+    Wrong(gathers.TableUnsaid, Smp, ("table-pmd",)),
+    Wrong(gathers.PudTableUnsaid, Smp, ("table-pud",)),
+    Wrong(gathers.SoftwareWalk, gathers.RcuTables, ("table-free",)),
+    Wrong(gathers.ExitUnflushed, gathers.ExitFlushesTables, ("large-exit",)),
+    Wrong(gathers.LosesOverflow, gathers.Deferred, ("large-munmap",)),
+    Wrong(gathers.StartsAnew, gathers.Deferred, ("large-munmap",)),
+    Wrong(gathers.NotOutside, gathers.Deferred, ("lost-dirty-dontneed",)),
+    Wrong(gathers.StaysQueued, gathers.Deferred, ("own-tlb",)),
+    Wrong(gathers.QueuesFirst, gathers.Deferred, ("large-munmap",)),
+]
+
+INSTRUCTIONS = [
+    Wrong(instructions.HalfInvlpg, instructions.Invlpg, SIZED),
+    Wrong(instructions.OneInvlpg, instructions.Invlpg, SIZED),
+    Wrong(instructions.InvlpgHere, instructions.Invlpg, SIZED),
+    Wrong(instructions.HalfTlbi, Arm64, SIZED),
+    Wrong(instructions.StrideTlbi, Arm64, SIZED),
+    Wrong(instructions.LocalTlbi, Arm64, SIZED),
+    Wrong(instructions.LeafTlbi, Arm64, ("large-munmap",)),
+    Wrong(instructions.RangeScale, Arm64Range, ("large-munmap",)),
+    Wrong(instructions.RangeUnaligned, Arm64Range, SIZED),
+    Wrong(instructions.StrideInvlpgb, instructions.CountsInvlpgb, SIZED),
+    Wrong(instructions.CountFromOne, instructions.CountsInvlpgb, SIZED),
+    Wrong(instructions.ShortSfence, RiscvIpi, SIZED),
+    Wrong(instructions.StrideInvlpg, X86, ("large-munmap",)),
+]
+
+CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS]
+
+HIDDEN = {
+    states.CountsInAModule: "tests.wrong_policies.states.CALLS is a itertools.count",
+    states.CountsOnTheClass: "CountsOnTheClass.calls is a itertools.count",
+    states.CountsOnItself: "self.calls is a itertools.count",
+    states.CountsInAClosure: "counter of flush_tlb_range() is a itertools.count",
+    states.Chains: "Chains.turns is a itertools.chain",
+    states.Generates: "Generates.turns is a builtins.generator",
+    states.Dices: "Dices.dice is a random.Random",
+    states.CountsInAnObject: "CountsInAnObject.memory changed",
+    states.CountsOnAFunction: "tests.wrong_policies.states._counter changed",
+    states.CountsInADefault: "CountsInADefault.count changed",
+}
+"""What the error says of policies that keep state; their twin is `states.CountsInLocals`."""

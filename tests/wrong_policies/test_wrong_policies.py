@@ -1,0 +1,77 @@
+"""Every wrong policy is caught by the checks that the catalogue names, with a trace, and its right twin passes them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from arch_plugins.generic import Smp
+from core.conformance import SUITE, Result, judge
+from core.mm.era import ERAS
+from core.plugins.arch import PluginError, set_up
+from tests.wrong_policies import clears, cpus, flushes, gathers, instructions, states
+from tests.wrong_policies.catalogue import CATALOGUE, HIDDEN, Wrong
+
+MODULES = (clears, cpus, flushes, gathers, instructions, states)
+
+
+def judged(policy: type, scenario: str) -> Result:
+    return judge(set_up(policy.__name__, policy(), "tests"), ERAS["6.12"], SUITE[scenario])
+
+
+@pytest.mark.parametrize(("policy", "scenario"), [(w.policy, s) for w in CATALOGUE for s in w.scenarios])
+def test_a_wrong_policy_is_caught(policy: type, scenario: str) -> None:
+    result = judged(policy, scenario)
+    assert result.verdict == "fail", result.reason
+    assert result.violated
+    assert result.trace
+    if result.tier == "large":
+        assert "Layout: " in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("twin", "scenario"),
+    sorted({(w.twin, s) for w in CATALOGUE for s in w.scenarios}, key=lambda p: (p[0].__name__, p[1])),
+)
+def test_its_right_twin_passes(twin: type, scenario: str) -> None:
+    result = judged(twin, scenario)
+    assert result.verdict == "pass", (result.reason, result.sentence)
+
+
+@pytest.mark.parametrize(("policy", "message"), HIDDEN.items())
+def test_hidden_state_is_refused_by_name(policy: type, message: str) -> None:
+    if message.endswith("changed"):
+        result = judged(policy, "use-after-free")
+        assert result.verdict == "error"
+        assert message in result.reason
+    else:
+        with pytest.raises(PluginError, match=re.escape(message)):
+            judged(policy, "use-after-free")
+
+
+def test_an_iterator_of_one_call_is_no_state() -> None:
+    assert judged(states.CountsInLocals, "use-after-free").verdict == "pass"
+
+
+def test_there_are_many_of_every_kind_and_none_is_forgotten() -> None:
+    """Every class of the modules is in the catalogue, as a wrong policy, a twin, or what these are made of."""
+    known = {w.policy for w in CATALOGUE} | {w.twin for w in CATALOGUE} | {*HIDDEN, states.CountsInLocals, Smp}
+    made_of = {kind for policy in known for kind in policy.__mro__}
+    policies = {
+        member
+        for module in MODULES
+        for member in vars(module).values()
+        if inspect.isclass(member) and member.__module__ == module.__name__ and not issubclass(member, tuple)
+    }
+    assert policies - made_of <= {states.Remembers}
+    assert len({w.policy for w in CATALOGUE} | HIDDEN.keys()) >= 110
+
+
+def test_a_wrong_policy_is_not_its_own_twin() -> None:
+    assert not {w.policy for w in CATALOGUE} & {w.twin for w in CATALOGUE}
+
+
+def test_the_catalogue_is_made_of_what_it_says() -> None:
+    assert all(isinstance(entry, Wrong) and set(entry.scenarios) <= SUITE.keys() for entry in CATALOGUE)
