@@ -6,7 +6,7 @@ arch/arm64/include/asm/tlbflush.h:__tlbi_user(), __repeat_tlbi_sync().
 from __future__ import annotations
 
 from arch_plugins.arm64 import Arm64
-from arch_plugins.families.broadcast import Insns
+from arch_plugins.families.broadcast import Insns, with_operands
 from core.machine.insn import insn
 from core.machine.ipi import Request
 from core.mm.mm import Mm
@@ -19,7 +19,7 @@ class Arm64Kpti(Arm64):
     """
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
-        await super().send(mm, [(name, 2 * nr) for name, nr in insns], request)
+        await super().send(mm, [(name, 2 * nr, of) for name, nr, of in with_operands(insns)], request)
 
 
 class Arm64RepeatTlbi(Arm64):

@@ -8,10 +8,10 @@ that trims the mask of other processes now and then are left out.
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.families.broadcast import Broadcast, Insns, with_operands
 from arch_plugins.families.needs_flush import RadixPte
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import EVERYTHING, insn
+from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait_ipis
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
@@ -56,7 +56,8 @@ class PowerpcRadix(RadixPte, Broadcast):
         """__radix__flush_tlb_range_psize(): how many pages are too many depends on whether another CPU has the mm."""
         local = await flush_type_local(mm)
         start, end = start - start % stride, end + -end % stride
-        whole = (end - start) // stride > (self.local_ceiling if local else self.ceiling)
+        ceiling = self.local_ceiling if local else self.ceiling
+        whole = ceiling is not None and (end - start) // stride > ceiling
         paged = self.given(self.of_range(start, end, stride, leaf), start, stride, leaf)
         insns: Insns = [(self.mm_insn, 1)] if whole else paged
         request = FlushRequest() if whole else FlushRequest(start, end, leaf)
@@ -91,8 +92,8 @@ class PowerpcRadix(RadixPte, Broadcast):
         if not local:
             await super().broadcast(mm, insns, request)
             return
-        for name, nr, *operands in insns:
-            here = [of._replace(everywhere=False) for of in (operands[0] if operands else (EVERYTHING,))]
+        for name, nr, operands in with_operands(insns):
+            here = (of._replace(everywhere=False) for of in operands)
             await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr, *here)
         await flush_here(mm.task.cpu, mm.addrs, request, f"tlbiel: {request}")
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arch_plugins.families.broadcast import Insns
+from arch_plugins.families.broadcast import Insns, with_operands
 from arch_plugins.powerpc_radix import PowerpcRadix
 from core.machine.broadcast import complete
+from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.mm.mm import Mm
 
@@ -24,12 +25,13 @@ class PowerpcRadixHcall(PowerpcRadix):
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         """One hypercall, whatever the range."""
-        return [(self.page_insn, 1)]
+        return [(self.page_insn, 1, (Operand(start, -(-(end - start) // stride), stride, 1, leaf, everywhere=True),))]
 
     async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, local: bool) -> None:
         """pseries_rpt_invalidate() returns when the flush is complete."""
         if local:
-            await super().flush(mm, [(("tlbie_pid" if request.end is None else "tlbie_va"), 1)], request, local)
+            name = "tlbie_pid" if request.end is None else "tlbie_va"
+            await super().flush(mm, [(name, 1, of) for _, _, of in with_operands(insns)], request, local)
             return
         await self.send(mm, insns, request)
         await complete(mm.task.tid, mm.everyone, mm.addrs, self.mm_insn)

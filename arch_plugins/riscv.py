@@ -56,16 +56,14 @@ class Riscv(Architecture):
         if not cpus:
             return
         nr = 0 if request.end is None else -(-(request.end - request.start) // stride)
-        local = ("SFENCE_va_asid", nr) if 0 < nr <= self.threshold else ("SFENCE_all_asid", 1)
-        if nr > (1 if self.sbi and cpus - {here} else self.threshold):
+        by_firmware = self.sbi and bool(cpus - {here})
+        paged = 0 < nr <= (1 if by_firmware else self.threshold)
+        if not paged:
             request = FlushRequest()
-        if not cpus - {here}:
-            await insn(here, *local)
-        elif self.sbi:
+        if by_firmware:
             await insn(here, "SBI_ECALL")
         name = ("M_" if by_firmware else "") + ("SFENCE_va_asid" if paged else "SFENCE_all_asid")
         of = Operand(request.start, nr, stride, leaf=True) if paged else EVERYTHING
-        request = request._replace(leaf=paged)
         for cpu in sorted(cpus):
             await insn(cpu, name, nr if paged else 1, of)
         await flush_cpus_by_ipi(mm, cpus, request)

@@ -66,10 +66,12 @@ class X86(MmRange):
             cpus -= await left_mask(self.lazy if freed_tables else frozenset())
         for cpu in sorted(cpus):
             if cpu not in self.lazy:
-                for name, nr in self.insns(0 if info.end is None else -(-(info.end - info.start) // stride)):
-                    await insn(cpu, name, nr)
+                strides = 0 if info.end is None else -(-(info.end - info.start) // stride)
+                of = Operand(info.start, strides, stride) if strides else EVERYTHING
+                for name, nr in self.insns(strides):
+                    await insn(cpu, name, nr, of)
             elif freed_tables:
-                await insn(cpu, "MOV_CR3")
+                await insn(cpu, "MOV_CR3", 1, EVERYTHING)
         await self.flush_cpus(mm, cpus if freed_tables else cpus - self.lazy, FlushRequest(info.start, info.end))
 
     def insns(self, nr: int) -> list[tuple[str, int]]:

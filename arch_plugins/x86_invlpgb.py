@@ -9,7 +9,7 @@ INVLPGB, and finish_asid_transition() interrupts the CPUs of the mask too.
 
 from __future__ import annotations
 
-from arch_plugins.families.broadcast import Broadcast, Insns
+from arch_plugins.families.broadcast import Broadcast, Insns, with_operands
 from arch_plugins.families.needs_flush import X86Pte
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
@@ -43,10 +43,14 @@ class X86Invlpgb(X86Pte, Broadcast):
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         nr = -(-(end - start) // stride)
-        return [(self.page_insn, -(-nr // self.count_max) * (1 + self.pti))]
+        operands = [
+            Operand(start + at * stride, min(self.count_max, nr - at), stride, everywhere=True)
+            for at in range(0, nr, self.count_max)
+        ]
+        return [(self.page_insn, len(operands) * (1 + self.pti), tuple(operands))]
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
-        both = [(name, 2) if name == self.mm_insn and self.pti else (name, nr) for name, nr in insns]
+        both = [(n, 2 if n == self.mm_insn and self.pti else nr, of) for n, nr, of in with_operands(insns)]
         await super().send(mm, both, request)
 
     @hookimpl

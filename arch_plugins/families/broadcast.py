@@ -22,6 +22,11 @@ Insns = Given | Sequence[tuple[str, int] | tuple[str, int, tuple[Operand, ...]]]
 """The same; operands may be left to be derived."""
 
 
+def with_operands(insns: Insns) -> Given:
+    """The same, where none are said of everything, everywhere."""
+    return [(one[0], one[1], one[2] if len(one) == 3 else (EVERYWHERE,)) for one in insns]
+
+
 class Broadcast(Stated):
     """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
 
@@ -63,8 +68,8 @@ class Broadcast(Stated):
         """Issue only."""
         if self.prologue:
             await insn(mm.task.cpu, self.prologue)
-        for name, nr, *operands in insns:
-            await insn(mm.task.cpu, name, nr, *(operands[0] if operands else (EVERYWHERE,)))
+        for name, nr, of in with_operands(insns):
+            await insn(mm.task.cpu, name, nr, *of)
         await issue(mm.task.tid, insns[0][0], request)
 
     async def wait(self, mm: Mm) -> None:

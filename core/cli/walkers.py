@@ -18,7 +18,9 @@ from core.run import pool
 from core.table.jobs import VerdictJob
 from core.table.rows import Row
 
-WALKED = [s.id for s in SCENARIOS.values() if {"table_walk", "upper_cache"} & set(s.requires)]
+WALKED = [
+    s.id for s in SCENARIOS.values() if {"table_walk", "upper_cache"} & set(s.requires) and "move_pmd" not in s.requires
+]
 """The scenarios in which a table is freed and somebody walks."""
 
 

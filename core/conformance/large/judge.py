@@ -45,7 +45,7 @@ def _failed(arch: Arch, era: Era, scenario: LargeRun, first: LargeFailure) -> Re
 
     broken = run_on(arch, era, scenario, shrunk(first.layout, breaks), traced=True)
     assert broken is not None
-    sentence = f"{SENTENCES.get(broken.name, '')} {broken.what}. LargeLayout: {broken.layout}.".strip()
+    sentence = f"{SENTENCES.get(broken.name, '')} {broken.what}. Layout: {broken.layout}.".strip()
     return Result(
         arch.name,
         scenario.id,

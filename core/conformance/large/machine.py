@@ -139,6 +139,14 @@ class LargeMachine:
         if self.used and isinstance(before, Pte) and takes_away(before, now):
             self.stale.owe(Item(addr, pages, Entry(before.frame, before.write, before.dirty)))
 
+    def allows(self, item: Item) -> bool:
+        """Does the page table say again what the CPUs have of an entry that was gone for a while?"""
+        cached = item.cached
+        if isinstance(cached, Upper):
+            return False
+        now = self.read(pte_cell(item.key) if item.pages == 1 else upper_entry(0, item.key // self.span[0]))
+        return not takes_away(Pte(cached.frame, cached.write), now)
+
     def _upper_changed(self, cell: Cell, before: object, now: object) -> None:
         level, index = LEVELS.index(cell.array), cell.index
         first = index * self.span[level]  # type: ignore[operator]

@@ -24,7 +24,6 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
 from core.machine.tlb import Upper
-from core.machine.walk import KEEP_UPPER
 from core.machine.walk import keeps
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS, current_mm_cell
@@ -99,10 +98,8 @@ class CallRun:
         self.call, self.traced = call, traced
         self.layout = layout = placed(arch, layout)
         self.mm = self._mm(arch, era)
-        kept = (level for level in range(3) if not call.exits and keeps(arch.facts.walker, level))
-        self.machine = LargeMachine(layout, self.mm.span, frozenset(kept), not call.exits, call.refs)
-        self.machine = Machine(layout, self.mm.span, walks, not call.exits, call.refs)
-        walks = arch.facts.walker in KEEP_UPPER and not arch.facts.tables_at_once  # those the table scenarios judge
+        kept = frozenset(level for level in range(3) if keeps(arch.facts.walker, level))
+        self.machine = LargeMachine(layout, self.mm.span, kept, not call.exits, call.refs)
         made = self.machine.mapped
         self.mm = replace(
             self.mm,
@@ -242,7 +239,10 @@ class CallRun:
         return isinstance(item.cached, Upper) and item.cached.table == table.index and item.pages == span
 
     def _nothing_stale(self, when: str) -> None:
-        self._nobody_has(sorted(self.machine.stale.all), "stale-after-return", when)
+        stale = self.machine.stale.all
+        self._nobody_has(
+            [key for key in sorted(stale) if not self.machine.allows(stale[key])], "stale-after-return", when
+        )
 
     def _nobody_has(self, keys: Iterable[int], name: str, when: str) -> None:
         for key in keys:

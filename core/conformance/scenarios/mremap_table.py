@@ -116,7 +116,8 @@ async def walker(mm: Mm) -> None:
 
 async def moves(mm: Mm) -> None:
     """mremap of the table; when it returns no CPU may find the entries of the new address through the old one."""
-    await mremap_table(mm, OLD, OLD + mm.span[0])
+    span = mm.span[0]
+    await mremap(mm, Vma(OLD, OLD + span), Vma(OLD + span, OLD + 2 * span), ceiling=OLD + span)
     remembered = tuple(tlb_cell(cpu, OLD) for cpu in sorted(mm.cpus or ()))
 
     def step(*uppers: object) -> list[Outcome]:
