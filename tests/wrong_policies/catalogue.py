@@ -89,7 +89,7 @@ CLEARS = [
     Wrong(clears.CleanClear, Smp, ("dirty-bit-in-time", "large-munmap")),
     Wrong(clears.CleanFullClear, clears.PlainFullClear, ("large-exit",)),
     Wrong(clears.NoFullClear, clears.PlainFullClear, ("large-exit",)),
-    Wrong(clears.CleanHuge, clears.TornFullHuge, ("huge-dirty",)),
+    Wrong(clears.CleanHuge, clears.TornFullHuge, ("huge-split", "large-munmap")),
     Wrong(clears.CleanFullHuge, clears.TornFullHuge, ("large-exit",)),
     Wrong(clears.TornHuge, clears.TornFullHuge, ("huge-split",)),
     Wrong(clears.EmptyInvalidate, Smp, ("huge-emptied",)),
