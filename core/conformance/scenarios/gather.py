@@ -23,7 +23,8 @@ def dontneed_watched(rule: Rule) -> Build:
     """MADV_DONTNEED of clean anonymous and dirty file pages."""
 
     async def unmap(mm: Mm) -> None:
-        await covering(watched(madvise_dontneed(mm, VMA, 0, PAGES), rule))
+        pays_later = "flush_mm" in mm.facts.capabilities
+        await covering(watched(madvise_dontneed(mm, VMA, 0, PAGES), rule), pays_later)
 
     def build(arch: Arch, era: Era) -> Model:
         mapped = {addr: Pte(addr, dirty=addr not in ANON) for addr in range(PAGES)}
