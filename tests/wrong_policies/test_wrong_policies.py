@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,10 @@ def test_a_wrong_policy_is_not_its_own_twin() -> None:
 
 def test_the_catalogue_is_made_of_what_it_says() -> None:
     assert all(isinstance(entry, Wrong) and set(entry.scenarios) <= SUITE.keys() for entry in CATALOGUE)
+
+
+def test_the_page_has_the_catalogue() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "wrong-policies.md").read_text(encoding="utf-8")
+    rows = {tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in page.splitlines() if line[:2] == "| "}
+    told = {(row[0], row[2], row[3]) for row in rows if len(row) == 4} - {("wrong policy", "caught by", "right twin")}
+    assert told == {(w.policy.__name__, ", ".join(w.scenarios), w.twin.__name__) for w in CATALOGUE}

@@ -167,10 +167,10 @@ class CallRun:
 
     def _step(self, op: Op, outcome: Outcome, cpu: Cpu, thread: str) -> None:
         changes = self.machine.do(op, outcome)
-        if op.event is not None and op.event[0] == "insn":
-            for of in op.event[4:]:
-                self.machine.stale.execute(op.event[1], of)
-        if self.traced and (changes or not op.silent):
+        executed = op.event if op.event is not None and op.event[0] == "insn" else ()
+        for of in executed[4:]:
+            self.machine.stale.execute(executed[1], of)
+        if self.traced and (changes or executed or not op.silent):
             self.steps.append(Step(int(cpu), thread, op.name, tuple(_told(changes))))
         if outcome.violated:
             raise Violation(outcome.violated, op.name)
