@@ -95,6 +95,17 @@ def mmap_read_lock(task: Task) -> Op:
     return Op("mmap_read_lock", (MMAP_LOCK,), (MMAP_LOCK,), step, may_schedule="block")
 
 
+def mmap_read_trylock(task: Task) -> Op:
+    """mmap_read_trylock(): returns whether the task is a reader now."""
+
+    def step(holders: object) -> list[Outcome]:
+        if not isinstance(holders, frozenset):
+            return [Outcome(False, (holders,))]
+        return [Outcome(True, (holders | {task.tid},), "lock-discipline" if task.tid in holders else "")]
+
+    return Op("mmap_read_trylock", (MMAP_LOCK,), (MMAP_LOCK,), step)
+
+
 def mmap_read_unlock(task: Task) -> Op:
     """mmap_read_unlock(). Violates lock-discipline if the task is not a reader."""
 

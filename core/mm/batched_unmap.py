@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.pte import Pte
+from core.machine.pte import Present
 from core.mm.mm import Mm
+from core.mm.pgtable import pte_accessible
 
 BATCHED = Cell(declare("tlb_flush_batched", (0, 0)))
 """(pending, flushed): equal when no reclaimer of the mm has cleared entries since the last flush of the whole mm."""
@@ -94,8 +95,13 @@ async def flush_tlb_batched_pending(mm: Mm) -> None:
 # ---- the task's batch ----------------------------------------------------------------------------------------
 
 
-async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Pte, addr: int) -> None:
-    """Note that an entry has been cleared and its flush is deferred; the page-table lock is held."""
+async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Present, addr: int) -> None:
+    """Note that an entry has been cleared and its flush is deferred; the page-table lock is held.
+
+    Nothing is deferred for an entry that no CPU can have.
+    """
+    if not await pte_accessible(mm, pte):
+        return
     await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=ubc, addr=addr)
     ubc.flush_required = True
     await add_batched(mm)

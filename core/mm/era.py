@@ -27,6 +27,7 @@ class Era:
                      looked at (do_zap_pte_range(), after v6.12); before, once for each entry that is not empty
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
     per_vma_locks    page faults take only the lock of their VMA (CONFIG_PER_VMA_LOCK, v6.4)
+    batches_migration  migrate_pages() does one flush for all its pages (TTU_BATCH_FLUSH, 7e12beb8ca2a, v6.3)
     lacks            commits, or titles, that this kernel does not have: for historic variants
     """
 
@@ -39,6 +40,7 @@ class Era:
     resched_first: bool = False
     reclaims_tables: bool = False
     per_vma_locks: bool = False
+    batches_migration: bool = False
     release: str = ""
     lacks: frozenset[str] = frozenset()
 
@@ -52,7 +54,15 @@ class Era:
         return self.delayed_rmap and self.has("5df397dec7c4")
 
 
-_LATER = Era("6.12", delayed_rmap=True, delay_in_local=True, folio_entries=True, swap_batches=True, per_vma_locks=True)
+_LATER = Era(
+    "6.12",
+    delayed_rmap=True,
+    delay_in_local=True,
+    folio_entries=True,
+    swap_batches=True,
+    per_vma_locks=True,
+    batches_migration=True,
+)
 _SEVEN = replace(_LATER, name="7.0", flush_vmas_late=True, resched_first=True)
 
 ERAS = {

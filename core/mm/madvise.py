@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from core.machine.accessed import test_and_clear_young
 from core.machine.pte import Present, Swap, pte_present, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
@@ -35,6 +36,11 @@ async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:
     madvise_free_single_vma().
     """
     await _walk_vma(mm, vma, start, end, madvise_free_pmd_range)
+
+
+async def madvise_cold(mm: Mm, vma: Vma, start: int, end: int) -> None:
+    """MADV_COLD: the pages will not be used soon. madvise_cold()."""
+    await _walk_vma(mm, vma, start, end, madvise_cold_pte_range)
 
 
 async def madvise_pageout(mm: Mm, vma: Vma, start: int, end: int) -> None:
@@ -70,6 +76,7 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
     await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, start)
     await flush_tlb_batched_pending(mm)
+    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr != end:
         pte: Any = await ptep_get(addr)
         nr = 1
@@ -81,15 +88,18 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
             if pages > 1 and head not in split:
                 nr = await folio_pte_batch(mm, addr, pte, end - addr)
                 if nr < pages:
+                    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
                     await pte_unlock(mm, start)
                     split.add(head)  # split_folio()
                     await pte_lock(mm, start)
                     if mm.era.has("383c4613c67c"):
                         await flush_tlb_batched_pending(mm)
+                    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
                     continue
             await clear_young_dirty_ptes(mm, addr, nr)
             tlb_flush_pte_range(tlb, addr, nr)
         addr += nr
+    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     await pte_unlock(mm, start)
     await cond_resched()
 
@@ -104,26 +114,48 @@ async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
         await set_pte(at, pte._replace(dirty=False))
 
 
-# ---- MADV_PAGEOUT --------------------------------------------------------------------------------------------
+# ---- MADV_COLD, MADV_PAGEOUT ---------------------------------------------------------------------------------
 
 
 async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
-    """madvise_cold_or_pageout_pte_range(), for pages that are small, young and mapped once.
+    """Reclaim the pages of one table. Since v6.9 (2864f3d0f583) reclaim is told to ignore the accessed bits instead."""
+    pages = await madvise_cold_or_pageout_pte_range(tlb, start, end, ages=not tlb.mm.era.folio_entries)
+    for page in pages:
+        await get_page(page)  # folio_isolate_lru()
+    await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
+    await pte_unlock(tlb.mm, start)
+    await shrink_folio_list(tlb.mm, UnmapBatch(), pages)  # reclaim_pages()
+    await cond_resched()
 
-    Entries are made old one by one, which the gather flushes at the end; then the table's pages are reclaimed.
+
+async def madvise_cold_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
+    """Make the entries of one table old; folio_deactivate() moves their pages to where reclaim looks first."""
+    await madvise_cold_or_pageout_pte_range(tlb, start, end, ages=True)
+    await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
+    await pte_unlock(tlb.mm, start)
+    await cond_resched()
+
+
+async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int, ages: bool) -> list[int]:
+    """Make the entries of one table old, if `ages`, for pages that are small and mapped once; the gather flushes them.
+
+    Returns their pages, with the lock of the table held.  Before v6.11 (1b68112c4039) an entry was emptied and set.
     """
     mm, pages = tlb.mm, []
     await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, start)
     await flush_tlb_batched_pending(mm)
+    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
         pte: Any = await ptep_get(addr)
-        if pte_present(pte) and not mm.special(pte.frame):
-            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-            await set_pte(addr, pte)
-            tlb_flush_pte_range(tlb, addr, 1)
-            await get_page(pte.frame)  # folio_isolate_lru()
-            pages.append(pte.frame)
-    await pte_unlock(mm, start)
-    await shrink_folio_list(mm, UnmapBatch(), pages)  # reclaim_pages()
-    await cond_resched()
+        if not pte_present(pte) or mm.special(pte.frame):
+            continue
+        pages.append(pte.frame)
+        if not ages:
+            continue
+        if mm.era.folio_entries:
+            await test_and_clear_young(addr)
+        else:
+            await set_pte(addr, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
+        tlb_flush_pte_range(tlb, addr, 1)
+    return pages

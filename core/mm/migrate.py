@@ -6,9 +6,11 @@ set again for the copy.  A store that still reaches the original after the migra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.machine.pte import Migration, Pte, pte_present, ptep_get, set_pte
+from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import (
@@ -24,14 +26,31 @@ from core.mm.page import (
 )
 from core.mm.rmap import folio_remove_rmap_pte
 
-# ---- one page, because of a NUMA hint ------------------------------------------------------------------------
+# ---- pages of the LRU ----------------------------------------------------------------------------------------
 
 
 async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
     """Move an anonymous page to the node of the CPU that faulted on its hint; the caller has isolated it."""
-    await lock_page(mm, page)
-    for addr in mm.mappings[page]:
-        await try_to_migrate_one(mm, page, addr)
+    await migrate_pages(mm, [page])
+
+
+async def migrate_pages(mm: Mm, pages: Sequence[int]) -> None:
+    """migrate_pages_batch() with MIGRATE_ASYNC: unmap all pages, flush once for all of them, then move each.
+
+    Before v6.3 each page was flushed as it was unmapped.  The caller has isolated the pages.
+    """
+    ubc = UnmapBatch()
+    for page in pages:
+        await lock_page(mm, page)
+        for addr in mm.mappings[page]:
+            await try_to_migrate_one(mm, ubc, page, addr)
+    await try_to_unmap_flush(mm, ubc)
+    for page in pages:
+        await migrate_folio_move(mm, page)
+
+
+async def migrate_folio_move(mm: Mm, page: int) -> None:
+    """Copy a page that is unmapped and locked, and map the copy."""
     new = mm.copies[page]
     await copy_page(page, new)
     for addr in mm.mappings[page]:
@@ -40,12 +59,16 @@ async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
     await put_page(page)
 
 
-async def try_to_migrate_one(mm: Mm, page: int, addr: int) -> None:
+async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
     """mm/rmap.c:try_to_migrate_one(): replace the mapping by a migration entry."""
     await pte_lock(mm, addr)
     pte: Any = await ptep_get(addr)
     if pte_present(pte) and pte.frame == page:
-        pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        if mm.era.batches_migration and "batched_unmap" in mm.facts.capabilities:  # should_defer_flush()
+            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+            await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
+        else:
+            pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
         if pte.dirty:
             await set_page_dirty(page)
         await set_pte(addr, Migration(page, pte.write, pte.dirty))
@@ -86,6 +109,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
     """
     collected = []
     await pte_lock(mm, start)
+    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
         pte: Any = await ptep_get(addr)
         if not pte_present(pte):
@@ -104,9 +128,11 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
         collected.append((page, addr))
     under_lock = mm.era.has("60bae7370896")
     if not under_lock:
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
         await pte_unlock(mm, start)
     if collected:
         await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1)
     if under_lock:
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
         await pte_unlock(mm, start)
     return collected

@@ -15,6 +15,7 @@ from core.mm.mmap_lock import (
     vma_start_write,
 )
 from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_mmu_tlbonly, tlb_gather_mmu
+from core.mm.oom_kill import set_oom_skip
 from core.mm.rmap import in_file_cell
 
 __all__ = ["exit_mmap", "in_file_cell", "mmap_over", "munmap", "unmap_region"]
@@ -71,6 +72,7 @@ async def exit_mmap(mm: Mm, vmas: Sequence[Vma]) -> None:
     tlb = await tlb_gather_mmu(mm, fullmm=True)
     await unmap_vmas(tlb, vmas)
     await mmap_read_unlock(mm)
+    await set_oom_skip()
     await mmap_write_lock(mm)
     await free_pgtables(tlb, vmas, 0, 0)
     await tlb_finish_mmu(tlb)

@@ -37,6 +37,11 @@ def mmap_read_lock(mm: Mm) -> Op:
     return lock.mmap_read_lock(mm.task)
 
 
+def mmap_read_trylock(mm: Mm) -> Op:
+    """Become a reader of mmap_lock unless there is a writer. Returns whether it worked."""
+    return lock.mmap_read_trylock(mm.task)
+
+
 def mmap_read_unlock(mm: Mm) -> Op:
     """Release mmap_lock held for reading."""
     return lock.mmap_read_unlock(mm.task)

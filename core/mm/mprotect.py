@@ -96,6 +96,7 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
     await tlb_change_page_size(tlb, 1)
     await pte_lock(mm, table)
     await flush_tlb_batched_pending(mm)
+    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr != end:
         pte: Any = await ptep_get(addr)
         if pte_present(pte) and not (change is prot_numa and isinstance(pte, ProtNone)):
@@ -106,4 +107,5 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
             if mm.hook.pte_needs_flush(mm=mm, oldpte=oldpte, newpte=newpte):
                 tlb_flush_pte_range(tlb, addr, 1)
         addr += 1
+    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     await pte_unlock(mm, table)

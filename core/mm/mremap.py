@@ -97,6 +97,7 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
     if two_locks:
         await pte_lock(mm, new_start)
     await flush_tlb_batched_pending(mm)
+    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     present = dirty = False
     while at != old_end:
         if await ptep_get(at) is not None:
@@ -105,6 +106,7 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
             dirty |= pte_present(pte) and pte.dirty
             await set_pte(new_addr, pte)
         at, new_addr = at + 1, new_addr + 1
+    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     if mm.era.has("eb66ae030829"):
         force_flush, under_both_locks = present, True
     else:

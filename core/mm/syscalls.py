@@ -13,7 +13,7 @@ from core.machine.op import Op
 from core.mm.exec import exec_mmap
 from core.mm.exit import exit_mm
 from core.mm.fork import dup_mmap
-from core.mm.madvise import madvise_dontneed, madvise_free, madvise_pageout
+from core.mm.madvise import madvise_cold, madvise_dontneed, madvise_free, madvise_pageout
 from core.mm.mm import Mm, Vma
 from core.mm.mmap import exit_mmap, mmap_over, munmap
 from core.mm.mprotect import mprotect, wrprotect
@@ -27,6 +27,7 @@ __all__ = [
     "exec_mmap",
     "exit_mm",
     "exit_mmap",
+    "madvise_cold",
     "madvise_dontneed",
     "madvise_free",
     "madvise_pageout",

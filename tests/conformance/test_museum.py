@@ -40,7 +40,7 @@ PINNED = {
     "B-28": ("use-after-free", 12),
     "B-30": ("use-after-free", 17),
     "B-30v": ("use-after-free", 21),
-    "B-31": ("use-after-free", 11),
+    "B-31": ("use-after-free", 12),
     "B-32": ("use-after-free", 12),
     "B-34": ("use-after-free", 9),
     "B-35": ("use-after-free", 13),

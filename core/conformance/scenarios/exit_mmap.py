@@ -5,15 +5,18 @@ Architectures flush little or nothing for it, because no task runs on the mm any
 
 from __future__ import annotations
 
-from core.conformance.properties import all_freed, mm_users_is, sometimes
+from core.conformance.properties import all_freed, mm_users_is, sometimes, table_freed
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
+from core.conformance.world import World, in_its_table, load
 from core.explore.model import Model
 from core.machine.pte import Pte
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS
-from core.mm.mm import Mm, Vma
+from core.mm.mm import PENDING, Mm, Vma
+from core.mm.oom_kill import oom_reap_task_mm
+from core.mm.pgtable import upper_entry
+from core.mm.swap import Table, table_cell
 from core.mm.syscalls import exit_mm
 from core.plugins.arch import Arch
 
@@ -36,12 +39,44 @@ def exited(arch: Arch, era: Era) -> Model:
     return world.model("exit-mmap", finally_=[all_freed(0, 0), mm_users_is(0)], sometimes=[window])
 
 
+async def exits(mm: Mm) -> None:
+    """The last thread exits."""
+    await exit_mm(mm, [VMA])
+
+
+def reaped(arch: Arch, era: Era) -> Model:
+    """The oom reaper is at work on the mm that the last thread tears down."""
+    world = World(
+        arch,
+        era,
+        {0: Pte(0)},
+        anon=frozenset({0}),
+        geometry={"ptes_per_table": 1},
+        more={"tables": True, "walked": True},
+    )
+    world.memory[MM_USERS] = 1
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.task("exit", exits)
+    world.kthread("oom_reaper", lambda mm: in_its_table(oom_reap_task_mm(mm, [VMA]), mm, 0, (0,)))
+    both = sometimes("both-unmap", "both have a gather open", (PENDING,), lambda pending: pending == 2)
+    ends = [all_freed(0, 0), table_freed(upper_entry(0, 0), table_cell(Table("pte", 0)))]
+    return world.model("exit-oom-reaper", finally_=ends, sometimes=[both])
+
+
 SCENARIOS = [
     Scenario(
         "exit-mmap",
         "the last thread to exit frees no page that another one can still reach, however little it flushes",
         "arch/mips/kernel/smp.c:flush_tlb_mm",
         exited,
+        tier="optional",
+    ),
+    Scenario(
+        "exit-oom-reaper",
+        "the last thread to exit frees no page table that the oom reaper looks into",
+        "mm/mmap.c:exit_mmap",
+        reaped,
         tier="optional",
     ),
 ]

@@ -62,7 +62,14 @@ def hint(name: str, third: Program) -> Build:
     """A user who stores, the NUMA scanner, and `third`."""
 
     def build(arch: Arch, era: Era) -> Model:
-        world = World(arch, era, {ADDR: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})
+        more = {"copies": {OLD: NEW}, "reclaims": era.batches_migration}
+        world = World(
+            arch,
+            era,
+            {ADDR: Pte(OLD, dirty=True)},
+            frozenset({OLD, NEW}),
+            more=more,
+        )
         world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
         world.task("user", raw_stores(ADDR, [OLD, NEW]))
         world.task("scanner", lambda mm: change_prot_numa(mm, Vma(ADDR, ADDR + 1)))
