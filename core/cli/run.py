@@ -66,7 +66,9 @@ def run_command(arguments: argparse.Namespace) -> int:
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
 
     rows, model = rows_of(arguments), chosen_model(arguments.prices)
-    scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(arguments.all)
+    scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(
+        arguments.all, bool(arguments.plugin)
+    )
     limits = limits_of(arguments)
     cells = [
         VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
@@ -100,9 +102,13 @@ def run_command(arguments: argparse.Namespace) -> int:
     return 0 if all(map(as_declared, results)) else 1
 
 
-def _default_scenarios(everything: bool) -> list[str]:
-    """All scenarios, or all but those of tier long; reports on stderr which are left out."""
-    left_out = [] if everything else [s.id for s in SUITE.values() if s.tier == "long"]
+def _default_scenarios(everything: bool, of_plugin: bool) -> list[str]:
+    """All scenarios, or all but those of tier long, and large runs unless `of_plugin`; reports which are left out.
+
+    The project's own rows make their large runs in its tests: they double the time of a run.
+    """
+    tiers = () if everything else ("long",) if of_plugin else ("long", "large")
+    left_out = [s.id for s in SUITE.values() if s.tier in tiers]
     if left_out:
         print(f"slow scenarios left out (--all runs them): {', '.join(left_out)}", file=sys.stderr)
     return [name for name in SUITE if name not in left_out]
