@@ -25,6 +25,7 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "free pud table N"): "a table is given back later, never earlier",
     ("late", "(batch_free)"): "a batch is given back later, never earlier",
     ("late", "(call_rcu)"): "tables are given back later, never earlier",
+    ("late", "call_rcu(Table(level='pte', index=N))"): "a table is given back later, never earlier",
     (
         "late",
         "get_page(pageN)",
