@@ -125,8 +125,13 @@ class Accountant:
         return max(1, min(max_nr, (leapt.stop - first) // span)) if leapt.start <= first < leapt.stop else 1
 
     def _answer(self, op: Op, outcomes: Any) -> Outcome:
-        """An allocation succeeds unless it is one of those that are to fail."""
-        assert op.event is not None
+        """An allocation succeeds unless it is one of those that are to fail.
+
+        Whatever else the machine chooses is counted as its first outcome: no vCPU is preempted, no second has passed.
+        """
+        if op.event is None:
+            first: Outcome = outcomes[0]
+            return first
         granted = self.allocations.ask()
         self.counts.asked(op.event[1], granted)
         chosen: Outcome = next(outcome for outcome in outcomes if outcome.value == granted)

@@ -10,7 +10,8 @@ A program is an `async def` function.  It awaits one Op for everything that anot
 changes only its own locals in between.  What an Op does is a pure function of the values that it reads.  So the reader
 of the program (explorer, accountant, recorder) decides where the cells are stored and which program goes next, and no
 reader needs to know any operation by name.  An operation without an outcome is blocked (a lock that is held); with
-several outcomes the machine chooses, not the program (an allocation that may fail).
+several outcomes the machine chooses, not the program (an allocation that may fail); the first one is the ordinary case,
+which a reader with one schedule takes.
 """
 
 from __future__ import annotations
