@@ -25,6 +25,9 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "free pud table N"): "a table is given back later, never earlier",
     ("late", "(batch_free)"): "a batch is given back later, never earlier",
     ("late", "(call_rcu)"): "tables are given back later, never earlier",
+    ("drop", "set MMF_OOM_SKIP"): "the oom reaper looks, and finds that the page tables have gone: they go under "
+    "mmap_lock for writing",
+    ("late", "set MMF_OOM_SKIP"): "set behind mmap_lock for writing: no reaper holds it meanwhile",
     ("late", "call_rcu(Table(level='pte', index=N))"): "a table is given back later, never earlier",
     (
         "late",
@@ -110,6 +113,10 @@ ONE_WRITER = "the same store twice, to a word that only this CPU writes"
 LOCAL = "the local part is done during the wait instead of before it, or twice"
 
 OF_ROW: dict[str, dict[tuple[str, str], str]] = {
+    "smp-6.2-fix": {
+        ("drop", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
+        ("late", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
+    },
     "x86": {
         ("late", "irqs_off[N] = False"): "interrupts stay off for one load more; whoever waits for one waits longer",
         (
@@ -166,7 +173,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         ("twice", "IPTE(N), local"): "an entry that is invalid is invalidated again",
     },
 }
-"""The same, of rows of arches-all.toml."""
+"""The same, of one row each: what holds there need not hold where others have it."""
 
 
 def why(mutant: Mutant, row: str = "") -> str:
