@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from arch_plugins.families.broadcast import Broadcast, Insns, with_operands
 from arch_plugins.families.needs_flush import RadixPte
+from arch_plugins.families.radix_lazy import exit_flush_lazy_tlbs, flush_type_local, load_pid
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
-from core.machine.ipi import FlushRequest, flush_here, send_ipis, take_ipi, wait_ipis
-from core.machine.op import Cpu, Op, Outcome, Tid
-from core.mm.kthread import ExitLazyTlb, alone, exit_lazy_flush_tlb, on_mm_cell, trim_cpumask
-from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+from core.machine.ipi import FlushRequest, flush_here, take_ipi
+from core.machine.op import Cpu, Op, Tid
+from core.mm.kthread import exit_lazy_flush_tlb
+from core.mm.mm import Mm, cpumask_set_cpu
 from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import get_and_clear_pmd
 
@@ -108,30 +109,3 @@ class PowerpcRadix(RadixPte, Broadcast):
         if mm.cpus is None:
             await cpumask_set_cpu(mm)
             await load_pid(mm.task.cpu)
-
-
-def load_pid(cpu: Cpu) -> Op:
-    """radix__switch_mmu_context()."""
-    return Op("load PID", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
-
-
-async def flush_type_local(mm: Mm) -> bool:
-    """flush_type_needed() == FLUSH_TYPE_LOCAL."""
-    here = mm.task.cpu
-    mask: frozenset[Cpu] = await mm_cpumask(mm)
-    if mask == {here}:
-        return True
-    if not await alone(mm):
-        return False
-    await exit_flush_lazy_tlbs(mm)
-    if not mm.era.has("a665eec0a22e"):
-        await trim_cpumask(here)  # mm_reset_thread_local()
-    return True
-
-
-async def exit_flush_lazy_tlbs(mm: Mm) -> None:
-    """Send the other CPUs of the mask the request to leave the mm."""
-    others = await mm_cpumask(mm) - {mm.task.cpu}
-    if others:
-        await send_ipis(mm.task, others, ExitLazyTlb())
-        await wait_ipis(mm.task, others)

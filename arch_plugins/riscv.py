@@ -8,8 +8,9 @@ level only.  6.1 knows no ranges in tlb_flush().
 from __future__ import annotations
 
 from arch_plugins.families.asid import check_and_switch_context, context_id
+from arch_plugins.families.fences import Fences
 from arch_plugins.generic import flush_cpus_by_ipi
-from core.hookspecs import Architecture, Facts, hookimpl
+from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.asid import AsidRequest
 from core.machine.insn import EVERYTHING, Operand, insn
@@ -29,7 +30,7 @@ TLB_FLUSH_ALL_THRESHOLD = 64
 """Strides; above it the whole ASID goes. The firmware's own limit is one page (OpenSBI's tlb_range_flush_limit)."""
 
 
-class Riscv(Architecture):
+class Riscv(Fences):
     """6.12, remote fences by the firmware."""
 
     sbi, ranges = True, True
@@ -113,18 +114,6 @@ class Riscv(Architecture):
             return "mm"
         await self.fence(tlb.mm, FlushRequest(tlb.start, tlb.end, leaf=True), tlb_get_unmap_size(tlb))
         return "range"
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        await self.fence(mm, FlushRequest(), 1)
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        await self.fence(mm, FlushRequest(start, end, leaf=True), stride)
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.fence(mm, FlushRequest(addr, addr + 1, leaf=True), 1)
 
 
 class RiscvIpi(Riscv):

@@ -1,0 +1,27 @@
+"""Flushes that are one fence each: of the mm, or of a range and its last level only (SFENCE.VMA of an address)."""
+
+from __future__ import annotations
+
+from core.hookspecs import Architecture, hookimpl
+from core.machine.ipi import FlushRequest
+from core.mm.mm import Mm
+
+
+class Fences(Architecture):
+    """`fence` flushes on every CPU of the mm, and waits."""
+
+    async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
+        """Execute `request`; a range goes by `stride` pages."""
+        raise NotImplementedError
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.fence(mm, FlushRequest(), 1)
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        await self.fence(mm, FlushRequest(start, end, leaf=True), stride)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.fence(mm, FlushRequest(addr, addr + 1, leaf=True), 1)
