@@ -22,7 +22,7 @@ NOT_RUN = "?"
 """The sign of a verdict that an interrupted run did not reach."""
 
 LEGEND = (
-    "pass: no violation in any reachable state; of large-*: on any layout. "
+    "pass: no violation in any reachable state. bounded: none within the bounds, of large-* on the layouts tried. "
     "fail(n): a violation, with a shortest trace of n steps. "
     "xfail(n): a failure that arches.toml declares. n/a: the architecture lacks what the scenario needs. "
     "As signs: . pass, b bounded, F fail, x xfail, X xpass, - n/a, E error, ? not run."

@@ -38,7 +38,7 @@ def test_a_wrong_policy_is_caught(policy: type, scenario: str) -> None:
 )
 def test_its_right_twin_passes(twin: type, scenario: str) -> None:
     result = judged(twin, scenario)
-    assert result.verdict == "pass", (result.reason, result.sentence)
+    assert result.verdict == ("bounded" if result.tier == "large" else "pass"), (result.reason, result.sentence)
 
 
 @pytest.mark.parametrize(("policy", "message"), HIDDEN.items())

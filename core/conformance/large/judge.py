@@ -17,7 +17,7 @@ PATIENCE = 60.0
 
 
 def judge_large(arch: Arch, era: Era, scenario: LargeRun, thorough: bool = False) -> Result:
-    """Make the call on each layout. A pass is of these layouts: `bounds` says how many. Raises what the plugin does."""
+    """Make the call on each layout. Where all hold the verdict is bounded by them. Raises what the plugin does."""
     tried: dict[LargeLayout, None] = {}
     span = arch.facts.ptes_per_table
     for layout in scenario.layouts(span, thorough):
@@ -29,7 +29,7 @@ def judge_large(arch: Arch, era: Era, scenario: LargeRun, thorough: bool = False
         if broken is not None:
             return _failed(arch, era, scenario, broken)
     bounds = f"{len(tried)} layouts, one schedule of each"
-    return Result(arch.name, scenario.id, scenario.tier, "pass", bounds=bounds)
+    return Result(arch.name, scenario.id, scenario.tier, "bounded", bounds=bounds)
 
 
 def run_on(arch: Arch, era: Era, scenario: LargeRun, layout: LargeLayout, traced: bool = False) -> LargeFailure | None:
