@@ -12,8 +12,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from core.cli import verdicts
 from core.compare import main
 from core.conformance.scenarios import MODULE_OF, SCENARIOS
+from core.table.rows import load
 from reports.document import schema
 
 PLUGINS = """
@@ -196,6 +198,15 @@ def test_every_command_survives_what_a_plugin_does(
     assert main([name, f"{plugins}:{plugin}", *rest]) == status
     told = capsys.readouterr()
     assert message in told.out + told.err
+
+
+def test_mutants_are_not_tried_where_a_row_is_declared_to_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every mutant would look killed there."""
+    row = next(row for row in load(None) if row.name == "smp-6.1")
+    names = verdicts.expected_to_pass(row)
+    assert row.expect
+    assert set(names) == set(SCENARIOS) - set(row.expect)
+    assert "left out, because smp-6.1 is declared to fail them: lost-dirty-dontneed" in capsys.readouterr().err
 
 
 def test_mutants_are_made_of_what_holds_without(capsys: pytest.CaptureFixture[str]) -> None:

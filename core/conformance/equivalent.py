@@ -112,12 +112,25 @@ IRQS_OFF = "interrupts are off, and nobody else looks at the word before they ar
 ONE_WRITER = "the same store twice, to a word that only this CPU writes"
 LOCAL = "the local part is done during the wait instead of before it, or twice"
 
+VMA_LOCKS: dict[tuple[str, str], str] = {
+    ("late", "vma_end_read"): "held one step longer",
+    ("twice", "lock_vma_under_rcu"): "the thread is a reader of that VMA already",
+    ("twice", "vma_start_write"): "the VMA is write-locked already",
+    (
+        "drop",
+        "vma_end_write_all",
+    ): "faults find the VMA write-locked and take mmap_lock, as before there were locks of VMAs",
+    ("twice", "vma_end_write_all"): "no VMA is write-locked any more",
+}
+"""Of rows with per-VMA locks."""
+
 OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     "smp-6.2-fix": {
         ("drop", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
         ("late", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
     },
     "x86": {
+        **VMA_LOCKS,
         ("late", "irqs_off[N] = False"): "interrupts stay off for one load more; whoever waits for one waits longer",
         (
             "late",
@@ -157,6 +170,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         ): "the local part comes first; both before the wait is over",
     },
     "s390": {
+        **VMA_LOCKS,
         ("drop", "test and clear flush_mm"): "the flush stays owed, and is done again",
         ("drop", "TestClearPageDirty(pageN)"): "the page stays dirty, and is written once more",
         ("late", "lock i_mmap_rwsem"): "what the lock orders is a flush that is still to come, and entries are flushed "

@@ -56,7 +56,7 @@ def test_an_argument_whose_operation_was_reworded_is_told_with_the_new_wording()
 
 
 ELSEWHERE = {
-    "x86": ("any-order", "borrower-flushes", "lazy-back", "lazy-tso", "switch-back", "switch-gen"),
+    "x86": ("any-order", "borrower-flushes", "lazy-back", "lazy-tso", "lost-dirty-munmap", "switch-back", "switch-gen"),
     "smp-6.2-fix": ("table-reclaim-gup",),
     "s390": ("local-flush", "switch-back", "lost-dirty-dontneed", "pfnmap"),
 }
