@@ -10,21 +10,21 @@ from core.machine.ipi import FlushRequest, send_ipis
 from core.machine.pte import Entry, local_ptep_get_and_clear, ptep_get, set_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
-from core.mm.mmu_gather import MmuGather, gather_page, tlb_remove_table
-from core.mm.page import put_page
+from core.mm.mmu_gather import MmuGather
 from core.mm.swap import Table
+from tests.wrong_policies.clears import NoClearFlush as NoClearFlush
+from tests.wrong_policies.cpus import BatchOfTheLast as BatchOfTheLast
+from tests.wrong_policies.flushes import NoFlush as NoFlush
+from tests.wrong_policies.gathers import FreesAtOnce as FreesAtOnce
+from tests.wrong_policies.gathers import FreesTwice as FreesTwice
+from tests.wrong_policies.gathers import LosesPages as LosesPages
+from tests.wrong_policies.gathers import NeverDelays as NeverDelays
+from tests.wrong_policies.gathers import PudTableUnsaid as PudTableUnsaid
+from tests.wrong_policies.gathers import TableUnsaid as TableUnsaid
 
 
 class Healthy(Smp):
     """The control: nothing wrong."""
-
-
-class NoFlush(Smp):
-    """Never flushes what was gathered."""
-
-    @hookimpl
-    async def tlb_flush(self, tlb: MmuGather) -> str | None:
-        return "range"
 
 
 class DoesNotWait(Smp):
@@ -45,40 +45,6 @@ class OnePageShort(Smp):
         await flush_by_ipi(mm, FlushRequest(start, end - 1))
 
 
-class FreesAtOnce(Smp):
-    """Frees pages as they are unmapped, as s390 may and this may not."""
-
-    @hookimpl
-    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-        await put_page(page, nr)
-        return False
-
-
-class FreesTwice(Smp):
-    """Frees at once and queues as well."""
-
-    @hookimpl
-    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-        await put_page(page, nr)
-        return await gather_page(tlb, page, nr, delay_rmap)
-
-
-class LosesPages(Smp):
-    """Forgets pages instead of queueing them."""
-
-    @hookimpl
-    async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-        return False
-
-
-class NeverDelays(Smp):
-    """SMP with the fallback of UP."""
-
-    @hookimpl
-    def tlb_delay_rmap(self, tlb: MmuGather) -> bool:
-        return False
-
-
 class TornClear(Smp):
     """Reads and clears in two steps where the hardware sets dirty bits."""
 
@@ -87,14 +53,6 @@ class TornClear(Smp):
         pte = await ptep_get(addr)
         await set_pte(addr, None)
         return pte
-
-
-class CleansWithoutFlush(Smp):
-    """Write-protects in the page table only."""
-
-    @hookimpl
-    async def ptep_clear_flush(self, mm: Mm, addr: int) -> object:
-        return await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
 
 
 class UpWithoutFlush(Up):
@@ -202,30 +160,6 @@ class KeepsPudTables(Smp):
     @hookimpl
     async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         return None
-
-
-class PmdTablesOutOfRange(Smp):
-    """Queues a pmd table and forgets to say that there is something to flush."""
-
-    @hookimpl
-    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await tlb_remove_table(tlb, table)
-
-
-class PudTablesOutOfRange(Smp):
-    """The same of a pud table."""
-
-    @hookimpl
-    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await tlb_remove_table(tlb, table)
-
-
-class BatchForgetsEarlier(Smp):
-    """A reclaim batch knows the CPUs of the last page's address space only."""
-
-    @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        batch.cpus = await mm_cpumask(mm)
 
 
 class BatchForgetsLater(Smp):
