@@ -2,8 +2,8 @@
 
 Loaded by the entry point wherever Shootdown is installed, so in projects that have nothing to do with it: it imports
 nothing else of Shootdown before one of its options is used, and takes no name that somebody else may want.  The short
-names (`--arch`, `--arch-config`, `--era`, `--searcher`) are added after the plugins and conftest.py files of the
-project have added theirs, and only those that nobody has taken.
+names (`--arch`, `--arch-config`, `--scenario`, `--era`, `--searcher`) are added after the plugins and conftest.py
+files of the project have added theirs, and only those that nobody has taken.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ import pytest
 OPTIONS: dict[str, dict[str, Any]] = {
     "arch": {"action": "append", "default": [], "help": "architecture to judge: a row, or a plugin; may be repeated"},
     "arch-config": {"type": Path, "help": "rows from this file, instead of the embedded arches.toml"},
+    "scenario": {
+        "action": "append",
+        "default": [],
+        "help": "a scenario of your own, FILE.py:NAME, beside those of the suite; may be repeated",
+    },
     "era": {"help": "kernel era for a plugin; rows set their own (default 6.2-fix)"},
     "searcher": {"default": "auto", "choices": ("auto", "reference", "fast"), "help": "which searcher"},
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from core.base.suggest import hint
 from core.conformance import FINDINGS, SUITE
 from core.conformance.judge import Walks
+from core.conformance.outside import Outside, described, entry_points
 from core.explore import Limits
 from core.mm.era import ERAS
 from core.run.isolate import CELL_TIMEOUT
@@ -116,6 +117,19 @@ def scenario_of(name: str) -> str:
     if name not in SUITE:
         raise UsageError(f"scenario {name}: no such scenario; {hint(name, SUITE)}")
     return name
+
+
+def chosen_scenario(name: str) -> str | Outside:
+    """What --scenario names: the id of a scenario of the suite, or one from outside. UsageError if it is neither.
+
+    FILE.py:NAME and MODULE:NAME are from outside; any other name is the suite's, or that of an entry point.
+    """
+    if ":" not in name and (name in SUITE or name in FINDINGS or name not in entry_points()):
+        return scenario_of(name)
+    scenario = described(name)
+    if scenario.problem:
+        raise UsageError(scenario.problem)
+    return scenario
 
 
 def job_timeout(arguments: argparse.Namespace) -> float:

@@ -15,15 +15,16 @@ from core.cli.arguments import (
     add_selection,
     add_walks,
     bounds_of,
+    chosen_scenario,
     job_timeout,
     limits_of,
     positive,
     rows_of,
-    scenario_of,
     walks_of,
 )
 from core.cli.costs import chosen_model
 from core.conformance import SUITE, as_declared
+from core.conformance.outside import Outside
 from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
@@ -40,7 +41,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommands with argparse's add_parser."""
     run = add("run", help="judge and count every architecture (the default)")
     add_selection(run)
-    run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this scenario")
+    run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this one: an id, FILE.py:NAME")
     run.add_argument("--format", choices=tuple(FORMATS), default="table", help="format on stdout")
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="directory for reports")
     run.add_argument("--all", action="store_true", help="also run the slow scenarios (tier long)")
@@ -66,9 +67,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
 
     rows, model = rows_of(arguments), chosen_model(arguments.prices)
-    scenarios = [scenario_of(name) for name in arguments.scenario] or _default_scenarios(
-        arguments.all, bool(arguments.plugin)
-    )
+    chosen = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
+    scenarios = chosen or _default_scenarios(arguments.all, bool(arguments.plugin))
     limits = limits_of(arguments)
     cells = [
         VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
@@ -102,7 +102,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     return 0 if all(map(as_declared, results)) else 1
 
 
-def _default_scenarios(everything: bool, of_plugin: bool) -> list[str]:
+def _default_scenarios(everything: bool, of_plugin: bool) -> list[str | Outside]:
     """All scenarios, or all but those of tier long, and large runs unless `of_plugin`; reports which are left out.
 
     The project's own rows make their large runs in its tests: they double the time of a run.

@@ -14,6 +14,7 @@ from core.cli.arguments import (
     add_limits,
     add_selection,
     add_walks,
+    chosen_scenario,
     job_timeout,
     limits_of,
     positive,
@@ -63,12 +64,11 @@ def explain_command(arguments: argparse.Namespace) -> int:
 
     if not arguments.scenario:
         return _explain_bug(arguments)
-    scenario = FINDINGS.get(arguments.scenario) or SUITE[scenario_of(arguments.scenario)]
+    named = arguments.scenario if arguments.scenario in FINDINGS else chosen_scenario(arguments.scenario)
+    scenario = (FINDINGS.get(named) or SUITE[named]) if isinstance(named, str) else named
     row = choose(arguments.arch, arguments.era, arguments.config)
-    cell = VerdictJob(
-        replace(row, expect={}), scenario.id, limits_of(arguments), arguments.searcher, walks_of(arguments)
-    )
-    time = job_timeout(arguments) if row.foreign else None
+    cell = VerdictJob(replace(row, expect={}), named, limits_of(arguments), arguments.searcher, walks_of(arguments))
+    time = job_timeout(arguments) if row.foreign or not isinstance(named, str) else None
     status = 0
     with pool.executor("", 1) as workers:
         for result in pool.run([cell], workers, timeout=time, memory=pool.memory_for_each(1)):

@@ -42,7 +42,8 @@ def judge(
     lacking = scenario.lacking(arch)
     if lacking:
         return Result(arch.name, scenario.id, scenario.tier, "unsupported", f"needs {lacking}")
-    before = snapshot(arch.plugin)
+    module = "" if isinstance(scenario, LargeRun) else scenario.build.__module__
+    before, outside = snapshot(arch.plugin), snapshot(None, module)
     try:
         if isinstance(scenario, LargeRun):
             result = judge_large(arch, era, scenario, thorough)
@@ -54,7 +55,7 @@ def judge(
             result = _result(arch.name, scenario, verdict)
     except Exception as error:  # an exception of a plugin fails this verdict only
         return _error(arch.name, scenario, describe(error))
-    remembered = changed(before, snapshot(arch.plugin))
+    remembered = changed(before, snapshot(arch.plugin)) or changed(outside, snapshot(None, module), "the scenario")
     return _error(arch.name, scenario, remembered) if remembered else result
 
 

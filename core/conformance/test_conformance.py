@@ -14,6 +14,7 @@ import pytest
 
 from core.cli.resolve_arch import choose
 from core.conformance import SUITE
+from core.conformance.outside import Outside, described
 from core.conformance.verdict import as_declared
 from core.explore.text import columns
 from core.run.isolate import isolated
@@ -30,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             "a row), or --arch where that is no option of somebody else"
         )
     metafunc.parametrize("arch_name", names, ids=str)
-    metafunc.parametrize("scenario_id", list(SUITE))
+    metafunc.parametrize("scenario_id", [*SUITE, *metafunc.config.getoption("shootdown_scenario", [])])
 
 
 @cache
@@ -42,13 +43,19 @@ def chosen(name: str, era: str | None, config: Path | None) -> Row | ConfigError
         return error
 
 
+@cache
+def named(scenario: str) -> str | Outside:
+    """A scenario of the suite by its id, or one from outside, which is loaded in a child process, once."""
+    return scenario if scenario in SUITE else described(scenario)
+
+
 def test_scenario(arch_name: str, scenario_id: str, request: pytest.FixtureRequest) -> None:
     """The architecture passes the scenario, or does what its row in arches.toml declares."""
     option = request.config.getoption
     row = chosen(arch_name, option("shootdown_era"), option("shootdown_arch_config"))
     if isinstance(row, ConfigError):
         pytest.fail(str(row), pytrace=False)
-    result = isolated(VerdictJob(row, scenario_id, searcher=option("shootdown_searcher"), thorough=True))
+    result = isolated(VerdictJob(row, named(scenario_id), searcher=option("shootdown_searcher"), thorough=True))
     if result.verdict == "unsupported":
         pytest.skip(result.reason)
     if result.verdict == "xfail":

@@ -106,8 +106,13 @@ class World:
         finally_: Sequence[Property] = (),
         sometimes: Sequence[Property] = (),
         equal: Sequence[str] = (),
+        sentences: Mapping[str, str] | None = None,
     ) -> Model:
-        """The finished model. The tasks named `equal` are claimed to be interchangeable."""
+        """The finished model. The tasks named `equal` are claimed to be interchangeable.
+
+        `sentences` explain, by name, properties that a step of the scenario's own violates (`Outcome.violated`), beside
+        those of core.conformance.properties.
+        """
         mm = self.mm()
         self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
@@ -120,7 +125,7 @@ class World:
             tuple(always),
             (*finally_, self._balanced(mm)),
             tuple(sometimes),
-            SENTENCES,
+            {**SENTENCES, **sentences} if sentences else SENTENCES,
             (tuple(equal),) if equal else (),
         )
 

@@ -33,7 +33,7 @@ from core.explore.reductions import Plan, wanted
 from core.explore.reference import Search
 from core.explore.search_result import SearchResult
 from core.explore.symmetry import NotSymmetric
-from core.explore.trace import steps
+from core.explore.trace import steps, who_waits
 from core.explore.transition_tables import TransitionTables
 from core.explore.walk import wander
 
@@ -85,12 +85,16 @@ def check(
         limits = replace(limits, max_memory=available_memory.available())
     job = _Job(model, limits, searcher, wanted(reductions), stop_at_violation)
     found = job.run()
-    trace = steps(job.tables, found.find_path())
+    path = found.find_path()
+    trace = steps(job.tables, path)
+    sentence = found.sentence
+    if found.violated == "deadlock":
+        sentence = f"{sentence} {who_waits(job.tables, path)}."
     for automaton in job.tables.automata:
         automaton.check(SEED)
     return Verdict(
         violated=found.violated,
-        sentence=found.sentence,
+        sentence=sentence,
         trace=trace,
         states=found.states,
         transitions=found.transitions,

@@ -8,6 +8,7 @@ from typing import Any
 from core.explore.cursor import Choice, Cursor
 from core.explore.model import Step
 from core.explore.transition_tables import TransitionRow, TransitionTables
+from core.machine.op import Tid
 
 EMPTY = ("-", "False", "0", "()", "{}", "''")
 """How empty cells are shown; a trace does not mention that a step found one."""
@@ -32,6 +33,24 @@ def steps(tables: TransitionTables, path: Sequence[Choice]) -> tuple[Step, ...]:
         name = _said(row.op.name, tables.answered(row, before, move))
         lines.append(Step(cpu, thread, name, _shown(tables, changes), _found(tables, found)))
     return tuple(lines)
+
+
+def who_waits(tables: TransitionTables, path: Sequence[Choice]) -> str:
+    """Where `path` ends in a deadlock: what each thread that has not ended waits for, and who holds it."""
+    cursor = Cursor(tables)
+    for agent, outcome in path:
+        cursor.go(agent, cursor.moves(agent)[outcome])
+    names = {thread.tid: thread.name for thread in tables.model.threads}
+    waits = []
+    for number, thread in enumerate(tables.model.threads):
+        row = tables.row(number, cursor.locals[number])
+        if row is not None:
+            cursor.moves(number)  # so that the cursor has every cell that the operation reads
+            values = [tables.values[cell][cursor.cells[cell]] for cell in row.reads]
+            holders = [names[value] for value in values if isinstance(value, Tid) and value in names]
+            held = f", which {' and '.join(holders)} holds" if holders else ""
+            waits.append(f"{thread.name} waits in '{row.op.name}'{held}")
+    return "; ".join(waits)
 
 
 def _said(name: str, answer: Any) -> str:

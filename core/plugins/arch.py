@@ -7,33 +7,25 @@ the one registered last is used, because a hook is overridden, never declined.
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pluggy
 
 from core.base.errortext import describe
-from core.base.suggest import hint, nearest
+from core.base.suggest import nearest
 from core.facts import first_wrong
-from core.hookspecs import ENTRY_POINT_GROUP, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
+from core.hookspecs import PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 from core.plugins.hidden_state import hidden_state
+from core.plugins.load import PluginError, load_object
 
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
 }
 """(hook, argument) -> where what it said is found now.  pluggy would take one that has a default, and never pass it."""
-
-
-class PluginError(Exception):
-    """A plugin that cannot be used; the message names the plugin, what is wrong, and what was expected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,83 +43,6 @@ class Arch:
     facts: Facts
     hook: ArchSpec
     plugin: object = None
-
-
-def load_object(reference: str) -> Any:
-    """The object that `module:object`, `file.py:object` or the name of an entry point refers to.
-
-    Modules are also looked for in the current directory, and for a file in its own directory.  A class is instantiated.
-    PluginError if there is no such object, or importing it fails.
-    """
-    location, _, name = reference.rpartition(":")
-    if not location:
-        found = _entry_point(reference)
-    elif location.endswith(".py"):
-        found = _attribute(_from_file(Path(location), reference), name, reference)
-    else:
-        found = _attribute(_import(location, reference), name, reference)
-    if not inspect.isclass(found):
-        return found
-    try:
-        return found()
-    except Exception as error:
-        raise PluginError(f"plugin {reference}: {name}() raised {describe(error)}") from error
-
-
-def _entry_point(name: str) -> Any:
-    points = {p.name: p for p in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
-    if name not in points:
-        known = ", ".join(sorted(points)) or "none is installed"
-        raise PluginError(
-            f"plugin {name}: expected module:object, file.py:object, or the name of an entry point in the group "
-            f"{ENTRY_POINT_GROUP} ({known})"
-        )
-    try:
-        return points[name].load()
-    except Exception as error:
-        raise PluginError(f"plugin {name}: loading its entry point raised {describe(error)}") from error
-
-
-def _import(module: str, reference: str) -> Any:
-    _importable(Path.cwd())  # not on sys.path in an installed command or under pytest
-    try:
-        return importlib.import_module(module)
-    except Exception as error:
-        raise PluginError(f"plugin {reference}: importing {module} raised {describe(error)}") from error
-
-
-def _from_file(path: Path, reference: str) -> Any:
-    if not path.is_file():
-        raise PluginError(f"plugin {reference}: no such file: {path}")
-    name = f"shootdown_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    _importable(path.resolve().parent)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise PluginError(f"plugin {reference}: running it raised {describe(error)}") from error
-    return module
-
-
-def _importable(directory: Path) -> None:
-    """Append `directory` to sys.path: last, so that its modules shadow no others."""
-    if str(directory) not in sys.path:
-        sys.path.append(str(directory))
-
-
-def _attribute(module: Any, name: str, reference: str) -> Any:
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        own = [
-            n for n, member in vars(module).items() if inspect.isclass(member) and member.__module__ == module.__name__
-        ]
-        known = hint(name, own, f"it has {', '.join(own) or 'no class'}")
-        raise PluginError(f"plugin {reference}: there is no {name} in it; {known}") from None
 
 
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:

@@ -25,15 +25,15 @@ Snapshot = dict[str, object]
 """Values by their names in error messages."""
 
 
-def snapshot(plugin: object) -> Snapshot:
-    """Everything in which `plugin` could keep state, as immutable values."""
-    return {name: _plain(value, DEPTH) for name, value in _places(plugin)}
+def snapshot(plugin: object, *modules: str) -> Snapshot:
+    """Everything in which `plugin`, or code of `modules`, could keep state, as immutable values."""
+    return {name: _plain(value, DEPTH) for name, value in _places(plugin, modules)}
 
 
-def changed(before: Snapshot, after: Snapshot) -> str:
-    """An error message if the snapshots differ, else ''."""
+def changed(before: Snapshot, after: Snapshot, who: str = "the plugin") -> str:
+    """An error message about `who` if the snapshots differ, else ''."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return f"{', '.join(names)} changed: the plugin keeps state outside its programs' local variables" if names else ""
+    return f"{', '.join(names)} changed: {who} keeps state outside its programs' local variables" if names else ""
 
 
 @contextmanager
@@ -46,12 +46,12 @@ def remembering_nothing(plugin: object) -> Iterator[None]:
         raise PluginError(problem)
 
 
-def _places(plugin: object) -> Iterator[tuple[str, Any]]:
+def _places(plugin: object, modules: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     kinds = [kind for kind in type(plugin).__mro__ if kind is not object]
     yield from _members("self", getattr(plugin, "__dict__", {}))
     for kind in kinds:
         yield from _members(kind.__name__, vars(kind))
-    for module in dict.fromkeys(kind.__module__ for kind in kinds):
+    for module in dict.fromkeys((*(kind.__module__ for kind in kinds), *modules)):
         if not _foreign(module):
             yield from _members(module, vars(sys.modules[module]) if module in sys.modules else {})
 

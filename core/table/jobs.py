@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.judge import Walks
+from core.conformance.outside import Outside, load
 from core.conformance.scenario import Scenario
 from core.cost import Workload, account
 from core.explore import Hung, Limits
@@ -29,10 +30,13 @@ killed.
 
 @dataclass(frozen=True)
 class VerdictJob:
-    """One architecture in one scenario; answers a Result. `thorough`: a large run is made on many layouts."""
+    """One architecture in one scenario, of the suite by its id or from outside; answers a Result.
+
+    `thorough`: a large run is made on many layouts.
+    """
 
     row: Row
-    scenario: str
+    scenario: str | Outside
     limits: Limits = Limits()
     searcher: str = "auto"
     walks: Walks | None = None
@@ -46,7 +50,10 @@ class VerdictJob:
             arch = self.row.arch()
         except Exception as error:
             return self.failed(str(error))
-        scenario = _scenario(self.scenario)
+        try:
+            scenario = _scenario(self.scenario)
+        except PluginError as error:
+            return self.failed(str(error))
         with answer_within(self.limits.timeout):
             result = judge(
                 arch,
@@ -59,17 +66,22 @@ class VerdictJob:
             )
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")
-        reason = self.row.expect.get(self.scenario)
+        reason = self.row.expect.get(scenario.id)
         return expected(result, reason) if reason else result
 
     def failed(self, reason: str) -> Result:
         """The result of a job that raised, hung or died: verdict 'error'."""
-        scenario = _scenario(self.scenario)
+        scenario = self.scenario if isinstance(self.scenario, Outside) else _scenario(self.scenario)
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 
-def _scenario(name: str) -> Scenario | LargeRun:
-    return FINDINGS.get(name) or SUITE[name]
+def _scenario(named: str | Outside) -> Scenario | LargeRun:
+    """The scenario itself. PluginError for one from outside that cannot be used."""
+    if isinstance(named, str):
+        return FINDINGS.get(named) or SUITE[named]
+    if named.problem:
+        raise PluginError(named.problem)
+    return load(named.reference)
 
 
 @dataclass(frozen=True)
