@@ -8,6 +8,7 @@ children with multiprocessing; there a job is run by a command.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -148,7 +149,12 @@ def _keep_stdout() -> int:
     return kept
 
 
+GARBAGE = 50_000
+"""New containers between two collections of garbage in a child.  A search keeps most of what it makes."""
+
+
 def _in_child(sender: Connection, job: Job, memory: int) -> None:
+    gc.set_threshold(GARBAGE)
     with suppress(OSError):  # stdout or stderr is closed: nothing to redirect
         _keep_stdout()
     signal.signal(signal.SIGUSR1, _stop)

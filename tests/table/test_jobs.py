@@ -1,0 +1,43 @@
+"""How often a job's architecture is set up."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from core.mm.era import ERAS
+from core.plugins.arch import Arch
+from core.run.pool import JobBatch
+from core.table import jobs
+from core.table.jobs import VerdictJob
+from core.table.rows import Row
+
+SCENARIOS = ("lost-dirty-munmap", "freed-once", "batch-limit")
+
+
+def set_ups(row: Row, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often a batch of jobs of `row`, sent to a child process, sets up its architecture."""
+    calls: list[str] = []
+    arch = Row.arch
+
+    def counted(self: Row) -> Arch:
+        calls.append(self.name)
+        return arch(self)
+
+    monkeypatch.setattr(Row, "arch", counted)
+    batch: JobBatch = pickle.loads(pickle.dumps(JobBatch(tuple(VerdictJob(row, name) for name in SCENARIOS))))
+    assert [result.verdict for result in batch.run()] == ["pass"] * len(SCENARIOS)
+    return len(calls)
+
+
+def test_a_shipped_row_is_set_up_once_for_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_shipped", [])
+    assert set_ups(Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"]), monkeypatch) == 1
+
+
+def test_a_third_party_s_plugin_is_set_up_for_each_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("from arch_plugins.generic import Smp\n\n\nclass Own(Smp):\n    pass\n")
+    theirs = Row("own", f"{tmp_path / 'own.py'}:Own", ERAS["6.2-fix"])
+    assert set_ups(theirs, monkeypatch) == len(SCENARIOS)
