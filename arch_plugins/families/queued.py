@@ -38,6 +38,12 @@ def swap_queue(cpu: Cpu, to: Queue) -> Op:
     return Op("take the queue", (cell,), (cell,), lambda queue: [Outcome(queue, (to,))])
 
 
+def open_queue(cpu: Cpu) -> Op:
+    """Entries are queued from now on."""
+    cell = queue_cell(cpu)
+    return Op("open the queue", (cell,), (cell,), lambda queue: [Outcome(None, (queue or (),))])
+
+
 def add_to_queue(cpu: Cpu, addr: int) -> Op:
     """Queue an address. Returns the queue afterwards; None outside a section, where the flush is done at once."""
     cell = queue_cell(cpu)
@@ -72,7 +78,8 @@ class Queued(Stated):
 
     @hookimpl
     async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
-        await swap_queue(mm.task.cpu, ())
+        """batch->active = 1: what an outer section has queued stays."""
+        await open_queue(mm.task.cpu)
 
     @hookimpl
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:

@@ -11,8 +11,12 @@ taken the permission away and not have flushed yet, and a CPU still stores.  So 
 wait either; without that bit no CPU can have cached it for stores.
 (A third condition is not modelled: nobody writes to a file while a CPU may read an older copy of its page.)
 
+Two allocators may read what is owed while kswapd puts more off.  So what is owed has a generation, as in the patches
+(luf_ugen): who has flushed forgives only what it has read.  Without it (`LufForgets`) the first allocator to finish
+forgives a flush that was put off since, because the set of CPUs is the same.
+
 Data types
-    cell ('owed', None)    the CPUs that have not flushed what was put off
+    cell ('owed', None)    (generation, CPUs): how often something was put off, and who has not flushed it
 """
 
 from __future__ import annotations
@@ -25,22 +29,37 @@ from core.machine.op import Cell, Cpu, Op, Outcome
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 
-OWED = Cell(declare("owed", frozenset()))
+Owed = tuple[int, frozenset[Cpu]]
+
+NOTHING: Owed = (0, frozenset())
+
+OWED = Cell(declare("owed", NOTHING))
 
 
 def owe(cpus: frozenset[Cpu]) -> Op:
-    """Put the flush of `cpus` off."""
-    return Op("put the flush off", (OWED,), (OWED,), lambda owed: [Outcome(None, (owed | cpus,))])
+    """Put the flush of `cpus` off: a new generation."""
+    return Op("put the flush off", (OWED,), (OWED,), lambda owed: [Outcome(None, ((owed[0] + 1, owed[1] | cpus),))])
 
 
 def read_owed() -> Op:
-    """Who has to flush before a page is handed out."""
+    """Who has to flush before a page is handed out, and of which generation that is."""
     return Op("read owed", (OWED,), (), lambda owed: [Outcome(owed)])
 
 
-def paid(seen: frozenset[Cpu]) -> Op:
-    """Those `seen` have flushed, unless more has been put off meanwhile."""
-    return Op("paid", (OWED,), (OWED,), lambda owed: [Outcome(None, (frozenset() if owed == seen else owed,))])
+def paid(seen: Owed) -> Op:
+    """Those `seen` have flushed; nobody owes any more, unless something has been put off since."""
+    return Op(
+        "paid", (OWED,), (OWED,), lambda owed: [Outcome(None, ((owed[0], frozenset()) if owed == seen else owed,))]
+    )
+
+
+def forgiven(cpus: frozenset[Cpu]) -> Op:
+    """`paid` that compares the CPUs alone."""
+
+    def step(owed: Owed) -> list[Outcome]:
+        return [Outcome(None, ((owed[0], frozenset()) if owed[1] == cpus else owed,))]
+
+    return Op("paid", (OWED,), (OWED,), step)
 
 
 class Luf(Smp):
@@ -49,6 +68,10 @@ class Luf(Smp):
     def may_wait(self, batch: UnmapBatch) -> bool:
         """Whether only loads can go through what the batch has cleared."""
         return batch.read_only and not batch.writable
+
+    async def pay(self, seen: Owed) -> None:
+        """The CPUs `seen` have flushed."""
+        await paid(seen)
 
     @hookimpl
     def arch_facts(self) -> Facts:
@@ -68,10 +91,10 @@ class Luf(Smp):
 
     @hookimpl
     async def arch_alloc_page(self, mm: Mm, page: int) -> None:
-        owed = await read_owed()
-        if owed:
-            await flush_cpus_by_ipi(mm, owed, FlushRequest())
-            await paid(owed)
+        owed: Owed = await read_owed()
+        if owed[1]:
+            await flush_cpus_by_ipi(mm, owed[1], FlushRequest())
+            await self.pay(owed)
 
 
 class LufByPermission(Luf):
@@ -94,3 +117,10 @@ class LufReusesAtOnce(Luf):
     @hookimpl
     async def arch_alloc_page(self, mm: Mm, page: int) -> None:
         pass
+
+
+class LufForgets(Luf):
+    """Without generations: must fail."""
+
+    async def pay(self, seen: Owed) -> None:
+        await forgiven(seen[1])

@@ -28,7 +28,7 @@ from core.conformance.outside import Outside
 from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
-from core.table.rows import Row, load_workloads
+from core.table.rows import Row, judged_as, load_workloads
 from reports.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ def run_command(arguments: argparse.Namespace) -> int:
     rows, model = rows_of(arguments), chosen_model(arguments.prices)
     chosen = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
     scenarios = chosen or _default_scenarios(arguments.all, bool(arguments.plugin))
+    for row in rows:
+        if row.plugin in arguments.plugin and not row.problem:
+            print(f"shootdown: {judged_as(row)}", file=sys.stderr)
     limits = limits_of(arguments)
     cells = [
         VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))

@@ -184,6 +184,30 @@ def plugin_row(reference: str, era: str | None = None) -> Row:
     return tried(Row(reference, reference, _era(era or DEFAULT_ERA, "command line", "--era")))
 
 
+def judged_as(row: Row) -> str:
+    """In words: on which generic mm code a plugin is judged, and whether it says that it is of another kernel."""
+    release = f" ({row.era.release})" if row.era.release else ""
+    said = f"{row.name}: on the generic mm code of era {row.era.name}{release}"
+    kernel = row.stated.kernel if row.stated else ""
+    fitting = era_of(kernel)
+    if fitting is None or fitting == row.era:
+        return said
+    return f"{said}, though its facts say that it is of {kernel}: --era {fitting.name}"
+
+
+def era_of(kernel: str) -> Era | None:
+    """The last era that is not newer than the version `kernel` of Linux ('6.12.117'); None if there is none."""
+    wanted = _version(kernel)
+    eras = {version: era for era in ERAS.values() if (version := _version(era.name))}
+    known = [version for version in eras if version <= wanted]
+    return eras[max(known)] if known else None
+
+
+def _version(name: str) -> tuple[int, ...]:
+    parts = name.split(".")[:2]
+    return tuple(map(int, parts)) if len(parts) == 2 and all(part.isdigit() for part in parts) else ()
+
+
 def _row(table: Any, number: int, era: str, source: str, prices: dict[str, Any], beside: Path) -> Row:
     at = f"arch[{number}]."
     name = table.get("name") if isinstance(table, dict) else None

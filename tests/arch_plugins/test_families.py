@@ -135,6 +135,32 @@ def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> No
     assert [len(addrs) for addrs in Here.flushed] == [192, 8]
 
 
+def test_a_section_within_a_section_keeps_what_the_outer_one_has_queued() -> None:
+    class Here(Sparc64):
+        flushed: ClassVar[list[tuple[int, ...]]] = []
+
+        async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
+            self.flushed.append(addrs)
+
+    mm, cells = space(Here())
+    Here.flushed.clear()
+    for addr in range(3):
+        cells[pte_cell(addr)] = Pte(addr)
+
+    async def nested() -> None:
+        await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
+        await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
+        await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
+        await mm.hook.ptep_get_and_clear(mm=mm, addr=1, nr=1, full=False)
+        assert not Here.flushed
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+        await mm.hook.ptep_get_and_clear(mm=mm, addr=2, nr=1, full=False)  # the section is over: at once
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+
+    go(nested(), cells)
+    assert Here.flushed == [(0, 1), (2,)]
+
+
 def test_sparc64_sends_its_whole_queue_with_one_cross_call() -> None:
     mm, cells = space(Sparc64())
 

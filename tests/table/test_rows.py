@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.table.rows import ConfigError, load, parse
+from core.table.rows import ConfigError, era_of, judged_as, load, parse, plugin_row
 
 GOOD = '[[arch]]\nname = "good"\nplugin = "arch_plugins.generic:Smp"\n'
 
@@ -88,3 +88,36 @@ def test_a_file_that_is_none_is_refused(text: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
         load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "era"),
+    [
+        ("6.12.117", "6.12"),
+        ("6.1.192", "6.1"),
+        ("6.11", "6.1"),
+        ("6.19", "6.18"),
+        ("7.1.9", "7.0"),
+        ("5.4", None),
+        ("", None),
+    ],
+)
+def test_the_era_of_a_kernel_is_the_last_that_is_not_newer(kernel: str, era: str | None) -> None:
+    found = era_of(kernel)
+    assert (found.name if found else None) == era
+
+
+def test_a_plugin_is_told_on_which_era_it_is_judged(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from arch_plugins.generic import Smp\nfrom core.hookspecs import Facts, hookimpl\n"
+        "class Mine(Smp):\n    @hookimpl\n    def arch_facts(self):\n        return Facts(kernel='6.18')\n"
+    )
+    row = plugin_row(f"{plugin}:Mine")
+    assert judged_as(row) == (
+        f"{plugin}:Mine: on the generic mm code of era 6.2-fix, though its facts say that it is of 6.18: --era 6.18"
+    )
+    assert judged_as(plugin_row(f"{plugin}:Mine", "6.12")).endswith(
+        "era 6.12 (6.12.117), though its facts say that it is of 6.18: --era 6.18"
+    )
+    assert judged_as(plugin_row(f"{plugin}:Mine", "6.18")) == f"{plugin}:Mine: on the generic mm code of era 6.18"

@@ -97,7 +97,7 @@ def left(arch: Arch, era: Era) -> Model:
 
     async def last(mm: Mm) -> None:
         """P2's mm runs on this CPU only."""
-        await leave_and_free(replace(mm, cpus=frozenset({mm.task.cpu})), ADDR, upper_entry(0, ADDR))
+        await leave_and_free(second_process(mm), ADDR, upper_entry(0, ADDR))
 
     world.kthread("munmap by P2", last)
     made = world.model("hugetlb-walk", sometimes=windows())

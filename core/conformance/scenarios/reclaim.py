@@ -85,6 +85,7 @@ from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)
 REQUIRES = ("batched_unmap", "smp")
+"""Of scenarios in which somebody finds that a flush is pending."""
 
 
 def kswapd(*pages: int) -> Program:
@@ -114,12 +115,27 @@ async def reader_of(page: int, mm: Mm) -> None:
 
 
 def put_off(addr: int) -> Property:
-    """The window of all these scenarios: a flush is deferred."""
+    """The window: a flush is deferred."""
     return sometimes(
         "put-off",
         "the entry is gone and its flush is put off",
         (pte_cell(addr), BATCHED),
         lambda pte, batched: not isinstance(pte, Pte) and batched[0] != batched[1],
+    )
+
+
+def unmapped(arch: Arch, page: int, kept: int) -> Property:
+    """The window where reclaim may as well flush at once: a flush is deferred, or the page is gone from its entry.
+
+    The page is mapped at its own number, and not free before it has `kept` references.
+    """
+    if "batched_unmap" in arch.facts.capabilities:
+        return put_off(page)
+    return sometimes(
+        "unmapped-but-held",
+        "the entry is gone, and the page is not free",
+        (pte_cell(page), ref_cell(page)),
+        lambda pte, ref: not isinstance(pte, Pte) and ref >= kept,
     )
 
 
@@ -134,7 +150,9 @@ def io_before_flush(arch: Arch, era: Era) -> Model:
     world.memory[ref_cell(0)] = 2  # the mapping's and the page cache's
     world.task("user", writer)
     world.kthread("kswapd", kswapd(0))
-    return world.model("reclaim-dirty", always=[no_lost_dirty(0, [0])], finally_=agree(0), sometimes=[put_off(0)])
+    return world.model(
+        "reclaim-dirty", always=[no_lost_dirty(0, [0])], finally_=agree(0), sometimes=[unmapped(arch, 0, 1)]
+    )
 
 
 def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
@@ -149,7 +167,7 @@ def mprotect_of_reclaimed(arch: Arch, era: Era) -> Model:
         await returned(mm, 0)
 
     world.task("mprotect", lower)
-    return world.model("reclaim-mprotect", finally_=[*agree(0), contents_known(0)], sometimes=[put_off(0)])
+    return world.model("reclaim-mprotect", finally_=[*agree(0), contents_known(0)], sometimes=[unmapped(arch, 0, 1)])
 
 
 def pending_set_during_flush(arch: Arch, era: Era) -> Model:
@@ -219,8 +237,8 @@ def two_spaces(arch: Arch, era: Era) -> Model:
     return world.model("reclaim-two-mms", finally_=finally_, sometimes=[both])
 
 
-def _scenario(name: str, title: str, origin: str, build: Build) -> Scenario:
-    return Scenario(name, title, origin, build, tier="optional", requires=REQUIRES)
+def _scenario(name: str, title: str, origin: str, build: Build, requires: tuple[str, ...] = REQUIRES) -> Scenario:
+    return Scenario(name, title, origin, build, tier="optional", requires=requires)
 
 
 SCENARIOS = [
@@ -229,12 +247,14 @@ SCENARIOS = [
         "no I/O of a reclaimed page starts while a CPU can still write to it",
         "d950c9477d51",
         io_before_flush,
+        requires=("smp",),
     ),
     _scenario(
         "reclaim-mprotect",
         "mprotect does not return while an entry cleared by reclaim is still cached",
         "3ea277194daa",
         mprotect_of_reclaimed,
+        requires=("smp",),
     ),
     _scenario(
         "reclaim-pending",
@@ -260,7 +280,7 @@ SCENARIOS = [
         "mm/rmap.c:set_tlb_ubc_flush_pending",
         two_spaces,
         tier="optional",
-        requires=(*REQUIRES, "spread"),
+        requires=("smp", "spread"),
     ),
 ]
 

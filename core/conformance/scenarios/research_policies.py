@@ -19,13 +19,28 @@ load: what was there before
                                                     take the page, flush nobody
                                                     it is another's
 load: what is another's
+
+flush-on-reuse-twice (LUF)
+
+CPU0 user            CPU1 reclaim                   CPU2 allocator                 CPU3 allocator
+load 0, 1: cached
+                     clear entry 0, put it off
+                     free page 0
+                                                    page 0: CPU0 owes a flush
+                                                    CPU0 flushes
+load 1: cached again
+                     clear entry 1, put it off
+                     free page 1
+                                                    nobody owes anything
+                                                                                   page 1: nobody owes
+load 1: what is another's
 """
 
 from __future__ import annotations
 
 from core.conformance.properties import mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World
+from core.conformance.world import Program, World
 from core.explore.model import Model
 from core.machine.accessed import accessed_cell, tracked
 from core.machine.pte import Pte, pte_cell
@@ -117,6 +132,51 @@ def on_reuse(arch: Arch, era: Era) -> Model:
     return world.model("flush-on-reuse", finally_=[mapcount_is_ptes(PAGE, [ADDR])], sometimes=windows)
 
 
+async def reader_of_second(mm: Mm) -> None:
+    """Load twice from the second page."""
+    for _ in range(2):
+        if await load_unless_reused(mm.task.cpu, 1, 1, mm.facts.hw_dirty) == "fault":
+            return
+
+
+async def kswapd_twice(mm: Mm) -> None:
+    """Reclaim two pages, each with a batch of its own."""
+    for page in (0, 1):
+        await shrink_lruvec(mm, UnmapBatch(), [page])
+
+
+def allocator_of(page: int) -> Program:
+    """Hand out `page`."""
+
+    async def program(mm: Mm) -> None:
+        await take_free_page(page)
+        await mm.hook.arch_alloc_page(mm=mm, page=page)
+        await hand_out(page, "another")
+
+    return program
+
+
+def on_reuse_twice(arch: Arch, era: Era) -> Model:
+    """Two pages are reclaimed one after the other, and each is handed out as soon as it is free."""
+    mapped = {page: Pte(page, write=False) for page in (0, 1)}
+    world = World(arch, era, mapped, geometry={"ptes_per_table": 1}, more={"reclaims": True})
+    world.memory[ref_cell(0)] = world.memory[ref_cell(1)] = 2
+    user = world.task("user", reader_of_second)
+    world.kthread("kswapd", kswapd_twice)
+    for page in (0, 1):
+        world.kthread(f"allocator of page{page}", allocator_of(page))
+    windows = [
+        sometimes(
+            "paid-while-put-off",
+            "page 0 is being handed out, and the flush for page 1, which a CPU can still read, is put off",
+            (ref_cell(0), owner_cell(0), ref_cell(1), tlb_cell(user.cpu, 1)),
+            lambda ref, owner, second, entry: ref == 0 and owner is None and second == 0 and entry is not None,
+        ),
+        sometimes("reused", "page 1 is another's", (owner_cell(1),), lambda owner: owner is not None),
+    ]
+    return world.model("flush-on-reuse-twice", sometimes=windows)
+
+
 SCENARIOS = [
     Scenario(
         "flush-by-access",
@@ -131,6 +191,14 @@ SCENARIOS = [
         "no CPU reads a page through a stale entry once it has been handed out again",
         "LUF",
         on_reuse,
+        tier="optional",
+        requires=("smp", "reallocation_flush"),
+    ),
+    Scenario(
+        "flush-on-reuse-twice",
+        "a flush that is put off while an earlier one is being paid stays owed",
+        "LUF",
+        on_reuse_twice,
         tier="optional",
         requires=("smp", "reallocation_flush"),
     ),
