@@ -13,7 +13,7 @@ from core.machine.op import Cpu, Op, Tid
 from core.machine.pte import Entry, Present, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
-from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask
+from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask, xchg_order
 from core.mm.mmu_gather import (
     MmuGather,
     adjust_range,
@@ -82,7 +82,7 @@ class Generic(Architecture):
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """xchg: the walker of another CPU may set the dirty bit until the entry is cleared."""
-        entry: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
+        entry: Entry = await xchg_pte(addr, nr, ("clear", addr, nr), xchg_order(mm))
         return entry
 
     @hookimpl

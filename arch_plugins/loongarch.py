@@ -15,6 +15,7 @@ from arch_plugins.families.facts import rcu_freed
 from arch_plugins.families.load_store import LoadStore
 from core.hookspecs import Facts, hookimpl
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry
 from core.mm.huge_memory import generic_pmdp_establish, local_pmdp_get_and_clear
 from core.mm.kthread import on_mm_cell
@@ -87,7 +88,7 @@ class LoongarchPtw(Loongarch):
 
 def on_mm(name: str, mm: Mm, on: bool) -> Op:
     """From here on the walker may, or may no longer, cache translations of the mm."""
-    return Op(name, (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (on,))])
+    return Op(name, (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (on,))], order=Order.PRIVATE)
 
 
 class LoongarchV70(Loongarch):

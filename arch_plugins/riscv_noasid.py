@@ -10,6 +10,7 @@ from dataclasses import replace
 from arch_plugins.riscv import Riscv
 from core.hookspecs import Facts, hookimpl
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu
@@ -42,9 +43,9 @@ class RiscvNoAsid(Riscv):
         cpu = mm.task.cpu
         cells = (on_mm_cell(cpu), *(tlb_cell(cpu, addr) for addr in mm.addrs))
         empty = (None,) * len(mm.addrs)
-        await Op("load SATP; SFENCE.VMA", (), cells, lambda: [Outcome(None, (on, *empty))])
+        await Op("load SATP; SFENCE.VMA", (), cells, lambda: [Outcome(None, (on, *empty))], order=Order.FLUSH)
 
 
 def on_mm(cpu: Cpu) -> Op:
     """prev == next: is SATP already that of the mm?"""
-    return Op("prev == next", (on_mm_cell(cpu),), (), lambda on: [Outcome(on)])
+    return Op("prev == next", (on_mm_cell(cpu),), (), lambda on: [Outcome(on)], order=Order.PRIVATE)

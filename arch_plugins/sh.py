@@ -14,6 +14,7 @@ from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.load_store import LoadStore
 from core.hookspecs import hookimpl
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm
 
@@ -44,10 +45,12 @@ class Sh(LoadStore, ContextReset):
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
         """Load the page table of another mm."""
-        await Op("set_TTB(other)", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
+        await Op(
+            "set_TTB(other)", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE
+        )
 
 
 def set_ttb(cpu: Cpu) -> Op:
     """Is prev != next?  Afterwards the CPU is on the page tables of the mm."""
     cell = on_mm_cell(cpu)
-    return Op("set_TTB(next->pgd)", (cell,), (cell,), lambda on: [Outcome(not on, (True,))])
+    return Op("set_TTB(next->pgd)", (cell,), (cell,), lambda on: [Outcome(not on, (True,))], order=Order.PRIVATE)

@@ -19,6 +19,7 @@ from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.mm.mm import Mm, log
 
 SMP_CAPABILITIES = frozenset({"batched_unmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
@@ -29,7 +30,7 @@ LEFT = Cell(declare("left_mask", frozenset()))
 
 def left_mask(leaving: frozenset[Cpu]) -> Op:
     """Which CPUs have left the mask so far; those in `leaving` leave it now. switch_mm_irqs_off()."""
-    return Op("leave mm_cpumask", (LEFT,), (LEFT,), lambda left: [Outcome(left, (left | leaving,))])
+    return Op("leave mm_cpumask", (LEFT,), (LEFT,), lambda left: [Outcome(left, (left | leaving,))], order=Order.ATOMIC)
 
 
 class X86(MmRange):

@@ -25,6 +25,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.mm import Mm
 
@@ -40,7 +41,7 @@ def flush_on_enter(cpu: Cpu, mm: Mm) -> Op:
     def step(*entries: object) -> list[Outcome]:
         return [Outcome(False, entries), Outcome(True, (None,) * len(entries))]
 
-    return Op(f"vCPU{cpu} preempted?", cells, cells, step)
+    return Op(f"vCPU{cpu} preempted?", cells, cells, step, order=Order.FULL)
 
 
 class X86Kvm(X86):

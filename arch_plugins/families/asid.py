@@ -22,6 +22,7 @@ from core.machine.asid import AsidRequest, load_ttbr
 from core.machine.ipi import Request
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.store_buffer import mfence
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
@@ -44,7 +45,7 @@ def reserved_cell(cpu: Cpu) -> Cell:
 
 def context_id(context: Cell) -> Op:
     """atomic64_read(&mm->context.id)."""
-    return Op(f"read {context}", (context,), (), lambda now: [Outcome(now)])
+    return Op(f"read {context}", (context,), (), lambda now: [Outcome(now)], order=Order.PLAIN)
 
 
 def keep_active(cpu: Cpu, asid: Context, compares: bool) -> Op:
@@ -59,7 +60,13 @@ def keep_active(cpu: Cpu, asid: Context, compares: bool) -> Op:
         put = current and not (compares and now is None)
         return [Outcome(current and now is not None, (asid if put else now,))]
 
-    return Op("cmpxchg(active_asids)" if compares else "xchg(active_asids)", (active, GENERATION), (active,), step)
+    return Op(
+        "cmpxchg(active_asids)" if compares else "xchg(active_asids)",
+        (active, GENERATION),
+        (active,),
+        step,
+        order=Order.ATOMIC,
+    )
 
 
 def new_context(context: Cell, cpus: tuple[Cpu, ...], asids: int) -> Op:
@@ -92,17 +99,23 @@ def new_context(context: Cell, cpus: tuple[Cpu, ...], asids: int) -> Op:
         return done(free[0])
 
     changed = (context, GENERATION, ASID_MAP, PENDING, *active, *reserved)
-    return Op("new_context", changed, changed, step)
+    return Op("new_context", changed, changed, step, order=Order.FULL)
 
 
 def test_and_clear_pending(cpu: Cpu) -> Op:
     """Does this CPU owe a flush?"""
-    return Op("flush at switch?", (PENDING,), (PENDING,), lambda cpus: [Outcome(cpu in cpus, (cpus - {cpu},))])
+    return Op(
+        "flush at switch?",
+        (PENDING,),
+        (PENDING,),
+        lambda cpus: [Outcome(cpu in cpus, (cpus - {cpu},))],
+        order=Order.FULL,
+    )
 
 
 def set_active(cpu: Cpu, asid: Context) -> Op:
     """atomic64_set(&active_asids, asid)."""
-    return Op("active_asids = ASID", (), (active_cell(cpu),), lambda: [Outcome(None, (asid,))])
+    return Op("active_asids = ASID", (), (active_cell(cpu),), lambda: [Outcome(None, (asid,))], order=Order.PLAIN)
 
 
 async def check_and_switch_context(mm: Mm, context: Cell, compares: bool) -> None:

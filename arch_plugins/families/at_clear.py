@@ -15,6 +15,7 @@ from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, local_ptep_get_and_clear, pte_cell
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
@@ -33,17 +34,19 @@ CONTEXT_LOCK = Cell(declare("context.lock", None))
 
 def cpu_attach_mask() -> Op:
     """mm->context.cpu_attach_mask."""
-    return Op("cpu_attach_mask", (ATTACH_MASK,), (), lambda cpus: [Outcome(cpus)])
+    return Op("cpu_attach_mask", (ATTACH_MASK,), (), lambda cpus: [Outcome(cpus)], order=Order.PLAIN)
 
 
 def set_flush_mm(to: bool) -> Op:
     """mm->context.flush_mm = to."""
-    return Op(f"flush_mm = {int(to)}", (), (FLUSH_MM,), lambda: [Outcome(None, (to,))])
+    return Op(f"flush_mm = {int(to)}", (), (FLUSH_MM,), lambda: [Outcome(None, (to,))], order=Order.PLAIN)
 
 
 def test_and_clear_flush_mm() -> Op:
     """Under mm->context.lock: is a flush owed?  If so, the caller has to do it."""
-    return Op("test and clear flush_mm", (FLUSH_MM,), (FLUSH_MM,), lambda owed: [Outcome(owed, (False,))])
+    return Op(
+        "test and clear flush_mm", (FLUSH_MM,), (FLUSH_MM,), lambda owed: [Outcome(owed, (False,))], order=Order.PLAIN
+    )
 
 
 def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
@@ -61,6 +64,7 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
         (pte, *entries),
         lambda old: [Outcome(old, (None,) * (1 + len(entries)))],
         event=("clear", addr, nr),
+        order=Order.FLUSH,
     )
 
 
@@ -104,6 +108,7 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
         (pmd, *entries),
         lambda old: [Outcome(old, (becomes(old), *(None for _ in entries)))],
         event=event,
+        order=Order.FLUSH,
     )
 
 
@@ -138,7 +143,7 @@ async def flush_mm_lazy(mm: Mm) -> bool:
     finds it clear relies on that.  Before FLUSH_MM_FIX the flush came first, and there was no lock.
     """
     if not mm.era.has(FLUSH_MM_FIX):
-        owed = bool(await Op("test flush_mm", (FLUSH_MM,), (), lambda owed: [Outcome(owed)]))
+        owed = bool(await Op("test flush_mm", (FLUSH_MM,), (), lambda owed: [Outcome(owed)], order=Order.PLAIN))
         if owed:
             await flush_mm(mm)
             await set_flush_mm(False)
@@ -169,34 +174,42 @@ async def flush_mm(mm: Mm) -> None:
 async def reset_cpumask(mm: Mm) -> None:
     """cpumask_copy(mm_cpumask(mm), &mm->context.cpu_attach_mask)."""
     if mm.cpus is None:
-        await Op("mm_cpumask = cpu_attach_mask", (ATTACH_MASK,), (CPUMASK,), lambda cpus: [Outcome(None, (cpus,))])
+        await Op(
+            "mm_cpumask = cpu_attach_mask",
+            (ATTACH_MASK,),
+            (CPUMASK,),
+            lambda cpus: [Outcome(None, (cpus,))],
+            order=Order.PLAIN,
+        )
 
 
 async def count_flusher(mm: Mm, by: int) -> None:
     """atomic_inc(&mm->context.flush_count), atomic_dec()."""
     if mm.cpus is None:
         cell = (FLUSH_COUNT,)
-        await Op(f"flush_count {by:+d}", cell, cell, lambda n: [Outcome(None, (n + by,))])
+        await Op(f"flush_count {by:+d}", cell, cell, lambda n: [Outcome(None, (n + by,))], order=Order.ATOMIC)
 
 
 async def attach(mm: Mm) -> None:
     """switch_mm() and finish_arch_post_lock_switch(): wait for flushers, join both masks, do the flush that is owed."""
     if mm.cpus is None:
         await join(ATTACH_MASK, mm.task.cpu)
-        await Op("wait for flush_count", (FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)])
+        await Op("wait for flush_count", (FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)], order=Order.PLAIN)
         await join(CPUMASK, mm.task.cpu)
     await flush_mm_lazy(mm)
 
 
 def join(mask: Cell, cpu: Cpu) -> Op:
     """cpumask_set_cpu()."""
-    return Op(f"{mask} += CPU{cpu}", (mask,), (mask,), lambda cpus: [Outcome(None, (cpus | {cpu},))])
+    return Op(
+        f"{mask} += CPU{cpu}", (mask,), (mask,), lambda cpus: [Outcome(None, (cpus | {cpu},))], order=Order.ATOMIC
+    )
 
 
 def detach(mm: Mm) -> Op:
     """switch_mm() to another mm; entries stay cached."""
     cell, cpu = (ATTACH_MASK,), mm.task.cpu
-    return Op(f"detach CPU{cpu}", cell, cell, lambda cpus: [Outcome(None, (cpus - {cpu},))])
+    return Op(f"detach CPU{cpu}", cell, cell, lambda cpus: [Outcome(None, (cpus - {cpu},))], order=Order.ATOMIC)
 
 
 async def free_table_later(tlb: MmuGather, table: Table) -> None:

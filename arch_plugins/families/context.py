@@ -21,6 +21,7 @@ from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest, flush_here
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.tlb import invalidate
 from core.mm.kthread import current_mm, mm_users
 from core.mm.mm import Mm, cpumask_set_cpu
@@ -43,19 +44,19 @@ def contexts(mm: Mm, cpus: Iterable[Cpu]) -> tuple[Cell, ...]:
 def zero_contexts(mm: Mm, cpus: Iterable[Cpu]) -> Op:
     """set_cpu_context(cpu, mm, 0) for each of `cpus`."""
     cells = contexts(mm, cpus)
-    return Op("zero other CPUs' contexts", (), cells, lambda: [Outcome(None, (False,) * len(cells))])
+    return Op("zero other CPUs' contexts", (), cells, lambda: [Outcome(None, (False,) * len(cells))], order=Order.PLAIN)
 
 
 def any_context(mm: Mm, cpus: Iterable[Cpu]) -> Op:
     """Does the mm have a context on one of `cpus`?  arch/alpha/kernel/smp.c:mm_context_elsewhere()."""
     cells = contexts(mm, cpus)
-    return Op("mm_context_elsewhere", cells, (), lambda *valid: [Outcome(any(valid))])
+    return Op("mm_context_elsewhere", cells, (), lambda *valid: [Outcome(any(valid))], order=Order.PLAIN)
 
 
 def get_context(cpu: Cpu) -> Op:
     """Take a context if there is none. Returns whether there was one."""
     cell = context_cell(cpu)
-    return Op("cpu_context", (cell,), (cell,), lambda valid: [Outcome(valid, (True,))])
+    return Op("cpu_context", (cell,), (cell,), lambda valid: [Outcome(valid, (True,))], order=Order.PLAIN)
 
 
 class ContextReset(CpuAsids):

@@ -22,6 +22,7 @@ from core.machine.asid import AsidRequest, load_ttbr
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 
@@ -52,13 +53,19 @@ def get_new_mmu_context(context: Cell, cpu: Cpu, asids: int) -> Op:
         new = (last[0] + 1, 1) if begins else (last[0], last[1] + 1)
         return [Outcome((new[1], begins), (new, new))]
 
-    return Op("get_new_mmu_context", cells, cells, step)
+    return Op("get_new_mmu_context", cells, cells, step, order=Order.PLAIN)
 
 
 def flush_asid(mm: Mm, context: Cell, cpu: Cpu, request: FlushRequest) -> Op:
     """`cpu` executes the request itself, for the ASID that the mm has there."""
     mine, tlb = cpu_context_cell(context, cpu), tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
-    return Op(f"local {request}", (mine, *tlb), tlb, lambda now, *e: [Outcome(None, _kept(mm, now, request, e))])
+    return Op(
+        f"local {request}",
+        (mine, *tlb),
+        tlb,
+        lambda now, *e: [Outcome(None, _kept(mm, now, request, e))],
+        order=Order.FLUSH,
+    )
 
 
 def take_asid_ipi(mm: Mm, context: Cell, sender: Tid, cpu: Cpu) -> Op:
@@ -71,7 +78,7 @@ def take_asid_ipi(mm: Mm, context: Cell, sender: Tid, cpu: Cpu) -> Op:
             return []
         return [Outcome(None, (None, *_kept(mm, now, request, entries)))]
 
-    return Op(f"take IPI of T{sender}", (csd, irqs_off_cell(cpu), mine, *tlb), (csd, *tlb), step)
+    return Op(f"take IPI of T{sender}", (csd, irqs_off_cell(cpu), mine, *tlb), (csd, *tlb), step, order=Order.HANDLER)
 
 
 def _kept(mm: Mm, now: Context | None, request: FlushRequest, entries: tuple[Any, ...]) -> tuple[Any, ...]:

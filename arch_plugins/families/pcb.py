@@ -10,6 +10,7 @@ from arch_plugins.families.context import ContextReset, get_context
 from core.hookspecs import hookimpl
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 from core.mm.mm import Mm, cpumask_set_cpu
 
@@ -29,7 +30,7 @@ def alpha_switch_to(mm: Mm) -> Op:
     def step(new: bool, *entries: object) -> list[Outcome]:
         return [Outcome(None, (False, *((None,) * len(entries) if new else entries)))]
 
-    return Op("alpha_switch_to", (pcb, *tlb), (pcb, *tlb), step)
+    return Op("alpha_switch_to", (pcb, *tlb), (pcb, *tlb), step, order=Order.FLUSH)
 
 
 class PcbContext(ContextReset):
@@ -44,7 +45,7 @@ class PcbContext(ContextReset):
         cpu = mm.task.cpu
         await cpumask_set_cpu(mm)
         if not await get_context(cpu):
-            await Op("pcb.asn = new", (), (pcb_asn_cell(cpu),), lambda: [Outcome(None, (True,))])
+            await Op("pcb.asn = new", (), (pcb_asn_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PLAIN)
 
     @hookimpl
     async def switch_to(self, mm: Mm) -> None:

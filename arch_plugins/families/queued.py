@@ -14,6 +14,7 @@ from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, wrprotect_pte, xchg_pte
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm
@@ -35,13 +36,13 @@ def queue_cell(cpu: Cpu) -> Cell:
 def swap_queue(cpu: Cpu, to: Queue) -> Op:
     """Take the queue and replace it by `to`; the page-table lock keeps the task on its CPU."""
     cell = queue_cell(cpu)
-    return Op("take the queue", (cell,), (cell,), lambda queue: [Outcome(queue, (to,))])
+    return Op("take the queue", (cell,), (cell,), lambda queue: [Outcome(queue, (to,))], order=Order.PRIVATE)
 
 
 def open_queue(cpu: Cpu) -> Op:
     """Entries are queued from now on."""
     cell = queue_cell(cpu)
-    return Op("open the queue", (cell,), (cell,), lambda queue: [Outcome(None, (queue or (),))])
+    return Op("open the queue", (cell,), (cell,), lambda queue: [Outcome(None, (queue or (),))], order=Order.PRIVATE)
 
 
 def add_to_queue(cpu: Cpu, addr: int) -> Op:
@@ -52,7 +53,7 @@ def add_to_queue(cpu: Cpu, addr: int) -> Op:
         after = None if queue is None else (*queue, addr)
         return [Outcome(after, (after,))]
 
-    return Op(f"queue {addr}", (cell,), (cell,), step)
+    return Op(f"queue {addr}", (cell,), (cell,), step, order=Order.PRIVATE)
 
 
 class Queued(Stated):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from core.machine.ipi import send_ipis, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.mm.kthread import ExitLazyTlb, alone, on_mm_cell, trim_cpumask
 from core.mm.mm import Mm, mm_cpumask
 
 
 def load_pid(cpu: Cpu) -> Op:
     """radix__switch_mmu_context()."""
-    return Op("load PID", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
+    return Op("load PID", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
 
 
 async def flush_type_local(mm: Mm) -> bool:

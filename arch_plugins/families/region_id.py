@@ -15,6 +15,7 @@ from __future__ import annotations
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 from core.mm.kthread import active_mm_cell
 from core.mm.mm import CPUMASK, Mm, cpumask_set_cpu
@@ -35,7 +36,7 @@ def get_mmu_context() -> Op:
     def step(rid: int, new: int, mask: frozenset[Cpu]) -> list[Outcome]:
         return [Outcome(rid, (rid, new, mask)) if rid else Outcome(new, (new, new + 1, frozenset()))]
 
-    return Op("get_mmu_context", (RID, NEXT, CPUMASK), (RID, NEXT, CPUMASK), step)
+    return Op("get_mmu_context", (RID, NEXT, CPUMASK), (RID, NEXT, CPUMASK), step, order=Order.FULL)
 
 
 def reload_context(mm: Mm, rid: int) -> Op:
@@ -45,13 +46,13 @@ def reload_context(mm: Mm, rid: int) -> Op:
     def step(now: int, *entries: object) -> list[Outcome]:
         return [Outcome(None, (rid, *(entries if now == rid else (None,) * len(entries))))]
 
-    return Op("reload_context", (loaded, *tlb), (loaded, *tlb), step)
+    return Op("reload_context", (loaded, *tlb), (loaded, *tlb), step, order=Order.FLUSH)
 
 
 async def activate_context(mm: Mm) -> None:
     """Take and load the mm's region ID, again if it has been dropped meanwhile."""
     rid = None
-    while rid is None or rid != await Op("mm->context", (RID,), (), lambda now: [Outcome(now)]):
+    while rid is None or rid != await Op("mm->context", (RID,), (), lambda now: [Outcome(now)], order=Order.PLAIN):
         rid = await get_mmu_context()
         await cpumask_set_cpu(mm)
         await reload_context(mm, rid)
@@ -75,12 +76,12 @@ def finish_flush(mm: Mm, sender: Tid, cpu: Cpu) -> Op:
         return [Outcome(None, (None, rid, new, mask | {cpu}, rid, *kept))]
 
     reads = (csd, irqs_off_cell(cpu), active_mm_cell(cpu), *state)
-    return Op(f"IPI of T{sender}: local_finish_flush_tlb_mm", reads, (csd, *state), step)
+    return Op(f"IPI of T{sender}: local_finish_flush_tlb_mm", reads, (csd, *state), step, order=Order.HANDLER)
 
 
 def drop_context() -> Op:
     """mm->context = 0."""
-    return Op("mm->context = 0", (), (RID,), lambda: [Outcome(None, (0,))])
+    return Op("mm->context = 0", (), (RID,), lambda: [Outcome(None, (0,))], order=Order.PLAIN)
 
 
 def purge(mm: Mm, cpus: frozenset[Cpu], request: FlushRequest, name: str) -> Op:
@@ -93,4 +94,4 @@ def purge(mm: Mm, cpus: frozenset[Cpu], request: FlushRequest, name: str) -> Op:
         kept = (None if rid == here else entry for rid, entry in zip(rids, entries, strict=True))
         return [Outcome(None, tuple(kept))]
 
-    return Op(f"{name}: {request}", (loaded_cell(mm.task.cpu), *loaded, *tlb), tlb, step)
+    return Op(f"{name}: {request}", (loaded_cell(mm.task.cpu), *loaded, *tlb), tlb, step, order=Order.FLUSH)

@@ -33,6 +33,7 @@ from core.hookspecs import Architecture, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.kthread import on_mm_cell
@@ -66,22 +67,22 @@ def is_lazy_cell(cpu: Cpu) -> Cell:
 
 def inc_mm_tlb_gen() -> Op:
     """atomic64_inc_return(&mm->context.tlb_gen)."""
-    return Op("inc_mm_tlb_gen", (GEN,), (GEN,), lambda gen: [Outcome(gen + 1, (gen + 1,))])
+    return Op("inc_mm_tlb_gen", (GEN,), (GEN,), lambda gen: [Outcome(gen + 1, (gen + 1,))], order=Order.FULL)
 
 
 def should_trim_cpumask() -> Op:
     """Has a second passed since the last time?  Both answers are possible."""
-    return Op("should_trim_cpumask", (), (), lambda: [Outcome(False), Outcome(True)])
+    return Op("should_trim_cpumask", (), (), lambda: [Outcome(False), Outcome(True)], order=Order.PRIVATE)
 
 
 def read(cell: Cell) -> Op:
     """A load of one of these variables."""
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
 
 
 def write(cell: Cell, value: object) -> Op:
     """A store to one of these variables."""
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class TlbGen(Architecture):
         if self.leaves_mask:
             await cpumask_clear_cpu(mm)
         cells = (loaded_mm_cell(cpu), on_mm_cell(cpu))
-        await Op("load CR3 of another mm", (), cells, lambda: [Outcome(None, ("other", False))])
+        await Op("load CR3 of another mm", (), cells, lambda: [Outcome(None, ("other", False))], order=Order.WRITE_CR3)
         await write(irqs_off_cell(cpu), False)
 
     # ---- flushing ------------------------------------------------------------------------------------------------
@@ -232,7 +233,9 @@ class TlbGen(Architecture):
                 return []
             return [Outcome(None, (None, *self.handled(mm, cpu, request, gen, words)))]
 
-        return Op(f"IPI of T{sender}: flush_tlb_func", (csd, irqs_off, GEN, *cells), (csd, *cells), step)
+        return Op(
+            f"IPI of T{sender}: flush_tlb_func", (csd, irqs_off, GEN, *cells), (csd, *cells), step, order=Order.HANDLER
+        )
 
     async def local(self, mm: Mm, info: Info) -> None:
         """The local part of a flush, with interrupts off."""
@@ -242,6 +245,7 @@ class TlbGen(Architecture):
             (GEN, *cells),
             cells,
             lambda gen, *words: [Outcome(None, self.handled(mm, cpu, info, gen, words))],
+            order=Order.FLUSH,
         )
 
     def handled(self, mm: Mm, cpu: Cpu, info: Info, gen: int, words: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -269,4 +273,4 @@ def handler_cells(mm: Mm, cpu: Cpu) -> tuple[Cell, ...]:
 def load_cr3(cpu: Cpu) -> Op:
     """write_cr3(), and loaded_mm = next: interrupts are off, and who sees LOADED_MM_SWITCHING sends one."""
     cells = (loaded_mm_cell(cpu), on_mm_cell(cpu))
-    return Op(f"{cells[0]} = this", (), cells, lambda: [Outcome(None, ("this", True))])
+    return Op(f"{cells[0]} = this", (), cells, lambda: [Outcome(None, ("this", True))], order=Order.WRITE_CR3)

@@ -23,6 +23,7 @@ from core.machine.accessed import test_and_clear_young, xchg_pte_young
 from core.machine.ipi import FlushRequest
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
@@ -38,14 +39,14 @@ def cached_cell(addr: int) -> Cell:
 def note_cached(addr: int, nr: int) -> Op:
     """From now on flushes of the addresses are needed."""
     cell = Cell(CACHED, addr, nr)
-    return Op(f"cached({addr})", (), (cell,), lambda: [Outcome(None, (True,))])
+    return Op(f"cached({addr})", (), (cell,), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
 
 
 def any_cached(mm: Mm, start: int, end: int) -> Op:
     """Is a flush of the range needed?  Always, where TLBs are not modelled (`mm.addrs` is empty)."""
     cells = tuple(cached_cell(addr) for addr in mm.addrs if start <= addr < end)
     unknown = not mm.addrs
-    return Op("any cached?", cells, (), lambda *cached: [Outcome(unknown or any(cached))])
+    return Op("any cached?", cells, (), lambda *cached: [Outcome(unknown or any(cached))], order=Order.PRIVATE)
 
 
 class AccessTracking(Smp):

@@ -16,6 +16,7 @@ from arch_plugins.generic import Smp
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, flush_here, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.task import Task
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
@@ -24,7 +25,7 @@ from core.mm.mm import Mm, mm_cpumask
 def post_states(task: Task, targets: list[Cpu], request: FlushRequest) -> Op:
     """Write a state for each target; nobody is told."""
     cells = tuple(csd_cell(task.tid, cpu) for cpu in targets)
-    return Op(f"post states: {request}", (), cells, lambda: [Outcome(None, (request,) * len(cells))])
+    return Op(f"post states: {request}", (), cells, lambda: [Outcome(None, (request,) * len(cells))], order=Order.PLAIN)
 
 
 class Latr(Smp):

@@ -26,6 +26,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 
@@ -38,18 +39,28 @@ OWED = Cell(declare("owed", NOTHING))
 
 def owe(cpus: frozenset[Cpu]) -> Op:
     """Put the flush of `cpus` off: a new generation."""
-    return Op("put the flush off", (OWED,), (OWED,), lambda owed: [Outcome(None, ((owed[0] + 1, owed[1] | cpus),))])
+    return Op(
+        "put the flush off",
+        (OWED,),
+        (OWED,),
+        lambda owed: [Outcome(None, ((owed[0] + 1, owed[1] | cpus),))],
+        order=Order.FULL,
+    )
 
 
 def read_owed() -> Op:
     """Who has to flush before a page is handed out, and of which generation that is."""
-    return Op("read owed", (OWED,), (), lambda owed: [Outcome(owed)])
+    return Op("read owed", (OWED,), (), lambda owed: [Outcome(owed)], order=Order.PLAIN)
 
 
 def paid(seen: Owed) -> Op:
     """Those `seen` have flushed; nobody owes any more, unless something has been put off since."""
     return Op(
-        "paid", (OWED,), (OWED,), lambda owed: [Outcome(None, ((owed[0], frozenset()) if owed == seen else owed,))]
+        "paid",
+        (OWED,),
+        (OWED,),
+        lambda owed: [Outcome(None, ((owed[0], frozenset()) if owed == seen else owed,))],
+        order=Order.FULL,
     )
 
 
@@ -59,7 +70,7 @@ def forgiven(cpus: frozenset[Cpu]) -> Op:
     def step(owed: Owed) -> list[Outcome]:
         return [Outcome(None, ((owed[0], frozenset()) if owed[1] == cpus else owed,))]
 
-    return Op("paid", (OWED,), (OWED,), step)
+    return Op("paid", (OWED,), (OWED,), step, order=Order.FULL)
 
 
 class Luf(Smp):

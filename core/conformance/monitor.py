@@ -11,6 +11,7 @@ from typing import Any
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, doing
+from core.machine.order import Order
 from core.mm.encoded_page import ENCODED_PAGE_BIT_DELAY_RMAP, encoded_page_flags
 from core.mm.mmu_gather import Batch, MmuGather
 
@@ -69,7 +70,7 @@ def _gives_back(op: Op, pages: set[int]) -> bool:
 
 def report(name: str) -> Op:
     """A step that does nothing but violate the property `name`."""
-    return Op(f"broken: {name}", (), (BROKEN,), lambda: [Outcome(None, (name,), name)])
+    return Op(f"broken: {name}", (), (BROKEN,), lambda: [Outcome(None, (name,), name)], order=Order.PRIVATE)
 
 
 def delayed_in_last_batch(tlb: MmuGather) -> str:

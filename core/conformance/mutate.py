@@ -212,7 +212,7 @@ def dropped(op: Op) -> Op:
     def step(*values: Any) -> list[Outcome]:
         return [Outcome(outcome.value) for outcome in op.step(*values)][:1] or [Outcome(None)]
 
-    return Op(op.name, op.reads, (), step, event=op.event)
+    return Op(op.name, op.reads, (), step, event=op.event, order=op.order)
 
 
 def shortened(op: Op) -> Op:
@@ -228,7 +228,7 @@ def _without_last_write(op: Op) -> Op:
     def step(*values: Any) -> list[Outcome]:
         return [o._replace(written=o.written[:-1]) for o in op.step(*values)]
 
-    return Op(op.name, op.reads, op.writes[:-1], step)
+    return Op(op.name, op.reads, op.writes[:-1], step, order=op.order)
 
 
 def _one_page_less(value: Any) -> Any:
@@ -242,12 +242,12 @@ def _one_page_less(value: Any) -> Any:
 def deafened(op: Op) -> Op:
     """`op` without the first CPU: it is neither sent an IPI nor waited for."""
     if not op.writes:
-        return Op(op.name, op.reads[1:], (), lambda *v: op.step(None, *v))
+        return Op(op.name, op.reads[1:], (), lambda *v: op.step(None, *v), order=op.order)
 
     def step(*values: Any) -> list[Outcome]:
         return [o._replace(written=o.written[1:]) for o in op.step(*values)]
 
-    return Op(op.name, op.reads, op.writes[1:], step)
+    return Op(op.name, op.reads, op.writes[1:], step, order=op.order)
 
 
 def hopeful(op: Op) -> Op:
@@ -256,14 +256,21 @@ def hopeful(op: Op) -> Op:
 
 
 def _answered(op: Op, value: Any) -> Op:
-    return Op(op.name, op.reads, op.writes, lambda *v: [o._replace(value=value) for o in op.step(*v)], event=op.event)
+    return Op(
+        op.name,
+        op.reads,
+        op.writes,
+        lambda *v: [o._replace(value=value) for o in op.step(*v)],
+        event=op.event,
+        order=op.order,
+    )
 
 
 def _rewritten(op: Op, change: Callable[[Any], Any]) -> Op:
     def step(*values: Any) -> list[Outcome]:
         return [o._replace(written=tuple(map(change, o.written))) for o in op.step(*values)]
 
-    return Op(op.name, op.reads, op.writes, step, event=op.event)
+    return Op(op.name, op.reads, op.writes, step, event=op.event, order=op.order)
 
 
 _CHANGES: dict[str, Callable[[Op], Op]] = {

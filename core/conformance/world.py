@@ -25,6 +25,7 @@ from core.machine.early_ack import handler_cell, leave_handler, outside_handlers
 from core.machine.ipi import csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.sched import scheduled
 from core.machine.store_buffer import plain_store
@@ -197,7 +198,7 @@ async def load(mm: Mm, addr: int, frames: Sequence[int]) -> bool:
 
 def pick(number: int) -> Op:
     """A choice of 0 to `number` - 1 by user code; the number of states grows only in proportion to `number`."""
-    return Op(f"pick one of {number}", (), (), lambda: [Outcome(n) for n in range(number)])
+    return Op(f"pick one of {number}", (), (), lambda: [Outcome(n) for n in range(number)], order=Order.PRIVATE)
 
 
 def raw_stores(addr: int, frames: Sequence[int], times: int = 2) -> Program:
@@ -258,7 +259,9 @@ async def in_its_table(program: Coroutine[Op, Any, Any], mm: Mm, addr: int, tabl
 
     def look(op: Op, value: Any) -> Op | None:
         return (
-            Op("is the table one?", (*locks, *there), (), step) if pte_cell(addr) in (*op.reads, *op.writes) else None
+            Op("is the table one?", (*locks, *there), (), step, order=Order.PRIVATE)
+            if pte_cell(addr) in (*op.reads, *op.writes)
+            else None
         )
 
     return await looking(program, look)
@@ -296,7 +299,7 @@ def no_stale(mm: Mm, addr: int, name: str, violated: str, huge: Cell | None = No
         usable = [e for e, request in zip_longest(entries, inside) if request is None or not request.covers(addr)]
         return [Outcome(None, (), violated if any(stale(pte, e) for e in usable) else "")]
 
-    return Op(name, (huge or pte_cell(addr), *cells, *handlers), (), step)
+    return Op(name, (huge or pte_cell(addr), *cells, *handlers), (), step, order=Order.PRIVATE)
 
 
 def _answers_early(facts: Facts) -> bool:

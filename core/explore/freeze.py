@@ -166,7 +166,8 @@ class _Freezer:
         if kind is partial:
             return (self.value(thing.func), self.value(thing.args), self.value(thing.keywords))
         if kind is Op:
-            return (thing.name, self.value(thing.reads), self.value(thing.writes), self.value(thing.step))
+            touched = self.value((thing.reads, thing.writes))
+            return (thing.name, touched, self.value(thing.step), thing.order, thing.cpu)
         if kind in (types.CoroutineType, types.GeneratorType):
             return self.frame(thing)
         if kind in ITERATORS:

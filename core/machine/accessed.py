@@ -13,6 +13,7 @@ from typing import Any
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import pte_cell
 from core.machine.tlb import tlb_cell
 
@@ -38,13 +39,21 @@ def tracked(access: Op, cpu: Cpu, addr: int) -> Op:
         ]
 
     reads, writes = (bit, *access.reads), (bit, *access.writes)
-    return Op(access.name, reads, writes, step, event=access.event, may_schedule=access.may_schedule)
+    return Op(
+        access.name, reads, writes, step, event=access.event, may_schedule=access.may_schedule, order=access.order
+    )
 
 
 def test_and_clear_young(addr: int) -> Op:
     """ptep_test_and_clear_young(): one atomic step. Returns whether the bit was set."""
     cell = accessed_cell(addr)
-    return Op(f"ptep_test_and_clear_young({addr})", (cell,), (cell,), lambda young: [Outcome(young, (False,))])
+    return Op(
+        f"ptep_test_and_clear_young({addr})",
+        (cell,),
+        (cell,),
+        lambda young: [Outcome(young, (False,))],
+        order=Order.ATOMIC,
+    )
 
 
 def xchg_pte_young(addr: int, nr: int) -> Op:
@@ -56,4 +65,5 @@ def xchg_pte_young(addr: int, nr: int) -> Op:
         (pte, bit),
         lambda old, young: [Outcome((old, young), (None, False))],
         event=("clear", addr, nr),
+        order=Order.ATOMIC,
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 from core.machine.ipi import Request
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import pte_cell
 from core.machine.tlb import tlb_cell, user_load
 
@@ -36,7 +37,7 @@ def ttbr_cell(cpu: Cpu) -> Cell:
 
 def load_ttbr(cpu: Cpu, asid: int) -> Op:
     """Load TTBR0: from here on `cpu` runs under `asid` and walks the page tables that belong to it."""
-    return Op(f"load TTBR0, ASID {asid}", (), (ttbr_cell(cpu),), lambda: [Outcome(None, (asid,))])
+    return Op(f"load TTBR0, ASID {asid}", (), (ttbr_cell(cpu),), lambda: [Outcome(None, (asid,))], order=Order.PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +75,4 @@ def load_tagged(cpu: Cpu, addr: int, asids: Sequence[int], frames: Sequence[int]
         return outcomes
 
     reads = (ttbr_cell(cpu), *cells, *rest)
-    return Op(plain.name, reads, (*cells, pte_cell(addr)), step, may_schedule=plain.may_schedule)
+    return Op(plain.name, reads, (*cells, pte_cell(addr)), step, may_schedule=plain.may_schedule, order=plain.order)

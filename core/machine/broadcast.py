@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from core.machine.ipi import Request
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 
 BROADCAST = declare("broadcast", ())
@@ -28,7 +29,9 @@ def broadcast_cell(tid: Tid) -> Cell:
 def issue(tid: Tid, name: str, request: Request) -> Op:
     """Broadcast `request` to every TLB; `name` is the instruction.  It is not complete yet."""
     cell = broadcast_cell(tid)
-    return Op(f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))])
+    return Op(
+        f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))], order=Order.PRIVATE
+    )
 
 
 def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
@@ -44,4 +47,4 @@ def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> 
         )
         return [Outcome(None, ((), *kept))]
 
-    return Op(name, (cell, *entries), (cell, *entries), step)
+    return Op(name, (cell, *entries), (cell, *entries), step, order=Order.COMPLETE)

@@ -19,6 +19,7 @@ from typing import Any
 from core.machine.ipi import csd_cell, irqs_off_cell, take_ipi
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
+from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 
 
@@ -65,7 +66,7 @@ def take_or_answer(sender: Tid, cpu: Cpu, addrs: Sequence[int]) -> Op:
     irqs_off = irqs_off_cell(cpu)
     assert serve.reads[:2] == (csd_cell(sender, cpu), irqs_off)
     assert serve.writes[0] == serve.reads[0]
-    return Op(serve.name, (handler, *serve.reads), (handler, irqs_off, *serve.writes), step)
+    return Op(serve.name, (handler, *serve.reads), (handler, irqs_off, *serve.writes), step, order=serve.order)
 
 
 def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
@@ -79,7 +80,11 @@ def leave_handler(cpu: Cpu, addrs: Sequence[int]) -> Op:
         return [Outcome(None, (None, False, *kept))]
 
     return Op(
-        f"CPU{cpu} flushes and leaves its handler", (handler, *entries), (handler, irqs_off_cell(cpu), *entries), step
+        f"CPU{cpu} flushes and leaves its handler",
+        (handler, *entries),
+        (handler, irqs_off_cell(cpu), *entries),
+        step,
+        order=Order.HANDLER,
     )
 
 
@@ -96,4 +101,13 @@ def _outside(op: Op, handler: Cell) -> Op:
     def step(inside: EarlyRequest | None, *values: object) -> Sequence[Outcome]:
         return [] if inside is not None else op.step(*values)
 
-    return Op(op.name, (handler, *op.reads), op.writes, step, event=op.event, preempt=op.preempt, may_schedule="user")
+    return Op(
+        op.name,
+        (handler, *op.reads),
+        op.writes,
+        step,
+        event=op.event,
+        preempt=op.preempt,
+        may_schedule="user",
+        order=op.order,
+    )

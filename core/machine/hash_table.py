@@ -17,6 +17,7 @@ from typing import Any
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell
 
@@ -41,7 +42,14 @@ def access_hashed(cpu: Cpu, addr: int, frames: Sequence[int], store: bool) -> Op
             Outcome("fault", (None,))
         ]
 
-    return Op(f"{'store' if store else 'load'}({addr})", (cell, *hptes, *refs), (cell,), step, may_schedule="user")
+    return Op(
+        f"{'store' if store else 'load'}({addr})",
+        (cell, *hptes, *refs),
+        (cell,),
+        step,
+        may_schedule="user",
+        order=Order.WALK,
+    )
 
 
 def hash_page(addr: int, frames: Sequence[int]) -> Op:
@@ -55,7 +63,7 @@ def hash_page(addr: int, frames: Sequence[int]) -> Op:
         made = tuple(new if f == pte.frame else hpte for f, hpte in zip(frames, hptes, strict=True))
         return [Outcome(True, made)]
 
-    return Op(f"hash_page({addr})", (pte_cell(addr), *cells), cells, step)
+    return Op(f"hash_page({addr})", (pte_cell(addr), *cells), cells, step, order=Order.FULL)
 
 
 def pte_update(addr: int, frames: Sequence[int]) -> Op:
@@ -65,7 +73,7 @@ def pte_update(addr: int, frames: Sequence[int]) -> Op:
     def step(old: object, *hptes: object) -> list[Outcome]:
         return [Outcome(old, (None, *(None if hpte is None else "cleared" for hpte in hptes)))]
 
-    return Op(f"pte_update({addr})", (pte, *cells), (pte, *cells), step, event=("clear", addr, 1))
+    return Op(f"pte_update({addr})", (pte, *cells), (pte, *cells), step, event=("clear", addr, 1), order=Order.ATOMIC)
 
 
 def hpte_invalidate(addrs: Sequence[int], frames: Sequence[int]) -> Op:
@@ -75,4 +83,4 @@ def hpte_invalidate(addrs: Sequence[int], frames: Sequence[int]) -> Op:
     def step(*hptes: object) -> list[Outcome]:
         return [Outcome(None, tuple(None if hpte == "cleared" else hpte for hpte in hptes))]
 
-    return Op("hpte_invalidate", cells, cells, step)
+    return Op("hpte_invalidate", cells, cells, step, order=Order.FULL)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 
 
 class Operand(NamedTuple):
@@ -53,4 +54,11 @@ def insn(cpu: Cpu, name: str, nr: int = 1, *of: Operand) -> Op:
 
     Without operands it invalidates nothing (a barrier), or it is not known what: it is counted, and not checked.
     """
-    return Op(f"{nr} x {name} on CPU{cpu}", (), (), lambda: [Outcome(None)], event=("insn", cpu, name, nr, *of))
+    return Op(
+        f"{nr} x {name} on CPU{cpu}",
+        (),
+        (),
+        lambda: [Outcome(None)],
+        event=("insn", cpu, name, nr, *of),
+        order=Order.PRIVATE,
+    )

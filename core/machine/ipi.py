@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.task import Task
 from core.machine.tlb import Upper, invalidate, tlb_cell
 
@@ -64,7 +65,7 @@ def flush_here(cpu: Cpu, addrs: Sequence[int], request: Request, name: str) -> O
         kept = (None if request.forgets(addr, e) else e for addr, e in zip(covered, entries, strict=True))
         return [Outcome(None, tuple(kept))]
 
-    return Op(name, cells, cells, step)
+    return Op(name, cells, cells, step, order=Order.FLUSH)
 
 
 CSD = declare("csd", None)
@@ -88,13 +89,19 @@ def send_ipis(task: Task, targets: Iterable[Cpu], request: Request) -> Op:
     cells = tuple(csd_cell(task.tid, cpu) for cpu in sorted(targets))
     name = f"send IPI to {', '.join(f'CPU{c.index[1]}' for c in cells)}: {request}"  # type: ignore[index]
     event = ("ipi", len(cells))
-    return Op(name, (), cells, lambda: [Outcome(None, (request,) * len(cells))], event=event)
+    return Op(name, (), cells, lambda: [Outcome(None, (request,) * len(cells))], event=event, order=Order.FULL)
 
 
 def wait_ipis(task: Task, targets: Iterable[Cpu]) -> Op:
     """Wait until every CPU in `targets` has served the task's request."""
     cells = tuple(csd_cell(task.tid, cpu) for cpu in sorted(targets))
-    return Op("wait for IPIs", cells, (), lambda *reqs: [Outcome(None)] if all(r is None for r in reqs) else [])
+    return Op(
+        "wait for IPIs",
+        cells,
+        (),
+        lambda *reqs: [Outcome(None)] if all(r is None for r in reqs) else [],
+        order=Order.ACQUIRE,
+    )
 
 
 def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int], maskable: bool = True) -> Op:
@@ -112,4 +119,4 @@ def take_ipi(sender: Tid, cpu: Cpu, addrs: Sequence[int], maskable: bool = True)
         return [Outcome(None, (None, *kept))]
 
     reads = (request_cell, irqs_off_cell(cpu), *entries)
-    return Op(f"take IPI of T{sender}", reads, (request_cell, *entries), step)
+    return Op(f"take IPI of T{sender}", reads, (request_cell, *entries), step, order=Order.HANDLER)

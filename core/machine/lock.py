@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.task import Task
 
 
@@ -20,6 +21,7 @@ def spin_lock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -
         lambda owner: [Outcome(None, (task.tid,))] if owner is None else [],
         event=event,
         preempt=+1,
+        order=Order.ATOMIC_ACQUIRE,
     )
 
 
@@ -29,7 +31,7 @@ async def spin_trylock(lock: Cell, task: Task) -> bool:
     def step(owner: object) -> list[Outcome]:
         return [Outcome(owner is None, (task.tid if owner is None else owner,))]
 
-    taken: bool = await Op(f"trylock {lock}", (lock,), (lock,), step, preempt=+1)
+    taken: bool = await Op(f"trylock {lock}", (lock,), (lock,), step, preempt=+1, order=Order.ATOMIC_ACQUIRE)
     if not taken:
         await preempt_enable()
     return taken
@@ -37,25 +39,25 @@ async def spin_trylock(lock: Cell, task: Task) -> bool:
 
 def preempt_disable() -> Op:
     """preempt_disable(): the task keeps its CPU."""
-    return Op("preempt_disable", (), (), lambda: [Outcome(None)], preempt=+1)
+    return Op("preempt_disable", (), (), lambda: [Outcome(None)], preempt=+1, order=Order.PRIVATE)
 
 
 def preempt_enable() -> Op:
     """preempt_enable()."""
-    return Op("preempt_enable", (), (), lambda: [Outcome(None)], preempt=-1)
+    return Op("preempt_enable", (), (), lambda: [Outcome(None)], preempt=-1, order=Order.PRIVATE)
 
 
-def _release(lock: Cell, task: Task, preempt: int, event: tuple[object, ...] | None) -> Op:
+def _release(lock: Cell, task: Task, preempt: int, event: tuple[object, ...] | None, order: Order) -> Op:
     def step(owner: object) -> list[Outcome]:
         wrong = "" if owner == task.tid else "lock-discipline"
         return [Outcome(None, (None,), wrong)]
 
-    return Op(f"unlock {lock}", (lock,), (lock,), step, event=event, preempt=preempt)
+    return Op(f"unlock {lock}", (lock,), (lock,), step, event=event, preempt=preempt, order=order)
 
 
 def spin_unlock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -> Op:
     """Release `lock`. Violates lock-discipline if the task does not hold it."""
-    return _release(lock, task, -1, event)
+    return _release(lock, task, -1, event, Order.RELEASE)
 
 
 def sleeping_lock(lock: Cell, task: Task) -> Op:
@@ -66,12 +68,13 @@ def sleeping_lock(lock: Cell, task: Task) -> Op:
         (lock,),
         lambda owner: [Outcome(None, (task.tid,))] if owner is None else [],
         may_schedule="block",
+        order=Order.ATOMIC_ACQUIRE,
     )
 
 
 def sleeping_unlock(lock: Cell, task: Task) -> Op:
-    """Release a sleeping lock."""
-    return _release(lock, task, 0, None)
+    """Release a sleeping lock, by an atomic operation: it has waiters to look for."""
+    return _release(lock, task, 0, None, Order.ATOMIC_RELEASE)
 
 
 MMAP_LOCK = Cell(declare("mmap_lock", frozenset()))
@@ -92,7 +95,7 @@ def mmap_read_lock(task: Task) -> Op:
             return []
         return [Outcome(None, (holders | {task.tid},), "lock-discipline" if task.tid in holders else "")]
 
-    return Op("mmap_read_lock", (MMAP_LOCK,), (MMAP_LOCK,), step, may_schedule="block")
+    return Op("mmap_read_lock", (MMAP_LOCK,), (MMAP_LOCK,), step, may_schedule="block", order=Order.ATOMIC_ACQUIRE)
 
 
 def mmap_read_trylock(task: Task) -> Op:
@@ -103,7 +106,7 @@ def mmap_read_trylock(task: Task) -> Op:
             return [Outcome(False, (holders,))]
         return [Outcome(True, (holders | {task.tid},), "lock-discipline" if task.tid in holders else "")]
 
-    return Op("mmap_read_trylock", (MMAP_LOCK,), (MMAP_LOCK,), step)
+    return Op("mmap_read_trylock", (MMAP_LOCK,), (MMAP_LOCK,), step, order=Order.ATOMIC_ACQUIRE)
 
 
 def mmap_read_unlock(task: Task) -> Op:
@@ -114,7 +117,7 @@ def mmap_read_unlock(task: Task) -> Op:
             return [Outcome(None, (holders,), "lock-discipline")]
         return [Outcome(None, (holders - {task.tid},))]
 
-    return Op("mmap_read_unlock", (MMAP_LOCK,), (MMAP_LOCK,), step)
+    return Op("mmap_read_unlock", (MMAP_LOCK,), (MMAP_LOCK,), step, order=Order.ATOMIC_RELEASE)
 
 
 def mmap_write_lock(task: Task) -> Op:
@@ -125,6 +128,7 @@ def mmap_write_lock(task: Task) -> Op:
         (MMAP_LOCK,),
         lambda holders: [Outcome(None, (task.tid,))] if holders == FREE else [],
         may_schedule="block",
+        order=Order.ATOMIC_ACQUIRE,
     )
 
 
@@ -132,7 +136,7 @@ def _from_writer(name: str, task: Task, after: frozenset[Tid]) -> Op:
     def step(holders: object) -> list[Outcome]:
         return [Outcome(None, (after,), "" if holders == task.tid else "lock-discipline")]
 
-    return Op(name, (MMAP_LOCK,), (MMAP_LOCK,), step)
+    return Op(name, (MMAP_LOCK,), (MMAP_LOCK,), step, order=Order.ATOMIC_RELEASE)
 
 
 def mmap_write_downgrade(task: Task) -> Op:

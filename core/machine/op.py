@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
 from typing import Any, NamedTuple
 
+from core.machine.order import Order
+
 
 class Cpu(int):
     """The number of a CPU in a cell's index or value.
@@ -67,6 +69,11 @@ class Outcome(NamedTuple):
     violated: str = ""
 
 
+def barrier(order: Order) -> Op:
+    """A memory barrier: a step only where a memory model gives it a meaning."""
+    return Op(order.value, (), (), lambda: [Outcome(None)], order=order)
+
+
 async def doing(program: Coroutine[Op, Any, Any], do: Callable[[Op], Coroutine[Op, Any, Any]]) -> Any:
     """Run `program`, but await `do(op)` instead of each of its operations; its result is returned to the program."""
     value: Any = None
@@ -85,9 +92,13 @@ class Op:
     `core.machine.sched` uses the last two: `preempt` is the change of preempt_count, and `may_schedule` says why the
     task may lose its CPU here: '' (it may not), 'cond_resched', 'might_sleep', 'block' (a sleeping lock), 'user' (user
     mode), 'walk' (hardware walks for user mode).
+
+    `order` is what the operation promises about the order of memory accesses.  None, which no word of the kernel has,
+    is derived: one that reads and writes a cell is FULL, any other PLAIN.  `cpu` is the CPU that executes it, None for
+    that of its thread; only a task that moves says so.
     """
 
-    __slots__ = ("event", "may_schedule", "name", "preempt", "reads", "step", "writes")
+    __slots__ = ("cpu", "event", "may_schedule", "name", "order", "preempt", "reads", "step", "writes")
 
     def __init__(
         self,
@@ -99,9 +110,11 @@ class Op:
         event: tuple[Any, ...] | None = None,
         preempt: int = 0,
         may_schedule: str = "",
+        order: Order | None = None,
+        cpu: Cpu | None = None,
     ) -> None:
         self.name, self.reads, self.writes, self.step = name, reads, writes, step
-        self.event, self.preempt, self.may_schedule = event, preempt, may_schedule
+        self.event, self.preempt, self.may_schedule, self.order, self.cpu = event, preempt, may_schedule, order, cpu
 
     def __await__(self) -> Generator[Op, Any, Any]:
         return (yield self)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 
 
 class Pte(NamedTuple):
@@ -96,20 +97,25 @@ def pte_cell(addr: int, nr: int = 1) -> Cell:
 
 def ptep_get(addr: int) -> Op:
     """Read one entry; include/linux/pgtable.h:ptep_get()."""
-    return Op(f"ptep_get({addr})", (pte_cell(addr),), (), lambda pte: [Outcome(pte)])
+    return Op(f"ptep_get({addr})", (pte_cell(addr),), (), lambda pte: [Outcome(pte)], order=Order.PLAIN)
 
 
-def xchg_pte(addr: int, nr: int, event: tuple[object, ...] | None = None) -> Op:
-    """Read and clear in one atomic step, so that no dirty bit set by hardware is lost (x86, arm64, riscv)."""
+def xchg_pte(addr: int, nr: int, event: tuple[object, ...] | None = None, order: Order = Order.FULL) -> Op:
+    """Read and clear in one atomic step, so that no dirty bit set by hardware is lost (x86, arm64, riscv).
+
+    `order` is what the architecture's exchange promises (core.mm.mm:xchg_order).
+    """
     cell = pte_cell(addr, nr)
-    return Op(f"ptep_get_and_clear({addr})", (cell,), (cell,), lambda pte: [Outcome(pte, (None,))], event=event)
+    return Op(
+        f"ptep_get_and_clear({addr})", (cell,), (cell,), lambda pte: [Outcome(pte, (None,))], event=event, order=order
+    )
 
 
 def set_pte(addr: int, pte: Entry, nr: int = 1, event: tuple[object, ...] | None = None) -> Op:
     """A plain store to one entry; the caller holds the page-table lock. Returns None."""
     cell = pte_cell(addr, nr)
     name = f"pte_clear({addr})" if pte is None else f"set_pte({addr}, {pte})"
-    return Op(name, (), (cell,), lambda: [Outcome(None, (pte,))], event=event)
+    return Op(name, (), (cell,), lambda: [Outcome(None, (pte,))], event=event, order=Order.PLAIN)
 
 
 def wrprotect_pte(addr: int) -> Op:
@@ -119,7 +125,7 @@ def wrprotect_pte(addr: int) -> Op:
     def step(pte: Present) -> list[Outcome]:
         return [Outcome(None, (pte._replace(write=False),))]
 
-    return Op(f"ptep_set_wrprotect({addr})", (cell,), (cell,), step)
+    return Op(f"ptep_set_wrprotect({addr})", (cell,), (cell,), step, order=Order.ATOMIC)
 
 
 async def local_ptep_get_and_clear(addr: int, nr: int) -> Entry:

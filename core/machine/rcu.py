@@ -15,6 +15,7 @@ from collections.abc import Collection, Hashable, Iterator
 
 from core.machine.ipi import irqs_off_cell
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.task import Task
 
 
@@ -30,7 +31,7 @@ def call_rcu(what: Hashable, readers: Collection[Cpu]) -> Op:
     def step(*off: bool) -> list[Outcome]:
         return [Outcome(None, (frozenset(cpu for cpu, inside in zip(cpus, off, strict=True) if inside),))]
 
-    return Op(f"call_rcu({what})", tuple(map(irqs_off_cell, cpus)), (rcu_head_cell(what),), step)
+    return Op(f"call_rcu({what})", tuple(map(irqs_off_cell, cpus)), (rcu_head_cell(what),), step, order=Order.FULL)
 
 
 def quiescent_state(what: Hashable, cpu: Cpu) -> Op:
@@ -40,7 +41,7 @@ def quiescent_state(what: Hashable, cpu: Cpu) -> Op:
     def step(waits: frozenset[Cpu] | None, off: bool) -> list[Outcome]:
         return [Outcome(None, (waits - {cpu},))] if waits and cpu in waits and not off else []
 
-    return Op(f"quiescent state for {what}", (head, irqs_off_cell(cpu)), (head,), step)
+    return Op(f"quiescent state for {what}", (head, irqs_off_cell(cpu)), (head,), step, order=Order.HANDLER)
 
 
 def rcu_callback(what: Hashable, free: Op) -> Op:
@@ -52,7 +53,7 @@ def rcu_callback(what: Hashable, free: Op) -> Op:
             return []
         return [outcome._replace(written=(None, *outcome.written)) for outcome in free.step(*values)]
 
-    return Op(f"RCU callback: {free.name}", (head, *free.reads), (head, *free.writes), step)
+    return Op(f"RCU callback: {free.name}", (head, *free.reads), (head, *free.writes), step, order=Order.PRIVATE)
 
 
 def sync_cell(sender: Tid, target: Cpu) -> Cell:
@@ -63,7 +64,9 @@ def sync_cell(sender: Tid, target: Cpu) -> Cell:
 def send_sync_ipis(task: Task, targets: Collection[Cpu]) -> Op:
     """smp_call_function(tlb_remove_table_smp_sync): interrupt `targets`, of which the task's own CPU is none."""
     cells = tuple(sync_cell(task.tid, cpu) for cpu in sorted(targets))
-    return Op("send sync IPI", (), cells, lambda: [Outcome(None, (True,) * len(cells))], event=("ipi_sync",))
+    return Op(
+        "send sync IPI", (), cells, lambda: [Outcome(None, (True,) * len(cells))], event=("ipi_sync",), order=Order.FULL
+    )
 
 
 def take_sync_ipi(sender: Tid, cpu: Cpu) -> Op:
@@ -73,13 +76,13 @@ def take_sync_ipi(sender: Tid, cpu: Cpu) -> Op:
     def step(asked: bool, off: bool) -> list[Outcome]:
         return [Outcome(None, (False,))] if asked and not off else []
 
-    return Op(f"take sync IPI of T{sender}", (cell, irqs_off_cell(cpu)), (cell,), step)
+    return Op(f"take sync IPI of T{sender}", (cell, irqs_off_cell(cpu)), (cell,), step, order=Order.HANDLER)
 
 
 def wait_sync_ipis(task: Task, targets: Collection[Cpu]) -> Op:
     """Wait until all `targets` have been interrupted."""
     cells = tuple(sync_cell(task.tid, cpu) for cpu in sorted(targets))
-    return Op("wait for sync IPI", cells, (), lambda *asked: [] if any(asked) else [Outcome(None)])
+    return Op("wait for sync IPI", cells, (), lambda *asked: [] if any(asked) else [Outcome(None)], order=Order.ACQUIRE)
 
 
 def environment(whats: Collection[Hashable], readers: Collection[Cpu]) -> Iterator[tuple[Cpu, Op]]:

@@ -7,6 +7,7 @@ in between, or by a plain one, which does not notice.
 from __future__ import annotations
 
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell, ptep_get, set_pte
 from core.machine.tlb import Entry, tlb_cell
 from core.machine.walk import begin_walk, end_walk
@@ -35,7 +36,13 @@ async def _refill(cpu: Cpu, addr: int, exclusive: bool) -> bool:
 
 def write_tlb(cpu: Cpu, addr: int, entry: Entry) -> Op:
     """The handler's last step but its return."""
-    return Op(f"write the TLB entry of {addr}", (), (tlb_cell(cpu, addr),), lambda: [Outcome(None, (entry,))])
+    return Op(
+        f"write the TLB entry of {addr}",
+        (),
+        (tlb_cell(cpu, addr),),
+        lambda: [Outcome(None, (entry,))],
+        order=Order.PRIVATE,
+    )
 
 
 def store_conditional(addr: int, expected: Pte, new: Pte) -> Op:
@@ -45,4 +52,4 @@ def store_conditional(addr: int, expected: Pte, new: Pte) -> Op:
     def step(now: object) -> list[Outcome]:
         return [Outcome(True, (new,)) if now == expected else Outcome(False, (now,))]
 
-    return Op(f"SC of pte[{addr}] = {new}", (cell,), (cell,), step)
+    return Op(f"SC of pte[{addr}] = {new}", (cell,), (cell,), step, order=Order.ATOMIC)

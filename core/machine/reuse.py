@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import pte_cell
 from core.machine.tlb import Entry, ref_cell, tlb_cell, walk
 
@@ -40,16 +41,24 @@ def load_unless_reused(cpu: Cpu, addr: int, page: int, hw_dirty: bool) -> Op:
             entry = walked[0]
         return [Outcome("ok", (entry,), ANOTHERS if owner is not None else "")]
 
-    return Op(f"load({addr})", (cell, pte_cell(addr), owner_cell(page)), (cell,), step, may_schedule="user")
+    return Op(
+        f"load({addr})", (cell, pte_cell(addr), owner_cell(page)), (cell,), step, may_schedule="user", order=Order.WALK
+    )
 
 
 def take_free_page(page: int) -> Op:
     """The allocator takes the page from its free list; blocked until the page is free."""
     ref = ref_cell(page)
-    return Op(f"take page{page} from the free list", (ref,), (), lambda ref: [] if ref else [Outcome(None)])
+    return Op(
+        f"take page{page} from the free list",
+        (ref,),
+        (),
+        lambda ref: [] if ref else [Outcome(None)],
+        order=Order.PRIVATE,
+    )
 
 
 def hand_out(page: int, to: str) -> Op:
     """The page is given to `to`, which writes to it."""
     cells = (ref_cell(page), owner_cell(page))
-    return Op(f"page{page} is {to}'s", (), cells, lambda: [Outcome(None, (1, to))])
+    return Op(f"page{page} is {to}'s", (), cells, lambda: [Outcome(None, (1, to))], order=Order.PRIVATE)

@@ -20,6 +20,7 @@ from typing import Any
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.task import Task
 
 PREEMPTION = {
@@ -89,7 +90,7 @@ def _on_cpu(op: Op, task: Task, free: bool) -> Op:
             return []
         return [o._replace(written=(after, *o.written)) for o in op.step(*values)]
 
-    return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event)
+    return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event, order=op.order)
 
 
 def _try(op: Op, task: Task, free: bool) -> Op:
@@ -109,7 +110,7 @@ def _try(op: Op, task: Task, free: bool) -> Op:
             return taken
         return [Outcome((False, None), (None, *[values[i] for i in kept]))]
 
-    return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event)
+    return Op(op.name, (running, *op.reads), (running, *op.writes), step, event=op.event, order=op.order)
 
 
 def _switch_to(op: Op, task: Task) -> Op:
@@ -121,7 +122,9 @@ def _switch_to(op: Op, task: Task) -> Op:
             return []
         return [Outcome(before != task.tid, (task.tid, task.tid))]
 
-    return Op(f"schedule: switch to {task.name}", (running, last, *op.reads), (running, last), step)
+    return Op(
+        f"schedule: switch to {task.name}", (running, last, *op.reads), (running, last), step, order=Order.PRIVATE
+    )
 
 
 def _give_up(task: Task) -> Op:
@@ -130,4 +133,4 @@ def _give_up(task: Task) -> Op:
     def step(owner: object) -> list[Outcome]:
         return [Outcome(None, (None,))] if owner is None or owner == task.tid else []
 
-    return Op("schedule: task ends", (running,), (running,), step)
+    return Op("schedule: task ends", (running,), (running,), step, order=Order.PRIVATE)

@@ -14,6 +14,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 
 
 def store_buffer_cell(cpu: Cpu) -> Cell:
@@ -24,7 +25,13 @@ def store_buffer_cell(cpu: Cpu) -> Cell:
 def buffered_store(cpu: Cpu, name: str, value: Hashable) -> Op:
     """A plain store: its value enters the buffer."""
     cell = store_buffer_cell(cpu)
-    return Op(f"{name} (buffered)", (cell,), (cell,), lambda waiting: [Outcome(None, ((*waiting, value),))])
+    return Op(
+        f"{name} (buffered)",
+        (cell,),
+        (cell,),
+        lambda waiting: [Outcome(None, ((*waiting, value),))],
+        order=Order.PRIVATE,
+    )
 
 
 def plain_store(cpu: Cpu, op: Op) -> Op:
@@ -34,7 +41,7 @@ def plain_store(cpu: Cpu, op: Op) -> Op:
     def step(waiting: tuple[Hashable, ...], *values: Any) -> list[Outcome]:
         return [o._replace(written=((*waiting, *o.written),)) for o in op.step(*values)]
 
-    return Op(f"{op.name} (buffered)", (cell, *op.reads), (cell,), step, event=op.event)
+    return Op(f"{op.name} (buffered)", (cell, *op.reads), (cell,), step, event=op.event, order=Order.PRIVATE)
 
 
 def drain(cpu: Cpu, cell: Cell) -> Op:
@@ -45,9 +52,12 @@ def drain(cpu: Cpu, cell: Cell) -> Op:
         (buffer,),
         (buffer, cell),
         lambda waiting: [Outcome(None, (waiting[1:], waiting[0]))] if waiting else [],
+        order=Order.PRIVATE,
     )
 
 
 def mfence(cpu: Cpu, name: str = "smp_mb") -> Op:
     """Wait until the buffer has drained; an atomic read-modify-write does the same."""
-    return Op(name, (store_buffer_cell(cpu),), (), lambda waiting: [] if waiting else [Outcome(None)])
+    return Op(
+        name, (store_buffer_cell(cpu),), (), lambda waiting: [] if waiting else [Outcome(None)], order=Order.PRIVATE
+    )

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 
 USE_AFTER_FREE = "use-after-free"
@@ -107,6 +108,7 @@ def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: b
         (entry_cell, pte_at, *newers),
         step,
         may_schedule="user",
+        order=Order.WALK,
     )
 
 
@@ -135,10 +137,10 @@ def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
         walked = walk(pte, False, hw_dirty)
         return [] if entry is not None or walked is None else [Outcome(None, (walked[0],))]
 
-    return Op(f"speculative fill({addr})", (cell, pte_cell(addr)), (cell,), step)
+    return Op(f"speculative fill({addr})", (cell, pte_cell(addr)), (cell,), step, order=Order.WALK)
 
 
 def invalidate(cpus: Sequence[Cpu], addrs: Sequence[int], name: str, event: tuple[object, ...] | None = None) -> Op:
     """Drop `addrs` from the TLBs of `cpus` in one step: a local instruction, or a broadcast that is then complete."""
     cells = tuple(tlb_cell(cpu, addr) for cpu in cpus for addr in addrs)
-    return Op(name, (), cells, lambda: [Outcome(None, (None,) * len(cells))], event=event)
+    return Op(name, (), cells, lambda: [Outcome(None, (None,) * len(cells))], event=event, order=Order.FLUSH)

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.machine.ipi import irqs_off_cell
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.tlb import USE_AFTER_FREE, Entry, Upper, ref_cell, tlb_cell, walk
 
 Walk = Callable[[Cpu, int, int, Cell, Cell], Coroutine[Op, Any, None]]
@@ -41,7 +42,7 @@ def user_load_through(cpu: Cpu, addr: int, pmd: Cell, entries: Mapping[int, Cell
         return [Outcome("ok", (entry,), USE_AFTER_FREE if freed else "")]
 
     reads = (entry_cell, pmd, *refs, *entries.values())
-    return Op(f"load({addr})", reads, (entry_cell,), step, may_schedule="user")
+    return Op(f"load({addr})", reads, (entry_cell,), step, may_schedule="user", order=Order.WALK)
 
 
 # ---- walks that remember -------------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ def cache_upper(cpu: Cpu, addr: int, upper: Cell) -> Op:
             entry = Upper(table)
         return [Outcome(entry is not None, (entry,))]
 
-    return Op(f"walk: the table of {addr}", (cell, upper), (cell,), step, may_schedule="walk")
+    return Op(f"walk: the table of {addr}", (cell, upper), (cell,), step, may_schedule="walk", order=Order.WALK)
 
 
 def walk_on(cpu: Cpu, addr: int, table: Cell) -> Op:
@@ -70,7 +71,7 @@ def walk_on(cpu: Cpu, addr: int, table: Cell) -> Op:
         freed = isinstance(entry, Upper) and not there
         return [Outcome(None, (), "walk-of-freed-table" if freed else "")]
 
-    return Op(f"walk: the entry of {addr}", (cell, table), (), step, may_schedule="walk")
+    return Op(f"walk: the entry of {addr}", (cell, table), (), step, may_schedule="walk", order=Order.WALK)
 
 
 async def remembering(cpu: Cpu, addr: int, level: int, upper: Cell, table: Cell) -> None:
@@ -85,17 +86,27 @@ async def remembering(cpu: Cpu, addr: int, level: int, upper: Cell, table: Cell)
 def begin_walk(cpu: Cpu, name: str) -> Op:
     """Until `end_walk` the CPU takes no interrupt and runs nothing else."""
     cell = irqs_off_cell(cpu)
-    return Op(name, (cell,), (cell,), lambda off: [] if off else [Outcome(None, (True,))], preempt=1)
+    return Op(
+        name, (cell,), (cell,), lambda off: [] if off else [Outcome(None, (True,))], preempt=1, order=Order.PRIVATE
+    )
 
 
 def end_walk(cpu: Cpu, name: str) -> Op:
     """The access is made again, or faults."""
-    return Op(name, (), (irqs_off_cell(cpu),), lambda: [Outcome(None, (False,))], preempt=-1, may_schedule="walk")
+    return Op(
+        name,
+        (),
+        (irqs_off_cell(cpu),),
+        lambda: [Outcome(None, (False,))],
+        preempt=-1,
+        may_schedule="walk",
+        order=Order.PRIVATE,
+    )
 
 
 def read_upper(addr: int, upper: Cell) -> Op:
     """Whether an upper entry has a table, which is where the walk goes next."""
-    return Op(f"walk: the table of {addr}", (upper,), (), lambda table: [Outcome(table is not None)])
+    return Op(f"walk: the table of {addr}", (upper,), (), lambda table: [Outcome(table is not None)], order=Order.WALK)
 
 
 def read_entry(addr: int, table: Cell, how: str = "") -> Op:
@@ -104,7 +115,7 @@ def read_entry(addr: int, table: Cell, how: str = "") -> Op:
     def step(there: bool) -> list[Outcome]:
         return [Outcome(None, (), "" if there else "walk-of-freed-table")]
 
-    return Op(f"walk: {how}the entry of {addr}", (table,), (), step)
+    return Op(f"walk: {how}the entry of {addr}", (table,), (), step, order=Order.WALK)
 
 
 def from_the_root(begin: str, end: str, how: str = "") -> Walk:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Present
 from core.mm.mm import Mm
 from core.mm.pgtable import pte_accessible
@@ -50,18 +51,19 @@ def add_batched(mm: Mm) -> Op:
     The counter's reset before it overflows (TLB_FLUSH_BATCH_PENDING_LARGE) is left out: no model gets that far.
     """
     if not mm.era.has("5ee2fa2f0636"):
-        return Op("tlb_flush_batched = true", (), (BATCHED,), lambda: [Outcome(None, ((1, 0),))])
+        return Op("tlb_flush_batched = true", (), (BATCHED,), lambda: [Outcome(None, ((1, 0),))], order=Order.PLAIN)
     return Op(
         "atomic_inc(tlb_flush_batched)",
         (BATCHED,),
         (BATCHED,),
         lambda batched: [Outcome(None, ((batched[0] + 1, batched[1]),))],
+        order=Order.ATOMIC,
     )
 
 
 def read_batched() -> Op:
     """atomic_read(&mm->tlb_flush_batched)."""
-    return Op("read tlb_flush_batched", (BATCHED,), (), lambda batched: [Outcome(batched)])
+    return Op("read tlb_flush_batched", (BATCHED,), (), lambda batched: [Outcome(batched)], order=Order.PLAIN)
 
 
 def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
@@ -70,12 +72,13 @@ def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
     Before 5ee2fa2f0636 it was a flag, which was cleared in any case.
     """
     if not mm.era.has("5ee2fa2f0636"):
-        return Op("tlb_flush_batched = false", (), (BATCHED,), lambda: [Outcome(None, ((0, 0),))])
+        return Op("tlb_flush_batched = false", (), (BATCHED,), lambda: [Outcome(None, ((0, 0),))], order=Order.PLAIN)
     return Op(
         f"atomic_cmpxchg(tlb_flush_batched, {seen})",
         (BATCHED,),
         (BATCHED,),
         lambda batched: [Outcome(None, ((seen[0], seen[0]) if batched == seen else batched,))],
+        order=Order.FULL,
     )
 
 

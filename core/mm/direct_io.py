@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.mm.gup import gup_fast
 from core.mm.mm import Mm
 from core.mm.page import put_page, set_page_dirty
@@ -22,5 +23,11 @@ async def dio_read(mm: Mm, addr: int) -> None:
     if page is None:
         return
     await set_page_dirty(page)
-    await Op(f"the device writes page{page}", (), (device_wrote_cell(page),), lambda: [Outcome(None, (True,))])
+    await Op(
+        f"the device writes page{page}",
+        (),
+        (device_wrote_cell(page),),
+        lambda: [Outcome(None, (True,))],
+        order=Order.PRIVATE,
+    )
     await put_page(page)

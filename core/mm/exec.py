@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.mm.kthread import active_mm_cell, local_irq_disable, local_irq_enable, on_mm_cell
 from core.mm.mm import Mm
 
@@ -15,9 +16,9 @@ async def exec_mmap(mm: Mm) -> None:
     """
     cpu = mm.task.cpu
     await local_irq_disable(cpu)
-    await Op("active_mm = new mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
+    await Op("active_mm = new mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE)
     if not mm.era.has("d53c3dfb23c4"):
         await local_irq_enable(cpu)
-    await Op("activate_mm(new mm)", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
+    await Op("activate_mm(new mm)", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE)
     if mm.era.has("d53c3dfb23c4"):
         await local_irq_enable(cpu)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, ptep_get
 from core.machine.tlb import ref_cell
 from core.mm.kthread import local_irq_disable, local_irq_enable
@@ -80,10 +81,16 @@ def ptep_get_lockless(addr: int, table: Table) -> Op:
     def step(pte: object, there: bool) -> list[Outcome]:
         return [Outcome(pte, (), "" if there else FREED_TABLE)]
 
-    return Op(f"ptep_get_lockless({addr})", (*read.reads, table_cell(table)), (), step)
+    return Op(f"ptep_get_lockless({addr})", (*read.reads, table_cell(table)), (), step, order=read.order)
 
 
 def try_get_folio(page: int) -> Op:
     """folio_ref_try_add(): take one more reference unless there is none left. Returns whether it was taken."""
     cell: Cell = ref_cell(page)
-    return Op(f"try_get_folio(page{page})", (cell,), (cell,), lambda ref: [Outcome(ref > 0, (ref + (ref > 0),))])
+    return Op(
+        f"try_get_folio(page{page})",
+        (cell,),
+        (cell,),
+        lambda ref: [Outcome(ref > 0, (ref + (ref > 0),))],
+        order=Order.FULL,
+    )

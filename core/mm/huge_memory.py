@@ -15,10 +15,11 @@ from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.machine.tlb import ref_cell
 from core.mm.era import SPLIT_FIX
-from core.mm.mm import Mm, pmd_ptl_cell
+from core.mm.mm import Mm, pmd_ptl_cell, xchg_order
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_change_page_size, tlb_flush_mmu
 from core.mm.page import FREED_TWICE, folio_mapped, put_page, set_page_dirty
 from core.mm.rmap import folio_remove_rmap_pmd
@@ -78,7 +79,7 @@ def put_huge_zero_page(page: int) -> Op:
     def step(ref: int) -> list[Outcome]:
         return [Outcome(None, (max(ref - 1, 0),), FREED_TWICE if ref <= 1 else "")]
 
-    return Op("put_huge_zero_page", (cell,), (cell,), step)
+    return Op("put_huge_zero_page", (cell,), (cell,), step, order=Order.ATOMIC)
 
 
 async def mm_put_huge_zero_folio(mm: Mm, page: int) -> None:
@@ -91,7 +92,11 @@ def shrink_huge_zero_folio_scan(page: int) -> Op:
     """Free the huge zero page if only the shrinker holds it: atomic_cmpxchg(&huge_zero_refcount, 1, 0)."""
     cell = ref_cell(page)
     return Op(
-        "shrink_huge_zero_folio_scan", (cell,), (cell,), lambda ref: [Outcome(ref == 1, (ref if ref > 1 else 0,))]
+        "shrink_huge_zero_folio_scan",
+        (cell,),
+        (cell,),
+        lambda ref: [Outcome(ref == 1, (ref if ref > 1 else 0,))],
+        order=Order.FULL,
     )
 
 
@@ -99,7 +104,14 @@ def xchg_pmd(mm: Mm, addr: int) -> Op:
     """Read and clear in one atomic step: the generic pmdp_huge_get_and_clear()."""
     cell = Cell("pmd", addr // mm.span[0])
     event = ("clear_pmd", addr, mm.span[0])
-    return Op(f"pmdp_huge_get_and_clear({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (None,))], event=event)
+    return Op(
+        f"pmdp_huge_get_and_clear({addr})",
+        (cell,),
+        (cell,),
+        lambda pmd: [Outcome(pmd, (None,))],
+        event=event,
+        order=xchg_order(mm),
+    )
 
 
 async def local_pmdp_get_and_clear(mm: Mm, addr: int) -> Any:
@@ -107,7 +119,7 @@ async def local_pmdp_get_and_clear(mm: Mm, addr: int) -> Any:
     pmd = await pmdp_get(mm, addr)
     cell = Cell("pmd", addr // mm.span[0])
     event = ("clear_pmd", addr, mm.span[0])
-    await Op(f"pmd_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))], event=event)
+    await Op(f"pmd_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))], event=event, order=Order.PLAIN)
     return pmd
 
 
@@ -118,7 +130,7 @@ async def generic_pmdp_establish(mm: Mm, addr: int) -> Any:
     """
     pmd = await pmdp_get(mm, addr)
     cell = Cell("pmd", addr // mm.span[0])
-    await Op(f"set_pmd_at({addr})", (), (cell,), lambda: [Outcome(None, (invalid(pmd),))])
+    await Op(f"set_pmd_at({addr})", (), (cell,), lambda: [Outcome(None, (invalid(pmd),))], order=Order.PLAIN)
     return pmd
 
 
@@ -128,7 +140,9 @@ def establish_invalid_pmd(mm: Mm, addr: int) -> Op:
     Returns the old entry.  x86 flushes nothing here (arch/x86/mm/pgtable.c); the generic version does.
     """
     cell = Cell("pmd", addr // mm.span[0])
-    return Op(f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (invalid(pmd),))])
+    return Op(
+        f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (invalid(pmd),))], order=xchg_order(mm)
+    )
 
 
 def invalid(pmd: Entry) -> Entry:
@@ -138,7 +152,13 @@ def invalid(pmd: Entry) -> Entry:
 
 def set_pmd_at(mm: Mm, addr: int, pmd: Entry) -> Op:
     """Store a pmd entry; its lock is held."""
-    return Op(f"set_pmd_at({addr})", (), (Cell("pmd", addr // mm.span[0]),), lambda: [Outcome(None, (pmd,))])
+    return Op(
+        f"set_pmd_at({addr})",
+        (),
+        (Cell("pmd", addr // mm.span[0]),),
+        lambda: [Outcome(None, (pmd,))],
+        order=Order.PLAIN,
+    )
 
 
 async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
@@ -160,7 +180,9 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
 
 def pmdp_get(mm: Mm, addr: int) -> Op:
     """Read a pmd entry."""
-    return Op(f"pmdp_get({addr})", (Cell("pmd", addr // mm.span[0]),), (), lambda pmd: [Outcome(pmd)])
+    return Op(
+        f"pmdp_get({addr})", (Cell("pmd", addr // mm.span[0]),), (), lambda pmd: [Outcome(pmd)], order=Order.PLAIN
+    )
 
 
 async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:

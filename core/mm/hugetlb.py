@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import pte_present, xchg_pte
 from core.mm.huge_memory import tlb_flush_pmd_range
-from core.mm.mm import Mm
+from core.mm.mm import Mm, xchg_order
 from core.mm.mmu_gather import (
     tlb_finish_mmu,
     tlb_flush_mmu_tlbonly,
@@ -39,7 +40,7 @@ async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
 
 def huge_pmd_unshare(pud: Cell) -> Op:
     """pud_clear(), and the drop of the reference to the table that went with it."""
-    return Op("huge_pmd_unshare", (), (pud,), lambda: [Outcome(None, (None,))])
+    return Op("huge_pmd_unshare", (), (pud,), lambda: [Outcome(None, (None,))], order=Order.PLAIN)
 
 
 async def leave_and_free(own: Mm, addr: int, pud: Cell) -> None:
@@ -48,7 +49,7 @@ async def leave_and_free(own: Mm, addr: int, pud: Cell) -> None:
     It does not concern itself with a process that has left the table (`pud` is clear).
     """
     await rmap_lock(own)
-    if await Op("ptdesc_pmd_is_shared", (pud,), (), lambda table: [Outcome(table is None)]):
+    if await Op("ptdesc_pmd_is_shared", (pud,), (), lambda table: [Outcome(table is None)], order=Order.PLAIN):
         await own.hook.flush_tlb_range(mm=own, start=addr, end=addr + 1, stride=1)
         await free_table_page(Table("pte", 0))
     await rmap_unlock(own)
@@ -60,9 +61,9 @@ async def hugetlb_vmtruncate(other: Mm, own: Mm, addr: int, pud: Cell) -> None:
     It goes through the VMAs of the file, and also flushes the mm of one that still has the table (`pud` is set).
     """
     await rmap_lock(own)  # i_mmap_lock_write()
-    pte = await xchg_pte(addr, 1)
+    pte = await xchg_pte(addr, 1, order=xchg_order(own))
     await own.hook.flush_tlb_page(mm=own, addr=addr)
-    if await Op("huge_pte_offset", (pud,), (), lambda table: [Outcome(table is not None)]):
+    if await Op("huge_pte_offset", (pud,), (), lambda table: [Outcome(table is not None)], order=Order.PLAIN):
         await other.hook.flush_tlb_page(mm=other, addr=addr)
     await rmap_unlock(own)
     if pte_present(pte):

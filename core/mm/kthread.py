@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from core.machine.ipi import csd_cell, irqs_off_cell
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.order import Order
 from core.machine.tlb import speculative_fill, tlb_cell
 from core.mm.mm import CPUMASK, Mm
 
@@ -28,7 +29,7 @@ MM_USERS = Cell(declare("mm_users", 2))
 
 def mm_users() -> Op:
     """atomic_read(&mm->mm_users)."""
-    return Op("mm_users", (MM_USERS,), (), lambda users: [Outcome(users)])
+    return Op("mm_users", (MM_USERS,), (), lambda users: [Outcome(users)], order=Order.PLAIN)
 
 
 def mmget_not_zero() -> Op:
@@ -37,12 +38,12 @@ def mmget_not_zero() -> Op:
     def step(users: int) -> list[Outcome]:
         return [Outcome(users > 0, (users + (users > 0),))]
 
-    return Op("mmget_not_zero", (MM_USERS,), (MM_USERS,), step)
+    return Op("mmget_not_zero", (MM_USERS,), (MM_USERS,), step, order=Order.FULL)
 
 
 def mmput() -> Op:
     """Drop a reference. Returns whether it was the last, whose owner tears the mm down (__mmput())."""
-    return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))])
+    return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))], order=Order.FULL)
 
 
 CURRENT_MM = declare("current_mm", True)
@@ -71,14 +72,14 @@ def on_mm_cell(cpu: Cpu) -> Cell:
 
 def current_mm(cpu: Cpu) -> Op:
     """current->mm == mm, tested by the task that has the CPU."""
-    return Op("current->mm", (current_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
+    return Op("current->mm", (current_mm_cell(cpu),), (), lambda mine: [Outcome(mine)], order=Order.PRIVATE)
 
 
 def active_mm(cpu: Cpu) -> Op:
     """current->active_mm == mm, tested by the task that has the CPU; true also for a kernel thread that has borrowed
     the mm.
     """
-    return Op("current->active_mm", (active_mm_cell(cpu),), (), lambda mine: [Outcome(mine)])
+    return Op("current->active_mm", (active_mm_cell(cpu),), (), lambda mine: [Outcome(mine)], order=Order.PRIVATE)
 
 
 async def alone(mm: Mm) -> bool:
@@ -88,26 +89,28 @@ async def alone(mm: Mm) -> bool:
 
 def trim_cpumask(cpu: Cpu) -> Op:
     """cpumask_copy(mm_cpumask(mm), cpumask_of(cpu))."""
-    return Op(f"mm_cpumask = CPU{cpu}", (), (CPUMASK,), lambda: [Outcome(None, (frozenset({cpu}),))])
+    return Op(f"mm_cpumask = CPU{cpu}", (), (CPUMASK,), lambda: [Outcome(None, (frozenset({cpu}),))], order=Order.PLAIN)
 
 
 def local_irq_disable(cpu: Cpu) -> Op:
     """Not while an interrupt handler is running on the CPU: the task continues only after it."""
     cell = irqs_off_cell(cpu)
-    return Op("local_irq_disable", (cell,), (cell,), lambda off: [] if off else [Outcome(None, (True,))])
+    return Op(
+        "local_irq_disable", (cell,), (cell,), lambda off: [] if off else [Outcome(None, (True,))], order=Order.PRIVATE
+    )
 
 
 def local_irq_enable(cpu: Cpu) -> Op:
     """Pending interrupts are taken from now on."""
-    return Op("local_irq_enable", (), (irqs_off_cell(cpu),), lambda: [Outcome(None, (False,))])
+    return Op("local_irq_enable", (), (irqs_off_cell(cpu),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE)
 
 
 async def kthread_use_mm(mm: Mm) -> None:
     """Start to use the mm; the caller keeps it from being torn down (`mmget_not_zero`)."""
     cpu = mm.task.cpu
     await local_irq_disable(cpu)
-    await Op("active_mm = mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
-    await Op("current->mm = mm", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (True,))])
+    await Op("active_mm = mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
+    await Op("current->mm = mm", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
     await mm.hook.switch_mm(mm=mm)
     await local_irq_enable(cpu)
 
@@ -116,7 +119,7 @@ async def kthread_unuse_mm(mm: Mm) -> None:
     """Stop using the mm; active_mm and the hardware stay on it."""
     cpu = mm.task.cpu
     await local_irq_disable(cpu)
-    await Op("current->mm = NULL", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
+    await Op("current->mm = NULL", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE)
     await mm.hook.enter_lazy_tlb(mm=mm)
     await local_irq_enable(cpu)
 
@@ -128,7 +131,13 @@ def lazy_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
 
 def while_on(cpu: Cpu, walk: Op) -> Op:
     """`walk`, enabled only while the hardware is on the mm's page tables."""
-    return Op(walk.name, (on_mm_cell(cpu), *walk.reads), walk.writes, lambda on, *v: walk.step(*v) if on else [])
+    return Op(
+        walk.name,
+        (on_mm_cell(cpu), *walk.reads),
+        walk.writes,
+        lambda on, *v: walk.step(*v) if on else [],
+        order=walk.order,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +178,4 @@ def exit_lazy_flush_tlb(mm: Mm, sender: Tid, cpu: Cpu) -> Op:
 
     changed = (active_mm_cell(cpu), on_mm_cell(cpu), CPUMASK, *cells)
     reads = (csd, irqs_off_cell(cpu), current_mm_cell(cpu), *changed)
-    return Op(f"IPI of T{sender}: exit lazy TLB", reads, (csd, *changed), step)
+    return Op(f"IPI of T{sender}: exit lazy TLB", reads, (csd, *changed), step, order=Order.HANDLER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import pte_present, ptep_get
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.page import folio_mapped, lock_page, unlock_page
@@ -11,7 +12,9 @@ from core.mm.rmap import memcg_cell, mod_file_mapped
 
 def set_memcg(page: int, memcg: str) -> Op:
     """folio->memcg_data = to."""
-    return Op(f"charge page{page} to {memcg}", (), (memcg_cell(page),), lambda: [Outcome(None, (memcg,))])
+    return Op(
+        f"charge page{page} to {memcg}", (), (memcg_cell(page),), lambda: [Outcome(None, (memcg,))], order=Order.PLAIN
+    )
 
 
 async def move_charge(mm: Mm, addr: int, page: int, source: str, target: str) -> None:

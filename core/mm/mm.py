@@ -20,6 +20,7 @@ from core.facts import Facts
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.task import Task
 from core.mm.era import Era
 
@@ -124,9 +125,18 @@ class Mm:
         return addr // self.facts.ptes_per_table
 
 
+def xchg_order(mm: Mm) -> Order:
+    """What reading and clearing an entry in one step promises: ptep_get_and_clear(), pmdp_huge_get_and_clear().
+
+    x86's xchg() and riscv's atomic_long_xchg() are full barriers.  arm64 has xchg_relaxed() (__ptep_get_and_clear()),
+    radix an LL/SC loop (__radix_pte_update()).
+    """
+    return Order.FULL if "ordered_clear" in mm.facts.capabilities else Order.ATOMIC
+
+
 def log(*event: Any) -> Op:
     """An event for logs and counts; touches no cell."""
-    return Op(f"({event[0]})", (), (), lambda: [Outcome(None)], event=event)
+    return Op(f"({event[0]})", (), (), lambda: [Outcome(None)], event=event, order=Order.PRIVATE)
 
 
 PTL = declare("ptl", None)
@@ -154,13 +164,21 @@ def pte_unlock(mm: Mm, addr: int) -> Op:
 
 def cond_resched() -> Op:
     """A voluntary reschedule point."""
-    return Op("cond_resched", (), (), lambda: [Outcome(None)], event=("cond_resched",), may_schedule="cond_resched")
+    return Op(
+        "cond_resched",
+        (),
+        (),
+        lambda: [Outcome(None)],
+        event=("cond_resched",),
+        may_schedule="cond_resched",
+        order=Order.PRIVATE,
+    )
 
 
 def need_resched(mm: Mm) -> Op:
     """need_resched(): both answers are possible if the choice is open."""
     answers = [Outcome(False), Outcome(True)] if mm.choices.resched else [Outcome(False)]
-    return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"))
+    return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"), order=Order.PRIVATE)
 
 
 HELD_BATCHES = declare("held_batches", 0)
@@ -174,13 +192,13 @@ def held_cell(task: Task) -> Cell:
 def alloc_page(mm: Mm, what: str) -> Op:
     """__get_free_page(GFP_NOWAIT): True, or False where it may fail. `what` names the use in the log."""
     if not mm.choices.alloc_fails:
-        return Op(f"allocate a {what}", (), (), lambda: [Outcome(True)], event=("ask", what))
+        return Op(f"allocate a {what}", (), (), lambda: [Outcome(True)], event=("ask", what), order=Order.PRIVATE)
     cell = held_cell(mm.task)
 
     def step(held: int) -> list[Outcome]:
         return [Outcome(True, (held + 1,)), Outcome(False, (held,))]
 
-    return Op(f"allocate a {what}", (cell,), (cell,), step, event=("ask", what))
+    return Op(f"allocate a {what}", (cell,), (cell,), step, event=("ask", what), order=Order.PRIVATE)
 
 
 def free_batch(mm: Mm, *event: Any) -> Op:
@@ -192,7 +210,7 @@ def free_batch(mm: Mm, *event: Any) -> Op:
     def step(held: int) -> list[Outcome]:
         return [Outcome(None, (max(held - 1, 0),), "" if held else "freed-once")]
 
-    return Op(f"({event[0]})", (cell,), (cell,), step, event=event)
+    return Op(f"({event[0]})", (cell,), (cell,), step, event=event, order=Order.PRIVATE)
 
 
 PENDING = Cell(declare("tlb_flush_pending", 0))
@@ -205,25 +223,25 @@ def inc_tlb_flush_pending(mm: Mm) -> Op:
     Before 16af97dc5a89 it was a flag: set_tlb_flush_pending().
     """
     if not mm.era.has("16af97dc5a89"):
-        return Op("set_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (1,))])
-    return Op("inc_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n + 1,))])
+        return Op("set_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (1,))], order=Order.PLAIN)
+    return Op("inc_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n + 1,))], order=Order.ATOMIC)
 
 
 def dec_tlb_flush_pending(mm: Mm) -> Op:
     """Called only after the flush has completed."""
     if not mm.era.has("16af97dc5a89"):
-        return Op("clear_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (0,))])
-    return Op("dec_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n - 1,))])
+        return Op("clear_tlb_flush_pending", (), (PENDING,), lambda: [Outcome(None, (0,))], order=Order.PLAIN)
+    return Op("dec_tlb_flush_pending", (PENDING,), (PENDING,), lambda n: [Outcome(None, (n - 1,))], order=Order.ATOMIC)
 
 
 def mm_tlb_flush_pending() -> Op:
     """Is a flush owed for what the caller sees under the page-table lock? mm_inline.h:mm_tlb_flush_pending()."""
-    return Op("mm_tlb_flush_pending", (PENDING,), (), lambda n: [Outcome(n > 0)])
+    return Op("mm_tlb_flush_pending", (PENDING,), (), lambda n: [Outcome(n > 0)], order=Order.PLAIN)
 
 
 def mm_tlb_flush_nested() -> Op:
     """Is another gather open on this mm? include/linux/mm_types.h:mm_tlb_flush_nested()."""
-    return Op("mm_tlb_flush_nested", (PENDING,), (), lambda n: [Outcome(n > 1)])
+    return Op("mm_tlb_flush_nested", (PENDING,), (), lambda n: [Outcome(n > 1)], order=Order.PLAIN)
 
 
 VMA = declare("vma", True)
@@ -237,12 +255,18 @@ def vma_cell(vma: Vma) -> Cell:
 def find_vma(vma: Vma) -> Op:
     """Is the VMA in the tree?  mmap_lock is held for reading at least."""
     cell = vma_cell(vma)
-    return Op("find_vma", (cell,), (), lambda there: [Outcome(there)])
+    return Op("find_vma", (cell,), (), lambda there: [Outcome(there)], order=Order.PLAIN)
 
 
 def set_vma(vma: Vma, there: bool) -> Op:
     """Link or unlink the VMA; mmap_lock is held for writing."""
-    return Op("link VMA" if there else "unlink VMA", (), (vma_cell(vma),), lambda: [Outcome(None, (there,))])
+    return Op(
+        "link VMA" if there else "unlink VMA",
+        (),
+        (vma_cell(vma),),
+        lambda: [Outcome(None, (there,))],
+        order=Order.PLAIN,
+    )
 
 
 CPUMASK = Cell(declare("mm_cpumask", frozenset()))
@@ -251,8 +275,8 @@ CPUMASK = Cell(declare("mm_cpumask", frozenset()))
 def mm_cpumask(mm: Mm) -> Op:
     """The CPUs in mm_cpumask."""
     if mm.cpus is not None:
-        return Op("mm_cpumask", (), (), lambda: [Outcome(mm.cpus)])
-    return Op("mm_cpumask", (CPUMASK,), (), lambda cpus: [Outcome(cpus)])
+        return Op("mm_cpumask", (), (), lambda: [Outcome(mm.cpus)], order=Order.PRIVATE)
+    return Op("mm_cpumask", (CPUMASK,), (), lambda cpus: [Outcome(cpus)], order=Order.PLAIN)
 
 
 def cpumask_set_cpu(mm: Mm) -> Op:
@@ -269,5 +293,5 @@ def _change_mask(mm: Mm, sign: str, change: Callable[[frozenset[Cpu], Cpu], froz
     cpu = mm.task.cpu
     name = f"mm_cpumask {sign} CPU{cpu}"
     if mm.cpus is not None:
-        return Op(name, (), (), lambda: [Outcome(None)])
-    return Op(name, (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (change(mask, cpu),))])
+        return Op(name, (), (), lambda: [Outcome(None)], order=Order.PRIVATE)
+    return Op(name, (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (change(mask, cpu),))], order=Order.ATOMIC)

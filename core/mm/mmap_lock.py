@@ -15,6 +15,7 @@ from __future__ import annotations
 from core.machine import lock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, Tid
+from core.machine.order import Order
 from core.mm.mm import Mm, Vma, vma_cell
 
 Readers = frozenset[tuple[int, Tid]]
@@ -67,7 +68,13 @@ async def mmap_write_downgrade(mm: Mm) -> None:
 async def vma_end_write_all(mm: Mm) -> None:
     """End all write locks of VMAs; mmap_lock is held for writing."""
     if per_vma_locks(mm):
-        await Op("vma_end_write_all", (VMA_LOCKS,), (VMA_LOCKS,), lambda locks: [Outcome(None, ((locks[0], NOBODY),))])
+        await Op(
+            "vma_end_write_all",
+            (VMA_LOCKS,),
+            (VMA_LOCKS,),
+            lambda locks: [Outcome(None, ((locks[0], NOBODY),))],
+            order=Order.RELEASE,
+        )
 
 
 async def vma_start_write(mm: Mm, vma: Vma) -> None:
@@ -81,7 +88,7 @@ async def vma_start_write(mm: Mm, vma: Vma) -> None:
             return []
         return [Outcome(None, ((readers, written | {vma.start}),))]
 
-    await Op("vma_start_write", (VMA_LOCKS,), (VMA_LOCKS,), step, may_schedule="block")
+    await Op("vma_start_write", (VMA_LOCKS,), (VMA_LOCKS,), step, may_schedule="block", order=Order.ATOMIC_ACQUIRE)
 
 
 async def lock_vma_under_rcu(mm: Mm, vma: Vma) -> bool:
@@ -96,7 +103,9 @@ async def lock_vma_under_rcu(mm: Mm, vma: Vma) -> bool:
             return [Outcome(False, (locks,))]
         return [Outcome(True, ((readers | {(vma.start, tid)}, written),))]
 
-    return bool(await Op("lock_vma_under_rcu", (VMA_LOCKS, vma_cell(vma)), (VMA_LOCKS,), step))
+    return bool(
+        await Op("lock_vma_under_rcu", (VMA_LOCKS, vma_cell(vma)), (VMA_LOCKS,), step, order=Order.ATOMIC_ACQUIRE)
+    )
 
 
 def vma_end_read(mm: Mm, vma: Vma) -> Op:
@@ -107,4 +116,4 @@ def vma_end_read(mm: Mm, vma: Vma) -> Op:
         readers, written = locks
         return [Outcome(None, ((readers - {held}, written),), "" if held in readers else "lock-discipline")]
 
-    return Op("vma_end_read", (VMA_LOCKS,), (VMA_LOCKS,), step)
+    return Op("vma_end_read", (VMA_LOCKS,), (VMA_LOCKS,), step, order=Order.ATOMIC_RELEASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.mm.memory import unmap_page_range, zap_page_range_single
 from core.mm.mm import Mm, Vma
 from core.mm.mmap_lock import mmap_read_trylock, mmap_read_unlock
@@ -15,12 +16,12 @@ MMF_OOM_SKIP = Cell(declare("MMF_OOM_SKIP", False))
 
 def set_oom_skip() -> Op:
     """set_bit(MMF_OOM_SKIP)."""
-    return Op("set MMF_OOM_SKIP", (), (MMF_OOM_SKIP,), lambda: [Outcome(None, (True,))])
+    return Op("set MMF_OOM_SKIP", (), (MMF_OOM_SKIP,), lambda: [Outcome(None, (True,))], order=Order.ATOMIC)
 
 
 def test_oom_skip() -> Op:
     """test_bit(MMF_OOM_SKIP); mmap_lock is held."""
-    return Op("test MMF_OOM_SKIP", (MMF_OOM_SKIP,), (), lambda skip: [Outcome(skip)])
+    return Op("test MMF_OOM_SKIP", (MMF_OOM_SKIP,), (), lambda skip: [Outcome(skip)], order=Order.PLAIN)
 
 
 async def oom_reap_task_mm(mm: Mm, vmas: list[Vma]) -> None:

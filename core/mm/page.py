@@ -9,6 +9,7 @@ from __future__ import annotations
 from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.mm import Mm
 
@@ -47,23 +48,26 @@ def set_page_dirty(page: int, nr: int = 1) -> Op:
         (cell,),
         lambda: [Outcome(None, (True,))],
         event=("set_dirty", page, nr),
+        order=Order.FULL,
     )
 
 
 def test_clear_page_dirty(page: int) -> Op:
     """folio_test_clear_dirty(). Returns whether it was set."""
     cell = pg_dirty_cell(page)
-    return Op(f"TestClearPageDirty(page{page})", (cell,), (cell,), lambda dirty: [Outcome(dirty, (False,))])
+    return Op(
+        f"TestClearPageDirty(page{page})", (cell,), (cell,), lambda dirty: [Outcome(dirty, (False,))], order=Order.FULL
+    )
 
 
 def folio_mapped(page: int) -> Op:
     """folio_mapped(): is there a mapping in the reverse map?  Read under no lock but the folio's."""
-    return Op(f"folio_mapped(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n > 0)])
+    return Op(f"folio_mapped(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n > 0)], order=Order.PLAIN)
 
 
 def folio_mapcount(page: int) -> Op:
     """folio_mapcount(): read the number of mappings in the reverse map."""
-    return Op(f"folio_mapcount(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n)])
+    return Op(f"folio_mapcount(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n)], order=Order.PLAIN)
 
 
 def lock_page(mm: Mm, page: int) -> Op:
@@ -83,46 +87,50 @@ def trylock_page(mm: Mm, page: int) -> Op:
     def step(owner: object) -> list[Outcome]:
         return [Outcome(owner is None, (tid if owner is None else owner,))]
 
-    return Op(f"trylock {cell}", (cell,), (cell,), step)
+    return Op(f"trylock {cell}", (cell,), (cell,), step, order=Order.ATOMIC_ACQUIRE)
 
 
 def folio_test_dirty(page: int) -> Op:
     """folio_test_dirty(): read PG_dirty."""
-    return Op(f"folio_test_dirty(page{page})", (pg_dirty_cell(page),), (), lambda dirty: [Outcome(dirty)])
+    return Op(
+        f"folio_test_dirty(page{page})", (pg_dirty_cell(page),), (), lambda dirty: [Outcome(dirty)], order=Order.PLAIN
+    )
 
 
 def folio_ref_count(page: int) -> Op:
     """folio_ref_count(): read the reference count."""
-    return Op(f"folio_ref_count(page{page})", (ref_cell(page),), (), lambda ref: [Outcome(ref)])
+    return Op(f"folio_ref_count(page{page})", (ref_cell(page),), (), lambda ref: [Outcome(ref)], order=Order.PLAIN)
 
 
 def copy_page(page: int, new: int) -> Op:
     """Copy the contents: from now on the copy has the same data, as the disk does after I/O."""
     name = f"copy page{page} to page{new}"
-    return Op(name, (), (newer_cell(page),), lambda: [Outcome(None, (False,))])
+    return Op(name, (), (newer_cell(page),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE)
 
 
 def compare_pages(page: int, other: int) -> Op:
     """pages_identical(), for pages that are: from now on a store to `page` makes them differ."""
     name = f"pages_identical(page{page}, page{other})"
-    return Op(name, (), (newer_cell(page),), lambda: [Outcome(True, (False,))])
+    return Op(name, (), (newer_cell(page),), lambda: [Outcome(True, (False,))], order=Order.PRIVATE)
 
 
 def inc_mapcount(page: int) -> Op:
     """folio_add_anon_rmap_pte(), folio_add_file_rmap_pte()."""
     cell = mapcount_cell(page)
-    return Op(f"page_add_rmap(page{page})", (cell,), (cell,), lambda n: [Outcome(None, (n + 1,))])
+    return Op(f"page_add_rmap(page{page})", (cell,), (cell,), lambda n: [Outcome(None, (n + 1,))], order=Order.ATOMIC)
 
 
 def get_page(page: int) -> Op:
     """folio_get()."""
     cell = ref_cell(page)
-    return Op(f"get_page(page{page})", (cell,), (cell,), lambda ref: [Outcome(None, (ref + 1,))])
+    return Op(f"get_page(page{page})", (cell,), (cell,), lambda ref: [Outcome(None, (ref + 1,))], order=Order.ATOMIC)
 
 
 def write_to_disk(page: int) -> Op:
     """The I/O of writeback: the disk now has the data that memory has."""
-    return Op(f"write page{page} to disk", (), (newer_cell(page),), lambda: [Outcome(None, (False,))])
+    return Op(
+        f"write page{page} to disk", (), (newer_cell(page),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE
+    )
 
 
 def put_page(page: int, nr: int = 1) -> Op:
@@ -135,4 +143,4 @@ def put_page(page: int, nr: int = 1) -> Op:
     def step(ref: int) -> list[Outcome]:
         return [Outcome(None, (max(ref - 1, 0),), FREED_TWICE if ref == 0 else "")]
 
-    return Op(f"put_page(page{page})", (cell,), (cell,), step)
+    return Op(f"put_page(page{page})", (cell,), (cell,), step, order=Order.FULL)

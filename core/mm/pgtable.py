@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, ProtNone, Pte
-from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
+from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock, xchg_order
 
 LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
 """The entries above a pte table, by whose span in `Mm.span` they go."""
@@ -24,27 +25,35 @@ def read_upper(mm: Mm, level: int, addr: int) -> Op:
     """Read *pmd, *pud or *p4d.  If tables do not come and go in this model, no operation is needed."""
     index = addr // mm.span[level]
     if not mm.tables:
-        return Op(f"{LEVELS[level]}({addr})", (), (), lambda: [Outcome(index)])
-    return Op(f"{LEVELS[level]}({addr})", (upper_entry(level, index),), (), lambda table: [Outcome(table)])
+        return Op(f"{LEVELS[level]}({addr})", (), (), lambda: [Outcome(index)], order=Order.PRIVATE)
+    return Op(
+        f"{LEVELS[level]}({addr})", (upper_entry(level, index),), (), lambda table: [Outcome(table)], order=Order.PLAIN
+    )
 
 
 def clear_upper(mm: Mm, level: int, addr: int) -> Op:
     """pmd_clear(), pud_clear(), p4d_clear()."""
     cell = upper_entry(level, addr // mm.span[level])
-    return Op(f"{LEVELS[level]}_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))])
+    return Op(f"{LEVELS[level]}_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))], order=Order.PLAIN)
 
 
 def get_and_clear_pmd(mm: Mm, addr: int) -> Op:
     """The pmd of a page table, read and cleared: pmdp_huge_get_and_clear(), which is used of both kinds of pmd."""
     cell = upper_entry(0, addr // mm.span[0])
-    return Op(f"pmd_clear({addr})", (cell,), (cell,), lambda table: [Outcome(table, (None,))])
+    return Op(f"pmd_clear({addr})", (cell,), (cell,), lambda table: [Outcome(table, (None,))], order=xchg_order(mm))
 
 
 def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
     """The pmd of `addr` points to `table` from now on; made from an empty pmd, it points to physical page 0."""
     cell = upper_entry(0, addr // mm.span[0])
     name = f"pmd_populate({addr}, {'physical page 0' if table is None else f'table {table}'})"
-    return Op(name, (), (cell,), lambda: [Outcome(None, (table,), "no-page-table" if table is None else "")])
+    return Op(
+        name,
+        (),
+        (cell,),
+        lambda: [Outcome(None, (table,), "no-page-table" if table is None else "")],
+        order=Order.PLAIN,
+    )
 
 
 def upper_addr_end(mm: Mm, level: int, addr: int, end: int) -> int:

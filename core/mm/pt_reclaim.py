@@ -12,6 +12,7 @@ from typing import Any
 
 from core.machine.lock import spin_lock, spin_trylock, spin_unlock
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import ptep_get
 from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather
@@ -45,7 +46,7 @@ def take_table(mm: Mm, addr: int) -> Op:
     def step(table: int | None) -> list[Outcome]:
         return [Outcome(table, (None,), FREED_TWICE if table is None else "")]
 
-    return Op(f"pmd_clear({addr})", (cell,), (cell,), step)
+    return Op(f"pmd_clear({addr})", (cell,), (cell,), step, order=Order.PLAIN)
 
 
 async def try_to_clear_pmd(mm: Mm, addr: int, end: int) -> int | None:

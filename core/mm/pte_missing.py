@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, ptep_get, set_pte
 from core.mm.mm import Mm, Vma, find_vma, pmd_ptl_cell, pte_unlock
 from core.mm.mmap_lock import lock_vma_under_rcu, mmap_read_lock, mmap_read_unlock, vma_end_read
@@ -70,4 +71,4 @@ def pte_alloc_one(tables: Sequence[int]) -> Op:
         at = taken.index(False)
         return [Outcome(tables[at], (*taken[:at], True, *taken[at + 1 :]))]
 
-    return Op("pte_alloc_one", cells, cells, step)
+    return Op("pte_alloc_one", cells, cells, step, order=Order.PRIVATE)

@@ -15,6 +15,7 @@ from typing import Any
 from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import pte_present, ptep_get, set_pte
 from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
@@ -64,7 +65,7 @@ def in_file_cell(vma: Vma) -> Cell:
 async def unlink_file_vma(mm: Mm, vma: Vma) -> None:
     """mm/mmap.c: remove the VMA from its file's i_mmap."""
     await rmap_lock(mm)
-    await Op("unlink_file_vma", (), (in_file_cell(vma),), lambda: [Outcome(None, (False,))])
+    await Op("unlink_file_vma", (), (in_file_cell(vma),), lambda: [Outcome(None, (False,))], order=Order.PLAIN)
     await rmap_unlock(mm)
 
 
@@ -105,18 +106,20 @@ def _dec_mapcount(mm: Mm, name: str, ptl: Cell, page: int, nr: int, when: str) -
         outside = RMAP_UNDER_PTL if owner != mm.task.tid else ""
         return [Outcome(mapcount == 1, (mapcount - 1,), outside)]
 
-    return Op(f"{name}(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when))
+    return Op(f"{name}(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when), order=Order.FULL)
 
 
 def folio_memcg(page: int) -> Op:
     """folio_memcg(): read the cgroup that is charged for the page."""
-    return Op(f"folio_memcg(page{page})", (memcg_cell(page),), (), lambda memcg: [Outcome(memcg)])
+    return Op(f"folio_memcg(page{page})", (memcg_cell(page),), (), lambda memcg: [Outcome(memcg)], order=Order.PLAIN)
 
 
 def mod_file_mapped(memcg: str, by: int) -> Op:
     """__mod_lruvec_state(NR_FILE_MAPPED): an atomic add."""
     cell = file_mapped_cell(memcg)
-    return Op(f"NR_FILE_MAPPED of {memcg} {by:+d}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))])
+    return Op(
+        f"NR_FILE_MAPPED of {memcg} {by:+d}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))], order=Order.ATOMIC
+    )
 
 
 async def folio_mkclean(mm: Mm, page: int) -> bool:

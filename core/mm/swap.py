@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.mm.encoded_page import (
     ENCODED_PAGE_BIT_NR_PAGES_NEXT,
     encoded_page_flags,
@@ -99,4 +100,5 @@ def free_table_page(table: Table) -> Op:
         (cell,),
         (cell,),
         lambda there: [Outcome(None, (False,), "" if there else FREED_TWICE)],
+        order=Order.PRIVATE,
     )

@@ -21,6 +21,7 @@ from core.explore.model import Model
 from core.machine.asid import load_tagged, tagged, ttbr_cell
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
@@ -40,12 +41,12 @@ MOVED = declare("moved", False)
 
 def moved() -> Op:
     """The scheduler moves the process to the other CPU."""
-    return Op("move to CPU1", (), (Cell(MOVED),), lambda: [Outcome(None, (True,))])
+    return Op("move to CPU1", (), (Cell(MOVED),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
 
 
 def arrives() -> Op:
     """Wait until the process is on this CPU."""
-    return Op("arrive on CPU1", (Cell(MOVED),), (), lambda there: [Outcome(None)] if there else [])
+    return Op("arrive on CPU1", (Cell(MOVED),), (), lambda there: [Outcome(None)] if there else [], order=Order.PRIVATE)
 
 
 def load_unmapped(cpu: Cpu) -> Op:
@@ -57,7 +58,7 @@ def load_unmapped(cpu: Cpu) -> Op:
     def step(asid: int, *entries: Entry | None) -> list[Outcome]:
         return [Outcome(None, (), "" if entries[asid - 1] is None else "anothers-translation")]
 
-    return Op("load(0) of another mm", (ttbr_cell(cpu), *tlb), (), step)
+    return Op("load(0) of another mm", (ttbr_cell(cpu), *tlb), (), step, order=Order.WALK)
 
 
 async def takes_away(mm: Mm) -> None:

@@ -36,6 +36,7 @@ from core.conformance.world import Program, World
 from core.explore.model import Daemon, Model
 from core.machine.ipi import irqs_off_cell
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell, set_pte
 from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell, take_sync_ipi
 from core.mm.era import Era
@@ -100,7 +101,13 @@ def unmapped(arch: Arch, era: Era) -> Model:
 
 def pinned(page: int) -> Op:
     """The caller has the page; its process has never mapped any page but PAGE."""
-    return Op(f"pinned page{page}", (), (), lambda: [Outcome(None, (), "" if page == PAGE else "gup-of-another")])
+    return Op(
+        f"pinned page{page}",
+        (),
+        (),
+        lambda: [Outcome(None, (), "" if page == PAGE else "gup-of-another")],
+        order=Order.PRIVATE,
+    )
 
 
 async def pin_huge(mm: Mm) -> None:
@@ -114,7 +121,9 @@ async def pin_huge(mm: Mm) -> None:
 async def map_in_own_table(mm: Mm) -> None:
     """P2: under i_mmap_rwsem, and only if no other process has the table any more, map something unrelated in it."""
     await rmap_lock(mm)
-    shared = await Op("is the table shared?", (upper_entry(0, ADDR),), (), lambda pud: [Outcome(pud is not None)])
+    shared = await Op(
+        "is the table shared?", (upper_entry(0, ADDR),), (), lambda pud: [Outcome(pud is not None)], order=Order.PRIVATE
+    )
     if not shared:
         await set_pte(ADDR, Pte(OTHER))
     await rmap_unlock(mm)

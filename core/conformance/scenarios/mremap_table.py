@@ -37,6 +37,7 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.machine.walk import cache_upper, user_load_through
@@ -123,7 +124,7 @@ async def moves(mm: Mm) -> None:
     def step(*uppers: object) -> list[Outcome]:
         return [Outcome(None, (), "stale-after-return" if any(upper is not None for upper in uppers) else "")]
 
-    await Op("return to user mode", remembered, (), step)
+    await Op("return to user mode", remembered, (), step, order=Order.PRIVATE)
 
 
 def walked(arch: Arch, era: Era) -> Model:

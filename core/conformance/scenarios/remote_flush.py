@@ -31,6 +31,7 @@ from core.conformance.world import Program, World, load
 from core.explore.model import Model
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte
 from core.machine.tlb import tlb_cell
 from core.mm.era import Era
@@ -57,12 +58,12 @@ TURN = Cell(declare("turn", 0))
 
 def turn(at: int) -> Op:
     """Wait for one's turn on that CPU."""
-    return Op(f"turn {at}", (TURN,), (), lambda now: [Outcome(None)] if now == at else [])
+    return Op(f"turn {at}", (TURN,), (), lambda now: [Outcome(None)] if now == at else [], order=Order.PRIVATE)
 
 
 def schedule(to: int) -> Op:
     """Give up the CPU."""
-    return Op(f"schedule: turn {to}", (), (TURN,), lambda: [Outcome(None, (to,))])
+    return Op(f"schedule: turn {to}", (), (TURN,), lambda: [Outcome(None, (to,))], order=Order.PRIVATE)
 
 
 def process(lazily: bool) -> Program:

@@ -24,6 +24,7 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World, load
 from core.explore.model import Model
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import DETACH_FIX, Era
@@ -37,7 +38,7 @@ ATTACHED = Cell("cpu_attach_mask")
 
 def until_unmapped() -> Op:
     """Other tasks have the CPU until the page is unmapped."""
-    return Op("run others", (pte_cell(0),), (), lambda pte: [] if pte else [Outcome(None)])
+    return Op("run others", (pte_cell(0),), (), lambda pte: [] if pte else [Outcome(None)], order=Order.PRIVATE)
 
 
 async def comes_back(mm: Mm) -> None:

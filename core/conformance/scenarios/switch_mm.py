@@ -72,6 +72,7 @@ from core.conformance.world import Program, World, clears_plainly, load
 from core.explore.model import Daemon, Model
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, wait_ipis
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
 from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
 from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
@@ -90,17 +91,17 @@ GEN, LOADED, LAZY = Cell("tlb_gen"), Cell("loaded_mm", HERE), Cell("is_lazy", HE
 
 def put(cell: Cell, value: object) -> Op:
     """A plain store to a variable of the architecture."""
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PLAIN)
 
 
 def get(cell: Cell) -> Op:
     """A plain load of a variable of the architecture."""
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
 
 
 def add(cell: Cell, by: int) -> Op:
     """atomic_add()."""
-    return Op(f"{cell} += {by}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))])
+    return Op(f"{cell} += {by}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))], order=Order.FULL)
 
 
 def set_bit(cpu: Cpu) -> Op:
@@ -110,12 +111,19 @@ def set_bit(cpu: Cpu) -> Op:
         (CPUMASK, store_buffer_cell(cpu)),
         (CPUMASK,),
         lambda mask, waiting: [] if waiting else [Outcome(None, (mask | {cpu},))],
+        order=Order.ATOMIC,
     )
 
 
 def clear_bit(cpu: Cpu) -> Op:
     """cpumask_clear_cpu(cpu, mm_cpumask(mm)): atomic."""
-    return Op(f"mm_cpumask -= CPU{cpu}", (CPUMASK,), (CPUMASK,), lambda mask: [Outcome(None, (mask - {cpu},))])
+    return Op(
+        f"mm_cpumask -= CPU{cpu}",
+        (CPUMASK,),
+        (CPUMASK,),
+        lambda mask: [Outcome(None, (mask - {cpu},))],
+        order=Order.ATOMIC,
+    )
 
 
 async def loads(mm: Mm) -> None:
@@ -200,7 +208,7 @@ def flush_tlb_func(sender: Tid) -> Op:
         return [Outcome(None, (None, None if mine == "next" else cached))]
 
     reads = (request, irqs_off_cell(HERE), buffer, LOADED, entry)
-    return Op(f"take IPI of T{sender}: flush_tlb_func", reads, (request, entry), step)
+    return Op(f"take IPI of T{sender}: flush_tlb_func", reads, (request, entry), step, order=Order.HANDLER)
 
 
 async def unmap_by_gen(mm: Mm) -> None:

@@ -46,6 +46,7 @@ from core.conformance.world import Program, World, load
 from core.explore.model import Daemon, Model, Property
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
@@ -120,14 +121,14 @@ CLONED = Cell(declare("cloned", False))
 async def execs(mm: Mm) -> None:
     """exec, clone, and continue; no other task wants the CPU."""
     await mm.hook.activate_mm(mm=mm)
-    await Op("clone", (), (CLONED,), lambda: [Outcome(None, (True,))])
+    await Op("clone", (), (CLONED,), lambda: [Outcome(None, (True,))], order=Order.FULL)
     for _ in range(2):
         await load(mm, ADDR, [PAGE])
 
 
 async def thread(mm: Mm) -> None:
     """The second thread, on the other CPU."""
-    await Op("start", (CLONED,), (), lambda cloned: [Outcome(None)] if cloned else [])
+    await Op("start", (CLONED,), (), lambda cloned: [Outcome(None)] if cloned else [], order=Order.ACQUIRE)
     await unmaps(mm)
 
 
