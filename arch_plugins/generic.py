@@ -10,7 +10,7 @@ from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_ipi, wait_ipis
 from core.machine.op import Cpu, Op, Tid
-from core.machine.pte import Entry, Present, wrprotect_pte, xchg_pte
+from core.machine.pte import Entry, Present, Pte, ptep_get, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask, xchg_order
@@ -22,7 +22,15 @@ from core.mm.mmu_gather import (
     tlb_get_unmap_size,
     tlb_remove_table,
 )
-from core.mm.pgtable import get_and_clear_pmd, pte_accessible
+from core.mm.pgtable import (
+    clear_young_dirty_ptes,
+    get_and_clear_full_ptes,
+    get_and_clear_pmd,
+    pte_accessible,
+    set_pte_at,
+    set_ptes,
+    wrprotect_ptes,
+)
 from core.mm.swap import Table, free_table
 
 
@@ -78,6 +86,37 @@ class Generic(Architecture):
     @hookimpl
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
         pass
+
+    @hookimpl
+    async def ptep_get(self, mm: Mm, addr: int) -> Entry:
+        entry: Entry = await ptep_get(addr)
+        return entry
+
+    @hookimpl
+    async def ptep_get_lockless(self, mm: Mm, addr: int) -> Entry:
+        entry: Entry = await ptep_get(addr, lockless=True)
+        return entry
+
+    @hookimpl
+    async def set_ptes(self, mm: Mm, addr: int, pte: Entry, nr: int) -> None:
+        await set_ptes(addr, pte, nr)
+
+    @hookimpl
+    async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
+        """No flush: a CPU that has less cached faults again."""
+        await set_pte_at(mm, addr, entry)
+
+    @hookimpl
+    async def get_and_clear_full_ptes(self, mm: Mm, addr: int, nr: int, full: bool) -> Pte:
+        return await get_and_clear_full_ptes(mm, addr, nr, full)
+
+    @hookimpl
+    async def wrprotect_ptes(self, mm: Mm, addr: int, nr: int) -> None:
+        await wrprotect_ptes(mm, addr, nr)
+
+    @hookimpl
+    async def clear_young_dirty_ptes(self, mm: Mm, addr: int, nr: int) -> None:
+        await clear_young_dirty_ptes(mm, addr, nr)
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:

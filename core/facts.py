@@ -38,6 +38,8 @@ class Facts:
                             before the flush: __pte_free_tlb() and its likes are pte_free()
     hw_dirty                the walker sets the dirty bit; otherwise a fault does
     user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
+    cont_ptes               CONT_PTES, where entries of user memory are folded into contiguous blocks
+                            (CONFIG_ARM64_CONTPTE); 1 elsewhere
     capabilities            optional abilities, of CAPABILITIES, which gate scenarios and what the core does
     family                  the way of flushing, for tables
     kernel                  the version of Linux whose files those are, '' for none in particular
@@ -66,6 +68,7 @@ class Facts:
     tables_at_once: tuple[str, ...] = ()
     hw_dirty: bool = True
     user_asids: int = 0
+    cont_ptes: int = 1
     capabilities: frozenset[str] = frozenset()
     family: str = ""
     kernel: str = ""
@@ -136,7 +139,7 @@ TABLE_LEVELS = ("pte", "pmd", "pud")
 """What `Facts.tables_at_once` may name; no model has p4d tables."""
 
 
-POWERS_OF_TWO = ("page_size", "pointer_size", "ptes_per_table", "upper_entries")
+POWERS_OF_TWO = ("page_size", "pointer_size", "ptes_per_table", "upper_entries", "cont_ptes")
 MAY_BE_ZERO = ("bundle", "max_gather_batch_count", "user_asids")
 MIN_PAGE = 64
 """Bytes of the smallest page that holds the head of a batch and something behind it."""

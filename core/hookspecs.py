@@ -25,7 +25,7 @@ import pluggy
 
 from core.facts import CAPABILITIES, Facts
 from core.machine.op import Cpu, Op, Tid
-from core.machine.pte import Entry, Present
+from core.machine.pte import Entry, Present, Pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
@@ -122,12 +122,62 @@ class ArchSpec:
         """Program. Called under the page-table lock after the series; on return all deferred updates must be done."""
 
     @hookspec
+    async def ptep_get(self, mm: Mm, addr: int) -> Entry:
+        """Program. Read one entry; the page-table lock is held.
+
+        The dirty bit must include every store through the entry so far.  ptep_get().
+        """
+
+    @hookspec
+    async def ptep_get_lockless(self, mm: Mm, addr: int) -> Entry:
+        """Program. Read one entry without the page-table lock (GUP-fast): what it was at one moment.
+
+        ptep_get_lockless().
+        """
+
+    @hookspec
+    async def set_ptes(self, mm: Mm, addr: int, pte: Entry, nr: int) -> None:
+        """Program. Set `nr` entries from `addr` to `pte` and the pages that follow its page; the page-table lock is
+        held.
+
+        With `nr` above 1 all of them are empty before.  set_ptes(); set_pte_at() is that of one entry.
+        """
+
+    @hookspec
+    async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
+        """Program. A fault makes a present entry more permissive: writable, or dirty; the page-table lock is held.
+
+        Hardware may set the dirty bit at the same time.  ptep_set_access_flags().
+        """
+
+    @hookspec
+    async def get_and_clear_full_ptes(self, mm: Mm, addr: int, nr: int, full: bool) -> Pte:  # type: ignore[empty-body]
+        """Program. Clear `nr` present entries that map consecutive pages of one folio; the page-table lock is held.
+
+        Returns the first as it was, dirty if any of them was.  The generic one calls `ptep_get_and_clear` for each run
+        of equal entries.  get_and_clear_full_ptes().
+        """
+
+    @hookspec
+    async def wrprotect_ptes(self, mm: Mm, addr: int, nr: int) -> None:
+        """Program. Remove write permission from `nr` entries of one folio, as fork() does; otherwise as
+        `ptep_set_wrprotect`, which the generic one calls for each.  wrprotect_ptes().
+        """
+
+    @hookspec
+    async def clear_young_dirty_ptes(self, mm: Mm, addr: int, nr: int) -> None:
+        """Program. Make `nr` entries of one folio old and clean, as MADV_FREE does; the page-table lock is held.
+
+        The gather flushes them.  clear_young_dirty_ptes().
+        """
+
+    @hookspec
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """Program. Clear `nr` equal entries from `addr`; the page-table lock is held. Returns the first entry as it
         was.
 
         The returned dirty bit must include every store through the entry while it was set.  `full` says that the mm has
-        no users left.  Mirrors get_and_clear_full_ptes().
+        no users left.  Mirrors ptep_get_and_clear_full().
         """
 
     @hookspec

@@ -2,7 +2,8 @@
 
 Data types
     Pte(frame, write, dirty)   a present entry that maps page `frame`; `uffd_wp`: write-protected by userfaultfd;
-                               `nx`: no instruction may be fetched through it
+                               `nx`: no instruction may be fetched through it; `cont`: one of a block of entries that
+                               the hardware may cache as one (arm64's contiguous bit)
     Swap(offset)               a non-present swap entry
     ProtNone(frame, ...)       present for the kernel, but no access is allowed: PROT_NONE, or a NUMA hint
     Migration(frame, write)    non-present: the page is being migrated, and a fault waits
@@ -32,9 +33,10 @@ class Pte(NamedTuple):
     dirty: bool = False
     uffd_wp: bool = False
     nx: bool = False
+    cont: bool = False
 
     def __str__(self) -> str:
-        marks = (("dirty", self.dirty), ("uffd-wp", self.uffd_wp), ("nx", self.nx))
+        marks = (("dirty", self.dirty), ("uffd-wp", self.uffd_wp), ("nx", self.nx), ("cont", self.cont))
         flags = "".join(f",{name}" for name, on in marks if on)
         return f"page{self.frame}:{'rw' if self.write else 'ro'}{flags}"
 
@@ -95,9 +97,15 @@ def pte_cell(addr: int, nr: int = 1) -> Cell:
     return Cell(PTE, addr, nr)
 
 
-def ptep_get(addr: int) -> Op:
-    """Read one entry; include/linux/pgtable.h:ptep_get()."""
-    return Op(f"ptep_get({addr})", (pte_cell(addr),), (), lambda pte: [Outcome(pte)], order=Order.PLAIN)
+def ptep_get(addr: int, lockless: bool = False) -> Op:
+    """Read one entry; include/linux/pgtable.h:ptep_get(), ptep_get_lockless()."""
+    return Op(
+        f"ptep_get{'_lockless' if lockless else ''}({addr})",
+        (pte_cell(addr),),
+        (),
+        lambda pte: [Outcome(pte)],
+        order=Order.PLAIN,
+    )
 
 
 def xchg_pte(addr: int, nr: int, event: tuple[object, ...] | None = None, order: Order = Order.FULL) -> Op:
@@ -126,6 +134,28 @@ def wrprotect_pte(addr: int) -> Op:
         return [Outcome(None, (pte._replace(write=False),))]
 
     return Op(f"ptep_set_wrprotect({addr})", (cell,), (cell,), step, order=Order.ATOMIC)
+
+
+def clean_pte(addr: int) -> Op:
+    """Clear the dirty bit of a present entry in one atomic step, and nothing else."""
+    cell = pte_cell(addr)
+    return Op(
+        f"pte_mkclean({addr})",
+        (cell,),
+        (cell,),
+        lambda pte: [Outcome(None, (pte._replace(dirty=False),))],
+        order=Order.ATOMIC,
+    )
+
+
+def allow_pte(addr: int, entry: Pte) -> Op:
+    """Add the permission and the dirty bit of `entry` to a present one in one atomic step."""
+    cell = pte_cell(addr)
+
+    def step(pte: Pte) -> list[Outcome]:
+        return [Outcome(None, (pte._replace(write=pte.write or entry.write, dirty=pte.dirty or entry.dirty),))]
+
+    return Op(f"ptep_set_access_flags({addr})", (cell,), (cell,), step, order=Order.ATOMIC)
 
 
 async def local_ptep_get_and_clear(addr: int, nr: int) -> Entry:

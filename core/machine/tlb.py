@@ -25,14 +25,18 @@ USE_AFTER_FREE = "use-after-free"
 
 
 class Entry(NamedTuple):
-    """A cached translation to page `frame`. `dirty`: the dirty bit of the PTE is known to be set."""
+    """A cached translation to page `frame`. `dirty`: the dirty bit of the PTE is known to be set; `cont`: the PTE was
+    one of a contiguous block.
+    """
 
     frame: int
     write: bool
     dirty: bool
+    cont: bool = False
 
     def __str__(self) -> str:
-        return f"page{self.frame}:{'rw' if self.write else 'ro'}{',dirty' if self.dirty else ''}"
+        flags = f"{',dirty' if self.dirty else ''}{',cont' if self.cont else ''}"
+        return f"page{self.frame}:{'rw' if self.write else 'ro'}{flags}"
 
 
 class Upper(NamedTuple):
@@ -77,10 +81,10 @@ def walk(pte: object, store: bool, hw_dirty: bool) -> tuple[Entry, object] | Non
     if not isinstance(pte, Pte):
         return None
     if not store:
-        return Entry(pte.frame, pte.write and (hw_dirty or pte.dirty), pte.dirty), pte
+        return Entry(pte.frame, pte.write and (hw_dirty or pte.dirty), pte.dirty, pte.cont), pte
     if not pte.write or not (hw_dirty or pte.dirty):
         return None
-    return Entry(pte.frame, True, True), pte._replace(dirty=True)
+    return Entry(pte.frame, True, True, pte.cont), pte._replace(dirty=True)
 
 
 def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: bool, pte_at: Cell) -> Op:

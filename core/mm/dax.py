@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.machine.pte import pte_present, ptep_get, set_pte
+from core.machine.pte import pte_present
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.page import lock_page, test_clear_page_dirty, unlock_page, write_to_disk
+from core.mm.pgtable import set_pte_at
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
@@ -31,8 +32,8 @@ async def dax_writeback_one(mm: Mm, page: int, addrs: Sequence[int]) -> None:
 async def pfn_mkclean_one(mm: Mm, page: int, addr: int) -> None:
     """mm/rmap.c:pfn_mkclean_range(), page_vma_mkclean_one(). The lock is taken also where the entry is empty."""
     await pte_lock(mm, addr)
-    pte: Any = await ptep_get(addr)
+    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     if pte_present(pte) and pte.frame == page and (pte.dirty or pte.write):
         pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        await set_pte(addr, pte._replace(write=False, dirty=False))
+        await set_pte_at(mm, addr, pte._replace(write=False, dirty=False))
     await pte_unlock(mm, addr)

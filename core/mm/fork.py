@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.machine.pte import pte_present, ptep_get, set_pte
+from core.machine.pte import Present, pte_present
+from core.mm.memory import folio_pte_batch
 from core.mm.mm import Mm, Vma, log, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import ALL_ONES
@@ -29,26 +30,47 @@ async def dup_mmap(mm: Mm, vmas: Sequence[Vma], child: Mapping[int, int]) -> Non
     for vma in vmas:
         if mm.era.has("fb49c455323f"):
             await vma_start_write(mm, vma)
-    for addr, copy in child.items():
-        await copy_pte_range(mm, addr, copy)
+    for addr, end in runs(child):
+        await copy_pte_range(mm, addr, end, child[addr])
     await mm.hook.flush_tlb_mm(mm=mm)
     await log("flush", 0, ALL_ONES, ("mm",))
     await mmap_write_unlock(mm)
 
 
-async def copy_pte_range(mm: Mm, addr: int, copy: int) -> None:
-    """One entry, under both page-table locks: the child's first."""
+def runs(child: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Virtual pages that follow on one another here and in the child: from, to (exclusive)."""
+    found: list[tuple[int, int]] = []
+    for addr, copy in child.items():
+        if found and found[-1][1] == addr and child[addr - 1] == copy - 1:
+            found[-1] = (found[-1][0], addr + 1)
+        else:
+            found.append((addr, addr + 1))
+    return found
+
+
+async def copy_pte_range(mm: Mm, addr: int, end: int, copy: int) -> None:
+    """Entries of one table, under both page-table locks: the child's first."""
+    start, to_child = addr, copy - addr
     await pte_lock(mm, copy)
-    await pte_lock(mm, addr)
+    await pte_lock(mm, start)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
-    pte: Any = await ptep_get(addr)
-    if pte_present(pte):
-        await get_page(pte.frame)
-        await inc_mapcount(pte.frame)  # folio_try_dup_anon_rmap_pte()
-        if pte.write:
-            await mm.hook.ptep_set_wrprotect(mm=mm, addr=addr)
-            pte = mm.hook.pte_wrprotect(mm=mm, pte=pte)
-        await set_pte(copy, pte)
+    while addr < end:
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
+        addr += await copy_present_ptes(mm, addr, end, addr + to_child, pte) if pte_present(pte) else 1
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-    await pte_unlock(mm, addr)
+    await pte_unlock(mm, start)
     await pte_unlock(mm, copy)
+
+
+async def copy_present_ptes(mm: Mm, addr: int, end: int, copy: int, pte: Present) -> int:
+    """Copy one entry, or several of one large folio (since 6.9). Returns how many."""
+    together = mm.era.folio_entries and mm.folio(pte.frame)[1] > 1
+    nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else 1
+    for page in range(pte.frame, pte.frame + nr):
+        await get_page(page)
+        await inc_mapcount(page)  # folio_try_dup_anon_rmap_ptes()
+    if pte.write:
+        await mm.hook.wrprotect_ptes(mm=mm, addr=addr, nr=nr)
+        pte = mm.hook.pte_wrprotect(mm=mm, pte=pte)
+    await mm.hook.set_ptes(mm=mm, addr=copy, pte=pte, nr=nr)
+    return nr

@@ -8,11 +8,12 @@ dropped again if the entry has changed meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any
 
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Op, Outcome, doing
 from core.machine.order import Order
-from core.machine.pte import Pte, ptep_get
+from core.machine.pte import Pte
 from core.machine.tlb import ref_cell
 from core.mm.kthread import local_irq_disable, local_irq_enable
 from core.mm.mm import Mm
@@ -39,11 +40,11 @@ async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
     table: Any = await read_upper(mm, 0, addr)
     if table is None:
         return None
-    pte: Any = await ptep_get_lockless(addr, Table("pte", table))
+    pte: Any = await ptep_get_lockless(mm, addr, Table("pte", table))
     if not isinstance(pte, Pte) or not await try_get_folio(pte.frame):
         return None
     same_table = await read_upper(mm, 0, addr) == table
-    if not same_table or await ptep_get(addr) != pte:
+    if not same_table or await mm.hook.ptep_get(mm=mm, addr=addr) != pte:
         await put_page(pte.frame)
         return None
     return pte.frame
@@ -65,23 +66,26 @@ async def gup_fast_pmd_leaf(mm: Mm, addr: int) -> int | None:
     table: Any = await read_upper(mm, 0, addr)
     if table is None:
         return None
-    leaf: Any = await ptep_get_lockless(addr, Table("pmd", table))
+    leaf: Any = await ptep_get_lockless(mm, addr, Table("pmd", table))
     if not isinstance(leaf, Pte) or not await try_get_folio(leaf.frame):
         return None
-    if await ptep_get(addr) != leaf:
+    if await mm.hook.ptep_get(mm=mm, addr=addr) != leaf:
         await put_page(leaf.frame)
         return None
     return leaf.frame
 
 
-def ptep_get_lockless(addr: int, table: Table) -> Op:
+def ptep_get_lockless(mm: Mm, addr: int, table: Table) -> Coroutine[Op, Any, Any]:
     """ptep_get_lockless(): read an entry in a table that may have been freed, which violates gup-in-freed-table."""
-    read = ptep_get(addr)
 
-    def step(pte: object, there: bool) -> list[Outcome]:
-        return [Outcome(pte, (), "" if there else FREED_TABLE)]
+    async def read(op: Op) -> Any:
+        def step(*values: Any) -> list[Outcome]:
+            *now, there = values
+            return [one._replace(violated="" if there else FREED_TABLE) for one in op.step(*now)]
 
-    return Op(f"ptep_get_lockless({addr})", (*read.reads, table_cell(table)), (), step, order=read.order)
+        return await Op(op.name, (*op.reads, table_cell(table)), op.writes, step, order=op.order)
+
+    return doing(mm.hook.ptep_get_lockless(mm=mm, addr=addr), read)
 
 
 def try_get_folio(page: int) -> Op:

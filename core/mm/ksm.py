@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import Present, Pte, pte_present, ptep_get, set_pte
+from core.machine.pte import Present, Pte, pte_present
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import compare_pages, get_page, inc_mapcount, lock_page, put_page, set_page_dirty, unlock_page
+from core.mm.pgtable import set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
 
 
@@ -32,7 +33,7 @@ async def write_protect_page(mm: Mm, addr: int, page: int) -> Present | None:
     A read-only clean entry is sufficient only if no flush is owed for it (b3a81d0841a9).
     """
     await pte_lock(mm, addr)
-    entry: Any = await ptep_get(addr)
+    entry: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     if not pte_present(entry) or entry.frame != page:
         await pte_unlock(mm, addr)
         return None
@@ -42,7 +43,7 @@ async def write_protect_page(mm: Mm, addr: int, page: int) -> Present | None:
         if entry.dirty:
             await set_page_dirty(page)
         entry = entry._replace(write=False, dirty=False)
-        await set_pte(addr, entry)
+        await set_pte_at(mm, addr, entry)
     await pte_unlock(mm, addr)
     result: Present = entry
     return result
@@ -51,11 +52,11 @@ async def write_protect_page(mm: Mm, addr: int, page: int) -> Present | None:
 async def replace_page(mm: Mm, addr: int, page: int, kpage: int, orig_pte: Present) -> None:
     """Map `kpage` instead of `page`, unless the entry has changed."""
     await pte_lock(mm, addr)
-    if await ptep_get(addr) == orig_pte:
+    if await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte:
         await get_page(kpage)
         await inc_mapcount(kpage)
         await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        await set_pte(addr, Pte(kpage, write=False))
+        await set_pte_at(mm, addr, Pte(kpage, write=False))
         await folio_remove_rmap_pte(mm, addr, page, "early")
         await put_page(page)
     await pte_unlock(mm, addr)

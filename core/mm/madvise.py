@@ -5,10 +5,10 @@ All of it holds mmap_lock for reading, so several calls may run on one mm at the
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from core.machine.accessed import test_and_clear_young
-from core.machine.pte import Present, Swap, pte_present, ptep_get, set_pte
+from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch, zap_page_range_single
@@ -17,6 +17,7 @@ from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 from core.mm.page import get_page
 from core.mm.pagewalk import PmdEntry, walk_page_range
+from core.mm.pgtable import set_pte_at
 from core.mm.reclaim import shrink_folio_list
 
 
@@ -78,7 +79,7 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr != end:
-        pte: Any = await ptep_get(addr)
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         nr = 1
         if isinstance(pte, Swap):
             nr = await swap_pte_batch(mm, addr, end - addr, pte)
@@ -96,22 +97,12 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
                         await flush_tlb_batched_pending(mm)
                     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
                     continue
-            await clear_young_dirty_ptes(mm, addr, nr)
+            await mm.hook.clear_young_dirty_ptes(mm=mm, addr=addr, nr=nr)
             tlb_flush_pte_range(tlb, addr, nr)
         addr += nr
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     await pte_unlock(mm, start)
     await cond_resched()
-
-
-async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
-    """Make `nr` entries old and clean; include/linux/pgtable.h.
-
-    The kernel leaves an entry alone that is neither young nor dirty. An entry here has been used, so it is young.
-    """
-    for at in range(addr, addr + nr):
-        pte = cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False))
-        await set_pte(at, pte._replace(dirty=False))
 
 
 # ---- MADV_COLD, MADV_PAGEOUT ---------------------------------------------------------------------------------
@@ -147,7 +138,7 @@ async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
-        pte: Any = await ptep_get(addr)
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         if not pte_present(pte) or mm.special(pte.frame):
             continue
         pages.append(pte.frame)
@@ -156,6 +147,6 @@ async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int
         if mm.era.folio_entries:
             await test_and_clear_young(addr)
         else:
-            await set_pte(addr, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
+            await set_pte_at(mm, addr, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
         tlb_flush_pte_range(tlb, addr, 1)
     return pages

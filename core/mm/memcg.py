@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import pte_present, ptep_get
+from core.machine.pte import pte_present
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.page import folio_mapped, lock_page, unlock_page
 from core.mm.rmap import memcg_cell, mod_file_mapped
@@ -25,7 +25,7 @@ async def move_charge(mm: Mm, addr: int, page: int, source: str, target: str) ->
     """
     await lock_page(mm, page)
     await pte_lock(mm, addr)
-    pte = await ptep_get(addr)
+    pte = await mm.hook.ptep_get(mm=mm, addr=addr)
     if pte is None or pte_present(pte):
         if await folio_mapped(page):
             await mod_file_mapped(source, -1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from core.machine.pte import Entry, Present, ProtNone, Pte, Swap, pte_present, ptep_get, set_pte
+from core.machine.pte import Entry, Present, ProtNone, Pte, Swap, pte_present, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.era import RECLAIM_FIX
 from core.mm.huge_memory import zap_huge_pmd
@@ -46,7 +46,8 @@ from core.mm.page import (
 )
 from core.mm.pgtable import LEVELS as LEVELS
 from core.mm.pgtable import clear_upper as clear_upper
-from core.mm.pgtable import pte_offset_map_lock
+from core.mm.pgtable import get_and_clear_full_ptes as get_and_clear_full_ptes
+from core.mm.pgtable import pte_offset_map_lock, set_pte_at
 from core.mm.pgtable import read_upper as read_upper
 from core.mm.pgtable import upper_addr_end as upper_addr_end
 from core.mm.pgtable import upper_entry as upper_entry
@@ -166,7 +167,7 @@ async def zap_present_ptes(tlb: MmuGather, table: int, addr: int, end: int, pte:
         return 1, False, False
     together = mm.era.folio_entries and mm.folio(pte.frame)[1] > 1
     nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else min(mm.run(addr, end - addr, 1), tlb.room)
-    pte = await get_and_clear_full_ptes(mm, addr, nr, tlb.fullmm)
+    pte = await mm.hook.get_and_clear_full_ptes(mm=mm, addr=addr, nr=nr, full=tlb.fullmm)
     page, force_flush, delay_rmap = pte.frame, False, False
     tlb_flush_pte_range(tlb, addr, nr)
     if not mm.is_anon(page) and pte.dirty:
@@ -187,25 +188,12 @@ async def folio_pte_batch(mm: Mm, addr: int, pte: Present, max_nr: int) -> int:
     max_nr = min(max_nr, head + pages - pte.frame)
     nr = mm.run(addr, max_nr, 1)
     while nr < max_nr:
-        other: Any = await ptep_get(addr + nr)
+        other: Any = await mm.hook.ptep_get(mm=mm, addr=addr + nr)
         expected = pte._replace(frame=pte.frame + nr, write=False, dirty=False)
         if not pte_present(other) or other._replace(write=False, dirty=False) != expected:
             break
         nr += mm.run(addr + nr, max_nr - nr, 1)
     return nr
-
-
-async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
-    """Clear `nr` entries.  Returns the first, dirty if any was; include/linux/pgtable.h."""
-    at = mm.run(addr, nr, 1)
-    # The caller saw the entries present under the lock that is still held.
-    first = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full))
-    while at < nr:
-        here = mm.run(addr + at, nr - at, 1)
-        other = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + at, nr=here, full=full))
-        first = first._replace(dirty=first.dirty or other.dirty)
-        at += here
-    return first
 
 
 async def swap_pte_batch(mm: Mm, addr: int, max_nr: int, pte: Entry) -> int:
@@ -215,7 +203,7 @@ async def swap_pte_batch(mm: Mm, addr: int, max_nr: int, pte: Entry) -> int:
     """
     nr = mm.run(addr, max_nr, 1)
     if mm.era.swap_batches and isinstance(pte, Swap):
-        while nr < max_nr and await ptep_get(addr + nr) == pte._replace(offset=pte.offset + nr):
+        while nr < max_nr and await mm.hook.ptep_get(mm=mm, addr=addr + nr) == pte._replace(offset=pte.offset + nr):
             nr += 1
     return nr
 
@@ -335,14 +323,14 @@ async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
 async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     """A present entry that does not allow the store: make it writable, or only dirty where software does that."""
     await pte_lock(mm, addr)
-    pte: Any = await ptep_get(addr)
+    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     if not isinstance(pte, Pte):
         await pte_unlock(mm, addr)
         return False
     if not pte.write:
         return await do_wp_page(mm, vma, addr, pte)
     if not pte.dirty:
-        await set_pte(addr, pte._replace(dirty=True))
+        await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=pte._replace(dirty=True))
     await pte_unlock(mm, addr)
     return True
 
@@ -357,10 +345,15 @@ async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte) -> bool:
     if not mm.is_anon(orig_pte.frame):
         return await wp_page_shared(mm, addr, orig_pte)
     if await folio_ref_count(orig_pte.frame) == 1:
-        await set_pte(addr, orig_pte._replace(write=True, dirty=True))  # wp_page_reuse()
+        await wp_page_reuse(mm, addr, orig_pte)
         await pte_unlock(mm, addr)
         return True
     return await wp_page_copy(mm, addr, orig_pte)
+
+
+async def wp_page_reuse(mm: Mm, addr: int, orig_pte: Pte) -> None:
+    """The page may be written as it is; the page-table lock is held."""
+    await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=orig_pte._replace(write=True, dirty=True))
 
 
 async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> bool:
@@ -370,12 +363,12 @@ async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> bool:
     await pte_unlock(mm, addr)
     await copy_page(page, new)
     await pte_lock(mm, addr)
-    same = await ptep_get(addr) == orig_pte
+    same = await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
     if same:
         await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
         await get_page(new)
         await inc_mapcount(new)
-        await set_pte(addr, Pte(new, write=True, dirty=True))
+        await set_pte_at(mm, addr, Pte(new, write=True, dirty=True))
         await folio_remove_rmap_pte(mm, addr, page, "early")
     await pte_unlock(mm, addr)
     if same:
@@ -398,7 +391,7 @@ async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
 async def do_numa_page(mm: Mm, addr: int) -> None:
     """Migrate the page of a NUMA hint."""
     await pte_lock(mm, addr)
-    pte: Any = await ptep_get(addr)
+    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     hinted = isinstance(pte, ProtNone)
     if hinted:
         await get_page(pte.frame)  # folio_isolate_lru()
@@ -417,9 +410,9 @@ async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte) -> bool:
     await pte_unlock(mm, addr)
     await lock_page(mm, page)
     await pte_lock(mm, addr)
-    same = await ptep_get(addr) == orig_pte
+    same = await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
     if same:
-        await set_pte(addr, orig_pte._replace(write=True, dirty=True))
+        await wp_page_reuse(mm, addr, orig_pte)
     await pte_unlock(mm, addr)
     if same:
         await set_page_dirty(page)  # fault_dirty_shared_page()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.machine.pte import Migration, Pte, pte_present, ptep_get, set_pte
+from core.machine.pte import Migration, Pte, pte_present
 from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
@@ -24,6 +24,7 @@ from core.mm.page import (
     trylock_page,
     unlock_page,
 )
+from core.mm.pgtable import set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
 
 # ---- pages of the LRU ----------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ async def migrate_folio_move(mm: Mm, page: int) -> None:
 async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
     """mm/rmap.c:try_to_migrate_one(): replace the mapping by a migration entry."""
     await pte_lock(mm, addr)
-    pte: Any = await ptep_get(addr)
+    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     if pte_present(pte) and pte.frame == page:
         if mm.era.batches_migration and "batched_unmap" in mm.facts.capabilities:  # should_defer_flush()
             pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
@@ -71,7 +72,7 @@ async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> N
             pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
         if pte.dirty:
             await set_page_dirty(page)
-        await set_pte(addr, Migration(page, pte.write, pte.dirty))
+        await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
         await folio_remove_rmap_pte(mm, addr, page, "early")
         await put_page(page)
     await pte_unlock(mm, addr)
@@ -80,12 +81,12 @@ async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> N
 async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
     """Map `new` where there is a migration entry for `page`; the folio lock is held."""
     await pte_lock(mm, addr)
-    entry: Any = await ptep_get(addr)
+    entry: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     if isinstance(entry, Migration) and entry.frame == page:
         await get_page(new)
         dirty = await folio_test_dirty(page) and entry.dirty
         await inc_mapcount(new)
-        await set_pte(addr, Pte(new, entry.write, dirty))
+        await set_pte_at(mm, addr, Pte(new, entry.write, dirty))
     await pte_unlock(mm, addr)
 
 
@@ -111,7 +112,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
     await pte_lock(mm, start)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
-        pte: Any = await ptep_get(addr)
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         if not pte_present(pte):
             continue
         page = pte.frame
@@ -122,7 +123,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         if pte.dirty and mm.era.has("fd35ca3d12cc"):
             await set_page_dirty(page)
-        await set_pte(addr, Migration(page, pte.write, pte.dirty))
+        await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
         await folio_remove_rmap_pte(mm, addr, page, "early")
         await put_page(page)
         collected.append((page, addr))

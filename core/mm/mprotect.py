@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present, ptep_get, set_pte
+from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import change_huge_pmd
 from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.pgtable import read_upper, upper_addr_end
+from core.mm.pgtable import read_upper, set_pte_at, upper_addr_end
 
 Change = Callable[[Present], Entry]
 """pte_modify() to the new protection."""
@@ -98,12 +98,12 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr != end:
-        pte: Any = await ptep_get(addr)
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         if pte_present(pte) and not (change is prot_numa and isinstance(pte, ProtNone)):
             # ptep_modify_prot_start()
             oldpte = cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
             newpte = change(oldpte)
-            await set_pte(addr, newpte)  # ptep_modify_prot_commit()
+            await set_pte_at(mm, addr, newpte)  # ptep_modify_prot_commit()
             if mm.hook.pte_needs_flush(mm=mm, oldpte=oldpte, newpte=newpte):
                 tlb_flush_pte_range(tlb, addr, 1)
         addr += 1

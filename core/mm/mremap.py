@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import pte_present, ptep_get, set_pte
+from core.machine.pte import pte_present
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.mm import Mm, Vma, cond_resched, log, pte_lock, pte_unlock
 from core.mm.mmap import unmap_region
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
-from core.mm.pgtable import clear_upper, pmd_populate, read_upper
+from core.mm.pgtable import clear_upper, pmd_populate, read_upper, set_pte_at
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
@@ -100,11 +100,11 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     present = dirty = False
     while at != old_end:
-        if await ptep_get(at) is not None:
+        if await mm.hook.ptep_get(mm=mm, addr=at) is not None:
             pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
             present |= pte_present(pte)
             dirty |= pte_present(pte) and pte.dirty
-            await set_pte(new_addr, pte)
+            await set_pte_at(mm, new_addr, pte)
         at, new_addr = at + 1, new_addr + 1
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     if mm.era.has("eb66ae030829"):

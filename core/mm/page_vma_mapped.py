@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import pte_present, ptep_get
+from core.machine.pte import pte_present
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.pgtable import read_upper
 
@@ -21,7 +21,7 @@ async def page_vma_mapped_walk(mm: Mm, page: int, addr: int) -> int | None:
         return None
     at: int = table * mm.span[0] + addr % mm.span[0]
     await pte_lock(mm, at)
-    pte: Any = await ptep_get(at)
+    pte: Any = await mm.hook.ptep_get(mm=mm, addr=at)
     if pte_present(pte) and pte.frame == page:
         return at
     await pte_unlock(mm, at)

@@ -6,10 +6,13 @@ may be about to lock (CONFIG_PT_RECLAIM), the entry above is read once more unde
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any, cast
+
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import Entry, ProtNone, Pte
+from core.machine.pte import Entry, Present, ProtNone, Pte, set_pte
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock, xchg_order
 
 LEVELS = tuple(declare(level, None) for level in ("pmd", "pud", "p4d"))
@@ -108,3 +111,47 @@ async def pte_accessible(mm: Mm, pte: Entry) -> bool:
     if isinstance(pte, ProtNone) and mm.era.has("20841405940e"):
         return bool(await mm_tlb_flush_pending())
     return False
+
+
+def set_pte_at(mm: Mm, addr: int, pte: Entry) -> Coroutine[Op, Any, None]:
+    """Set one entry; the page-table lock is held. include/linux/pgtable.h:set_pte_at()."""
+    return mm.hook.set_ptes(mm=mm, addr=addr, pte=pte, nr=1)
+
+
+# ---- several entries at once: what include/linux/pgtable.h does where an architecture does not ------------------
+
+
+async def set_ptes(addr: int, pte: Entry, nr: int) -> None:
+    """`nr` entries that map consecutive pages from that of `pte` on."""
+    await set_pte(addr, pte)
+    for at in range(1, nr):
+        await set_pte(addr + at, cast(Present, pte)._replace(frame=cast(Present, pte).frame + at))
+
+
+async def get_and_clear_full_ptes(mm: Mm, addr: int, nr: int, full: bool) -> Pte:
+    """Clear `nr` entries.  Returns the first, dirty if any was."""
+    at = mm.run(addr, nr, 1)
+    # The caller saw the entries present under the lock that is still held.
+    first = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=at, full=full))
+    while at < nr:
+        here = mm.run(addr + at, nr - at, 1)
+        other = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr + at, nr=here, full=full))
+        first = first._replace(dirty=first.dirty or other.dirty)
+        at += here
+    return first
+
+
+async def wrprotect_ptes(mm: Mm, addr: int, nr: int) -> None:
+    """Take the write permission of `nr` entries."""
+    for at in range(addr, addr + nr):
+        await mm.hook.ptep_set_wrprotect(mm=mm, addr=at)
+
+
+async def clear_young_dirty_ptes(mm: Mm, addr: int, nr: int) -> None:
+    """Make `nr` entries old and clean.
+
+    The kernel leaves an entry alone that is neither young nor dirty. An entry here has been used, so it is young.
+    """
+    for at in range(addr, addr + nr):
+        pte = cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False))
+        await set_pte_at(mm, at, pte._replace(dirty=False))

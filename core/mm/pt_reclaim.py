@@ -13,7 +13,6 @@ from typing import Any
 from core.machine.lock import spin_lock, spin_trylock, spin_unlock
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import ptep_get
 from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather
 from core.mm.page import FREED_TWICE
@@ -74,7 +73,7 @@ async def skip_none_ptes(mm: Mm, addr: int, end: int) -> tuple[int, Any]:
     """The first non-empty entry from `addr` on, and its address; None, at `end`, if there is none."""
     while addr != end:
         nr = mm.run(addr, end - addr, 1)
-        pte = await ptep_get(addr)
+        pte = await mm.hook.ptep_get(mm=mm, addr=addr)
         if pte is not None:
             return addr, pte
         addr += nr

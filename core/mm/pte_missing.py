@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import Pte, ptep_get, set_pte
+from core.machine.pte import Pte
 from core.mm.mm import Mm, Vma, find_vma, pmd_ptl_cell, pte_unlock
 from core.mm.mmap_lock import lock_vma_under_rcu, mmap_read_lock, mmap_read_unlock, vma_end_read
 from core.mm.page import get_page, inc_mapcount
-from core.mm.pgtable import pmd_populate, pte_offset_map_lock, read_upper
+from core.mm.pgtable import pmd_populate, pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.swap import Table, free_table_page, table_cell
 
 
@@ -41,10 +41,10 @@ async def do_anonymous_page(mm: Mm, addr: int, page: int, tables: Sequence[int])
     table = await pte_offset_map_lock(mm, addr)
     if table is None:
         return
-    if await ptep_get(addr) is None:  # vmf_pte_changed()
+    if await mm.hook.ptep_get(mm=mm, addr=addr) is None:  # vmf_pte_changed()
         await get_page(page)
         await inc_mapcount(page)  # folio_add_new_anon_rmap()
-        await set_pte(addr, Pte(page))
+        await set_pte_at(mm, addr, Pte(page))
     await pte_unlock(mm, table)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from core.machine.pte import Swap, set_pte
+from core.machine.pte import Swap
 from core.mm.batched_unmap import (
     UnmapBatch,
     set_tlb_ubc_flush_pending,
@@ -26,6 +26,7 @@ from core.mm.page import (
     write_to_disk,
 )
 from core.mm.page_vma_mapped import page_vma_mapped_walk
+from core.mm.pgtable import set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte, rmap_lock, rmap_unlock
 
 
@@ -46,11 +47,11 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
         await set_page_dirty(page)
     if page in mm.lazyfree:
         if not await may_discard(mm, page):
-            await set_pte(at, pte)  # and folio_set_swapbacked(): this round leaves the page alone
+            await set_pte_at(mm, at, pte)  # and folio_set_swapbacked(): this round leaves the page alone
             await pte_unlock(mm, at)
             return
     elif mm.is_anon(page):
-        await set_pte(at, Swap(page))
+        await set_pte_at(mm, at, Swap(page))
     await folio_remove_rmap_pte(mm, at, page, "early")
     await put_page(page)
     await pte_unlock(mm, at)

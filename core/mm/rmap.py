@@ -16,9 +16,10 @@ from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import pte_present, ptep_get, set_pte
+from core.machine.pte import pte_present
 from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
+from core.mm.pgtable import set_pte_at
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
 
@@ -134,10 +135,10 @@ async def folio_mkclean(mm: Mm, page: int) -> bool:
         return False
     for addr in mm.mappings[page]:
         await pte_lock(mm, addr)
-        pte: Any = await ptep_get(addr)
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         if pte_present(pte) and pte.frame == page and (pte.dirty or pte.write):
             pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-            await set_pte(addr, pte._replace(write=False, dirty=False))
+            await set_pte_at(mm, addr, pte._replace(write=False, dirty=False))
             cleaned = True
         await pte_unlock(mm, addr)
     return cleaned

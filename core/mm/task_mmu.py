@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.pte import pte_present, ptep_get, set_pte
+from core.machine.pte import pte_present
 from core.mm.mm import Mm, Vma, dec_tlb_flush_pending, inc_tlb_flush_pending, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
+from core.mm.pgtable import set_pte_at
 
 
 async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
@@ -31,7 +32,7 @@ async def clear_refs_write(mm: Mm, start: int, end: int) -> None:
 
 async def clear_soft_dirty(mm: Mm, addr: int) -> None:
     """Write-protect one entry; the page-table lock is held."""
-    pte: Any = await ptep_get(addr)
+    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
     if pte_present(pte):
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)  # ptep_modify_prot_start()
-        await set_pte(addr, mm.hook.pte_wrprotect(mm=mm, pte=pte))
+        await set_pte_at(mm, addr, mm.hook.pte_wrprotect(mm=mm, pte=pte))

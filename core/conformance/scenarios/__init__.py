@@ -7,6 +7,7 @@ from core.conformance.scenarios import (
     aging,
     asid_cycle,
     asid_rollover,
+    contpte,
     cow,
     dax,
     exit_mmap,
@@ -93,6 +94,7 @@ MODULES = (
     fork,
     huge_zero_page,
     swap_batch,
+    contpte,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
