@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from reports import document, junit, tables
+from reports import document, junit, overview, tables
 
 
 class Format(NamedTuple):
@@ -16,7 +16,8 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
-    "table": Format(tables.text),
+    "table": Format(overview.text),
+    "cells": Format(tables.text),
     "json": Format(document.to_json, "report.json"),
     "markdown": Format(tables.markdown, "report.md"),
     "junit": Format(junit.junit, "report.xml"),

@@ -37,7 +37,7 @@ COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "
 
 
 def verdicts(report: Mapping[str, Any], style: str) -> str:
-    """One row per architecture: a verdict per scenario, the states explored, and whether all searches were exhaustive.
+    """One row per architecture: a verdict per scenario, the states explored, and how many searches were exhaustive.
 
     With more than MAX_COLUMNS scenarios a verdict is a single sign, and the scenarios are numbered below the table.
     """
@@ -47,29 +47,34 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
     for arch in report["architectures"]:
         own = {r["scenario"]: r for r in report["results"] if r["architecture"] == arch["name"]}
         ran = [r for r in own.values() if r["verdict"] not in ("unsupported", "error")]
-        whole = not any(_not_run(r) for r in own.values())
-        proved = all(r["exhaustive"] or r["violated"] for r in ran if r["tier"] != "large") and bool(ran) and whole
         cells = [_cell(own[s]) for s in scenarios] if wide else _signs(own, scenarios)
-        rows.append([arch["name"], *cells, sum(r["states"] for r in ran), "yes" if proved else "no"])
+        rows.append([arch["name"], *cells, sum(r["states"] for r in ran), _exhaustive(own.values())])
     columns = [_heading(s) for s in scenarios] if wide else [_ruler(len(scenarios)), "not passed (trace)"]
     headers = ["architecture", *columns, "states", "exhaustive"]
     table = tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=_align(len(headers), 2))
     return table if wide else f"{table}\n\n{_numbered(scenarios)}"
 
 
+def _exhaustive(results: Collection[Mapping[str, Any]]) -> str:
+    """'yes', or how many of the searches saw every state: one that finds a violation stops there."""
+    searched = [r for r in results if r["verdict"] != "unsupported" and r["tier"] != "large"]
+    whole = sum(r["exhaustive"] and not r["violated"] for r in searched)
+    return "yes" if whole == len(searched) > 0 else f"{whole} of {len(searched)}"
+
+
 def _signs(own: Mapping[str, Mapping[str, Any]], scenarios: Sequence[str]) -> list[str]:
     """All verdicts as a string of signs, and the numbers of the scenarios that did not pass, with trace lengths."""
-    signs = "".join(NOT_RUN if _not_run(own[s]) else SIGNS[own[s]["verdict"]] for s in scenarios)
+    signs = "".join(NOT_RUN if interrupted(own[s]) else SIGNS[own[s]["verdict"]] for s in scenarios)
     groups = " ".join(signs[i : i + 10] for i in range(0, len(signs), 10))
     bad = [(n, own[s]) for n, s in enumerate(scenarios, 1) if _is_bad(own[s])]
     return [groups, ", ".join(f"{n}({len(r['trace'] or ())})" for n, r in bad)]
 
 
 def _is_bad(result: Mapping[str, Any]) -> bool:
-    return result["verdict"] not in ("pass", "unsupported") and not _not_run(result)
+    return result["verdict"] not in ("pass", "unsupported") and not interrupted(result)
 
 
-def _not_run(result: Mapping[str, Any]) -> bool:
+def interrupted(result: Mapping[str, Any]) -> bool:
     """Is the result an error only because the run was interrupted before?"""
     return bool(result["verdict"] == "error" and result["reason"] == INTERRUPTED)
 
@@ -91,11 +96,11 @@ def costs(report: Mapping[str, Any], style: str) -> str:
     rows = []
     for cost in report["costs"]:
         counts = [cost["counts"][c] for c in COST_COLUMNS]
-        rows.append([cost["architecture"], cost["workload"], *counts, _microseconds(cost["price"])])
+        rows.append([cost["architecture"], cost["workload"], *counts, microseconds(cost["price"])])
     return tabulate(rows, ["architecture", "workload", *COST_COLUMNS, "price in us"], tablefmt=style)
 
 
-def _microseconds(price: Mapping[str, Any]) -> str:
+def microseconds(price: Mapping[str, Any]) -> str:
     """A price range in microseconds; + if some counts have no price."""
     more = "+" if price["unpriced"] else ""
     return f"{price['low'] / 1000:.0f} to {price['high'] / 1000:.0f}{more}"
@@ -134,7 +139,7 @@ def problems(report: Mapping[str, Any]) -> str:
     """Every result that is not as declared, one per line; many equal errors of an architecture share a line."""
     told: dict[tuple[str, str], list[str]] = {}
     for result in report["results"]:
-        if result["verdict"] in ("fail", "xpass", "error") and not _not_run(result):
+        if result["verdict"] in ("fail", "xpass", "error") and not interrupted(result):
             what = result["architecture"], f"{result['verdict']}: {result['reason']}"
             told.setdefault(what, []).append(result["scenario"])
     lines = []
@@ -151,7 +156,7 @@ def text(report: Mapping[str, Any]) -> str:
     if report["costs"]:
         parts += [costs(report, "simple"), COST_LEGEND]
     wrong = problems(report)
-    left = sum(map(_not_run, report["results"]))
+    left = sum(map(interrupted, report["results"]))
     if left:
         parts.append(f"Interrupted: {left} of {len(report['results'])} were not run")
     if wrong:
@@ -183,7 +188,7 @@ def reproducibility(report: Mapping[str, Any]) -> str:
 
 def _cell(result: Mapping[str, Any]) -> str:
     verdict: str = result["verdict"]
-    if _not_run(result):
+    if interrupted(result):
         return "not run"
     if verdict in ("fail", "xfail") and result["trace"]:
         return f"{verdict}({len(result['trace'])})"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.conformance.scenarios import AREA_OF
 from core.conformance.verdict import Result
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.explore.model import Step
@@ -103,6 +104,7 @@ def _result(result: Result) -> dict[str, Any]:
     return {
         "architecture": result.architecture,
         "scenario": result.scenario,
+        "area": AREA_OF.get(result.scenario, "large" if result.tier == "large" else "other"),
         "tier": result.tier,
         "verdict": result.verdict,
         "reason": result.reason,

@@ -43,6 +43,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_selection(run)
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this one: an id, FILE.py:NAME")
     run.add_argument("--format", choices=tuple(FORMATS), default="table", help="format on stdout")
+    run.add_argument("-v", "--verbose", action="store_true", help="every cell and every count (--format cells)")
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="directory for reports")
     run.add_argument("--all", action="store_true", help="also run the slow scenarios (tier long)")
     run.add_argument("--no-costs", action="store_true", help="verdicts only: count no workloads")
@@ -97,7 +98,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     for form in FORMATS.values():
         if form.file:
             write_atomically(arguments.output / form.file, form.write(report))
-    sys.stdout.write(FORMATS[arguments.format].write(report))
+    shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
+    sys.stdout.write(FORMATS[shown].write(report))
     sys.stdout.flush()
     if interrupted:
         print("shootdown: interrupted; --resume continues", file=sys.stderr)

@@ -2,6 +2,8 @@
 FINDINGS.
 """
 
+from types import ModuleType
+
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios import (
     aging,
@@ -50,57 +52,52 @@ from core.conformance.scenarios import (
     vm_pfnmap,
 )
 
-MODULES = (
-    lost_dirty,
-    use_after_free,
-    memcg,
-    range_flush,
-    gather,
-    nested_gathers,
-    permission_changes,
-    reclaim,
-    numa,
-    madvise_cold,
-    gather_late_flush,
-    cow,
-    ksm,
-    mremap,
-    mremap_table,
-    migrate_batch,
-    migrate_vma,
-    vm_pfnmap,
-    oom_reaper,
-    exit_mmap,
-    switch_mm,
-    s390_attach,
-    task_migration,
-    remote_flush,
-    flush_order,
-    lazy_tlb,
-    powerpc_hash,
-    freed_table,
-    refill,
-    gup_fast,
-    table_reclaim,
-    lazyfree,
-    hugetlb,
-    huge_pmd,
-    dax,
-    research_policies,
-    kthread,
-    asid_cycle,
-    asid_rollover,
-    aging,
-    fork,
-    huge_zero_page,
-    swap_batch,
-    contpte,
-)
+AREAS: dict[str, tuple[ModuleType, ...]] = {
+    "dirty": (lost_dirty, memcg, dax),
+    "gather": (
+        use_after_free,
+        range_flush,
+        gather,
+        nested_gathers,
+        gather_late_flush,
+        vm_pfnmap,
+        swap_batch,
+        powerpc_hash,
+    ),
+    "prot": (permission_changes, numa, cow, ksm, fork),
+    "evict": (reclaim, madvise_cold, aging, lazyfree),
+    "move": (mremap, mremap_table, migrate_batch, migrate_vma),
+    "exit": (oom_reaper, exit_mmap),
+    "switch": (
+        switch_mm,
+        s390_attach,
+        task_migration,
+        remote_flush,
+        flush_order,
+        lazy_tlb,
+        kthread,
+        asid_cycle,
+        asid_rollover,
+    ),
+    "tables": (freed_table, refill, gup_fast, table_reclaim),
+    "huge": (huge_pmd, huge_zero_page, hugetlb, contpte),
+    "paper": (research_policies,),
+}
+"""The modules of scenarios by what they are about, in the order of reports: dirty bits and data; what a gather flushes
+and frees; write protection; reclaim; entries and tables that move; the end of an mm; the CPUs that an mm runs on; page
+tables and who walks them; huge pages; policies of papers."""
+
+MODULES = tuple(module for modules in AREAS.values() for module in modules)
 
 SCENARIOS: dict[str, Scenario] = {scenario.id: scenario for module in MODULES for scenario in module.SCENARIOS}
 
 FINDINGS: dict[str, Scenario] = {s.id: s for module in MODULES for s in getattr(module, "FINDINGS", ())}
 """Not part of the suite: what kernels do that no plugin could do otherwise, and that the model refutes."""
+
+AREA_OF: dict[str, str] = {
+    scenario.id: area for area, modules in AREAS.items() for module in modules for scenario in module.SCENARIOS
+}
+"""By the id of a scenario of the suite: its area."""
 
 MODULE_OF: dict[str, str] = {
     scenario.id: module.__name__.rpartition(".")[2]
