@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from core.base.namesakes import warn_of_namesakes
-from core.cli import costs, kernels, listing, replay, run, verdicts
+from core.cli import against, costs, coverage, kernels, listing, replay, run, verdicts
 from core.cli.arguments import UsageError
 from core.plugins.arch import PluginError
 from core.run.pool import ExecutorError
@@ -82,7 +82,7 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argpa
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for room in (run, listing, verdicts, kernels, costs, replay):
+    for room in (run, against, coverage, listing, verdicts, kernels, costs, replay):
         room.add_parsers(commands.add_parser)
     return top, commands
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base.suggest import hint
 from core.cli.arguments import add_timeout, positive
@@ -36,6 +36,9 @@ from core.cost.workloads import NAMED, WORKLOADS, Workload
 from core.mm.era import ERAS
 from core.run.isolate import Job, isolated, preload
 from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
+
+if TYPE_CHECKING:
+    from core.table.jobs import Counted
 
 preload("core.cost.sweep")
 
@@ -252,8 +255,15 @@ def workloads_command(arguments: argparse.Namespace) -> int:
             lines.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), hold_text(model, counts)])
         print(f"{row.name}, {arguments.cpus} CPUs:")
         print(tabulate(lines, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
+        if counted.unasked:
+            print(not_asked(counted))
         print()
     return tell(problems)
+
+
+def not_asked(counted: Counted) -> str:
+    """In words: where the counts say nothing about what the plugin does itself."""
+    return f"none of the hooks of {counted.architecture} ran in: {', '.join(counted.unasked)}"
 
 
 def hold_text(model: PriceModel, counts: Mapping[str, int]) -> str:

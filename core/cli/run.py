@@ -22,7 +22,7 @@ from core.cli.arguments import (
     rows_of,
     walks_of,
 )
-from core.cli.costs import chosen_model
+from core.cli.costs import chosen_model, not_asked
 from core.conformance import SUITE, as_declared
 from core.conformance.outside import Outside
 from core.cost import STANDARD
@@ -156,6 +156,8 @@ def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
     for one in counted:
         if one.problem:
             print(f"shootdown: {one.architecture}: not counted: {one.problem}", file=sys.stderr)
+        elif one.unasked:
+            print(f"shootdown: {not_asked(one)}", file=sys.stderr)
     return {one.architecture: one.counts for one in counted if not one.problem}
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 from core.explore.model import Step
 
 GAP = 2
 """Blanks between two columns, at least."""
+
+
+MAIL_WIDTH = 75
+"""Characters of a line that is not wrapped in a mail to a kernel list."""
+
+NUMBER = 5
+"""Characters in front of the columns of `mail`."""
+
+NARROWEST = 12
+"""Characters of a column of `mail` at least."""
 
 
 def columns(trace: Sequence[Step]) -> str:
@@ -28,6 +39,29 @@ def columns(trace: Sequence[Step]) -> str:
     right = ["changes", *map(_right, trace)]
     rows = ("".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in table)
     return "\n".join((n + row + r).rstrip() for n, row, r in zip(numbers, rows, right, strict=True))
+
+
+def mail(trace: Sequence[Step], width: int = MAIL_WIDTH) -> str:
+    """The trace for a mail: one column per CPU, in lines of at most `width` characters, without what the steps changed.
+
+    Columns are equally wide; a step that does not fit is continued on the next lines.
+    """
+    cpus = sorted({step.cpu for step in trace})
+    shared = {cpu: len({s.thread for s in trace if s.cpu == cpu}) > 1 for cpu in cpus}
+    room = max((width - NUMBER) // max(len(cpus), 1), NARROWEST)
+    rows = [("", dict(zip(cpus, _titles(trace, cpus), strict=True)))]
+    for number, step in enumerate(trace, 1):
+        said = f"{step.thread}: {step.step}" if shared[step.cpu] else step.step
+        rows.append((f"{number:3}{'>' if number == len(trace) else ''}", {step.cpu: said}))
+    return "\n".join(line for number, said in rows for line in _wrapped(number, said, cpus, room))
+
+
+def _wrapped(number: str, said: Mapping[int, str], cpus: Sequence[int], room: int) -> Iterator[str]:
+    """One step in as many lines as its columns of `room` characters need."""
+    cells = {cpu: wrap(text, room - 1, break_long_words=True) for cpu, text in said.items()}
+    for at in range(max(map(len, cells.values()), default=0)):
+        parts = [(cells.get(cpu, [])[at : at + 1] or [""])[0].ljust(room) for cpu in cpus]
+        yield f"{number if at == 0 else '':{NUMBER}}{''.join(parts)}".rstrip()
 
 
 def _titles(trace: Sequence[Step], cpus: Sequence[int]) -> list[str]:

@@ -32,8 +32,8 @@ REMOVED_ARGUMENTS = {
 class Arch:
     """A plugin that has been set up.
 
-    `source` is where it came from, `facts` describe the architecture, `hook.<name>(**arguments)` calls a hook, and
-    `plugin` is the object itself.
+    `source` is where it came from, `facts` describe the architecture, `hook.<name>(**arguments)` calls a hook,
+    `plugin` is the object itself, and `own` are the hooks that it has itself: all others are the generic ones.
     """
 
     __shootdown_entity__ = True
@@ -43,6 +43,7 @@ class Arch:
     facts: Facts
     hook: ArchSpec
     plugin: object = None
+    own: frozenset[str] = frozenset()
 
 
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
@@ -73,7 +74,8 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
     problem = first_wrong(own)
     if problem:
         raise PluginError(f"plugin {name} ({source}): facts.{problem}")
-    return Arch(name, source, own, hook, plugin)
+    mine = frozenset(h for h in SPECS if getattr(manager.hook, h).get_hookimpls()[-1].plugin is plugin)
+    return Arch(name, source, own, hook, plugin, mine)
 
 
 def _facts(name: str, source: str, arch_facts: Callable[[], Any]) -> Facts:

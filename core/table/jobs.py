@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
+from core.conformance.coverage import Covered, covered
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, load
 from core.conformance.scenario import Scenario
@@ -16,6 +17,7 @@ from core.cost import Workload, account
 from core.explore import Hung, Limits
 from core.explore.learn import answer_within, watchdog
 from core.plugins.arch import Arch, PluginError
+from core.plugins.hook_calls import HookCall, recording
 from core.plugins.purity import remembering_nothing
 from core.run.isolate import INTERRUPTED, interrupted, preload
 from core.table.rows import Row
@@ -100,11 +102,15 @@ def _set_up(row: Row) -> Arch:
 
 @dataclass(frozen=True)
 class Counted:
-    """The counts of workloads on one row, by workload; `problem` says why they could not be counted, or is ''."""
+    """The counts of workloads on one row, by workload; `problem` says why they could not be counted, or is ''.
+
+    `unasked` are the workloads in which none of the plugin's own hooks ran: their counts say nothing about it.
+    """
 
     architecture: str
     counts: dict[str, dict[str, int]]
     problem: str = ""
+    unasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,11 +130,69 @@ class CountJob:
             arch = self.row.arch()
             hung = watchdog(f"timed out after {self.timeout:g} s", self.timeout)
             with hung if self.row.foreign else nullcontext(), remembering_nothing(arch.plugin):
-                counts = {load.name: account(arch, self.row.era, load, self.cpus) for load in self.workloads}
+                counts, unasked, own = {}, [], arch.own - {"arch_facts"}
+                for load in self.workloads:
+                    calls: set[HookCall] = set()
+                    counts[load.name] = account(recording(arch, calls), self.row.era, load, self.cpus)
+                    if own and not any(call.hook in own for call in calls):
+                        unasked.append(load.name)
         except (PluginError, Hung) as error:
             return self.failed(str(error))
-        return Counted(self.row.name, counts)
+        return Counted(self.row.name, counts, unasked=tuple(unasked))
 
     def failed(self, reason: str) -> Counted:
         """The result of a job that raised, hung or died."""
         return Counted(self.row.name, {}, " ".join(reason.split()))
+
+
+@dataclass(frozen=True)
+class CoverageJob:
+    """What one scenario, by its id or from outside, calls of the hooks of one row; its result is Covered."""
+
+    row: Row
+    scenario: str | Outside
+
+    def run(self) -> Covered:
+        """Set up the architecture and explore the scenario; a large run has one schedule, and no locks are noted."""
+        if self.row.problem:
+            return self.failed(self.row.problem)
+        try:
+            arch, scenario = self.row.arch(), _scenario(self.scenario)
+        except PluginError as error:
+            return self.failed(str(error))
+        if isinstance(scenario, Scenario):
+            return covered(arch, self.row.era, scenario)
+        calls: set[HookCall] = set()
+        judge(recording(arch, calls), self.row.era, scenario)
+        return Covered(self.row.name, scenario.id, frozenset(calls))
+
+    def failed(self, reason: str) -> Covered:
+        """The result of a job that raised, hung or died."""
+        where = self.scenario if isinstance(self.scenario, str) else self.scenario.id
+        return Covered(self.row.name, where, problem=" ".join(reason.split()))
+
+
+@dataclass(frozen=True)
+class WorkloadCoverageJob:
+    """What one workload calls of the hooks of one row; its result is Covered, without locks."""
+
+    row: Row
+    workload: Workload
+
+    def run(self) -> Covered:
+        """Count the workload and keep the calls."""
+        if self.row.problem:
+            return self.failed(self.row.problem)
+        calls: set[HookCall] = set()
+        try:
+            arch = self.row.arch()
+            hung = watchdog(f"timed out after {COUNTING_TIMEOUT:g} s", COUNTING_TIMEOUT)
+            with hung if self.row.foreign else nullcontext():
+                account(recording(arch, calls), self.row.era, self.workload)
+        except (PluginError, Hung) as error:
+            return self.failed(str(error))
+        return Covered(self.row.name, self.workload.name, frozenset(calls))
+
+    def failed(self, reason: str) -> Covered:
+        """The result of a job that raised, hung or died."""
+        return Covered(self.row.name, self.workload.name, problem=" ".join(reason.split()))

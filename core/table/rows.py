@@ -45,8 +45,8 @@ class Row:
     """One row of arches.toml.
 
     `facts` replace facts of the plugin, `expect` gives for scenarios that are declared to fail the reason, `prices`
-    replace coefficients, and `problem` says why the row cannot run, or is ''.  `stated` are the resulting facts and
-    `digest` that of the plugin's source, after `tried`.
+    replace coefficients, and `problem` says why the row cannot run, or is ''.  `stated` are the resulting facts, `own`
+    the hooks that the plugin has itself, and `digest` that of the plugin's source, after `tried`.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Row:
     problem: str = ""
     prices: dict[str, Any] = field(default_factory=dict)
     stated: Facts | None = field(default=None, repr=False)
+    own: frozenset[str] = field(default=frozenset(), repr=False)
     digest: str = ""
 
     @property
@@ -86,7 +87,8 @@ class SettingUp:
             arch = self.row.arch()
         except PluginError as error:
             return replace(self.row, problem=str(error))
-        return replace(self.row, stated=arch.facts, digest=digest(arch.plugin, before) if self.row.foreign else "")
+        files = digest(arch.plugin, before) if self.row.foreign else ""
+        return replace(self.row, stated=arch.facts, own=arch.own, digest=files)
 
     def failed(self, reason: str) -> Row:
         """The row of a plugin that raised, hung or killed its process."""

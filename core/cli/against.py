@@ -1,0 +1,240 @@
+"""The subcommand `compare`: what one policy changes against another, fit for a mail to a list.
+
+Rows, plugins and eras are named alike.  A plugin without an era of its own is judged on that of what it is compared
+with, and an era alone stands for the other side's architecture on that kernel.  So `compare mine.py:Mine --against x86`
+shows what a patch changes, and `compare x86 --against 6.1` what a kernel version does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.cli.arguments import (
+    UsageError,
+    add_limits,
+    chosen_scenario,
+    job_timeout,
+    limits_of,
+    positive,
+)
+from core.cli.costs import not_asked
+from core.cli.coverage import never_ran, own_hooks
+from core.conformance import SUITE, Result
+from core.conformance.outside import Outside
+from core.cost import STANDARD
+from core.cost.workloads import WORKLOADS
+from core.explore.text import MAIL_WIDTH, mail
+from core.mm.era import ERAS, Era
+from core.table.rows import Row
+
+if TYPE_CHECKING:
+    from core.conformance.coverage import Covered
+    from core.table.jobs import Counted
+
+SMP = "arch_plugins.generic:Smp"
+"""The architecture of two eras that are compared with each other."""
+
+
+class Side(NamedTuple):
+    """What is compared: a row, and the results of its jobs."""
+
+    row: Row
+    results: list[Result]
+    counted: Counted
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the subcommand with argparse's add_parser."""
+    compare = add("compare", help="what one policy changes against another: rows, plugins, eras")
+    compare.add_argument("new", metavar="A", help="row, plugin or era; NAME@ERA puts a plugin on an era")
+    compare.add_argument("old", metavar="B", nargs="?", default="", help="what A is compared with")
+    compare.add_argument("--against", default="", metavar="B", help="the same")
+    compare.add_argument("--config", action="append", default=[], metavar="FILE", help="rows from FILE")
+    compare.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this one")
+    compare.add_argument("--workload", action="append", default=[], metavar="NAME", help="count this workload")
+    compare.add_argument("--all", action="store_true", help="also the slow scenarios (tiers long and large)")
+    compare.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
+    add_limits(compare)
+    compare.set_defaults(command=compare_command)
+
+
+def compare_command(arguments: argparse.Namespace) -> int:
+    """Print what differs, in lines of at most MAIL_WIDTH characters; exit status 1 if anything does."""
+    new, old = sides_named(arguments)
+    scenarios = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)] or _scenarios(arguments.all)
+    first, second, found = _run(new, old, scenarios, arguments)
+    print(wrapped(f"{new.name} against {old.name}"))
+    print(wrapped(f"{len(scenarios)} scenarios; eras {new.era.name} and {old.era.name}"))
+    verdicts = verdict_changes(second.results, first.results)
+    print(f"\nverdicts that differ: {len(verdicts)}")
+    for line in verdicts:
+        print(wrapped(line, "  "))
+    worst = shortest(first.results, second.results)
+    if worst is not None:
+        print(f"\n{wrapped(f'{worst.scenario}, {worst.architecture}:')}\n")
+        print(mail(worst.trace))
+        print(f"\n{wrapped(f'{worst.violated}: {worst.sentence}')}")
+    counts = count_changes(second.counted, first.counted)
+    print(f"\ncounts that differ: {len(counts)}")
+    for line in counts:
+        print(wrapped(line, "  "))
+    for side in (first, second):
+        if side.counted.unasked:
+            print(wrapped(not_asked(side.counted)))
+        if side.counted.problem:
+            print(wrapped(f"{side.row.name}: not counted: {side.counted.problem}"))
+    print(f"\n{wrapped(unseen(new, first.results, found))}")
+    return 1 if verdicts or counts else 0
+
+
+# ---- what is compared ----------------------------------------------------------------------------------------
+
+
+def sides_named(arguments: argparse.Namespace) -> tuple[Row, Row]:
+    """The two rows, with names that tell them apart. UsageError if one of them is not named, or cannot be used."""
+    if bool(arguments.old) == bool(arguments.against):
+        raise UsageError("compare A --against B, or compare A B: name one B")
+    names = arguments.new, arguments.old or arguments.against
+    eras = [ERAS.get(name) for name in names]
+    rows = [None if era else _row(name, None, arguments) for name, era in zip(names, eras, strict=True)]
+    made = []
+    for at, (name, row, era) in enumerate(zip(names, rows, eras, strict=True)):
+        other = rows[1 - at]
+        if row is None:
+            assert era is not None
+            row = replace(other or _row(SMP, era.name, arguments), era=era)
+        elif ":" in name and "@" not in name and other is not None and ":" not in names[1 - at]:
+            row = replace(row, era=other.era)
+        made.append(row)
+    first, second = (replace(row, expect={}) for row in made)
+    if first.name == second.name:
+        return replace(first, name=f"{first.name}@{first.era.name}"), replace(
+            second, name=f"{second.name}@{second.era.name}"
+        )
+    return first, second
+
+
+def _row(name: str, era: str | None, arguments: argparse.Namespace) -> Row:
+    from pathlib import Path
+
+    from core.cli.resolve_arch import choose
+
+    plain, at, own = name.partition("@")
+    if at and own not in ERAS:
+        raise UsageError(f"{name}: expected one of {', '.join(ERAS)} behind the @")
+    files = [Path(file) for file in arguments.config]
+    wanted = own or era
+    for file in files:
+        from core.table.rows import load
+
+        if any(row.name == plain for row in load(file)):
+            return _on(choose(plain, None, file), wanted)
+    return _on(choose(plain, None), wanted)
+
+
+def _on(row: Row, era: str | None) -> Row:
+    kept: Era = ERAS[era] if era else row.era
+    return replace(row, era=kept)
+
+
+def _scenarios(everything: bool) -> list[str | Outside]:
+    left_out = () if everything else ("long", "large")
+    return [scenario.id for scenario in SUITE.values() if scenario.tier not in left_out]
+
+
+def _run(
+    new: Row, old: Row, scenarios: Sequence[str | Outside], arguments: argparse.Namespace
+) -> tuple[Side, Side, list[Covered]]:
+    """All jobs: verdicts and counts of both, and the hook coverage of the new one."""
+    from core.base.suggest import hint
+    from core.cli.progress import Progress
+    from core.run import pool
+    from core.table.jobs import CountJob, CoverageJob, VerdictJob
+
+    for name in arguments.workload:
+        if name not in WORKLOADS:
+            raise UsageError(f"--workload {name}: no such workload; {hint(name, WORKLOADS)}")
+    loads = tuple(WORKLOADS[name] for name in arguments.workload) or tuple(STANDARD.values())
+    limits = limits_of(arguments)
+    jobs: list[Any] = [
+        VerdictJob(row, scenario, limits, arguments.searcher) for row in (new, old) for scenario in scenarios
+    ]
+    jobs += [CountJob(row, loads) for row in (new, old)] + [CoverageJob(new, scenario) for scenario in scenarios]
+    with Progress(len(jobs), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:
+        memory = pool.memory_for_each(arguments.jobs)
+        answers = list(pool.run(jobs, workers, progress.done, job_timeout(arguments), memory))
+    number = len(scenarios)
+    counted = answers[2 * number : 2 * number + 2]
+    return (
+        Side(new, answers[:number], counted[0]),
+        Side(old, answers[number : 2 * number], counted[1]),
+        answers[2 * number + 2 :],
+    )
+
+
+# ---- what differs --------------------------------------------------------------------------------------------
+
+
+def told(result: Result) -> str:
+    """A verdict with the length of its trace and what is violated."""
+    if result.verdict == "fail":
+        return f"fail({len(result.trace)}) {result.violated or result.reason}"
+    return result.verdict if result.verdict != "error" else f"error: {result.reason}"
+
+
+def verdict_changes(before: Iterable[Result], now: Iterable[Result]) -> list[str]:
+    """One line for each scenario whose verdict, broken property or length of trace differs."""
+    pairs = zip(before, now, strict=True)
+    return [f"{new.scenario}: {told(old)} -> {told(new)}" for old, new in pairs if told(old) != told(new)]
+
+
+def shortest(first: Iterable[Result], second: Iterable[Result]) -> Result | None:
+    """The failure with the shortest trace among those that only one of the two has: the new one's, if it has any."""
+    pairs = list(zip(first, second, strict=True))
+    for mine, other in ((0, 1), (1, 0)):
+        only = [pair[mine] for pair in pairs if pair[mine].trace and not pair[other].trace]
+        if only:
+            return min(only, key=lambda result: len(result.trace))
+    return None
+
+
+def count_changes(before: Counted, now: Counted) -> list[str]:
+    """One line for each count that differs, by workload."""
+    lines = []
+    for load, counts in now.counts.items():
+        old: Mapping[str, int] = before.counts.get(load, {})
+        for name in dict.fromkeys([*counts, *old]):
+            was, is_now = old.get(name, 0), counts.get(name, 0)
+            if was != is_now:
+                lines.append(f"{load}: {name} {was} -> {is_now}")
+    return lines
+
+
+def unseen(row: Row, results: Iterable[Result], found: Sequence[Covered]) -> str:
+    """In one sentence: what a pass of `row` says nothing about."""
+    results = list(results)
+    parts = ["the order of memory accesses is sequentially consistent", "models have a few CPUs and pages"]
+    kinds = {
+        "unsupported": "{} scenarios ask for what it lacks",
+        "bounded": "{} searches are bounded",
+        "error": "{} ended in errors",
+    }
+    for verdict, said in kinds.items():
+        number = sum(result.verdict == verdict for result in results)
+        if number:
+            parts.append(said.format(number))
+    never = never_ran(own_hooks(row), found)
+    if never:
+        parts.append(f"of its hooks these never ran: {', '.join(never)}")
+    return f"Not seen: {'; '.join(parts)}."
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """`text` in lines of at most MAIL_WIDTH characters."""
+    return fill(text, MAIL_WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
