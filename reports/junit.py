@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from reports.gate import unfinished
+
 
 def junit(report: Mapping[str, Any]) -> str:
-    """The text of the file: `fail` and `xpass` are failures, `error` an error, `xfail` and `unsupported` skipped."""
+    """The text of the file.
+
+    `fail` and `xpass` are failures, with sentence and trace; `error` is an error; `xfail`, `unsupported`, and a search
+    that stopped at a limit, which is neither passed nor failed, are skipped.
+    """
     root = ElementTree.Element("testsuites", name="shootdown")
     for arch in report["architectures"]:
         own = [result for result in report["results"] if result["architecture"] == arch["name"]]
@@ -22,8 +28,13 @@ def junit(report: Mapping[str, Any]) -> str:
 ELEMENT = {"fail": "failure", "xpass": "failure", "error": "error", "xfail": "skipped", "unsupported": "skipped"}
 
 
+def _element(result: Mapping[str, Any]) -> str | None:
+    """The element inside a case; None for one that passed."""
+    return "skipped" if unfinished(result) else ELEMENT.get(result["verdict"])
+
+
 def _counts(results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    elements = [ELEMENT.get(result["verdict"]) for result in results]
+    elements = [_element(result) for result in results]
     return {
         "tests": str(len(results)),
         "failures": str(elements.count("failure")),
@@ -34,9 +45,17 @@ def _counts(results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def _case(suite: ElementTree.Element, result: Mapping[str, Any]) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=result["architecture"], name=result["scenario"])
-    element = ELEMENT.get(result["verdict"])
+    element = _element(result)
     if element:
-        ElementTree.SubElement(case, element, message=_printable(f"{result['verdict']}: {result['reason']}"))
+        why = result["bounds"] if element == "skipped" and result["verdict"] == "bounded" else result["reason"]
+        told = ElementTree.SubElement(case, element, message=_printable(f"{result['verdict']}: {why}"))
+        if element == "failure":
+            told.text = _printable("\n".join([result["sentence"], *map(_step, enumerate(result["trace"] or (), 1))]))
+
+
+def _step(numbered: tuple[int, Mapping[str, Any]]) -> str:
+    number, step = numbered
+    return f"{number} CPU{step['cpu']} {step['thread']}: {step['step']}"
 
 
 def _printable(text: str) -> str:

@@ -9,10 +9,14 @@ from core.base.suggest import hint
 from core.conformance import FINDINGS, SUITE
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, described, entry_points
+from core.conformance.scenario import TIERS
 from core.explore import Limits
 from core.mm.era import ERAS
 from core.run.isolate import CELL_TIMEOUT
 from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
+
+RUN_TIERS = tuple(tier for tier in TIERS if tier != "finding")
+"""What `run` can be asked for by --tier."""
 
 
 class UsageError(Exception):
@@ -80,6 +84,14 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
     return number
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Parse I/N, the Ith of N parts."""
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 1 to N, got {text!r}")
+    return int(part), int(parts)
 
 
 def seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The subcommands `run`, the default, and `diff`, which compares two of its reports."""
+"""The subcommands `run`, the default, and `diff`, which compares two of its reports (core.cli.gate)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.arguments import (
+    RUN_TIERS,
     UsageError,
     add_limits,
     add_selection,
@@ -20,10 +21,12 @@ from core.cli.arguments import (
     limits_of,
     positive,
     rows_of,
+    shard,
     walks_of,
 )
 from core.cli.costs import chosen_model, not_asked
-from core.conformance import SUITE, as_declared
+from core.cli.gate import add_gate, add_threshold, baseline_of, diff_command, status
+from core.conformance import SUITE
 from core.conformance.outside import Outside
 from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
@@ -51,6 +54,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     run.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
     run.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    run.add_argument("--tier", action="append", default=[], choices=RUN_TIERS, help="only scenarios of this tier")
+    run.add_argument("--shard", type=shard, metavar="I/N", help="every Nth scenario from the Ith, for CI matrices")
+    add_gate(run)
     add_limits(run)
     add_walks(run)
     run.set_defaults(command=run_command)
@@ -58,6 +64,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     diff = add("diff", help="what differs between two JSON reports")
     diff.add_argument("old", type=Path, metavar="OLD")
     diff.add_argument("new", type=Path, metavar="NEW")
+    add_threshold(diff)
     diff.set_defaults(command=diff_command)
 
 
@@ -67,9 +74,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     from core.cli.report import document
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
 
-    rows, model = rows_of(arguments), chosen_model(arguments.prices)
-    chosen = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
-    scenarios = chosen or _default_scenarios(arguments.all, bool(arguments.plugin))
+    rows, model, baseline = rows_of(arguments), chosen_model(arguments.prices), baseline_of(arguments)
+    scenarios = _scenarios(arguments)
     for row in rows:
         if row.plugin in arguments.plugin and not row.problem:
             print(f"shootdown: {judged_as(row)}", file=sys.stderr)
@@ -104,7 +110,22 @@ def run_command(arguments: argparse.Namespace) -> int:
     if interrupted:
         print("shootdown: interrupted; --resume continues", file=sys.stderr)
         return 2
-    return 0 if all(map(as_declared, results)) else 1
+    return status(report, baseline, arguments)
+
+
+def _scenarios(arguments: argparse.Namespace) -> list[str | Outside]:
+    """The scenarios that --scenario, --tier, --all and --shard choose. UsageError if none is left."""
+    chosen = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
+    if not chosen and arguments.tier:
+        chosen = [s.id for s in SUITE.values() if s.tier in arguments.tier]
+    chosen = chosen or _default_scenarios(arguments.all, bool(arguments.plugin))
+    if arguments.shard is None:
+        return chosen
+    first, every = arguments.shard
+    mine = chosen[first - 1 :: every]
+    if not mine:
+        raise UsageError(f"--shard {first}/{every}: there are only {len(chosen)} scenarios")
+    return mine
 
 
 def _default_scenarios(everything: bool, of_plugin: bool) -> list[str | Outside]:
@@ -159,17 +180,3 @@ def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
         elif one.unasked:
             print(f"shootdown: {not_asked(one)}", file=sys.stderr)
     return {one.architecture: one.counts for one in counted if not one.problem}
-
-
-def diff_command(arguments: argparse.Namespace) -> int:
-    """Print the verdicts and counts that differ, one per line; exit status 1 if there are any."""
-    from reports.difference import ReportError, changes, read
-
-    try:
-        found = changes(read(arguments.old), read(arguments.new))
-    except ReportError as error:
-        raise UsageError(str(error)) from error
-    for change in found:
-        print(change)
-    print(f"{len(found)} changed")
-    return 1 if found else 0

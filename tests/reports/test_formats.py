@@ -13,7 +13,7 @@ from core.compare import main
 from reports import formats
 from reports.formats import FORMATS, Format
 
-REPORTS = ("difference", "document", "formats", "junit", "overview", "tables")
+REPORTS = ("difference", "document", "formats", "gate", "junit", "overview", "tables")
 
 LOADED = """
 import importlib, sys

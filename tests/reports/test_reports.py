@@ -18,7 +18,16 @@ from reports.junit import junit
 def report(**verdicts: str) -> dict[str, Any]:
     """One architecture with a result per keyword and one count."""
     results = [
-        {"architecture": "smp", "scenario": name, "verdict": verdict, "reason": "why", "trace": None}
+        {
+            "architecture": "smp",
+            "scenario": name,
+            "tier": "required",
+            "verdict": verdict,
+            "reason": "why",
+            "sentence": "",
+            "bounds": "1000 states",
+            "trace": None,
+        }
         for name, verdict in verdicts.items()
     ]
     costs = [{"architecture": "smp", "workload": "w", "counts": {"flushes": len(verdicts)}, "price": None}]
@@ -43,13 +52,45 @@ def test_a_changed_a_new_and_a_lost_cell_are_told(tmp_path: Path, capsys: pytest
     old, new = written(tmp_path / "old", report(a="pass", b="pass", z="pass")), written(tmp_path / "new", failing)
     assert main(["diff", old, new]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "smp a: pass -> fail(28)",
-        "smp c: absent -> pass",
-        "smp b: pass -> absent",
-        "smp z: pass -> absent",
+        "smp a: pass -> fail(28) (worse)",
+        "smp c: absent -> pass (better)",
+        "smp b: pass -> absent (worse)",
+        "smp z: pass -> absent (worse)",
         "smp w flushes: 3 -> 2",
-        "5 changed",
+        "5 changed, 3 worse",
     ]
+
+
+def test_a_failure_that_passes_now_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = written(tmp_path / "old", report(a="fail")), written(tmp_path / "new", report(a="pass"))
+    assert main(["diff", old, new]) == 0
+    assert capsys.readouterr().out == "smp a: fail -> pass (better)\n1 changed\n"
+
+
+def test_runs_with_and_without_costs_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = written(tmp_path / "old", report(a="pass")), written(tmp_path / "new", report(a="pass") | {"costs": []})
+    assert main(["diff", old, new]) == 0
+    assert main(["diff", new, old]) == 0
+    assert capsys.readouterr().out == "0 changed\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("flushes", "threshold", "told", "status"),
+    [
+        (103, [], ["smp w flushes: 100 -> 103"], 0),
+        (103, ["--cost-threshold", "5"], [], 0),
+        (106, ["--cost-threshold", "5%"], ["smp w flushes: 100 -> 106 (worse)"], 1),
+        (90, ["--cost-threshold", "5"], ["smp w flushes: 100 -> 90 (better)"], 0),
+    ],
+)
+def test_a_count_beyond_the_threshold_is_told_and_one_that_rose_is_worse(
+    flushes: int, threshold: list[str], told: list[str], status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = report(a="pass"), report(a="pass")
+    before["costs"][0]["counts"]["flushes"], after["costs"][0]["counts"]["flushes"] = 100, flushes
+    old, new = written(tmp_path / "old", before), written(tmp_path / "new", after)
+    assert main(["diff", old, new, *threshold]) == status
+    assert capsys.readouterr().out.splitlines()[:-1] == told
 
 
 @pytest.mark.parametrize(
@@ -86,6 +127,15 @@ def test_junit_counts_what_is_not_as_declared() -> None:
         ["skipped"],
         ["failure"],
     ]
+
+
+def test_junit_has_sentence_and_trace_of_a_failure_and_skips_what_is_unfinished() -> None:
+    told = report(a="fail", b="bounded")
+    step = {"cpu": 1, "thread": "unmap", "step": "ptep_get(0)", "changes": []}
+    told["results"][0] |= {"sentence": "The data is lost.", "trace": [step]}
+    failure, skipped = (case[0] for case in ElementTree.fromstring(junit(told)).iter("testcase"))
+    assert failure.text == "The data is lost.\n1 CPU1 unmap: ptep_get(0)"
+    assert (skipped.tag, skipped.get("message")) == ("skipped", "bounded: 1000 states")
 
 
 def test_junit_survives_control_characters() -> None:
