@@ -7,14 +7,17 @@ equal), 1 if not, 2 for a usage, configuration or internal error.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import io
 import os
 import sys
 from collections.abc import Sequence
 
 from core.base.namesakes import warn_of_namesakes
+from core.base.suggest import hint
 from core.cli import against, costs, coverage, kernels, listing, replay, run, verdicts
 from core.cli.arguments import UsageError
+from core.cli.report import SUITE_VERSION
 from core.plugins.arch import PluginError
 from core.run.pool import ExecutorError
 from core.table.rows import ConfigError
@@ -57,6 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def version() -> str:
+    """The version of the installed package; 'not installed' in a bare source tree."""
+    try:
+        return importlib.metadata.version("shootdown")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def _streams() -> None:
     """Open /dev/null for a closed stdout or stderr; escape characters that stdout's encoding lacks."""
     for name in ("stdout", "stderr"):
@@ -69,7 +80,9 @@ def _streams() -> None:
 def parse(argv: list[str]) -> argparse.Namespace:
     """Parse the arguments; without a subcommand, `run` is used."""
     top, commands = parsers()
-    named = bool(argv) and (argv[0] in commands.choices or argv[0] in ("-h", "--help"))
+    named = bool(argv) and (argv[0] in commands.choices or argv[0] in ("-h", "--help", "--version"))
+    if argv and not named and argv[0].isalpha():
+        top.error(f"no command {argv[0]}: {hint(argv[0], commands.choices)}")
     return top.parse_args(argv if named else ["run", *argv])
 
 
@@ -81,6 +94,7 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argpa
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"shootdown {version()}, suite {SUITE_VERSION}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for room in (run, against, coverage, listing, verdicts, kernels, costs, replay):
         room.add_parsers(commands.add_parser)

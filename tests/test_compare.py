@@ -256,6 +256,12 @@ def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
     ("argv", "message"),
     [
         (["--arch", "vax"], "--arch vax: no such row; expected one of smp-6.1"),
+        (["--arch", "SMP-6.1"], "--arch SMP-6.1: no such row; did you mean smp-6.1?"),
+        (["--plugin", "nowhere:Thing"], "--plugin: plugin nowhere:Thing: importing nowhere raised ModuleNotFoundError"),
+        (["--plugin", "none.py:Mine"], "--plugin: plugin none.py:Mine: no such file: none.py"),
+        (["--plugin", "arch_plugins.generic:Smq"], "there is no Smq in it; did you mean Smp?"),
+        (["--fail-on", "regression"], "--fail-on regression: expected --baseline FILE"),
+        (["--scenario", "own-tlb", "--shard", "2/3"], "--shard 2/3: there are only 1 scenarios"),
         (["--scenario", "nope"], "scenario nope: no such scenario; expected one of lost-dirty-dontneed"),
         (["--config", "none.toml"], "none.toml: no such file"),
         (["explain", "vax:X", "use-after-free"], "plugin vax:X: importing vax raised ModuleNotFoundError"),
@@ -310,6 +316,51 @@ def test_an_encoding_that_lacks_a_letter_gets_an_escape(tmp_path: Path) -> None:
     assert b"h\\xfcbsch" in done.stdout
 
 
+def test_a_misspelt_command_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["lits"])
+    assert caught.value.code == 2
+    assert "no command lits: did you mean list?" in capsys.readouterr().err
+
+
+ONE = ["--arch", "smp-6.2-fix", "--no-costs"]
+
+
+def test_an_unfinished_search_fails_the_run_unless_only_the_unexpected_does(tmp_path: Path) -> None:
+    bounded = [*ONE, "--scenario", "lost-dirty-munmap", "--max-states", "100", "--output", str(tmp_path)]
+    assert main(bounded) == 1
+    assert main([*bounded, "--fail-on", "unexpected"]) == 0
+
+
+def test_a_run_is_compared_with_a_baseline_of_more_scenarios(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenarios = ["--scenario", "lost-dirty-munmap", "--scenario", "own-tlb"]
+    assert main([*ONE, *scenarios, "--output", str(tmp_path)]) == 0
+    baseline = ["--baseline", str(tmp_path / "report.json"), "--output", str(tmp_path / "new")]
+    capsys.readouterr()
+    assert main([*ONE, *scenarios[:2], *baseline]) == 0
+    assert "0 changed since" in capsys.readouterr().err
+    assert main([*ONE, *scenarios[:2], *baseline, "--max-states", "100"]) == 1
+    assert "smp-6.2-fix lost-dirty-munmap: pass -> bounded (worse)" in capsys.readouterr().err
+
+
+def test_shards_divide_the_scenarios_among_them(tmp_path: Path) -> None:
+    chosen = ["own-tlb", "use-after-free", "range-of-three", "freed-once", "batch-limit"]
+    given = [part for name in chosen for part in ("--scenario", name)]
+    assert [_judged([*given, "--shard", f"{part}/2"], tmp_path) for part in (1, 2)] == [chosen[::2], chosen[1::2]]
+
+
+def test_a_tier_is_a_choice_of_scenarios(tmp_path: Path) -> None:
+    assert _judged(["--tier", "smoke"], tmp_path) == [s.id for s in SCENARIOS.values() if s.tier == "smoke"]
+
+
+def _judged(argv: list[str], tmp_path: Path) -> list[str]:
+    """The scenarios in which a run judges a row."""
+    assert main([*ONE, *argv, "--output", str(tmp_path)]) == 0
+    return [result["scenario"] for result in json.loads((tmp_path / "report.json").read_text())["results"]]
+
+
 def test_a_wrong_number_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--jobs", "-3"])
@@ -331,7 +382,7 @@ def test_a_bounded_search_says_nothing_of_what_is_declared_to_fail(
     argv = ("--arch", "smp-6.1", "--scenario", "lost-dirty-dontneed", "--max-states", "10", "--format", "json")
     status, out, _ = run(tmp_path, capsys, *argv)
     (result,) = json.loads(out)["results"]
-    assert (status, result["verdict"]) == (0, "bounded")
+    assert (status, result["verdict"]) == (1, "bounded")
     assert result["reason"].endswith("but no violation was found within the bounds")
 
 

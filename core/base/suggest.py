@@ -7,9 +7,13 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name most similar to `name`, or ''; `cutoff` is the least similarity, from 0 (none) to 1 (equal)."""
-    near = difflib.get_close_matches(name, list(known), 1, cutoff)
-    return near[0] if near else ""
+    """The known name most similar to `name`, or ''; `cutoff` is the least similarity, from 0 (none) to 1 (equal).
+
+    Case does not count: SMP-6.1 is smp-6.1.
+    """
+    folded = {one.casefold(): one for one in reversed(list(known))}
+    near = difflib.get_close_matches(name.casefold(), list(folded)[::-1], 1, cutoff)
+    return folded[near[0]] if near else ""
 
 
 def hint(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -106,10 +106,13 @@ def seconds(text: str) -> float:
 
 
 def rows_of(arguments: argparse.Namespace) -> list[Row]:
-    """The rows that --config, --arch and --plugin select. UsageError for an unknown row."""
+    """The rows that --config, --arch and --plugin select. UsageError for a row or plugin that does not exist."""
     if arguments.era is not None and not arguments.plugin:
         raise UsageError("--era is for a --plugin; a row has its own: set `era` in the configuration")
     plugins = [plugin_row(reference, arguments.era) for reference in arguments.plugin]
+    for row in plugins:
+        if row.missing:
+            raise UsageError(f"--plugin: {row.problem}")
     if plugins and not arguments.arch and arguments.config is None:
         return plugins
     rows = load(arguments.config)

@@ -23,6 +23,10 @@ class PluginError(Exception):
     """A plugin that cannot be used; the message names the plugin, what is wrong, and what was expected."""
 
 
+class NoSuchPlugin(PluginError):
+    """A reference that names nothing: no such file, module, object or entry point. None of its code has been run."""
+
+
 class Wanted(NamedTuple):
     """What a reference is to name: `what` it is called in messages, its `group` of entry points, and its type.
 
@@ -47,7 +51,7 @@ def load_object(reference: str, of: Wanted = PLUGIN) -> Any:
     """The object of the kind `of` that `module:object`, `file.py:object` or an entry point refers to.
 
     Modules are also looked for in the current directory, and for a file in its own directory.  A class is instantiated.
-    PluginError if there is no such object, or importing it fails.
+    NoSuchPlugin if there is no such object, PluginError if importing it fails.
     """
     location, _, name = reference.rpartition(":")
     if not location:
@@ -70,7 +74,7 @@ def _entry_point(name: str, of: Wanted) -> Any:
     points = {p.name: p for p in importlib.metadata.entry_points(group=of.group)}
     if name not in points:
         known = ", ".join(sorted(points)) or "none is installed"
-        raise PluginError(
+        raise NoSuchPlugin(
             f"{of.what} {name}: expected module:object, file.py:object, or the name of an entry point in the group "
             f"{of.group} ({known})"
         )
@@ -84,13 +88,18 @@ def _import(module: str, reference: str, of: Wanted) -> Any:
     _importable(Path.cwd())  # not on sys.path in an installed command or under pytest
     try:
         return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        kind = (
+            NoSuchPlugin if f"{module}.".startswith(f"{error.name}.") else PluginError
+        )  # or what it imports is missing
+        raise kind(f"{of.what} {reference}: importing {module} raised {describe(error)}") from error
     except Exception as error:
         raise PluginError(f"{of.what} {reference}: importing {module} raised {describe(error)}") from error
 
 
 def _from_file(path: Path, reference: str, of: Wanted) -> Any:
     if not path.is_file():
-        raise PluginError(f"{of.what} {reference}: no such file: {path}")
+        raise NoSuchPlugin(f"{of.what} {reference}: no such file: {path}")
     name = f"shootdown_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -118,4 +127,4 @@ def _attribute(module: Any, name: str, reference: str, of: Wanted) -> Any:
         own = of.of(module)
         nothing = "no class" if of.type is None else f"no {of.type.__name__}"
         known = hint(name, own, f"it has {', '.join(own) or nothing}")
-        raise PluginError(f"{of.what} {reference}: there is no {name} in it; {known}") from None
+        raise NoSuchPlugin(f"{of.what} {reference}: there is no {name} in it; {known}") from None

@@ -23,6 +23,7 @@ from core.cost.workloads import read as read_workload
 from core.facts import KINDS, Facts, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
+from core.plugins.load import NoSuchPlugin
 from core.run.isolate import isolated
 
 DEFAULT_ERA = "6.2-fix"
@@ -45,8 +46,9 @@ class Row:
     """One row of arches.toml.
 
     `facts` replace facts of the plugin, `expect` gives for scenarios that are declared to fail the reason, `prices`
-    replace coefficients, and `problem` says why the row cannot run, or is ''.  `stated` are the resulting facts, `own`
-    the hooks that the plugin has itself, and `digest` that of the plugin's source, after `tried`.
+    replace coefficients, and `problem` says why the row cannot run, or is ''; `missing` if `plugin` names nothing.
+    `stated` are the resulting facts, `own` the hooks that the plugin has itself, and `digest` that of the plugin's
+    source, after `tried`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Row:
     facts: dict[str, Any] = field(default_factory=dict)
     expect: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    missing: bool = False
     prices: dict[str, Any] = field(default_factory=dict)
     stated: Facts | None = field(default=None, repr=False)
     own: frozenset[str] = field(default=frozenset(), repr=False)
@@ -86,7 +89,7 @@ class SettingUp:
         try:
             arch = self.row.arch()
         except PluginError as error:
-            return replace(self.row, problem=str(error))
+            return replace(self.row, problem=str(error), missing=isinstance(error, NoSuchPlugin))
         files = digest(arch.plugin, before) if self.row.foreign else ""
         return replace(self.row, stated=arch.facts, own=arch.own, digest=files)
 
