@@ -15,12 +15,13 @@ from collections.abc import Sequence
 
 from core.base.namesakes import warn_of_namesakes
 from core.base.suggest import hint
-from core.cli import against, costs, coverage, kernels, listing, replay, run, verdicts
+from core.cli import against, costs, coverage, kernels, listing, replay, run, tree, verdicts
 from core.cli.arguments import UsageError
 from core.cli.report import SUITE_VERSION
 from core.plugins.arch import PluginError
 from core.run.pool import ExecutorError
 from core.table.rows import ConfigError
+from core.tree.errors import TreeError
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -29,6 +30,7 @@ EPILOG = """examples:
   python -m core.compare --plugin mine.py:Mine            a plugin of your own, from a file
   python -m core.compare explain smp-6.1 lost-dirty-dontneed
   python -m core.compare golden FILE...                   replay traces of the kernel's own code
+  python -m core.compare tree /usr/src/linux --arch s390  a kernel tree's own C beside the plugin
   python -m core.compare bugs                             historic bugs, found and proved absent
 """
 
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.command(arguments)
         sys.stdout.flush()
         return status
-    except (ConfigError, ExecutorError, PluginError, UsageError) as error:
+    except (ConfigError, ExecutorError, PluginError, TreeError, UsageError) as error:
         print(f"shootdown: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader has closed the pipe; keep the interpreter from flushing at exit
@@ -96,7 +98,7 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argpa
     )
     top.add_argument("--version", action="version", version=f"shootdown {version()}, suite {SUITE_VERSION}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for room in (run, against, coverage, listing, verdicts, kernels, costs, replay):
+    for room in (run, against, coverage, listing, verdicts, kernels, costs, replay, tree):
         room.add_parsers(commands.add_parser)
     return top, commands
 

@@ -66,7 +66,11 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def compare_command(arguments: argparse.Namespace) -> int:
     """Print what differs, in lines of at most MAIL_WIDTH characters; exit status 1 if anything does."""
-    new, old = sides_named(arguments)
+    return compared(*sides_named(arguments), arguments)
+
+
+def compared(new: Row, old: Row, arguments: argparse.Namespace) -> int:
+    """`compare_command` of two rows."""
     scenarios = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)] or _scenarios(arguments.all)
     first, second, found = _run(new, old, scenarios, arguments)
     print(wrapped(f"{new.name} against {old.name}"))

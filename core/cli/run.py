@@ -44,6 +44,18 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommands with argparse's add_parser."""
     run = add("run", help="judge and count every architecture (the default)")
     add_selection(run)
+    add_run(run)
+    run.set_defaults(command=run_command)
+
+    diff = add("diff", help="what differs between two JSON reports")
+    diff.add_argument("old", type=Path, metavar="OLD")
+    diff.add_argument("new", type=Path, metavar="NEW")
+    add_threshold(diff)
+    diff.set_defaults(command=diff_command)
+
+
+def add_run(run: argparse.ArgumentParser) -> None:
+    """Add what says how rows are judged, counted and reported: the flags that `judged` reads."""
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this one: an id, FILE.py:NAME")
     run.add_argument("--format", choices=tuple(FORMATS), default="table", help="format on stdout")
     run.add_argument("-v", "--verbose", action="store_true", help="every cell and every count (--format cells)")
@@ -59,26 +71,25 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_gate(run)
     add_limits(run)
     add_walks(run)
-    run.set_defaults(command=run_command)
-
-    diff = add("diff", help="what differs between two JSON reports")
-    diff.add_argument("old", type=Path, metavar="OLD")
-    diff.add_argument("new", type=Path, metavar="NEW")
-    add_threshold(diff)
-    diff.set_defaults(command=diff_command)
 
 
 def run_command(arguments: argparse.Namespace) -> int:
     """Judge the chosen rows in the chosen scenarios, count, report."""
+    rows = rows_of(arguments)
+    for row in rows:
+        if row.plugin in arguments.plugin and not row.problem:
+            print(f"shootdown: {judged_as(row)}", file=sys.stderr)
+    return judged(rows, arguments, of_plugin=bool(arguments.plugin))
+
+
+def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
+    """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.base.files import write_atomically
     from core.cli.report import document
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
 
-    rows, model, baseline = rows_of(arguments), chosen_model(arguments.prices), baseline_of(arguments)
-    scenarios = _scenarios(arguments)
-    for row in rows:
-        if row.plugin in arguments.plugin and not row.problem:
-            print(f"shootdown: {judged_as(row)}", file=sys.stderr)
+    model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
+    scenarios = _scenarios(arguments, of_plugin)
     limits = limits_of(arguments)
     cells = [
         VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
@@ -113,12 +124,12 @@ def run_command(arguments: argparse.Namespace) -> int:
     return status(report, baseline, arguments)
 
 
-def _scenarios(arguments: argparse.Namespace) -> list[str | Outside]:
+def _scenarios(arguments: argparse.Namespace, of_plugin: bool) -> list[str | Outside]:
     """The scenarios that --scenario, --tier, --all and --shard choose. UsageError if none is left."""
     chosen = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
     if not chosen and arguments.tier:
         chosen = [s.id for s in SUITE.values() if s.tier in arguments.tier]
-    chosen = chosen or _default_scenarios(arguments.all, bool(arguments.plugin))
+    chosen = chosen or _default_scenarios(arguments.all, of_plugin)
     if arguments.shard is None:
         return chosen
     first, every = arguments.shard

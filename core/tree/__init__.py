@@ -1,0 +1,1 @@
+"""The kernel's own C as programs: cut from a tree, compiled, learned as automata, walked by the explorer."""

@@ -1,0 +1,120 @@
+"""Automata on demand: in memory, on disk beside the unit, or learned by a worker.
+
+An automaton is a pure function of the unit, the entry, its arguments, the number of CPUs and the vocabulary.  So it may
+be learned when a search first calls the entry: no C runs while states are searched, and none at all the second time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import re
+import select
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.base.files import write_atomically
+from core.tree import automaton, learn, vocabulary
+from core.tree import unit as unit_module
+from core.tree.automaton import CAutomaton, from_json
+from core.tree.binding import binding
+from core.tree.build import Unit
+from core.tree.errors import TreeError
+from core.tree.sites import lines_of
+
+SECONDS = 60.0
+"""That learning one automaton may take."""
+
+
+@dataclass(eq=False)
+class Automata:
+    """The automata of a unit under a binding, which `reference` refers to; `words` is the digest of its vocabulary."""
+
+    __shootdown_entity__ = True
+
+    unit: Unit
+    reference: str
+    words: str
+    _known: dict[tuple[str, tuple[int, ...], int], CAutomaton] = field(default_factory=dict)
+    _workers: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def vocabulary(self) -> vocabulary.Vocabulary:
+        """What the words mean."""
+        return binding(self.reference).vocabulary
+
+    def of(self, entry: str, args: tuple[int, ...], cpus: int) -> CAutomaton:
+        """The automaton of `entry`. TreeError if it cannot be learned."""
+        key = (entry, args, cpus)
+        if key not in self._known:
+            path = self._path(*key)
+            if path.is_file():
+                self._known[key] = from_json(path.read_text(encoding="utf-8"))
+            else:
+                self._known[key] = from_json(self._learned(*key))
+                write_atomically(path, self._known[key].to_json())
+        return self._known[key]
+
+    def _path(self, entry: str, args: tuple[int, ...], cpus: int) -> Path:
+        name = "-".join([entry, *(f"{value:x}" for value in args), f"{cpus}cpus"])
+        return self.unit.directory / f"automata-{self.words}" / f"{name}.json"
+
+    def _learned(self, entry: str, args: tuple[int, ...], cpus: int) -> str:
+        worker = self._worker()
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        try:
+            worker.stdin.write(json.dumps({"entry": entry, "args": [*args], "cpus": cpus}) + "\n")
+            worker.stdin.flush()
+        except BrokenPipeError:
+            raise TreeError(self._died(entry)) from None
+        if not select.select([worker.stdout], [], [], SECONDS)[0]:
+            worker.kill()
+            self._workers.clear()
+            raise TreeError(f"{entry}(): learning it took more than {SECONDS:g} s")
+        said = worker.stdout.readline()
+        if not said:
+            raise TreeError(self._died(entry))
+        answer = json.loads(said)
+        if "error" in answer:
+            raise TreeError(answer["error"])
+        return str(answer["automaton"])
+
+    def _worker(self) -> subprocess.Popen[str]:
+        if not self._workers:
+            command = [sys.executable, "-m", "core.tree.worker", str(self.unit.library), self.reference]
+            pipe = subprocess.PIPE
+            worker = subprocess.Popen(
+                [*command, str(self.unit.version)], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            )
+            self._workers.append(worker)
+            atexit.register(worker.kill)
+        return self._workers[0]
+
+    def _died(self, entry: str) -> str:
+        """Why the worker has ended, in one line."""
+        worker = self._workers.pop()
+        said = worker.communicate()[1]
+        found = re.search(r"runtime: signal (\d+) pc (\w+) last (\w+)", said)
+        if not found:
+            last = said.strip().splitlines()[-1:] or [f"exit status {worker.returncode}"]
+            return f"{entry}(): the process that runs its C ended: {last[0]}"
+        what = {14: "runs on without an operation", 24: "took too much processor time"}.get(
+            int(found[1]), f"crashes with signal {found[1]}"
+        )
+        return f"{self._place(int(found[2], 16))}: {entry}() {what}"
+
+    def _place(self, pc: int) -> str:
+        lines = lines_of(self.unit.library, [pc + 1])
+        return next(iter(lines.values()), "?")
+
+
+def digest_of(reference: str) -> str:
+    """Of the files that say what the words mean: automata that were learned under others are not used."""
+    found = hashlib.sha256()
+    for module in (automaton, learn, unit_module, vocabulary, sys.modules[binding(reference).plugin.__module__]):
+        found.update(Path(str(module.__file__)).read_bytes())
+    return found.hexdigest()[:12]

@@ -1,0 +1,7 @@
+"""What can be wrong with a kernel tree or with what is needed to build from it."""
+
+from __future__ import annotations
+
+
+class TreeError(Exception):
+    """A tree that cannot be used, in one line: the file and the name in it, what was expected, what to do."""

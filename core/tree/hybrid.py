@@ -1,0 +1,89 @@
+"""An architecture whose hooks are kernel C: each hook walks the automaton of a C function.
+
+A walk is a coroutine with one integer, the row that it is in.  It does what the row's word means, and goes to the row
+that the answer leads to.  Every operation that is awaited on the way names the line of the C, so a trace does.
+
+A hook that has no C in the unit is the plugin's in Python, of which the hybrid is a subclass: so a difference can be
+bisected, hook by hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from core.facts import Facts
+from core.machine.op import Cpu, Op, doing
+from core.mm.mm import Mm
+from core.tree.automata import Automata
+from core.tree.automaton import CAutomaton
+from core.tree.vocabulary import Vocabulary
+
+
+async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int:
+    """Run the thread of `automaton` for the hook that `hands` describe; returns what the C function returns."""
+    at = 0
+    while True:
+        row = automaton.rows[at]
+        if row.word is None:
+            return row.result
+        rule = vocabulary.rule(row.word)
+        if rule is None or rule.do is None:
+            raise AssertionError(f"{row.line}: no operation for {row.word}")
+        answer = await at_line(rule.do(hands, row.word), row.line)
+        if answer not in row.next:
+            raise AssertionError(f"{row.line}: {row.word} was learned without the answer {answer}")
+        at = row.next[answer]
+
+
+async def at_line(program: Coroutine[Op, Any, int], line: str) -> int:
+    """Run `program`; the names of its operations end with the line of C that asks for them."""
+
+    async def named(op: Op) -> Any:
+        name, cells = f"{op.name} at {line}", (op.reads, op.writes)
+        return await Op(name, *cells, op.step, event=op.event, preempt=op.preempt, may_schedule=op.may_schedule)
+
+    answer: int = await doing(program, named)
+    return answer
+
+
+MOST_CPUS = 4
+"""That C sees: the masks that may be answered are all sets of them.  Where a model has more (large runs), the last one
+stands for all the others together.
+"""
+
+
+def cpus_of(mm: Mm) -> list[frozenset[Cpu]]:
+    """The CPUs of a model in the order in which C numbers them: CPU 0 is the task's own."""
+    others = [frozenset({cpu}) for cpu in sorted((mm.everyone | mm.online) - {mm.task.cpu})]
+    single, rest = others[: MOST_CPUS - 2], others[MOST_CPUS - 2 :]
+    return [frozenset({mm.task.cpu}), *single, *([frozenset[Cpu]().union(*rest)] if rest else [])]
+
+
+def mask_of(mm: Mm, cpus: frozenset[Cpu]) -> int:
+    """A set of CPUs as a word of C."""
+    return sum(1 << at for at, group in enumerate(cpus_of(mm)) if group & cpus)
+
+
+def cpus_in(mm: Mm, mask: int) -> frozenset[Cpu]:
+    """The CPUs whose bits are set in a word of C."""
+    return frozenset(cpu for at, group in enumerate(cpus_of(mm)) if mask >> at & 1 for cpu in group)
+
+
+class FromC:
+    """A mixin: `automata` are those of the unit that the hooks run."""
+
+    def __init__(self, automata: Automata) -> None:
+        self.automata = automata
+
+    def facts_of(self, facts: Facts) -> Facts:
+        """The facts of the plugin in Python, for the kernel that the tree is of."""
+        version = str(self.automata.unit.version)
+        kernel = facts.kernel if facts.kernel.startswith(f"{version}.") else version
+        return replace(facts, kernel=kernel)
+
+    def run(self, hands: Any, entry: str, *args: int) -> Coroutine[Op, Any, int]:
+        """Call the C function `entry` for the hook that `hands` describe; `hands.mm` is its mm."""
+        automaton = self.automata.of(entry, args, len(cpus_of(hands.mm)))
+        return walk(automaton, self.automata.vocabulary, hands)

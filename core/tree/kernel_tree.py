@@ -1,0 +1,90 @@
+"""A kernel source tree: a directory, or an archive of one such as Debian's linux-source-6.12.tar.xz."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tarfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from core.tree.errors import TreeError
+from core.tree.manifest import Version
+
+OLDEST = Version(6, 1)
+"""Older trees are not known: their names differ in too many places."""
+
+ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
+
+
+def cache_directory() -> Path:
+    """Where trees are unpacked and units kept: $SHOOTDOWN_CACHE, or ~/.cache/shootdown/tree."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("SHOOTDOWN_CACHE") or Path(home) / "shootdown" / "tree")
+
+
+@dataclass(frozen=True)
+class KernelTree:
+    """An unpacked tree."""
+
+    root: Path
+
+    @cached_property
+    def version(self) -> Version:
+        """From its Makefile. TreeError if there is none, or if the version is older than `OLDEST`."""
+        makefile = self.root / "Makefile"
+        text = makefile.read_text(encoding="utf-8", errors="replace") if makefile.is_file() else ""
+        found = {key: re.search(rf"^{key}\s*=\s*(\d+)", text, re.MULTILINE) for key in ("VERSION", "PATCHLEVEL")}
+        if not all(found.values()):
+            raise TreeError(f"{self.root}: no kernel tree: expected a Makefile with VERSION and PATCHLEVEL")
+        version = Version(*(int(match[1]) for match in found.values() if match))
+        if version < OLDEST:
+            raise TreeError(f"{self.root}: a tree of {version}; expected {OLDEST} or later")
+        return version
+
+    def text(self, path: str) -> str:
+        """The text of a file of the tree. TreeError if it is missing."""
+        try:
+            return (self.root / path).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise TreeError(f"{path}: {error.strerror} in {self.root}") from None
+
+
+def open_tree(path: Path) -> KernelTree:
+    """The tree at `path`, a directory or an archive, which is unpacked into the cache. TreeError if it is neither."""
+    if path.is_dir():
+        tree = KernelTree(path.resolve())
+    elif path.is_file() and ARCHIVE.search(path.name):
+        tree = KernelTree(_unpacked(path))
+    else:
+        raise TreeError(f"{path}: no kernel tree: expected a directory, or an archive such as linux-source-6.12.tar.xz")
+    assert tree.version  # raises if it is none
+    return tree
+
+
+WANTED = re.compile(r"^[^/]+/(Makefile$|mm/|kernel/|include/|arch/[^/]+/(include|mm|kernel)/)")
+"""The parts of an archive that are unpacked."""
+
+
+def _unpacked(archive: Path) -> Path:
+    stat = archive.stat()
+    name = f"{archive.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    place = cache_directory() / "unpacked" / hashlib.sha256(name.encode()).hexdigest()[:16]
+    if not place.is_dir():
+        half = place.with_name(f"{place.name}.{os.getpid()}")
+        shutil.rmtree(half, ignore_errors=True)
+        try:
+            with tarfile.open(archive) as files:
+                files.extractall(half, (m for m in files if WANTED.match(m.name)), filter="data")
+            half.replace(place)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            shutil.rmtree(half, ignore_errors=True)
+            if not place.is_dir():
+                raise TreeError(f"{archive}: cannot be unpacked: {error}") from None
+    roots = [one for one in place.iterdir() if one.is_dir()]
+    if len(roots) != 1:
+        raise TreeError(f"{archive}: expected one directory in it, got {len(roots)}")
+    return roots[0]

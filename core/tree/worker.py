@@ -1,0 +1,65 @@
+"""A process that runs kernel C: learns one automaton per line that it reads, under limits.
+
+    python -m core.tree.worker UNIT.SO BINDING VERSION
+
+It reads a JSON object {entry, args, cpus} per line and answers one: {automaton} or {error}.  What the C may do is
+bounded by limits on memory and processor time; a signal ends the process with the place in the code on stderr.  So C
+that crashes or loops is one message, and the caller's process goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.tree.automaton import automaton_of
+from core.tree.binding import Binding, binding
+from core.tree.errors import TreeError
+from core.tree.learn import Learner, Unlearned
+from core.tree.manifest import Version
+from core.tree.sites import lines_of
+from core.tree.unit import LoadedUnit
+
+MEMORY = 2 << 30
+PROCESSOR_SECONDS = 300
+
+
+def limit() -> None:
+    """The limits of this process: and no core file."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def answer(unit: LoadedUnit, of: Binding, asked: dict[str, Any]) -> dict[str, Any]:
+    """Learn what was asked for."""
+    lines: dict[int, str] = {}
+
+    def line(site: int) -> str:
+        return lines.get(site) or lines_of(unit.path, [site]).get(site, "?")
+
+    try:
+        states = Learner(unit, of.vocabulary, asked["cpus"]).learn(asked["entry"], tuple(asked["args"]))
+        lines = lines_of(unit.path, (state.site for state in states if state.site))
+        return {"automaton": automaton_of(states, line).to_json()}
+    except Unlearned as error:
+        return {"error": f"{line(error.site)}: {error.what}"}
+    except TreeError as error:
+        return {"error": str(error)}
+
+
+def main(path: str, reference: str, version: str) -> None:
+    """Answer until stdin is closed."""
+    of = binding(reference)
+    manifest = of.manifest(Version(*map(int, version.split("."))))
+    limit()
+    unit = LoadedUnit(Path(path), manifest.owned)
+    for asked in sys.stdin:
+        print(json.dumps(answer(unit, of, json.loads(asked))), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,120 @@
+"""Trees that cannot be used: one line that names the place, within seconds, and nothing else is harmed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.tree.automata import Automata, digest_of
+from core.tree.errors import TreeError
+from core.tree.kernel_tree import KernelTree, open_tree
+from core.tree.row import built
+from tests.tree.conftest import REFERENCE, Edit
+
+
+def automata(root: Path) -> Automata:
+    unit = built(REFERENCE, open_tree(root)).unit
+    return Automata(unit, REFERENCE, digest_of(REFERENCE))
+
+
+def refused(root: Path, entry: str = "enter_flush_tlb_mm") -> str:
+    """What is said about the tree, which must be one line."""
+    with pytest.raises(TreeError) as caught:
+        automata(root).of(entry, (0, 0, 0, 0), 2)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_no_tree(tmp_path: Path) -> None:
+    with pytest.raises(TreeError, match="no kernel tree: expected a Makefile"):
+        open_tree(tmp_path)
+    with pytest.raises(TreeError, match="no kernel tree: expected a directory, or an archive"):
+        open_tree(tmp_path / "missing")
+
+
+def test_an_archive_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "linux.tar.xz").write_bytes(b"none")
+    with pytest.raises(TreeError, match=r"linux\.tar\.xz: cannot be unpacked"):
+        open_tree(tmp_path / "linux.tar.xz")
+
+
+def test_a_tree_that_is_too_old(toy: Path) -> None:
+    (toy / "Makefile").write_text("VERSION = 4\nPATCHLEVEL = 19\n")
+    assert "a tree of 4.19; expected 6.1 or later" in refused(toy)
+
+
+def test_a_missing_file(toy: Path) -> None:
+    (toy / "arch/toy/mm/tlb.c").unlink()
+    assert refused(toy).startswith("arch/toy/mm/tlb.c: No such file or directory in ")
+
+
+def test_a_renamed_function(toy: Path, edit: Edit) -> None:
+    edit("tlbflush.h", "void __tlb_flush_all(void)", "void __tlb_flush_everything(void)")
+    assert refused(toy).startswith("arch/toy/include/asm/tlbflush.h: no function __tlb_flush_all(); was it renamed")
+
+
+def test_c_that_does_not_compile(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tpreempt_enable() +;")
+    assert refused(toy).startswith("arch/toy/mm/tlb.c:16: does not compile: expected")
+
+
+def test_a_new_field(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tmm->context.generation++;")
+    said = refused(toy)
+    assert said.startswith("arch/toy/mm/tlb.c:16: does not compile: ")
+    assert "has no member named" in said
+    assert "generation" in said
+
+
+def test_a_new_helper(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tsome_new_helper(mm);")
+    assert refused(toy).startswith("arch/toy/mm/tlb.c:16: does not compile: implicit declaration of function")
+
+
+def test_new_assembly(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", '\tasm volatile("sync" : : : "memory");')
+    assert refused(toy).startswith('arch/toy/mm/tlb.c:16: assembly without a shim: asm volatile("sync"')
+
+
+def test_an_operation_that_the_model_does_not_know(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tmm->context.id = 5;")
+    assert refused(toy) == "arch/toy/mm/tlb.c:16: the model has no meaning for: write mm.context.id 0x5"
+
+
+def test_a_crash(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\t__builtin_trap();")
+    assert refused(toy) == "arch/toy/mm/tlb.c:16: enter_flush_tlb_mm() crashes with signal 4"
+
+
+def test_a_wild_pointer(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\t*(int *)8 = 1;")
+    assert "arch/toy/mm/tlb.c:16: " in refused(toy)
+
+
+def test_a_loop_without_end(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tfor (;;) barrier();")
+    assert refused(toy) == "arch/toy/mm/tlb.c:16: enter_flush_tlb_mm() runs on without an operation"
+
+
+def test_a_wait_that_nobody_ends(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\twhile (READ_ONCE(mm->context.id)) cpu_relax();")
+    assert "arch/toy/mm/tlb.c:16: waits in a loop for which no answer is an end" in refused(toy)
+
+
+def test_after_a_crash_the_next_one_is_learned(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tflush_tlb_mm(vma->vm_mm);\n}\n\nvoid", "\t__builtin_trap();\n}\n\nvoid")
+    known = automata(toy)
+    with pytest.raises(TreeError, match="crashes"):
+        known.of("enter_flush_tlb_range", (0, 4096, 0, 0), 2)
+    assert known.of("enter_flush_tlb_mm", (0, 0, 0, 0), 2).rows
+
+
+def test_the_driver_must_fit_the_tree(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "void flush_tlb_mm(struct mm_struct *mm)", "static void flush_mm(struct mm_struct *mm)")
+    edit("tlb.c", "\tflush_tlb_mm(vma->vm_mm);", "\tflush_mm(vma->vm_mm);")
+    assert refused(toy).startswith("does not link: nothing defines flush_tlb_mm()")
+
+
+def test_a_tree_is_its_root(toy: Path) -> None:
+    assert open_tree(toy) == KernelTree(toy.resolve())

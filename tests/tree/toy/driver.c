@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "driver.h"
+
+const struct place places[] = { MM_PLACES, FIELD("mm.context", mm_context_t, &MM->context, id), { } };
