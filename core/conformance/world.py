@@ -26,7 +26,7 @@ from core.machine.ipi import csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.order import Order
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import ProtNone, Pte, pte_cell
 from core.machine.sched import scheduled
 from core.machine.store_buffer import plain_store
 from core.machine.task import Task
@@ -55,7 +55,7 @@ class World:
 
     arch: Arch
     era: Era
-    mapped: Mapping[int, Pte | None]
+    mapped: Mapping[int, Pte | ProtNone | None]
     anon: frozenset[int] = frozenset()
     choices: Choices = Choices()
     memcgs: bool = False

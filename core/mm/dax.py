@@ -8,13 +8,10 @@ entry: CPU caches may hold what the medium has not.  PG_locked is the lock of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from core.machine.pte import pte_present
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mm import Mm
 from core.mm.page import lock_page, test_clear_page_dirty, unlock_page, write_to_disk
-from core.mm.pgtable import set_pte_at
-from core.mm.rmap import rmap_lock, rmap_unlock
+from core.mm.rmap import page_vma_mkclean_one, rmap_lock, rmap_unlock
 
 
 async def dax_writeback_one(mm: Mm, page: int, addrs: Sequence[int]) -> None:
@@ -22,18 +19,8 @@ async def dax_writeback_one(mm: Mm, page: int, addrs: Sequence[int]) -> None:
     await lock_page(mm, page)
     await rmap_lock(mm)  # i_mmap_lock_read()
     for addr in addrs:
-        await pfn_mkclean_one(mm, page, addr)
+        await page_vma_mkclean_one(mm, page, addr)  # pfn_mkclean_range()
     await rmap_unlock(mm)
     await write_to_disk(page)
     await test_clear_page_dirty(page)
     await unlock_page(mm, page)
-
-
-async def pfn_mkclean_one(mm: Mm, page: int, addr: int) -> None:
-    """mm/rmap.c:pfn_mkclean_range(), page_vma_mkclean_one(). The lock is taken also where the entry is empty."""
-    await pte_lock(mm, addr)
-    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    if pte_present(pte) and pte.frame == page and (pte.dirty or pte.write):
-        pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        await set_pte_at(mm, addr, pte._replace(write=False, dirty=False))
-    await pte_unlock(mm, addr)

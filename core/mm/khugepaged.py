@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.rcu import call_rcu
-from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock
 from core.mm.pgtable import read_upper
-from core.mm.rmap import rmap_lock, rmap_unlock
+from core.mm.rmap import in_file, rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page
 
 
-async def retract_page_tables(mm: Mm, addr: int) -> None:
-    """Free the empty table that maps `addr`, for the task that collapses the file's pages; mmap_lock is not held."""
+async def retract_page_tables(mm: Mm, vma: Vma) -> None:
+    """Free the empty table that maps the start of `vma`, for the task that collapses the file's pages.
+
+    mmap_lock is not held.  The VMA may have left the file's i_mmap, if it is `Vma.shared`.
+    """
+    addr = vma.start
     await rmap_lock(mm)  # i_mmap_lock_read()
-    table = await read_upper(mm, 0, addr)  # find_pmd_or_thp_or_none()
+    there = not vma.shared or await in_file(vma)  # vma_interval_tree_foreach()
+    table = await read_upper(mm, 0, addr) if there else None  # find_pmd_or_thp_or_none()
     if table is not None:
         await _retract(mm, addr, table)
     await rmap_unlock(mm)
 
 
 async def _retract(mm: Mm, addr: int, table: int) -> None:
-    pml, entries = pmd_ptl_cell(mm, addr), table * mm.span[0]
+    """The rmap lock keeps mremap() and munmap() from the table; MADV_DONTNEED may free it until the lock is held."""
+    pml = pmd_ptl_cell(mm, addr)
     await spin_lock(pml, mm.task)
+    if mm.era.reclaims_tables:
+        now: int | None = await read_upper(mm, 0, addr)  # check_pmd_still_valid()
+        if now is None:
+            await spin_unlock(pml, mm.task)
+            return
+        table = now
+    entries = table * mm.span[0]
     await pte_lock(mm, entries)
     pmd: int | None = await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
     await pte_unlock(mm, entries)

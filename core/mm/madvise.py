@@ -12,12 +12,12 @@ from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch, zap_page_range_single
-from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, cond_resched, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 from core.mm.page import get_page
-from core.mm.pagewalk import PmdEntry, walk_page_range
-from core.mm.pgtable import set_pte_at
+from core.mm.pagewalk import Action, PmdEntry, walk_page_range
+from core.mm.pgtable import pte_offset_map_lock, set_pte_at
 from core.mm.reclaim import shrink_folio_list
 
 
@@ -49,12 +49,12 @@ async def madvise_pageout(mm: Mm, vma: Vma, start: int, end: int) -> None:
     await _walk_vma(mm, vma, start, end, madvise_pageout_pte_range)
 
 
-async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry) -> None:
+async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry[MmuGather]) -> None:
     """Walk a range of one VMA with a gather for what changes on the way."""
     await mmap_read_lock(mm)
     tlb = await tlb_gather_mmu(mm)
     await mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
-    await walk_page_range(tlb, start, end, pmd_entry)
+    await walk_page_range(mm, start, end, pmd_entry, tlb)
     await mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
     await tlb_finish_mmu(tlb)
     await mmap_read_unlock(mm)
@@ -63,19 +63,22 @@ async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry)
 # ---- MADV_FREE -----------------------------------------------------------------------------------------------
 
 
-async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
-    """MADV_FREE of a huge page, or of the entries of one table."""
+async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
+    """MADV_FREE of a huge page, or of the entries of one table; it is advice, so one that has gone is passed over."""
     if pte_present(pmd):
         await madvise_free_huge_pmd(tlb, start, end)
     else:
         await madvise_free_pte_range(tlb, start, end)
+    return Action.CONTINUE
 
 
 async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
     """Clean the entries.  A large folio that is only partly in the range is split first, without the lock."""
     mm, addr, split = tlb.mm, start, set()
     await tlb_change_page_size(tlb, 1)
-    await pte_lock(mm, start)
+    table = await pte_offset_map_lock(mm, start)
+    if table is None:
+        return
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr != end:
@@ -90,9 +93,11 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
                 nr = await folio_pte_batch(mm, addr, pte, end - addr)
                 if nr < pages:
                     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-                    await pte_unlock(mm, start)
+                    await pte_unlock(mm, table)
                     split.add(head)  # split_folio()
-                    await pte_lock(mm, start)
+                    table = await pte_offset_map_lock(mm, addr)
+                    if table is None:
+                        break
                     if mm.era.has("383c4613c67c"):
                         await flush_tlb_batched_pending(mm)
                     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
@@ -100,41 +105,53 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
             await mm.hook.clear_young_dirty_ptes(mm=mm, addr=addr, nr=nr)
             tlb_flush_pte_range(tlb, addr, nr)
         addr += nr
-    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-    await pte_unlock(mm, start)
+    if table is not None:
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+        await pte_unlock(mm, table)
     await cond_resched()
 
 
 # ---- MADV_COLD, MADV_PAGEOUT ---------------------------------------------------------------------------------
 
 
-async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
+async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
     """Reclaim the pages of one table. Since v6.9 (2864f3d0f583) reclaim is told to ignore the accessed bits instead."""
-    pages = await madvise_cold_or_pageout_pte_range(tlb, start, end, ages=not tlb.mm.era.folio_entries)
+    pages: list[int] = []
+    table = await madvise_cold_or_pageout_pte_range(tlb, start, end, not tlb.mm.era.folio_entries, pages)
+    if table is None:
+        return Action.CONTINUE
     for page in pages:
         await get_page(page)  # folio_isolate_lru()
     await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
-    await pte_unlock(tlb.mm, start)
+    await pte_unlock(tlb.mm, table)
     await shrink_folio_list(tlb.mm, UnmapBatch(), pages)  # reclaim_pages()
     await cond_resched()
+    return Action.CONTINUE
 
 
-async def madvise_cold_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> None:
+async def madvise_cold_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
     """Make the entries of one table old; folio_deactivate() moves their pages to where reclaim looks first."""
-    await madvise_cold_or_pageout_pte_range(tlb, start, end, ages=True)
-    await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
-    await pte_unlock(tlb.mm, start)
-    await cond_resched()
+    table = await madvise_cold_or_pageout_pte_range(tlb, start, end, True, [])
+    if table is not None:
+        await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
+        await pte_unlock(tlb.mm, table)
+        await cond_resched()
+    return Action.CONTINUE
 
 
-async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int, ages: bool) -> list[int]:
+async def madvise_cold_or_pageout_pte_range(
+    tlb: MmuGather, start: int, end: int, ages: bool, pages: list[int]
+) -> int | None:
     """Make the entries of one table old, if `ages`, for pages that are small and mapped once; the gather flushes them.
 
-    Returns their pages, with the lock of the table held.  Before v6.11 (1b68112c4039) an entry was emptied and set.
+    Adds their pages to `pages`, and returns with the lock of the table held, which it names; None if the table has
+    gone.  Before v6.11 (1b68112c4039) an entry was emptied and set.
     """
-    mm, pages = tlb.mm, []
+    mm = tlb.mm
     await tlb_change_page_size(tlb, 1)
-    await pte_lock(mm, start)
+    table = await pte_offset_map_lock(mm, start)
+    if table is None:
+        return None
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
@@ -149,4 +166,4 @@ async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int
         else:
             await set_pte_at(mm, addr, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
         tlb_flush_pte_range(tlb, addr, 1)
-    return pages
+    return table

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.machine.pte import Migration, Pte, pte_present
 from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mm import Mm, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import (
     copy_page,
@@ -24,7 +24,8 @@ from core.mm.page import (
     trylock_page,
     unlock_page,
 )
-from core.mm.pgtable import set_pte_at
+from core.mm.page_vma_mapped import page_vma_mapped_walk
+from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
 
 # ---- pages of the LRU ----------------------------------------------------------------------------------------
@@ -62,32 +63,32 @@ async def migrate_folio_move(mm: Mm, page: int) -> None:
 
 async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
     """mm/rmap.c:try_to_migrate_one(): replace the mapping by a migration entry."""
-    await pte_lock(mm, addr)
-    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    if pte_present(pte) and pte.frame == page:
-        if mm.era.batches_migration and "batched_unmap" in mm.facts.capabilities:  # should_defer_flush()
-            pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-            await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
-        else:
-            pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        if pte.dirty:
-            await set_page_dirty(page)
-        await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
-        await folio_remove_rmap_pte(mm, addr, page, "early")
-        await put_page(page)
-    await pte_unlock(mm, addr)
+    found = await page_vma_mapped_walk(mm, page, addr)
+    if found is None:
+        return
+    if mm.era.batches_migration and "batched_unmap" in mm.facts.capabilities:  # should_defer_flush()
+        pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
+        await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
+    else:
+        pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+    if pte.dirty:
+        await set_page_dirty(page)
+    await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
+    await folio_remove_rmap_pte(mm, found.ptl, page, "early")
+    await put_page(page)
+    await pte_unlock(mm, found.ptl)
 
 
 async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
     """Map `new` where there is a migration entry for `page`; the folio lock is held."""
-    await pte_lock(mm, addr)
-    entry: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    if isinstance(entry, Migration) and entry.frame == page:
-        await get_page(new)
-        dirty = await folio_test_dirty(page) and entry.dirty
-        await inc_mapcount(new)
-        await set_pte_at(mm, addr, Pte(new, entry.write, dirty))
-    await pte_unlock(mm, addr)
+    found = await page_vma_mapped_walk(mm, page, addr, migration=True)
+    if found is None:
+        return
+    await get_page(new)
+    dirty = await folio_test_dirty(page) and found.entry.dirty
+    await inc_mapcount(new)
+    await set_pte_at(mm, addr, Pte(new, found.entry.write, dirty))
+    await pte_unlock(mm, found.ptl)
 
 
 # ---- a range, for a device -----------------------------------------------------------------------------------
@@ -109,7 +110,9 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
     referenced.
     """
     collected = []
-    await pte_lock(mm, start)
+    while (table := await pte_offset_map_lock(mm, start)) is None:
+        if await read_upper(mm, 0, start) is None:
+            return []  # migrate_vma_collect_hole()
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
         pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
@@ -124,16 +127,16 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
         if pte.dirty and mm.era.has("fd35ca3d12cc"):
             await set_page_dirty(page)
         await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
-        await folio_remove_rmap_pte(mm, addr, page, "early")
+        await folio_remove_rmap_pte(mm, table, page, "early")
         await put_page(page)
         collected.append((page, addr))
     under_lock = mm.era.has("60bae7370896")
     if not under_lock:
         await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-        await pte_unlock(mm, start)
+        await pte_unlock(mm, table)
     if collected:
         await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1)
     if under_lock:
         await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-        await pte_unlock(mm, start)
+        await pte_unlock(mm, table)
     return collected

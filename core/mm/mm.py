@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Vma:
     """vm_area_struct: virtual pages `start` to `end` (exclusive). `pfn`: VM_PFNMAP or VM_MIXEDMAP; `uffd_wp`:
-    VM_UFFD_WP.
+    VM_UFFD_WP; `shared`: of a file that others may truncate or collapse, who look for the VMA in its i_mmap.
     """
 
     start: int
     end: int
     pfn: bool = False
     uffd_wp: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Mm:
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
     init_on_free  pages are cleared when they are freed, so the time that takes depends on pages and not on entries
     tables     tables come and go in this model; otherwise reading an upper-level entry is no operation
+    collapses  khugepaged frees tables of the mm's files, for which it does not take mmap_lock
     walked     the hardware walker is part of the model: for it, a table is free as soon as RCU has it
     readers    CPUs that walk the tables in software with interrupts off, for which whoever frees a table must wait
     lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear), which reclaim discards if they are clean
@@ -90,6 +92,7 @@ class Mm:
     hashed: Sequence[int] = ()
     online: frozenset[Cpu] = frozenset()
     tables: bool = False
+    collapses: bool = False
     walked: bool = False
     readers: frozenset[Cpu] = frozenset()
     lazyfree: frozenset[int] = frozenset()

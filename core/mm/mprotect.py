@@ -12,10 +12,10 @@ from typing import Any, cast
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import change_huge_pmd
-from core.mm.mm import Mm, Vma, cond_resched, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, cond_resched, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.pgtable import read_upper, set_pte_at, upper_addr_end
+from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at, upper_addr_end
 
 Change = Callable[[Present], Entry]
 """pte_modify() to the new protection."""
@@ -83,18 +83,20 @@ async def change_upper_range(tlb: MmuGather, level: int, addr: int, end: int, ch
                 await change_upper_range(tlb, level - 1, addr, next_addr, change)
             elif pte_present(entry):
                 await change_huge_pmd(tlb, addr, next_addr, change)
-            else:
-                await change_pte_range(tlb, addr, next_addr, change)
+            elif not await change_pte_range(tlb, addr, next_addr, change):
+                continue  # -EAGAIN: look at the pmd once more, which may be huge by now
         if level == 0:
             await cond_resched()
         addr = next_addr
 
 
-async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) -> None:
-    """Change the entries of one table."""
-    mm, table = tlb.mm, addr
+async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) -> bool:
+    """Change the entries of one table; False if it has gone (since v6.5: -EAGAIN)."""
+    mm = tlb.mm
     await tlb_change_page_size(tlb, 1)
-    await pte_lock(mm, table)
+    table = await pte_offset_map_lock(mm, addr)
+    if table is None:
+        return False
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr != end:
@@ -109,3 +111,4 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
         addr += 1
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     await pte_unlock(mm, table)
+    return True

@@ -15,7 +15,7 @@ from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.mm import Mm, Vma, cond_resched, log, pte_lock, pte_unlock
 from core.mm.mmap import unmap_region
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
-from core.mm.pgtable import clear_upper, pmd_populate, read_upper, set_pte_at
+from core.mm.pgtable import clear_upper, pmd_populate, pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
@@ -44,10 +44,15 @@ async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
         await cond_resched()
         end = old_addr + min(span - old_addr % span, span - (old_addr + offset) % span)  # get_extent()
         end = min(end, vma.end)
-        if await read_upper(mm, 0, old_addr) is not None:  # get_old_pmd()
-            by_pmd = whole and end - old_addr == span and await move_pgt_entry(mm, old_addr, old_addr + offset)
-            if not by_pmd and await read_upper(mm, 0, old_addr) is not None:
-                need_flush |= await move_ptes(mm, old_addr, end, old_addr + offset)
+        while await read_upper(mm, 0, old_addr) is not None:  # get_old_pmd()
+            if whole and end - old_addr == span and await move_pgt_entry(mm, old_addr, old_addr + offset):
+                break
+            if await read_upper(mm, 0, old_addr) is None:
+                break
+            owed = await move_ptes(mm, old_addr, end, old_addr + offset)
+            if owed is not None:
+                need_flush |= owed
+                break
         old_addr = end
     if need_flush:
         await _flush(mm, vma.start, vma.end)
@@ -85,15 +90,20 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> bool:
     return moved
 
 
-async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
-    """Move the entries of one table. Returns whether the caller has to flush.
+async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool | None:
+    """Move the entries of one table. Returns whether the caller has to flush; None if the table has gone (-EAGAIN).
+
+    The new table is locked without a second look at its pmd: nobody finds it before there is something in it, and
+    mmap_lock is held for writing.
 
     Since eb66ae030829 it never has to.  Before, it had to for present entries, and before 5d1904204c99 for dirty ones
     too.
     """
     start, at, new_start = old_addr, old_addr, new_addr
-    two_locks = mm.table_of(start) != mm.table_of(new_start)
-    await pte_lock(mm, start)
+    table = await pte_offset_map_lock(mm, start)
+    if table is None:
+        return None
+    two_locks = mm.table_of(table) != mm.table_of(new_start)
     if two_locks:
         await pte_lock(mm, new_start)
     await flush_tlb_batched_pending(mm)
@@ -117,7 +127,7 @@ async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool:
         await pte_unlock(mm, new_start)
     if force_flush and not under_both_locks:
         await _flush(mm, start, old_end)
-    await pte_unlock(mm, start)
+    await pte_unlock(mm, table)
     return present and not force_flush
 
 

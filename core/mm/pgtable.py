@@ -76,8 +76,12 @@ async def pte_offset_map_lock(mm: Mm, addr: int) -> int | None:
     """Lock the page table that maps `addr`; None if there is none, or no longer.
 
     Returns an address whose entry stands in the table, which names its lock.  The table may have been freed between the
-    look at the pmd and the lock, so the pmd is looked at again (0d940a9b270b).  Only where tables are freed under
-    mmap_lock for reading: elsewhere the answer is known.  __pte_offset_map_lock().
+    look at the pmd and the lock, so the pmd is looked at again (0d940a9b270b).  Only where tables are freed while
+    others use the mm: elsewhere the answer is known.  __pte_offset_map_lock().
+
+    Some callers of the kernel take the lock without that second look (pte_offset_map_nolock(), then spin_lock()): they
+    compare the entry under the lock with what they have read before.  RCU keeps the table until they are done, and a
+    table that has gone is empty, so they find the entry changed and stop, as here where None is returned.
     """
     if not tables_may_go(mm):
         await pte_lock(mm, addr)
@@ -92,8 +96,11 @@ async def pte_offset_map_lock(mm: Mm, addr: int) -> int | None:
 
 
 def tables_may_go(mm: Mm) -> bool:
-    """Does anybody free tables of an mm that others use, holding mmap_lock for reading? CONFIG_PT_RECLAIM."""
-    return mm.tables and mm.era.reclaims_tables
+    """Does anybody free tables of an mm that others use, without mmap_lock for writing?
+
+    MADV_DONTNEED (CONFIG_PT_RECLAIM), or the collapse of a file's pages (`Mm.collapses`).
+    """
+    return mm.tables and (mm.era.reclaims_tables or mm.collapses)
 
 
 # ---- entries -------------------------------------------------------------------------------------------------

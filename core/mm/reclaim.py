@@ -32,9 +32,10 @@ from core.mm.rmap import folio_remove_rmap_pte, rmap_lock, rmap_unlock
 
 async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
     """mm/rmap.c:try_to_unmap_one() with TTU_BATCH_FLUSH; the folio lock and the rmap lock are held."""
-    at = await page_vma_mapped_walk(mm, page, addr)
-    if at is None:
+    found = await page_vma_mapped_walk(mm, page, addr)
+    if found is None:
         return
+    at = found.addr
     if "batched_unmap" in mm.facts.capabilities:
         pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
         await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
@@ -48,13 +49,13 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
     if page in mm.lazyfree:
         if not await may_discard(mm, page):
             await set_pte_at(mm, at, pte)  # and folio_set_swapbacked(): this round leaves the page alone
-            await pte_unlock(mm, at)
+            await pte_unlock(mm, found.ptl)
             return
     elif mm.is_anon(page):
         await set_pte_at(mm, at, Swap(page))
-    await folio_remove_rmap_pte(mm, at, page, "early")
+    await folio_remove_rmap_pte(mm, found.ptl, page, "early")
     await put_page(page)
-    await pte_unlock(mm, at)
+    await pte_unlock(mm, found.ptl)
 
 
 async def may_discard(mm: Mm, page: int) -> bool:

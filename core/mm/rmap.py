@@ -16,9 +16,9 @@ from core.machine.lock import sleeping_lock, sleeping_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import pte_present
-from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock, ptl_cell
+from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
+from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
@@ -61,6 +61,12 @@ I_MMAP = declare("i_mmap", True)
 def in_file_cell(vma: Vma) -> Cell:
     """Is the VMA in its file's i_mmap, where unmap_mapping_range() looks for it?"""
     return Cell(I_MMAP, vma.start)
+
+
+def in_file(vma: Vma) -> Op:
+    """Is the VMA in the file's i_mmap?  The rmap lock is held."""
+    reads = (in_file_cell(vma),)
+    return Op("look for the VMA in i_mmap", reads, (), lambda there: [Outcome(there)], order=Order.PLAIN)
 
 
 async def unlink_file_vma(mm: Mm, vma: Vma) -> None:
@@ -134,11 +140,18 @@ async def folio_mkclean(mm: Mm, page: int) -> bool:
     if not await folio_mapped(page):
         return False
     for addr in mm.mappings[page]:
-        await pte_lock(mm, addr)
-        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-        if pte_present(pte) and pte.frame == page and (pte.dirty or pte.write):
-            pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-            await set_pte_at(mm, addr, pte._replace(write=False, dirty=False))
-            cleaned = True
-        await pte_unlock(mm, addr)
+        cleaned |= await page_vma_mkclean_one(mm, page, addr)
+    return cleaned
+
+
+async def page_vma_mkclean_one(mm: Mm, page: int, addr: int) -> bool:
+    """Write-protect and clean one mapping. Returns whether it was dirty or writable."""
+    found = await page_vma_mapped_walk(mm, page, addr)
+    if found is None:
+        return False
+    cleaned: bool = found.entry.dirty or found.entry.write
+    if cleaned:
+        pte: Any = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        await set_pte_at(mm, addr, pte._replace(write=False, dirty=False))
+    await pte_unlock(mm, found.ptl)
     return cleaned

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.machine.op import Op, Outcome
-from core.machine.order import Order
 from core.mm.memory import zap_page_range_single
 from core.mm.mm import Mm, Vma
 from core.mm.page import lock_page, put_page, unlock_page
-from core.mm.rmap import in_file_cell, rmap_lock, rmap_unlock
+from core.mm.rmap import in_file, rmap_lock, rmap_unlock
 
 
 async def truncate_pagecache(mm: Mm, vmas: Sequence[Vma], pages: Sequence[int]) -> None:
@@ -37,7 +35,6 @@ async def unmap_mapping_range(mm: Mm, vmas: Sequence[Vma]) -> None:
     """
     await rmap_lock(mm)  # i_mmap_lock_read()
     for vma in vmas:
-        cell = in_file_cell(vma)
-        if await Op("look for the VMA in i_mmap", (cell,), (), lambda there: [Outcome(there)], order=Order.PLAIN):
+        if await in_file(vma):
             await zap_page_range_single(mm, vma, vma.start, vma.end)
     await rmap_unlock(mm)

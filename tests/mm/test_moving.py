@@ -109,8 +109,8 @@ def test_a_load_through_a_table_reaches_freed_pages_only_through_the_tlb() -> No
 
 def test_a_retracted_table_is_not_moved() -> None:
     memory, mm = tables(mapped(None)), an_mm(tables=True)
-    alone(retract_page_tables(mm, 0), memory)
-    alone(retract_page_tables(mm, 0), memory)
+    alone(retract_page_tables(mm, HERE), memory)
+    alone(retract_page_tables(mm, HERE), memory)
     alone(mremap(mm, HERE, THERE, ceiling=1), memory)
     assert (memory[upper_entry(0, 0)], memory[upper_entry(0, 1)]) == (None, None)
 

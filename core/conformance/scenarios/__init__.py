@@ -49,6 +49,7 @@ from core.conformance.scenarios import (
     table_reclaim,
     task_migration,
     use_after_free,
+    vanishing_table,
     vm_pfnmap,
 )
 
@@ -79,7 +80,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         asid_cycle,
         asid_rollover,
     ),
-    "tables": (freed_table, refill, gup_fast, table_reclaim),
+    "tables": (freed_table, refill, gup_fast, table_reclaim, vanishing_table),
     "huge": (huge_pmd, huge_zero_page, hugetlb, contpte),
     "paper": (research_policies,),
 }

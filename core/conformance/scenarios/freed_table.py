@@ -188,7 +188,7 @@ def collapsed(arch: Arch, era: Era) -> Model:
         world.memory[upper_entry(level, 0)] = 0
     world.memory[TABLE] = True
     world.task("walker", walker)
-    khugepaged = world.kthread("khugepaged", lambda mm: retract_page_tables(mm, 0))
+    khugepaged = world.kthread("khugepaged", lambda mm: retract_page_tables(mm, Vma(0, 1)))
     return freed_by_rcu(world, world.model("table-collapse", sometimes=windows()), readers, khugepaged)
 
 

@@ -82,7 +82,7 @@ def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
 def collapsed(arch: Arch, era: Era) -> Model:
     """khugepaged frees an empty page table, while the walker of an idle CPU may be using it."""
     world = on_borrowed_tables(arch, era)
-    world.kthread("khugepaged", lambda mm: retract_page_tables(mm, 0))
+    world.kthread("khugepaged", lambda mm: retract_page_tables(mm, Vma(0, 1)))
     made = world.model("lazy-collapse", sometimes=windows())
     attached_to(world, HERE)
     return replace(made, daemons=(*made.daemons, *walker()))

@@ -103,7 +103,7 @@ def retracted(arch: Arch, era: Era) -> Model:
     world.memory[upper_entry(0, OLD)] = OLD
     world.memory[upper_entry(0, NEW)] = None
     world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, ceiling=NEW))
-    world.kthread("collapse", lambda mm: retract_page_tables(mm, OLD))
+    world.kthread("collapse", lambda mm: retract_page_tables(mm, VMA))
     moved = sometimes("moved", "the table is in its new place", (upper_entry(0, NEW),), lambda t: t is not None)
     freed = sometimes("freed", "the table is free", (Cell("table", Table("pte", OLD)),), lambda there: not there)
     return world.model("mremap-collapse", sometimes=[moved, freed])

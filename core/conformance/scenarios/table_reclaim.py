@@ -36,7 +36,7 @@ from core.conformance.scenarios.gup_fast import next_to_gup_fast
 from core.conformance.world import Program, World, in_its_table
 from core.explore.model import Model
 from core.machine.op import Cell
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import ProtNone, Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.machine.walk import user_load_through
 from core.mm.era import RECLAIM_FIX, Era
@@ -62,7 +62,7 @@ def checked(program: Program, tables: tuple[int, ...]) -> Program:
     return lambda mm: in_its_table(program(mm), mm, 0, tables)
 
 
-def small(arch: Arch, era: Era, mapped: Pte | None, tables: tuple[int, ...], resched: bool = False) -> World:
+def small(arch: Arch, era: Era, mapped: Pte | ProtNone | None, tables: tuple[int, ...], resched: bool = False) -> World:
     """One page, `mapped` in table 0; the others of `tables` are free. Where the table is freed, RCU frees it."""
     world = World(
         arch,

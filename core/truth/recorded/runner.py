@@ -28,7 +28,7 @@ from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.memory import wp_page_copy
 from core.mm.mm import Mm, Vma, log, pte_lock
 from core.mm.mprotect import accessible, protnone
-from core.mm.pgtable import LEVELS
+from core.mm.pgtable import LEVELS, upper_entry
 from core.mm.syscalls import (
     dup_mmap,
     exit_mmap,
@@ -151,7 +151,7 @@ def run_on(
     else:
         cells = _PageCells()
         cells.tables = tables
-        cells.lay_out(setup, view)
+        cells.lay_out(setup, view, mm.span[0])
     cells[Cell("cpu_attach_mask")] = cpus
     cells[MM_USERS] = 0 if exits else len(cpus)
     cells[current_mm_cell(HERE)] = not exits
@@ -218,12 +218,13 @@ class _PageCells(Memory):
     def __missing__(self, cell: Cell) -> Hashable:
         return _table(self, self.tables, cell) if cell.array in LEVELS else super().__missing__(cell)
 
-    def lay_out(self, setup: Setup, view: View) -> None:
-        """Write the entries of the pages that are there."""
+    def lay_out(self, setup: Setup, view: View, span: int) -> None:
+        """Write the entries of the pages that are there. One that is copied on write is in a table of `span` pages."""
         for number, page in enumerate(view.pages):
             self[pte_cell(page)] = _entry(view, number)
         if setup.operation.name == "copy on write":
             self[pte_cell(view.start)] = SHARED
+            self[upper_entry(0, view.start // span)] = view.start // span
 
 
 def _entry(view: View, number: int) -> Entry:
@@ -246,7 +247,7 @@ SHARED = Pte(0, False, False)
 async def _copy_on_write(mm: Mm, addr: int) -> None:
     """A store to a present entry that does not allow it, of a page that is not this mm's alone."""
     await pte_lock(mm, addr)
-    await wp_page_copy(mm, addr, SHARED)
+    await wp_page_copy(mm, addr, SHARED, addr)
     await log("clean_flush", addr, addr + 1, ("range", "ptes"))
 
 
