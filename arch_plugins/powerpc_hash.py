@@ -48,6 +48,18 @@ class PowerpcHash(Queued):
         await insn(mm.task.cpu, "tlbie", len(addrs), *(Operand(addr, 1, everywhere=True) for addr in addrs))
         for addr in addrs:
             await issue(mm.task.tid, "tlbie", FlushRequest(addr, addr + 1))
+        await self.complete(mm)
+
+    async def flush_table(self, mm: Mm, addr: int) -> None:
+        """The same for all that an entry of a pmd covers; as nobody sees them one by one, it is one request."""
+        start, end = addr, addr + mm.span[0]
+        if mm.hashed:
+            await hpte_invalidate(tuple(range(start, end)), mm.hashed)
+        await insn(mm.task.cpu, "tlbie", end - start, Operand(start, end - start, everywhere=True))
+        await issue(mm.task.tid, "tlbie", FlushRequest(start, end))
+        await self.complete(mm)
+
+    async def complete(self, mm: Mm) -> None:
         await complete(mm.task.tid, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
 
     @hookimpl
@@ -62,7 +74,7 @@ class PowerpcHash(Queued):
         if others := mm.readers - {mm.task.cpu}:  # serialize_against_pte_lookup()
             await send_sync_ipis(mm.task, others)
             await wait_sync_ipis(mm.task, others)
-        await self.flush_pages(mm, tuple(range(addr, addr + mm.span[0])))  # flush_hash_table_pmd_range()
+        await self.flush_table(mm, addr)  # flush_hash_table_pmd_range()
         return table
 
     @hookimpl
@@ -74,4 +86,4 @@ class PowerpcHash(Queued):
 
     async def flush_huge(self, mm: Mm, addr: int) -> None:
         """flush_hash_hugepage(): an entry for each page of the base size."""
-        await self.flush_pages(mm, tuple(range(addr, addr + mm.span[0])))
+        await self.flush_table(mm, addr)

@@ -20,20 +20,20 @@ from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 from core.mm.pgtable import get_and_clear_pmd
 
-COMMON, SINCE_612 = (
-    frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables", "thp"}),
-    frozenset({"batched_unmap", "gup_fast", "per_vma_lock"}),
-)
+COMMON = frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables", "thp"})
+SINCE_612 = frozenset({"batched_unmap", "gup_fast", "per_vma_lock"})
 """Capabilities."""
 
 TLB_FLUSH_ALL_THRESHOLD = 64
-"""Strides; above it the whole ASID goes. The firmware's own limit is one page (OpenSBI's tlb_range_flush_limit)."""
+"""Strides; above it the whole ASID goes."""
 
 
 class Riscv(Fences):
     """6.12, remote fences by the firmware."""
 
     sbi, ranges = True, True
+    firmware_pages = 1
+    """Pages; above it whoever serves the call flushes the whole ASID: OpenSBI's tlb_range_flush_limit is 4 KiB."""
 
     @hookimpl
     def arch_facts(self) -> Facts:
@@ -48,7 +48,7 @@ class Riscv(Fences):
         )
 
     async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
-        """__flush_tlb_range(). The firmware sends and waits as an IPI does."""
+        """__flush_tlb_range(). The firmware, which knows of no stride, sends and waits as an IPI does."""
         if mm.context is not None:
             _, asid = await context_id(mm.context)  # get_mm_asid()
             await flush_cpus_by_ipi(mm, await mm_cpumask(mm), AsidRequest(asid, request))
@@ -56,9 +56,10 @@ class Riscv(Fences):
         cpus, here = await mm_cpumask(mm), mm.task.cpu
         if not cpus:
             return
-        nr = 0 if request.end is None else -(-(request.end - request.start) // stride)
         by_firmware = self.sbi and bool(cpus - {here})
-        paged = 0 < nr <= (1 if by_firmware else self.threshold)
+        stride, limit = (1, self.firmware_pages) if by_firmware else (stride, self.threshold)
+        nr = 0 if request.end is None else -(-(request.end - request.start) // stride)
+        paged = 0 < nr <= limit
         if not paged:
             request = FlushRequest()
         if by_firmware:

@@ -1,10 +1,12 @@
 """The TLB of each CPU, and what user code and the hardware walker do with it.
 
-Data types Entry(frame, write, dirty)   a cached translation: the page, whether it may be written, and whether the dirty
-bit is known to be set (then a store goes straight to memory) Upper(table)                 a cached entry of an upper
-level cell ('tlb', (cpu, addr))    what `cpu` has cached of virtual page `addr`, or None cell ('newer', frame)        is
-memory newer than the disk?  The only thing modelled of a page's contents cell ('ref', frame)          references to the
-page; at 0 it belongs to the allocator again
+Data types
+    Entry(frame, write, dirty)   a cached translation: the page, whether it may be written, and whether the dirty bit is
+                                 known to be set (then a store goes straight to memory)
+    Upper(table)                 a cached entry of an upper level
+    cell ('tlb', (cpu, addr))    what `cpu` has cached of virtual page `addr`, or None
+    cell ('newer', frame)        is memory newer than the disk?  The only thing modelled of a page's contents
+    cell ('ref', frame)          references to the page; at 0 it belongs to the allocator again
 
 A memory access is one atomic step from lookup to memory: interrupts, and so shootdowns, are taken between instructions.
 A CPU may use a translation for as long as it has it cached, whatever the page table says by then; that is the problem

@@ -15,7 +15,7 @@ from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.hexagon import Hexagon
 from arch_plugins.ia64 import Ia64
 from arch_plugins.mips import Mips
-from arch_plugins.riscv import Riscv
+from arch_plugins.riscv import RiscvIpi, RiscvV61
 from arch_plugins.sh import Sh
 from arch_plugins.sparc32 import Sparc32
 from core.cli.resolve_arch import choose
@@ -60,7 +60,9 @@ ROWS = [
     ("sparc32", "borrower-flushes", "use-after-free", 33),
     ("sparc32", "exec-then-flush", "use-after-free", 17),
     ("sparc32", "kthread-use-mm", "use-after-free", 37),
-    ("riscv-6.1", "table-collapse", "walk-of-freed-table", 13),
+    ("riscv-kvm", "mremap-walk", "stale-after-return", 23),
+    ("riscv-kvm-6.1", "mremap-walk", "stale-after-return", 21),
+    ("riscv-kvm-6.1", "table-collapse", "walk-of-freed-table", 13),
     ("arm", "asid-rollover", "use-after-free", 31),
     ("arm-lpae", "asid-rollover", "use-after-free", 31),
     ("mips-ginvt", "asid-rollover", "use-after-free", 32),
@@ -179,7 +181,8 @@ def test_the_row_fails_as_the_page_says(row: str, scenario: str, violated: str, 
         (AsksWhoIsCurrentOnIa64, "borrower-flushes"),
         (PurgesUnderEveryId, "any-order"),
         (ReadsBehindTheBarrier, "asid-rollover"),
-        (Riscv, "table-collapse"),
+        (RiscvV61, "table-collapse"),
+        (RiscvIpi, "mremap-walk"),
     ],
 )
 def test_what_other_architectures_have_done_about_it_helps(plugin: type, scenario: str) -> None:

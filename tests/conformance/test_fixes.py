@@ -18,6 +18,7 @@ from arch_plugins.families.at_clear import (
 )
 from arch_plugins.generic import Generic, Smp
 from arch_plugins.mips import MipsGinvt
+from arch_plugins.riscv_kvm import RiscvKvm, RiscvKvmV61
 from arch_plugins.s390 import S390
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.up import Up
@@ -25,7 +26,7 @@ from arch_plugins.x86 import X86
 from core.conformance import FINDINGS, SCENARIOS, judge
 from core.hookspecs import hookimpl
 from core.machine.op import Op, Outcome
-from core.machine.pte import Entry
+from core.machine.pte import Entry, xchg_pte
 from core.mm.era import ERAS
 from core.mm.huge_memory import xchg_pmd
 from core.mm.mm import CPUMASK, Mm, cpumask_set_cpu, mm_cpumask
@@ -52,6 +53,37 @@ class FlushesHugeFirst(Smp):
         pmd: Entry = await xchg_pmd(mm, addr)
         await Generic().flush_tlb_range(mm, addr, addr + mm.span[0], mm.span[0])
         return pmd
+
+
+class FlushesWhatItClears(Smp):
+    """A zap that flushes under the lock of the table whatever it has cleared, a page of DAX too."""
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+        pte: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
+        await Generic().flush_tlb_range(mm, addr, addr + nr, 1)
+        return pte
+
+
+class FlushesTheTable(RiscvKvm):
+    """flush_tlb_range() that flushes the whole ASID where it covers a page table."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        if end - start >= mm.span[0]:
+            await self.flush_tlb_mm(mm)
+        else:
+            await super().flush_tlb_range(mm, start, end, stride)
+
+
+class FlushesTheTableV61(FlushesTheTable, RiscvKvmV61):
+    """The same in 6.1."""
+
+
+class HostCountsATable(RiscvKvm):
+    """KVM with its limit below what a page table maps."""
+
+    firmware_pages = 511
 
 
 class ComparesAttachMask(S390):
@@ -121,6 +153,11 @@ def test_up_without_the_two_ifdefs(scenario: str, preemption: str) -> None:
     ("before", "after", "scenario"),
     [
         (Smp, FlushesHugeFirst, "zap-huge-dirty"),
+        (Smp, FlushesWhatItClears, "dax-zap"),
+        (RiscvKvm, FlushesTheTable, "mremap-walk"),
+        (RiscvKvm, HostCountsATable, "mremap-walk"),
+        (RiscvKvmV61, FlushesTheTableV61, "mremap-walk"),
+        (RiscvKvmV61, FlushesTheTableV61, "table-collapse"),
         (S390, ComparesAttachMask, "local-ipte"),
         (S390, JoinsFirst, "local-ipte"),
         (MipsGinvt, BarrierFirst, "asid-rollover"),

@@ -43,7 +43,8 @@ LAZY, FREE, NESTED, UPWARDS, PMD, PUD, COLLAPSE, RECLAIM = (
 )
 
 AS_IT_IS = {
-    "riscv-6.1": {PMD: 14, UPWARDS: 20, PUD: 12, COLLAPSE: 13},
+    "riscv-6.1": {PMD: 14, UPWARDS: 20, PUD: 12},
+    "riscv-kvm-6.1": {PMD: 14, UPWARDS: 20, PUD: 12, COLLAPSE: 13},
     "sparc32": {PMD: 14, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17},
     "ia64": {PMD: 15, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17},
     "xtensa": {UPWARDS: 18, LAZY: 17, FREE: 17, NESTED: 17},
@@ -60,7 +61,7 @@ AS_IT_IS = {
 
 QUEUED = {
     "ia64": {PMD: 18, UPWARDS: 25},
-    "riscv-6.1": {COLLAPSE: 13},
+    "riscv-kvm-6.1": {COLLAPSE: 13},
     "xtensa": {UPWARDS: 23, LAZY: 22, FREE: 22, NESTED: 23, RECLAIM: 21},
     "mips-ginvt": {PMD: 18, UPWARDS: 24},
     "parisc": {PMD: 17, UPWARDS: 23},
@@ -69,6 +70,7 @@ QUEUED = {
 
 FREED = {
     "riscv-6.1": "pmd, pud at once; others behind the flush",
+    "riscv-kvm-6.1": "pmd, pud at once; others behind the flush",
     "sparc32": "pte, pmd at once",
     "ia64": "pte, pmd at once",
     "xtensa": "pte at once",

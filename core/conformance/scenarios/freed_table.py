@@ -180,10 +180,10 @@ def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, al
 
 
 def collapsed(arch: Arch, era: Era) -> Model:
-    """khugepaged frees the empty table of a file, without mmap_lock."""
+    """khugepaged frees the empty table of a file, without mmap_lock; its size tells how it is flushed."""
     readers = waited_for(arch.facts, True)
     more = {"tables": True, "walked": True, "readers": readers}
-    world = World(arch, era, {0: None}, geometry={"rcu_table_free": True, "ptes_per_table": 1}, more=more)
+    world = World(arch, era, {0: None}, geometry={"rcu_table_free": True}, more=more)
     for level in range(3):
         world.memory[upper_entry(level, 0)] = 0
     world.memory[TABLE] = True

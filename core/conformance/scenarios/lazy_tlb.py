@@ -89,8 +89,8 @@ def collapsed(arch: Arch, era: Era) -> Model:
 
 
 def on_borrowed_tables(arch: Arch, era: Era) -> World:
-    """A CPU that becomes idle and stays on the page tables of the mm."""
-    world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
+    """A CPU that becomes idle and stays on the page tables of the mm, which are as large as they are."""
+    world = World(arch, era, {0: None}, more=on(2, tables=True, walked=True))
     for level in range(3):
         world.memory[upper_entry(level, 0)] = 0
     world.memory[TABLE] = True
