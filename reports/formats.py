@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from reports import document, junit, overview, tables
+from reports import badge, document, junit, overview, tables
 
 
 class Format(NamedTuple):
@@ -21,5 +21,6 @@ FORMATS: dict[str, Format] = {
     "json": Format(document.to_json, "report.json"),
     "markdown": Format(tables.markdown, "report.md"),
     "junit": Format(junit.junit, "report.xml"),
+    "badge": Format(badge.badge, "badge.json"),
 }
 """By their names for --format.  A new format is an entry here."""
