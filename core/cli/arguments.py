@@ -18,6 +18,9 @@ from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
 RUN_TIERS = tuple(tier for tier in TIERS if tier != "finding")
 """What `run` can be asked for by --tier."""
 
+GUEST_GRACE = 1.0
+"""Seconds after --timeout in which a search of a third party's code must have said how far it came."""
+
 
 class UsageError(Exception):
     """A name on the command line is unknown; the message says what was expected, in one line."""
@@ -109,13 +112,14 @@ def rows_of(arguments: argparse.Namespace) -> list[Row]:
     """The rows that --config, --arch and --plugin select. UsageError for a row or plugin that does not exist."""
     if arguments.era is not None and not arguments.plugin:
         raise UsageError("--era is for a --plugin; a row has its own: set `era` in the configuration")
-    plugins = [plugin_row(reference, arguments.era) for reference in arguments.plugin]
+    timeout = getattr(arguments, "timeout", None)
+    plugins = [plugin_row(reference, arguments.era, timeout) for reference in arguments.plugin]
     for row in plugins:
         if row.missing:
             raise UsageError(f"--plugin: {row.problem}")
     if plugins and not arguments.arch and arguments.config is None:
         return plugins
-    rows = load(arguments.config)
+    rows = load(arguments.config, arguments.arch or None, timeout)
     if not arguments.arch:
         return rows + plugins
     by_name = {row.name: row for row in rows}
@@ -150,6 +154,11 @@ def chosen_scenario(name: str) -> str | Outside:
 def job_timeout(arguments: argparse.Namespace) -> float:
     """Seconds that a job's process may take: a little more than its search."""
     return CELL_TIMEOUT if arguments.timeout is None else float(arguments.timeout) + 30
+
+
+def guest_timeout(arguments: argparse.Namespace) -> float:
+    """The same for a job that runs a third party's code: it cannot be told from one that never ends."""
+    return CELL_TIMEOUT if arguments.timeout is None else float(arguments.timeout) + GUEST_GRACE
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:

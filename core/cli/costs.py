@@ -116,9 +116,10 @@ def chosen_rows(arguments: argparse.Namespace, otherwise: list[str] | None) -> t
 
     A name that is not a row's is taken for a plugin.  ConfigError if no row is usable.
     """
-    by_name = {row.name: row for row in load(arguments.config)}
-    names = [*arguments.arch, *arguments.plugin] or (list(by_name) if otherwise is None else otherwise)
-    rows = [by_name.get(name) or plugin_row(name, arguments.era) for name in dict.fromkeys(names)]
+    named = [*arguments.arch, *arguments.plugin] or otherwise
+    by_name = {row.name: row for row in load(arguments.config, named, arguments.timeout)}
+    names = list(by_name) if named is None else named
+    rows = [by_name.get(name) or plugin_row(name, arguments.era, arguments.timeout) for name in dict.fromkeys(names)]
     problems = {row.name: row.problem for row in rows if row.problem}
     usable = [row for row in rows if not row.problem]
     if not usable:
@@ -153,7 +154,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     _can_plot(arguments.plot)
     model = chosen_model(arguments.prices)
     rows, unusable = chosen_rows(arguments, [SMP])
-    subjects = [SweptArch(row.name, row.arch, row.era, row.model(model), row.foreign) for row in rows]
+    subjects = [SweptArch(row.name, row.arch, row.era, row.model(model), row.guest) for row in rows]
     try:
         axes = [axis(text, known_axes(name if isinstance(workload, str) else None)) for text in arguments.axes]
         points, problems = _points(pieces(subjects, axes, workload), arguments.jobs, arguments.timeout)
@@ -180,7 +181,7 @@ def _points(cut: list[Piece], at_once: int, timeout: float) -> tuple[list[Point]
     """Count the pieces: in child processes if there are many, or if a plugin is from outside the project."""
     from core.run import pool
 
-    apart = any(piece.subject.foreign for piece in cut) or (at_once > 1 and len(cut) >= FEW)
+    apart = any(piece.guest for piece in cut) or (at_once > 1 and len(cut) >= FEW)
     with Progress(len(cut), sys.stderr) as progress:
         if not apart:
             return gathered(cut, _here(cut, progress))

@@ -47,7 +47,8 @@ def replay_command(arguments: argparse.Namespace) -> int:
         print(f"shootdown: {totals.broken}", file=sys.stderr)
     for row in rows:
         if row.foreign:
-            own: Totals = answer_of(Replaying(arguments.file, ((row.name, row.arch, row.era),)), row, arguments.timeout)
+            alone = Replaying(arguments.file, ((row.name, row.arch, row.era),), row.guest)
+            own: Totals = answer_of(alone, row, arguments.timeout)
             totals.counts |= own.counts
             totals.problems |= own.problems
     priced = [row for row in rows if totals.counts.get(row.name)]

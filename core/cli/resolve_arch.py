@@ -7,13 +7,15 @@ from pathlib import Path
 from core.table.rows import ConfigError, Row, load, plugin_row
 
 
-def choose(name: str, era: str | None = None, config: Path | None = None) -> Row:
+def choose(name: str, era: str | None = None, config: Path | None = None, timeout: float | None = None) -> Row:
     """The row `name`, or a row for the plugin that `name` refers to, on the generic mm code of `era`.
+
+    No other plugin is run; setting up that one may take `timeout` seconds.
 
     ConfigError if it cannot be set up, or if a row of another era is given an `era`.
     """
-    rows = {row.name: row for row in load(config)}
-    row = rows[name] if name in rows else plugin_row(name, era)
+    rows = {row.name: row for row in load(config, [name], timeout)}
+    row = rows[name] if name in rows else plugin_row(name, era, timeout)
     if row.problem:
         known = "" if ":" in name or name in rows else f"; the rows are {', '.join(rows)}"
         raise ConfigError(f"{row.problem}{known}")

@@ -17,6 +17,7 @@ from core.cli.arguments import (
     add_walks,
     bounds_of,
     chosen_scenario,
+    guest_timeout,
     job_timeout,
     limits_of,
     positive,
@@ -166,7 +167,8 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
     missing = [n for n, answer in enumerate(answers) if answer is None]
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
-        running = pool.run([everything[n] for n in missing], workers, progress.done, job_timeout(arguments), memory)
+        jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
+        running = pool.run(jobs, workers, progress.done, limits[0], memory, guest_timeout=limits[1])
         try:
             for n, answer in zip(missing, running, strict=True):
                 answers[n] = answer

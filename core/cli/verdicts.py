@@ -15,7 +15,7 @@ from core.cli.arguments import (
     add_selection,
     add_walks,
     chosen_scenario,
-    job_timeout,
+    guest_timeout,
     limits_of,
     positive,
     scenario_of,
@@ -66,9 +66,9 @@ def explain_command(arguments: argparse.Namespace) -> int:
         return _explain_bug(arguments)
     named = arguments.scenario if arguments.scenario in FINDINGS else chosen_scenario(arguments.scenario)
     scenario = (FINDINGS.get(named) or SUITE[named]) if isinstance(named, str) else named
-    row = choose(arguments.arch, arguments.era, arguments.config)
+    row = choose(arguments.arch, arguments.era, arguments.config, arguments.timeout)
     cell = VerdictJob(replace(row, expect={}), named, limits_of(arguments), arguments.searcher, walks_of(arguments))
-    time = job_timeout(arguments) if row.foreign or not isinstance(named, str) else None
+    time = guest_timeout(arguments) if row.foreign or not isinstance(named, str) else None
     status = 0
     with pool.executor("", 1) as workers:
         for result in pool.run([cell], workers, timeout=time, memory=pool.memory_for_each(1)):
@@ -155,7 +155,7 @@ def mutants_command(arguments: argparse.Namespace) -> int:
 
     row = choose(arguments.arch, arguments.era, arguments.config)
     names = [scenario_of(name) for name in arguments.scenario] or expected_to_pass(row)
-    trials = mutate.trials(row.arch, row.era, _unmutated(row, names, arguments.jobs), arguments.matrix)
+    trials = mutate.trials(row.arch, row.era, _unmutated(row, names, arguments.jobs), arguments.matrix, row.guest)
     counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
     killers = []
     with Progress(len(trials), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:
@@ -190,7 +190,7 @@ def _unmutated(row: Row, names: list[str], number: int) -> dict[str, mutate.Muta
 
     found: dict[str, mutate.Mutable] = {}
     with pool.executor("", number) as workers:
-        baselines = [mutate.Baseline(row.arch, row.era, name) for name in names]
+        baselines = [mutate.Baseline(row.arch, row.era, name, row.guest) for name in names]
         for name, (problem, mutable) in zip(names, pool.run(baselines, workers), strict=True):
             if problem:
                 raise UsageError(f"{row.name} fails {name} without a mutant: {problem}")

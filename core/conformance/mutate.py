@@ -85,11 +85,15 @@ def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A job: a scenario without a mutant.  Its result: why the architecture fails it, or '', and what can mutate."""
+    """A job: a scenario without a mutant.  Its result: why the architecture fails it, or '', and what can mutate.
+
+    `guest` is the third party whose plugin it is, '' for the project's own.
+    """
 
     arch: Callable[[], Arch]
     era: Era
     scenario: str
+    guest: str = ""
 
     def run(self) -> tuple[str, Mutable]:
         """Judge the scenario under the limits that mutants have."""
@@ -118,6 +122,11 @@ class Trial:
     era: Era
     scenarios: tuple[str, ...]
     every: bool = False
+    guest: str = ""
+
+    def wrong(self, answer: Autopsy) -> str:
+        """Why `answer` is not one of this trial; '' if it may be."""
+        return "" if answer.mutant == self.mutant else f"it is of the mutant {answer.mutant}"
 
     def run(self) -> Autopsy:
         """Run the mutant in one scenario after another, until one kills it."""
@@ -132,14 +141,17 @@ class Trial:
         return Autopsy(self.mutant, (f"(process: {reason})",))
 
 
-def trials(arch: Callable[[], Arch], era: Era, found: Mapping[str, Mutable], every: bool = False) -> list[Trial]:
+def trials(
+    arch: Callable[[], Arch], era: Era, found: Mapping[str, Mutable], every: bool = False, guest: str = ""
+) -> list[Trial]:
     """All trials: every operator on every kind of operation that it changes, in the scenarios that have the kind.
 
-    `arch` sets up the architecture, in any process; `found` says what can be mutated, by scenario.
+    `arch` sets up the architecture, in any process, which is that of the third party `guest`, if it is not '';
+    `found` says what can be mutated, by scenario.
     """
     kinds = dict.fromkeys(kind for scenario in found.values() for kind in scenario)
     return [
-        Trial(Mutant(operator, kind), arch, era, tuple(s for s in found if kind in found[s]), every)
+        Trial(Mutant(operator, kind), arch, era, tuple(s for s in found if kind in found[s]), every, guest)
         for kind in kinds
         for operator in OPERATORS
         if any(operator in scenario.get(kind, ()) for scenario in found.values())

@@ -68,6 +68,17 @@ class Describing:
 
     reference: str
 
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.reference
+
+    def wrong(self, answer: Outside) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        if answer.reference != self.reference:
+            return f"it is of {answer.reference}"
+        return "" if answer.problem else wrong_words(answer)
+
     def run(self) -> Outside:
         """Load it and discard it."""
         before = frozenset(sys.modules)
@@ -107,6 +118,13 @@ def load(reference: str) -> Scenario:
 
 
 def wrong(scenario: Scenario) -> str:
+    """What is wrong with a scenario; '' if nothing."""
+    if not callable(scenario.build):
+        return f"build: expected a function of arch and era, got {scenario.build!r}"
+    return wrong_words(scenario)
+
+
+def wrong_words(scenario: Scenario | Outside) -> str:
     """What is wrong with the words of a scenario; '' if nothing."""
     for field in ("id", "title", "origin"):
         value = getattr(scenario, field)
@@ -118,8 +136,6 @@ def wrong(scenario: Scenario) -> str:
         return f"id: {scenario.id} is a scenario of the suite; choose another"
     if scenario.tier not in OUTSIDE_TIERS:
         return f"tier: expected one of {', '.join(OUTSIDE_TIERS)}, got {scenario.tier!r}"
-    if not callable(scenario.build):
-        return f"build: expected a function of arch and era, got {scenario.build!r}"
     return _wrong_requires(scenario.requires)
 
 

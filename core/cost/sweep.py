@@ -27,7 +27,7 @@ from typing import Any, TextIO
 
 from core.cost.counts import CEILING
 from core.cost.price_model import PriceModel
-from core.cost.workload_counts import Learned
+from core.cost.workload_counts import REPORTED, Learned
 from core.cost.workloads import Workload, build, parameters
 from core.facts import wrong
 from core.mm.era import Era
@@ -69,13 +69,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class SweptArch:
-    """An architecture to sweep over: `arch` sets it up in any process; nobody knows what a `foreign` one does there."""
+    """An architecture to sweep over: `arch` sets it up in any process.
+
+    `guest` is the third party whose plugin it is: nobody knows what that does there.  '' for the project's own.
+    """
 
     name: str
     arch: Callable[[], Arch]
     era: Era
     model: PriceModel
-    foreign: bool = False
+    guest: str = ""
 
 
 def axis(text: str, known: Sequence[str]) -> Axis:
@@ -109,6 +112,18 @@ class GridCase:
     given: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a piece answers: (grid index, point) pairs.
+
+    `no_workload` says why values of the axes make no workload, `problem` why the plugin could not be counted, or ''.
+    """
+
+    points: tuple[tuple[int, dict[str, int | str]], ...] = ()
+    no_workload: str = ""
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class Piece:
     """A job: some cases of one architecture, for each of the ceilings.
@@ -123,16 +138,36 @@ class Piece:
     stride: int
     cases: tuple[GridCase, ...]
 
-    def run(self) -> list[tuple[int, Point]] | ValueError | str:
-        """(grid index, point) pairs; a ValueError for values that make no workload; a text if the plugin failed."""
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.subject.guest
+
+    def wrong(self, answer: Swept) -> str:
+        """Why `answer` is not one of this piece; '' if it may be."""
+        places = [case.place + n * self.stride for case in self.cases for n in range(len(self.ceilings))]
+        if not (answer.no_workload or answer.problem) and sorted(place for place, _ in answer.points) != sorted(places):
+            return "it is of other points"
+        numbers = (*self.axes, *REPORTED, *(f"{what}_{end}" for what in RANGES for end in ("low", "high")))
+        for _, point in answer.points:
+            if point.get("arch") != self.subject.name or not isinstance(point.get("unpriced"), str):
+                return f"it is of {point.get('arch')}"
+            lacking = next((name for name in numbers if type(point.get(name)) is not int), "")
+            if lacking:
+                return f"a point has no {lacking}"
+        return ""
+
+    def run(self) -> Swept:
+        """Count the piece."""
         arch = self.subject.arch()
         try:
             with remembering_nothing(arch.plugin):
-                return [point for case, learned in self._prepared(arch) for point in self._points(case, learned)]
+                found = [point for case, learned in self._prepared(arch) for point in self._points(case, learned)]
         except _NoWorkload as error:
-            return ValueError(str(error))
+            return Swept(no_workload=str(error))
         except PluginError as error:
             return self.failed(str(error))
+        return Swept(tuple(found))
 
     def _prepared(self, arch: Arch) -> Iterator[tuple[GridCase, Learned]]:
         """The cases, each with its counter; cases with the same facts share one."""
@@ -158,9 +193,9 @@ class Piece:
         cost |= {"hold_low": round(hold[0]), "hold_high": round(hold[1]), "unpriced": " ".join(price.unpriced)}
         return {"arch": self.subject.name, **{name: given[name] for name in self.axes}, **counts, **cost}
 
-    def failed(self, reason: str) -> str:
+    def failed(self, reason: str) -> Swept:
         """The result if the architecture's plugin raised, hung, or ended its process."""
-        return " ".join(reason.split())
+        return Swept(problem=" ".join(reason.split()))
 
 
 @lru_cache(maxsize=4096)
@@ -209,7 +244,7 @@ def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | 
     cut = []
     for number, subject in enumerate(subjects):
         placed = [GridCase(number * size + case.place, case.given) for case in cases]
-        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.foreign else PIECE
+        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.guest else PIECE
         each = max(1, most // len(ceilings))
         for first in range(0, len(placed), each):
             cut.append(Piece(subject, workload, names, ceilings, stride, tuple(placed[first : first + each])))
@@ -227,7 +262,7 @@ def _check(axis: Axis) -> None:
             raise ValueError(f"{axis.name}: {problem}")
 
 
-def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point], dict[str, str]]:
+def gathered(cut: Iterable[Piece], answers: Iterable[Swept]) -> tuple[list[Point], dict[str, str]]:
     """The points in the order of the grid, and, by architecture, why it could not be counted.
 
     ValueError for values of the axes that make no valid workload.
@@ -235,12 +270,11 @@ def gathered(cut: Iterable[Piece], answers: Iterable[Any]) -> tuple[list[Point],
     placed: list[tuple[int, Point]] = []
     problems: dict[str, str] = {}
     for piece, answer in zip(cut, answers, strict=True):
-        if isinstance(answer, ValueError):
-            raise answer
-        if isinstance(answer, str):
-            problems.setdefault(piece.subject.name, answer)
-        else:
-            placed += answer
+        if answer.no_workload:
+            raise ValueError(answer.no_workload)
+        if answer.problem:
+            problems.setdefault(piece.subject.name, answer.problem)
+        placed += answer.points
     points = [point for _, point in sorted(placed, key=lambda at: at[0])]
     return [point for point in points if point["arch"] not in problems], problems
 

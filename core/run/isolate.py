@@ -1,27 +1,49 @@
 """A job in a process of its own, so that whatever a plugin does there fails that job only.
 
-A plugin may raise, hang, use up memory, print, or kill its process.  So the child has a time limit and a memory limit,
-and what it prints goes to stderr, because stdout is for results.  Children are forked from a server that has already
-imported the suite, so starting one takes milliseconds.  A daemonic process (a worker of a Dask cluster) may not start
-children with multiprocessing; there a job is run by a command.
+A plugin may raise, hang, use up memory, print, kill its process, start others, or try to change what other jobs answer.
+So a child runs jobs of one guest only (a third party's plugin, or scenario), or of shipped rows only; it is forked from
+a warden (core.run.warden), which is a fresh interpreter for each guest and ends whatever the guest started; it is
+limited in time and memory; and what it answers is data in a closed format (core.base.plain), checked against the job.
+
+A warden is kept for the next jobs of the same guest, so that a job costs a fork, and not an interpreter.
 """
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
+import atexit
+import json
 import os
 import pickle
-import resource
-import signal
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from core.base.errortext import describe
+from core.base import plain
+from core.base.errortext import short
+from core.base.printable import printable
+from core.run.child import INTERRUPTED, Job, answer, interrupted_here, kind_of
+from core.run.warden import AFTER_INTERRUPT, ANSWER, END, INTERRUPT, OUTPUT, READY, BatchHeader
+
+__all__ = [
+    "CELL_MEMORY",
+    "CELL_TIMEOUT",
+    "INTERRUPTED",
+    "Job",
+    "answer",
+    "begin",
+    "interrupt",
+    "interrupted",
+    "isolated",
+    "isolated_batch",
+    "preload",
+    "protect",
+]
 
 CELL_TIMEOUT = 300.0
 """Seconds that one job may take."""
@@ -29,145 +51,274 @@ CELL_TIMEOUT = 300.0
 CELL_MEMORY = 8 << 30
 """Bytes of address space that one job may use, if the machine has that much."""
 
-INTERRUPTED = "interrupted"
+STARTING_TIMEOUT = 120.0
+"""Seconds in which an interpreter has started and imported the suite, on a machine with a lot to do."""
+
+WARDEN_LATE = 5.0
+"""Seconds after a job's timeout in which the warden must have said so; then it is taken for dead."""
+
+MOST_IDLE_GUESTS = 4
+"""Wardens of guests that are kept for later jobs; each is an interpreter with the suite in memory."""
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where this installation is found."""
+
+BOOT = (
+    "import json, sys; first, last = json.loads(sys.argv.pop(1)); sys.path[:0] = first; "
+    "sys.path += [p for p in last if p not in sys.path]; from core.run.warden import main; main(sys.argv[1:])"
+)
 
 
-class Job(Protocol):
-    """What can be run in a child process; both methods return the same kind of result."""
+class WardenLost(Exception):
+    """The warden has ended, or does not answer."""
 
-    def run(self) -> Any:
-        """Do the job, in any process, and return its result."""
 
-    def failed(self, reason: str) -> Any:
-        """The result if the job raised, hung or its process died."""
+class Custody:
+    """A warden that was started by this process, and the connection to it."""
+
+    def __init__(self, guest: str) -> None:
+        self.guest = guest
+        self.how: str | None = None
+        self._lock = threading.Lock()  # an interrupt comes from another thread
+        self.alive = True
+        ours, its = socket.socketpair()
+        with its:
+            path, kind = json.dumps(module_path()), "guest" if guest else "shipped"
+            command = [sys.executable, "-P", "-c", BOOT, path, kind, json.dumps(_protected), *_preloaded]
+            self.process = subprocess.Popen(command, stdin=its.fileno(), env=environment(), start_new_session=True)
+        self.control = Connection(ours.detach())
+
+    def said(self, timeout: float | None) -> bytes:
+        """The next message. WardenLost if none comes in time."""
+        try:
+            if self.control.poll(timeout):
+                return self.control.recv_bytes()
+        except (EOFError, OSError):
+            pass
+        raise WardenLost
+
+    def tell(self, *messages: bytes) -> None:
+        """Send messages without any other between them. WardenLost if it is gone."""
+        try:
+            with self._lock:
+                for message in messages:
+                    self.control.send_bytes(message)
+        except OSError:
+            raise WardenLost from None
+
+    def close(self) -> None:
+        """End the warden, which ends its child."""
+        self.alive = False
+        with suppress(OSError):
+            self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def module_path() -> tuple[list[str], list[str]]:
+    """What a child looks for modules in: before and after Python's own directories.
+
+    The current directory is left out, although `python -m` and pytest put it on sys.path: nobody has named a random.py
+    that lies there.  What else is on this process's path comes last, so that it shadows nothing.
+    """
+    here = os.getcwd()
+    return [str(ROOT)], [entry for entry in sys.path if os.path.isabs(entry) and os.path.realpath(entry) != here]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a warden: ours, but PYTHONPATH without what is relative to the current directory."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(entry for entry in given if os.path.isabs(entry))
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return kept | ({"PYTHONPATH": path} if path else {})
 
 
 def isolated(job: Job, timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> Any:
     """Run `job` in a child process; `job.failed(reason)` if the child hangs, dies or runs out of memory."""
-    if interrupted():
-        return job.failed(INTERRUPTED)
-    if multiprocessing.current_process().daemon:
-        return _as_command(job, timeout, memory)
-    context = _context()
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_in_child, args=(sender, job, memory), daemon=True)
-    child.start()
-    sender.close()
-    _children.add(child.pid)
-    try:
-        if not receiver.poll(timeout):
-            child.kill()
-            return job.failed(f"timed out after {timeout:g} s")
-        return receiver.recv()
-    except EOFError:
-        child.join()
-        died = f"its process died with exit status {child.exitcode}"
-        return job.failed(INTERRUPTED if interrupted() else died)
-    except BaseException:
-        child.kill()
-        raise
-    finally:
-        _children.discard(child.pid)
-        child.join()
-        receiver.close()
+    return isolated_batch((job,), timeout, memory)[0]
 
+
+def isolated_batch(jobs: Sequence[Job], timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
+    """The results of `jobs`, which are all of one guest, or all of none, from as few child processes as possible.
+
+    A job that its child does not survive fails; if others ran before it in the same child, it is first tried in one of
+    its own.  The others go on in a new child.
+    """
+    found: list[Any] = []
+    while len(found) < len(jobs):
+        rest = tuple(jobs[len(found) :])
+        answers, reason = _from_child(rest, timeout, memory)
+        found += answers
+        if reason == INTERRUPTED:
+            return found + [job.failed(INTERRUPTED) for job in jobs[len(found) :]]
+        if reason and answers and not reason.startswith("timed out"):
+            found += isolated_batch(rest[len(answers) : len(answers) + 1], timeout, memory)
+        elif reason:
+            found.append(rest[len(answers)].failed(reason))
+    return found
+
+
+def _from_child(jobs: tuple[Job, ...], timeout: float | None, memory: int) -> tuple[list[Any], str]:
+    """The answers from one child, and why there are no more of them, or ''."""
+    if interrupted():
+        return [], INTERRUPTED
+    guest = jobs[0].guest
+    try:
+        custody = _take(guest)
+    except OSError as error:
+        return [], f"no process could be started: {error}"
+    answers: list[Any] = []
+    try:
+        reason = _conversation(custody, jobs, answers, timeout, memory)
+    except WardenLost:
+        reason = "its process died, or does not answer, and the process that watched it too"
+    except BaseException:
+        _busy.discard(custody)
+        custody.close()
+        raise
+    _give_back(custody, broken=reason.startswith("its process died, or"))
+    return answers, INTERRUPTED if reason and interrupted() else reason
+
+
+def _conversation(
+    custody: Custody, jobs: tuple[Job, ...], answers: list[Any], timeout: float | None, memory: int
+) -> str:
+    """Let the warden run `jobs`, collect `answers`. Returns why there are no more. WardenLost."""
+    if custody.how is None:
+        custody.how = custody.said(STARTING_TIMEOUT).removeprefix(READY).decode("ascii", "replace")
+        _ways.add((bool(custody.guest), custody.how))
+    request = BatchHeader(len(jobs), timeout, memory)
+    custody.tell(json.dumps(request).encode(), pickle.dumps(jobs))
+    if interrupted():  # it was too early to be told
+        custody.tell(INTERRUPT)
+    while True:
+        patience = AFTER_INTERRUPT if interrupted() else timeout
+        message = custody.said(None if patience is None else patience + WARDEN_LATE)
+        kind, said = message[:1], message[1:]
+        if kind == END:
+            return said.decode("utf-8", "replace")
+        if kind == OUTPUT:
+            _show(said)
+        elif kind == ANSWER and len(answers) < len(jobs):
+            answers.append(_read(jobs[len(answers)], said))
+
+
+def _read(job: Job, line: bytes) -> Any:
+    """The answer that a line says, if it can be one of `job`'s."""
+    try:
+        found = plain.load(kind_of(type(job)), line)
+    except plain.PlainError as error:
+        return job.failed(f"its answer is none: {short(str(error))}")
+    wrong = getattr(job, "wrong", None)
+    problem = wrong(found) if wrong is not None else ""
+    return job.failed(f"its answer is none: {problem}") if problem else found
+
+
+def _show(said: bytes) -> None:
+    """What a guest has printed, on stderr, without anything that a terminal would obey."""
+    text = said.decode("utf-8", "replace").split("\n")
+    with suppress(OSError, ValueError):
+        sys.stderr.write("\n".join(map(printable, text)))
+        sys.stderr.flush()
+
+
+# ---- the wardens of this process -----------------------------------------------------------------------------
 
 _preloaded: list[str] = []
-"""Modules that are imported in a child when it starts."""
+"""Modules that a warden imports when it starts."""
+
+_protected = [str(ROOT / name) for name in ("core", "arch_plugins", "reports", "shootdown.py")]
+"""What guests must not write, as far as the kernel can see to that."""
+
+_idle: list[Custody] = []
+"""Wardens without a child, least recently used first."""
+
+_busy: set[Custody] = set()
+_lock = threading.Lock()
+
+_ways: set[tuple[bool, str]] = set()
+"""How the wardens of this process contain children, with whether they are guests."""
 
 
 def preload(*modules: str) -> None:
-    """Let children start with `modules` imported; has no effect once a child has been started."""
-    _preloaded.extend(modules)
+    """Let children start with `modules` imported; has no effect on wardens that have been started."""
+    _preloaded.extend(module for module in modules if module not in _preloaded)
 
 
-_children: set[int] = set()
-"""Process ids of the running children of this process."""
+def protect(*directories: Path) -> None:
+    """Let guests whose warden has not been started yet write nothing under `directories`, which exist."""
+    _protected.extend(name for one in directories if (name := str(one.resolve())) not in _protected)
 
-_interrupted = threading.Event()
-"""In the parent: start no more children.  In a child: start no further job."""
+
+def containment() -> str:
+    """How guests were contained since this process started, in words; '' if there were none."""
+    return "; ".join(sorted(how for guest, how in _ways if guest))
+
+
+def _take(guest: str) -> Custody:
+    with _lock:
+        for custody in _idle:
+            if custody.guest == guest:
+                _idle.remove(custody)
+                _busy.add(custody)
+                return custody
+    custody = Custody(guest)
+    with _lock:
+        _busy.add(custody)
+    return custody
+
+
+def _give_back(custody: Custody, broken: bool) -> None:
+    with _lock:
+        _busy.discard(custody)
+        if not broken:
+            _idle.append(custody)
+        guests = [one for one in _idle if one.guest]
+        surplus = guests[: max(0, len(guests) - MOST_IDLE_GUESTS)]
+        for one in surplus:
+            _idle.remove(one)
+    for one in [*surplus, *([custody] if broken else [])]:
+        one.close()
+
+
+def close() -> None:
+    """End all wardens of this process; the next job starts new ones."""
+    with _lock:
+        there = [*_idle, *_busy]
+        _idle.clear()
+        _busy.clear()
+    for custody in there:
+        custody.close()
+
+
+def _forget() -> None:
+    """In a fork of this process: the wardens are the parent's."""
+    _idle.clear()
+    _busy.clear()
+
+
+atexit.register(close)
+os.register_at_fork(after_in_child=_forget)
+
+
+# ---- interrupts ----------------------------------------------------------------------------------------------
 
 
 def interrupted() -> bool:
     """Has the run been interrupted?  Answers for the calling process."""
-    return _interrupted.is_set()
+    return interrupted_here.is_set()
 
 
 def begin() -> None:
     """Forget that an earlier run was interrupted."""
-    _interrupted.clear()
+    interrupted_here.clear()
 
 
 def interrupt() -> None:
     """Interrupt all children: each returns what it has found so far."""
-    _interrupted.set()
-    for child in list(_children):
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGUSR1)
-
-
-def _context() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_preloaded)
-    return context
-
-
-def _as_command(job: Job, timeout: float | None, memory: int) -> Any:
-    command = [sys.executable, "-m", "core.run.isolate", str(memory)]
-    try:
-        done = subprocess.run(command, input=pickle.dumps(job), stdout=subprocess.PIPE, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        return job.failed(f"timed out after {timeout:g} s")
-    if done.returncode:
-        return job.failed(f"its process died with exit status {done.returncode}")
-    return pickle.loads(done.stdout)
-
-
-def answer(job: Job) -> Any:
-    """Run `job` in this process; `job.failed(reason)` if it raises anything."""
-    if interrupted():
-        return job.failed(INTERRUPTED)
-    try:
-        return job.run()
-    except KeyboardInterrupt:  # raised by the job itself, unless the run was interrupted
-        return job.failed(INTERRUPTED if interrupted() else "raised KeyboardInterrupt")
-    except MemoryError:
-        return job.failed("ran out of memory")
-    except BaseException as error:
-        return job.failed(f"raised {describe(error)}")
-
-
-def _limited(job: Job, memory: int) -> Any:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    return answer(job)
-
-
-def _keep_stdout() -> int:
-    """Redirect stdout to stderr; returns a descriptor of the original stdout."""
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    return kept
-
-
-GARBAGE = 50_000
-"""New containers between two collections of garbage in a child.  A search keeps most of what it makes."""
-
-
-def _in_child(sender: Connection, job: Job, memory: int) -> None:
-    gc.set_threshold(GARBAGE)
-    with suppress(OSError):  # stdout or stderr is closed: nothing to redirect
-        _keep_stdout()
-    signal.signal(signal.SIGUSR1, _stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal signals the whole group; the parent decides
-    sender.send(_limited(job, memory))
-    sender.close()
-
-
-def _stop(number: int, frame: Any) -> None:
-    _interrupted.set()
-    raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    with os.fdopen(_keep_stdout(), "wb") as out:
-        out.write(pickle.dumps(_limited(pickle.load(sys.stdin.buffer), int(sys.argv[1]))))
+    interrupted_here.set()
+    with _lock:
+        there = list(_busy)
+    for custody in there:
+        with suppress(WardenLost):
+            custody.tell(INTERRUPT)

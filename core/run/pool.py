@@ -12,43 +12,29 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from core.base.available_memory import available
-from core.run.isolate import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED, Job, answer, begin, interrupt, isolated
+from core.run.isolate import (
+    CELL_MEMORY,
+    CELL_TIMEOUT,
+    INTERRUPTED,
+    Job,
+    begin,
+    interrupt,
+    isolated_batch,
+)
 
 LEAST_MEMORY = 1 << 30
 """Bytes that one job is given at least: importing numpy alone needs a good part of it."""
 
 JOBS_PER_CHILD = 16
-"""Jobs that share a child process, to save on processes; if it is lost, each gets one of its own."""
+"""Jobs that share a child process at most, to save on processes."""
 
 
 class ExecutorError(Exception):
     """There is no such executor, or its scheduler does not answer; a one-line message."""
-
-
-@dataclass(frozen=True)
-class JobBatch:
-    """Several jobs in one child process; its result is the list of theirs, or None if the child is lost."""
-
-    jobs: tuple[Job, ...]
-
-    def run(self) -> list[Any]:
-        """Run the jobs one after another."""
-        return [answer(job) for job in self.jobs]
-
-    def failed(self, reason: str) -> None:
-        """None: it is not known which of the jobs failed."""
-
-
-def isolated_batch(jobs: tuple[Job, ...], timeout: float | None = CELL_TIMEOUT, memory: int = CELL_MEMORY) -> list[Any]:
-    """The results of `jobs` from one child process; if that is lost, from one process for each."""
-    if len(jobs) == 1:
-        return [isolated(jobs[0], timeout, memory)]
-    answers: list[Any] | None = isolated(JobBatch(jobs), timeout, memory)
-    return [isolated(job, timeout, memory) for job in jobs] if answers is None else answers
 
 
 def run(
@@ -58,17 +44,22 @@ def run(
     timeout: float | None = CELL_TIMEOUT,
     memory: int = CELL_MEMORY,
     together: int = JOBS_PER_CHILD,
+    guest_timeout: float | None = None,
 ) -> Iterator[Any]:
     """The results of `jobs`, in their order.
 
-    `done` is called with the number of finished jobs; `timeout` (seconds) and `memory` (bytes) limit each job;
-    `together` jobs share a child process.  After Ctrl-C, running jobs report how far they came and the others that they
-    were interrupted; KeyboardInterrupt is raised after the last result.
+    `done` is called with the number of finished jobs; `timeout` (seconds) and `memory` (bytes) limit each job, and
+    `guest_timeout` those that run a third party's code, which need not end by themselves.  At most `together` jobs
+    share a child process; jobs of different guests never do.  After Ctrl-C, running jobs report how far they came and
+    the others that they were interrupted; KeyboardInterrupt is raised after the last result.
     """
     begin()
     stopped = False
-    batches = [tuple(jobs[i : i + together]) for i in range(0, len(jobs), together)]
-    futures = [pool.submit(isolated_batch, batch, timeout, memory) for batch in batches]
+    batches = list(_batches(jobs, together))
+    futures = []
+    for batch in batches:
+        limit = guest_timeout if guest_timeout is not None and batch[0].guest else timeout
+        futures.append(pool.submit(isolated_batch, batch, limit, memory))
     finished = 0
     try:
         for batch, future in zip(batches, futures, strict=True):
@@ -88,6 +79,14 @@ def run(
             future.cancel()
     if stopped:
         raise KeyboardInterrupt
+
+
+def _batches(jobs: Sequence[Job], together: int) -> Iterator[tuple[Job, ...]]:
+    """Neighbouring jobs of the same guest, at most `together`."""
+    for _, neighbours in groupby(jobs, lambda job: job.guest):
+        same = list(neighbours)
+        for first in range(0, len(same), together):
+            yield tuple(same[first : first + together])
 
 
 def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]]) -> list[Any]:

@@ -13,9 +13,12 @@ from core.conformance.coverage import Covered, covered
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, load
 from core.conformance.scenario import Scenario
+from core.conformance.verdict import VERDICTS
 from core.cost import Workload, account
+from core.cost.workload_counts import REPORTED
 from core.explore import Hung, Limits
 from core.explore.learn import answer_within, watchdog
+from core.hookspecs import SPECS
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
 from core.plugins.purity import remembering_nothing
@@ -43,6 +46,18 @@ class VerdictJob:
     searcher: str = "auto"
     walks: Walks | None = None
     thorough: bool = False
+
+    @property
+    def guest(self) -> str:
+        """The third parties whose code is run."""
+        return _guests(self.row, self.scenario)
+
+    def wrong(self, answer: Result) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        want = self.failed("")
+        if (answer.architecture, answer.scenario, answer.tier) != (want.architecture, want.scenario, want.tier):
+            return f"it is of {answer.architecture} {answer.scenario}"
+        return "" if answer.verdict in VERDICTS else f"its verdict is {answer.verdict}"
 
     def run(self) -> Result:
         """Set up the architecture, judge it, and apply what its row declares to fail."""
@@ -75,6 +90,12 @@ class VerdictJob:
         """The result of a job that raised, hung or died: verdict 'error'."""
         scenario = self.scenario if isinstance(self.scenario, Outside) else _scenario(self.scenario)
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
+
+
+def _guests(row: Row, scenario: str | Outside) -> str:
+    """The third parties whose code a job of `row` in `scenario` runs; '' for none."""
+    outside = scenario.reference if isinstance(scenario, Outside) else ""
+    return "\n".join(filter(None, (row.guest, outside)))
 
 
 def _scenario(named: str | Outside) -> Scenario | LargeRun:
@@ -122,6 +143,20 @@ class CountJob:
     cpus: int = 2
     timeout: float = COUNTING_TIMEOUT
 
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.row.guest
+
+    def wrong(self, answer: Counted) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        if answer.architecture != self.row.name:
+            return f"it is of {answer.architecture}"
+        if not answer.problem and list(answer.counts) != [load.name for load in self.workloads]:
+            return "it is not of the workloads"
+        lacking = [name for counts in answer.counts.values() for name in REPORTED if name not in counts]
+        return f"it has no {lacking[0]}" if lacking else ""
+
     def run(self) -> Counted:
         """Count all workloads. A third-party plugin that hangs is noticed here, before its process is killed."""
         if self.row.problem:
@@ -152,6 +187,15 @@ class CoverageJob:
     row: Row
     scenario: str | Outside
 
+    @property
+    def guest(self) -> str:
+        """The third parties whose code is run."""
+        return _guests(self.row, self.scenario)
+
+    def wrong(self, answer: Covered) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        return _wrong_coverage(answer, self.failed(""))
+
     def run(self) -> Covered:
         """Set up the architecture and explore the scenario; a large run has one schedule, and no locks are noted."""
         if self.row.problem:
@@ -172,12 +216,28 @@ class CoverageJob:
         return Covered(self.row.name, where, problem=" ".join(reason.split()))
 
 
+def _wrong_coverage(answer: Covered, want: Covered) -> str:
+    if (answer.architecture, answer.where) != (want.architecture, want.where):
+        return f"it is of {answer.architecture} {answer.where}"
+    unknown = sorted(call.hook for call in answer.calls if call.hook not in SPECS)
+    return f"there is no hook {unknown[0]}" if unknown else ""
+
+
 @dataclass(frozen=True)
 class WorkloadCoverageJob:
     """What one workload calls of the hooks of one row; its result is Covered, without locks."""
 
     row: Row
     workload: Workload
+
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.row.guest
+
+    def wrong(self, answer: Covered) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        return _wrong_coverage(answer, self.failed(""))
 
     def run(self) -> Covered:
         """Count the workload and keep the calls."""

@@ -6,9 +6,13 @@ still run.  Every message names the file, the key and what was expected.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,7 @@ from core.base.suggest import hint
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
-from core.facts import KINDS, Facts, wrong
+from core.facts import KINDS, Facts, first_wrong, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.plugins.load import NoSuchPlugin
@@ -66,7 +70,13 @@ class Row:
     @property
     def foreign(self) -> bool:
         """Is the plugin from outside this project, so that its code must be run in a child process?"""
-        return not self.plugin.startswith(OWN)
+        module, _, name = self.plugin.partition(":")
+        return not (module.startswith(OWN) and name.isidentifier() and module in _own_modules())
+
+    @property
+    def guest(self) -> str:
+        """What tells the children of this row from those of others, if its plugin is foreign; '' if it is not."""
+        return f"{self.name} = {self.plugin}" if self.foreign else ""
 
     def arch(self) -> Arch:
         """Set up the architecture in this process. PluginError if that fails."""
@@ -77,32 +87,80 @@ class Row:
         return base.override(self.prices, "arches.toml: prices")
 
 
+@lru_cache
+def _own_modules() -> frozenset[str]:
+    """The modules of the project's own plugins, by their files: a reference that only begins like one is not one."""
+    root = Path(str(files("arch_plugins")))
+    inside = (path.relative_to(root).with_suffix("").parts for path in root.rglob("*.py"))
+    return frozenset(".".join(("arch_plugins", *parts)) for parts in inside)
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """What setting up a row's architecture says: facts, own hooks and the digest of its source, or the problem.
+
+    `missing`: what the row's plugin names does not exist.
+    """
+
+    facts: Facts | None = None
+    own: frozenset[str] = frozenset()
+    digest: str = ""
+    problem: str = ""
+    missing: bool = False
+
+
 @dataclass(frozen=True)
 class SettingUp:
-    """A job that sets up a row's architecture; its result is the row with `stated` and `digest`, or with `problem`."""
+    """A job that sets up a row's architecture; its result is SetUp."""
 
     row: Row
 
-    def run(self) -> Row:
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.row.guest
+
+    def wrong(self, answer: SetUp) -> str:
+        """Why `answer` cannot be; '' if it can."""
+        if answer.facts is None:
+            return "" if answer.problem else "it has no facts"
+        return first_wrong(answer.facts)
+
+    def run(self) -> SetUp:
         """Set up the architecture and discard it."""
         before = frozenset(sys.modules)
         try:
             arch = self.row.arch()
         except PluginError as error:
-            return replace(self.row, problem=str(error), missing=isinstance(error, NoSuchPlugin))
+            return SetUp(problem=str(error), missing=isinstance(error, NoSuchPlugin))
         files = digest(arch.plugin, before) if self.row.foreign else ""
-        return replace(self.row, stated=arch.facts, own=arch.own, digest=files)
+        return SetUp(arch.facts, arch.own, files)
 
-    def failed(self, reason: str) -> Row:
-        """The row of a plugin that raised, hung or killed its process."""
-        return replace(self.row, problem=f"plugin {self.row.plugin}: setting it up: {' '.join(reason.split())}")
+    def failed(self, reason: str) -> SetUp:
+        """What is said of a plugin that raised, hung or killed its process."""
+        return SetUp(problem=f"plugin {self.row.plugin}: setting it up: {' '.join(reason.split())}")
 
 
-def tried(row: Row) -> Row:
-    """`row` after SettingUp; the code of a third-party plugin is run in a child process only."""
+def tried(row: Row, timeout: float | None = None) -> Row:
+    """`row` after SettingUp; the code of a third-party plugin is run in a child process only.
+
+    That may take SETUP_TIMEOUT, or `timeout` seconds if those are fewer.
+    """
     job = SettingUp(row)
-    answer: Row = isolated(job, SETUP_TIMEOUT) if row.foreign else job.run()
-    return answer
+    limit = SETUP_TIMEOUT if timeout is None else min(timeout, SETUP_TIMEOUT)
+    answer: SetUp = isolated(job, limit) if row.foreign else job.run()
+    stated, own = answer.facts, answer.own
+    return replace(row, stated=stated, own=own, digest=answer.digest, problem=answer.problem, missing=answer.missing)
+
+
+def _all_tried(rows: Sequence[Row], timeout: float | None) -> list[Row]:
+    """The rows after SettingUp, several third parties' at once: each may take its whole time."""
+    with ThreadPoolExecutor(os.cpu_count() or 1, "set-up") as pool:
+        futures = [pool.submit(tried, row, timeout) if row.foreign and not row.problem else None for row in rows]
+        return [
+            future.result() if future is not None else row if row.problem else tried(row)
+            for row, future in zip(rows, futures, strict=True)
+        ]
 
 
 def default_text() -> tuple[str, str]:
@@ -110,9 +168,12 @@ def default_text() -> tuple[str, str]:
     return files("core").joinpath("arches.toml").read_text(encoding="utf-8"), "arches.toml (embedded)"
 
 
-def load(path: Path | None) -> list[Row]:
-    """The rows of `path`, or of the embedded arches.toml. ConfigError if the file is invalid."""
-    return parse(*_text(path), Path() if path is None else path.parent)
+def load(path: Path | None, only: Collection[str] | None = None, timeout: float | None = None) -> list[Row]:
+    """The rows of `path`, or of the embedded arches.toml. ConfigError if the file is invalid.
+
+    Plugins of rows that are not among the names `only` are not run: their rows have no facts.  `timeout`: see `tried`.
+    """
+    return parse(*_text(path), Path() if path is None else path.parent, only, timeout)
 
 
 def load_workloads(path: Path | None) -> dict[str, Workload]:
@@ -133,8 +194,17 @@ def _text(path: Path | None) -> tuple[str, str]:
     return text, str(path)
 
 
-def parse(text: str, source: str, beside: Path = Path()) -> list[Row]:
-    """The rows of a TOML text; messages name `source`, and file names of plugins are relative to `beside`."""
+def parse(
+    text: str,
+    source: str,
+    beside: Path = Path(),
+    only: Collection[str] | None = None,
+    timeout: float | None = None,
+) -> list[Row]:
+    """The rows of a TOML text; messages name `source`, and file names of plugins are relative to `beside`.
+
+    `only` and `timeout` are as in `load`.
+    """
     document = _document(text, source)
     _workloads(document, source)
     prices = _prices(document, source, "")
@@ -146,11 +216,13 @@ def parse(text: str, source: str, beside: Path = Path()) -> list[Row]:
     era = _typed(defaults, "era", str, source, "defaults.", DEFAULT_ERA)
     _era(era, source, "defaults.era")
     rows = [_row(table, number, era, source, prices, beside) for number, table in enumerate(tables)]
-    names = [row.name for row in rows]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(row.name for row in rows).items() if times > 1)
     if twice:
         raise ConfigError(f"{source}: arch.name: {', '.join(twice)} is used twice; names must differ")
-    return rows
+    if only is None:
+        return _all_tried(rows, timeout)
+    chosen = iter(_all_tried([row for row in rows if row.name in only], timeout))
+    return [next(chosen) if row.name in only else row for row in rows]
 
 
 def _document(text: str, source: str) -> dict[str, Any]:
@@ -184,9 +256,9 @@ def _prices(table: dict[str, Any], source: str, at: str) -> dict[str, Any]:
     return prices
 
 
-def plugin_row(reference: str, era: str | None = None) -> Row:
+def plugin_row(reference: str, era: str | None = None, timeout: float | None = None) -> Row:
     """A row for a plugin that is named on the command line; with `problem` set if it cannot be used."""
-    return tried(Row(reference, reference, _era(era or DEFAULT_ERA, "command line", "--era")))
+    return tried(Row(reference, reference, _era(era or DEFAULT_ERA, "command line", "--era")), timeout)
 
 
 def judged_as(row: Row) -> str:
@@ -235,15 +307,13 @@ def _checked_row(table: Any, at: str, era: str, source: str, prices: dict[str, A
         if not isinstance(reason, str) or not reason:
             raise ConfigError(f"{source}: {at}expect.{scenario}: expected the reason as a string, got {reason!r}")
     _scenarios(expect, source, at)
-    return tried(
-        Row(
-            _typed(table, "name", str, source, at, ""),
-            _from(beside, _typed(table, "plugin", str, source, at, "")),
-            _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
-            _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
-            expect,
-            prices={**prices, **_prices(table, source, at)},
-        )
+    return Row(
+        _typed(table, "name", str, source, at, ""),
+        _from(beside, _typed(table, "plugin", str, source, at, "")),
+        _era(_typed(table, "era", str, source, at, era), source, f"{at}era"),
+        _facts(_typed(table, "facts", dict, source, at, {}), source, f"{at}facts."),
+        expect,
+        prices={**prices, **_prices(table, source, at)},
     )
 
 

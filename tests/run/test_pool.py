@@ -22,7 +22,7 @@ from benchmarks.ladder import Size, ladder
 from core.compare import main
 from core.cost import STANDARD
 from core.explore import Limits, check
-from core.run.isolate import _as_command, isolated
+from core.run.isolate import isolated
 from core.run.pool import ExecutorError, executor, run
 from core.table.checkpoint import Kept
 from core.table.jobs import CountJob, VerdictJob
@@ -41,6 +41,7 @@ class Trouble:
     """A job that goes wrong in a way of its own."""
 
     kind: str
+    guest: str = ""
 
     def run(self) -> str:
         if self.kind == "hang":
@@ -62,6 +63,7 @@ class Interrupting:
     """A long search during which somebody presses Ctrl-C."""
 
     parent: int
+    guest: str = ""
 
     def run(self) -> str:
         threading.Timer(1, os.kill, (self.parent, signal.SIGINT)).start()
@@ -91,7 +93,7 @@ def test_ctrl_c_leaves_what_has_been_found() -> None:
 def test_an_interrupted_run_tells_what_it_knows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(jobs: list[VerdictJob], *rest: Any) -> Iterator[Any]:
+    def interrupted(jobs: list[VerdictJob], *rest: Any, **more: Any) -> Iterator[Any]:
         yield jobs[0].run()
         raise KeyboardInterrupt
 
@@ -129,12 +131,6 @@ def test_trouble_costs_its_own_job(kind: str, answer: str) -> None:
         answers = list(run([Trouble("none"), Trouble(kind), Trouble("none")], pool, timeout=3))
     assert answers[0] == answers[2] == "fine"
     assert answers[1].startswith(answer)
-
-
-def test_as_a_command_of_its_own() -> None:
-    """What a daemonic worker does."""
-    assert _as_command(JOBS[0], 60, 8 << 30) == JOBS[0].run()
-    assert "timed out after 0.1 s" in _as_command(JOBS[0], 0.1, 8 << 30).reason
 
 
 def test_any_executor_gives_the_same_answers() -> None:

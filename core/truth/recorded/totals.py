@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.cost.workload_counts import REPORTED
 from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.purity import remembering_nothing
@@ -91,10 +92,22 @@ class Totals:
 
 @dataclass(frozen=True)
 class Replaying:
-    """The recording at `path` on some architectures: by name, what sets one up in any process, and its era."""
+    """The recording at `path` on some architectures: by name, what sets one up in any process, and its era.
+
+    `guest` is the third party whose plugin is among them, '' if all are the project's own.
+    """
 
     path: Path
     archs: tuple[tuple[str, Callable[[], Arch], Era], ...]
+    guest: str = ""
+
+    def wrong(self, answer: Totals) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        names = {name for name, _, _ in self.archs}
+        if not (answer.counts.keys() <= names and answer.problems.keys() <= names):
+            return "it is of another row"
+        lacking = [name for counts in answer.counts.values() for name in REPORTED if name not in counts]
+        return f"it has no {lacking[0]}" if lacking else ""
 
     def run(self) -> Totals:
         """Replay it all; a file that breaks off keeps what came before."""

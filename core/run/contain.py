@@ -1,0 +1,183 @@
+"""What the kernel can do to contain a process that runs foreign code.  All of it is Linux's; elsewhere nothing is done.
+
+    own session       no terminal, and a signal to the process group reaches nobody else
+    PID namespace     the process sees and signals only its own; when the first one of the namespace (the warden) kills,
+                      or dies, everything in it is gone at once
+    mount namespace   what the project itself reads and keeps (its code, its machine code, its reports) is read-only
+    Landlock          no process outside can be signalled (Linux 6.12) or traced (5.13)
+    capabilities      none are left, but that of root to read files
+    rlimits           memory, size of files, core dumps; for users other than root the number of processes
+
+Namespaces need root, or user namespaces for everybody.
+
+What is not contained: reading files, writing those that are not the project's, the network.
+
+The system calls are made with ctypes: the standard library has none of them in Python 3.11.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+PROCESSES = 64
+"""Processes that one child may start."""
+
+LARGEST_FILE = 1 << 28
+"""Bytes of a file that a child may write."""
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
+CAP_DAC_READ_SEARCH, CAPABILITY_VERSION_3 = 2, 0x20080522
+LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF, LANDLOCK_CREATE_RULESET_VERSION = 444, 446, 1
+
+MAKE_BLOCK = 1 << 11
+"""LANDLOCK_ACCESS_FS_MAKE_BLOCK: a ruleset must handle something, and a plugin makes no block devices."""
+
+SCOPED_ABI, SCOPED = 6, 3
+"""LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and LANDLOCK_SCOPE_SIGNAL, and the ABI that brought them."""
+
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 1 << 14, 1 << 18
+KEPT_FLAGS = {
+    os.ST_NOSUID: 2,
+    os.ST_NODEV: 4,
+    os.ST_NOEXEC: 8,
+    os.ST_NOATIME: 1024,
+    os.ST_NODIRATIME: 2048,
+    os.ST_RELATIME: 1 << 21,
+}
+"""Flags of a mount that a user namespace may not take away, as statvfs() and as mount() have them."""
+
+
+@lru_cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent, of this process id, ends."""
+    if _libc() is not None:
+        _libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Let descendants whose parent ends become children of this process."""
+    if _libc() is not None:
+        _libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def own_namespaces() -> bool:
+    """Enter a mount namespace, and let the children of this process be in a PID namespace; False if refused."""
+    if _libc() is None:
+        return False
+    if _libc().unshare(CLONE_NEWPID | CLONE_NEWNS) == 0:
+        return True
+    user, group = os.geteuid(), os.getegid()
+    if _libc().unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) != 0:
+        return False
+    with suppress(OSError):  # without a map the process is nobody, whose files stay readable all the same
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    return True
+
+
+def read_only(paths: Sequence[str]) -> bool:
+    """Make what is under `paths`, as far as they exist, read-only in this mount namespace; False if refused."""
+    if _libc().mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        return False
+    done = True
+    for path in paths:
+        if not os.path.exists(path):
+            continue
+        name, kept = os.fsencode(path), os.statvfs(path).f_flag
+        flags = MS_REMOUNT | MS_BIND | MS_RDONLY | sum(ms for st, ms in KEPT_FLAGS.items() if kept & st)
+        done &= _libc().mount(name, name, None, MS_BIND, None) == 0 == _libc().mount(None, name, None, flags, None)
+    return done
+
+
+def landlock_abi() -> int:
+    """The version of Landlock that the kernel has; 0 if none."""
+    if _libc() is None:
+        return 0
+    return max(0, int(_libc().syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION)))
+
+
+def restrict(memory: int) -> None:
+    """Take from this process, and what it starts, everything that judging a plugin does not need; for good.
+
+    `memory` is the address space in bytes.
+    """
+    limit_memory(memory)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    if os.getuid() != 0:
+        _limit(resource.RLIMIT_NPROC, _tasks_of_user() + PROCESSES)
+    if _libc() is None:
+        return
+    _libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _keep_to_ourselves(landlock_abi())
+    _drop_capabilities()
+
+
+def limit_memory(memory: int) -> None:
+    """Limit the address space of this process to `memory` bytes."""
+    _limit(resource.RLIMIT_AS, memory)
+
+
+def _limit(what: int, value: int) -> None:
+    _, most = resource.getrlimit(what)
+    value = value if most == resource.RLIM_INFINITY else min(value, most)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(what, (value, value))
+
+
+def _tasks_of_user() -> int:
+    """How many tasks this user has: RLIMIT_NPROC counts all of them."""
+    tasks = 0
+    for entry in os.scandir("/proc") if sys.platform == "linux" else ():
+        with suppress(OSError, ValueError):
+            if entry.name.isdigit() and entry.stat().st_uid == os.getuid():
+                tasks += len(os.listdir(f"/proc/{entry.name}/task"))
+    return tasks
+
+
+def _keep_to_ourselves(abi: int) -> None:
+    """Enter a Landlock domain: who is in one traces nobody outside, and as far as the kernel can, signals nobody."""
+    if not abi:
+        return
+    scoped = SCOPED if abi >= SCOPED_ABI else 0
+    attributes = struct.pack("=QQQ", MAKE_BLOCK, 0, scoped) if scoped else struct.pack("=Q", MAKE_BLOCK)
+    ruleset = _libc().syscall(LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0)
+    if ruleset >= 0:
+        _libc().syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0)
+        os.close(ruleset)
+
+
+def _drop_capabilities() -> None:
+    """Drop all but, of root, CAP_DAC_READ_SEARCH: root could lift its rlimits, a user undo what its namespace does."""
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    for kept in (1 << CAP_DAC_READ_SEARCH, 0) if os.geteuid() == 0 else (0,):
+        if _libc().capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)) == 0:
+            return
+
+
+def how(in_namespace: bool, protected: bool) -> str:
+    """How children with foreign code are contained here, in words for the report."""
+    parts = ["own session"]
+    parts += ["PID namespace"] if in_namespace else ["descendants found in /proc"]
+    parts += ["the project's files read-only"] if protected else []
+    parts += ["no signals outside"] if in_namespace or landlock_abi() >= SCOPED_ABI else []
+    parts += [f"at most {PROCESSES} processes, " + ("counted" if os.getuid() == 0 else "counted and by rlimit")]
+    return ", ".join(parts)
