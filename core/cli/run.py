@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from core.table.jobs import Counted
 
 
+MOST_DAMAGED = 3
+"""Damaged files of --resume that are named."""
+
+
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommands with argparse's add_parser."""
     run = add("run", help="judge and count every architecture (the default)")
@@ -163,6 +167,10 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
 
     kept = checkpoint.Kept(arguments.output / "kept")
     known = {n: kept.get(job) for n, job in enumerate(everything)} if arguments.resume else {}
+    for path in kept.damaged[:MOST_DAMAGED]:
+        print(f"shootdown: {path}: damaged or edited, computed again", file=sys.stderr)
+    if len(kept.damaged) > MOST_DAMAGED:
+        print(f"shootdown: {len(kept.damaged) - MOST_DAMAGED} more are damaged or edited", file=sys.stderr)
     answers = [known.get(n) for n in range(len(everything))]
     missing = [n for n, answer in enumerate(answers) if answer is None]
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:

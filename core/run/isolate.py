@@ -41,6 +41,7 @@ __all__ = [
     "interrupted",
     "isolated",
     "isolated_batch",
+    "kind_of",
     "preload",
     "protect",
 ]

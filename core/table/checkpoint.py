@@ -2,49 +2,69 @@
 
 A result is stored under a digest of everything that it depends on: the source of the suite, and the job, whose row has
 the digest of its plugin's modules (core.base.digest).  If any of it changes, nothing is found.  Files are JSON, written
-atomically.
+atomically: the answer as plain data (core.base.plain), and a sum of it and of its key.  What does not fit its sum was
+damaged or edited: it is not taken, and its name is kept in `Kept.damaged`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from core.base import plain
 from core.base.files import write_atomically
-from core.conformance import Result
-from core.explore.model import Step
-from core.run.isolate import INTERRUPTED, Job
-from core.table.jobs import Counted, VerdictJob
+from core.run.isolate import INTERRUPTED, Job, kind_of
 
 
 class Kept:
-    """The results of finished jobs, in a directory."""
+    """The results of finished jobs, in a directory; `damaged` are the files that were not what was written."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.damaged: list[Path] = []
 
     def get(self, job: Job) -> Any:
-        """The stored result of `job`; None if there is none, or its file cannot be read."""
+        """The stored result of `job`; None if there is none, or its file is damaged or was edited."""
+        path = self._path(job)
         try:
-            stored = json.loads(self._path(job).read_text(encoding="utf-8"))
-            return _result(stored) if isinstance(job, VerdictJob) else Counted(**stored)
-        except (OSError, ValueError, TypeError, KeyError):
+            text = path.read_bytes().decode()
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError):
+            return self._damaged(path)
+        try:
+            stored = json.loads(text)
+            if stored["sum"] == _sum(path, stored["answer"]):
+                answer = plain.load(kind_of(type(job)), stored["answer"])
+                wrong = getattr(job, "wrong", None)
+                if wrong is None or not wrong(answer):
+                    return answer
+        except (ValueError, TypeError, KeyError, RecursionError):
+            pass
+        return self._damaged(path)
+
+    def _damaged(self, path: Path) -> None:
+        self.damaged.append(path)
 
     def put(self, job: Job, answer: Any) -> None:
         """Store a result. Errors and interrupted searches are not stored, so that they are tried again."""
         unfinished = getattr(answer, "verdict", "") == "error" or getattr(answer, "problem", "")
         if not unfinished and not getattr(answer, "bounds", "").startswith(INTERRUPTED):
-            write_atomically(self._path(job), json.dumps(asdict(answer)))
+            path, text = self._path(job), plain.dump(kind_of(type(job)), answer)
+            write_atomically(path, json.dumps({"sum": _sum(path, text), "answer": text}))
 
     def _path(self, job: Job) -> Path:
-        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode("utf-8", "surrogatepass")).hexdigest()
         return self.directory / f"{digest[:32]}.json"
+
+
+def _sum(path: Path, answer: str) -> str:
+    """Of the key too: a file under another's name is no answer."""
+    return hashlib.sha256(f"{path.name} {answer}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @lru_cache
@@ -56,12 +76,3 @@ def suite_digest() -> str:
         for path in sorted(root.rglob("*.py")):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def _result(stored: dict[str, Any]) -> Result:
-    steps = [_step(**step) for step in stored.pop("trace")]
-    return Result(**{**stored, "reductions": tuple(stored["reductions"])}, trace=tuple(steps))
-
-
-def _step(changes: list[Any], finds: list[Any], **rest: Any) -> Step:
-    return Step(**rest, changes=tuple(map(tuple, changes)), finds=tuple(map(tuple, finds)))
