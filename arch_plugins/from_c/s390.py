@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arch_plugins.families import at_clear as family
+from arch_plugins.from_c._common import ADDRESS, COMMON, GatherFromC, Hook
 from arch_plugins.s390 import S390
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYWHERE as ALL
@@ -21,15 +22,14 @@ from core.machine.op import Op, Outcome
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
 from core.machine.tlb import invalidate
 from core.mm.huge_memory import invalid, pmdp_get, xchg_pmd
-from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
-from core.mm.mmu_gather import MmuGather, tlb_remove_table
+from core.mm.mm import CPUMASK, Mm, log
+from core.mm.mmu_gather import MmuGather
 from core.mm.page import put_page
-from core.mm.swap import Table, free_table
 from core.tree.binding import Binding
-from core.tree.gather import adopt
-from core.tree.hybrid import FromC, cpus_in, mask_of
+from core.tree.gather import bits
+from core.tree.hybrid import cpus_in, mask_of
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
-from core.tree.vocabulary import EVERYWHERE, Rule, Vocabulary, Word, hidden, just, masks, truth
+from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just, masks, truth
 
 # ---- what is built -------------------------------------------------------------------------------------------
 
@@ -71,27 +71,19 @@ VALID, INVALID = 0x1234567003F, 0x400
 
 VALID_PMD, INVALID_PMD = 0x1234500003, 0x20
 
-ADDRESS = 0x400000
-"""The address that every entry point is called with: no operation depends on it."""
-
 
 @dataclass
-class Hands:
-    """A hook that runs C: its arguments, and what the C has done so far.
+class Hands(Hook):
+    """What the C has done so far: `entry` is the entry as it was read, `cleared` whether the model has emptied it.
 
-    `entry` is the entry as it was read, `cleared` whether the model has emptied it; `becomes` is what a huge entry is
-    changed to.
+    `becomes` is what a huge entry is changed to.
     """
 
-    mm: Mm
-    addr: int = 0
     nr: int = 1
     becomes: Callable[[Entry], object] = lambda pmd: None
     entry: Any = None
     cleared: bool = False
     flushed: bool = False
-    tlb: MmuGather | None = None
-    table: Table | None = None
 
 
 async def _read_pte(of: Hands, word: Word) -> int:
@@ -189,10 +181,6 @@ async def _change_attach_mask(of: Hands, word: Word) -> int:
     return 0
 
 
-async def _read_cpumask(of: Hands, word: Word) -> int:
-    return mask_of(of.mm, await mm_cpumask(of.mm))
-
-
 async def _join_cpumask(of: Hands, word: Word) -> int:
     if of.mm.cpus is None:
         await family.join(CPUMASK, of.mm.task.cpu)
@@ -203,25 +191,6 @@ async def _write_cpumask(of: Hands, word: Word) -> int:
     if of.mm.cpus is None:
         cpus = cpus_in(of.mm, word.a)
         await Op("mm_cpumask = cpu_attach_mask", (), (CPUMASK,), lambda: [Outcome(None, (cpus,))])
-    return 0
-
-
-async def _remove_table(of: Hands, word: Word) -> int:
-    assert of.tlb is not None
-    assert of.table is not None
-    await tlb_remove_table(of.tlb, of.table)
-    return 0
-
-
-async def _free_table_now(of: Hands, word: Word) -> int:
-    assert of.table is not None
-    await free_table(of.table)
-    return 0
-
-
-async def _gathered(of: Hands, word: Word) -> int:
-    assert of.tlb is not None
-    adopt(of.tlb, word, of.addr, ADDRESS)
     return 0
 
 
@@ -245,19 +214,15 @@ VOCABULARY = Vocabulary(
         Rule("atomic_read", f"{CONTEXT}flush_count", _no_flusher, truth),
         Rule("read|READ_ONCE", f"{CONTEXT}cpu_attach_mask", _read_attach_mask, masks),
         Rule(ATOMIC, f"{CONTEXT}cpu_attach_mask", _change_attach_mask),
-        Rule("read|READ_ONCE", "mm_cpumask", _read_cpumask, masks),
         Rule("set_bit", "mm_cpumask", _join_cpumask),
         Rule("write|WRITE_ONCE", "mm_cpumask", _write_cpumask),
-        Rule("tlb_remove_table", "*", _remove_table),
-        Rule("free_table", "*", _free_table_now),
-        Rule("gather", "", _gathered),
         hidden("read|READ_ONCE", f"{CONTEXT}gmap_asce", "no guest runs on the mm"),
         hidden("read|READ_ONCE", f"{CONTEXT}asce", "which ASCE: there is one mm", just(0x1000)),
         hidden("read|READ_ONCE", f"{CONTEXT}asce_limit", "tables of five levels", just(1 << 63)),
         hidden("*", "other_mm*", "another mm's words"),
         hidden("*", "lowcores*", "the lowcore, which only its CPU reads"),
         hidden("lctlg", "*", "control register 7: user code runs behind switch_mm"),
-        *EVERYWHERE,
+        *COMMON,
     )
 )
 
@@ -265,7 +230,7 @@ VOCABULARY = Vocabulary(
 # ---- the hooks -----------------------------------------------------------------------------------------------
 
 
-class S390FromC(FromC, S390):
+class S390FromC(GatherFromC, S390):
     """Every hook of `arch_plugins.s390` that touches entries, masks or TLBs."""
 
     @hookimpl
@@ -282,7 +247,7 @@ class S390FromC(FromC, S390):
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
-        of = Hands(mm, addr, nr)
+        of = Hands(mm, addr, nr=nr)
         entry = "enter_ptep_get_and_clear_full" if full else "enter_ptep_get_and_clear"
         await self.run(of, entry, ADDRESS, int(full))
         result: Entry = of.entry
@@ -329,7 +294,7 @@ class S390FromC(FromC, S390):
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
         of = Hands(tlb.mm)
-        await self.run(of, "enter_tlb_flush")
+        await self.run(of, "enter_tlb_flush", ADDRESS, ADDRESS + 0x1000, bits(tlb))
         return "lazy_mm" if of.flushed else "lazy_noop"
 
     @hookimpl
@@ -343,18 +308,6 @@ class S390FromC(FromC, S390):
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         await self.run(Hands(mm, addr), "enter_flush_tlb_page", ADDRESS)
-
-    @hookimpl
-    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await self.run(Hands(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 0, ADDRESS)
-
-    @hookimpl
-    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await self.run(Hands(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 1, ADDRESS)
-
-    @hookimpl
-    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await self.run(Hands(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 2, ADDRESS)
 
 
 BINDING = Binding("s390", manifest, VOCABULARY, S390FromC, lambda version: "arch_plugins.s390:S390")

@@ -41,8 +41,9 @@ async def at_line(program: Coroutine[Op, Any, int], line: str) -> int:
     """Run `program`; the names of its operations end with the line of C that asks for them."""
 
     async def named(op: Op) -> Any:
-        name, cells = f"{op.name} at {line}", (op.reads, op.writes)
-        return await Op(name, *cells, op.step, event=op.event, preempt=op.preempt, may_schedule=op.may_schedule)
+        copy = Op(f"{op.name} at {line}", op.reads, op.writes, op.step, event=op.event, preempt=op.preempt)
+        copy.may_schedule, copy.order, copy.cpu = op.may_schedule, op.order, op.cpu
+        return await copy
 
     answer: int = await doing(program, named)
     return answer

@@ -36,15 +36,6 @@ enum { G_FULLMM = 1, G_FREED = 2, G_PTES = 4, G_PMDS = 8, G_PUDS = 16, G_P4DS = 
 	 (tlb)->cleared_pmds * G_PMDS | (tlb)->cleared_puds * G_PUDS | (tlb)->cleared_p4ds * G_P4DS |      \
 	 (tlb)->need_flush_all * G_ALL)
 
-/* Say what a gather, which was empty, has become, and empty it again. */
-static void gathered(struct mmu_gather *tlb)
-{
-	op("gather", 0, tlb->start, tlb->end, GATHER_BITS(tlb));
-	tlb->start = ~0UL;
-	tlb->end = 0;
-	tlb->freed_tables = tlb->cleared_ptes = tlb->cleared_pmds = tlb->cleared_puds = tlb->cleared_p4ds = 0;
-}
-
 u64 enter_flush_tlb_mm(void)
 {
 	flush_tlb_mm(MM);

@@ -113,3 +113,9 @@ extern struct task_struct rt_current;
 #define mmu_notifier_arch_invalidate_secondary_tlbs(mm, start, end) op("notify", mm, start, end, 0)
 #define mmu_notifier_invalidate_range mmu_notifier_arch_invalidate_secondary_tlbs
 #define membarrier_arch_switch_mm(prev, next, task) ((void)0)
+
+/* Freeing a table at once; after the flush it is tlb_remove_table(). */
+#define FREE_NOW(table) op("free_table", (void *)(table), 0, 0, 0)
+#define pagetable_free(ptdesc) FREE_NOW(ptdesc)
+#define free_page(address) FREE_NOW(address)
+#define __free_page(page) FREE_NOW(page)

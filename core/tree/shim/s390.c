@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* s390: its entry points. */
 #include "driver.h"
+#include "driver_gather.h"
 
 struct lowcore lowcores[NR_CPUS];
 typeof(s390_invalid_asce) s390_invalid_asce;
@@ -14,25 +15,6 @@ const struct place places[] = {
 	{ "other_mm", (u64)OTHER_MM, sizeof(struct mm_struct) },
 	{ }
 };
-
-void tlb_remove_table(struct mmu_gather *tlb, void *table)
-{
-	gathered(tlb); /* it may be flushed at once */
-	op("tlb_remove_table", table, 0, 0, 0);
-}
-
-void tlb_flush_mmu(struct mmu_gather *tlb)
-{
-	OP("BUG");
-}
-
-u64 enter_tlb_flush(void)
-{
-	GATHER(tlb, PAGE_SIZE, 2 * PAGE_SIZE, G_PTES);
-
-	tlb_flush(&tlb);
-	return 0;
-}
 
 u64 enter_ptep_get_and_clear(u64 address)
 {
@@ -101,20 +83,5 @@ u64 enter_detach(void)
 u64 enter_activate_mm(void)
 {
 	activate_mm(OTHER_MM, MM);
-	return 0;
-}
-
-/* Free a table of `level`; the gather is empty before, and what it has become is the last operation. */
-u64 enter_free_table(u64 level, u64 address)
-{
-	GATHER(tlb, ~0UL, 0, 0);
-
-	if (level == 0)
-		pte_free_tlb(&tlb, TABLE, address);
-	else if (level == 1)
-		pmd_free_tlb(&tlb, TABLE, address);
-	else
-		pud_free_tlb(&tlb, TABLE, address);
-	gathered(&tlb);
 	return 0;
 }

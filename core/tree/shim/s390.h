@@ -112,14 +112,10 @@ void tlb_remove_table(struct mmu_gather *tlb, void *table);
 
 /* ---- freeing a table: after the flush, or at once ---- */
 
-#define FREE_NOW(table) op("free_table", table, 0, 0, 0)
 #define page_table_free_rcu(tlb, table, address) tlb_remove_table(tlb, table)
 #define page_table_free(mm, table) FREE_NOW(table)
 #define crst_table_free(mm, table) FREE_NOW(table)
-#define pagetable_free(ptdesc) FREE_NOW(ptdesc)
 #define pte_free(mm, table) FREE_NOW(table)
 #define pmd_free(mm, table) FREE_NOW(table)
 #define pud_free(mm, table) FREE_NOW(table)
-#define free_page(address) op("free_table", (void *)(address), 0, 0, 0)
-#define __free_page(page) FREE_NOW(page)
 #include <asm/pgtable.h>

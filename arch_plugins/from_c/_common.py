@@ -1,0 +1,98 @@
+"""What bindings have in common: the hook that runs C, mm_cpumask, and the tables of a gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.hookspecs import hookimpl
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
+from core.mm.mmu_gather import MmuGather, tlb_remove_table
+from core.mm.swap import Table, free_table
+from core.tree.gather import PAGE_SHIFT, adopt, bits
+from core.tree.hybrid import FromC, mask_of
+from core.tree.vocabulary import EVERYWHERE, Rule, Word, masks
+
+ADDRESS = 0x400000
+"""The address that is freed or cleared where nothing depends on which it is."""
+
+
+@dataclass
+class Hook:
+    """A hook that runs C: its arguments. `span` is how many pages one entry maps of those that were cleared."""
+
+    mm: Mm
+    addr: int = 0
+    span: int = 1
+    tlb: MmuGather | None = None
+    table: Table | None = None
+    batch: UnmapBatch = field(default_factory=UnmapBatch)
+
+
+async def read_cpumask(of: Hook, word: Word) -> int:
+    """mm_cpumask(mm), as a word."""
+    return mask_of(of.mm, await mm_cpumask(of.mm))
+
+
+async def change_cpumask(of: Hook, word: Word) -> int:
+    """cpumask_set_cpu(), cpumask_clear_cpu() of this CPU."""
+    await (cpumask_set_cpu(of.mm) if word.kind == "set_bit" else cpumask_clear_cpu(of.mm))
+    return 0
+
+
+async def remove_table(of: Hook, word: Word) -> int:
+    """tlb_remove_table(), or tlb_remove_page() of a table."""
+    assert of.tlb is not None
+    assert of.table is not None
+    await tlb_remove_table(of.tlb, of.table)
+    return 0
+
+
+async def free_table_now(of: Hook, word: Word) -> int:
+    """The table goes back to the allocator before the flush."""
+    assert of.table is not None
+    await free_table(of.table)
+    return 0
+
+
+async def gathered(of: Hook, word: Word) -> int:
+    """What the C has made of the gather."""
+    assert of.tlb is not None
+    adopt(of.tlb, word, of.addr, ADDRESS)
+    return 0
+
+
+COMMON = (
+    Rule("read|READ_ONCE", "mm_cpumask", read_cpumask, masks),
+    Rule("set_bit|clear_bit", "mm_cpumask", change_cpumask),
+    Rule("tlb_remove_table", "*", remove_table),
+    Rule("free_table", "*", free_table_now),
+    Rule("gather", "", gathered),
+    *EVERYWHERE,
+)
+
+
+def address(page: int) -> int:
+    """A virtual page's address; ~0UL stays what it is."""
+    return (page << PAGE_SHIFT) & (1 << 64) - 1
+
+
+class GatherFromC(FromC):
+    """The hooks that free tables, and tlb_flush()."""
+
+    @hookimpl
+    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await self.run(Hook(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 0, ADDRESS)
+
+    @hookimpl
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await self.run(Hook(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 1, ADDRESS)
+
+    @hookimpl
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await self.run(Hook(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 2, ADDRESS)
+
+    async def run_tlb_flush(self, tlb: MmuGather, span: int) -> None:
+        """tlb_flush() of the C."""
+        where = (1, 2) if tlb.fullmm else (address(tlb.start), address(tlb.end))
+        await self.run(Hook(tlb.mm, span=span, tlb=tlb), "enter_tlb_flush", *where, bits(tlb))
