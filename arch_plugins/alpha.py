@@ -29,7 +29,7 @@ from core.mm.mm import Mm
 class Alpha(ContextReset):
     """8 KiB pages; stores fault on write to set the dirty bit (FOW)."""
 
-    ceiling, page_insn, mm_insn, to_all = 0, "tbi", "flush_tlb_current", True
+    ceiling, page_insn, mm_insn, to_all, reads_twice = 0, "tbi", "flush_tlb_current", True, False
     FACTS = Facts(
         page_size=8192,
         ptes_per_table=1024,

@@ -63,6 +63,7 @@ class ContextReset(CpuAsids):
     """By IPI, or without any where the mm has one user. `leaves_dead`: an mm without users is not flushed."""
 
     leaves_dead = False
+    reads_twice = True
     joins_last = False
     """switch_mm() sets the CPU's bit of mm_cpumask behind the rest."""
 

@@ -56,6 +56,12 @@ def get_new_mmu_context(context: Cell, cpu: Cpu, asids: int) -> Op:
     return Op("get_new_mmu_context", cells, cells, step, order=Order.PLAIN)
 
 
+def cpu_asid(context: Cell, cpu: Cpu) -> Op:
+    """cpu_asid(): the ASID bits of the mm's context on `cpu`, which are 0 where the context is 0."""
+    mine = cpu_context_cell(context, cpu)
+    return Op("cpu_asid", (mine,), (), lambda now: [Outcome(now[1] if now else 0)], order=Order.PLAIN)
+
+
 def flush_asid(mm: Mm, context: Cell, cpu: Cpu, request: FlushRequest) -> Op:
     """`cpu` executes the request itself, for the ASID that the mm has there."""
     mine, tlb = cpu_context_cell(context, cpu), tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
@@ -91,12 +97,17 @@ def _kept(mm: Mm, now: Context | None, request: FlushRequest, entries: tuple[Any
 class CpuAsids(Ipi):
     """By IPI; each CPU flushes its own ASID of the mm."""
 
+    reads_twice = False
+    """switch_mm() reads the context once for its cycle, and again for the ASID that it loads."""
+
     async def renew(self, mm: Mm, context: Cell) -> None:
         """check_mmu_context(), and the load of the ASID."""
         cpu = mm.task.cpu
         asid, begins = await get_new_mmu_context(context, cpu, mm.facts.user_asids)
         if begins:
             await self.start_cycle(mm)
+        if self.reads_twice:
+            asid = await cpu_asid(context, cpu)
         await load_ttbr(cpu, asid)
 
     async def start_cycle(self, mm: Mm) -> None:

@@ -17,7 +17,7 @@ from arch_plugins.families.at_clear import (
     join,
 )
 from arch_plugins.generic import Generic, Smp
-from arch_plugins.mips import MipsGinvt
+from arch_plugins.mips import Mips, MipsGinvt
 from arch_plugins.riscv_kvm import RiscvKvm, RiscvKvmV61
 from arch_plugins.s390 import S390
 from arch_plugins.sparc32 import Sparc32
@@ -111,6 +111,12 @@ class JoinsFirst(S390):
         await flush_mm_lazy(mm)
 
 
+class ReadsOnce(Mips):
+    """check_switch_mmu_context() that loads the ASID of the context that it has looked at."""
+
+    reads_twice = False
+
+
 class BarrierFirst(MipsGinvt):
     """flush_tlb_page() that orders the cleared entry before it reads the MMID."""
 
@@ -161,6 +167,7 @@ def test_up_without_the_two_ifdefs(scenario: str, preemption: str) -> None:
         (S390, ComparesAttachMask, "local-ipte"),
         (S390, JoinsFirst, "local-ipte"),
         (MipsGinvt, BarrierFirst, "asid-rollover"),
+        (Mips, ReadsOnce, "asid-dropped"),
         (Sparc32, SetsTheBit, "exec-then-flush"),
         (X86, AsksForUnshared, "hugetlb-walk"),
     ],

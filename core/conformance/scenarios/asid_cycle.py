@@ -8,6 +8,17 @@ a process runs under ASID 1: load, cached
 others run, under ASID 2, and then 1 again:
   a new cycle, for which the TLB is flushed
 load under ASID 1: whose entry is there?
+
+asid-dropped: an mm with one user is flushed without interrupts, and what is set to 0 is read
+
+CPU0 the only thread                        CPU1 kernel thread, was here before
+clear an entry
+mm_users is 1: nobody else runs on the mm
+                                            mmget_not_zero, kthread_use_mm
+                                            the context is of this cycle
+set the context on CPU1 to 0
+                                            read the context: load ASID 0
+                                            load: whose entry is there?
 """
 
 from __future__ import annotations
@@ -25,7 +36,7 @@ from core.machine.order import Order
 from core.machine.pte import Pte
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.kthread import MM_USERS
+from core.mm.kthread import MM_USERS, kthread_use_mm, mmget_not_zero
 from core.mm.mm import Mm
 from core.mm.page import put_page
 from core.plugins.arch import Arch
@@ -107,12 +118,81 @@ def renewed(arch: Arch, era: Era) -> Model:
     return world.model("asid-cycle", finally_=[all_freed(PAGE, 0)], sometimes=[window])
 
 
+OTHERS = 2
+"""The page of another process."""
+
+
+def load_own(cpu: Cpu, addr: int, asids: range) -> Op:
+    """User code of the process loads from `addr`: what is cached there under the CPU's ASID must be its own."""
+    tlb = tuple(tlb_cell(cpu, tagged(asid, addr)) for asid in asids)
+
+    def step(asid: int, *entries: Entry | None) -> list[Outcome]:
+        entry = entries[asid - asids.start]
+        return [Outcome(None, (), "anothers-translation" if entry and entry.frame == OTHERS else "")]
+
+    return Op(f"load({addr})", (ttbr_cell(cpu), *tlb), (), step, order=Order.WALK)
+
+
+def dropped(arch: Arch, era: Era) -> Model:
+    """A process that flushes as if it were alone, and a kernel thread that takes up its mm again meanwhile.
+
+    What the process unmaps the kernel thread does not use. On its CPU another process has ASID 0, with which a cycle
+    begins.
+    """
+    asids, kept, gone = range(ASIDS), 0, 1
+    world = World(
+        arch,
+        era,
+        {kept: Pte(0, write=False), gone: Pte(1, write=False)},
+        frozenset({0, 1}),
+        geometry={"user_asids": ASIDS},
+        more={
+            "context": Cell("mm", "process"),
+            "addrs": [tagged(asid, addr) for asid in asids for addr in (kept, gone)],
+        },
+    )
+    world.memory[MM_USERS] = 1
+    for cpu in (HERE, THERE):
+        world.memory[ttbr_cell(cpu)] = None
+    world.memory[tlb_cell(THERE, tagged(0, kept))] = Entry(OTHERS, False, False)
+
+    async def process(mm: Mm) -> None:
+        await mm.hook.switch_mm(mm=mm)
+        await mm.hook.ptep_clear_flush(mm=mm, addr=gone)
+        await put_page(gone)
+
+    async def kthread(mm: Mm) -> None:
+        await mm.hook.switch_mm(mm=mm)
+        await mm.hook.leave_mm(mm=mm)
+        if await mmget_not_zero():
+            await kthread_use_mm(mm)
+            await load_own(THERE, kept, asids)
+
+    world.task("process", process)
+    world.task("kthread", kthread)
+    window = sometimes(
+        "unmapped-while-used",
+        "the page is free, and the kernel thread has the mm",
+        (ref_cell(gone), MM_USERS, ttbr_cell(THERE)),
+        lambda ref, users, asid: ref == 0 and users == 2 and asid is not None,
+    )
+    return world.model("asid-dropped", finally_=[all_freed(gone, 0)], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "asid-cycle",
         "a CPU that reallocates an ASID has no entry of another mm cached under it",
         "arch/mips/mm/context.c:get_new_mmu_context",
         renewed,
+        tier="optional",
+        requires=("smp", "spread", "cpu_asids"),
+    ),
+    Scenario(
+        "asid-dropped",
+        "a CPU that switches to an mm while its context there is dropped does not run under another mm's ASID",
+        "arch/loongarch/include/asm/mmu_context.h:switch_mm_irqs_off",
+        dropped,
         tier="optional",
         requires=("smp", "spread", "cpu_asids"),
     ),
