@@ -13,9 +13,11 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
+from core.machine.pte import Pte, ptep_get
 from core.machine.tlb import invalidate
 from core.mm.kthread import alone, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+from core.mm.pgtable import get_and_clear_pmd
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,18 @@ class Sparc64(Queued):
             for cpu in sorted(await mm_cpumask(mm)):
                 await insn(cpu, "stxa_DMMU_DEMAP", 1, Operand(start, 1))
             await flush_by_ipi(mm, FlushRequest(start, start + half))
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        """set_pmd_at() goes through the table that it takes away and flushes each valid entry: tlb_batch_pmd_scan().
+
+        There is no section, so each is flushed at once.
+        """
+        table: int | None = await get_and_clear_pmd(mm, addr)
+        for page in range(addr, addr + mm.span[0]):
+            if isinstance(await ptep_get(page), Pte):
+                await self.flush_pages(mm, (page,))
+        return table
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

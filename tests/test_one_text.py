@@ -27,7 +27,7 @@ TAKES_OUT = {
     "xchg_pte",
     "zap_pte_range",
 }
-ON_ONE_ENTRY = {"ptep_clear_flush", "ptep_get_and_clear", "set_pte", "xchg_pte"}
+ON_ONE_ENTRY = {"pmdp_huge_get_and_clear", "ptep_clear_flush", "ptep_get_and_clear", "set_pte", "xchg_pte"}
 """A scenario about a hook may call it on an entry, as the task that is next to it would, whoever that is."""
 
 SCENARIOS = ("core/conformance/scenarios/", "core/conformance/large/scenarios.py")

@@ -19,9 +19,11 @@ from core.table.jobs import VerdictJob
 from core.table.rows import Row
 
 WALKED = [
-    s.id for s in SCENARIOS.values() if {"table_walk", "upper_cache"} & set(s.requires) and "move_pmd" not in s.requires
+    s.id
+    for s in SCENARIOS.values()
+    if {"table_walk", "upper_cache"} & set(s.requires) and not {"move_pmd", "queues_all_tables"} & set(s.requires)
 ]
-"""The scenarios in which a table is freed and somebody walks."""
+"""The scenarios in which a table is freed, at once or behind its flush, and somebody walks."""
 
 
 def table(rows: Sequence[Row]) -> str:

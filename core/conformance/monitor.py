@@ -7,15 +7,18 @@ violates the property of that name, so it is found like any other violation and 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
+from core.facts import Facts
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, doing
 from core.machine.order import Order
 from core.mm.encoded_page import ENCODED_PAGE_BIT_DELAY_RMAP, encoded_page_flags
 from core.mm.mmu_gather import Batch, MmuGather
 
-Rule = Callable[[MmuGather], str]
+Rule = Callable[[MmuGather, Op], str]
+"""The property that the gather breaks behind an operation, or ''."""
 
 BROKEN = Cell(declare("broken", None))
 
@@ -29,7 +32,7 @@ async def watched(program: Coroutine[Op, Any, Any], rule: Rule) -> Any:
         value = await op
         if op.event is not None and op.event[0] == "gather":
             tlb = op.event[1]
-        if tlb is not None and (broken := rule(tlb)):
+        if tlb is not None and (broken := rule(tlb, op)):
             await report(broken)
         return value
 
@@ -73,7 +76,7 @@ def report(name: str) -> Op:
     return Op(f"broken: {name}", (), (BROKEN,), lambda: [Outcome(None, (name,), name)], order=Order.PRIVATE)
 
 
-def delayed_in_last_batch(tlb: MmuGather) -> str:
+def delayed_in_last_batch(tlb: MmuGather, op: Op) -> str:
     """Entries with delayed rmap are where tlb_flush_rmaps() looks: in the active batch or, since c47454823bd4, the
     local.
     """
@@ -88,7 +91,38 @@ def _delayed(batch: Batch) -> bool:
     return any(encoded_page_flags(slot.encoded) & ENCODED_PAGE_BIT_DELAY_RMAP for slot in batch.slots)
 
 
-def batch_limit(tlb: MmuGather) -> str:
-    """No batch has more entries than slots, and there are at most MAX_GATHER_BATCH_COUNT batches."""
-    too_full = any(batch.nr > batch.max for batch in tlb.batches)
-    return "batch-limit" if too_full or len(tlb.batches) - 1 > tlb.mm.facts.batch_count else ""
+SAFE_PAGES = 10_000
+"""MAX_GATHER_BATCH_COUNT: what may be freed without a preemption point, as allocated batches hold it."""
+
+
+def batch_limit(own: Facts) -> Rule:
+    """No batch has more entries than fit into it, and there are at most MAX_GATHER_BATCH_COUNT of them.
+
+    `own` are the facts that the architecture states, which the model may have made smaller: a batch of theirs is a
+    page, less struct mmu_gather_batch or mmu_table_batch, and all of them hold no more than is safe to free at once.
+    """
+    derived = replace(own, max_gather_batch=None, max_table_batch=None)
+    fit = own.batch_entries <= derived.batch_entries and own.table_batch_entries <= derived.table_batch_entries
+    sound = fit and own.batch_entries * own.batch_count <= SAFE_PAGES
+
+    def rule(tlb: MmuGather, op: Op) -> str:
+        local, *more = tlb.batches
+        facts = tlb.mm.facts
+        too_full = local.nr > facts.bundle or any(batch.nr > facts.batch_entries for batch in more)
+        return "" if sound and not too_full and len(more) <= facts.batch_count else "batch-limit"
+
+    return rule
+
+
+def delay_ends(tlb: MmuGather, op: Op) -> str:
+    """tlb->delayed_rmap says that rmap removals are waiting: while it is set no batch is added, and each flush under
+    the lock walks two.
+
+    So some must be waiting when it is flushed, and none when the page-table lock has been dropped.
+    """
+    if not tlb.delayed_rmap:
+        return ""
+    kind = op.event[0] if op.event is not None else ""
+    if kind == "unlock" or (kind == "flush" and not any(map(_delayed, tlb.batches))):
+        return "delay-ends"
+    return ""

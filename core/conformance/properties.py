@@ -18,6 +18,8 @@ from core.mm.rmap import RMAP_LOCK, file_mapped_cell
 SENTENCES = {
     "no-lost-dirty": "A store reached the page, yet neither PG_dirty nor a page-table entry says that memory is newer "
     "than the disk: the data is lost when the page is reclaimed.",
+    "unmapped-while-written": "A dirty page of a file has been removed from the reverse map, and another CPU can still "
+    "write to it: writeback finds no mapping, cleans the page, and the next store is lost.",
     "store-after-copy": "A store reached a page after its contents had been copied (or compared), and the copy is "
     "mapped now: the store is lost.",
     "use-after-free": "A CPU went through a stale TLB entry to a page that had been given back to the allocator.",
@@ -47,13 +49,20 @@ SENTENCES = {
     "the written data is lost.",
     "rmap-under-ptl": "A mapping was removed from the reverse map without the page-table lock, which alone keeps "
     "folio_mkclean() and the memcg accounting consistent with it.",
+    "entry-as-told": "A hook has returned another entry than there was, or has left another than it should.",
+    "needs-flush": "A hook says that a change of an entry needs no flush, and who has the old entry cached can do what "
+    "the new one forbids.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",
     "flushed-covers-cleared": "An entry was cleared, and no flush of the gather covered it before pages were freed.",
-    "batch-limit": "The gather holds more pages than its batches have slots.",
+    "batch-limit": "The gather holds more pages than its batches have slots, or than may be freed without a "
+    "preemption point.",
+    "delay-ends": "tlb->delayed_rmap is set, and no removal of an rmap is waiting: the gather is flushed early, and "
+    "its batches are walked under the page-table lock for nothing.",
     "freed-once": "A page was given back twice.",
     "all-freed": "Everything has ended, and a page that was unmapped, or a table that was unhooked, has not been given "
     "back: it is leaked.",
     "unmapped-at-end": "The range was unmapped, but something is mapped: an entry was set again after it was cleared.",
+    "mapped-at-end": "A page was mapped, and is not any more: a call took it away that was about the mapping before.",
     "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one was set or cleared without "
     "the reverse map.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
@@ -67,7 +76,8 @@ SENTENCES = {
     "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
     "shared-writable": "A private page is mapped by two processes, and one of them may write to it: the other sees it.",
     "mm-users": "mm_users is not the number of users of the mm: it is torn down while it is in use, or never.",
-    "lock-discipline": "A task released a lock that it does not hold, or took mmap_lock for reading twice.",
+    "lock-discipline": "A task released a lock that it does not hold, or took mmap_lock for reading twice; or a "
+    "hook has released mmap_lock, which the call holds around it.",
 }
 """By name.  A property that a step itself violates has only its sentence here."""
 
@@ -155,6 +165,11 @@ def unhooked_entry(addr: int, upper: Cell) -> Property:
 def unmapped_at_end(addr: int) -> Property:
     """At the end: nothing is mapped at `addr` any more."""
     return _property("unmapped-at-end", (pte_cell(addr),), lambda pte: pte is None)
+
+
+def mapped_at_end(addr: int, page: int) -> Property:
+    """At the end: `addr` maps `page`."""
+    return _property("mapped-at-end", (pte_cell(addr),), lambda pte: isinstance(pte, Pte) and pte.frame == page)
 
 
 def balanced(locks: Sequence[Cell], tasks: Sequence[Tid]) -> Property:

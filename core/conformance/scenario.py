@@ -37,6 +37,10 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
         "frees a pte table behind its flush, as CONFIG_PT_RECLAIM needs (not in Facts.tables_at_once)",
         lambda arch: "pte" not in arch.facts.tables_at_once,
     ),
+    "queues_all_tables": (
+        "frees tables of every level behind their flush (no Facts.tables_at_once)",
+        lambda arch: not arch.facts.tables_at_once,
+    ),
     "table_walk": ("has its page tables walked (Facts.walker)", lambda arch: arch.facts.walker != "none"),
     "refill_dirties": (
         "has a handler of TLB misses that sets the dirty bit without the page-table lock",

@@ -1,13 +1,36 @@
-"""mm/khugepaged.c: removing page tables that a huge page has made superfluous."""
+"""mm/khugepaged.c: a huge page takes the place of a page table, which has been emptied, or is collapsed full."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.machine.lock import spin_lock, spin_unlock
+from core.machine.pte import Pte
 from core.machine.rcu import call_rcu
+from core.mm.huge_memory import pmd_lock, pmd_unlock, set_pmd_at
 from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock
+from core.mm.page import copy_page
 from core.mm.pgtable import read_upper
 from core.mm.rmap import in_file, rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page
+
+
+async def collapse_huge_page(mm: Mm, addr: int, pages: Sequence[int], new: int) -> None:
+    """Copy the anonymous `pages`, which the table of `addr` maps, into the huge page `new`, and map that instead.
+
+    mmap_lock and the anon_vma's lock are held for writing.  pmdp_collapse_flush() has to stop every use of the table,
+    through any of its entries, before the first page is copied.
+    """
+    await rmap_lock(mm)  # anon_vma_lock_write()
+    await pmd_lock(mm, addr)
+    await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
+    await pmd_unlock(mm, addr)
+    await rmap_unlock(mm)
+    for page in pages:  # __collapse_huge_page_copy()
+        await copy_page(page, new)
+    await pmd_lock(mm, addr)
+    await set_pmd_at(mm, addr, Pte(new, dirty=True))
+    await pmd_unlock(mm, addr)
 
 
 async def retract_page_tables(mm: Mm, vma: Vma) -> None:

@@ -12,7 +12,7 @@ from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch, zap_page_range_single
-from core.mm.mm import Mm, Vma, cond_resched, pte_unlock
+from core.mm.mm import Mm, Vma, cond_resched, find_vma, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 from core.mm.page import get_page
@@ -24,10 +24,11 @@ from core.mm.reclaim import shrink_folio_list
 async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
     """MADV_DONTNEED: unmap the pages.  With CONFIG_PT_RECLAIM also free the page tables that this empties.
 
-    madvise_dontneed_single_vma().
+    madvise_dontneed_single_vma(), of the VMA that madvise_walk_vmas() finds under the lock.
     """
     await mmap_read_lock(mm)
-    await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
+    if not mm.remaps or await find_vma(vma):
+        await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
     await mmap_read_unlock(mm)
 
 

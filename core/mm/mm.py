@@ -70,6 +70,7 @@ class Mm:
     lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear), which reclaim discards if they are clean
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
+    remaps     VMAs come and go, so that madvise() has to find its own; otherwise it is there
     spares_tables  free_pgtables() is left out: only the zap is counted or compared
     long_runs  equal entries and their pages are handled together: only by the accountant
     run        how many entries of `span` pages each, from the one that covers `addr` and at most `max_nr`, are equal to
@@ -98,6 +99,7 @@ class Mm:
     lazyfree: frozenset[int] = frozenset()
     memcgs: bool = False
     reclaims: bool = False
+    remaps: bool = False
     context: Cell | None = None
     copies: Mapping[int, int] = field(default_factory=dict)
     folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)

@@ -8,7 +8,7 @@ from arch_plugins.arm64 import Arm64, Arm64Range
 from arch_plugins.generic import Smp
 from arch_plugins.riscv import RiscvIpi
 from arch_plugins.x86 import X86
-from tests.wrong_policies import clears, cpus, flushes, gathers, instructions, states
+from tests.wrong_policies import clears, counts, cpus, elsewhere, flushes, gathers, instructions, partly, states
 
 
 class Wrong(NamedTuple):
@@ -149,7 +149,75 @@ INSTRUCTIONS = [
     Wrong(instructions.StrideInvlpg, X86, ("large-munmap",)),
 ]
 
-CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS]
+PARTLY = [
+    Wrong(partly.TornRun, clears.ClearsEach, ("large-munmap", "large-dontneed")),
+    Wrong(partly.CleanRun, clears.ClearsEach, ("large-munmap",)),
+    Wrong(partly.LastOfRun, clears.ClearsEach, ("large-munmap",)),
+    Wrong(partly.UndelayedRun, partly.TwoHalves, ("large-munmap",)),
+    Wrong(partly.HalfRun, partly.TwoHalves, ("large-munmap",)),
+    Wrong(partly.FolioOfOne, partly.TwoHalves, ("large-munmap",)),
+    Wrong(partly.LastChunkDropped, flushes.Ceiling, ("large-dontneed",)),
+    Wrong(partly.FirstFlushOnly, cpus.MaskOfTheFlush, ("large-munmap",)),
+    Wrong(partly.MaskOfFirstFlush, cpus.MaskOfTheFlush, ("switch-full",)),
+    Wrong(partly.RangeOfFirstFlush, cpus.MaskOfTheFlush, ("large-munmap",)),
+    Wrong(partly.FirstDelayOnly, Smp, ("large-munmap",)),
+    Wrong(partly.DelaysInTheLocalBatch, Smp, ("large-munmap",)),
+    Wrong(partly.SecondTableAtOnce, Smp, ("large-munmap",)),
+    Wrong(partly.FirstBatchOnly, Smp, ("large-reclaim",)),
+    Wrong(partly.BatchOfTheFirst, Smp, ("reclaim-two-mms",)),
+    Wrong(partly.FirstVmaOnly, gathers.MergesVmas, ("pfnmap-second",)),
+    Wrong(partly.StartsAnewPerVma, gathers.MergesVmas, ("large-munmap",)),
+    Wrong(partly.ProtectsDirtyOnly, Smp, ("entry-values",)),
+    Wrong(partly.ForgetsUffd, Smp, ("entry-values",)),
+    Wrong(partly.FlushesDirtyChanges, Smp, ("needs-flush",)),
+    Wrong(partly.FlushesDirtyHugeChanges, Smp, ("needs-flush",)),
+    Wrong(partly.NoFlushForHints, Smp, ("needs-flush", "numa-hint")),
+    Wrong(partly.ReadOnlyInvalidate, Smp, ("huge-values",)),
+    Wrong(partly.ClearFlushOfWritable, Smp, ("flush-elsewhere",)),
+    Wrong(partly.BatchOfWritable, Smp, ("flush-elsewhere", "large-reclaim")),
+    Wrong(partly.FlushesForPages, gathers.ExitFlushesTables, ("large-protect",)),
+    Wrong(partly.LeavesItToTheOther, gathers.ExitFlushesTables, ("nested-gathers", "dontneed-remap")),
+    Wrong(partly.PendingHere, Smp, ("reclaim-mprotect",)),
+    Wrong(partly.TableWithoutMemory, Smp, ("large-munmap",)),
+    Wrong(partly.TablesAtExit, Smp, ("large-exit",)),
+    Wrong(partly.QueuedBeforeSaid, Smp, ("table-full",)),
+    Wrong(partly.CollapseOfOnePage, Smp, ("collapse-copies",)),
+    Wrong(partly.CollapseFlushesFirst, Smp, ("table-collapse", "collapse-copies")),
+]
+
+ELSEWHERE = [
+    Wrong(elsewhere.OneCpuIsHere, Smp, ("flush-elsewhere",)),
+    Wrong(elsewhere.OnlyForOwnMm, Smp, ("flush-elsewhere",)),
+    Wrong(elsewhere.CountsTheMask, Smp, ("flush-elsewhere",)),
+    Wrong(elsewhere.Pages32Bits, Smp, ("flush-elsewhere",)),
+    Wrong(elsewhere.OnePageAtATime, Smp, ("flush-at-once",)),
+    Wrong(elsewhere.OneRangeAtATime, Smp, ("flush-at-once",)),
+    Wrong(elsewhere.OneBatchAtATime, Smp, ("flush-at-once",)),
+    Wrong(elsewhere.SecondHalfUnwaited, Smp, ("large-munmap",)),
+    Wrong(elsewhere.LocalForLong, Smp, ("large-munmap",)),
+    Wrong(elsewhere.ServesWithIrqsOff, Smp, ("gup-fast",)),
+    Wrong(elsewhere.NotByExec, Smp, ("exec-then-flush",)),
+    Wrong(elsewhere.LeavesToBeLazy, cpus.LeavesAndFlushes, ("lazy-back",)),
+    Wrong(elsewhere.LeavesBehind, cpus.LeavesAndFlushes, ("switch-reclaim",)),
+    Wrong(elsewhere.FlushesBeforeLeaving, cpus.JoinsFirst, ("switch-back",)),
+    Wrong(elsewhere.UnlocksBeforeZap, gathers.MergesVmas, ("dontneed-remap",)),
+    Wrong(elsewhere.UnlocksBeforeFlush, gathers.MergesVmas, ("dontneed-remap",)),
+    Wrong(elsewhere.UnlocksForFlush, cpus.MaskOfTheFlush, ("dontneed-remap",)),
+]
+
+COUNTS = [
+    Wrong(counts.ManyBatches, counts.SmallBatches, ("batch-limit",)),
+    Wrong(counts.WholePages, counts.SmallBatches, ("batch-limit",)),
+    Wrong(counts.WholePagesOfTables, counts.SmallBatches, ("batch-limit",)),
+    Wrong(counts.GrowsBatches, gathers.QueuesEach, ("batch-limit",)),
+    Wrong(counts.OneMoreBatch, gathers.QueuesEach, ("batch-limit",)),
+    Wrong(counts.DelaysFromTheStart, Smp, ("delay-ends",)),
+    Wrong(counts.DelaysOnAndOn, gathers.QueuesEach, ("delay-ends",)),
+    Wrong(counts.DelayForgotten, Smp, ("delay-ends", "large-munmap")),
+    Wrong(counts.LocalBatchSkipped, Smp, ("freed-once", "large-munmap")),
+]
+
+CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS, *PARTLY, *ELSEWHERE, *COUNTS]
 
 HIDDEN = {
     states.CountsInAModule: "tests.wrong_policies.states.CALLS is a itertools.count",

@@ -12,10 +12,10 @@ from arch_plugins.generic import Smp
 from core.conformance import SUITE, Result, judge
 from core.mm.era import ERAS
 from core.plugins.arch import PluginError, set_up
-from tests.wrong_policies import clears, cpus, flushes, gathers, instructions, states
+from tests.wrong_policies import clears, counts, cpus, elsewhere, flushes, gathers, instructions, partly, states
 from tests.wrong_policies.catalogue import CATALOGUE, HIDDEN, Wrong
 
-MODULES = (clears, cpus, flushes, gathers, instructions, states)
+MODULES = (clears, counts, cpus, elsewhere, flushes, gathers, instructions, partly, states)
 
 
 def judged(policy: type, scenario: str) -> Result:
@@ -67,7 +67,7 @@ def test_there_are_many_of_every_kind_and_none_is_forgotten() -> None:
         if inspect.isclass(member) and member.__module__ == module.__name__ and not issubclass(member, tuple)
     }
     assert policies - made_of <= {states.Remembers}
-    assert len({w.policy for w in CATALOGUE} | HIDDEN.keys()) >= 110
+    assert len({w.policy for w in CATALOGUE} | HIDDEN.keys()) >= 170
 
 
 def test_a_wrong_policy_is_not_its_own_twin() -> None:

@@ -23,13 +23,17 @@ ZERO_PAGE = 1 << 50
 
 
 class EntryKind(NamedTuple):
-    """The kind of an entry: `file` or anonymous, part of a large `folio`, `huge` if a pmd maps it."""
+    """The kind of an entry: `file` or anonymous, part of a large `folio`, `huge` if a pmd maps it.
+
+    A clean entry is read-only, unless it is `writable`: then the first store makes it dirty.
+    """
 
     present: bool = True
     file: bool = False
     dirty: bool = True
     folio: bool = False
     huge: bool = False
+    writable: bool = False
 
 
 KINDS = {
@@ -38,6 +42,7 @@ KINDS = {
     "anon": EntryKind(),
     "file": EntryKind(file=True, dirty=False),
     "file-dirty": EntryKind(file=True),
+    "file-writable": EntryKind(file=True, dirty=False, writable=True),
     "folio": EntryKind(folio=True),
     "folio-dirty": EntryKind(file=True, folio=True),
     "zero": EntryKind(dirty=False),
@@ -132,7 +137,7 @@ def _put(made: Mapped, piece: PageRun, addr: int, span: int) -> int:
         elif piece.kind == "zero":
             made.ptes[page] = Pte(ZERO_PAGE, write=False)
         else:
-            made.ptes[page] = Pte(page, write=kind.dirty, dirty=kind.dirty)
+            made.ptes[page] = Pte(page, write=kind.dirty or kind.writable, dirty=kind.dirty)
         if kind.file:
             made.files.add(page)
         if kind.folio:

@@ -83,6 +83,19 @@ class LargeMachine:
             return self.stale.cached(*cell.index)  # type: ignore[misc]
         return self.cells[cell if cell.nr == 1 else cell._replace(nr=1)]
 
+    def stored(self, op: Op) -> None:
+        """Another CPU stores through each entry that `op` is about to write and that is writable and clean.
+
+        It is the latest moment: hardware sets the dirty bit, and an operation that has not read it is too late.
+        """
+        for cell in op.writes:
+            for at in range(cell.nr) if cell.array == "pte" else ():
+                one = _behind(cell, at)
+                pte = self.cells[one._replace(nr=1)]
+                if isinstance(pte, Pte) and pte.write and not pte.dirty:
+                    self.cells[one] = pte._replace(dirty=True)
+                    self.cells[newer_cell(pte.frame)] = pte.frame in self.mapped.files
+
     def do(self, op: Op, outcome: Outcome) -> list[CellChange]:
         """Let `outcome` of `op` happen, on each of its cells. Returns what has changed.
 

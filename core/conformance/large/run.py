@@ -23,7 +23,7 @@ from core.machine.ipi import csd_cell
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
-from core.machine.tlb import Upper
+from core.machine.tlb import Entry, Upper
 from core.machine.walk import keeps
 from core.mm.era import Era
 from core.mm.kthread import MM_USERS, current_mm_cell
@@ -48,6 +48,7 @@ class Call:
     """`program` makes the call; `end` says what is wrong when it has returned, as (property, what exactly).
 
     exits      the mm has no users left
+    zaps       it unmaps pages that writeback may come upon at any time
     refs       references of each page, of which one is its mapping's
     more       further fields of `Mm`, by name
     """
@@ -55,6 +56,7 @@ class Call:
     program: Program
     end: Callable[[LargeMachine], Iterator[tuple[str, str]]]
     exits: bool = False
+    zaps: bool = False
     refs: int = 1
     more: tuple[tuple[str, Any], ...] = ()
 
@@ -113,6 +115,10 @@ class CallRun:
         cells[MM_USERS] = 0 if call.exits else layout.cpus
         cells[current_mm_cell(here)] = not call.exits
         cells[Cell("cpu_attach_mask")] = self.mm.cpus
+        self.writers = arch.facts.hw_dirty and layout.cpus > 1 and not call.exits
+        """Other CPUs write to what is writable, and hardware notes it in the entry."""
+        self.delays = call.zaps and era.delays_rmap and arch.facts.smp and arch.facts.gather
+        """Who unmaps a dirty page has to leave its rmap to the flush."""
         self.asked = 0
         self.steps: list[Step] = []
 
@@ -155,6 +161,8 @@ class CallRun:
         raise Violation("deadlock", f"the call has not returned after {MAX_OPERATIONS} operations")
 
     def _do(self, op: Op) -> Any:
+        if self.writers:
+            self.machine.stored(op)
         outcomes = self.machine.outcomes(op)
         if not outcomes:
             self._interrupts(op)
@@ -230,9 +238,23 @@ class CallRun:
         if array == "ref" and change.after == 0:
             if index in stale.of_frame:
                 self._nobody_has([stale.of_frame[index]], "use-after-free", f"page {index} is given back")
+        elif array == "mapcount" and self.delays and index in self.machine.mapped.files and index in stale.of_frame:
+            self._nobody_writes(stale.all[stale.of_frame[index]], index)
         elif array == "table" and not change.after:
             keys = [key for key, item in stale.all.items() if self._walks_to(item, index)]
             self._nobody_has(keys, "walk-of-freed-table", f"{index.level} table {index.index} is given back")
+
+    def _nobody_writes(self, item: Item, page: int) -> None:
+        """No other CPU stores to a page of a file that has left rmap, where writeback looks for who does.
+
+        A huge page leaves it before the flush (docs/findings.md).
+        """
+        others = self.machine.stale.believed[item.key] & ~(1 << self.mm.task.cpu)
+        cached = item.cached
+        if item.pages == 1 and isinstance(cached, Entry) and cached.write and cached.dirty and others:
+            held = Held(self.machine.stale.cpus[(others & -others).bit_length() - 1], item, True)
+            if self._counts(held, "unmapped-while-written"):
+                raise Violation("unmapped-while-written", f"rmap has page {page} no more: {_said(held)}")
 
     def _walks_to(self, item: Item, table: Table) -> bool:
         span = self.machine.span[("pte", "pmd", "pud").index(table.level)]

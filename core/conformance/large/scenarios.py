@@ -215,7 +215,7 @@ def anything(seed: int) -> Layouts:
 
 def small(seed: int) -> Layouts:
     """Random layouts of small pages without holes, for calls that take them one by one."""
-    kinds = ("anon", "file", "file-dirty")
+    kinds = ("anon", "file", "file-dirty", "file-writable")
     return lambda span, thorough: layouts(SEED + seed, MANY if thorough else FEW, span, False, kinds, 300)
 
 
@@ -248,7 +248,7 @@ LARGE = {
             "large-munmap",
             "munmap of any layout: no page and no table goes back before every CPU has forgotten it",
             "include/asm-generic/tlb.h",
-            Call(unmap, tables_too),
+            Call(unmap, tables_too, zaps=True),
             sized(sparse(anything(0))),
             ("flush_before_free",),
         ),
@@ -256,7 +256,7 @@ LARGE = {
             "large-dontneed",
             "the same of MADV_DONTNEED, which keeps the tables",
             "mm/madvise.c:madvise_dontneed_single_vma",
-            Call(dontneed, gone),
+            Call(dontneed, gone, zaps=True),
             anything(1),
             ("flush_before_free",),
         ),

@@ -36,6 +36,7 @@ walk on in the freed table
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from core.conformance.exhibit import Exhibit
@@ -144,9 +145,20 @@ def unhooking(name: str, alloc_fails: bool = False, other: Program | None = None
     return build
 
 
-def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, alloc_fails: bool = False) -> Build:
+FULL = {"bundle": 1, "max_gather_batch_count": 0, "max_table_batch": 1}
+"""Facts with which every page and every table fills its batch, so that it is flushed at once."""
+
+
+def upwards(
+    name: str,
+    lowest: int = 0,
+    highest: int = 2,
+    walks: bool = True,
+    alloc_fails: bool = False,
+    geometry: Mapping[str, int] | None = None,
+) -> Build:
     """munmap of the last mapping in the table that an entry of `highest` points to: what is mapped beyond needs that
-    entry's table. Every table has two entries.
+    entry's table. Every table has two entries; `geometry` are further facts.
 
     No page is mapped any more, and there are no tables below that of `lowest`. `walks`: the hardware does meanwhile.
     """
@@ -158,7 +170,7 @@ def upwards(name: str, lowest: int = 0, highest: int = 2, walks: bool = True, al
             era,
             {0: None, 1: None},
             choices=Choices(alloc_fails=alloc_fails),
-            geometry={"ptes_per_table": 2, "upper_entries": 2},
+            geometry={"ptes_per_table": 2, "upper_entries": 2, **(geometry or {})},
             more={"tables": True, "walked": True, "readers": readers},
         )
         top = min(arch.facts.levels - 2, highest)
@@ -243,6 +255,14 @@ SCENARIOS = [
         upwards("table-upwards"),
         tier="optional",
         requires=("table_walk",),
+    ),
+    Scenario(
+        "table-full",
+        "no table of any level is freed while a walker may use it, even if each fills the gather",
+        "include/asm-generic/tlb.h:pte_free_tlb",
+        upwards("table-full", geometry=FULL),
+        tier="optional",
+        requires=("table_walk", "queues_all_tables"),
     ),
     Scenario(
         "table-collapse",

@@ -26,7 +26,14 @@ store: the entry is dirty
 from __future__ import annotations
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import SENTENCES, all_freed, dirty_known_at_end, no_lost_dirty, sometimes
+from core.conformance.properties import (
+    SENTENCES,
+    all_freed,
+    dirty_known_at_end,
+    mapcount_is_ptes,
+    no_lost_dirty,
+    sometimes,
+)
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, pick, returned
 from core.explore.model import Model, Property
@@ -60,6 +67,10 @@ def huge_page(arch: Arch, era: Era, anon: frozenset[int], pages: int = 1, **more
     world.memory[upper_entry(1, 0)] = world.memory[upper_entry(2, 0)] = 0
     world.memory[PMD] = Pte(0, dirty=not arch.facts.hw_dirty)
     return world
+
+
+UNMAPPED = mapcount_is_ptes(0, [])
+"""No entry maps the page, and rmap says so."""
 
 
 def emptied(arch: Arch, era: Era) -> Model:
@@ -113,7 +124,7 @@ def split(arch: Arch, era: Era) -> Model:
         (PMD, newer_cell(0)),
         lambda pmd, newer: newer and pmd is None,
     )
-    finally_ = [dirty_known_at_end(0, []), all_freed(0, 1)]
+    finally_ = [dirty_known_at_end(0, []), all_freed(0, 1), UNMAPPED]
     return world.model("huge-split", always=[no_lost_dirty(0, [])], finally_=finally_, sometimes=[window])
 
 
@@ -136,7 +147,7 @@ def freed(arch: Arch, era: Era) -> Model:
         (PMD, ref_cell(0)),
         lambda pmd, ref: pmd is None and ref == 1,
     )
-    return world.model("huge-freed", finally_=[all_freed(0, 0)], sometimes=[window])
+    return world.model("huge-freed", finally_=[all_freed(0, 0), UNMAPPED], sometimes=[window])
 
 
 async def protects(mm: Mm) -> None:

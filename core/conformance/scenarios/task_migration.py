@@ -71,16 +71,16 @@ async def dontneed(mm: Mm) -> None:
     await madvise_dontneed(mm, Vma(ADDR, ADDR + 1), ADDR, ADDR + 1)
 
 
-def comes_back(lazily: bool) -> Program:
-    """A user whose CPU runs another task in between, or a kernel thread."""
+def comes_back(lazily: bool, addr: int = ADDR) -> Program:
+    """A user whose CPU runs another task in between, or a kernel thread. The page has the number of its address."""
 
     async def program(mm: Mm) -> None:
         for _ in range(2):
             await switch_in(mm)
-            await load(mm, ADDR, [PAGE])
+            await load(mm, addr, [addr])
             await switch_out(mm, lazily)
         await switch_in(mm)
-        await load(mm, ADDR, [PAGE])
+        await load(mm, addr, [addr])
 
     return program
 
@@ -178,6 +178,30 @@ def lazy(arch: Arch, era: Era) -> Model:
     return against_unmap(arch, era, "lazy-back", comes_back(lazily=True), window)
 
 
+def between_flushes(arch: Arch, era: Era) -> Model:
+    """switch-back with a page before, which fills the gather: the page is flushed by the gather's second flush."""
+    before, addr = ADDR, ADDR + 1
+
+    async def unmaps_both(mm: Mm) -> None:
+        await switch_in(mm)
+        await madvise_dontneed(mm, Vma(before, addr + 1), before, addr + 1)
+
+    small = {"bundle": min(arch.facts.bundle, 1), "max_gather_batch_count": 0}
+    mapped = {page: Pte(page, dirty=True) for page in (before, addr)}
+    world = World(arch, era, mapped, frozenset(mapped), geometry=small, more=on(2))
+    world.task("user", comes_back(lazily=False, addr=addr))
+    world.task("unmap", unmaps_both)
+    window = sometimes(
+        "unmapped-while-cached",
+        "both entries are gone, and the CPU that comes and goes has the second page cached",
+        (pte_cell(addr), ref_cell(addr), tlb_cell(HERE, addr)),
+        lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
+    )
+    made = world.model("switch-full", finally_=[all_freed(page, 0) for page in mapped], sometimes=[window])
+    attached_to(world)
+    return made
+
+
 def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Property) -> Model:
     """One task that does what `user` does, and one that unmaps."""
     world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=on(2))
@@ -254,6 +278,14 @@ SCENARIOS = [
         switched,
         tier="optional",
         requires=("smp",),
+    ),
+    Scenario(
+        "switch-full",
+        "a CPU that comes back to an mm between two flushes of one gather has no entry that the second is for",
+        "mm/memory.c:zap_pte_range",
+        between_flushes,
+        tier="optional",
+        requires=("smp", "gather"),
     ),
     Scenario(
         "lazy-back",

@@ -1,0 +1,188 @@
+"""What the hooks make of an entry, whatever the entry is: readable, writable, dirty, or for no access.
+
+No other task runs.  A race is found by the scenarios of its own; here every hook that changes or judges one entry is
+tried on every value that it may be given, so that one that is right for a dirty entry must be right for a clean one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from itertools import product
+from typing import Any
+
+from core.conformance.monitor import report
+from core.conformance.scenario import Build, Scenario
+from core.conformance.world import Program, World, pick
+from core.explore.model import Model
+from core.machine.accessed import accessed_cell
+from core.machine.op import Cell, Op, Outcome
+from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
+from core.mm.era import Era
+from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get, set_pmd_at
+from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.pgtable import upper_entry
+from core.plugins.arch import Arch
+
+PAGE, OTHER = 0, 1
+
+MAPPED = tuple(
+    Pte(PAGE, write, dirty, uffd_wp, nx)
+    for write, dirty, uffd_wp, nx in product((False, True), repeat=4)
+    if not (write and uffd_wp)
+)
+"""Entries that a CPU may use. userfaultfd's mark goes with write protection."""
+
+NO_ACCESS = tuple(ProtNone(PAGE, write, dirty) for write, dirty in product((False, True), repeat=2))
+
+PRESENT = (*MAPPED, *NO_ACCESS)
+
+Try = Callable[[Mm, Any], Awaitable[tuple[object, Entry]]]
+"""Calls a hook on an entry that has been set; returns what it should have returned, and what it returned."""
+
+
+async def cleared(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """ptep_get_and_clear()."""
+    return pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
+
+
+async def cleared_and_flushed(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """ptep_clear_flush()."""
+    return pte, await mm.hook.ptep_clear_flush(mm=mm, addr=0)
+
+
+async def protected(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """ptep_set_wrprotect(), and pte_wrprotect() of a copy, as fork() has both."""
+    await mm.hook.ptep_set_wrprotect(mm=mm, addr=0)
+    return pte._replace(write=False), mm.hook.pte_wrprotect(mm=mm, pte=pte)
+
+
+def left(pte: Any, tried: Try) -> object:
+    """What the hook should leave."""
+    return pte._replace(write=False) if tried is protected else None
+
+
+def trying(tried: Try, values: tuple[Any, ...]) -> Program:
+    """A task that tries the hook on one of `values`."""
+
+    async def program(mm: Mm) -> None:
+        pte = values[await pick(len(values))]
+        await pte_lock(mm, 0)
+        await set_pte(0, pte)
+        wanted, returned = await tried(mm, pte)
+        if returned != wanted or await ptep_get(0) != left(pte, tried):
+            await report("entry-as-told")
+        await pte_unlock(mm, 0)
+
+    return program
+
+
+async def made_old(mm: Mm) -> None:
+    """ptep_clear_flush_young() says whether the accessed bit was set, and leaves the rest."""
+    pte, young = MAPPED[await pick(len(MAPPED))], bool(await pick(2))
+    await pte_lock(mm, 0)
+    await set_pte(0, pte)
+    await _set(accessed_cell(0), young)
+    was_young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=0)
+    if bool(was_young) != young or await _get(accessed_cell(0)) or await ptep_get(0) != pte:
+        await report("entry-as-told")
+    await pte_unlock(mm, 0)
+
+
+def _set(cell: Cell, value: Hashable) -> Op:
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
+
+
+def _get(cell: Cell) -> Op:
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
+
+
+def huge(clears: bool) -> Program:
+    """pmdp_huge_get_and_clear(), or pmdp_invalidate()."""
+
+    async def program(mm: Mm) -> None:
+        pmd = MAPPED[await pick(len(MAPPED))]
+        await pmd_lock(mm, 0)
+        await set_pmd_at(mm, 0, pmd)
+        if clears:
+            returned = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=0, full=False)
+        else:
+            returned = await mm.hook.pmdp_invalidate(mm=mm, addr=0)
+        now: Any = await pmdp_get(mm, 0)
+        as_told = now is None if clears else now == invalid(pmd)
+        if returned != pmd or not as_told:
+            await report("entry-as-told")
+        await pmd_unlock(mm, 0)
+
+    return program
+
+
+async def changed(mm: Mm) -> None:
+    """pte_needs_flush() and huge_pmd_needs_flush() say no only if the old entry allows no more than the new one."""
+    old, new = PRESENT[await pick(len(PRESENT))], PRESENT[await pick(len(PRESENT))]
+    for before in (old, old._replace(frame=OTHER)):
+        may_stay = not _can(before) or (_can(before) <= _allows(new) and before.frame == new.frame)
+        for needs in (
+            mm.hook.pte_needs_flush(mm=mm, oldpte=before, newpte=new),
+            mm.hook.huge_pmd_needs_flush(mm=mm, oldpmd=before, newpmd=new),
+        ):
+            if not needs and not may_stay:
+                await report("needs-flush")
+
+
+def _can(pte: Pte | ProtNone) -> set[str]:
+    """What a CPU can do that has the entry cached: a store only once it is known to be dirty, else it walks again."""
+    if isinstance(pte, ProtNone):
+        return set()
+    stores = {"store"} if pte.write and pte.dirty else set()
+    return {"load"} | stores | (set() if pte.nx else {"fetch"})
+
+
+def _allows(pte: Pte | ProtNone) -> set[str]:
+    """What the entry allows, a store perhaps with another walk."""
+    return _can(pte) | ({"store"} if isinstance(pte, Pte) and pte.write else set())
+
+
+def alone(name: str, *programs: Program) -> Build:
+    """A model of one task, which runs one of `programs`."""
+
+    async def any_of(mm: Mm) -> None:
+        await programs[await pick(len(programs))](mm)
+
+    def build(arch: Arch, era: Era) -> Model:
+        world = World(
+            arch, era, {0: None}, frozenset({PAGE, OTHER}), geometry={"ptes_per_table": 1}, more={"tables": True}
+        )
+        world.memory[upper_entry(0, 0)] = None
+        world.task("task", any_of)
+        return world.model(name)
+
+    return build
+
+
+SCENARIOS = [
+    Scenario(
+        "entry-values",
+        "a hook that changes an entry returns what it was and leaves what it should, whatever the entry",
+        "include/linux/pgtable.h",
+        alone(
+            "entry-values",
+            trying(cleared, PRESENT),
+            trying(cleared_and_flushed, MAPPED),
+            trying(protected, MAPPED),
+            made_old,
+        ),
+    ),
+    Scenario(
+        "huge-values",
+        "the same of a huge entry",
+        "mm/pgtable-generic.c",
+        alone("huge-values", huge(clears=True), huge(clears=False)),
+        tier="optional",
+    ),
+    Scenario(
+        "needs-flush",
+        "pte_needs_flush() says no only where a stale entry allows no more than the new one",
+        "include/asm-generic/tlb.h:pte_needs_flush",
+        alone("needs-flush", changed),
+    ),
+]
