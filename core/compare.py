@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from core.base.namesakes import warn_of_namesakes
 from core.base.suggest import hint
-from core.cli import against, costs, coverage, kernels, listing, new_plugin, replay, run, tree, verdicts
+from core.cli import against, costs, coverage, kernels, listing, litmus, new_plugin, replay, run, tree, verdicts
 from core.cli.arguments import UsageError
 from core.cli.report import SUITE_VERSION
 from core.plugins.arch import PluginError
@@ -98,7 +98,7 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argpa
     )
     top.add_argument("--version", action="version", version=f"shootdown {version()}, suite {SUITE_VERSION}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for room in (run, against, coverage, listing, verdicts, kernels, costs, replay, tree, new_plugin):
+    for room in (run, against, coverage, listing, verdicts, kernels, litmus, costs, replay, tree, new_plugin):
         room.add_parsers(commands.add_parser)
     return top, commands
 

@@ -1,0 +1,140 @@
+"""The subcommand `litmus`: published tests on the machines that stand for the architectures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.base.suggest import hint
+from core.cli.arguments import UsageError, positive
+from core.table.rows import load
+
+if TYPE_CHECKING:
+    from core.truth.litmus.judge import Judgement
+    from core.truth.litmus.tests import LitmusTest
+
+ETS = {"no": ("",), "yes": ("ets2", "ets3"), "both": ("", "ets2", "ets3")}
+NAMES = {"": "", "ets2": " with FEAT_ETS2", "ets3": " with FEAT_ETS3"}
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the subcommand with argparse's add_parser."""
+    litmus = add("litmus", help="run litmus tests on the memory model of an architecture")
+    litmus.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    litmus.add_argument(
+        "--arch", metavar="NAME", help="the architecture, or a row (by default the one that a test is written for)"
+    )
+    litmus.add_argument(
+        "--ets2", choices=tuple(ETS), default="both", help="verdicts with FEAT_ETS2, without, or both (default)"
+    )
+    litmus.add_argument("--only", metavar="TEXT", help="only tests whose id contains TEXT")
+    litmus.add_argument("--max-states", type=positive, metavar="N", help="give a test up after N states")
+    litmus.add_argument("--trace", action="store_true", help="show an execution of what is printed, if there is one")
+    litmus.set_defaults(command=litmus_command)
+
+
+def litmus_command(arguments: argparse.Namespace) -> int:
+    """Judge every test; print each that disagrees with its reason, then the counts."""
+    from core.truth.lines import FileError
+
+    judged: list[Judgement] = []
+    status = 0
+    for path in arguments.files:
+        try:
+            for judgement in _judged(path, arguments):
+                judged.append(judgement)
+                _print(judgement, arguments)
+        except FileError as error:
+            print(f"shootdown: {error}", file=sys.stderr)
+            status = 2
+    return status or _summary(judged)
+
+
+def _judged(path: Path, arguments: argparse.Namespace) -> Iterator[Judgement]:
+    from core.memory_model.search import LIMIT
+    from core.truth.litmus.judge import judge
+    from core.truth.litmus.tests import read_tests
+
+    named = None if arguments.arch is None else architecture(arguments.arch)
+    for test in read_tests(path):
+        if arguments.only is None or arguments.only in test.id:
+            yield from judge(test, named or _own(test), ETS[arguments.ets2], arguments.max_states or LIMIT)
+
+
+def _own(test: LitmusTest) -> str:
+    from core.truth.litmus.machines import OF_NOTATION
+
+    return OF_NOTATION[test.notation]
+
+
+def architecture(name: str) -> str:
+    """The architecture that `name` is, or that a row of this name is one of.  UsageError if there is none."""
+    from core.truth.litmus.machines import TARGETS
+
+    if name in TARGETS:
+        return name
+    rows = {row.name: row.plugin for row in load(None)}
+    if name not in rows:
+        raise UsageError(f"--arch {name}: no such architecture or row; {hint(name, [*TARGETS, *rows])}")
+    module = rows[name].partition(":")[0].rpartition(".")[2]
+    for known in TARGETS:
+        if module.startswith(known):
+            return known
+    raise UsageError(f"--arch {name}: no memory model for its plugin; expected one of {', '.join(TARGETS)}")
+
+
+def _print(judgement: Judgement, arguments: argparse.Namespace) -> None:
+    """A test that disagrees or cannot be run; with --only every test."""
+    from core.truth.litmus.judge import AGREE
+
+    if judgement.result in (AGREE, "") and arguments.only is None:
+        return
+    result = judgement.result or "no verdict"
+    detail = f": {judgement.detail}" if judgement.detail else ""
+    print(f"{judgement.test.id}: {result}{NAMES[judgement.extension]}{detail}")
+    if arguments.trace:
+        _print_trace(judgement, arguments)
+
+
+def _print_trace(judgement: Judgement, arguments: argparse.Namespace) -> None:
+    from core.memory_model.search import witness
+    from core.truth.litmus.condition import holds
+    from core.truth.litmus.judge import NOT_EXPRESSIBLE
+    from core.truth.litmus.machines import machine_of
+
+    if judgement.result == NOT_EXPRESSIBLE:
+        return
+    test = judgement.test
+    named = _own(test) if arguments.arch is None else architecture(arguments.arch)
+    steps = witness(machine_of(test, named, judgement.extension), lambda final: holds(test.condition, final))
+    for step in steps or ("the condition is not reached",):
+        print(f"    {step}")
+
+
+def _summary(judged: list[Judgement]) -> int:
+    """Print the counts; 1 if a test disagrees."""
+    from core.truth.litmus.judge import RESULTS, TOO_STRONG, TOO_WEAK
+
+    counted = [x for x in judged if not x.apart]
+    for extension in NAMES:
+        for tier in sorted({x.test.tier for x in counted if x.extension == extension}):
+            here = Counter(x.result for x in counted if (x.extension, x.test.tier) == (extension, tier))
+            print(f"tier {tier}{NAMES[extension]}: {', '.join(f'{n} {word}' for word, n in sorted(here.items()))}")
+    for reason, number in sorted(Counter(x.apart for x in judged if x.apart).items()):
+        print(f"apart: {number} tests {reason}")
+    sets = Counter(x.same_set for x in judged if x.same_set is not None and x.test.notation != "kernel")
+    if sets:
+        print(f"sets of outcomes: {sets[True]} equal, {sets[False]} not")
+    allowed = [x for x in judged if x.test.notation == "kernel" and x.test.expected.get("") == "allowed"]
+    if allowed:
+        print(f"allowed by the kernel's model: {sum(bool(x.reached) for x in allowed)} of {len(allowed)} reached")
+    states = sorted(x.states for x in judged if x.states)
+    if states:
+        print(f"states: median {states[len(states) // 2]}, most {states[-1]}")
+    counts = Counter(x.result for x in counted)
+    print(", ".join(f"{counts[word]} {word}" for word in RESULTS))
+    return 1 if counts[TOO_STRONG] or counts[TOO_WEAK] else 0

@@ -1,0 +1,258 @@
+"""The weak machine: its initial state, and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from core.memory_model.machine import LOCAL_STEPS, Final
+from core.memory_model.program import (
+    ENTRY,
+    Address,
+    Dsb,
+    End,
+    Fence,
+    GracePeriod,
+    Load,
+    Program,
+    ReadLock,
+    ReadUnlock,
+    Rmw,
+    StoreExclusive,
+    StoreValue,
+    Tlbi,
+    entry_cell,
+)
+from core.memory_model.values import Descriptor, NotExpressible
+from core.memory_model.weak import atomics, barriers, buffer, canonical, grace, local, translation
+from core.memory_model.weak.break_before_make import note_entry
+from core.memory_model.weak.context import AddressedCell, Context, Destination, target
+from core.memory_model.weak.loads import load
+from core.memory_model.weak.state import (
+    NEVER,
+    BufferedStore,
+    Register,
+    Rules,
+    Update,
+    WeakCpu,
+    WeakState,
+    accesses,
+    is_reserved,
+)
+
+Accessing = Load | StoreValue | Rmw | StoreExclusive
+
+
+class Weak:
+    """`program` on the weak machine with `rules`."""
+
+    def __init__(self, program: Program, rules: Rules) -> None:
+        self.context = Context(program, rules)
+        self.program = program
+
+    def initial(self) -> WeakState:
+        """All CPUs at their beginning, nothing buffered."""
+        cpus = [WeakCpu() for _ in self.program.threads]
+        for (thread, name), value in self.program.registers.items():
+            cpus[thread].registers[name] = Register(value)
+        return self._settled(WeakState({cell: ((0, value),) for cell, value in self.program.memory.items()}, (), cpus))
+
+    def key(self, state: WeakState) -> Hashable:
+        """What tells states apart; see canonical.py."""
+        return canonical.key(self.context, state)
+
+    def final(self, state: WeakState) -> Final | None:
+        """The final state, once all threads have ended and all buffers are empty."""
+        if state.dead or any(cpu.pc is not None or cpu.buffer for cpu in state.cpus):
+            return None
+        registers = {(i, name): x.value for i, cpu in enumerate(state.cpus) for name, x in cpu.registers.items()}
+        memory = {cell: history[-1][1] for cell, history in state.memory.items()}
+        return Final(registers, memory, frozenset().union(*(cpu.faults for cpu in state.cpus)), state.unbroken)
+
+    def steps(self, state: WeakState) -> Iterator[tuple[str, WeakState]]:
+        """Every step that other CPUs could see."""
+        if state.dead:
+            return
+        for i, cpu in enumerate(state.cpus):
+            for step, after in self._of_cpu(state, i, cpu):
+                yield step, self._settled(after)
+
+    def _of_cpu(self, state: WeakState, i: int, cpu: WeakCpu) -> Iterator[tuple[str, WeakState]]:
+        yield from buffer.leaving(self.context, state, i)
+        yield from self._access_flags(state, i)
+        yield from grace.passing(self.context, state, i)
+        if cpu.pc is None or cpu.blocked or cpu.waits is not None:
+            return
+        instruction = self.program.threads[i].instructions[cpu.pc]
+        if isinstance(instruction, Accessing):
+            yield from self._access(state, i, instruction)
+            return
+        after: WeakState | None = None
+        if isinstance(instruction, Dsb):
+            after = barriers.dsb(self.context, state, i, instruction)
+        elif isinstance(instruction, ReadLock):
+            after = grace.read_lock(state, i, instruction)
+        elif isinstance(instruction, ReadUnlock):
+            after = grace.read_unlock(state, i, instruction)
+        elif isinstance(instruction, GracePeriod):
+            after = grace.begin(state, i, instruction.domain)
+        if after is not None:
+            yield f"CPU{i}: {type(instruction).__name__}", after
+
+    def _access_flags(self, state: WeakState, i: int) -> Iterator[tuple[str, WeakState]]:
+        """Hardware that sets access flags may do so at any time, for an access that is never made."""
+        if "HA" not in self.context.hardware(i):
+            return
+        for page in self.program.pages:
+            cell = entry_cell(page)
+            value = state.newest(cell)[1]
+            if isinstance(value, Descriptor) and value.valid and not value.af and not is_reserved(state, None, cell):
+                new = state.with_cpu(i)
+                note_entry(new, i, cell, value._replace(af=1))
+                new.append(cell, value._replace(af=1))
+                yield f"CPU{i}: hardware sets the access flag of {page}", new
+
+    # -- what touches only the own CPU
+
+    def _settled(self, state: WeakState) -> WeakState:
+        """`state` after everything that touches only one CPU: what other CPUs can see is the same before and after."""
+        again = True
+        count = 0
+        while again:
+            again = False
+            for i in range(len(state.cpus)):
+                while (after := self._local(state, i)) is not None:
+                    state, again, count = after, True, count + 1
+                    if count > LOCAL_STEPS:
+                        raise NotExpressible("an endless loop")
+        return state
+
+    def _local(self, state: WeakState, i: int) -> WeakState | None:
+        """One such step of CPU i, or None."""
+        cpu = state.cpus[i]
+        if cpu.buffer:
+            after = buffer.finish_fence(state, i) or self._unseen_store(state, i)
+            if after is not None:
+                return after
+        if cpu.pc is None or cpu.blocked or cpu.waits is not None:
+            return None
+        instruction = self.program.threads[i].instructions[cpu.pc]
+        match instruction:
+            case End():
+                new = state.with_cpu(i)
+                new.cpus[i].pc = None
+                return new
+            case Fence():
+                return barriers.fence(state, i, instruction)
+            case Dsb():
+                if barriers.completes_tlbi(state, i, instruction):
+                    return None
+                return barriers.dsb(self.context, state, i, instruction)
+            case Tlbi():
+                return barriers.tlbi(self.context, state, i, instruction)
+            case ReadUnlock(""):
+                return grace.read_unlock(state, i, instruction)
+            case StoreValue(address):
+                if self.context.eager and not address.translated and i not in self.program.user:
+                    return self._store_directly(state, i, instruction)
+                return None
+        return local.execute(self.context, state, i, instruction) if isinstance(instruction, local.LOCAL) else None
+
+    def _store_directly(self, state: WeakState, i: int, instruction: StoreValue) -> WeakState | None:
+        goal = target(state.cpus[i], instruction.address)
+        if goal is None:
+            return None
+        after = atomics.store(state, i, instruction, self._direct(state, goal))
+        if after is not None:
+            after.cpus[i].context = max(after.cpus[i].context, goal.pick)
+        return after
+
+    def _unseen_store(self, state: WeakState, i: int) -> WeakState | None:
+        """A store to a cell that no remaining instruction touches becomes visible at once: nobody can tell when."""
+        for place, item in enumerate(state.cpus[i].buffer):
+            if type(item) is not BufferedStore or item.reserved is not None or item.release:
+                continue
+            if not buffer.may_become_visible(state, i, place, item):
+                continue
+            touched = any(item.cell in self.context.future(j, cpu.pc).touched for j, cpu in enumerate(state.cpus))
+            waiting = any(
+                x is not item and (accesses(x, item.cell) or (type(x) is Update and x.cell == item.cell))
+                for cpu in state.cpus
+                for x in cpu.buffer
+            )
+            if not touched and not waiting:
+                return buffer.become_visible(self.context, state, i, place)
+        return None
+
+    # -- accesses
+
+    @staticmethod
+    def _direct(state: WeakState, goal: AddressedCell) -> Destination:
+        if goal.cell not in state.memory:
+            raise NotExpressible(f"an access to {goal.cell}, which is no cell of the test")
+        return Destination(goal.cell, None, None, goal.floor, 0, NEVER)
+
+    def _access(self, state: WeakState, i: int, instruction: Accessing) -> Iterator[tuple[str, WeakState]]:
+        address: Address = instruction.address
+        shown = f"CPU{i}: {type(instruction).__name__} {address.cell or address.register}"
+        goal = target(state.cpus[i], address)
+        if goal is None:
+            if isinstance(instruction, StoreExclusive):  # it can only fail before its address is known
+                for after in atomics.store_exclusive(self.context, state, i, instruction, None):
+                    yield f"{shown} fails", after
+            return
+        if goal.walks:
+            yield from self._translated(state, i, instruction, goal, shown)
+            return
+        if i in self.program.user and goal.cell.startswith(ENTRY):
+            new = state.with_cpu(i)
+            translation.fault(self.context, new, i, goal.cell, "permission", 0)
+            yield f"{shown} faults at EL0", new
+            return
+        yield from self._execute(state, i, instruction, self._direct(state, goal), goal, shown)
+
+    def _translated(
+        self, state: WeakState, i: int, instruction: Accessing, goal: AddressedCell, shown: str
+    ) -> Iterator[tuple[str, WeakState]]:
+        writing = not isinstance(instruction, Load)
+        for walk in translation.walks(self.context, state, i, goal.cell, writing, goal.floor):
+            new = state.with_cpu(i)
+            cpu = new.cpus[i]
+            if walk.fault:
+                cpu.context = max(cpu.context, goal.pick)
+                translation.fault(self.context, new, i, goal.cell, walk.fault, walk.floor)
+                yield f"{shown} faults ({walk.fault}), entry of time {walk.begin}", new
+                continue
+            assert isinstance(walk.entry, Descriptor)
+            if walk.entry.oa is None:
+                raise NotExpressible(f"an access through an entry of {goal.cell} without an output address")
+            new.memory.setdefault(walk.entry.oa, ((0, 0),))
+            if walk.update is not None:
+                entry = entry_cell(goal.cell)
+                if is_reserved(state, i, entry):
+                    continue
+                cpu.buffer = (*cpu.buffer, Update(entry, walk.update))
+            cpu.newest_walk = max(cpu.newest_walk, walk.floor)
+            access = Destination(walk.entry.oa, goal.cell, walk.begin, goal.floor, walk.floor, walk.dies)
+            yield from self._execute(
+                new, i, instruction, access, goal, f"{shown} through its entry of time {walk.begin}"
+            )
+
+    def _execute(
+        self, state: WeakState, i: int, instruction: Accessing, access: Destination, goal: AddressedCell, shown: str
+    ) -> Iterator[tuple[str, WeakState]]:
+        for after in self._outcomes(state, i, instruction, access):
+            after.cpus[i].context = max(after.cpus[i].context, goal.pick)
+            yield shown, after
+
+    def _outcomes(self, state: WeakState, i: int, instruction: Accessing, access: Destination) -> Iterator[WeakState]:
+        match instruction:
+            case Load():
+                yield from load(self.context, state, i, instruction, access)
+            case StoreValue():
+                after = atomics.store(state, i, instruction, access)
+                if after is not None:
+                    yield after
+            case Rmw():
+                yield from atomics.rmw(self.context, state, i, instruction, access)
+            case StoreExclusive():
+                yield from atomics.store_exclusive(self.context, state, i, instruction, access)
