@@ -31,6 +31,7 @@ class Arm64(Arm64Entries):
     @hookimpl
     def arch_facts(self) -> Facts:
         return Facts(
+            memory_model="weak",
             rcu_table_free=True,
             kernel=self.kernel,
             family="hardware broadcast",

@@ -23,7 +23,9 @@ class Arm64Contpte(Contpte, Arm64):
     def arch_facts(self) -> Facts:
         facts = super().arch_facts()
         sources = (*facts.sources, "arch/arm64/mm/contpte.c", "arch/arm64/include/asm/pgtable.h")
-        return replace(facts, cont_ptes=16, sources=sources)
+        # sc by itself: a block that is folded is so many stores that a buffer takes more values than the tables hold,
+        # and the windows ask for what memory never shows while they wait; --memory weak runs the rest
+        return replace(facts, cont_ptes=16, sources=sources, memory_model="sc")
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:

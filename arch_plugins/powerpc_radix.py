@@ -14,7 +14,8 @@ from arch_plugins.families.radix_lazy import exit_flush_lazy_tlbs, flush_type_lo
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, flush_here, take_ipi
-from core.machine.op import Cpu, Op, Tid
+from core.machine.op import Cpu, Op, Tid, barrier
+from core.machine.order import Order
 from core.mm.kthread import exit_lazy_flush_tlb
 from core.mm.mm import Mm, cpumask_set_cpu
 from core.mm.mmu_gather import MmuGather
@@ -26,9 +27,11 @@ class PowerpcRadix(RadixPte, Broadcast):
 
     barrier, mm_insn, page_insn = "eieio;tlbsync;ptesync", "tlbie_pid", "tlbie_va"
     ceiling: int | None = 33
+    store_barrier = Order.PTESYNC  # the first instruction of _tlbie_pid(), _tlbie_va() and of their local forms
     spares_walks = True  # RIC_FLUSH_TLB; radix__flush_tlb_pwc_range_psize() takes the page-walk cache along
 
     FACTS = Facts(
+        memory_model="weak",
         page_size=65536,
         ptes_per_table=32,
         upper_entries=512,
@@ -45,7 +48,12 @@ class PowerpcRadix(RadixPte, Broadcast):
     """tlb_local_single_page_flush_ceiling: twice the sets of a POWER9's TLB."""
 
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
-        await self.flush(mm, insns, request, await flush_type_local(mm))
+        await self.flush(mm, insns, request, await self.flush_type_local(mm))
+
+    async def flush_type_local(self, mm: Mm) -> bool:
+        """The entries are seen to be clear before mm_cpumask is read, which a CPU joins before it walks."""
+        await barrier(Order.SMP_MB)
+        return await flush_type_local(mm)
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
@@ -55,7 +63,7 @@ class PowerpcRadix(RadixPte, Broadcast):
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
         """__radix__flush_tlb_range_psize(): how many pages are too many depends on whether another CPU has the mm."""
-        local = await flush_type_local(mm)
+        local = await self.flush_type_local(mm)
         start, end = start - start % stride, end + -end % stride
         ceiling = self.local_ceiling if local else self.ceiling
         whole = ceiling is not None and (end - start) // stride > ceiling
@@ -73,7 +81,7 @@ class PowerpcRadix(RadixPte, Broadcast):
             return table
         end = addr + mm.span[0]
         insns = self.of_range(addr, end, 1, leaf=False)
-        await self.flush(mm, insns, FlushRequest(addr, end), await flush_type_local(mm))
+        await self.flush(mm, insns, FlushRequest(addr, end), await self.flush_type_local(mm))
         return table
 
     @hookimpl
@@ -93,6 +101,7 @@ class PowerpcRadix(RadixPte, Broadcast):
         if not local:
             await super().broadcast(mm, insns, request)
             return
+        await barrier(Order.PTESYNC)
         for name, nr, operands in with_operands(insns):
             here = (of._replace(everywhere=False) for of in operands)
             await insn(mm.task.cpu, name.replace("tlbie", "tlbiel"), nr, *here)
@@ -108,4 +117,5 @@ class PowerpcRadix(RadixPte, Broadcast):
         """switch_mm_irqs_off(): the bit is set before the PID is loaded; only exit_lazy_flush_tlb() clears it."""
         if mm.cpus is None:
             await cpumask_set_cpu(mm)
+            await barrier(Order.SMP_MB)
             await load_pid(mm.task.cpu)

@@ -34,6 +34,7 @@ class S390(Tables):
     @hookimpl
     def arch_facts(self) -> Facts:
         return Facts(
+            memory_model="tso",
             gather=False,
             bundle=0,
             ptes_per_table=256,

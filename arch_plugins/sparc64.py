@@ -42,6 +42,7 @@ class Sparc64(Queued):
     """sun4u and sun4v, 8 KiB pages."""
 
     FACTS = Facts(
+        memory_model="tso",
         page_size=8192,
         ptes_per_table=1024,
         upper_entries=1024,

@@ -45,6 +45,7 @@ class X86(MmRange):
     def arch_facts(self) -> Facts:
         return Facts(
             smp=self.smp,
+            memory_model="tso",
             rcu_table_free=self.rcu,
             merge_vmas=True,
             runtime_p4d=True,

@@ -88,6 +88,7 @@ class X86618(MmRange):
     @hookimpl
     def arch_facts(self) -> Facts:
         return Facts(
+            memory_model="tso",
             rcu_table_free=True,
             merge_vmas=True,
             runtime_p4d=True,

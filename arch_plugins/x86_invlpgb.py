@@ -17,6 +17,7 @@ from core.machine.broadcast import complete
 from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cpu
+from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 
@@ -26,10 +27,12 @@ class X86Invlpgb(X86Pte, Broadcast):
 
     barrier, mm_insn, page_insn, ceiling = "TLBSYNC", "INVLPGB_PCID", "INVLPGB_ADDR", 33
     takes_stride = True
+    store_barrier = Order.SMP_MB  # inc_mm_tlb_gen(), a locked operation that flush_tlb_mm_range() does first
     count_max, pti = 8, False
     """invlpgb_count_max: strides that one INVLPGB takes, as CPUID 0x80000008 says (Zen 3: 8)."""
 
     FACTS = Facts(
+        memory_model="tso",
         rcu_table_free=True,
         merge_vmas=True,
         runtime_p4d=True,

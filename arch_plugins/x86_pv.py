@@ -34,14 +34,15 @@ def flush_on_enter(cpu: Cpu, mm: Mm) -> Op:
     """try_cmpxchg(preempted, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB). Returns whether `cpu` was preempted.
 
     A preempted vCPU does nothing, walks included, before the host has flushed it (record_steal_time()): so it is
-    flushed here.  Whether it is preempted is the host's business.
+    flushed here.  Whether it is preempted is the host's business; what it
+    has stored was visible when the host took its CPU.
     """
     cells = tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
 
     def step(*entries: object) -> list[Outcome]:
-        return [Outcome(False, entries), Outcome(True, (None,) * len(entries))]
+        return [Outcome(False, entries), Outcome(True, (None,) * len(entries), awaits=frozenset(cells))]
 
-    return Op(f"vCPU{cpu} preempted?", cells, cells, step, order=Order.FULL)
+    return Op(f"vCPU{cpu} preempted?", cells, cells, step, order=Order.FLUSH_ALL)
 
 
 class X86Kvm(X86):
@@ -85,7 +86,7 @@ class X86HyperV(X86):
         info = self.request(request)
         covered = [addr for addr in mm.addrs if info.covers(addr)]
         for cpu in sorted(cpus):  # one after another, as the hypervisor gets to them
-            await invalidate((cpu,), covered, f"{self.hypercall}: vCPU{cpu}")
+            await invalidate((cpu,), covered, f"{self.hypercall}: vCPU{cpu}", order=Order.FLUSH_ALL)
 
     async def flush_tlb_multi(
         self, mm: Mm, cpus: frozenset[Cpu], info: Info, freed_tables: bool, whatever: bool

@@ -36,6 +36,7 @@ class Facts:
     walker                  who reads the page tables when a translation is missing, of WALKERS
     tables_at_once          levels ('pte', 'pmd', 'pud') whose table goes back to the allocator as it is unhooked,
                             before the flush: __pte_free_tlb() and its likes are pte_free()
+    memory_model            what CPUs see of each other's stores, of MEMORY_MODELS; one CPU sees all of its own
     hw_dirty                the walker sets the dirty bit; otherwise a fault does
     user_asids              NUM_USER_ASIDS, where ASIDs are given out from a bitmap and roll over; 0 elsewhere
     cont_ptes               CONT_PTES, where entries of user memory are folded into contiguous blocks
@@ -65,6 +66,7 @@ class Facts:
     gather_page_size: bool = False
     runtime_p4d: bool = False
     walker: str = "caches"
+    memory_model: str = "sc"
     tables_at_once: tuple[str, ...] = ()
     hw_dirty: bool = True
     user_asids: int = 0
@@ -119,6 +121,13 @@ CAPABILITIES = {
 }
 """What `Facts.capabilities` may name."""
 
+MEMORY_MODELS = {
+    "sc": "sequentially consistent: every store is visible at once",
+    "tso": "stores wait in a buffer and become visible in order (x86, s390, sparc)",
+    "weak": "stores wait and become visible in any order that barriers allow (arm64, riscv, powerpc)",
+}
+"""What `Facts.memory_model` may be."""
+
 WALKERS = {
     "caches": "hardware, which may keep upper entries",
     "hardware": "hardware, which starts each walk at the root and keeps no upper entry",
@@ -159,6 +168,8 @@ def wrong(key: str, value: object) -> str:
         problem = f"one of {', '.join(PREEMPTION)}"
     if not problem and key == "walker" and value not in WALKERS:
         problem = f"one of {', '.join(WALKERS)}"
+    if not problem and key == "memory_model" and value not in MEMORY_MODELS:
+        problem = f"one of {', '.join(MEMORY_MODELS)}"
     if not problem and isinstance(value, tuple) and key == "tables_at_once" and not set(value) <= set(TABLE_LEVELS):
         problem = f"of {', '.join(TABLE_LEVELS)}"
     if not problem and isinstance(value, frozenset) and value - CAPABILITIES.keys():

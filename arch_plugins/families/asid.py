@@ -21,7 +21,7 @@ from core.hookspecs import hookimpl
 from core.machine.asid import AsidRequest, load_ttbr
 from core.machine.ipi import Request
 from core.machine.lock import spin_lock, spin_unlock
-from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.op import Cell, Cpu, Op, Outcome, barrier
 from core.machine.order import Order
 from core.machine.store_buffer import mfence
 from core.machine.tlb import invalidate
@@ -139,6 +139,9 @@ class Asids(Broadcast):
     compares = True
     """The fast path of a switch has a cmpxchg(), not an xchg()."""
 
+    store_barrier = Order.DSB_ISHST
+    """mips has no such barrier: that GINVT waits for older stores is assumed in its favour."""
+
     ordering = ""
     """What has the cleared entry seen before the flush is issued, where no prologue does."""
 
@@ -156,11 +159,13 @@ class Asids(Broadcast):
         if mm.context is None:
             await super().send(mm, insns, request)
             return
-        barrier = self.prologue or self.ordering
+        name = self.prologue or self.ordering
         if self.asid_behind_barrier(mm):
-            await mfence(mm.task.cpu, barrier)
+            await mfence(mm.task.cpu, name)
+            if self.store_barrier is not None:
+                await barrier(self.store_barrier)
             _, asid = await context_id(mm.context)
         else:
             _, asid = await context_id(mm.context)
-            await mfence(mm.task.cpu, barrier)
+            await mfence(mm.task.cpu, name)
         await super().send(mm, insns, AsidRequest(asid, request))

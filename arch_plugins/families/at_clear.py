@@ -62,9 +62,9 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
         f"IPTE({addr}){', local' if local else ''}",
         (pte,),
         (pte, *entries),
-        lambda old: [Outcome(old, (None,) * (1 + len(entries)))],
+        lambda old: [Outcome(old, (None,) * (1 + len(entries)), awaits=frozenset(entries))],
         event=("clear", addr, nr),
-        order=Order.FLUSH,
+        order=Order.FLUSH if local else Order.FLUSH_ALL,
     )
 
 
@@ -106,9 +106,9 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
         f"IDTE of pmd({addr}){', local' if local else ''}",
         (pmd,),
         (pmd, *entries),
-        lambda old: [Outcome(old, (becomes(old), *(None for _ in entries)))],
+        lambda old: [Outcome(old, (becomes(old), *(None for _ in entries)), awaits=frozenset(entries))],
         event=event,
-        order=Order.FLUSH,
+        order=Order.FLUSH if local else Order.FLUSH_ALL,
     )
 
 

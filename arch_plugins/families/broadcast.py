@@ -13,6 +13,9 @@ from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest, Request
+from core.machine.op import Cell, barrier
+from core.machine.order import Order
+from core.machine.tlb import tlb_cell
 from core.mm.mm import Mm
 
 Given = Sequence[tuple[str, int, tuple[Operand, ...]]]
@@ -27,9 +30,16 @@ def with_operands(insns: Insns) -> Given:
     return [(one[0], one[1], one[2] if len(one) == 3 else (EVERYWHERE,)) for one in insns]
 
 
+def effect_of(mm: Mm) -> tuple[tuple[int, Cell], ...]:
+    """The TLB entries that a broadcast may drop as it is issued: address and cell."""
+    return tuple((addr, tlb_cell(cpu, addr)) for cpu in sorted(mm.everyone) for addr in mm.addrs)
+
+
 class Broadcast(Stated):
     """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
 
+    `store_barrier` makes every walker see what was stored before the flush is issued; None where the words that clear
+    an entry do that.
     `spares_walks`: flush_tlb_page() is of the last level only.
     `ceiling`: more strides than that are flushed as the whole mm; None for no ceiling.
     `takes_stride`: where only upper entries were cleared, one flush is enough for each (tlb_get_unmap_size()); if not,
@@ -38,6 +48,7 @@ class Broadcast(Stated):
 
     prologue = ""
     barrier = "sync"
+    store_barrier: Order | None = None
     mm_insn = "flush_mm"
     page_insn = "flush_page"
     spares_walks = takes_stride = False
@@ -68,12 +79,15 @@ class Broadcast(Stated):
         """Issue only."""
         if self.prologue:
             await insn(mm.task.cpu, self.prologue)
+        if self.store_barrier is not None:
+            await barrier(self.store_barrier)
         for name, nr, of in with_operands(insns):
             await insn(mm.task.cpu, name, nr, *of)
-        await issue(mm.task.tid, insns[0][0], request)
+        effects = effect_of(mm) if mm.early_broadcasts else ()
+        await issue(mm.task.tid, insns[0][0], request, effects)
 
     async def wait(self, mm: Mm) -> None:
-        """The barrier."""
+        """The barrier: complete for the issuer, whose earlier stores are then visible."""
         await insn(mm.task.cpu, self.barrier)
         await complete(mm.task.tid, mm.everyone, mm.addrs, self.barrier)
 

@@ -25,7 +25,7 @@ BATCH_NR = 192
 
 Queue = tuple[int, ...] | None
 
-QUEUED = declare("queued", None)
+QUEUED = declare("queued", None, "ghost")
 
 
 def queue_cell(cpu: Cpu) -> Cell:

@@ -22,7 +22,7 @@ from core.mm.mm import CPUMASK, Mm, cpumask_set_cpu
 
 RID, NEXT = Cell(declare("rid", 1)), Cell(declare("rid_next", 2))
 
-LOADED_RID = declare("loaded_rid", 1)
+LOADED_RID = declare("loaded_rid", 1, "ghost")
 
 
 def loaded_cell(cpu: Cpu) -> Cell:

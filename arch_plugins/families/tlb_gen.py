@@ -32,7 +32,7 @@ from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Architecture, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
 from core.machine.memory import declare
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
 from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.batched_unmap import UnmapBatch
@@ -41,7 +41,7 @@ from core.mm.mm import CPUMASK, Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpuma
 
 GEN = Cell(declare("tlb_gen", 0))
 
-CTX_GEN = declare("ctx_gen", 0)
+CTX_GEN = declare("ctx_gen", 0, "ghost")
 
 
 def ctx_gen_cell(cpu: Cpu) -> Cell:
@@ -131,6 +131,7 @@ class TlbGen(Architecture):
             await self.catch_up(mm)
             await load_cr3(cpu)
         elif was_lazy:
+            await barrier(Order.SMP_MB)  # is_lazy is seen to be clear before tlb_gen is read (6.12 tlb.c:590)
             await self.catch_up(mm)
         await write(irqs_off_cell(cpu), False)
 

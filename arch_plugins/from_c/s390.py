@@ -19,6 +19,7 @@ from core.machine.insn import EVERYWHERE as ALL
 from core.machine.insn import Operand, insn
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
 from core.machine.tlb import invalidate
 from core.mm.huge_memory import invalid, pmdp_get, xchg_pmd
@@ -150,7 +151,7 @@ async def _unlock(of: Hands, word: Word) -> int:
 
 
 async def _read_flush_mm(of: Hands, word: Word) -> int:
-    return int(await Op("read flush_mm", (family.FLUSH_MM,), (), lambda owed: [Outcome(owed)]))
+    return int(await Op("read flush_mm", (family.FLUSH_MM,), (), lambda owed: [Outcome(owed)], order=Order.PLAIN))
 
 
 async def _write_flush_mm(of: Hands, word: Word) -> int:
@@ -166,7 +167,9 @@ async def _count_flusher(of: Hands, word: Word) -> int:
 async def _no_flusher(of: Hands, word: Word) -> int:
     """The wait in finish_arch_post_lock_switch(): blocked while anyone flushes."""
     if of.mm.cpus is None:
-        await Op("wait for flush_count", (family.FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)])
+        await Op(
+            "wait for flush_count", (family.FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)], order=Order.PLAIN
+        )
     return 0
 
 
@@ -190,7 +193,7 @@ async def _join_cpumask(of: Hands, word: Word) -> int:
 async def _write_cpumask(of: Hands, word: Word) -> int:
     if of.mm.cpus is None:
         cpus = cpus_in(of.mm, word.a)
-        await Op("mm_cpumask = cpu_attach_mask", (), (CPUMASK,), lambda: [Outcome(None, (cpus,))])
+        await Op("mm_cpumask = cpu_attach_mask", (), (CPUMASK,), lambda: [Outcome(None, (cpus,))], order=Order.PLAIN)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from core.base.suggest import hint
@@ -11,6 +12,7 @@ from core.conformance.judge import Walks
 from core.conformance.outside import Outside, described, entry_points
 from core.conformance.scenario import TIERS
 from core.explore import Limits
+from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
 from core.run.isolate import CELL_TIMEOUT
 from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
@@ -48,7 +50,13 @@ def add_selection(command: argparse.ArgumentParser, arch: bool = True) -> None:
 
 
 def add_limits(command: argparse.ArgumentParser) -> None:
-    """Add --searcher and the limits of a search."""
+    """Add --searcher, --memory and the limits of a search."""
+    command.add_argument(
+        "--memory",
+        choices=("arch", *MEMORY_MODELS),
+        default="arch",
+        help="memory model: sequentially consistent, or that of each architecture (the default)",
+    )
     command.add_argument("--searcher", choices=("auto", "reference", "fast"), default="auto")
     command.add_argument("--max-states", type=positive, metavar="N", help="stop a search after N states")
     command.add_argument("--timeout", type=seconds, metavar="S", help="stop a search after S seconds")
@@ -109,7 +117,20 @@ def seconds(text: str) -> float:
 
 
 def rows_of(arguments: argparse.Namespace) -> list[Row]:
-    """The rows that --config, --arch and --plugin select. UsageError for a row or plugin that does not exist."""
+    """The rows that --config, --arch and --plugin select, under the --memory that was chosen, if the command has it.
+
+    UsageError for a row or plugin that does not exist.
+    """
+    memory = getattr(arguments, "memory", "arch")
+    return [under(row, memory) for row in _rows(arguments)]
+
+
+def under(row: Row, memory: str) -> Row:
+    """The row under this memory model; 'arch' is its own."""
+    return row if memory == "arch" else replace(row, facts={**row.facts, "memory_model": memory})
+
+
+def _rows(arguments: argparse.Namespace) -> list[Row]:
     if arguments.era is not None and not arguments.plugin:
         raise UsageError("--era is for a --plugin; a row has its own: set `era` in the configuration")
     timeout = getattr(arguments, "timeout", None)

@@ -41,7 +41,7 @@ def document(
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher."""
-    suite = {"version": SUITE_VERSION, "memory_model": "sequentially consistent", "seed": settings["seed"]}
+    suite = {"version": SUITE_VERSION, "memory_model": settings["memory"], "seed": settings["seed"]}
     models = {subject.name: subject.model for subject in subjects}
     suite |= {
         "searcher": settings["searcher"],
@@ -61,6 +61,17 @@ def document(
     }
 
 
+def memory_of(subjects: Sequence[Subject], chosen: str) -> str:
+    """The memory model that was chosen with --memory, in words; for 'arch' which rows ran under which."""
+    if chosen != "arch":
+        return chosen
+    by_model: dict[str, list[str]] = {}
+    for subject in subjects:
+        if subject.facts is not None and subject.facts.smp and subject.facts.memory_model != "sc":
+            by_model.setdefault(subject.facts.memory_model, []).append(subject.name)
+    return "; ".join([*(f"{model}: {', '.join(rows)}" for model, rows in sorted(by_model.items())), "else sc"])
+
+
 def _architecture(subject: Subject) -> dict[str, Any]:
     facts = subject.facts
     described: dict[str, Any] = {}
@@ -69,6 +80,7 @@ def _architecture(subject: Subject) -> dict[str, Any]:
             name: getattr(facts, name)
             for name in (
                 "smp",
+                "memory_model",
                 "preemption",
                 "one_cpu",
                 "gather",

@@ -90,7 +90,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.base.files import write_atomically
-    from core.cli.report import document
+    from core.cli.report import document, memory_of
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
 
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
@@ -115,6 +115,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         "seed": SEED if arguments.walks is None else arguments.seed,
         "searcher": arguments.searcher,
         "bounds": bounds_of(arguments),
+        "memory": memory_of(subjects, arguments.memory),
     }
     report = document(subjects, results, priced, settings)
     for form in FORMATS.values():

@@ -19,6 +19,7 @@ from core.cli.arguments import (
     limits_of,
     positive,
     scenario_of,
+    under,
     walks_of,
 )
 from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
@@ -66,7 +67,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
         return _explain_bug(arguments)
     named = arguments.scenario if arguments.scenario in FINDINGS else chosen_scenario(arguments.scenario)
     scenario = (FINDINGS.get(named) or SUITE[named]) if isinstance(named, str) else named
-    row = choose(arguments.arch, arguments.era, arguments.config, arguments.timeout)
+    row = under(choose(arguments.arch, arguments.era, arguments.config, arguments.timeout), arguments.memory)
     cell = VerdictJob(replace(row, expect={}), named, limits_of(arguments), arguments.searcher, walks_of(arguments))
     time = guest_timeout(arguments) if row.foreign or not isinstance(named, str) else None
     status = 0

@@ -158,7 +158,7 @@ def tables_freed(upper: Cell, tables: Mapping[int, Cell]) -> Property:
 
 
 def unhooked_entry(addr: int, upper: Cell) -> Property:
-    """Always: where the upper entry points to no table, the entry of `addr` is empty."""
+    """Where the upper entry points to no table, the entry of `addr` is empty: always, or at the end."""
     return _property("unhooked-entry", (upper, pte_cell(addr)), lambda table, pte: table is not None or pte is None)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
+from core.conformance.memory_model import memory_model
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.facts import Facts
@@ -70,6 +71,11 @@ class World:
         self._tasks: list[tuple[Task, Program, bool]] = []
         for addr, pte in self.mapped.items():
             self.memory[pte_cell(addr)] = pte
+
+    @property
+    def memory_model(self) -> str:
+        """That of the architecture; one CPU sees its own stores in order."""
+        return self.facts.memory_model if self.facts.smp else "sc"
 
     @property
     def vma(self) -> Vma:
@@ -128,6 +134,7 @@ class World:
             tuple(sometimes),
             {**SENTENCES, **sentences} if sentences else SENTENCES,
             (tuple(equal),) if equal else (),
+            memory_model(self.memory_model),
         )
 
     def _balanced(self, mm: Mm) -> Property:
@@ -152,6 +159,7 @@ class World:
             online=frozenset(self.cpus()),
             memcgs=self.memcgs,
             choices=self.choices,
+            early_broadcasts=self.memory_model != "sc",
         )
         return replace(mm, **self.more)
 

@@ -27,8 +27,9 @@ from dataclasses import replace
 
 from core.base import available_memory
 from core.explore import numeric, reductions
-from core.explore.errors import ExploreError
+from core.explore.errors import ExploreError, NewStore
 from core.explore.model import END, Limits, Model, Verdict
+from core.explore.ordered import again, tables_of
 from core.explore.reductions import Plan, wanted
 from core.explore.reference import Search
 from core.explore.search_result import SearchResult
@@ -122,14 +123,22 @@ class _Job:
     """The searches of one model: a first one without reductions, and, if that is not enough, one with a plan."""
 
     def __init__(self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool) -> None:
-        self.tables = TransitionTables(model, before=bool(names))
+        self.tables = tables_of(model, before=bool(names))
         self.limits, self.searcher, self.names, self.stop = limits, searcher, names, stop
         self.started = time.monotonic()
         self.plan = reductions.none(self.tables)
         self.name = "reference"
 
     def run(self) -> SearchResult:
-        """Search until there is a result."""
+        """Search until there is a result, and all stores that wait are known."""
+        while True:
+            try:
+                return self._run()
+            except NewStore:
+                self.tables = again(self.tables)
+                self.plan, self.name = reductions.none(self.tables), "reference"
+
+    def _run(self) -> SearchResult:
         first = Search(self.tables, self.limits, self.stop, self._budget())
         found = first.run()
         if found.interrupted or (not first.gave_up and self.searcher != "fast"):

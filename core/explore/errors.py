@@ -27,3 +27,7 @@ class NotDeterministic(ExploreError):
 
 class TooLarge(ExploreError):
     """A thread has more local states, or a cell more values, than the tables can hold."""
+
+
+class NewStore(Exception):
+    """A `core.explore.model.MemoryMachine` has met a store that it did not know: the tables are made again."""

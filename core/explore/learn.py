@@ -28,7 +28,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
-from collections.abc import Coroutine, Hashable, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -76,10 +76,13 @@ class LocalState:
 
 
 class Automaton:
-    """The local states of one thread that have been reached so far."""
+    """The local states of one thread that have been reached so far.
 
-    def __init__(self, thread: Thread) -> None:
-        self.thread = thread
+    An operation that touches no cell is no step, unless the memory model says so (`steps`).
+    """
+
+    def __init__(self, thread: Thread, steps: Callable[[Op], bool] = lambda op: False) -> None:
+        self.thread, self._steps = thread, steps
         self._runs_on = f"{thread.name}: runs on without awaiting an operation"
         self.states: list[LocalState] = []
         self._by_key: dict[Hashable, LocalState] = {}
@@ -96,11 +99,6 @@ class Automaton:
             state.live = None
             found = state.next[value] = self._arrive(coroutine, value, (*state.history, value))
         return found
-
-    def outcomes(self, state: LocalState, values: tuple[Any, ...]) -> tuple[Outcome, ...]:
-        """The outcomes of the pending operation of `state` on the values that it reads."""
-        assert state.op is not None
-        return outcomes_of(state.op, values, self._where(state))
 
     def check(self, seed: int, runs: int = 10) -> None:
         """Replay `runs` random histories from the start and compare them with what was learned.
@@ -179,7 +177,7 @@ class Automaton:
         """Send `value`, execute operations that touch no cell, and return the next one; None at the end."""
         for _ in range(MAX_SILENT):
             op = self._send(coroutine, value)
-            if op is None or not op.silent:
+            if op is None or not op.silent or self._steps(op):
                 return op
             outcomes = outcomes_of(op, (), f"{self.thread.name}: {op.name}")
             if len(outcomes) != 1 or outcomes[0].violated:

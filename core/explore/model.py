@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from core.machine.op import Cell, Cpu, Op, Page, Tid
 
@@ -57,13 +57,34 @@ class Property:
     holds: Callable[..., bool]
 
 
+class MemoryMachine(Protocol):
+    """A memory model at work on one model: what it makes of operations, and the daemons that it adds.
+
+    It may have to learn which cells are stored to.  `wrap` raises `NewStore` for one that is new; after `learned` the
+    tables are made again.
+    """
+
+    def steps(self, op: Op) -> bool:
+        """Is this operation, which touches no cell, a step all the same?"""
+
+    def wrap(self, op: Op, cpu: Cpu) -> Op:
+        """The operation as `cpu` executes it."""
+
+    def extended(self, model: Model) -> Model:
+        """The model with what the machine does by itself, and the properties as it has them."""
+
+    def learned(self) -> None:
+        """From now on everything that was met is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """`always` must hold in every reachable state, `finally_` whenever all threads have ended, `sometimes` in at least
     one reachable state.  A state in which some thread has not ended and no agent can change anything is a deadlock.
     `initial` must have a value for every cell that an operation or property touches.
     `sentences` explain, by name, the properties that a step itself violates (`Outcome.violated`).
-    `symmetric` lists groups of members that are claimed to be interchangeable; the explorer checks the claim."""
+    `symmetric` lists groups of members that are claimed to be interchangeable; the explorer checks the claim.
+    `memory` makes the machine whose memory model the operations are subject to; None is sequential consistency."""
 
     name: str
     threads: tuple[Thread, ...]
@@ -74,6 +95,7 @@ class Model:
     sometimes: tuple[Property, ...] = ()
     sentences: Mapping[str, str] = field(default_factory=dict)
     symmetric: tuple[tuple[Member, ...], ...] = ()
+    memory: Callable[[Model], MemoryMachine] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from core.explore.errors import ExploreError, NotAnOperation, TooLarge
 from core.explore.learn import Automaton, LocalState, outcomes_of
-from core.explore.model import Daemon, Model, Property
-from core.machine.op import Cell, Op
+from core.explore.model import Daemon, MemoryMachine, Model, Property
+from core.machine.op import Cell, Cpu, Op
 
 MAX_LOCAL = 1 << 16
 MAX_VALUES = 1 << 8
@@ -62,10 +62,21 @@ def conflict(one: tuple[int, int], two: tuple[int, int]) -> bool:
 
 
 class TransitionTables:
-    """The transition tables of one model, filled on demand and in a deterministic order."""
+    """The transition tables of one model, filled on demand and in a deterministic order.
 
-    def __init__(self, model: Model, before: bool = False) -> None:
-        self.model, self.before = model, before
+    Under a memory model `machine` says what an operation is to its CPU.  `automata` are those of tables of the same
+    model: a program does not depend on the machine.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        before: bool = False,
+        machine: MemoryMachine | None = None,
+        automata: Sequence[Automaton] = (),
+    ) -> None:
+        self.plain, self.before, self.machine = model, before, machine
+        self.model = model = model if machine is None else machine.extended(model)
         self.cells: dict[Cell, int] = {}
         self.any_asserts = False
         """Has an assertion failed in any local state reached so far?"""
@@ -74,11 +85,12 @@ class TransitionTables:
         self._answers: dict[int, dict[tuple[int, ...], bool]] = {}
         self.values: list[list[Hashable]] = []
         self._numbers: list[dict[Hashable, int]] = []
-        self.automata = [Automaton(thread) for thread in model.threads]
+        steps = (lambda op: False) if machine is None else machine.steps
+        self.automata = list(automata) or [Automaton(thread, steps) for thread in model.threads]
         self.rows: list[list[TransitionRow | None]] = [[] for _ in self.automata]
         for number in range(len(self.automata)):
             self._grow(number)
-        self.daemons = [self._row(daemon.op, False) for daemon in model.daemons]
+        self.daemons = [self._row(daemon.op, daemon.cpu, False) for daemon in model.daemons]
 
     def cell(self, cell: Cell) -> int:
         """The number of a cell. ExploreError if the model has no initial value for it."""
@@ -129,7 +141,8 @@ class TransitionTables:
         automaton = self.automata[thread]
         state = automaton.states[local]
         moves = []
-        for number, outcome in enumerate(automaton.outcomes(state, self._values(row, values))):
+        where = f"{automaton.thread.name}: {row.op.name}"
+        for number, outcome in enumerate(outcomes_of(row.op, self._values(row, values), where)):
             after = automaton.after(state, outcome.value)
             moves.append(Move(after.number, self._written(row, outcome.written), outcome.violated, number))
         self._grow(thread)
@@ -187,7 +200,9 @@ class TransitionTables:
     def _written(self, row: TransitionRow, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
         return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
-    def _row(self, op: Op, before: bool) -> TransitionRow:
+    def _row(self, op: Op, cpu: Cpu, before: bool) -> TransitionRow:
+        if self.machine is not None:
+            op = self.machine.wrap(op, cpu if op.cpu is None else op.cpu)
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
         if before:
             reads += tuple(dict.fromkeys(cell for cell in writes if cell not in reads))
@@ -199,7 +214,7 @@ class TransitionTables:
             raise TooLarge(f"{self.model.name}: {self.model.threads[thread].name} has over {MAX_LOCAL} local states")
         for state in states[len(rows) :]:
             self.any_asserts |= bool(state.asserts)
-            rows.append(self._state_row(state))
+            rows.append(self._state_row(state, self.model.threads[thread].cpu))
 
-    def _state_row(self, state: LocalState) -> TransitionRow | None:
-        return None if state.op is None else self._row(state.op, self.before)
+    def _state_row(self, state: LocalState, cpu: Cpu) -> TransitionRow | None:
+        return None if state.op is None else self._row(state.op, cpu, self.before)

@@ -1,16 +1,24 @@
 """TLB invalidations broadcast by hardware: issued by one instruction, complete only after the issuer's own barrier.
 
-Until the barrier every CPU may go on using what it has cached, so in the model it keeps the entry until then: the
-latest moment is the worst case, and a CPU that drops it earlier behaves like one that never had it.  An invalidation
-belongs to its issuer; a barrier on another CPU does not complete it (arm64: DSB ISH; commit 4b634918384c).
+Until the barrier every CPU may go on using what it has cached, so in the model it keeps the entry until then.  Where
+every store is visible at once the latest moment is the worst case: a CPU that drops the entry earlier behaves like one
+that never had it.  Where the issuer's own stores may still wait in its buffer it is not: a walker fills the old entry
+anew, behind an invalidation that has had its effect.  There both moments are tried, the first and the last.  All CPUs
+drop the entry at the same moment; one that keeps it longer is one whose walker fills it again.  An invalidation belongs
+to its issuer; a barrier on another CPU does not complete it (arm64: DSB ISH; commit 4b634918384c).
+
+It is complete only when what other CPUs have stored through the old entries is visible (Arm ARM D8.16, Power ISA III
+6.9.3.3): `Outcome.awaits`.
 
 Data types
     cell ('broadcast', tid)    the requests that `tid` has issued and not completed: a tuple
+    Done                       one of them that has had its effect
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from core.machine.ipi import Request
 from core.machine.memory import declare
@@ -18,7 +26,7 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 
-BROADCAST = declare("broadcast", ())
+BROADCAST = declare("broadcast", (), "ghost")
 
 
 def broadcast_cell(tid: Tid) -> Cell:
@@ -26,12 +34,40 @@ def broadcast_cell(tid: Tid) -> Cell:
     return Cell(BROADCAST, tid)
 
 
-def issue(tid: Tid, name: str, request: Request) -> Op:
-    """Broadcast `request` to every TLB; `name` is the instruction.  It is not complete yet."""
+class Done(NamedTuple):
+    """A request of which every TLB has dropped the entries, and which is not complete."""
+
+    request: Request
+
+    def __str__(self) -> str:
+        return f"{self.request}, done"
+
+
+def issue(tid: Tid, name: str, request: Request, effects: Sequence[tuple[int, Cell]] = ()) -> Op:
+    """Broadcast `request` to every TLB; `name` is the instruction.  It is not complete yet.
+
+    `effects` are the entries (address and TLB cell) that it may drop at once; without them it does so in the end.
+    """
     cell = broadcast_cell(tid)
+    if effects:
+        return _issue_and_maybe_do(cell, name, request, effects)
     return Op(
         f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))], order=Order.PRIVATE
     )
+
+
+def _issue_and_maybe_do(cell: Cell, name: str, request: Request, effects: Sequence[tuple[int, Cell]]) -> Op:
+    entries = tuple(entry for addr, entry in effects if request.covers(addr))
+    addrs = [addr for addr, _ in effects if request.covers(addr)]
+
+    def step(sent: tuple[Request | Done, ...], *cached: object) -> list[Outcome]:
+        later = Outcome(None, ((*sent, request), *cached))
+        dropped = tuple(
+            None if request.forgets(addr, entry) else entry for addr, entry in zip(addrs, cached, strict=True)
+        )
+        return [later, Outcome(None, ((*sent, Done(request)), *dropped))]
+
+    return Op(f"{name}: {request}", (cell, *entries), (cell, *entries), step, order=Order.PRIVATE)
 
 
 def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
@@ -40,11 +76,14 @@ def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> 
     pairs = [(cpu, addr) for cpu in sorted(cpus) for addr in addrs]
     entries = tuple(tlb_cell(cpu, addr) for cpu, addr in pairs)
 
-    def step(sent: tuple[Request, ...], *cached: object) -> list[Outcome]:
+    def step(sent: tuple[Request | Done, ...], *cached: object) -> list[Outcome]:
+        late = [r for r in sent if not isinstance(r, Done)]
+        every = [r.request if isinstance(r, Done) else r for r in sent]
         kept = tuple(
-            None if any(r.forgets(addr, entry) for r in sent) else entry
+            None if any(r.forgets(addr, entry) for r in late) else entry
             for (_, addr), entry in zip(pairs, cached, strict=True)
         )
-        return [Outcome(None, ((), *kept))]
+        covered = (cell for (_, addr), cell in zip(pairs, entries, strict=True) if any(r.covers(addr) for r in every))
+        return [Outcome(None, ((), *kept), awaits=frozenset(covered))]
 
     return Op(name, (cell, *entries), (cell, *entries), step, order=Order.COMPLETE)

@@ -42,7 +42,7 @@ class EarlyRequest:
         return f"answer, then flush {'all' if self.end is None else f'[{self.start}, {self.end})'}"
 
 
-HANDLER = declare("handler", None)
+HANDLER = declare("handler", None, "ghost")
 
 
 def handler_cell(cpu: Cpu) -> Cell:

@@ -76,7 +76,7 @@ def csd_cell(sender: Tid, target: Cpu) -> Cell:
     return Cell(CSD, (sender, target))
 
 
-IRQS_OFF = declare("irqs_off", False)
+IRQS_OFF = declare("irqs_off", False, "ghost")
 
 
 def irqs_off_cell(cpu: Cpu) -> Cell:

@@ -10,13 +10,24 @@ INITIAL: dict[str, Hashable] = {}
 """Initial values by the cell's array. `declare` fills it; a plugin may also set INITIAL["mine.queue"] itself."""
 
 
-def declare(array: str, initial: Hashable) -> str:
+GHOSTS: set[str] = set()
+"""Arrays of cells that are no memory which several CPUs access: registers, TLBs, per-CPU variables that only the CPU
+itself uses, and what the model notes to check something."""
+
+USER: set[str] = set()
+"""Arrays of cells that are user memory: a store of user code to them waits in a store buffer."""
+
+
+def declare(array: str, initial: Hashable, kind: str = "memory") -> str:
     """Give every cell of `array` the value `initial` to start with. Returns `array`, to be used in Cell(array, index).
 
+    `kind` is 'memory', 'ghost' (`GHOSTS`) or 'user' (`USER`): what a store buffer holds is memory.
     Call it when the module is imported.  ValueError if the array has another initial value already: then two modules
     use one name for different cells.
     """
     known = INITIAL.setdefault(array, initial)
+    if kind != "memory":
+        (GHOSTS if kind == "ghost" else USER).add(array)
     if known != initial:
         raise ValueError(f"cells {array!r} start as {known!r} already, not as {initial!r}: choose another name")
     return array

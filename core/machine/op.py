@@ -62,11 +62,17 @@ class Outcome(NamedTuple):
 
     `value` is returned to the program; `written` has one value per cell in `Op.writes`; `violated` names the property
     that the step itself violates, or is '' (for properties that are about a step and not about a state).
+
+    Two things matter to a memory model alone.  `stored`: of the cells of user memory that the operation writes, those
+    that it stores to, each with the TLB entry by which; the others it writes as it has read them.  `awaits`: TLB
+    entries; the step waits until no other CPU's store through one of them is on its way.
     """
 
     value: Any
     written: tuple[Hashable, ...] = ()
     violated: str = ""
+    stored: tuple[tuple[Cell, Cell], ...] = ()
+    awaits: frozenset[Cell] = frozenset()
 
 
 def barrier(order: Order) -> Op:

@@ -28,6 +28,7 @@ class Order(Enum):
     FULL = "an atomic operation that returns a value, or what orders like one"
     WALK = "the hardware walker, and the access of user code behind it"
     FLUSH = "an instruction that drops translations of this CPU: what precedes is visible to its walker"
+    FLUSH_ALL = "the same on every CPU, complete when it ends: IPTE, IDTE"
     HANDLER = "an interrupt: the CPU has done what precedes, and is seen to have"
     COMPLETE = "the barrier that completes this CPU's broadcast invalidations"
     WRITE_CR3 = "a serialising instruction, and a plain store behind it"

@@ -32,7 +32,7 @@ PREEMPTION = {
 
 SwitchIn = Callable[[], Coroutine[Op, Any, Any]]
 
-RUNNING = declare("running", None)
+RUNNING = declare("running", None, "ghost")
 
 
 def running_cell(cpu: Cpu) -> Cell:
@@ -40,7 +40,7 @@ def running_cell(cpu: Cpu) -> Cell:
     return Cell(RUNNING, cpu)
 
 
-LAST_RAN = declare("last_ran", None)
+LAST_RAN = declare("last_ran", None, "ghost")
 
 
 def last_ran_cell(cpu: Cpu) -> Cell:

@@ -43,11 +43,11 @@ def run(
         reads = op.reads  # most operations read at most one cell; counting spends its time in this loop
         outcomes = op.step(*[cells[cell] for cell in reads]) if reads else op.step()
         one = outcomes[0] if len(outcomes) == 1 else _chosen(op, outcomes, cells, answer, environment)
-        value, written, violated = one
-        if violated:
-            raise ScheduleError(f"{op.name} violates {violated}")
+        value = one.value
+        if one.violated:
+            raise ScheduleError(f"{op.name} violates {one.violated}")
         if op.writes:
-            for cell, new in zip(op.writes, written, strict=True):
+            for cell, new in zip(op.writes, one.written, strict=True):
                 cells[cell] = new
         if op.event is not None:
             emit(op.event)

@@ -50,7 +50,7 @@ class Upper(NamedTuple):
         return f"table{self.table}"
 
 
-TLB = declare("tlb", None)
+TLB = declare("tlb", None, "ghost")
 
 
 def tlb_cell(cpu: Cpu, addr: int) -> Cell:
@@ -58,7 +58,7 @@ def tlb_cell(cpu: Cpu, addr: int) -> Cell:
     return Cell(TLB, (cpu, addr))
 
 
-NEWER = declare("newer", False)
+NEWER = declare("newer", False, "user")
 
 
 def newer_cell(frame: int, nr: int = 1) -> Cell:
@@ -66,7 +66,7 @@ def newer_cell(frame: int, nr: int = 1) -> Cell:
     return Cell(NEWER, frame, nr)
 
 
-REF = declare("ref", 1)
+REF = declare("ref", 1, "ghost")
 
 
 def ref_cell(frame: int, nr: int = 1) -> Cell:
@@ -104,9 +104,10 @@ def _access(cpu: Cpu, addr: int, frames: Sequence[int], store: bool, hw_dirty: b
             entry, pte = walked
         assert entry is not None
         at = frames.index(entry.frame)
+        stored: tuple[tuple[Cell, Cell], ...] = ()
         if store:
-            newer[at] = True
-        return [Outcome("ok", (entry, pte, *newer), USE_AFTER_FREE if ref[at] == 0 else "")]
+            newer[at], stored = True, ((newers[at], entry_cell),)
+        return [Outcome("ok", (entry, pte, *newer), USE_AFTER_FREE if ref[at] == 0 else "", stored)]
 
     return Op(
         f"{'store' if store else 'load'}({addr})",
@@ -146,7 +147,18 @@ def speculative_fill(cpu: Cpu, addr: int, hw_dirty: bool) -> Op:
     return Op(f"speculative fill({addr})", (cell, pte_cell(addr)), (cell,), step, order=Order.WALK)
 
 
-def invalidate(cpus: Sequence[Cpu], addrs: Sequence[int], name: str, event: tuple[object, ...] | None = None) -> Op:
-    """Drop `addrs` from the TLBs of `cpus` in one step: a local instruction, or a broadcast that is then complete."""
+def invalidate(
+    cpus: Sequence[Cpu],
+    addrs: Sequence[int],
+    name: str,
+    event: tuple[object, ...] | None = None,
+    order: Order | None = None,
+) -> Op:
+    """Drop `addrs` from the TLBs of `cpus` in one step: a local instruction, or a broadcast that is then complete.
+
+    `order` is FLUSH for one CPU and FLUSH_ALL for several, if it is not given: a hypervisor flushes others one by one.
+    """
     cells = tuple(tlb_cell(cpu, addr) for cpu in cpus for addr in addrs)
-    return Op(name, (), cells, lambda: [Outcome(None, (None,) * len(cells))], event=event, order=Order.FLUSH)
+    order = order or (Order.FLUSH if len(cpus) == 1 else Order.FLUSH_ALL)
+    outcome = Outcome(None, (None,) * len(cells), awaits=frozenset(cells))
+    return Op(name, (), cells, lambda: [outcome], event=event, order=order)

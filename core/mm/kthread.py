@@ -46,7 +46,7 @@ def mmput() -> Op:
     return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))], order=Order.FULL)
 
 
-CURRENT_MM = declare("current_mm", True)
+CURRENT_MM = declare("current_mm", True, "ghost")
 
 
 def current_mm_cell(cpu: Cpu) -> Cell:
@@ -54,7 +54,7 @@ def current_mm_cell(cpu: Cpu) -> Cell:
     return Cell(CURRENT_MM, cpu)
 
 
-ACTIVE_MM = declare("active_mm", True)
+ACTIVE_MM = declare("active_mm", True, "ghost")
 
 
 def active_mm_cell(cpu: Cpu) -> Cell:
@@ -62,7 +62,7 @@ def active_mm_cell(cpu: Cpu) -> Cell:
     return Cell(ACTIVE_MM, cpu)
 
 
-ON_MM = declare("on_mm", False)
+ON_MM = declare("on_mm", False, "ghost")
 
 
 def on_mm_cell(cpu: Cpu) -> Cell:

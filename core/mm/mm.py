@@ -77,6 +77,7 @@ class Mm:
                it: 1, except for the accountant.  It is called before an entry is read, so the accountant may zap ahead
                of the program: then the entries are empty, and the run is as long as what was zapped
     context    the cell of mm->context.id, if ASIDs are reallocated; None if the mm keeps its own
+    early_broadcasts  an invalidation by hardware may have its effect as it is issued, which matters where stores wait
     copies     the page that the allocator returns for a copy: page -> its copy
     """
 
@@ -102,6 +103,7 @@ class Mm:
     remaps: bool = False
     context: Cell | None = None
     copies: Mapping[int, int] = field(default_factory=dict)
+    early_broadcasts: bool = False
     folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)
     special: Callable[[int], bool] = lambda page: False
     init_on_free: bool = False
@@ -186,7 +188,7 @@ def need_resched(mm: Mm) -> Op:
     return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"), order=Order.PRIVATE)
 
 
-HELD_BATCHES = declare("held_batches", 0)
+HELD_BATCHES = declare("held_batches", 0, "ghost")
 
 
 def held_cell(task: Task) -> Cell:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from core.machine.op import barrier
+from core.machine.order import Order
 from core.machine.pte import Swap
 from core.mm.batched_unmap import (
     UnmapBatch,
@@ -66,8 +68,11 @@ async def may_discard(mm: Mm, page: int) -> bool:
     notices the other.  Before 6c8e2a256915 the references were not checked.
     """
     if mm.era.has("6c8e2a256915"):
+        await barrier(Order.SMP_MB)
         references = await folio_ref_count(page)
-        if references != 1 + await folio_mapcount(page):
+        mappings = await folio_mapcount(page)
+        await barrier(Order.SMP_RMB)
+        if references != 1 + mappings:
             return False
     return not await folio_test_dirty(page)
 

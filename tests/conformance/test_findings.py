@@ -37,8 +37,8 @@ PINNED = [
     ("smp-6.12", "zap-huge-dirty", "no-lost-dirty", 25),
     ("smp-6.1", "dax-zap", "no-lost-dirty", 17),
     ("smp-6.12", "dax-zap", "no-lost-dirty", 17),
-    ("s390", "local-ipte", "use-after-free", 15),
-    ("x86", "leaving-walk", "walk-of-freed-table", 27),
+    ("s390", "local-ipte", "use-after-free", 16),
+    ("x86", "leaving-walk", "walk-of-freed-table", 32),
 ]
 
 
@@ -70,7 +70,7 @@ ROWS = [
     ("arm", "asid-rollover", "use-after-free", 31),
     ("arm-lpae", "asid-rollover", "use-after-free", 31),
     ("mips-ginvt", "asid-rollover", "use-after-free", 32),
-    ("x86", "hugetlb-walk", "walk-of-freed-table", 18),
+    ("x86", "hugetlb-walk", "walk-of-freed-table", 20),
     ("loongarch-ptw", "dirty-bit-in-time", "no-lost-dirty", 8),
     ("loongarch-ptw", "migrate-dirty", "no-lost-dirty", 28),
     ("loongarch-ptw", "huge-split", "no-lost-dirty", 10),

@@ -16,6 +16,7 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World, pick
 from core.explore.model import Model, Property
 from core.machine.op import Cpu, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Entry, newer_cell, tlb_cell
 from core.mm.era import Era
@@ -37,9 +38,12 @@ def store_through(cpu: Cpu, addr: int) -> Op:
     def step(entry: Entry | None, pmd: object, pte: Pte | None, was: bool) -> list[Outcome]:
         if entry is None and isinstance(pmd, int) and isinstance(pte, Pte):
             entry = Entry(pte.frame, pte.write, pte.dirty)
-        return [Outcome(entry is not None, (entry, was or entry is not None))]
+        stored = () if entry is None else ((newer, cell),)
+        return [Outcome(entry is not None, (entry, was or entry is not None), stored=stored)]
 
-    return Op(f"store({addr})", (cell, PMD, pte_cell(addr), newer), (cell, newer), step, may_schedule="user")
+    return Op(
+        f"store({addr})", (cell, PMD, pte_cell(addr), newer), (cell, newer), step, may_schedule="user", order=Order.WALK
+    )
 
 
 async def user(mm: Mm) -> None:

@@ -16,6 +16,7 @@ from core.conformance.world import Program, World, pick
 from core.explore.model import Model
 from core.machine.accessed import accessed_cell
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
 from core.mm.era import Era
 from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get, set_pmd_at
@@ -89,11 +90,11 @@ async def made_old(mm: Mm) -> None:
 
 
 def _set(cell: Cell, value: Hashable) -> Op:
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))])
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PRIVATE)
 
 
 def _get(cell: Cell) -> Op:
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)])
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PRIVATE)
 
 
 def huge(clears: bool) -> Program:

@@ -26,6 +26,7 @@ from core.explore.model import Model
 from core.facts import Facts
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.batched_unmap import UnmapBatch
@@ -80,7 +81,7 @@ def flushes(facts: Facts) -> tuple[Flush, ...]:
     return (*always, by_batch) if "batched_unmap" in facts.capabilities else always
 
 
-WHICH = Cell(declare("which_flush", None))
+WHICH = Cell(declare("which_flush", None, "ghost"))
 
 
 def which(facts: Facts) -> Op:
@@ -90,7 +91,7 @@ def which(facts: Facts) -> Op:
     def step(chosen: int | None) -> list[Outcome]:
         return [Outcome(n, (n,)) for n in (range(number) if chosen is None else (chosen,))]
 
-    return Op("which flush?", (WHICH,), (WHICH,), step)
+    return Op("which flush?", (WHICH,), (WHICH,), step, order=Order.PRIVATE)
 
 
 def taking(addr: int, page: int) -> Program:

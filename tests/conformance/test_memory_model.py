@@ -1,0 +1,209 @@
+"""The machines under the words of the kernel: which outcomes of small programs they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from itertools import product
+from typing import Any
+
+import pytest
+
+from core.conformance.memory_model import memory_model
+from core.explore import Model, Property, Thread, check
+from core.machine.lock import spin_lock, spin_unlock
+from core.machine.memory import Memory, declare
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
+from core.machine.order import Order
+from core.machine.task import Task
+
+X, Y, LOCK = (Cell(declare(f"test.{name}", initial)) for name, initial in (("x", 0), ("y", 0), ("lock", None)))
+SEEN = declare("test.seen", None, "ghost")
+
+Code = Callable[[Task], Coroutine[Op, Any, Any]]
+
+
+def store(cell: Cell, value: int, order: Order = Order.PLAIN) -> Op:
+    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=order)
+
+
+def load(cell: Cell, order: Order = Order.PLAIN) -> Op:
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=order)
+
+
+def add(cell: Cell, order: Order) -> Op:
+    return Op(f"{cell} += 1", (cell,), (cell,), lambda n: [Outcome(n, (n + 1,))], order=order)
+
+
+def note(task: Task, seen: tuple[int, ...]) -> Op:
+    return Op("note", (), (Cell(SEEN, task.tid),), lambda: [Outcome(None, (seen,))], order=Order.PRIVATE)
+
+
+def outcomes(kind: str, *codes: Code) -> set[tuple[Any, ...]]:
+    """What the programs can see, and leave in x and y, under a memory model."""
+    tasks = [Task(f"T{n}", Tid(n + 1), Cpu(n)) for n in range(len(codes))]
+
+    def running(code: Code, task: Task) -> Callable[[], Coroutine[Op, Any, Any]]:
+        async def program() -> None:
+            seen = await code(task)
+            await barrier(Order.SMP_MB)
+            await note(task, tuple(seen or ()))
+
+        return program
+
+    threads = tuple(Thread(t.name, t.cpu, t.tid, running(c, t)) for c, t in zip(codes, tasks, strict=True))
+    cells = (*(Cell(SEEN, t.tid) for t in tasks), X, Y)
+    found: set[tuple[Any, ...]] = set()
+
+    def noted(*values: Any) -> bool:
+        if None not in values[: len(tasks)]:
+            found.add(values)
+        return True
+
+    prop = Property("outcome", "", cells, noted)
+    verdict = check(Model("litmus", threads, Memory(), always=(prop,), memory=memory_model(kind)), searcher="reference")
+    assert verdict.exhaustive, verdict
+    return {values for values in found if values}
+
+
+def seen(kind: str, *codes: Code) -> set[tuple[int, ...]]:
+    """What was loaded, without what was left."""
+    return {tuple(n for part in values[: len(codes)] for n in part) for values in outcomes(kind, *codes)}
+
+
+def then(*ops: Op) -> Code:
+    """The operations one after another; what those return that load."""
+
+    async def code(task: Task) -> list[int]:
+        return [value for op in ops if (value := await op) is not None]
+
+    return code
+
+
+def sb(fence: Order | None) -> tuple[Code, Code]:
+    between = () if fence is None else (barrier(fence),)
+    return then(store(X, 1), *between, load(Y)), then(store(Y, 1), *between, load(X))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fence", "reached"),
+    [
+        ("sc", None, False),
+        ("tso", None, True),
+        ("weak", None, True),
+        ("tso", Order.SMP_WMB, True),
+        ("weak", Order.SMP_WMB, True),
+        ("weak", Order.DMB_ISHST, True),
+        ("tso", Order.SMP_MB, False),
+        ("weak", Order.SMP_MB, False),
+        ("weak", Order.DSB_ISHST, False),
+        ("tso", Order.MFENCE, False),
+        ("weak", Order.FENCE_RW_RW, False),
+        ("weak", Order.PTESYNC, False),
+    ],
+)
+def test_store_buffering(kind: str, fence: Order | None, reached: bool) -> None:
+    assert ((0, 0) in seen(kind, *sb(fence))) == reached
+
+
+@pytest.mark.parametrize(
+    ("kind", "fence", "reached"),
+    [
+        ("sc", None, False),
+        ("tso", None, False),
+        ("weak", None, True),
+        ("weak", Order.SMP_WMB, False),
+        ("weak", Order.SMP_MB, False),
+        ("weak", Order.LWSYNC, False),
+        ("weak", Order.SMP_RMB, True),
+    ],
+)
+def test_message_passing(kind: str, fence: Order | None, reached: bool) -> None:
+    between = () if fence is None else (barrier(fence),)
+    assert ((1, 0) in seen(kind, then(store(X, 1), *between, store(Y, 1)), then(load(Y), load(X)))) == reached
+
+
+def test_a_release_stays_behind_what_precedes_it() -> None:
+    assert (1, 0) not in seen("weak", then(store(X, 1), store(Y, 1, Order.RELEASE)), then(load(Y), load(X)))
+
+
+@pytest.mark.parametrize(("kind", "both"), [("tso", False), ("weak", True)])
+def test_two_stores_each_in_opposite_orders(kind: str, both: bool) -> None:
+    one, two = then(store(X, 1), store(Y, 2)), then(store(Y, 1), store(X, 2))
+    left = {values[2:] for values in outcomes(kind, one, two)}
+    assert ((1, 1) in left) == both
+    assert {(2, 2), (1, 2), (2, 1)} & left
+
+
+@pytest.mark.parametrize("kind", ["sc", "tso", "weak"])
+def test_stores_to_one_cell_stay_in_order(kind: str) -> None:
+    assert all(a <= b for a, b in seen(kind, then(store(X, 1), store(X, 2)), then(load(X), load(X))))
+
+
+@pytest.mark.parametrize("kind", ["sc", "tso", "weak"])
+def test_a_cpu_sees_its_own_stores(kind: str) -> None:
+    assert {values[0] for values in seen(kind, then(store(X, 1), load(X)), then(load(X)))} == {1}
+
+
+@pytest.mark.parametrize("kind", ["tso", "weak"])
+def test_independent_readers_agree(kind: str) -> None:
+    """Both machines are multi-copy atomic."""
+    found = seen(kind, then(store(X, 1)), then(store(Y, 1)), then(load(X), load(Y)), then(load(Y), load(X)))
+    assert (1, 0, 1, 0) not in found
+    assert (0, 0, 0, 0) in found
+
+
+@pytest.mark.parametrize(("kind", "order"), list(product(["sc", "tso", "weak"], [Order.ATOMIC, Order.FULL])))
+def test_no_atomic_operation_is_lost(kind: str, order: Order) -> None:
+    codes = (then(add(X, order), add(X, order)), then(add(X, order)), then(store(Y, 1), add(X, order)))
+    assert {values[3] for values in outcomes(kind, *codes)} == {4}
+
+
+@pytest.mark.parametrize("order", [Order.PLAIN, Order.RELEASE])
+def test_a_store_does_not_come_between_the_halves_of_an_atomic_operation(order: Order) -> None:
+    """x += 1 and x = 10: the sum is 1, 10 or 11, and 1 only if the store is overwritten by what has not seen it."""
+    left = {values[2] for values in outcomes("weak", then(add(X, Order.ATOMIC)), then(store(X, 10, order)))}
+    assert left == {10, 11}
+
+
+@pytest.mark.parametrize(("kind", "reached"), [("sc", False), ("tso", False), ("weak", True)])
+def test_an_atomic_operation_without_order(kind: str, reached: bool) -> None:
+    """Store buffering through atomic operations that promise nothing."""
+    one, two = then(add(X, Order.ATOMIC), load(Y)), then(add(Y, Order.ATOMIC), load(X))
+    assert ((0, 0, 0, 0) in seen(kind, one, two)) == reached
+    full = then(add(X, Order.FULL), load(Y)), then(add(Y, Order.FULL), load(X))
+    assert (0, 0, 0, 0) not in seen(kind, *full)
+
+
+@pytest.mark.parametrize("kind", ["tso", "weak"])
+def test_smp_mb_after_atomic_makes_it_full(kind: str) -> None:
+    def half(mine: Cell, other: Cell) -> Code:
+        return then(add(mine, Order.ATOMIC), barrier(Order.SMP_MB_AFTER_ATOMIC), load(other))
+
+    assert (0, 0, 0, 0) not in seen(kind, half(X, Y), half(Y, X))
+
+
+def under_lock(cell: Cell, other: Cell) -> Code:
+    async def code(task: Task) -> list[int]:
+        await spin_lock(LOCK, task)
+        value = await load(cell)
+        await store(cell, value + 1)
+        await spin_unlock(LOCK, task)
+        return [await load(other)]
+
+    return code
+
+
+@pytest.mark.parametrize("kind", ["sc", "tso", "weak"])
+def test_a_lock_protects_plain_accesses(kind: str) -> None:
+    assert {values[2] for values in outcomes(kind, under_lock(X, Y), under_lock(X, Y))} == {2}
+
+
+@pytest.mark.parametrize(("kind", "reached"), [("sc", False), ("tso", True), ("weak", True)])
+def test_a_load_behind_an_unlock_may_pass_a_store_inside(kind: str, reached: bool) -> None:
+    """On x86 too: spin_unlock() is a plain store."""
+
+    async def stores_y(task: Task) -> list[int]:
+        await add(Y, Order.FULL)
+        return [await load(X)]
+
+    assert ((0, 0) in seen(kind, under_lock(X, Y), stores_y)) == reached
