@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+
+if __name__ == "__main__":  # `python -m` has put the current directory first: nobody has named a pathlib.py there
+    _HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [_HERE, *(entry for entry in sys.path if entry and os.path.realpath(entry) != os.getcwd())]
+
 from pathlib import Path
 
 NAMES = ("core", "arch_plugins", "reports")

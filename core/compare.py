@@ -12,13 +12,17 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.base.namesakes import warn_of_namesakes
+from core.base.printable import Shown, printable
 from core.base.suggest import hint
 from core.cli import against, costs, coverage, kernels, listing, litmus, new_plugin, replay, run, tree, verdicts
 from core.cli.arguments import UsageError
 from core.cli.report import SUITE_VERSION
+from core.cli.signals import ending_signals
 from core.plugins.arch import PluginError
+from core.run.isolate import interrupt
 from core.run.pool import ExecutorError
 from core.table.rows import ConfigError
 from core.tree.errors import TreeError
@@ -38,28 +42,44 @@ EPILOG = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     _streams()
+    stdout, stderr = sys.stdout, sys.stderr
     if argv is None:
         warn_of_namesakes()
-    arguments = parse(sys.argv[1:] if argv is None else list(argv))
+        _forget_current_directory()
+    sys.stdout, sys.stderr = Shown(stdout), Shown(stderr, quiet=True)
+    try:
+        with ending_signals():
+            return _run(parse(sys.argv[1:] if argv is None else list(argv)))
+    finally:
+        sys.stdout, sys.stderr = stdout, stderr
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         status: int = arguments.command(arguments)
         sys.stdout.flush()
         return status
     except (ConfigError, ExecutorError, PluginError, TreeError, UsageError) as error:
-        print(f"shootdown: {error}", file=sys.stderr)
+        print(f"shootdown: {printable(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader has closed the pipe; keep the interpreter from flushing at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except OSError as error:
-        print(
-            f"shootdown: {error.filename}: {error.strerror}" if error.filename else f"shootdown: {error}",
-            file=sys.stderr,
-        )
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"shootdown: {printable(named)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        interrupt()
         print("shootdown: interrupted", file=sys.stderr)
         return 2
+
+
+def _forget_current_directory() -> None:
+    """Take the current directory, where `python -m` has put it, off the module path, unless the project is there."""
+    here, ours = Path.cwd(), Path(__file__).resolve().parents[1]
+    if here != ours:
+        sys.path[:] = [entry for entry in sys.path if entry and Path(entry) != here]
 
 
 def version() -> str:

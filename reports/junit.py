@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from reports.gate import unfinished
+from reports.tables import by_architecture
 
 
 def junit(report: Mapping[str, Any]) -> str:
@@ -16,9 +17,10 @@ def junit(report: Mapping[str, Any]) -> str:
     that stopped at a limit, which is neither passed nor failed, are skipped.
     """
     root = ElementTree.Element("testsuites", name="shootdown")
+    results = by_architecture(report)
     for arch in report["architectures"]:
-        own = [result for result in report["results"] if result["architecture"] == arch["name"]]
-        suite = ElementTree.SubElement(root, "testsuite", {"name": arch["name"], **_counts(own)})
+        own = results.get(arch["name"], [])
+        suite = ElementTree.SubElement(root, "testsuite", {"name": _printable(arch["name"]), **_counts(own)})
         for result in own:
             _case(suite, result)
     ElementTree.indent(root)
@@ -44,7 +46,9 @@ def _counts(results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _case(suite: ElementTree.Element, result: Mapping[str, Any]) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=result["architecture"], name=result["scenario"])
+    case = ElementTree.SubElement(
+        suite, "testcase", classname=_printable(result["architecture"]), name=_printable(result["scenario"])
+    )
     element = _element(result)
     if element:
         why = result["bounds"] if element == "skipped" and result["verdict"] == "bounded" else result["reason"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from core.run.isolate import INTERRUPTED
+from core.run import INTERRUPTED
 
 MAX_COLUMNS = 12
 """With up to this many scenarios, each has a column of its own."""
@@ -43,9 +43,9 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
     """
     scenarios = list(dict.fromkeys(result["scenario"] for result in report["results"]))
     wide = len(scenarios) <= MAX_COLUMNS
-    rows = []
+    rows, results = [], by_architecture(report)
     for arch in report["architectures"]:
-        own = {r["scenario"]: r for r in report["results"] if r["architecture"] == arch["name"]}
+        own = {r["scenario"]: r for r in results.get(arch["name"], ())}
         ran = [r for r in own.values() if r["verdict"] not in ("unsupported", "error")]
         cells = [_cell(own[s]) for s in scenarios] if wide else _signs(own, scenarios)
         rows.append([arch["name"], *cells, sum(r["states"] for r in ran), _exhaustive(own.values())])
@@ -53,6 +53,14 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
     headers = ["architecture", *columns, "states", "exhaustive"]
     table = tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=_align(len(headers), 2))
     return table if wide else f"{table}\n\n{_numbered(scenarios)}"
+
+
+def by_architecture(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """The results of each architecture, in their order."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for result in report["results"]:
+        found.setdefault(result["architecture"], []).append(result)
+    return found
 
 
 def _exhaustive(results: Collection[Mapping[str, Any]]) -> str:
@@ -166,7 +174,8 @@ def text(report: Mapping[str, Any]) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The report as Markdown."""
+    """The report as Markdown; what a plugin or a configuration calls something is text in it, and no markup."""
+    report = _as_text(report)
     parts = ["# Shootdown", "## Correctness", verdicts(report, "github"), LEGEND]
     if report["costs"]:
         parts += ["## Cost", costs(report, "github"), COST_LEGEND]
@@ -175,6 +184,19 @@ def markdown(report: Mapping[str, Any]) -> str:
         parts += ["## Not as declared", "\n".join(f"- {line}" for line in wrong.splitlines())]
     parts.append(reproducibility(report))
     return "\n\n".join(parts) + "\n"
+
+
+MARKUP = str.maketrans({char: f"\\{char}" for char in "\\`*[]|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"})
+"""Characters that Markdown obeys in the middle of a line, as text; an underscore within a word is none of them."""
+
+
+def _as_text(value: Any) -> Any:
+    """Plain data with what Markdown would obey in its texts escaped."""
+    if isinstance(value, str):
+        return value.translate(MARKUP)
+    if isinstance(value, Mapping):
+        return {key: _as_text(item) for key, item in value.items()}
+    return [_as_text(item) for item in value] if isinstance(value, list) else value
 
 
 def reproducibility(report: Mapping[str, Any]) -> str:

@@ -1,20 +1,57 @@
-"""Writing reports: each file completely or not at all."""
+"""Writing reports: each file completely or not at all, and nothing replaced that is no file."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace the contents of `path` by `text` atomically; creates directories as needed. Raises OSError."""
+    """Replace the contents of `path` by `text` atomically; creates directories as needed. Raises OSError.
+
+    A symlink is followed, a file keeps its mode, and a new one has what the umask leaves.  Into a device or a FIFO the
+    text is written as it is: OSError if nobody reads the FIFO.  What UTF-8 cannot express is written as an escape.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    path = path.resolve()
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = 0
+    if mode and not stat.S_ISREG(mode):
+        _write_into(path, data)
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), stat.S_IMODE(mode) if mode else 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def can_write_in(directory: Path) -> None:
+    """Create `directory` and see whether a file can be written in it. Raises OSError, which names what it could not."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".writable.")
+    os.close(handle)
+    os.unlink(temporary)
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # ENXIO instead of waiting for a reader
+    os.set_blocking(handle, True)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+
+
+def _umask() -> int:
+    """The umask, which can only be read by setting it; no other thread creates files meanwhile that others may read."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.files import can_write_in
 from core.base.suggest import hint
 from core.cli.arguments import add_timeout, positive
 from core.cli.progress import Progress
@@ -152,6 +153,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--workload {name}: no such workload; {hint(name, (*NAMED, *own))}")
     workload: str | Workload = own.get(name, name)
     _can_plot(arguments.plot)
+    _can_write([*arguments.plot, *([arguments.csv] if arguments.csv else [])])
     model = chosen_model(arguments.prices)
     rows, unusable = chosen_rows(arguments, [SMP])
     subjects = [SweptArch(row.name, row.arch, row.era, row.model(model), row.guest) for row in rows]
@@ -221,6 +223,16 @@ def _can_plot(paths: list[Path]) -> None:
             raise ConfigError(f"--plot {path}: expected a name that ends in .svg or .png")
     if paths and find_spec("matplotlib") is None:
         raise ConfigError("--plot needs matplotlib: pip install 'shootdown[plots]'")
+
+
+def _can_write(paths: list[Path]) -> None:
+    """ConfigError if a file cannot be written, before anything is counted."""
+    for path in paths:
+        try:
+            if not path.exists() or path.is_file():
+                can_write_in(path.parent)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _can_be_plotted(point: Point, x: str, y: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
+
+from core.base.printable import Shown
 
 WIDTH = 40
 
@@ -11,7 +14,7 @@ WIDTH = 40
 class Progress:
     """`with Progress(total, stream) as bar: bar.done(n)`."""
 
-    def __init__(self, total: int, stream: TextIO) -> None:
+    def __init__(self, total: int, stream: TextIO | Shown) -> None:
         self.total, self.stream = max(total, 1), stream
         self.shown = stream.isatty()
 
@@ -23,12 +26,17 @@ class Progress:
         """Show that `number` of the total are finished."""
         if self.shown:
             full = WIDTH * number // self.total
-            self.stream.write(f"\r[{'#' * full}{'.' * (WIDTH - full)}] {number}/{self.total}")
-            self.stream.flush()
+            self._draw(f"\r[{'#' * full}{'.' * (WIDTH - full)}] {number}/{self.total}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.shown:
-            self.stream.write("\r" + " " * (WIDTH + 20) + "\r")
-            self.stream.flush()
+            self._draw("\r" + " " * (WIDTH + 20) + "\r")
+
+    def _draw(self, text: str) -> None:
+        """Write past `Shown`, which would show the carriage return."""
+        bare = self.stream.bare if isinstance(self.stream, Shown) else self.stream
+        with suppress(OSError, ValueError):
+            bare.write(text)
+            bare.flush()

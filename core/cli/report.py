@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.base.printable import all_printable
 from core.conformance.scenarios import AREA_OF
 from core.conformance.verdict import Result
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
@@ -40,7 +41,10 @@ def document(
     costs: Mapping[str, Mapping[str, Mapping[str, int]]],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher."""
+    """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher.
+
+    Whatever a plugin or a configuration calls something, the texts in a report are printable.
+    """
     suite = {"version": SUITE_VERSION, "memory_model": settings["memory"], "seed": settings["seed"]}
     models = {subject.name: subject.model for subject in subjects}
     suite |= {
@@ -48,17 +52,25 @@ def document(
         "python": platform.python_version(),
         "bounds": settings["bounds"],
     }
-    return {
-        "schema": SCHEMA,
-        "suite": suite,
-        "architectures": [_architecture(subject) for subject in subjects],
-        "results": [_result(result) for result in results],
-        "costs": [
-            {"architecture": arch, "workload": workload, "counts": dict(counts), "price": _price(counts, models[arch])}
-            for arch, workloads in costs.items()
-            for workload, counts in workloads.items()
-        ],
-    }
+    whole: dict[str, Any] = all_printable(
+        {
+            "schema": SCHEMA,
+            "suite": suite,
+            "architectures": [_architecture(subject) for subject in subjects],
+            "results": [_result(result) for result in results],
+            "costs": [
+                {
+                    "architecture": arch,
+                    "workload": workload,
+                    "counts": dict(counts),
+                    "price": _price(counts, models[arch]),
+                }
+                for arch, workloads in costs.items()
+                for workload, counts in workloads.items()
+            ],
+        }
+    )
+    return whole
 
 
 def memory_of(subjects: Sequence[Subject], chosen: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.files import can_write_in, write_atomically
 from core.cli.arguments import (
     RUN_TIERS,
     UsageError,
@@ -27,6 +28,7 @@ from core.cli.arguments import (
 )
 from core.cli.costs import chosen_model, not_asked
 from core.cli.gate import add_gate, add_threshold, baseline_of, diff_command, status
+from core.cli.signals import hold
 from core.conformance import SUITE
 from core.conformance.outside import Outside
 from core.cost import STANDARD
@@ -38,6 +40,7 @@ from reports.formats import FORMATS
 if TYPE_CHECKING:
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
+    from core.table.checkpoint import Kept
     from core.table.jobs import Counted
 
 
@@ -80,6 +83,7 @@ def add_run(run: argparse.ArgumentParser) -> None:
 
 def run_command(arguments: argparse.Namespace) -> int:
     """Judge the chosen rows in the chosen scenarios, count, report."""
+    ready_for_reports(arguments.output)
     rows = rows_of(arguments)
     for row in rows:
         if row.plugin in arguments.plugin and not row.problem:
@@ -87,12 +91,23 @@ def run_command(arguments: argparse.Namespace) -> int:
     return judged(rows, arguments, of_plugin=bool(arguments.plugin))
 
 
+def ready_for_reports(directory: Path) -> None:
+    """See, before any work, that reports can be written there, and keep guests from it. UsageError if they cannot."""
+    from core.run.isolate import protect
+
+    try:
+        can_write_in(directory)
+    except OSError as error:
+        raise UsageError(f"--output {directory}: cannot be written: {error.strerror}") from None
+    protect(directory)
+
+
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
-    from core.base.files import write_atomically
     from core.cli.report import document, memory_of
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
 
+    ready_for_reports(arguments.output)
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
     scenarios = _scenarios(arguments, of_plugin)
     limits = limits_of(arguments)
@@ -117,17 +132,28 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         "bounds": bounds_of(arguments),
         "memory": memory_of(subjects, arguments.memory),
     }
+    hold()
     report = document(subjects, results, priced, settings)
-    for form in FORMATS.values():
-        if form.file:
-            write_atomically(arguments.output / form.file, form.write(report))
+    saved = _save(report, arguments.output)
     shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
     sys.stdout.write(FORMATS[shown].write(report))
     sys.stdout.flush()
     if interrupted:
         print("shootdown: interrupted; --resume continues", file=sys.stderr)
-        return 2
-    return status(report, baseline, arguments)
+    return status(report, baseline, arguments) if saved and not interrupted else 2
+
+
+def _save(report: Mapping[str, Any], directory: Path) -> bool:
+    """Write the report in every format that has a file; says on stderr which could not be written."""
+    saved = True
+    for form in FORMATS.values():
+        try:
+            if form.file:
+                write_atomically(directory / form.file, form.write(report))
+        except OSError as error:
+            saved = False
+            print(f"shootdown: {directory / form.file}: not written: {error.strerror}", file=sys.stderr)
+    return saved
 
 
 def _scenarios(arguments: argparse.Namespace, of_plugin: bool) -> list[str | Outside]:
@@ -174,6 +200,7 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
         print(f"shootdown: {len(kept.damaged) - MOST_DAMAGED} more are damaged or edited", file=sys.stderr)
     answers = [known.get(n) for n in range(len(everything))]
     missing = [n for n, answer in enumerate(answers) if answer is None]
+    lost = False
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
         jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
@@ -181,11 +208,21 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
         try:
             for n, answer in zip(missing, running, strict=True):
                 answers[n] = answer
-                kept.put(everything[n], answer)
+                lost = lost or _not_kept(kept, everything[n], answer)
         except KeyboardInterrupt:
             isolate.interrupt()
             return [everything[n].failed(isolate.INTERRUPTED) if a is None else a for n, a in enumerate(answers)], True
     return answers, False
+
+
+def _not_kept(kept: Kept, job: Job, answer: Any) -> bool:
+    """Keep an answer for --resume; True, said on stderr, if that failed: it costs the run nothing else."""
+    try:
+        kept.put(job, answer)
+    except OSError as error:
+        print(f"shootdown: {error.filename or kept.directory}: not kept: {error.strerror}", file=sys.stderr)
+        return True
+    return False
 
 
 def _subjects(rows: list[Row], model: PriceModel) -> list[Any]:

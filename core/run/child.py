@@ -21,9 +21,7 @@ from typing import Any, NoReturn, Protocol, get_type_hints
 
 from core.base import plain
 from core.base.errortext import describe
-from core.run import contain
-
-INTERRUPTED = "interrupted"
+from core.run import INTERRUPTED, contain
 
 GARBAGE = 50_000
 """New containers between two collections of garbage in a child.  A search keeps most of what it makes."""

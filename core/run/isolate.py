@@ -27,7 +27,8 @@ from typing import Any
 from core.base import plain
 from core.base.errortext import short
 from core.base.printable import printable
-from core.run.child import INTERRUPTED, Job, answer, interrupted_here, kind_of
+from core.run import INTERRUPTED
+from core.run.child import Job, answer, interrupted_here, kind_of
 from core.run.warden import AFTER_INTERRUPT, ANSWER, END, INTERRUPT, OUTPUT, READY, BatchHeader
 
 __all__ = [

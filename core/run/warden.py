@@ -28,7 +28,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import NamedTuple, NoReturn
 
-from core.run import contain
+from core.run import INTERRUPTED, contain
 from core.run.child import work
 from core.run.descendants import Census, memory_of
 
@@ -193,7 +193,7 @@ class Watch:
                 os.kill(self.child.pid, signal.SIGUSR1)
             soon = time.monotonic() + AFTER_INTERRUPT
             self.deadline = soon if self.deadline is None else min(self.deadline, soon)
-            self.timed_out = "interrupted"
+            self.timed_out = INTERRUPTED
 
     def _passes_on_output(self) -> bool:
         """False at the end of the pipe."""
@@ -212,7 +212,7 @@ class Watch:
             self.warden.control.send_bytes(ANSWER + bytes(self.text[:end]))
             del self.text[: end + 1]
             self.missing -= 1
-            if self.timed_out != "interrupted":
+            if self.timed_out != INTERRUPTED:
                 self.deadline = self._deadline(self.request.timeout)
         return bool(told)
 

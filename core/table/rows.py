@@ -28,7 +28,7 @@ from core.facts import KINDS, Facts, first_wrong, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.plugins.load import NoSuchPlugin
-from core.run.isolate import isolated
+from core.run.isolate import begin, interrupt, isolated
 
 DEFAULT_ERA = "6.2-fix"
 ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
@@ -155,12 +155,18 @@ def tried(row: Row, timeout: float | None = None) -> Row:
 
 def _all_tried(rows: Sequence[Row], timeout: float | None) -> list[Row]:
     """The rows after SettingUp, several third parties' at once: each may take its whole time."""
+    begin()
     with ThreadPoolExecutor(os.cpu_count() or 1, "set-up") as pool:
         futures = [pool.submit(tried, row, timeout) if row.foreign and not row.problem else None for row in rows]
-        return [
-            future.result() if future is not None else row if row.problem else tried(row)
-            for row, future in zip(rows, futures, strict=True)
-        ]
+        try:
+            return [
+                future.result() if future is not None else row if row.problem else tried(row)
+                for row, future in zip(rows, futures, strict=True)
+            ]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            interrupt()
+            raise
 
 
 def default_text() -> tuple[str, str]:
