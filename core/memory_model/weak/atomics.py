@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from core.memory_model.program import Rmw, StoreExclusive, StoreValue
 from core.memory_model.values import Value, is_pending, updated
-from core.memory_model.weak.buffer import make_visible
+from core.memory_model.weak.buffer import become_visible, make_visible, may_become_visible
 from core.memory_model.weak.context import Context, Destination, advance, operand
 from core.memory_model.weak.state import (
     FORWARDED,
@@ -55,7 +55,19 @@ def rmw(context: Context, state: WeakState, i: int, instruction: Rmw, access: De
     step = _single if context.rules.single_amo else _pair
     after = step(state, i, instruction, access)
     if after is not None:
-        yield after
+        yield _taken_at_once(context, after, i) if context.blocks and access.cell in context.locks else after
+
+
+def _taken_at_once(context: Context, state: WeakState, i: int) -> WeakState:
+    """`state` in which the store that took a lock is visible, if it can be.
+
+    Nobody can tell it from one that waits: the others, who do nothing but spin on the lock and give it back, are held
+    off either way.  Its own CPU only gains: a barrier orders less behind an earlier store."""
+    place = len(state.cpus[i].buffer) - 1
+    item = state.cpus[i].buffer[place] if place >= 0 else None
+    if not isinstance(item, BufferedStore) or item.full or item.cell not in context.locks:
+        return state
+    return become_visible(context, state, i, place) if may_become_visible(state, i, place, item) else state
 
 
 def _may_be_delayed(context: Context, state: WeakState, i: int, instruction: Rmw, access: Destination) -> bool:

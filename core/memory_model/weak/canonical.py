@@ -48,6 +48,7 @@ def key(context: Context, state: WeakState) -> Hashable:
         tuple((x.issuer, x.page, x.broadcast, rank(x.acts), rank(x.done)) for x in tlbis),
         tuple(_cpu(context, state, i, cpu, futures[i], rank, periods) for i, cpu in enumerate(state.cpus)),
         state.dead,
+        state.block,
         state.unbroken if context.program.asks_unbroken else None,
     )
 

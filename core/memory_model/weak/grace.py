@@ -75,17 +75,17 @@ def begin(state: WeakState, i: int, domain: str | None) -> WeakState | None:
     return new
 
 
-def passing(context: Context, state: WeakState, i: int) -> Iterator[tuple[str, WeakState]]:
-    """Every step of CPU i's grace period: a CPU passes it, or it ends when all have."""
+def passing(context: Context, state: WeakState, i: int, block: int | None) -> Iterator[tuple[str, WeakState]]:
+    """Every step of CPU i's grace period: a CPU passes it (only CPU `block`, if that is not None), or it ends."""
     waits = state.cpus[i].waits
     if waits is None:
         return
     instruction = context.program.threads[i].instructions[state.cpus[i].pc or 0]
     assert isinstance(instruction, GracePeriod)
-    if not waits:
+    if not waits and block is None:
         yield f"CPU{i}: the grace period ends", _end(state, i)
     for j in sorted(waits):
-        if is_quiescent(state.cpus[j], instruction.domain):
+        if block in (None, j) and is_quiescent(state.cpus[j], instruction.domain):
             yield f"CPU{j}: passes CPU{i}'s grace period", _pass(state, i, j, instruction.domain)
 
 

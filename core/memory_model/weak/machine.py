@@ -1,4 +1,16 @@
-"""The weak machine: its initial state, and its steps."""
+"""The weak machine: its initial state, and its steps.
+
+Two reductions leave out interleavings; neither loses a final state.
+
+* What touches only the own CPU is done at once (`_settled`): register work, fences, a TLBI, a store that enters the
+  buffer (unless there are grace periods), a store that nobody will look at.
+* A load by address alone need not be interleaved with other CPUs.  It takes a value of the history, which only grows,
+  and changes nothing that others see.  So it can be moved behind the steps of other CPUs, up to the next step of its
+  own CPU that others do see: in every execution the loads stand in a *block* directly before that step.  Once a CPU has
+  begun a block, only it goes on until the block is closed.  The same holds of a store that enters the buffer, and of
+  the beginning of a read-side section.  It does not hold of an access through a page table: a TLBI that completes
+  takes the old entry away.  tests/memory_model/test_axioms.py compares final states with and without.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +57,8 @@ Accessing = Load | StoreValue | Rmw | StoreExclusive
 class Weak:
     """`program` on the weak machine with `rules`."""
 
-    def __init__(self, program: Program, rules: Rules) -> None:
-        self.context = Context(program, rules)
+    def __init__(self, program: Program, rules: Rules, blocks: bool = True) -> None:
+        self.context = Context(program, rules, blocks)
         self.program = program
 
     def initial(self) -> WeakState:
@@ -69,17 +81,41 @@ class Weak:
         return Final(registers, memory, frozenset().union(*(cpu.faults for cpu in state.cpus)), state.unbroken)
 
     def steps(self, state: WeakState) -> Iterator[tuple[str, WeakState]]:
-        """Every step that other CPUs could see."""
+        """Every step, but for those that the CPU which has begun a block has to come before."""
         if state.dead:
             return
         for i, cpu in enumerate(state.cpus):
-            for step, after in self._of_cpu(state, i, cpu):
-                yield step, self._settled(after)
+            if state.block in (None, i):
+                private = self.context.blocks and self._is_private(state, i, cpu)
+                for step, after in self._own_steps(state, i, cpu):
+                    yield step, self._settled(self._in_block(after, i if private else None))
+                for step, after in self._seen_steps(state, i):
+                    yield step, self._settled(self._in_block(after, None))
+            for step, after in grace.passing(self.context, state, i, state.block):
+                yield step, self._settled(self._in_block(after, None))
 
-    def _of_cpu(self, state: WeakState, i: int, cpu: WeakCpu) -> Iterator[tuple[str, WeakState]]:
+    @staticmethod
+    def _in_block(state: WeakState, i: int | None) -> WeakState:
+        state.block = i
+        return state
+
+    def _is_private(self, state: WeakState, i: int, cpu: WeakCpu) -> bool:
+        """Whether CPU i's next instruction neither changes what others see nor loses by being late: a load by address
+        alone, a store that enters the buffer, the beginning of a read-side section."""
+        if cpu.pc is None:
+            return False
+        instruction = self.program.threads[i].instructions[cpu.pc]
+        if isinstance(instruction, ReadLock):
+            return True
+        return isinstance(instruction, Load | StoreValue) and not instruction.address.translated
+
+    def _seen_steps(self, state: WeakState, i: int) -> Iterator[tuple[str, WeakState]]:
+        """What CPU i's buffer and its hardware do."""
         yield from buffer.leaving(self.context, state, i)
         yield from self._access_flags(state, i)
-        yield from grace.passing(self.context, state, i)
+
+    def _own_steps(self, state: WeakState, i: int, cpu: WeakCpu) -> Iterator[tuple[str, WeakState]]:
+        """What CPU i's next instruction does."""
         if cpu.pc is None or cpu.blocked or cpu.waits is not None:
             return
         instruction = self.program.threads[i].instructions[cpu.pc]
@@ -124,6 +160,8 @@ class Weak:
                     state, again, count = after, True, count + 1
                     if count > LOCAL_STEPS:
                         raise NotExpressible("an endless loop")
+        if state.block is not None and state.cpus[state.block].pc is None and not state.cpus[state.block].buffer:
+            state.block = None
         return state
 
     def _local(self, state: WeakState, i: int) -> WeakState | None:

@@ -241,7 +241,8 @@ History: TypeAlias = tuple[tuple[int, Value], ...]
 
 @dataclass(slots=True)
 class WeakState:
-    """`now` is the last time that is in use; `dead` means that the execution does not count."""
+    """`now` is the last time that is in use; `dead` means that the execution does not count, `block` which CPU has
+    begun a block (machine.py)."""
 
     memory: dict[Cell, History]
     tlbis: tuple[TlbiRecord, ...]
@@ -249,12 +250,13 @@ class WeakState:
     now: int = 0
     dead: bool = False
     unbroken: bool = False
+    block: int | None = None
 
     def with_cpu(self, i: int) -> WeakState:
         """A new state in which CPU i, memory and time may be changed."""
         cpus = list(self.cpus)
         cpus[i] = cpus[i].copy()
-        return WeakState(dict(self.memory), self.tlbis, cpus, self.now, self.dead, self.unbroken)
+        return WeakState(dict(self.memory), self.tlbis, cpus, self.now, self.dead, self.unbroken, self.block)
 
     def end_of(self, cell: Cell, time: int) -> int:
         """When the value that `cell` has held since `time` ends."""
