@@ -80,6 +80,14 @@ class Generic(Architecture):
             await tlb_flush_mmu_tlbonly(tlb)
 
     @hookimpl
+    async def arch_start_context_switch(self, mm: Mm) -> bool:
+        return False
+
+    @hookimpl
+    async def arch_end_context_switch(self, mm: Mm, lazy: bool) -> None:
+        """No section was open."""
+
+    @hookimpl
     async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
         pass
 

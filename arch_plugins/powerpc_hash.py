@@ -7,7 +7,7 @@ where that was done before, finds its queue empty.
 
 from __future__ import annotations
 
-from arch_plugins.families.queued import Queued
+from arch_plugins.families.queued import Queued, open_queue
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.hash_table import hpte_invalidate, pte_update
@@ -15,7 +15,7 @@ from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Op
 from core.machine.rcu import send_sync_ipis, wait_sync_ipis
-from core.mm.mm import Mm
+from core.mm.mm import Mm, smp_processor_id
 from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import get_and_clear_pmd
 
@@ -34,7 +34,7 @@ class PowerpcHash(Queued):
         walker="writes",
         kernel="6.12.117",
         family="flush on leaving the lazy-MMU section",
-        capabilities=frozenset({"gup_fast", "hash_table", "per_vma_lock", "thp"}),
+        capabilities=frozenset({"cpu_queue", "gup_fast", "hash_table", "per_vma_lock", "thp"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),
     )
 
@@ -62,10 +62,23 @@ class PowerpcHash(Queued):
     async def complete(self, mm: Mm) -> None:
         await complete(mm.task.tid, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
 
-    @hookimpl
-    async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
+    def stays(self, mm: Mm) -> bool:
+        return mm.era.has("b9ef323ea168")
+
+    async def leave(self, mm: Mm) -> None:
         if mm.era.has("a741e6796957"):
             await self.flush_queue(mm, None)
+
+    @hookimpl
+    async def arch_start_context_switch(self, mm: Mm) -> bool:
+        """__switch_to(): the queue is flushed, and _TLF_LAZY_MMU remembers that a section was open."""
+        return await self.flush_queue(mm, None) is not None
+
+    @hookimpl
+    async def arch_end_context_switch(self, mm: Mm, lazy: bool) -> None:
+        """__switch_to(): batch->active = 1 on the CPU that the task continues on."""
+        if lazy:
+            await open_queue(await smp_processor_id(mm))
 
     @hookimpl
     async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:

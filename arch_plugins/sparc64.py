@@ -15,6 +15,7 @@ from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
 from core.machine.pte import Pte, ptep_get
 from core.machine.tlb import invalidate
+from core.mm.era import SPARC_LAZY_FIX
 from core.mm.kthread import alone, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
 from core.mm.pgtable import get_and_clear_pmd
@@ -51,7 +52,7 @@ class Sparc64(Queued):
         hw_dirty=False,
         walker="handler",
         kernel="6.12.117",
-        capabilities=frozenset({"thp"}),
+        capabilities=frozenset({"cpu_queue", "thp"}),
         family="flush on leaving the lazy-MMU section",
         sources=("arch/sparc/mm/tlb.c", "arch/sparc/kernel/smp_64.c", "arch/sparc/include/asm/tlb_64.h"),
     )
@@ -67,6 +68,10 @@ class Sparc64(Queued):
         for cpu in sorted(cpus):
             await insn(cpu, "stxa_DMMU_DEMAP", len(addrs), *(Operand(addr, 1) for addr in addrs))
         await flush_cpus_by_ipi(mm, cpus, Vaddrs(addrs))
+
+    def stays(self, mm: Mm) -> bool:
+        """No part of switch_to() looks at the queue."""
+        return mm.era.has(SPARC_LAZY_FIX)
 
     async def flush_huge(self, mm: Mm, addr: int) -> None:
         """Two entries (REAL_HPAGE_SIZE), a cross call each: global_flush_tlb_page()."""

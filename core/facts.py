@@ -102,6 +102,7 @@ class Facts:
 CAPABILITIES = {
     "access_tracking": "does not flush for an entry whose accessed bit is clear (research)",
     "batched_unmap": "CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
+    "cpu_queue": "queues flushes on the CPU while a lazy-MMU section is open (powerpc hash, sparc64)",
     "cpu_asids": "gives out ASIDs on each CPU by itself, in cycles (asid_cache)",
     "early_ack": "answers a flush before it has flushed (research)",
     "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",

@@ -122,6 +122,19 @@ class ArchSpec:
         """Program. Called under the page-table lock after the series; on return all deferred updates must be done."""
 
     @hookspec
+    async def arch_start_context_switch(self, mm: Mm) -> bool:  # type: ignore[empty-body]
+        """Program. The task is switched away in the middle of a call; its CPU may run any other task next.
+
+        Returns whether a lazy-MMU section was open, which it must not be for the next task (TIF_LAZY_MMU_UPDATES).
+        Called only in models in which a task is preempted.  Mirrors arch_start_context_switch(), or what
+        __switch_to() does in its place.
+        """
+
+    @hookspec
+    async def arch_end_context_switch(self, mm: Mm, lazy: bool) -> None:
+        """Program. The task continues, on this CPU or another; `lazy` is what arch_start_context_switch() returned."""
+
+    @hookspec
     async def ptep_get(self, mm: Mm, addr: int) -> Entry:
         """Program. Read one entry; the page-table lock is held.
 

@@ -4,6 +4,10 @@ sparc64 (arch/sparc/mm/tlb.c:tlb_batch_add_one()) and powerpc hash (hpte_need_fl
 the hardware is already clean, so flush_tlb_mm(), _range() and _page() are empty.  Outside a section, and when the
 queue is full, the flush is done at once.
 
+The queue is the CPU's, so the task must stay there while the section is open.  The page-table lock sees to that where
+there is one; kernel mappings are changed without (mm/memory.c:apply_to_pte_range()), so the section disables
+preemption itself.
+
 Data types
     cell ('queued', cpu)    the queue of a CPU: addresses, or None outside a section
 """
@@ -12,12 +16,13 @@ from __future__ import annotations
 
 from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
+from core.machine.lock import preempt_disable, preempt_enable
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Entry, wrprotect_pte, xchg_pte
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
-from core.mm.mm import Mm
+from core.mm.mm import Mm, smp_processor_id
 from core.mm.mmu_gather import MmuGather
 
 BATCH_NR = 192
@@ -71,19 +76,32 @@ class Queued(Stated):
         """Empty entries; returns the first."""
         return xchg_pte(addr, nr, ("clear", addr, nr))
 
-    async def flush_queue(self, mm: Mm, to: Queue) -> None:
-        """Flush the queue and leave it as `to`."""
-        queue: Queue = await swap_queue(mm.task.cpu, to)
+    async def flush_queue(self, mm: Mm, to: Queue) -> Queue:
+        """Flush the queue and leave it as `to`. Returns what it was."""
+        queue: Queue = await swap_queue(await smp_processor_id(mm), to)
         if queue:
             await self.flush_pages(mm, queue)
+        return queue
+
+    def stays(self, mm: Mm) -> bool:
+        """Does a section disable preemption?"""
+        raise NotImplementedError
 
     @hookimpl
     async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
         """batch->active = 1: what an outer section has queued stays."""
-        await open_queue(mm.task.cpu)
+        if self.stays(mm):
+            await preempt_disable()
+        await open_queue(await smp_processor_id(mm))
 
     @hookimpl
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
+        await self.leave(mm)
+        if self.stays(mm):
+            await preempt_enable()
+
+    async def leave(self, mm: Mm) -> None:
+        """Flush what is queued; entries are no longer queued."""
         await self.flush_queue(mm, None)
 
     @hookimpl
@@ -95,11 +113,13 @@ class Queued(Stated):
 
     async def need_flush(self, mm: Mm, page: int) -> None:
         """An entry has changed: hpte_need_flush(), tlb_batch_add_one()."""
-        queue = await add_to_queue(mm.task.cpu, page)
+        await preempt_disable()  # get_cpu_var()
+        queue = await add_to_queue(await smp_processor_id(mm), page)
         if queue is None:
             await self.flush_pages(mm, (page,))
         elif len(queue) == BATCH_NR:
             await self.flush_queue(mm, ())
+        await preempt_enable()
 
     @hookimpl
     async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:

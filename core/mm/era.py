@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 SPLIT_FIX = "thp: fix data loss when splitting a file pmd (4.18)"
 DETACH_FIX = "s390/mm: fix local TLB flushing vs. detach of an mm address space (2017)"
 FLUSH_MM_FIX = "s390/mm: fix race on mm->context.flush_mm (2017)"
+SPARC_LAZY_FIX = "sparc/mm: disable preemption in lazy mmu mode"
 RECLAIM_FIX = "mm: fix incorrect flush address in direct page table reclaim (7.1.9)"
 """Fixes by their titles: their ids are not known well enough to be printed."""
 

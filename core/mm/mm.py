@@ -73,6 +73,7 @@ class Mm:
     remaps     VMAs come and go, so that madvise() has to find its own; otherwise it is there
     spares_tables  free_pgtables() is left out: only the zap is counted or compared
     long_runs  equal entries and their pages are handled together: only by the accountant
+    on_cpu     the cell that says on which CPU the task is, if it may be moved in the middle of a call
     run        how many entries of `span` pages each, from the one that covers `addr` and at most `max_nr`, are equal to
                it: 1, except for the accountant.  It is called before an entry is read, so the accountant may zap ahead
                of the program: then the entries are empty, and the run is as long as what was zapped
@@ -110,6 +111,7 @@ class Mm:
     choices: Choices = Choices()
     spares_tables: bool = False
     long_runs: bool = False
+    on_cpu: Cell | None = None
     run: Callable[[int, int, int], int] = lambda addr, max_nr, span: 1
 
     def on(self, task: Task) -> Mm:
@@ -167,6 +169,13 @@ def pte_lock(mm: Mm, addr: int) -> Op:
 def pte_unlock(mm: Mm, addr: int) -> Op:
     """pte_unmap_unlock()."""
     return spin_unlock(ptl_cell(mm, addr), mm.task, event=("unlock",))
+
+
+def smp_processor_id(mm: Mm) -> Op:
+    """smp_processor_id(), this_cpu_ptr(): the CPU that the task is on at this moment."""
+    if mm.on_cpu is None:
+        return Op("smp_processor_id", (), (), lambda: [Outcome(mm.task.cpu)], order=Order.PRIVATE)
+    return Op("smp_processor_id", (mm.on_cpu,), (), lambda cpu: [Outcome(cpu)], order=Order.PRIVATE)
 
 
 def cond_resched() -> Op:

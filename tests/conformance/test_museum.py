@@ -51,6 +51,8 @@ PINNED = {
     "B-44": ("one-hash-entry", 25),
     "B-38s": ("use-after-free", 20),
     "B-39": ("use-after-free", 10),
+    "B-49": ("use-after-free", 15),
+    "B-49s": ("use-after-free", 14),
     "B-40": ("use-after-free", 34),
     "B-43": ("use-after-free", 30),
     "B-43f": ("walk-of-freed-table", 28),
