@@ -216,6 +216,11 @@ def updated(op: str, old: Value, operand: Value) -> Value:
     return calculate({"set": "orr", "clr": "bic"}.get(op, op), old, operand)
 
 
+def updated_later(op: str, old: Value, operand: Value) -> Value:
+    """The same while one of them is pending."""
+    return operand if op == "swp" else evaluate({"set": "orr", "clr": "bic"}.get(op, op), (old, operand))
+
+
 def describe(value: Value) -> str:
     """`value` as a trace or an error message shows it."""
     if isinstance(value, Descriptor):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
 from core.memory_model.search import explore
+from core.memory_model.weak.guarded import locked
 from core.memory_model.weak.machine import Weak
 from core.memory_model.weak.state import ARMV8, RVWMO
+from core.truth.litmus import kernel
 from core.truth.litmus.machines import TARGETS
+from core.truth.litmus.primitives import KernelWord
 from core.truth.litmus.tests import parse_test, program_of
 from tests.memory_model.axioms import CELLS, Result, events_of, outcomes, random_threads
 
@@ -90,3 +95,39 @@ def steps(machine: Weak) -> int:
                 seen.add(machine.key(after))
                 todo.append(after)
     return count
+
+
+def locked_thread(rng: random.Random, values) -> list[list[object]]:
+    """Sections under one of two locks, and accesses outside: some cells are guarded, others are not."""
+    code: list[list[object]] = []
+    for _ in range(rng.choice((1, 2))):
+        lock, cells = rng.choice((("l", "xx"), ("m", "yy"), ("l", "xy"), ("", "y")))
+        body: list[list[object]] = []
+        for _ in range(rng.choice((1, 2))):
+            cell, register = rng.choice(cells), f"r{len(code)}{len(body)}"
+            body.append(rng.choice((["R", register, cell], ["W", cell, next(values)])))
+        code += [["LOCK", lock], *body, ["UNLOCK", lock]] if lock else body
+    return code
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "riscv", "powerpc"])
+@pytest.mark.parametrize("weakened", [None, "lock", "unlock"])
+def test_stores_to_guarded_cells_lose_no_final_state(architecture: str, weakened: str | None) -> None:
+    """Also with a lock that does not acquire, or an unlock that does not release: those guard nothing."""
+    rng = random.Random(f"{architecture} {weakened}")
+    words = TARGETS[architecture].primitives
+    if weakened is not None:
+        words = replace(words, **{weakened: KernelWord()})
+    guarded = 0
+    for _ in range(40):
+        values = itertools.count(1)
+        threads = [locked_thread(rng, values) for _ in range(2)]
+        registers = [(t, x[1]) for t, code in enumerate(threads) for x in code if x[0] == "R"]
+        condition = ["and", *(["eq", ["reg", t, r], 0] for t, r in registers)]
+        row = {"id": "x", "threads": threads, "init": {"mem": dict.fromkeys(CELLS, 0)}, "condition": condition}
+        test = parse_test("x", json.dumps({**row, "locks": ["l", "m"]}))
+        program = kernel.program_of(test, words)
+        rules = RVWMO if architecture == "riscv" else ARMV8
+        assert reached(Weak(program, rules), registers) == reached(Weak(program, rules, False), registers), threads
+        guarded += bool(locked(program).guarded)
+    assert (guarded > 0) == (weakened is None)

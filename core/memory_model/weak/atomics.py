@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.memory_model.program import Rmw, StoreExclusive, StoreValue
-from core.memory_model.values import Value, is_pending, updated
-from core.memory_model.weak.buffer import become_visible, make_visible, may_become_visible
+from core.memory_model.values import Descriptor, Value, is_pending, updated, updated_later
+from core.memory_model.weak.buffer import make_visible
 from core.memory_model.weak.context import Context, Destination, advance, operand
 from core.memory_model.weak.state import (
     FORWARDED,
@@ -55,19 +55,7 @@ def rmw(context: Context, state: WeakState, i: int, instruction: Rmw, access: De
     step = _single if context.rules.single_amo else _pair
     after = step(state, i, instruction, access)
     if after is not None:
-        yield _taken_at_once(context, after, i) if context.blocks and access.cell in context.locks else after
-
-
-def _taken_at_once(context: Context, state: WeakState, i: int) -> WeakState:
-    """`state` in which the store that took a lock is visible, if it can be.
-
-    Nobody can tell it from one that waits: the others, who do nothing but spin on the lock and give it back, are held
-    off either way.  Its own CPU only gains: a barrier orders less behind an earlier store."""
-    place = len(state.cpus[i].buffer) - 1
-    item = state.cpus[i].buffer[place] if place >= 0 else None
-    if not isinstance(item, BufferedStore) or item.full or item.cell not in context.locks:
-        return state
-    return become_visible(context, state, i, place) if may_become_visible(state, i, place, item) else state
+        yield after
 
 
 def _may_be_delayed(context: Context, state: WeakState, i: int, instruction: Rmw, access: Destination) -> bool:
@@ -98,17 +86,20 @@ def _delayed(context: Context, state: WeakState, i: int, instruction: Rmw, acces
 
 
 def _result(cpu: WeakCpu, instruction: Rmw, old: Value) -> tuple[bool, Value] | None:
-    """Whether the atomic stores, and what; None while that depends on a delayed load, or while it spins."""
+    """Whether the atomic stores, and what, which may depend on a delayed load; None while the first does, or while it
+    spins."""
     value = operand(cpu, instruction.operand).value
     if instruction.compare is not None:
         compare = operand(cpu, instruction.compare).value
-        if is_pending(compare) or is_pending(value) or is_pending(old):
+        if is_pending(compare) or is_pending(old):
             return None
         if old != compare:
             return None if instruction.spins else (False, old)
-    if is_pending(value) or is_pending(old):
+    if not is_pending(value) and not is_pending(old):
+        return True, updated(instruction.op, old, value)
+    if isinstance(old, Descriptor) and instruction.op != "swp":
         return None
-    return True, updated(instruction.op, old, value)
+    return True, updated_later(instruction.op, old, value)
 
 
 def _single(state: WeakState, i: int, instruction: Rmw, access: Destination) -> WeakState | None:
@@ -121,7 +112,7 @@ def _single(state: WeakState, i: int, instruction: Rmw, access: Destination) -> 
         return None
     begin, old = state.newest(cell)
     result = _result(cpu, instruction, old)
-    if result is None:
+    if result is None or is_pending(result[1]):
         return None
     new = state.with_cpu(i)
     cpu = new.cpus[i]
@@ -147,6 +138,8 @@ def _pair(state: WeakState, i: int, instruction: Rmw, access: Destination) -> We
     seen = cpu.seen.get(cell, 0)
     if own:
         old, time = own[-1].value, max(floor, own[-1].view)
+        if order.acquire and is_pending(old):
+            return None
         if order.acquire and own[-1].reserved is not None:
             if not isinstance(own[-1].reserved, int):
                 return None

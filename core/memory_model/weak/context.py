@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from core.memory_model.program import ENTRY, Address, Cell, Load, Operand, Program, Rmw, StoreExclusive
+from core.memory_model.program import ENTRY, Address, Cell, Operand, Program
 from core.memory_model.values import NotExpressible, Pointer, describe, is_pending
 from core.memory_model.weak.future import NOTHING, Future, futures
+from core.memory_model.weak.guarded import Locked, locked
 from core.memory_model.weak.state import UNSET, Register, Rules, WeakCpu, WeakState
 
 
@@ -32,14 +33,9 @@ class Context:
         return not self.program.has_grace_periods()
 
     @cached_property
-    def locks(self) -> frozenset[Cell]:
-        """Cells that atomics which spin take, and that no load looks at."""
-        instructions = [x for code in self.program.threads for x in code.instructions]
-        taken = {x.address.cell for x in instructions if isinstance(x, Rmw) and x.spins}
-        looked_at = {x.address.cell for x in instructions if isinstance(x, Load | StoreExclusive)}
-        taken_otherwise = {x.address.cell for x in instructions if isinstance(x, Rmw) and not x.spins}
-        seen = looked_at | taken_otherwise
-        return frozenset(x for x in taken if x is not None and x not in seen and None not in seen)
+    def locked(self) -> Locked:
+        """The locks, and the cells that they guard."""
+        return locked(self.program) if self.blocks else Locked(frozenset(), frozenset())
 
     def future(self, i: int, pc: int | None) -> Future:
         """What CPU i may do from `pc` on; None is the end."""

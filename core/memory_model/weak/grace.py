@@ -76,17 +76,31 @@ def begin(state: WeakState, i: int, domain: str | None) -> WeakState | None:
 
 
 def passing(context: Context, state: WeakState, i: int, block: int | None) -> Iterator[tuple[str, WeakState]]:
-    """Every step of CPU i's grace period: a CPU passes it (only CPU `block`, if that is not None), or it ends."""
+    """Every step in which a CPU passes CPU i's grace period; only CPU `block`, if that is not None."""
     waits = state.cpus[i].waits
     if waits is None:
         return
     instruction = context.program.threads[i].instructions[state.cpus[i].pc or 0]
     assert isinstance(instruction, GracePeriod)
-    if not waits and block is None:
-        yield f"CPU{i}: the grace period ends", _end(state, i)
     for j in sorted(waits):
         if block in (None, j) and is_quiescent(state.cpus[j], instruction.domain):
             yield f"CPU{j}: passes CPU{i}'s grace period", _pass(state, i, j, instruction.domain)
+
+
+def locally(context: Context, state: WeakState, i: int) -> WeakState | None:
+    """What CPU i's grace period does at once: it ends when all have passed, and who has ended passes, since nothing
+    that comes after could see more."""
+    waits = state.cpus[i].waits
+    if waits is None:
+        return None
+    if not waits:
+        return _end(state, i)
+    instruction = context.program.threads[i].instructions[state.cpus[i].pc or 0]
+    assert isinstance(instruction, GracePeriod)
+    for j in sorted(waits):
+        if state.cpus[j].pc is None and is_quiescent(state.cpus[j], instruction.domain):
+            return _pass(state, i, j, instruction.domain)
+    return None
 
 
 def is_quiescent(cpu: WeakCpu, domain: str | None) -> bool:

@@ -20,6 +20,8 @@ from core.memory_model.machine import LOCAL_STEPS, Final
 from core.memory_model.program import (
     ENTRY,
     Address,
+    Compare,
+    Compute,
     Dsb,
     End,
     Fence,
@@ -29,6 +31,7 @@ from core.memory_model.program import (
     ReadLock,
     ReadUnlock,
     Rmw,
+    Select,
     StoreExclusive,
     StoreValue,
     Tlbi,
@@ -113,6 +116,7 @@ class Weak:
         """What CPU i's buffer and its hardware do."""
         yield from buffer.leaving(self.context, state, i)
         yield from self._access_flags(state, i)
+        yield from self._early_updates(state, i)
 
     def _own_steps(self, state: WeakState, i: int, cpu: WeakCpu) -> Iterator[tuple[str, WeakState]]:
         """What CPU i's next instruction does."""
@@ -147,6 +151,36 @@ class Weak:
                 new.append(cell, value._replace(af=1))
                 yield f"CPU{i}: hardware sets the access flag of {page}", new
 
+    def _early_updates(self, state: WeakState, i: int) -> Iterator[tuple[str, WeakState]]:
+        """Hardware may set the dirty state for a store that CPU i will reach on straight code: the update is ordered
+        neither behind earlier accesses nor by DMB or acquire, and not by a DSB without FEAT_ETS2."""
+        pc = state.cpus[i].pc
+        if pc is None or "HD" not in self.context.hardware(i):
+            return
+        for place, instruction in enumerate(self.program.threads[i].instructions[pc:]):
+            match instruction:
+                case StoreValue(Address(page, None, None, True)) if place and page is not None:
+                    yield from self._set_dirty(state, i, page)
+                case Load(_, Address(_, None, None, _)) | StoreValue(Address(_, None, None, _)) | Fence() | Tlbi():
+                    pass
+                case Compute() | Compare() | Select():
+                    pass
+                case Dsb() if not self.context.rules.ets2:
+                    pass
+                case _:
+                    return
+
+    def _set_dirty(self, state: WeakState, i: int, page: str) -> Iterator[tuple[str, WeakState]]:
+        cell = entry_cell(page)
+        value = state.newest(cell)[1]
+        if not isinstance(value, Descriptor) or is_reserved(state, None, cell):
+            return
+        if value.valid and value.af and value.dbm and not value.db:
+            new = state.with_cpu(i)
+            note_entry(new, i, cell, value._replace(db=1))
+            new.append(cell, value._replace(db=1))
+            yield f"CPU{i}: hardware sets the dirty state of {page} early", new
+
     # -- what touches only the own CPU
 
     def _settled(self, state: WeakState) -> WeakState:
@@ -171,7 +205,9 @@ class Weak:
             after = buffer.finish_fence(state, i) or self._unseen_store(state, i)
             if after is not None:
                 return after
-        if cpu.pc is None or cpu.blocked or cpu.waits is not None:
+        if cpu.waits is not None:
+            return grace.locally(self.context, state, i)
+        if cpu.pc is None or cpu.blocked:
             return None
         instruction = self.program.threads[i].instructions[cpu.pc]
         match instruction:
@@ -205,11 +241,15 @@ class Weak:
         return after
 
     def _unseen_store(self, state: WeakState, i: int) -> WeakState | None:
-        """A store to a cell that no remaining instruction touches becomes visible at once: nobody can tell when."""
+        """A store becomes visible at once if nobody can tell when: one to a cell that a lock guards, or to one that no
+        remaining instruction touches."""
         for place, item in enumerate(state.cpus[i].buffer):
-            if type(item) is not BufferedStore or item.reserved is not None or item.release:
+            if type(item) is not BufferedStore or not buffer.may_become_visible(state, i, place, item):
                 continue
-            if not buffer.may_become_visible(state, i, place, item):
+            locks, guarded = self.context.locked
+            if item.cell in guarded or (item.cell in locks and item.reserved is not None):
+                return buffer.become_visible(self.context, state, i, place)
+            if item.reserved is not None or item.release:
                 continue
             touched = any(item.cell in self.context.future(j, cpu.pc).touched for j, cpu in enumerate(state.cpus))
             waiting = any(

@@ -87,7 +87,9 @@ def _verdict(test: LitmusTest, extension: str, finals: list[Final]) -> tuple[str
             "a violation that is not noticed" if test.flag else "noticed where there is none"
         )
     if expected == "allowed" and not reached and test.notation != "kernel":
-        return TOO_STRONG, "a machine showed it" if extension not in test.expected else "allowed, but not reached"
+        shape = f" (shape {test.raw['shape']})" if test.raw.get("shape") else ""
+        shown = "a machine showed it" if extension not in test.expected else "allowed, but not reached"
+        return TOO_STRONG, shown + shape
     if expected == "forbidden" and reached:
         return TOO_WEAK, "forbidden, but reached"
     if expected == "required" and not all(holds(test.condition, x) for x in finals):

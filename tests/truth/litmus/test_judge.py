@@ -147,7 +147,7 @@ def test_a_break_before_make_flag_is_compared() -> None:
 def test_the_last_line_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["litmus", str(OWN)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "59 agree, 0 too strong, 0 too weak, 0 not expressible"
+    assert lines[-1] == "67 agree, 0 too strong, 0 too weak, 0 not expressible"
     assert "sets of outcomes: 5 equal, 0 not" in lines
 
 
