@@ -255,6 +255,8 @@ async def clears_plainly(mm: Mm, op: Op) -> Any:
 async def in_its_table(program: Coroutine[Op, Any, Any], mm: Mm, addr: int, tables: Sequence[int]) -> Any:
     """Run `program`; whenever it reads or writes the entry of `addr`, the table whose lock it holds must be one still.
 
+    It is the program that looks, which sees its own stores: a lock that it has released is not held by it.
+
     `tables` are the numbers of all that may ever map `addr`.
     """
     locks = tuple(ptl_cell(mm, table * mm.span[0]) for table in tables)
@@ -267,7 +269,7 @@ async def in_its_table(program: Coroutine[Op, Any, Any], mm: Mm, addr: int, tabl
 
     def look(op: Op, value: Any) -> Op | None:
         return (
-            Op("is the table one?", (*locks, *there), (), step, order=Order.PRIVATE)
+            Op("is the table one?", (*locks, *there), (), step, order=Order.PLAIN)
             if pte_cell(addr) in (*op.reads, *op.writes)
             else None
         )
@@ -307,7 +309,7 @@ def no_stale(mm: Mm, addr: int, name: str, violated: str, huge: Cell | None = No
         usable = [e for e, request in zip_longest(entries, inside) if request is None or not request.covers(addr)]
         return [Outcome(None, (), violated if any(stale(pte, e) for e in usable) else "")]
 
-    return Op(name, (huge or pte_cell(addr), *cells, *handlers), (), step, order=Order.PRIVATE)
+    return Op(name, (huge or pte_cell(addr), *cells, *handlers), (), step, order=Order.PLAIN)
 
 
 def _answers_early(facts: Facts) -> bool:

@@ -172,8 +172,8 @@ class _Job:
                 continue
             except reductions.PlanBroken:
                 continue
-            if not found.exhaustive or reductions.held(self.tables, self.plan):
-                break
+            if not (found.exhaustive or found.violated) or reductions.held(self.tables, self.plan):
+                break  # also a violation may be none if states were merged that differ
         return found
 
     def _shortest(self, found: SearchResult) -> SearchResult:

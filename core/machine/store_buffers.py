@@ -32,7 +32,7 @@ Data types
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from core.machine.meaning import Meaning, meaning
@@ -218,13 +218,14 @@ class KnownStores:
         self.stored: dict[Cpu, dict[Cell, None]] = {cpu: {} for cpu in self.cpus}
         self.reserved: dict[Cpu, frozenset[Cell]] = {}
 
-    def add(self, cpu: Cpu, cells: frozenset[Cell], reserved: bool) -> bool:
-        """Note that `cpu` stores to `cells`. True if that was not known."""
-        known = len(self.stored[cpu]), len(self.reserved.get(cpu, ()))
+    def add(self, cpu: Cpu, cells: frozenset[Cell], reserved: bool, waits: Callable[[Cell], bool]) -> bool:
+        """Note that `cpu` stores to `cells`. True if that was not known of one that `waits`."""
+        before = self.reserved.get(cpu, frozenset())
+        new = {cell for cell in cells if cell not in self.stored[cpu] or (reserved and cell not in before)}
         self.stored[cpu].update(dict.fromkeys(sorted(cells, key=str)))
         if reserved:
-            self.reserved[cpu] = self.reserved.get(cpu, frozenset()) | cells
-        return known != (len(self.stored[cpu]), len(self.reserved.get(cpu, ())))
+            self.reserved[cpu] = before | cells
+        return any(map(waits, new))
 
 
 def visible(cpu: Cpu, cell: Cell, ordered: bool, held: KnownStores) -> Op:
