@@ -75,7 +75,7 @@ def _who(cursor: Cursor, agent: int) -> tuple[int, str, TransitionRow]:
         thread = model.threads[agent]
         row = cursor.tables.row(agent, cursor.locals[agent])
         assert row is not None
-        return int(thread.cpu), thread.name, row
+        return int(thread.cpu if row.op.cpu is None else row.op.cpu), thread.name, row
     daemon = model.daemons[agent - len(cursor.locals)]
     return int(daemon.cpu), daemon.name, cursor.tables.daemons[agent - len(cursor.locals)]
 

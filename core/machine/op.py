@@ -17,6 +17,7 @@ which a reader with one schedule takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from core.machine.order import Order
@@ -89,6 +90,17 @@ async def doing(program: Coroutine[Op, Any, Any], do: Callable[[Op], Coroutine[O
         except StopIteration as stop:
             return stop.value
         value = await do(op)
+
+
+async def executed_on(cpu: Cpu, program: Coroutine[Op, Any, Any]) -> Any:
+    """Run `program` on `cpu`, where that is not the CPU of its thread: the task has been moved."""
+
+    async def do(op: Op) -> Any:
+        there = copy(op)
+        there.cpu = cpu
+        return await there
+
+    return await doing(program, do)
 
 
 class Op:

@@ -149,7 +149,7 @@ class Wrapped:
         memory = frozenset(cell for cell in op.writes if cell.array not in GHOSTS)
         self.atomic = memory - buffered if not means.reserves else memory
         self.own = memory - buffered
-        stored = held.stored[cpu].keys()
+        stored = held.stored.get(cpu, {}).keys()
         others = {cpu: cells & self.atomic for cpu, cells in held.reserved.items() if cells & self.atomic}
         self.reserved = [(c, cells) for c, cells in sorted(others.items()) if c != cpu]
         self.awaited = [c for c in held.cpus if c != cpu] if op.order in (Order.COMPLETE, Order.FLUSH_ALL) else []
@@ -214,15 +214,19 @@ class KnownStores:
     """What is known of the stores of a model: by CPU the cells that it stores to, and those that it may reserve."""
 
     def __init__(self, cpus: Sequence[Cpu]) -> None:
-        self.cpus = tuple(cpus)
-        self.stored: dict[Cpu, dict[Cell, None]] = {cpu: {} for cpu in self.cpus}
+        self.stored: dict[Cpu, dict[Cell, None]] = {cpu: {} for cpu in cpus}
         self.reserved: dict[Cpu, frozenset[Cell]] = {}
+
+    @property
+    def cpus(self) -> tuple[Cpu, ...]:
+        """The CPUs that are known of."""
+        return tuple(self.stored)
 
     def add(self, cpu: Cpu, cells: frozenset[Cell], reserved: bool, waits: Callable[[Cell], bool]) -> bool:
         """Note that `cpu` stores to `cells`. True if that was not known of one that `waits`."""
-        before = self.reserved.get(cpu, frozenset())
-        new = {cell for cell in cells if cell not in self.stored[cpu] or (reserved and cell not in before)}
-        self.stored[cpu].update(dict.fromkeys(sorted(cells, key=str)))
+        before, stored = self.reserved.get(cpu, frozenset()), self.stored.setdefault(cpu, {})
+        new = {cell for cell in cells if cell not in stored or (reserved and cell not in before)}
+        stored.update(dict.fromkeys(sorted(cells, key=str)))
         if reserved:
             self.reserved[cpu] = before | cells
         return any(map(waits, new))
@@ -257,7 +261,7 @@ def stores(op: Op, means: Meaning) -> frozenset[Cell]:
 def wrapped(op: Op, cpu: Cpu, model: str, held: KnownStores) -> Op:
     """`op`, executed on `cpu` of a machine of this memory model, of whose stores those that are `held` wait."""
     means = meaning(model, op)
-    made = Wrapped(op, cpu, model == "tso", means, stores(op, means) & held.stored[cpu].keys(), held)
+    made = Wrapped(op, cpu, model == "tso", means, stores(op, means) & held.stored.get(cpu, {}).keys(), held)
     if not (made.matters or means.waits or means.marks):
         return op
-    return Op(op.name, made.reads, made.writes, made.step, event=op.event, order=op.order)
+    return Op(op.name, made.reads, made.writes, made.step, event=op.event, order=op.order, cpu=op.cpu)

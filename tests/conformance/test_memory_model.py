@@ -14,7 +14,7 @@ from core.conformance.memory_model import Buffered, memory_model
 from core.explore import Model, Property, Thread, check
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.memory import Memory, declare
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier, executed_on
 from core.machine.order import Order
 from core.machine.task import Task
 
@@ -214,6 +214,22 @@ def test_a_load_behind_an_unlock_may_pass_a_store_inside(kind: str, reached: boo
         return [await load(X)]
 
     assert ((0, 0) in seen(kind, under_lock(X, Y), stores_y)) == reached
+
+
+@pytest.mark.parametrize(
+    ("kind", "ordered", "lost"), [("tso", False, True), ("weak", False, True), ("tso", True, False)]
+)
+def test_a_store_waits_on_the_cpu_that_made_it(kind: str, ordered: bool, lost: bool) -> None:
+    """A task that is moved finds its own store only because the scheduler orders the two."""
+
+    async def moves(task: Task) -> list[int]:
+        await store(X, 1)
+        if ordered:
+            await barrier(Order.SMP_MB)
+        found: list[int] = await executed_on(Cpu(2), then(load(X))(task))
+        return found
+
+    assert ((0,) in {values[0] for values in outcomes(kind, moves, then(load(X)))}) == lost
 
 
 # ---- stores that need not wait ---------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load
 from core.explore.model import Daemon, Model, Property
 from core.machine.memory import declare
-from core.machine.op import Cell, Cpu, Op, Outcome
+from core.machine.op import Cell, Cpu, Op, Outcome, barrier, executed_on
 from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
@@ -97,17 +97,28 @@ def over_there(mm: Mm) -> Mm:
     return mm.on(replace(mm.task, cpu=THERE))
 
 
+async def unmaps_there(mm: Mm, lazily: bool) -> None:
+    """MADV_DONTNEED on the other CPU."""
+    await switch_in(mm)
+    await dontneed(mm)
+    await switch_out(mm, lazily)
+    await barrier(Order.SMP_MB)
+
+
 def moves(lazily: bool) -> Program:
-    """A single-threaded process that the scheduler moves to another CPU and back."""
+    """A single-threaded process that the scheduler moves to another CPU and back.
+
+    What it has done on one CPU is visible when it runs on the next: prev->on_cpu is cleared by a store-release, for
+    which try_to_wake_up() waits (kernel/sched/core.c:finish_task()); a barrier stands for the two.
+    """
 
     async def program(mm: Mm) -> None:
         there = over_there(mm)
         await switch_in(mm)
         await load(mm, ADDR, [PAGE])
         await switch_out(mm, lazily)
-        await switch_in(there)
-        await dontneed(there)
-        await switch_out(there, lazily)
+        await barrier(Order.SMP_MB)
+        await executed_on(THERE, unmaps_there(there, lazily))
         await switch_in(mm)
         await load(mm, ADDR, [PAGE])
 
