@@ -112,7 +112,28 @@ IRQS_OFF = "interrupts are off, and nobody else looks at the word before they ar
 ONE_WRITER = "the same store twice, to a word that only this CPU writes"
 LOCAL = "the local part is done during the wait instead of before it, or twice"
 
+REPEATED = "an invalidation that is repeated invalidates nothing more"
+ASID_LOCK = "new_context() is one step here, and what is behind it is done with the lock held"
+
+SYNC_IPI: dict[tuple[str, str], str] = {
+    ("drop", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
+    ("late", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
+}
+"""Of rows that flush by interrupts."""
+
+ASIDS: dict[tuple[str, str], str] = {
+    ("twice", "cmpxchg(active_asids)"): "the second one finds what the first has put, or that a rollover has taken it",
+    ("late", "cmpxchg(active_asids)"): "no answer is taken for a no: the lock is taken, and the slow path does it all",
+    ("late", "lock cpu_asid_lock"): ASID_LOCK,
+    ("twice", "new_context"): "the second one finds that the mm has an ASID of this generation",
+    ("drop", "flush at switch?"): "the flush stays owed, and is done again",
+    ("late", "local_flush_tlb_all"): "before the page tables are loaded all the same",
+    ("late", "unlock cpu_asid_lock"): "held one step longer",
+}
+"""Of rows that give ASIDs out from a bitmap."""
+
 VMA_LOCKS: dict[tuple[str, str], str] = {
+    ("late", "link VMA"): "mmap_lock is held for writing, and a fault that finds no VMA waits for it",
     ("late", "vma_end_read"): "held one step longer",
     ("twice", "lock_vma_under_rcu"): "the thread is a reader of that VMA already",
     ("twice", "vma_start_write"): "the VMA is write-locked already",
@@ -125,12 +146,24 @@ VMA_LOCKS: dict[tuple[str, str], str] = {
 """Of rows with per-VMA locks."""
 
 OF_ROW: dict[str, dict[tuple[str, str], str]] = {
-    "smp-6.2-fix": {
-        ("drop", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
-        ("late", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
+    "smp-6.2-fix": SYNC_IPI,
+    "arm64": {
+        **VMA_LOCKS,
+        **ASIDS,
+        ("twice", "TLBI_VALENIS: flush leaf [N, N)"): REPEATED,
+        ("twice", "TLBI_VAENIS: flush [N, N)"): REPEATED,
+        ("twice", "TLBI_ASIDENIS: flush all"): REPEATED,
+        ("twice", "TLBI_VALENIS: flush leaf [N, N) of ASID N"): REPEATED,
+        ("twice", "DSB_ISH"): "a barrier that is repeated waits for nothing more",
+        (
+            "late",
+            "huge_pmd_unshare",
+        ): "i_mmap_rwsem is held, under which alone others look whether the table is shared, "
+        "and the barrier of the flush is still to come",
     },
     "x86": {
         **VMA_LOCKS,
+        **SYNC_IPI,
         ("late", "irqs_off[N] = False"): "interrupts stay off for one load more; whoever waits for one waits longer",
         (
             "late",
@@ -169,8 +202,25 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
             "send IPI to CPUN: flush all for tlb_gen N",
         ): "the local part comes first; both before the wait is over",
     },
+    "riscv": {
+        **VMA_LOCKS,
+        **ASIDS,
+        (
+            "drop",
+            "smp_mb",
+        ): "the entry is cleared by a fully ordered exchange before, so that nothing is in the store buffer",
+        ("late", "local flush leaf [N, N)"): LOCAL,
+        ("twice", "local flush leaf [N, N)"): LOCAL,
+        ("late", "local flush leaf [N, N) of ASID N"): LOCAL,
+        ("twice", "local flush leaf [N, N) of ASID N"): LOCAL,
+        (
+            "late",
+            "send IPI to CPUN: flush leaf [N, N) of ASID N",
+        ): "the local part comes first; both before the wait is over",
+    },
     "s390": {
         **VMA_LOCKS,
+        ("twice", "pte_clear(N) (buffered)"): "the same store twice, and nobody else stores to the entry in between",
         ("drop", "test and clear flush_mm"): "the flush stays owed, and is done again",
         ("drop", "TestClearPageDirty(pageN)"): "the page stays dirty, and is written once more",
         ("late", "lock i_mmap_rwsem"): "what the lock orders is a flush that is still to come, and entries are flushed "

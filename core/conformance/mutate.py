@@ -38,7 +38,8 @@ from core.plugins.arch import Arch
 LIMITS = Limits(max_states=200_000)
 """A mutant may make a model infinite; a search that hits this limit kills nothing."""
 
-USER = ("store(", "load(", "walk:")
+USER = ("store(", "load(", "walk:", "choose:")
+"""What no kernel does: accesses, walks, and what a scenario chooses for itself."""
 OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
 
 WAITED_FOR = frozenset({"csd", "store_buffer", "flush_count"})
@@ -244,8 +245,9 @@ def _without_last_write(op: Op) -> Op:
 
 
 def _one_page_less(value: Any) -> Any:
-    if isinstance(inner := getattr(value, "request", None), FlushRequest):
-        return replace(value, request=_one_page_less(inner))
+    for field in ("request", "of"):  # what a request of a generation, or of an ASID, is of
+        if isinstance(inner := getattr(value, field, None), FlushRequest):
+            return replace(value, **{field: _one_page_less(inner)})
     if not isinstance(value, FlushRequest):
         return value
     return value._replace(end=value.end - 1) if value.end is not None else FlushRequest(1, 1 << 40)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.facts import Facts
-from core.machine.lock import spin_lock, spin_unlock
+from core.machine.lock import MMAP_LOCK, spin_lock, spin_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
@@ -274,15 +274,18 @@ def find_vma(vma: Vma) -> Op:
     return Op("find_vma", (cell,), (), lambda there: [Outcome(there)], order=Order.PLAIN)
 
 
-def set_vma(vma: Vma, there: bool) -> Op:
-    """Link or unlink the VMA; mmap_lock is held for writing."""
-    return Op(
-        "link VMA" if there else "unlink VMA",
-        (),
-        (vma_cell(vma),),
-        lambda: [Outcome(None, (there,))],
-        order=Order.PLAIN,
-    )
+def set_vma(mm: Mm, vma: Vma, there: bool) -> Op:
+    """Link or unlink the VMA.
+
+    Violates lock-discipline if the task does not hold mmap_lock for writing, as lockdep says of mm->mm_mt
+    (mt_set_external_lock()).
+    """
+
+    def step(holders: object) -> list[Outcome]:
+        return [Outcome(None, (there,), "" if holders == mm.task.tid else "lock-discipline")]
+
+    name = "link VMA" if there else "unlink VMA"
+    return Op(name, (MMAP_LOCK,), (vma_cell(vma),), step, order=Order.PLAIN)
 
 
 CPUMASK = Cell(declare("mm_cpumask", frozenset()))

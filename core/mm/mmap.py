@@ -39,7 +39,7 @@ async def mmap_over(mm: Mm, vmas: Sequence[Vma], new: Vma, floor: int = 0, ceili
     await mmap_write_lock(mm)
     await unlink_vmas(mm, vmas)
     await unmap_region(mm, vmas, floor, ceiling)
-    await set_vma(new, True)
+    await set_vma(mm, new, True)
     await mmap_write_unlock(mm)
 
 
@@ -47,7 +47,7 @@ async def unlink_vmas(mm: Mm, vmas: Sequence[Vma]) -> None:
     """Remove the VMAs from the tree; mmap_lock is held for writing. vms_gather_munmap_vmas()."""
     for vma in vmas:
         await vma_start_write(mm, vma)
-        await set_vma(vma, False)
+        await set_vma(mm, vma, False)
 
 
 async def unmap_region(mm: Mm, vmas: Sequence[Vma], floor: int, ceiling: int) -> None:

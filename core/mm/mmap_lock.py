@@ -66,15 +66,19 @@ async def mmap_write_downgrade(mm: Mm) -> None:
 
 
 async def vma_end_write_all(mm: Mm) -> None:
-    """End all write locks of VMAs; mmap_lock is held for writing."""
+    """End all write locks of VMAs; mmap_lock is held for writing, or the next writer's would be ended."""
+
+    def step(locks: tuple[Readers, frozenset[int]], holders: object) -> list[Outcome]:
+        return [Outcome(None, ((locks[0], NOBODY),), not_writing(mm, holders))]
+
     if per_vma_locks(mm):
-        await Op(
-            "vma_end_write_all",
-            (VMA_LOCKS,),
-            (VMA_LOCKS,),
-            lambda locks: [Outcome(None, ((locks[0], NOBODY),))],
-            order=Order.RELEASE,
-        )
+        reads = (VMA_LOCKS, lock.MMAP_LOCK)
+        await Op("vma_end_write_all", reads, (VMA_LOCKS,), step, order=Order.RELEASE)
+
+
+def not_writing(mm: Mm, holders: object) -> str:
+    """What a task violates that must hold mmap_lock for writing: mmap_assert_write_locked()."""
+    return "" if holders == mm.task.tid else "lock-discipline"
 
 
 async def vma_start_write(mm: Mm, vma: Vma) -> None:
@@ -82,13 +86,20 @@ async def vma_start_write(mm: Mm, vma: Vma) -> None:
     if not per_vma_locks(mm):
         return
 
-    def step(locks: tuple[Readers, frozenset[int]]) -> list[Outcome]:
+    def step(locks: tuple[Readers, frozenset[int]], holders: object) -> list[Outcome]:
         readers, written = locks
         if any(start == vma.start for start, _ in readers):
             return []
-        return [Outcome(None, ((readers, written | {vma.start}),))]
+        return [Outcome(None, ((readers, written | {vma.start}),), not_writing(mm, holders))]
 
-    await Op("vma_start_write", (VMA_LOCKS,), (VMA_LOCKS,), step, may_schedule="block", order=Order.ATOMIC_ACQUIRE)
+    await Op(
+        "vma_start_write",
+        (VMA_LOCKS, lock.MMAP_LOCK),
+        (VMA_LOCKS,),
+        step,
+        may_schedule="block",
+        order=Order.ATOMIC_ACQUIRE,
+    )
 
 
 async def lock_vma_under_rcu(mm: Mm, vma: Vma) -> bool:

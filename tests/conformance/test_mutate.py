@@ -55,10 +55,23 @@ def test_an_argument_whose_operation_was_reworded_is_told_with_the_new_wording()
     ]
 
 
+VMAS = ("lost-dirty-munmap", "lost-dirty-mmap-over")
+
 ELSEWHERE = {
-    "x86": ("any-order", "borrower-flushes", "lazy-back", "lazy-tso", "lost-dirty-munmap", "switch-back", "switch-gen"),
+    "x86": (
+        "any-order",
+        "borrower-flushes",
+        "lazy-back",
+        "lazy-tso",
+        "switch-back",
+        "switch-gen",
+        "table-reclaim-gup",
+        *VMAS,
+    ),
     "smp-6.2-fix": ("table-reclaim-gup",),
-    "s390": ("local-flush", "switch-back", "lost-dirty-dontneed", "pfnmap"),
+    "arm64": ("asid-kept", "asid-rollover", "fork-protects", "hugetlb-unshare", "mremap-writeback", *VMAS),
+    "riscv": ("asid-kept", "switch-tso", *VMAS),
+    "s390": ("local-flush", "lost-dirty-dontneed", "pfnmap", "switch-back", "switch-tso", *VMAS),
 }
 """By row: scenarios in which its mutants turn up that are argued away."""
 
@@ -82,6 +95,7 @@ def test_so_is_every_argument_of_another_row(row: str) -> None:
         ("freed-once", "hopeful", "allocate a batch"),
         ("reclaim-mprotect", "drop", "set_pte(N, swapN)"),
         ("use-after-free", "drop", "dec_tlb_flush_pending"),
+        ("huge-freed", "drop", "page_remove_rmap(pageN)"),
     ],
 )
 def test_is_killed_by_the_scenario_that_is_there_for_it(scenario: str, operator: str, kind: str) -> None:

@@ -12,19 +12,21 @@ from typing import Any
 
 from core.conformance.monitor import report
 from core.conformance.scenario import Build, Scenario
-from core.conformance.world import Program, World, pick
+from core.conformance.world import Program, World, no_stale, pick
 from core.explore.model import Model
 from core.machine.accessed import accessed_cell
 from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import Entry, ProtNone, Pte, ptep_get, set_pte
+from core.machine.pte import Entry, ProtNone, Pte, pte_cell, ptep_get
+from core.machine.tlb import user_load
 from core.mm.era import Era
-from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get, set_pmd_at
+from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
 
 PAGE, OTHER = 0, 1
+PMD = upper_entry(0, 0)
 
 MAPPED = tuple(
     Pte(PAGE, write, dirty, uffd_wp, nx)
@@ -68,7 +70,7 @@ def trying(tried: Try, values: tuple[Any, ...]) -> Program:
     async def program(mm: Mm) -> None:
         pte = values[await pick(len(values))]
         await pte_lock(mm, 0)
-        await set_pte(0, pte)
+        await _set(pte_cell(0), pte)
         wanted, returned = await tried(mm, pte)
         if returned != wanted or await ptep_get(0) != left(pte, tried):
             await report("entry-as-told")
@@ -81,7 +83,7 @@ async def made_old(mm: Mm) -> None:
     """ptep_clear_flush_young() says whether the accessed bit was set, and leaves the rest."""
     pte, young = MAPPED[await pick(len(MAPPED))], bool(await pick(2))
     await pte_lock(mm, 0)
-    await set_pte(0, pte)
+    await _set(pte_cell(0), pte)
     await _set(accessed_cell(0), young)
     was_young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=0)
     if bool(was_young) != young or await _get(accessed_cell(0)) or await ptep_get(0) != pte:
@@ -90,7 +92,7 @@ async def made_old(mm: Mm) -> None:
 
 
 def _set(cell: Cell, value: Hashable) -> Op:
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PRIVATE)
+    return Op(f"choose: {cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PRIVATE)
 
 
 def _get(cell: Cell) -> Op:
@@ -98,16 +100,19 @@ def _get(cell: Cell) -> Op:
 
 
 def huge(clears: bool) -> Program:
-    """pmdp_huge_get_and_clear(), or pmdp_invalidate()."""
+    """pmdp_huge_get_and_clear(), or pmdp_invalidate(), with the flush that the caller does."""
 
     async def program(mm: Mm) -> None:
         pmd = MAPPED[await pick(len(MAPPED))]
         await pmd_lock(mm, 0)
-        await set_pmd_at(mm, 0, pmd)
+        await _set(PMD, pmd)
+        await user_load(mm.task.cpu, 0, [PAGE], mm.facts.hw_dirty, PMD)
         if clears:
             returned = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=0, full=False)
         else:
             returned = await mm.hook.pmdp_invalidate(mm=mm, addr=0)
+        await mm.hook.flush_tlb_range(mm=mm, start=0, end=mm.span[0], stride=mm.span[0])
+        await no_stale(mm, 0, "flushed", "stale-after-return", PMD)
         now: Any = await pmdp_get(mm, 0)
         as_told = now is None if clears else now == invalid(pmd)
         if returned != pmd or not as_told:
@@ -153,7 +158,7 @@ def alone(name: str, *programs: Program) -> Build:
         world = World(
             arch, era, {0: None}, frozenset({PAGE, OTHER}), geometry={"ptes_per_table": 1}, more={"tables": True}
         )
-        world.memory[upper_entry(0, 0)] = None
+        world.memory[PMD] = None
         world.task("task", any_of)
         return world.model(name)
 

@@ -91,7 +91,7 @@ def which(facts: Facts) -> Op:
     def step(chosen: int | None) -> list[Outcome]:
         return [Outcome(n, (n,)) for n in (range(number) if chosen is None else (chosen,))]
 
-    return Op("which flush?", (WHICH,), (WHICH,), step, order=Order.PRIVATE)
+    return Op("choose: which flush", (WHICH,), (WHICH,), step, order=Order.PRIVATE)
 
 
 def taking(addr: int, page: int) -> Program:

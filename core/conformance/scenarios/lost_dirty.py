@@ -147,7 +147,7 @@ async def user_of_neither(mm: Mm) -> None:
 
     def look(op: Op, value: object) -> Op | None:
         nonlocal found
-        found = bool(value) if op.reads == (vma_cell(VMA),) else found
+        found = bool(value) if vma_cell(VMA) in op.reads else found
         emptied = op.reads == (pte_cell(ADDR),) and not op.writes and value is None
         return report("fault-into-unmapped") if found and emptied else None
 
