@@ -96,8 +96,8 @@ class Decoder:
             "FENCE": self.fence,
             "DMB": lambda to, x: to.add(DMB[DOMAINS[x[1]]]),
             "DSB": lambda to, x: to.add(DSB[DOMAINS[x[1]]]),
-            "MOV": lambda to, x: to.add(Compute(x[1], "mov", (self.operand(x[2]),))),
-            "ALU": lambda to, x: to.add(Compute(x[1], x[2], tuple(self.operand(y) for y in x[3:]))),
+            "MOV": lambda to, x: to.add(Compute(_register(x[1]), "mov", (self.operand(x[2]),))),
+            "ALU": lambda to, x: to.add(Compute(_register(x[1]), x[2], tuple(self.operand(y) for y in x[3:]))),
             "CMP": lambda to, x: to.add(Compare(self.operand(x[1]), self.operand(x[2]))),
             "CSEL": lambda to, x: to.add(
                 Select(x[1], self.operand(x[2]), self.operand(x[3]), {"eq": True, "ne": False}[x[4]])
@@ -126,7 +126,7 @@ class Decoder:
             if handle is not None:
                 handle(to, words)
                 return
-        except (KeyError, IndexError, TypeError):
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             pass
         raise FileError(f"{self.where}: not an instruction: {words!r:.80}")
 

@@ -93,7 +93,7 @@ class _Compiler:
             if handle is not None:
                 handle(words)
                 return
-        except (KeyError, IndexError, TypeError):
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             pass
         raise FileError(f"{self.where}: not a primitive: {words!r:.80}")
 

@@ -185,6 +185,8 @@ def program_of(test: LitmusTest) -> Program:
                 decoder.decode(to, word)
             to.end()
         threads.append(to.code())
+    for key in ("hw", "el0"):
+        _check_threads(where, key, raw, len(threads))
     hardware = tuple(frozenset(x.split()) for x in raw.get("hw") or [""] * len(threads))
     return Program(
         tuple(threads),
@@ -200,6 +202,13 @@ def program_of(test: LitmusTest) -> Program:
         test.asked,
         test.flag is not None,
     )
+
+
+def _check_threads(where: str, key: str, raw: Mapping[str, Any], number: int) -> None:
+    """FileError if `hw` is not a string per thread, or `el0` names a thread that there is not."""
+    given = raw.get(key) or ()
+    if (key == "hw" and given and len(given) != number) or (key == "el0" and any(not 0 <= x < number for x in given)):
+        raise FileError(f"{where}: key {key!r} does not fit {number} threads: {given!r:.60}")
 
 
 def _is_translated(test: LitmusTest, entries: Mapping[str, Value]) -> bool:

@@ -204,6 +204,10 @@ BAD = [
     ({**ROW, "locks": ["l"], "threads": [[["F", "softly"]]]}, "not a primitive"),
     ({**ROW, "locks": ["l"], "threads": [[["RCU", "break"]]]}, "not a primitive"),
     ({**ROW, "observe": [["mem", "x"]], "outcomes": [[0, 1]]}, "an outcome does not have 1 values"),
+    ({**ROW, "hw": ["HA", ""]}, "key 'hw' does not fit 1 threads"),
+    ({**ROW, "el0": [3]}, "key 'el0' does not fit 1 threads"),
+    ({**ROW, "threads": [[["R", "a", "x", None]]]}, "not an instruction"),
+    ({**ROW, "threads": [[["FENCE", "r", "r", "r"]]]}, "not an instruction"),
 ]
 
 
