@@ -18,7 +18,8 @@ class Facts:
     """What is true of an architecture without running anything. Sizes in bytes, the rest in entries.
 
     smp                     CONFIG_SMP; without it one CPU runs every task
-    preemption              'none', 'voluntary' or 'full': matters where tasks share a CPU
+    preemption              'none', 'voluntary', 'full' or 'rt' (PREEMPT_RT, spinlock_t sleeps): matters where tasks
+                            share a CPU
     one_cpu                 the tasks of the mm have only ever run on one CPU (others may exist)
     gather                  not CONFIG_MMU_GATHER_NO_GATHER
     page_size, pointer_size PAGE_SIZE, sizeof(void *)

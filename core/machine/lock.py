@@ -21,6 +21,7 @@ def spin_lock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -
         lambda owner: [Outcome(None, (task.tid,))] if owner is None else [],
         event=event,
         preempt=+1,
+        may_schedule="spinlock",
         order=Order.ATOMIC_ACQUIRE,
     )
 
@@ -31,10 +32,17 @@ async def spin_trylock(lock: Cell, task: Task) -> bool:
     def step(owner: object) -> list[Outcome]:
         return [Outcome(owner is None, (task.tid if owner is None else owner,))]
 
-    taken: bool = await Op(f"trylock {lock}", (lock,), (lock,), step, preempt=+1, order=Order.ATOMIC_ACQUIRE)
+    name, order = f"trylock {lock}", Order.ATOMIC_ACQUIRE
+    taken: bool = await Op(name, (lock,), (lock,), step, preempt=+1, may_schedule="spinlock", order=order)
     if not taken:
-        await preempt_enable()
+        await _not_taken()
     return taken
+
+
+def _not_taken() -> Op:
+    """What spin_trylock() has done to preempt_count is undone."""
+    outcomes = [Outcome(None)]
+    return Op("not taken", (), (), lambda: outcomes, preempt=-1, may_schedule="spinlock", order=Order.PRIVATE)
 
 
 def preempt_disable() -> Op:
@@ -52,7 +60,10 @@ def _release(lock: Cell, task: Task, preempt: int, event: tuple[object, ...] | N
         wrong = "" if owner == task.tid else "lock-discipline"
         return [Outcome(None, (None,), wrong)]
 
-    return Op(f"unlock {lock}", (lock,), (lock,), step, event=event, preempt=preempt, order=order)
+    may_schedule = "spinlock" if preempt else ""
+    return Op(
+        f"unlock {lock}", (lock,), (lock,), step, event=event, preempt=preempt, may_schedule=may_schedule, order=order
+    )
 
 
 def spin_unlock(lock: Cell, task: Task, event: tuple[object, ...] | None = None) -> Op:

@@ -108,8 +108,8 @@ class Op:
 
     `event`, a tuple whose first item is its kind, is for logs and counts and has no effect on the model.  Only
     `core.machine.sched` uses the last two: `preempt` is the change of preempt_count, and `may_schedule` says why the
-    task may lose its CPU here: '' (it may not), 'cond_resched', 'might_sleep', 'block' (a sleeping lock), 'user' (user
-    mode), 'walk' (hardware walks for user mode).
+    task may lose its CPU here: '' (it may not), 'cond_resched', 'might_sleep', 'block' (a sleeping lock), 'spinlock'
+    (spinlock_t, which sleeps on PREEMPT_RT alone), 'user' (user mode), 'walk' (hardware walks for user mode).
 
     `order` is what the operation promises about the order of memory accesses.  None, which no word of the kernel has,
     is derived: one that reads and writes a cell is FULL, any other PLAIN.  `cpu` is the CPU that executes it, None for

@@ -7,6 +7,8 @@ according to the preemption model:
     none        kernel code releases the CPU at cond_resched(), when it sleeps, and in user mode
     voluntary   also at might_sleep()
     full        after any operation, unless preempt_count is non-zero because a spinlock is held
+    rt          the same, and spinlock_t is a sleeping lock whose holder may be preempted (CONFIG_PREEMPT_RT);
+                preempt_disable() still keeps the CPU
 
 Steps are added only where a task goes to sleep on a lock, where the architecture does something at a task switch, and
 when a task ends, so a trace shows the program's own steps.  A preempted task continues where it was.  Nothing is fair:
@@ -27,8 +29,14 @@ PREEMPTION = {
     "none": frozenset({"cond_resched", "block", "user", "walk"}),
     "voluntary": frozenset({"cond_resched", "might_sleep", "block", "user", "walk"}),
     "full": frozenset({"cond_resched", "might_sleep", "block", "user", "walk"}),
+    "rt": frozenset({"cond_resched", "might_sleep", "block", "user", "walk"}),
 }
 
+ANYWHERE = frozenset({"full", "rt"})
+"""The models that release the CPU after any operation at which preempt_count is zero."""
+
+NO_STEP = frozenset({"", "spinlock"})
+"""Why a task could lose its CPU at an operation that touches no cell: then it is no step for the scheduler either."""
 
 SwitchIn = Callable[[], Coroutine[Op, Any, Any]]
 
@@ -65,13 +73,14 @@ async def scheduled(
         except StopIteration as stop:
             await _give_up(task)
             return stop.value
-        count += op.preempt
-        free = count == 0 and (preemption == "full" or op.may_schedule in points)
+        sleeps = preemption == "rt" and op.may_schedule == "spinlock"
+        count += 0 if sleeps else op.preempt
+        free = count == 0 and (preemption in ANYWHERE or op.may_schedule in points)
         while True:
             if switch_in is not None and not mine and await _switch_to(op, task):
                 await switch_in()
-            if op.may_schedule != "block":
-                value = await (op if op.silent and not op.may_schedule else _on_cpu(op, task, free))
+            if op.may_schedule != "block" and not (sleeps and op.preempt > 0):
+                value = await (op if op.silent and op.may_schedule in NO_STEP else _on_cpu(op, task, free))
                 break
             done, value = await _try(op, task, free)
             if done:

@@ -146,7 +146,7 @@ async def madvise_cold_or_pageout_pte_range(
     """Make the entries of one table old, if `ages`, for pages that are small and mapped once; the gather flushes them.
 
     Adds their pages to `pages`, and returns with the lock of the table held, which it names; None if the table has
-    gone.  Before v6.11 (1b68112c4039) an entry was emptied and set.
+    gone.  Before clear_young_dirty_ptes() (1b68112c4039) an entry was emptied and set.
     """
     mm = tlb.mm
     await tlb_change_page_size(tlb, 1)

@@ -143,7 +143,7 @@ class AsksForUnshared(X86):
 UP = ("lost-dirty-dontneed", "lost-dirty-munmap", "lost-dirty-mmap-over", "lost-dirty-crowd", "mapped-twice")
 
 
-@pytest.mark.parametrize("preemption", ["none", "voluntary", "full"])
+@pytest.mark.parametrize("preemption", ["none", "voluntary", "full", "rt"])
 @pytest.mark.parametrize("scenario", UP)
 def test_up_without_the_two_ifdefs(scenario: str, preemption: str) -> None:
     found = {}
@@ -153,6 +153,27 @@ def test_up_without_the_two_ifdefs(scenario: str, preemption: str) -> None:
         found[plugin] = (result.verdict, result.exhaustive)
     assert found[UpThatDelays] == ("pass", True)
     assert found[Up][0] == "fail"
+
+
+class UpThatExchanges(Up):
+    """UP that clears an entry by one atomic exchange."""
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+        pte: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
+        return pte
+
+
+@pytest.mark.parametrize(("scenario", "steps"), [("dirty-bit-in-time", 8), ("migrate-dirty", 26)])
+def test_up_clears_an_entry_under_a_lock_that_sleeps(scenario: str, steps: int) -> None:
+    def verdict(plugin: type[Up], preemption: str) -> tuple[str, int]:
+        arch = set_up(plugin.__name__, plugin(), "test", {"preemption": preemption})
+        result = judge(arch, ERAS["6.12"], SCENARIOS[scenario])
+        return result.verdict, len(result.trace)
+
+    assert verdict(Up, "full") == ("pass", 0)
+    assert verdict(Up, "rt") == ("fail", steps)
+    assert verdict(UpThatExchanges, "rt") == ("pass", 0)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from core.explore import Model, Property, Thread, check
-from core.machine.lock import sleeping_lock, sleeping_unlock, spin_lock, spin_unlock
+from core.machine.lock import (
+    preempt_disable,
+    preempt_enable,
+    sleeping_lock,
+    sleeping_unlock,
+    spin_lock,
+    spin_trylock,
+    spin_unlock,
+)
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.sched import scheduled
@@ -94,3 +102,44 @@ def test_a_task_that_waits_asleep_leaves_the_cpu() -> None:
 
     assert seen("none", holds, wants) == {0, 3}
     assert seen("none", holds, looks) == {0, 1, 3}
+
+
+@pytest.mark.parametrize(("preemption", "values"), [("full", {0, 3}), ("rt", {0, 1, 3})])
+def test_a_spinlock_keeps_the_cpu_unless_it_sleeps(preemption: str, values: set[int]) -> None:
+    assert seen(preemption, under_a_spinlock, looks) == values
+
+
+async def looks_under_it(task: Task) -> None:
+    await spin_lock(LOCK, task)
+    await looks(task)
+    await spin_unlock(LOCK, task)
+
+
+def test_a_sleeping_spinlock_still_excludes() -> None:
+    assert seen("rt", under_a_spinlock, looks_under_it) == {0, 3}
+
+
+async def with_preemption_disabled(task: Task) -> None:
+    await preempt_disable()
+    await add(1)
+    await add(2)
+    await preempt_enable()
+
+
+def test_disabled_preemption_keeps_the_cpu_on_rt_too() -> None:
+    assert seen("rt", with_preemption_disabled, looks) == {0, 3}
+
+
+async def after_a_trylock(task: Task) -> None:
+    if not await spin_trylock(LOCK, task):
+        await add(1)
+        await add(2)
+        return
+    await add(1)
+    await add(2)
+    await spin_unlock(LOCK, task)
+
+
+def test_a_trylock_leaves_the_count_as_it_was() -> None:
+    assert seen("rt", after_a_trylock, looks) == {0, 1, 3}
+    assert seen("full", after_a_trylock, looks) == {0, 3}

@@ -48,7 +48,10 @@ def test_the_embedded_default_is_sound() -> None:
         (row(facts="{ ptes_per_table = 3 }"), "facts.ptes_per_table: expected a power of two of at least 1, got 3"),
         (row(facts='{ bundle = "8" }'), "f.toml: arch[1].facts.bundle: expected int, got '8'"),
         (row(facts="{ bundle = true }"), "f.toml: arch[1].facts.bundle: expected int, got True"),
-        (row(facts='{ preemption = "maybe" }'), "facts.preemption: expected one of none, voluntary, full, got 'maybe'"),
+        (
+            row(facts='{ preemption = "maybe" }'),
+            "facts.preemption: expected one of none, voluntary, full, rt, got 'maybe'",
+        ),
         (row(expect="{ nonsense = 'x' }"), "f.toml: arch[1].expect.nonsense: unknown scenario"),
         (row(expect="{ use-after-free = 1 }"), "expect.use-after-free: expected the reason as a string, got 1"),
         (row(plugin='"nowhere.at.all:X"'), "plugin nowhere.at.all:X: importing nowhere.at.all raised ModuleNotFound"),
