@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 COVERED := tests/base tests/machine tests/mm tests/plugins tests/reports tests/run tests/table tests/explore/test_learn.py \
 	tests/explore/test_freeze.py tests/cost/test_accountant.py tests/cost/test_prices.py
 
-.PHONY: compare compare-all test coverage lint clean
+.PHONY: compare compare-all test reliability coverage lint clean
 
 compare: $(VENV)/run-installed
 	$(BIN)/python -m core.compare
@@ -15,7 +15,11 @@ compare-all: $(VENV)/run-installed
 	$(BIN)/python -m core.compare --config arches-all.toml --all
 
 test: lint
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto -m "not fuzz and not faults"
+
+# Damaged files, hostile plugins, kills: minutes, and rarely of use while one works. docs/reliability.md has larger numbers.
+reliability: $(VENV)/dev-installed
+	$(BIN)/python -m pytest -q -n auto -m "fuzz or faults"
 
 # Tracing makes Python 3.11 two and a half times as slow, so only the tests in COVERED are traced, without the slow ones.
 coverage: $(VENV)/dev-installed

@@ -15,6 +15,9 @@ from typing import Any
 
 from reports.document import SCHEMA
 
+LARGEST = 10**60
+"""Counts below this can be divided."""
+
 
 class ReportError(Exception):
     """A file that is not a report of `run`; the message names it and says what was expected, in one line."""
@@ -43,7 +46,7 @@ def read(path: Path) -> dict[str, Any]:
     """Read a report. ReportError if the file is not one, OSError if it cannot be read."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits, too deep
         raise ReportError(f"{path}: expected a JSON report of `run`: {error}") from error
     schema = report.get("schema") if isinstance(report, dict) else None
     if not isinstance(schema, dict) or schema.get("name") != SCHEMA["name"]:
@@ -51,11 +54,26 @@ def read(path: Path) -> dict[str, Any]:
     for key in ("results", "costs"):
         if not isinstance(report.get(key), list):
             raise ReportError(f"{path}: {key}: expected a list")
-    try:
-        changes(report, report)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ReportError(f"{path}: expected results and costs as reports/schema.json describes: {error!r}") from error
+    for at, result in enumerate(report["results"]):
+        if not (_names(result, "architecture", "scenario") and _is_verdict(result)):
+            raise ReportError(f"{path}: results[{at}]: expected results and costs as reports/schema.json describes")
+    for at, cost in enumerate(report["costs"]):
+        if not (_names(cost, "architecture", "workload") and _are_counts(cost.get("counts"))):
+            raise ReportError(f"{path}: costs[{at}]: expected results and costs as reports/schema.json describes")
     return dict(report)
+
+
+def _names(entry: Any, *keys: str) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in keys)
+
+
+def _is_verdict(result: Mapping[str, Any]) -> bool:
+    verdict, trace = result.get("verdict"), result.get("trace")
+    return isinstance(verdict, str) and verdict in RANK and verdict != ABSENT and (trace is None or type(trace) is list)
+
+
+def _are_counts(counts: Any) -> bool:
+    return isinstance(counts, dict) and all(type(n) is int and abs(n) < LARGEST for n in counts.values())
 
 
 def changes(

@@ -33,6 +33,9 @@ from core.cost.coefficients import (
 )
 from core.cost.counts import INSN, instructions_in
 
+LARGEST = 1e18
+"""The largest price of one thing, in nanoseconds: thirty years."""
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -111,8 +114,9 @@ class PriceModel:
             if name not in changed:
                 raise ValueError(f"{source}.{name}: no such coefficient; {hint(name, changed)}")
             ends = value if isinstance(value, list) and len(value) == 2 else [value, value]
-            if not all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < float("inf") for x in ends):
-                raise ValueError(f"{source}.{name}: expected a number or [low, high], not negative; is {value!r}")
+            if not all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x <= LARGEST for x in ends):
+                what = "expected a number or [low, high], not negative"
+                raise ValueError(f"{source}.{name}: {what}; is {value!r:.60}")
             if ends[0] > ends[1]:
                 raise ValueError(f"{source}.{name}: expected a low end of at most the high one; is {value!r}")
             changed[name] = replace(

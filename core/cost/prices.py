@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from core.base.files import write_atomically
+from core.base.printable import printable
+from core.base.toml import TomlError, read_toml
 from core.cost.coefficients import Coefficient
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 
@@ -45,10 +45,10 @@ def load(reference: str) -> PriceModel:
         return MODELS[reference]
     path = Path(reference)
     try:
-        document = tomli.loads(path.read_text(encoding="utf-8"))
+        document = read_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"--prices {reference}: no such file; expected a file or one of {', '.join(MODELS)}") from None
-    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, TomlError) as error:
         raise ValueError(f"{reference}: {error}") from None
     return _model(document, reference)
 
@@ -57,7 +57,7 @@ def _model(document: dict[str, Any], source: str) -> PriceModel:
     if document.get("schema") != SCHEMA:
         raise ValueError(f"{source}: schema: expected {SCHEMA!r}, got {document.get('schema')!r}")
     base, machine = document.get("base", DEFAULT), document.get("machine", "")
-    if base not in MODELS:
+    if not isinstance(base, str) or base not in MODELS:
         raise ValueError(f"{source}: base: expected one of {', '.join(MODELS)}, got {base!r}")
     tables = document.get("coefficients", {})
     if not isinstance(tables, dict) or not isinstance(machine, str):
@@ -65,7 +65,9 @@ def _model(document: dict[str, Any], source: str) -> PriceModel:
     ends = {name: _ends(table, f"{source}: coefficients.{name}") for name, table in tables.items()}
     changed = dict(MODELS[base].override(ends, f"{source}: coefficients").coefficients)
     for name, table in tables.items():
-        changed[name] = replace(changed[name], machine=machine, source=str(table.get("source", source)))
+        changed[name] = replace(
+            changed[name], machine=printable(machine), source=printable(str(table.get("source", source)))
+        )
     return PriceModel(Path(source).stem, changed)
 
 

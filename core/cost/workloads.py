@@ -247,6 +247,19 @@ STANDARD = {name: WORKLOADS[name] for name in ("page_fault3", "malloc_trim", "ch
 """The workloads that every report counts, in the order of the table."""
 
 
+MOST_PAGES = 1 << 45
+"""Pages of 4 KiB in the addresses that five levels of tables translate."""
+
+MOST_FOLIO = 1 << 18
+"""Pages of the largest folio: MAX_FOLIO_ORDER, a gigantic page of 1 GiB."""
+
+LONGEST_PATTERN, MOST_WALKED = 1 << 16, 1 << 21
+"""A pattern is walked through until what it does repeats; a longer one only if there are not too many pages in all."""
+
+MOST_TIMES = 1e18
+"""Steps are multiplied, not repeated; still, what comes of it must be a number that can be priced."""
+
+
 def parameters(name: str) -> tuple[str, ...]:
     """The parameters of a named workload."""
     return tuple(inspect.signature(NAMED[name]).parameters)
@@ -258,8 +271,24 @@ def build(name: str, values: Mapping[str, int]) -> Workload:
         raise ValueError(f"every: expected a number of at least 1, got {values['every']}")
     workload = NAMED[name](**values)
     for step in workload.steps:
-        layout(step.runs)
+        _countable(layout(step.runs))
     return workload
+
+
+def _countable(laid: Layout) -> None:
+    """ValueError if the layout is larger than anything real, or takes too long to count."""
+    if laid.end > MOST_PAGES:
+        raise ValueError(f"{laid.end:.3g} pages; expected at most {MOST_PAGES}: more have no address")
+    for stretch in laid.stretches:
+        folio = max((count for kind, count in stretch.pattern if kind.startswith("folio_")), default=0)
+        if folio > MOST_FOLIO:
+            raise ValueError(f"a folio of {folio} pages; expected at most {MOST_FOLIO}")
+        length, pages = stretch.ends[-1], stretch.end - stretch.start
+        if len(stretch.pattern) > 1 and length > LONGEST_PATTERN and pages > MOST_WALKED:
+            raise ValueError(
+                f"{pages} pages in patterns of {length}, which cannot be counted in time; expected patterns of at most "
+                f"{LONGEST_PATTERN} pages, or at most {MOST_WALKED} in all"
+            )
 
 
 # ---- from TOML -----------------------------------------------------------------------------------------------
@@ -288,13 +317,13 @@ def read(table: Any, at: str) -> Workload:
 
 def _like(table: dict[str, Any], at: str) -> Workload:
     like = table["like"]
-    if like not in NAMED:
+    if not isinstance(like, str) or like not in NAMED:
         raise ValueError(f"{at}.like: expected one of {', '.join(NAMED)}, got {like!r}")
     _known(table, ("name", "like", *parameters(like)), at)
     values = {key: table[key] for key in table if key not in ("name", "like")}
     for key, value in values.items():
-        if type(value) is not int or value < 0:
-            raise ValueError(f"{at}.{key}: expected a number of at least 0, got {value!r}")
+        if type(value) is not int or not 0 <= value < MOST_TIMES:
+            raise ValueError(f"{at}.{key}: expected a number of at least 0, below {MOST_TIMES:g}, got {value!r:.60}")
     try:
         return build(like, values)
     except (ValueError, ZeroDivisionError) as error:
@@ -306,13 +335,15 @@ def _step(table: Any, at: str) -> WorkloadStep:
         raise ValueError(f"{at}: expected a table, got {table!r}")
     _known(table, ("how", "times", "runs"), at)
     how, times = table.get("how", "unmap"), table.get("times", 1)
-    if how not in HOW:
+    if not isinstance(how, str) or how not in HOW:
         raise ValueError(f"{at}.how: expected one of {', '.join(HOW)}, got {how!r}")
-    if type(times) is not int or times < 1:
-        raise ValueError(f"{at}.times: expected a number of at least 1, got {times!r}")
+    if type(times) is not int or not 1 <= times < MOST_TIMES:
+        raise ValueError(f"{at}.times: expected a number of at least 1, below {MOST_TIMES:g}, got {times!r:.60}")
     try:
         runs = tuple(_run(run) for run in table.get("runs", ()))
-        length = Layout(runs).end
+        laid = Layout(runs)
+        _countable(laid)
+        length = laid.end
     except (TypeError, ValueError) as error:
         raise ValueError(f"{at}.runs: {error}") from None
     if not length or (how == "clean" and length != 1):

@@ -60,7 +60,7 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
     hidden = hidden_state(plugin)
     if hidden:
         raise PluginError(f"plugin {name} ({source}): {hidden}")
-    for part, label in ((Generic(), "generic"), (plugin, name)):
+    for part, label in ((Generic(), f"generic, under {name}"), (plugin, name)):
         try:
             manager.register(part, label)
         except pluggy.PluginValidationError as error:

@@ -164,7 +164,7 @@ class CountJob:
         try:
             arch = self.row.arch()
             hung = watchdog(f"timed out after {self.timeout:g} s", self.timeout)
-            with hung if self.row.foreign else nullcontext(), remembering_nothing(arch.plugin):
+            with hung, remembering_nothing(arch.plugin):
                 counts, unasked, own = {}, [], arch.own - {"arch_facts"}
                 for load in self.workloads:
                     calls: set[HookCall] = set()

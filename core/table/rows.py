@@ -17,10 +17,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from core.base.digest import digest
 from core.base.suggest import hint
+from core.base.toml import TomlError, read_toml
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
@@ -233,8 +232,8 @@ def parse(
 
 def _document(text: str, source: str) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+        document = read_toml(text)
+    except TomlError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
     _known(document, TOP_KEYS, source, "")
     return document

@@ -93,4 +93,4 @@ def _expect(where: str, place: str, value: Any, kind: Any) -> None:
         name = getattr(kind, "__name__", str(kind))
         raise FileError(f"{where}: key {place!r} should be {name}, is {value!r:.60}")
     if isinstance(value, int) and abs(value) >= 2**63:
-        raise FileError(f"{where}: key {place!r} is out of range: {value:.3e}")
+        raise FileError(f"{where}: key {place!r} is out of range: a number of {value.bit_length()} bits")
