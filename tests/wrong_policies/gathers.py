@@ -232,6 +232,10 @@ class Deferred(Queued):
 
     FACTS = Facts(walker="handler")
 
+    def stays(self, mm: Mm) -> bool:
+        """The page-table lock keeps the task on its CPU: there is no section without."""
+        return False
+
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
         for addr in addrs:
             await flush_cpus_by_ipi(mm, await mm_cpumask(mm), FlushRequest(addr, addr + 1))
