@@ -318,9 +318,9 @@ def test_an_encoding_that_lacks_a_letter_gets_an_escape(tmp_path: Path) -> None:
 
 def test_a_misspelt_command_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["lits"])
+        main(["lisst"])
     assert caught.value.code == 2
-    assert "no command lits: did you mean list?" in capsys.readouterr().err
+    assert "no command lisst: did you mean list?" in capsys.readouterr().err
 
 
 ONE = ["--arch", "smp-6.2-fix", "--no-costs"]

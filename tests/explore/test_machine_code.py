@@ -53,3 +53,6 @@ def test_machine_code_is_kept_and_a_damaged_file_is_made_anew(tmp_path: Path) ->
     fill.write_bytes(whole[:-100])
     assert searched(tmp_path) == "10698 25076 True"
     assert len(fill.read_bytes()) == len(whole)
+    fill.chmod(0o666)  # anybody could have written it, and what it holds is run
+    assert searched(tmp_path) == "10698 25076 True"
+    assert fill.stat().st_mode & 0o022 == 0

@@ -2,7 +2,7 @@
 
 An object file depends on the source of the loops, the compiler and the processor; its name contains a digest of these.
 It is kept beside this module if that directory is writable, else in the user's cache directory.  It begins with a
-digest of its contents, so that a damaged file is compiled again.
+digest of its contents, so that a damaged file is compiled again; so is one that somebody else could have written.
 """
 
 from __future__ import annotations
@@ -116,13 +116,19 @@ def _places(name: str, words: int) -> list[Path]:
 def _kept(name: str, words: int) -> bytes:
     for path in _places(name, words):
         try:
-            stored = path.read_bytes()
+            with path.open("rb") as file:
+                stored = file.read() if _is_ours(os.fstat(file.fileno())) else b""
         except OSError:
             continue
         digest, stored = stored[:32], stored[32:]
         if hashlib.sha256(stored).digest() == digest:
             return stored
     return b""
+
+
+def _is_ours(file: os.stat_result) -> bool:
+    """Could nobody but this user and root have written it?  What it holds is run."""
+    return file.st_uid in (0, os.geteuid()) and not file.st_mode & 0o022
 
 
 def _keep(name: str, words: int, stored: bytes) -> bytes:
@@ -132,6 +138,7 @@ def _keep(name: str, words: int, stored: bytes) -> bytes:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             written.write_bytes(hashlib.sha256(stored).digest() + stored)
+            written.chmod(0o644)
             written.replace(path)
         except OSError:
             continue
