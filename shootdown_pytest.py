@@ -22,10 +22,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": [],
         "help": "a scenario of your own, FILE.py:NAME, beside those of the suite; may be repeated",
     },
+    "xfails-file": {"type": Path, "help": "a file of scenarios that are to fail: a line each, `SCENARIO the reason`"},
     "era": {"help": "kernel era for a plugin; rows set their own (default 6.2-fix)"},
     "searcher": {"default": "auto", "choices": ("auto", "reference", "fast"), "help": "which searcher"},
 }
 """By the short name; what `Parser.addoption` takes."""
+
+
+TIERS = ("smoke", "required", "optional", "long", "large", "finding")
+"""Each is a marker, `-m shootdown_smoke`; core.conformance.scenario says what it means."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +54,8 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, obje
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """With an architecture to judge, ours is `core` from now on. UsageError if another has been imported as that."""
+    for tier in TIERS:
+        config.addinivalue_line("markers", f"shootdown_{tier}: conformance scenarios of tier {tier}")
     if config.getoption(_dest("arch")):
         from shootdown import prefer_ours
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,49 @@ def test_pytest_pyargs_as_a_third_party_calls_it(
     assert done.returncode == status, done.stdout + done.stderr
     assert message in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+KIT = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "--strict-markers",
+    "--pyargs",
+    "core.conformance",
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "message"),
+    [
+        (
+            "# what 6.1 lacks\nlost-dirty-dontneed rmap goes first\n\nlost-dirty-munmap the same # B-01\n",
+            0,
+            "2 xfailed",
+        ),
+        ("lost-dirty-dontneed rmap goes first\n", 1, ", 1 xfailed"),
+        ("use-after-free it is not\n", 1, "declared to fail (it is not), but passes"),
+        ("lost-dirty-dontned rmap\n", 2, "x.txt:1: scenario lost-dirty-dontned: no such scenario; did you mean"),
+        ("\nlost-dirty-dontneed\n", 2, "x.txt:2: expected a scenario and the reason why it fails"),
+    ],
+)
+def test_what_fails_is_declared_in_a_file(
+    lines: str, status: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.txt").write_text(lines)
+    monkeypatch.chdir(tmp_path)
+    chosen = ["-k", "lost-dirty-dontneed or lost-dirty-munmap or use-after-free"]
+    smp = ["--shootdown-arch", "arch_plugins.generic:Smp", "--shootdown-era", "6.1"]
+    command = [*KIT, *smp, "--shootdown-xfails-file", "x.txt", *chosen]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
+
+
+def test_a_tier_is_a_marker(tmp_path: Path) -> None:
+    command = [*KIT, "--arch", "smp-6.2-fix", "-m", "shootdown_smoke"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert re.match(r"1 passed, \d+ deselected", done.stdout.splitlines()[-1]), done.stdout + done.stderr
