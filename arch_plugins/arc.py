@@ -28,7 +28,7 @@ class Arc(LoadStore, CpuAsids):
         ptes_per_table=256,
         walker="writes",
         tables_at_once=("pte", "pmd", "pud"),
-        capabilities=frozenset({"cpu_asids", "refill_stores", "thp"}),
+        capabilities=frozenset({"cpu_asids", "refill_by_permission", "refill_stores", "thp"}),
         kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),

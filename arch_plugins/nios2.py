@@ -20,6 +20,7 @@ class Nios2(Local):
         smp=False,
         no_range=True,
         walker="handler",
+        capabilities=frozenset({"refill_by_permission"}),
         kernel="6.12.117",
         family="uniprocessor",
         sources=("arch/nios2/mm/tlb.c", "arch/nios2/include/asm/pgtable.h"),

@@ -24,6 +24,7 @@ class Openrisc(Ipi):
         ptes_per_table=2048,
         no_range=True,
         walker="handler",
+        capabilities=frozenset({"refill_by_permission"}),
         kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=("arch/openrisc/kernel/smp.c", "arch/openrisc/mm/tlb.c", "arch/openrisc/include/asm/pgtable.h"),

@@ -119,6 +119,7 @@ CAPABILITIES = {
     "tlb_gen": "numbers its flushes, and a CPU that was away sees by the number whether it has missed one (x86)",
     "refill_exclusive": "a handler of TLB misses sets the dirty bit by LL/SC, without the page-table lock",
     "refill_stores": "a handler of TLB misses sets the dirty bit by a plain store, without the page-table lock",
+    "refill_by_permission": "a refill gives a clean entry its write permission, so that a store through it is not seen",
     "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
 }
 """What `Facts.capabilities` may name."""

@@ -30,6 +30,7 @@ CAPABILITIES: dict[str, tuple[str, Callable[[Arch], bool]]] = {
     "asid_rollover": ("gives ASIDs out anew when they run out", lambda arch: arch.facts.user_asids > 0),
     "contpte": ("folds entries into contiguous blocks (Facts.cont_ptes)", lambda arch: arch.facts.cont_ptes > 1),
     "hardware_dirty": ("sets the dirty bit in hardware", lambda arch: arch.facts.hw_dirty),
+    "software_dirty": ("sets the dirty bit in software", lambda arch: not arch.facts.hw_dirty),
     "pmd_tables": ("has page tables of three levels", lambda arch: arch.facts.levels >= 3),
     "pud_tables": ("has page tables of four levels", lambda arch: arch.facts.levels >= 4),
     "several_cpus": ("has run the mm on more than one CPU", lambda arch: not arch.facts.one_cpu),

@@ -34,6 +34,22 @@ async def _refill(cpu: Cpu, addr: int, exclusive: bool) -> bool:
     return False
 
 
+def refill_for_load(cpu: Cpu, addr: int, by_permission: bool) -> Op:
+    """A load of `addr` has missed: cache the entry. One step, for models in which nobody else is at work.
+
+    `by_permission`: it allows stores where the entry is writable, dirty or not. Returns 'ok' or 'fault'.
+    """
+    cells = (pte_cell(addr), tlb_cell(cpu, addr))
+
+    def step(pte: object, cached: Entry | None) -> list[Outcome]:
+        if not isinstance(pte, Pte):
+            return [Outcome("fault", (cached,))]
+        stores = pte.write and (pte.dirty or by_permission)
+        return [Outcome("ok", (Entry(pte.frame, stores, pte.dirty or by_permission),))]
+
+    return Op(f"load({addr})", cells, cells[1:], step, may_schedule="user", order=Order.WALK)
+
+
 def write_tlb(cpu: Cpu, addr: int, entry: Entry) -> Op:
     """The handler's last step but its return."""
     return Op(

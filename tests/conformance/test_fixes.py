@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from arch_plugins.arc import Arc
 from arch_plugins.families.at_clear import (
     ATTACH_MASK,
     FLUSH_COUNT,
@@ -117,6 +118,12 @@ class ReadsOnce(Mips):
     reads_twice = False
 
 
+class LooksAtTheDirtyBit(Arc):
+    """CONV_PTE_TO_TLB that leaves the write permission out of a clean entry."""
+
+    FACTS = replace(Arc.FACTS, capabilities=Arc.FACTS.capabilities - {"refill_by_permission"})
+
+
 class BarrierFirst(MipsGinvt):
     """flush_tlb_page() that orders the cleared entry before it reads the MMID."""
 
@@ -189,6 +196,7 @@ def test_up_clears_an_entry_under_a_lock_that_sleeps(scenario: str, steps: int) 
         (S390, JoinsFirst, "local-ipte"),
         (MipsGinvt, BarrierFirst, "asid-rollover"),
         (Mips, ReadsOnce, "asid-dropped"),
+        (Arc, LooksAtTheDirtyBit, "refill-load"),
         (Sparc32, SetsTheBit, "exec-then-flush"),
         (X86, AsksForUnshared, "hugetlb-walk"),
     ],

@@ -12,25 +12,35 @@ flush
                              free the page
 store: TLB miss, the entry is there
 store to the freed page
+
+refill-load: a store that nobody sees, without any race
+
+the entry is writable and clean, as MADV_FREE leaves it
+load: TLB miss, the handler caches it with its write permission
+store: the TLB allows it
+reclaim: the entry is clean, the page is discarded
 """
 
 from __future__ import annotations
 
-from core.conformance.properties import all_freed, no_lost_dirty, sometimes, unmapped_at_end
+from core.conformance.properties import all_freed, dirty_known_at_end, no_lost_dirty, sometimes, unmapped_at_end
 from core.conformance.scenario import Scenario
-from core.conformance.world import Program, World
+from core.conformance.world import Program, World, store
 from core.explore.model import Model
 from core.machine.ipi import irqs_off_cell
 from core.machine.op import Cpu
 from core.machine.pte import Pte, pte_cell
-from core.machine.refill import refill_for_store
-from core.machine.tlb import user_store
+from core.machine.refill import refill_for_load, refill_for_store
+from core.machine.tlb import newer_cell, ref_cell, user_store
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import Mm, Vma
+from core.mm.reclaim import shrink_folio_list
 from core.plugins.arch import Arch
 
 ADDR, PAGE, USER = 0, 0, Cpu(0)
+VMA = Vma(ADDR, ADDR + 1)
 
 
 def storing(exclusive: bool) -> Program:
@@ -63,6 +73,23 @@ def refilled(arch: Arch, era: Era) -> Model:
     )
 
 
+async def stores_behind_a_load(mm: Mm) -> None:
+    """Load, store, and reclaim by the same task."""
+    by_permission = "refill_by_permission" in mm.facts.capabilities
+    if await refill_for_load(mm.task.cpu, ADDR, by_permission) == "ok":
+        await store(mm, VMA, ADDR, [PAGE])
+        await shrink_folio_list(mm, UnmapBatch(), [PAGE])
+
+
+def loaded_first(arch: Arch, era: Era) -> Model:
+    """One task and an anonymous page of MADV_FREE."""
+    world = World(arch, era, {ADDR: Pte(PAGE)}, frozenset({PAGE}), more={"lazyfree": frozenset({PAGE})})
+    world.memory[ref_cell(PAGE)] = 2  # the mapping's, and that of whoever has isolated it
+    world.task("task", stores_behind_a_load)
+    window = sometimes("written", "the page has been written to", (newer_cell(PAGE),), lambda newer: newer)
+    return world.model("refill-load", finally_=[dirty_known_at_end(PAGE, [ADDR])], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "refill-dirty",
@@ -71,5 +98,13 @@ SCENARIOS = [
         refilled,
         tier="optional",
         requires=("smp", "spread", "refill_dirties"),
+    ),
+    Scenario(
+        "refill-load",
+        "a store behind a load makes the entry dirty: reclaim does not discard what it has written",
+        "arch/arc/mm/tlbex.S:EV_TLBMissD",
+        loaded_first,
+        tier="optional",
+        requires=("software_dirty", "table_walk"),
     ),
 ]
