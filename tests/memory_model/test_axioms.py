@@ -119,7 +119,7 @@ def test_stores_to_guarded_cells_lose_no_final_state(architecture: str, weakened
     if weakened is not None:
         words = replace(words, **{weakened: KernelWord()})
     guarded = 0
-    for _ in range(40):
+    for _ in range(20):
         values = itertools.count(1)
         threads = [locked_thread(rng, values) for _ in range(2)]
         registers = [(t, x[1]) for t, code in enumerate(threads) for x in code if x[0] == "R"]
