@@ -14,6 +14,7 @@ BITS = (
     "cleared_puds",
     "cleared_p4ds",
     "need_flush_all",
+    "unshared_tables",
 )
 """Fields of struct mmu_gather, from bit 0 up."""
 

@@ -23,18 +23,19 @@ struct task_struct rt_current __attribute__((section("rt_const"))) = { .mm = MM,
 cpumask_t __cpu_online_mask __attribute__((section("rt_const"))) = {{ 0xff }};
 
 /* Bits of a gather, as core/tree/gather.py packs them. */
-enum { G_FULLMM = 1, G_FREED = 2, G_PTES = 4, G_PMDS = 8, G_PUDS = 16, G_P4DS = 32, G_ALL = 64 };
+enum { G_FULLMM = 1, G_FREED = 2, G_PTES = 4, G_PMDS = 8, G_PUDS = 16, G_P4DS = 32, G_ALL = 64, G_UNSHARED = 128 };
 #define GATHER(name, from, to, bits)                                                                       \
 	struct mmu_gather name = {                                                                         \
 		.mm = MM, .start = (from), .end = (to), .fullmm = !!((bits) & G_FULLMM),                   \
 		.freed_tables = !!((bits) & G_FREED), .cleared_ptes = !!((bits) & G_PTES),                 \
 		.cleared_pmds = !!((bits) & G_PMDS), .cleared_puds = !!((bits) & G_PUDS),                  \
 		.cleared_p4ds = !!((bits) & G_P4DS), .need_flush_all = !!((bits) & G_ALL),                 \
+		.unshared_tables = !!((bits) & G_UNSHARED),                                                \
 	}
 #define GATHER_BITS(tlb)                                                                                   \
 	((tlb)->fullmm * G_FULLMM | (tlb)->freed_tables * G_FREED | (tlb)->cleared_ptes * G_PTES |         \
 	 (tlb)->cleared_pmds * G_PMDS | (tlb)->cleared_puds * G_PUDS | (tlb)->cleared_p4ds * G_P4DS |      \
-	 (tlb)->need_flush_all * G_ALL)
+	 (tlb)->need_flush_all * G_ALL | (tlb)->unshared_tables * G_UNSHARED)
 
 u64 enter_flush_tlb_mm(void)
 {

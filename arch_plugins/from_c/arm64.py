@@ -1,0 +1,161 @@
+"""arm64 from its C: tlbflush.h and tlb.h, on CPUs without FEAT_TLBIRANGE.
+
+A TLBI is issued, and complete at this CPU's DSB ISH.  How ASIDs are given out (context.c) stays in Python, and so do
+flushes where a model follows ASIDs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arch_plugins.arm64 import Arm64, Arm64V61
+from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address
+from core.hookspecs import Facts, hookimpl
+from core.machine.broadcast import complete, issue
+from core.machine.insn import EVERYWHERE, Operand, insn
+from core.machine.ipi import FlushRequest
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+from core.tree.automata import Automata
+from core.tree.binding import Binding
+from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version
+from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just
+
+PAGE_NUMBER = (1 << 44) - 1
+"""Of the operand of a TLBI by address: __TLBI_VADDR()."""
+
+
+def manifest(version: Version) -> Manifest:
+    """The same files in 6.1 and 6.12."""
+    asm = "arch/arm64/include/asm/"
+    return Manifest(
+        (
+            Source(f"{asm}mmu.h", drop=("?kaslr_requires_kpti",)),
+            Source(f"{asm}tlbflush.h", drop=("#__TLBI_0", "#__TLBI_1")),
+            Source(f"{asm}tlb.h"),
+            Source(f"{asm}pgtable.h", keep=("#flush_pmd_tlb_range",)),
+            Source(GENERIC_GATHER),
+        ),
+        "arm64.h",
+        "arm64.c",
+    )
+
+
+async def _by_address(of: Hook, word: Word) -> int:
+    """TLBI VAE1IS, VALE1IS: what translates the address, and (VAE1IS) the upper entries on the way to it."""
+    leaf = "vale1" in word.kind
+    first, cpu = word.a & PAGE_NUMBER, of.mm.task.cpu
+    first -= first % of.span
+    name = f"TLBI_{word.kind.removeprefix('tlbi ').upper()}"
+    await insn(cpu, name, 1, Operand(first, 1, of.span, leaf=leaf, everywhere=True))
+    await issue(of.mm.task.tid, name, FlushRequest(first, first + of.span, leaf))
+    return 0
+
+
+async def _by_asid(of: Hook, word: Word) -> int:
+    await insn(of.mm.task.cpu, "TLBI_ASIDE1IS", 1, EVERYWHERE)
+    await issue(of.mm.task.tid, "TLBI_ASIDE1IS", FlushRequest())
+    return 0
+
+
+async def _before(of: Hook, word: Word) -> int:
+    """DSB ISHST: what was cleared is visible to every walker."""
+    await insn(of.mm.task.cpu, "DSB_ISHST")
+    return 0
+
+
+async def _complete(of: Hook, word: Word) -> int:
+    await insn(of.mm.task.cpu, "DSB_ISH")
+    await complete(of.mm.task.tid, of.mm.everyone, of.mm.addrs, "DSB_ISH")
+    return 0
+
+
+VOCABULARY = Vocabulary(
+    (
+        Rule("tlbi vae1is|tlbi vale1is", "", _by_address),
+        Rule("tlbi aside1is", "", _by_asid),
+        Rule("dsb ishst", "", _before),
+        Rule("dsb ish", "", _complete),
+        hidden("atomic64_read", "mm.context.id", "the mm has an ASID of its own", just(1)),
+        *COMMON,
+    )
+)
+
+
+class _Flushes(GatherFromC):
+    """The hooks of both versions; each is the plugin's where a model follows ASIDs."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.facts_of(super().arch_facts())  # type: ignore[misc]
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_mm(mm)  # type: ignore[misc]
+        else:
+            await self.run(Hook(mm), "enter_flush_tlb_mm")
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        bounds = address(start), address(end)
+        if mm.context is not None:
+            await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
+        elif stride == mm.span[0]:
+            await self.run(Hook(mm, span=stride), "enter_flush_pmd_tlb_range", *bounds)
+        else:
+            await self.run(Hook(mm), "enter_flush_tlb_range", *bounds)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_page(mm, addr)  # type: ignore[misc]
+        else:
+            await self.run(Hook(mm), "enter_flush_tlb_page", address(addr))
+
+    async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
+        """Issue only: for ptep_clear_flush_young()."""
+        if mm.context is not None:
+            await super().flush_tlb_page_nosync(mm, addr)  # type: ignore[misc]
+        else:
+            await self.run(Hook(mm), "enter_flush_tlb_page_nosync", address(addr))
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        if tlb.mm.context is not None:
+            kind: str | None = await super().tlb_flush(tlb)  # type: ignore[misc]
+            return kind
+        await self.run_tlb_flush(tlb, 1 if tlb.fullmm else tlb_get_unmap_size(tlb))
+        return "mm" if tlb.fullmm else "range"
+
+
+class Arm64FromC(_Flushes, Arm64):
+    """6.12."""
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+        await self.run(Hook(mm), "enter_tlbbatch_add_pending", address(addr))
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        await self.run(Hook(mm), "enter_tlbbatch_flush")
+
+    @hookimpl
+    async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
+        await self.run(Hook(mm), "enter_flush_tlb_batched_pending")
+
+
+class Arm64V61FromC(_Flushes, Arm64V61):
+    """6.1: no batched unmap."""
+
+
+def _plugin(automata: Automata) -> Any:
+    return (Arm64V61FromC if automata.unit.version < (6, 12) else Arm64FromC)(automata)
+
+
+def _beside(version: Version) -> str:
+    return f"arch_plugins.arm64:{'Arm64V61' if version < (6, 12) else 'Arm64'}"
+
+
+BINDING = Binding("arm64", manifest, VOCABULARY, _plugin, _beside)

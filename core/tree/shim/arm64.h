@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * arm64: TLBI, which is broadcast, and DSB, which completes it; capabilities of the CPUs are constants.
+ *
+ * mm->context.id is the ASID of the mm: how it is given out (context.c) is not part of the unit.
+ */
+#pragma once
+
+#define CONFIG_SMP 1
+#define CONFIG_MMU 1
+#define CONFIG_PGTABLE_LEVELS 4
+#define CONFIG_MMU_GATHER_TABLE_FREE 1
+#define CONFIG_MMU_GATHER_RCU_TABLE_FREE 1
+#include "mm.h"
+#define PGDIR_SHIFT P4D_SHIFT
+
+#define dsb(domain) OP("dsb " #domain)
+#define isb() OP("isb")
+#define __TLBI_0(operation, arg) OP("tlbi " #operation)
+#define __TLBI_1(operation, arg) OP1("tlbi " #operation, arg)
+
+enum {
+	ARM64_HAS_ARMv8_4_TTL, ARM64_WORKAROUND_REPEAT_TLBI, ARM64_UNMAP_KERNEL_AT_EL0, ARM64_HAS_TLB_RANGE,
+	ARM64_HAS_CNP, ARM64_HAS_LPA2, ARM64_CAPABILITIES,
+};
+static long capability[ARM64_CAPABILITIES] __attribute__((section("rt_const")));
+#define alternative_has_cap_unlikely(cap) (capability[cap] != 0)
+#define alternative_has_cap_likely alternative_has_cap_unlikely
+#define alternative_has_feature_unlikely alternative_has_cap_unlikely
+#define alternative_has_feature_likely alternative_has_cap_unlikely
+#define cpus_have_const_cap alternative_has_cap_unlikely
+#define cpus_have_final_cap alternative_has_cap_unlikely
+#define system_supports_tlb_range() (capability[ARM64_HAS_TLB_RANGE] != 0)
+#define lpa2_is_enabled() (capability[ARM64_HAS_LPA2] != 0)
+#define pgtable_l4_enabled() 1
+
+#define pte_free(mm, table) FREE_NOW(table)
+#define pmd_free(mm, table) FREE_NOW(table)
+#define pud_free(mm, table) FREE_NOW(table)
+typedef void *bp_hardening_cb_t;
+struct arch_tlbflush_unmap_batch { int unused; };
+
+#include <asm/mmu.h>
+DEFINE_MM_STRUCT(mm_context_t)
+void tlb_remove_table(struct mmu_gather *tlb, void *table);
+#include <asm/tlb.h>
+#include <asm/pgtable.h>
