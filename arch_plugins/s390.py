@@ -14,6 +14,7 @@ from arch_plugins.families.at_clear import (
     attach,
     detach,
     flush_mm_lazy,
+    free_now,
     pmdp_flush_direct,
     pmdp_flush_lazy,
     ptep_flush_direct,
@@ -23,9 +24,8 @@ from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
 from core.machine.pte import Entry, local_ptep_get_and_clear, set_pte
 from core.mm.huge_memory import invalid, xchg_pmd
-from core.mm.mm import Mm, log
+from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
-from core.mm.page import put_page
 
 
 class S390(Tables):
@@ -103,9 +103,7 @@ class S390(Tables):
         """__tlb_remove_page_size(): no TLB that user code could use has the entry any more, so the page is freed at
         once.
         """
-        await log("free_now", page, nr)
-        await put_page(page, nr)
-        return False
+        return await free_now(page, nr)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -22,6 +22,7 @@ from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
 from core.mm.huge_memory import xchg_pmd
 from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
+from core.mm.page import put_page
 from core.mm.swap import Table
 
 FLUSH_MM = Cell(declare("flush_mm", False))
@@ -217,3 +218,10 @@ async def free_table_later(tlb: MmuGather, table: Table) -> None:
     await set_flush_mm(True)
     tlb.freed_tables = True
     await tlb_remove_table(tlb, table)
+
+
+async def free_now(page: int, nr: int) -> bool:
+    """__tlb_remove_page_size() of s390: the pages go back at once, and the gather is never full."""
+    await log("free_now", page, nr)
+    await put_page(page, nr)
+    return False

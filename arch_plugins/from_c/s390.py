@@ -25,7 +25,6 @@ from core.machine.tlb import invalidate
 from core.mm.huge_memory import invalid, pmdp_get, xchg_pmd
 from core.mm.mm import CPUMASK, Mm, log
 from core.mm.mmu_gather import MmuGather
-from core.mm.page import put_page
 from core.tree.binding import Binding
 from core.tree.gather import bits
 from core.tree.hybrid import cpus_in, mask_of
@@ -290,9 +289,7 @@ class S390FromC(GatherFromC, S390):
 
     @hookimpl
     async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-        await log("free_now", page, nr)
-        await put_page(page, nr)
-        return False
+        return await family.free_now(page, nr)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -136,7 +136,7 @@ def test_what_has_no_hook_is_no_architecture(thing: object) -> None:
         ({"bundle": -1}, "bundle: expected a number of at least 0, got -1"),
         ({"max_gather_batch": 0}, "max_gather_batch: expected a number of at least 1, got 0"),
         ({"smp": 1}, "smp: expected bool, got 1"),
-        ({"preemption": "some"}, "preemption: expected one of none, voluntary, full, got 'some'"),
+        ({"preemption": "some"}, "preemption: expected one of none, voluntary, full, rt, got 'some'"),
         (
             {"capabilities": frozenset({"move_pdm"})},
             "capabilities: there is no move_pdm; expected of acc",
