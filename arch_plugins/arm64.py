@@ -88,9 +88,10 @@ class Arm64(Arm64Entries):
         await self.send(mm, insns, FlushRequest(addr, addr + 1, leaf=True))
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        """Issued at once, completed by arch_tlbbatch_flush()."""
-        await self.flush_tlb_page_nosync(mm, addr)
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
+        """Issued at once, completed by arch_tlbbatch_flush(); a TLBI for each page."""
+        for addr in range(start, end):
+            await self.flush_tlb_page_nosync(mm, addr)
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:

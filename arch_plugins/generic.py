@@ -6,10 +6,13 @@ function that each architecture must provide (flush_tlb_range), it is the synchr
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import cast
+
 from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_ipi, wait_ipis
-from core.machine.op import Cpu, Op, Tid
+from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Entry, Present, Pte, ptep_get, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
@@ -21,6 +24,7 @@ from core.mm.mmu_gather import (
     tlb_flush_mmu_tlbonly,
     tlb_get_unmap_size,
     tlb_remove_table,
+    tlb_remove_table_sync_one,
 )
 from core.mm.pgtable import (
     clear_young_dirty_ptes,
@@ -45,6 +49,10 @@ class Generic(Architecture):
     async def switch_mm(self, mm: Mm) -> None:
         """Entries are tagged by address space: the CPU is sent flushes from now on, also while it runs other mms."""
         await cpumask_set_cpu(mm)
+
+    @hookimpl
+    def cells_on_mm(self, mm: Mm, cpu: Cpu, lazy: bool) -> Mapping[Cell, Hashable]:
+        return {}
 
     @hookimpl
     async def switch_to(self, mm: Mm) -> None:
@@ -92,6 +100,10 @@ class Generic(Architecture):
         pass
 
     @hookimpl
+    async def arch_flush_lazy_mmu_mode(self, mm: Mm) -> None:
+        pass
+
+    @hookimpl
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
         pass
 
@@ -125,6 +137,34 @@ class Generic(Architecture):
     @hookimpl
     async def clear_young_dirty_ptes(self, mm: Mm, addr: int, nr: int) -> None:
         await clear_young_dirty_ptes(mm, addr, nr)
+
+    @hookimpl
+    async def ptep_modify_prot_start(self, mm: Mm, addr: int) -> Present:
+        return cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
+
+    @hookimpl
+    async def ptep_modify_prot_commit(self, mm: Mm, addr: int, oldpte: Present, pte: Entry) -> None:
+        await set_pte_at(mm, addr, pte)
+
+    @hookimpl
+    async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:
+        return bool(await test_and_clear_young(addr))
+
+    @hookimpl
+    async def clear_flush_young_ptes(self, mm: Mm, addr: int, nr: int) -> bool:
+        young = False
+        for at in range(addr, addr + nr):
+            young |= await mm.hook.ptep_clear_flush_young(mm=mm, addr=at)
+        return young
+
+    @hookimpl
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=mm.span[0])
+
+    @hookimpl
+    async def huge_ptep_get_and_clear(self, mm: Mm, addr: int) -> Entry:
+        entry: Entry = await xchg_pte(addr, 1, order=xchg_order(mm))
+        return entry
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
@@ -221,7 +261,11 @@ class Generic(Architecture):
         return take_ipi(sender, cpu, mm.addrs)
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_should_defer(self, mm: Mm) -> bool:
+        return True
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         """x86: note which CPUs may have the entry."""
         batch.cpus |= await mm_cpumask(mm)
 
@@ -234,6 +278,18 @@ class Generic(Architecture):
     @hookimpl
     async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
         await mm.hook.flush_tlb_mm(mm=mm)
+
+    @hookimpl
+    async def tlb_remove_table_sync_one(self, mm: Mm) -> None:
+        await tlb_remove_table_sync_one(mm)
+
+    @hookimpl
+    async def arch_exit_mmap(self, mm: Mm) -> None:
+        """Nothing."""
+
+    @hookimpl
+    async def destroy_context(self, mm: Mm) -> None:
+        """Nothing."""
 
     @hookimpl
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:

@@ -57,7 +57,7 @@ class X86Invlpgb(X86Pte, Broadcast):
         await super().send(mm, both, request)
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         """batch->unmapped_pages, which is the core's `flush_required`: no CPU has to be noted."""
 
     @hookimpl

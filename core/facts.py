@@ -122,7 +122,7 @@ CAPABILITIES = {
     "refill_by_permission": "a refill gives a clean entry its write permission, so that a store through it is not seen",
     "trims_mm_cpumask": "takes CPUs out of mm_cpumask that are not on the mm as they are flushed",
 }
-"""What `Facts.capabilities` may name."""
+"""What `Facts.capabilities` may name; and VENDOR.NAME, which gates scenarios from outside and nothing else."""
 
 MEMORY_MODELS = {
     "sc": "sequentially consistent: every store is visible at once",
@@ -175,8 +175,10 @@ def wrong(key: str, value: object) -> str:
         problem = f"one of {', '.join(MEMORY_MODELS)}"
     if not problem and isinstance(value, tuple) and key == "tables_at_once" and not set(value) <= set(TABLE_LEVELS):
         problem = f"of {', '.join(TABLE_LEVELS)}"
-    if not problem and isinstance(value, frozenset) and value - CAPABILITIES.keys():
-        return f"there is no {', '.join(sorted(value - CAPABILITIES.keys()))}; expected of {', '.join(CAPABILITIES)}"
+    unknown = sorted(n for n in value if n not in CAPABILITIES and "." not in n) if isinstance(value, frozenset) else ()
+    if not problem and unknown:
+        known = f"{', '.join(CAPABILITIES)}, or VENDOR.NAME for one of your own"
+        return f"there is no {', '.join(unknown)}; expected of {known}"
     return f"expected {problem}, got {value!r}" if problem else ""
 
 

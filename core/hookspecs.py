@@ -18,13 +18,13 @@ The kind is checked when a plugin is registered.  `mm` is the calling task's vie
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from core.facts import CAPABILITIES, Facts
-from core.machine.op import Cpu, Op, Tid
+from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Entry, Present, Pte
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma
@@ -37,6 +37,7 @@ ENTRY_POINT_GROUP = "shootdown.architectures"
 __all__ = [
     "CAPABILITIES",
     "ENTRY_POINT_GROUP",
+    "OUT_OF_SCOPE",
     "PROJECT",
     "SPECS",
     "ArchSpec",
@@ -66,6 +67,16 @@ class ArchSpec:
         kthread_use_mm() for a kernel thread that is about to use `mm`.  When it returns, user code may run, so this CPU
         must have no entry left that an unmap has counted as flushed. Mirrors switch_mm() with
         finish_arch_post_lock_switch().
+        """
+
+    @hookspec
+    def cells_on_mm(self, mm: Mm, cpu: Cpu, lazy: bool) -> Mapping[Cell, Hashable]:  # type: ignore[empty-body]
+        """Plain. A model begins with `cpu` on the page tables of `mm`: what the plugin's own words hold that say so.
+
+        Called once for each such CPU as a scenario is built, in models in which mm_cpumask is a cell.  `lazy`: a kernel
+        thread runs there, which has borrowed the mm.  All other words, and those of CPUs that are not on the mm, have
+        the values that they were declared with (core.machine.memory.declare).  A policy that keeps such a word and does
+        not say so here begins in a state that its own switch_mm() never makes.
         """
 
     @hookspec
@@ -116,6 +127,13 @@ class ArchSpec:
     @hookspec
     async def arch_enter_lazy_mmu_mode(self, mm: Mm) -> None:
         """Program. Called under the page-table lock before a series of page-table updates."""
+
+    @hookspec
+    async def arch_flush_lazy_mmu_mode(self, mm: Mm) -> None:
+        """Program. Within a section: on return all updates deferred so far must be done, and the section goes on.
+
+        Called where a section ends within another (core.mm.lazy_mmu).
+        """
 
     @hookspec
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
@@ -185,6 +203,38 @@ class ArchSpec:
         """
 
     @hookspec
+    async def ptep_modify_prot_start(self, mm: Mm, addr: int) -> Present:  # type: ignore[empty-body]
+        """Program. mprotect() is about to change a present entry; the page-table lock is held. Returns the entry.
+
+        Until ptep_modify_prot_commit() hardware must set no bit in it that would be lost.  Mirrors
+        ptep_modify_prot_start().
+        """
+
+    @hookspec
+    async def ptep_modify_prot_commit(self, mm: Mm, addr: int, oldpte: Present, pte: Entry) -> None:
+        """Program. The end of what `ptep_modify_prot_start` began, which returned `oldpte`: the entry becomes `pte`.
+
+        The page-table lock has been held since.  No flush: the gather does it, if pte_needs_flush() says so.  Mirrors
+        ptep_modify_prot_commit().
+        """
+
+    @hookspec
+    async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:  # type: ignore[empty-body]
+        """Program. Clear the accessed bit of one entry, and flush nothing; the page-table lock is held.
+
+        Returns whether it was set.  MADV_COLD, whose gather flushes.  Mirrors ptep_test_and_clear_young().
+        """
+
+    @hookspec
+    async def clear_flush_young_ptes(self, mm: Mm, addr: int, nr: int) -> bool:  # type: ignore[empty-body]
+        """Program. Clear the accessed bits of `nr` entries that map consecutive pages of one folio; the page-table lock
+        is held.
+
+        Returns whether one was set.  As with `ptep_clear_flush_young`, no flush is needed.  The generic one calls that
+        for each entry.
+        """
+
+    @hookspec
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """Program. Clear `nr` equal entries from `addr`; the page-table lock is held. Returns the first entry as it
         was.
@@ -221,6 +271,20 @@ class ArchSpec:
         translate through the table; lockless walks in software may go on, for the table is freed by RCU.  Returns the
         table's number.
         mm/pgtable-generic.c:pmdp_collapse_flush().
+        """
+
+    @hookspec
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        """Program. Flush pmds from `start` to `end` that mapped huge pages, on every CPU; their lock is held.
+
+        The generic one is flush_tlb_range() with the span of a pmd as its stride.  Mirrors flush_pmd_tlb_range().
+        """
+
+    @hookspec
+    async def huge_ptep_get_and_clear(self, mm: Mm, addr: int) -> Entry:
+        """Program. Clear the entry of a hugetlb page; its lock is held. Returns it as it was, dirty bit included.
+
+        The caller flushes.  Mirrors huge_ptep_get_and_clear().
         """
 
     @hookspec
@@ -320,11 +384,22 @@ class ArchSpec:
         """
 
     @hookspec
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        """Program. Reclaim has cleared the entry of `addr` and defers its flush; the page-table lock is held.
+    async def arch_tlbbatch_should_defer(self, mm: Mm) -> bool:  # type: ignore[empty-body]
+        """Program. Reclaim is about to clear an entry of `mm`, or several: may their flush be put off?
 
-        Only with the capability batched_unmap (CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH).  Notes in `batch`
-        (`batch.cpus`) which CPUs arch_tlbbatch_flush() has to reach, or issues the flush without waiting for it.
+        Called under the page-table lock, only with the capability batched_unmap
+        (CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH).  If not, the caller flushes at once.  The generic one says yes; x86
+        looks whether another CPU is in mm_cpumask, arm64 for an erratum.
+        """
+
+    @hookspec
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
+        """Program. Reclaim has cleared the entries from `start` to `end` and defers their flush; the page-table lock
+        is held.
+
+        Only with the capability batched_unmap.  Notes in `batch` (`batch.cpus`, or `batch.arch` for anything else)
+        what arch_tlbbatch_flush() has to reach, or issues the flush without waiting for it.  A batch may have entries
+        of several mms.  Up to 6.15 the kernel passes the address of one entry.
         """
 
     @hookspec
@@ -341,6 +416,23 @@ class ArchSpec:
 
         On return no CPU may use an entry of this mm that was added to any task's batch before the call.
         """
+
+    @hookspec
+    async def tlb_remove_table_sync_one(self, mm: Mm) -> None:
+        """Program. A page table is no longer reachable, and is about to be freed or to become another's.
+
+        On return no lockless walk in software (GUP-fast) that may have seen it goes on.  The generic one sends an IPI
+        to every other CPU where tables are freed by RCU, and relies on the flush elsewhere.  A policy that knows the
+        walkers, or waits for a grace period, does it here.  mm/mmu_gather.c:tlb_remove_table_sync_one().
+        """
+
+    @hookspec
+    async def arch_exit_mmap(self, mm: Mm) -> None:
+        """Program. No task runs on the mm any more, and its mappings are about to be removed. arch_exit_mmap()."""
+
+    @hookspec
+    async def destroy_context(self, mm: Mm) -> None:
+        """Program. The mm is gone, and no CPU is on its page tables. destroy_context(), called by __mmdrop()."""
 
     @hookspec
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
@@ -380,6 +472,31 @@ else:
         not by inheritance.  So `super().flush_tlb_mm(mm)` needs a base class that defines it.
         """
 
+
+OUT_OF_SCOPE = {
+    "init_new_context": "no model creates an mm; what it would set up is in `cells_on_mm` and in `declare`",
+    "flush_tlb_kernel_range": "the models have no mappings of the kernel; a scenario of your own can have them",
+    "flush_tlb_all": "as flush_tlb_kernel_range",
+    "flush_tlb_fix_spurious_fault": "a fault drops the entry that it went through: no CPU faults on a stale one twice",
+    "update_mmu_cache": "the refill handlers of the models read the page table, and preload nothing",
+    "p4d_free_tlb": "no model has p4d tables",
+    "pudp_huge_get_and_clear_full": "no model has huge pages of pud size",
+    "pudp_invalidate": "no model has huge pages of pud size",
+    "pmdp_invalidate_ad": "`pmdp_invalidate` is the hook for both",
+    "pmdp_set_wrprotect": "fork() of huge pages is not modelled",
+    "pmdp_test_and_clear_young": "aging of huge pages is not modelled",
+    "pmdp_clear_flush_young": "aging of huge pages is not modelled",
+    "huge_ptep_clear_flush": "copy on write of hugetlb pages is not modelled",
+    "huge_ptep_set_wrprotect": "fork() of hugetlb pages is not modelled",
+    "flush_hugetlb_tlb_range": "mprotect() of hugetlb pages is not modelled",
+    "clear_full_ptes": "`get_and_clear_full_ptes` is the hook for both: the zap looks at what it has cleared",
+    "get_and_clear_ptes": "`get_and_clear_full_ptes` is the hook, with `full` false",
+    "tlb_remove_table": "`pte_free_tlb` and its likes say what becomes of a table",
+    "arch_free_page": "what is done to a page that is free concerns no translation",
+    "arch_prepare_to_switch": "`leave_mm` and `switch_to` are the two sides of a switch",
+    "exit_to_user_mode": "user code is atomic steps: a CPU that acts before it returns to it does so in `switch_mm`",
+}
+"""Override points of Linux 6.12 to 7.0 that are no hooks, and why. Who defines one is told."""
 
 SPECS: dict[str, Callable[..., Any]] = {
     name: member for name, member in vars(ArchSpec).items() if inspect.isfunction(member)

@@ -95,6 +95,10 @@ class Queued(Stated):
         await open_queue(await smp_processor_id(mm))
 
     @hookimpl
+    async def arch_flush_lazy_mmu_mode(self, mm: Mm) -> None:
+        await self.flush_queue(mm, ())
+
+    @hookimpl
     async def arch_leave_lazy_mmu_mode(self, mm: Mm) -> None:
         await self.leave(mm)
         if self.stays(mm):

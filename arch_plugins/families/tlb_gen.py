@@ -25,6 +25,7 @@ Data types
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,10 @@ class TlbGen(Architecture):
     # ---- switching -----------------------------------------------------------------------------------------------
 
     @hookimpl
+    def cells_on_mm(self, mm: Mm, cpu: Cpu, lazy: bool) -> Mapping[Cell, Hashable]:
+        return {loaded_mm_cell(cpu): "this", is_lazy_cell(cpu): lazy}
+
+    @hookimpl
     async def switch_mm(self, mm: Mm) -> None:
         """switch_mm_irqs_off() to this mm; an ASID that is up to date is used without a flush."""
         if mm.cpus is not None:
@@ -199,7 +204,7 @@ class TlbGen(Architecture):
         return whatever or loaded == "this" or (loaded == "switching" and mm.era.has("fea4e317f9e7"))
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         """A CPU that comes back before the batch is flushed finds a new generation, and so does its handler."""
         if mm.cpus is None:
             await inc_mm_tlb_gen()

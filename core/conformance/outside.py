@@ -142,7 +142,8 @@ def wrong_words(scenario: Scenario | Outside) -> str:
 def _wrong_requires(requires: Any) -> str:
     if not isinstance(requires, tuple) or not all(isinstance(name, str) for name in requires):
         return f"requires: expected a tuple of strings, got {requires!r}"
-    unknown = [name for name in requires if name not in CAPABILITIES and name not in FACTS_CAPABILITIES]
+    known = {*CAPABILITIES, *FACTS_CAPABILITIES}
+    unknown = [name for name in requires if "." not in name and name not in known]
     return f"requires: there is no capability {', '.join(unknown)}" if unknown else ""
 
 

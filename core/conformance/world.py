@@ -33,12 +33,12 @@ from core.machine.store_buffer import plain_store
 from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
-from core.mm.kthread import active_mm_cell, current_mm_cell
+from core.mm.kthread import active_mm_cell, current_mm_cell, on_mm_cell
 from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
 from core.mm.swap import Table, table_cell
-from core.plugins.arch import Arch
+from core.plugins.arch import Arch, PluginError
 
 Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 
@@ -93,6 +93,18 @@ class World:
             for cell in (current_mm_cell(task.cpu), active_mm_cell(task.cpu)):
                 self.memory.setdefault(cell, False)
         return task
+
+    def on_mm(self, cpu: Cpu, lazy: bool = False) -> None:
+        """`cpu` is on the page tables of the mm at the start, where mm_cpumask is a cell; `lazy`: it has borrowed them.
+
+        The architecture says what its own words hold there (`ArchSpec.cells_on_mm`).  PluginError if it says no such
+        thing.
+        """
+        self.memory[on_mm_cell(cpu)] = True
+        cells = self.arch.hook.cells_on_mm(mm=self.mm(), cpu=cpu, lazy=lazy)
+        if not isinstance(cells, Mapping) or not all(isinstance(cell, Cell) for cell in cells):
+            raise PluginError(f"hook cells_on_mm returned {cells!r}, expected a mapping of cells to values")
+        self.memory.update(cells)
 
     def _add(self, name: str, program: Program, user: bool) -> Task:
         number = len(self._tasks)

@@ -11,6 +11,6 @@ async def folio_referenced_one(mm: Mm, page: int, addr: int) -> bool:
     found = await page_vma_mapped_walk(mm, page, addr)
     if found is None:
         return False
-    young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=addr)
+    young = await mm.hook.clear_flush_young_ptes(mm=mm, addr=addr, nr=1)
     await pte_unlock(mm, found.ptl)
     return young

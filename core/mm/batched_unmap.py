@@ -16,6 +16,7 @@ Data types
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
@@ -30,8 +31,9 @@ BATCHED = Cell(declare("tlb_flush_batched", (0, 0)))
 
 @dataclass
 class UnmapBatch:
-    """struct tlbflush_unmap_batch. `cpus` is the architecture's part, arch_tlbflush_unmap_batch.cpumask.
+    """struct tlbflush_unmap_batch. `cpus` and `arch` are the architecture's part, struct arch_tlbflush_unmap_batch.
 
+    `cpus` is its cpumask; `arch` is for a policy that keeps something else: any immutable value, None in a new batch.
     `read_only`: no entry allowed a store, so only loads can go through a stale one (LUF's can_luf_folio(); in no
     kernel).
     """
@@ -40,6 +42,7 @@ class UnmapBatch:
     flush_required: bool = False
     writable: bool = False
     read_only: bool = True
+    arch: Any = None
 
 
 # ---- the mm's word -------------------------------------------------------------------------------------------
@@ -98,14 +101,20 @@ async def flush_tlb_batched_pending(mm: Mm) -> None:
 # ---- the task's batch ----------------------------------------------------------------------------------------
 
 
-async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Present, addr: int) -> None:
-    """Note that an entry has been cleared and its flush is deferred; the page-table lock is held.
+async def should_defer_flush(mm: Mm) -> bool:
+    """May the flush of an entry that reclaim clears be put off? mm/rmap.c:should_defer_flush() with TTU_BATCH_FLUSH."""
+    return "batched_unmap" in mm.facts.capabilities and bool(await mm.hook.arch_tlbbatch_should_defer(mm=mm))
 
-    Nothing is deferred for an entry that no CPU can have.
+
+async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Present, start: int, end: int) -> None:
+    """Note that entries have been cleared and their flush is deferred; the page-table lock is held.
+
+    `pte` is the first of those from `start` to `end`, dirty if any was.  Nothing is deferred for an entry that no CPU
+    can have.
     """
     if not await pte_accessible(mm, pte):
         return
-    await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=ubc, addr=addr)
+    await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=ubc, start=start, end=end)
     ubc.flush_required = True
     await add_batched(mm)
     if pte.dirty:

@@ -23,3 +23,4 @@ async def exit_mm(mm: Mm, vmas: Sequence[Vma]) -> None:
     await mm.hook.enter_lazy_tlb(mm=mm)
     if await mmput():
         await exit_mmap(mm, vmas)
+        await mm.hook.destroy_context(mm=mm)  # mmdrop(): nobody has borrowed its page tables any more

@@ -171,7 +171,7 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
         pmd: Any = await pmdp_get(mm, addr)
         if pte_present(pmd) and pmd.frame == page and (pmd.dirty or pmd.write):
             await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-            await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
+            await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
             await set_pmd_at(mm, addr, pmd._replace(write=False, dirty=False))
             cleaned = True
         await pmd_unlock(mm, addr)
@@ -188,7 +188,7 @@ def pmdp_get(mm: Mm, addr: int) -> Op:
 async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
     """mm/pgtable-generic.c: clear a huge entry and flush it on all CPUs."""
     pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
-    await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
+    await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
     return pmd
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import pte_present, xchg_pte
+from core.machine.pte import pte_present
 from core.mm.huge_memory import tlb_flush_pmd_range
-from core.mm.mm import Mm, xchg_order
+from core.mm.mm import Mm
 from core.mm.mmu_gather import (
     tlb_finish_mmu,
     tlb_flush_mmu_tlbonly,
     tlb_gather_mmu,
-    tlb_remove_table_sync_one,
 )
 from core.mm.page import put_page
 from core.mm.pgtable import upper_entry
@@ -33,7 +34,9 @@ async def unmap_hugepage_range(mm: Mm, addr: int) -> None:
     if mm.era.has("a4a118f2eead"):
         await tlb_flush_mmu_tlbonly(tlb)
     if mm.era.has("1013af4f585f"):
-        await tlb_remove_table_sync_one(mm)  # GUP-fast may be in the table, which is its other user's alone now
+        await mm.hook.tlb_remove_table_sync_one(
+            mm=mm
+        )  # GUP-fast may be in the table, which is its other user's alone now
     await rmap_unlock(mm)
     await tlb_finish_mmu(tlb)
 
@@ -61,7 +64,7 @@ async def hugetlb_vmtruncate(other: Mm, own: Mm, addr: int, pud: Cell) -> None:
     It goes through the VMAs of the file, and also flushes the mm of one that still has the table (`pud` is set).
     """
     await rmap_lock(own)  # i_mmap_lock_write()
-    pte = await xchg_pte(addr, 1, order=xchg_order(own))
+    pte: Any = await own.hook.huge_ptep_get_and_clear(mm=own, addr=addr)
     await own.hook.flush_tlb_page(mm=own, addr=addr)
     if await Op("huge_pte_offset", (pud,), (), lambda table: [Outcome(table is not None)], order=Order.PLAIN):
         await other.hook.flush_tlb_page(mm=other, addr=addr)

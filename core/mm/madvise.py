@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.machine.accessed import test_and_clear_young
 from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
@@ -163,7 +162,7 @@ async def madvise_cold_or_pageout_pte_range(
         if not ages:
             continue
         if mm.era.folio_entries:
-            await test_and_clear_young(addr)
+            await mm.hook.ptep_test_and_clear_young(mm=mm, addr=addr)
         else:
             await set_pte_at(mm, addr, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
         tlb_flush_pte_range(tlb, addr, 1)

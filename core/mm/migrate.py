@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.machine.pte import Migration, Pte, pte_present
-from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
+from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, should_defer_flush, try_to_unmap_flush
 from core.mm.mm import Mm, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import (
@@ -66,9 +66,9 @@ async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> N
     found = await page_vma_mapped_walk(mm, page, addr)
     if found is None:
         return
-    if mm.era.batches_migration and "batched_unmap" in mm.facts.capabilities:  # should_defer_flush()
+    if mm.era.batches_migration and await should_defer_flush(mm):
         pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-        await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
+        await set_tlb_ubc_flush_pending(mm, ubc, pte, addr, addr + 1)
     else:
         pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
     if pte.dirty:

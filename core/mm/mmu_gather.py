@@ -18,6 +18,7 @@ Data types
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.machine.rcu import call_rcu, send_sync_ipis, wait_sync_ipis
 from core.mm.encoded_page import (
@@ -65,7 +66,8 @@ class MmuGather:
     """struct mmu_gather. `batches[0]` is the one on the stack, `active` the one being filled.
 
     `reclaim_pt` is that of struct zap_details: the operation may free page tables that it empties.  `page_size`, in
-    pages, is 0 before the first entry, and always without CONFIG_MMU_GATHER_PAGE_SIZE.
+    pages, is 0 before the first entry, and always without CONFIG_MMU_GATHER_PAGE_SIZE.  `arch` is the architecture's
+    own, any immutable value: None in a new gather, and left alone by the core.
     """
 
     mm: Mm
@@ -86,6 +88,7 @@ class MmuGather:
     vma_pfn: bool = False
     page_size: int = 0
     reclaim_pt: bool = False
+    arch: Any = None
 
     @property
     def room(self) -> int:
@@ -277,7 +280,7 @@ async def tlb_table_invalidate(tlb: MmuGather) -> None:
 
 async def tlb_remove_table_one(mm: Mm, table: Table) -> None:
     """No memory for a batch: wait until no lockless walker can be in the table, then free it at once."""
-    await tlb_remove_table_sync_one(mm)
+    await mm.hook.tlb_remove_table_sync_one(mm=mm)
     await free_table(table)
 
 

@@ -7,7 +7,7 @@ concurrently with each other and with page faults: until the gather is finished,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.mm.batched_unmap import flush_tlb_batched_pending
@@ -15,7 +15,7 @@ from core.mm.huge_memory import change_huge_pmd
 from core.mm.mm import Mm, Vma, cond_resched, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at, upper_addr_end
+from core.mm.pgtable import pte_offset_map_lock, read_upper, upper_addr_end
 
 Change = Callable[[Present], Entry]
 """pte_modify() to the new protection."""
@@ -102,10 +102,9 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
     while addr != end:
         pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         if pte_present(pte) and not (change is prot_numa and isinstance(pte, ProtNone)):
-            # ptep_modify_prot_start()
-            oldpte = cast(Present, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
+            oldpte = await mm.hook.ptep_modify_prot_start(mm=mm, addr=addr)
             newpte = change(oldpte)
-            await set_pte_at(mm, addr, newpte)  # ptep_modify_prot_commit()
+            await mm.hook.ptep_modify_prot_commit(mm=mm, addr=addr, oldpte=oldpte, pte=newpte)
             if mm.hook.pte_needs_flush(mm=mm, oldpte=oldpte, newpte=newpte):
                 tlb_flush_pte_range(tlb, addr, 1)
         addr += 1

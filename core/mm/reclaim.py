@@ -11,6 +11,7 @@ from core.machine.pte import Swap
 from core.mm.batched_unmap import (
     UnmapBatch,
     set_tlb_ubc_flush_pending,
+    should_defer_flush,
     try_to_unmap_flush,
     try_to_unmap_flush_dirty,
 )
@@ -38,9 +39,9 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
     if found is None:
         return
     at = found.addr
-    if "batched_unmap" in mm.facts.capabilities:
+    if await should_defer_flush(mm):
         pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
-        await set_tlb_ubc_flush_pending(mm, ubc, pte, addr)
+        await set_tlb_ubc_flush_pending(mm, ubc, pte, addr, addr + 1)
     elif at == addr:
         pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
     else:  # ptep_clear_flush(vma, addr, ptep), whose entry and address part when a table has moved

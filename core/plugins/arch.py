@@ -18,12 +18,13 @@ import pluggy
 from core.base.errortext import describe
 from core.base.suggest import nearest
 from core.facts import first_wrong
-from core.hookspecs import PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
+from core.hookspecs import OUT_OF_SCOPE, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 from core.plugins.hidden_state import hidden_state
 from core.plugins.load import PluginError, load_object
 
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
+    ("arch_tlbbatch_add_pending", "addr"): "several entries may be added at once, those from start to end",
 }
 """(hook, argument) -> where what it said is found now.  pluggy would take one that has a default, and never pass it."""
 
@@ -111,6 +112,8 @@ def _check_hooks(name: str, plugin: object) -> None:
 
 def _wrong_hook(attribute: str, member: Any) -> str:
     """What is wrong with a function marked @hookimpl; '' if nothing."""
+    if attribute in OUT_OF_SCOPE:
+        return f"{attribute} is no hook: {OUT_OF_SCOPE[attribute]}"
     if attribute not in SPECS:
         near = nearest(attribute, SPECS, 0.5)
         return f"there is no hook {attribute}" + (f"; did you mean {near}?" if near else "")

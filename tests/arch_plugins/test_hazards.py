@@ -167,7 +167,7 @@ class BatchesWithoutGeneration(X86):
     """Reclaim remembers the CPUs, and raises no generation."""
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         batch.cpus |= await mm_cpumask(mm)
 
 

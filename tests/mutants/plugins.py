@@ -166,7 +166,7 @@ class BatchForgetsLater(Smp):
     """A reclaim batch knows the CPUs of the first page's address space only."""
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         batch.cpus = batch.cpus or await mm_cpumask(mm)
 
 

@@ -276,7 +276,7 @@ class BatchOfTheLast(Smp):
     """The batch knows the CPUs of the last entry alone."""
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         batch.cpus = await mm_cpumask(mm)
 
 
@@ -301,7 +301,7 @@ class BatchesNothing(Smp):
     """Nothing is remembered of an entry that is put off."""
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         return None
 
 

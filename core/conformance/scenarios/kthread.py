@@ -26,7 +26,7 @@ from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import Program, World, load
 from core.explore.model import Daemon, Model
-from core.machine.op import Cell, Cpu
+from core.machine.op import Cpu
 from core.machine.pte import Pte
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
@@ -39,7 +39,6 @@ from core.mm.kthread import (
     lazy_fill,
     mmget_not_zero,
     mmput,
-    on_mm_cell,
 )
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import CPUMASK, Mm, Vma, pte_lock, pte_unlock
@@ -99,10 +98,9 @@ def borrowed(arch: Arch, era: Era, name: str, process: Program) -> Model:
     world.memory[MM_USERS] = 1
     for cpu in (OWNER, BORROWER):
         world.memory[current_mm_cell(cpu)] = cpu == OWNER
-        world.memory[active_mm_cell(cpu)] = world.memory[on_mm_cell(cpu)] = True
-        world.memory[Cell("loaded_mm", cpu)] = "this"
+        world.memory[active_mm_cell(cpu)] = True
+        world.on_mm(cpu, lazy=cpu == BORROWER)
     world.memory[tlb_cell(BORROWER, 0)] = Entry(0, False, False)  # of the last time
-    world.memory[Cell("is_lazy", BORROWER)] = True
     world.task("process", process)
     world.task("kthread", worker)
     window = sometimes(

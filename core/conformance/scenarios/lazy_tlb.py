@@ -141,7 +141,7 @@ async def reclaims(mm: Mm) -> None:
     ubc = UnmapBatch()
     await pte_lock(mm, 0)
     pte = cast(Pte, await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False))
-    await set_tlb_ubc_flush_pending(mm, ubc, pte, 0)
+    await set_tlb_ubc_flush_pending(mm, ubc, pte, 0, 1)
     await pte_unlock(mm, 0)
     await try_to_unmap_flush(mm, ubc)
     await put_page(0)

@@ -50,7 +50,7 @@ from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.kthread import active_mm_cell, current_mm_cell, lazy_fill, on_mm_cell
+from core.mm.kthread import active_mm_cell, current_mm_cell, lazy_fill
 from core.mm.mm import CPUMASK, Mm, Vma, pte_lock, pte_unlock
 from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
@@ -163,8 +163,7 @@ def attached_to(world: World, *cpus: Cpu) -> None:
     """`cpus` are on the mm at the start; whether the others are is up to switch_mm()."""
     world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset(cpus)
     for cpu in cpus:
-        world.memory[on_mm_cell(cpu)] = True
-        world.memory[Cell("loaded_mm", cpu)] = "this"
+        world.on_mm(cpu)
 
 
 def switched(arch: Arch, era: Era) -> Model:
