@@ -131,8 +131,9 @@ class RiscvFromC(_Flushes, Riscv):
     """6.12."""
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
-        await self.run(Hook(mm, batch=batch), "enter_tlbbatch_add_pending", address(addr))
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
+        for addr in range(start, end):  # the kernel of this tree takes one entry
+            await self.run(Hook(mm, batch=batch), "enter_tlbbatch_add_pending", address(addr))
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:

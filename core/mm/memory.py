@@ -331,7 +331,7 @@ async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     if not pte.write:
         return await do_wp_page(mm, vma, addr, pte, table)
     if not pte.dirty:
-        await set_pte_at(mm, addr, pte._replace(dirty=True))
+        await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=pte._replace(dirty=True))
     await pte_unlock(mm, table)
     return True
 
@@ -346,7 +346,7 @@ async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte, table: int) -> 
     if not mm.is_anon(orig_pte.frame):
         return await wp_page_shared(mm, addr, orig_pte, table)
     if await folio_ref_count(orig_pte.frame) == 1:
-        await set_pte_at(mm, addr, orig_pte._replace(write=True, dirty=True))  # wp_page_reuse()
+        await wp_page_reuse(mm, addr, orig_pte)
         await pte_unlock(mm, table)
         return True
     return await wp_page_copy(mm, addr, orig_pte, table)
@@ -418,6 +418,11 @@ async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:
     return True  # not the same: VM_FAULT_NOPAGE, the store is tried again
 
 
+async def wp_page_reuse(mm: Mm, addr: int, orig_pte: Pte) -> None:
+    """The page may be written as it is; the page-table lock is held."""
+    await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=orig_pte._replace(write=True, dirty=True))
+
+
 async def finish_mkwrite_fault(mm: Mm, addr: int, orig_pte: Pte) -> bool:
     """Make the entry writable if it is still the same, and its table has not gone. Returns whether it was."""
     table = await pte_offset_map_lock(mm, addr)
@@ -425,6 +430,6 @@ async def finish_mkwrite_fault(mm: Mm, addr: int, orig_pte: Pte) -> bool:
         return False
     same: bool = await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
     if same:
-        await set_pte_at(mm, addr, orig_pte._replace(write=True, dirty=True))
+        await wp_page_reuse(mm, addr, orig_pte)
     await pte_unlock(mm, table)
     return same

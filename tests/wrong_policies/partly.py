@@ -191,7 +191,7 @@ class BatchOfTheFirst(Smp):
     """The batch knows the CPUs of the first entry alone."""
 
     @hookimpl
-    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, addr: int) -> None:
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         batch.cpus = batch.cpus or await mm_cpumask(mm)
 
 

@@ -71,7 +71,7 @@ async def by_batch(mm: Mm, addr: int) -> None:
     """A batch of one page."""
     batch = UnmapBatch()
     await clear(mm, addr)
-    await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=batch, addr=addr)
+    await mm.hook.arch_tlbbatch_add_pending(mm=mm, batch=batch, start=addr, end=addr + 1)
     await mm.hook.arch_tlbbatch_flush(mm=mm, batch=batch)
 
 
