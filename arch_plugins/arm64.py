@@ -76,12 +76,11 @@ class Arm64(Arm64Entries):
         everything.
         """
         leaf = not (tlb.freed_tables or tlb.unshared_tables)
-        if tlb.fullmm:
-            if not leaf:
-                await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
-            return "mm"
-        await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), leaf)
-        return "range"
+        if not tlb.fullmm:
+            await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb_get_unmap_size(tlb), leaf)
+        elif not leaf:
+            await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
+        return "mm" if tlb.fullmm else "range"
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)
