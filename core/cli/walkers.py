@@ -18,11 +18,10 @@ from core.run import pool
 from core.table.jobs import VerdictJob
 from core.table.rows import Row
 
-WALKED = [
-    s.id
-    for s in SCENARIOS.values()
-    if {"table_walk", "upper_cache"} & set(s.requires) and not {"move_pmd", "queues_all_tables"} & set(s.requires)
-]
+OF_TABLES = {"table_walk", "upper_cache"}
+NOT_OF_FREEING = {"move_pmd", "queues_all_tables", "software_dirty"}
+
+WALKED = [s.id for s in SCENARIOS.values() if OF_TABLES & set(s.requires) and not NOT_OF_FREEING & set(s.requires)]
 """The scenarios in which a table is freed, at once or behind its flush, and somebody walks."""
 
 

@@ -79,6 +79,17 @@ def _collect(found: Iterator[str], answers: list[str]) -> None:
 
 
 def test_ctrl_c_leaves_what_has_been_found() -> None:
+    """In an interpreter of its own: nothing else is interrupted, and an interrupt that is lost ends in a timeout."""
+    program = "from tests.run.test_pool import ctrl_c; ctrl_c()"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, timeout=100, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def ctrl_c() -> None:
+    """What the test above runs."""
     jobs: list[Any] = [Trouble("none"), Interrupting(os.getpid()), Trouble("none"), *[Trouble("hang")] * 20]
     answers: list[str] = []
     with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
