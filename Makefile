@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 COVERED := tests/base tests/machine tests/mm tests/plugins tests/reports tests/run tests/table tests/explore/test_learn.py \
 	tests/explore/test_freeze.py tests/cost/test_accountant.py tests/cost/test_prices.py
 
-.PHONY: compare compare-all test reliability coverage lint clean
+.PHONY: compare compare-all test slow reliability coverage lint docs clean
 
 compare: $(VENV)/run-installed
 	$(BIN)/python -m core.compare
@@ -15,7 +15,11 @@ compare-all: $(VENV)/run-installed
 	$(BIN)/python -m core.compare --config arches-all.toml --all
 
 test: lint
-	$(BIN)/python -m pytest -q -n auto -m "not fuzz and not faults"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not fuzz and not faults"
+
+# What takes longer than a few seconds: every row in every scenario, the larger models, the wheel in environments of its own.
+slow: $(VENV)/dev-installed
+	$(BIN)/python -m pytest -q -n auto -m "slow and not fuzz and not faults"
 
 # Damaged files, hostile plugins, kills: minutes, and rarely of use while one works. docs/reliability.md has larger numbers.
 reliability: $(VENV)/dev-installed
@@ -29,6 +33,11 @@ lint: $(VENV)/dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages that are made from the code; a test compares them.
+docs: $(VENV)/run-installed
+	$(BIN)/python -m core.compare reference hooks > docs/hooks.md
+	$(BIN)/python -m core.compare reference scenarios > docs/scenarios.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

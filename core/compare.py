@@ -17,7 +17,20 @@ from pathlib import Path
 from core.base.namesakes import warn_of_namesakes
 from core.base.printable import Shown, printable
 from core.base.suggest import hint
-from core.cli import against, costs, coverage, kernels, listing, litmus, new_plugin, replay, run, tree, verdicts
+from core.cli import (
+    against,
+    costs,
+    coverage,
+    kernels,
+    listing,
+    litmus,
+    new_plugin,
+    reference,
+    replay,
+    run,
+    tree,
+    verdicts,
+)
 from core.cli.arguments import UsageError
 from core.cli.report import SUITE_VERSION
 from core.cli.signals import ending_signals
@@ -118,7 +131,8 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argpa
     )
     top.add_argument("--version", action="version", version=f"shootdown {version()}, suite {SUITE_VERSION}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for room in (run, against, coverage, listing, verdicts, kernels, litmus, costs, replay, tree, new_plugin):
+    rooms = (run, against, coverage, listing, verdicts, kernels, litmus, costs, replay, tree, new_plugin, reference)
+    for room in rooms:
         room.add_parsers(commands.add_parser)
     return top, commands
 

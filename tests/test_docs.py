@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.cli.reference import PAGES
 from core.compare import main
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,12 @@ def test_shown_output_is_real(
     printed = capsys.readouterr().out
     for part in output.split("...\n"):
         assert part in printed, f"{document}: {command}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_is_made_from_the_code_is_up_to_date(page: str) -> None:
+    """`make docs` writes it."""
+    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == PAGES[page]() + "\n"
 
 
 def test_the_example_plugin_of_the_readme_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,12 @@ FIXED_FACTS = ("capabilities", "tables_at_once", "sources")
 OWN = "arch_plugins."
 """The package of the project's own plugins."""
 
+ALL_ROWS = Path("arches-all.toml")
+"""The name of the shipped file with every Linux architecture."""
+
+SHIPPED = ("arches.toml", ALL_ROWS.name)
+"""Files of rows that come with the package: found by their names where there is no such file."""
+
 SETUP_TIMEOUT = 30.0
 """Seconds that importing and setting up a third-party plugin may take."""
 
@@ -168,9 +174,9 @@ def _all_tried(rows: Sequence[Row], timeout: float | None) -> list[Row]:
             raise
 
 
-def default_text() -> tuple[str, str]:
-    """The text of the embedded arches.toml, and its name in messages."""
-    return files("core").joinpath("arches.toml").read_text(encoding="utf-8"), "arches.toml (embedded)"
+def default_text(name: str = "arches.toml") -> tuple[str, str]:
+    """The text of a file of SHIPPED, and its name in messages."""
+    return files("core").joinpath(name).read_text(encoding="utf-8"), f"{name} (embedded)"
 
 
 def load(path: Path | None, only: Collection[str] | None = None, timeout: float | None = None) -> list[Row]:
@@ -193,6 +199,8 @@ def _text(path: Path | None) -> tuple[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
+        if str(path) in SHIPPED:
+            return default_text(str(path))
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
