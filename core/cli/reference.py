@@ -53,10 +53,10 @@ def scenarios_page() -> str:
     head = [
         "# The scenarios",
         MADE.format("scenarios"),
-        "A scenario is a model of one danger. Its tasks run the kernel's functions in every interleaving. Its "
-        "properties must hold throughout, or when all tasks have ended, and its window must be reached, or a pass would "
-        "be vacuous. An architecture is asked if it has what the scenario requires. [README](../README.md) shows how to "
-        "read a trace, [add-a-scenario](add-a-scenario.md) how to write one of your own.",
+        "A scenario is a model of one danger. Its tasks run the kernel's functions in every interleaving. "
+        "Its properties must hold throughout, or when all tasks have ended, and its window must be reached, or "
+        "a pass would be vacuous. An architecture is asked if it has what the scenario requires. "
+        "[README](../README.md) shows how to read a trace, [add-a-scenario](add-a-scenario.md) how to write one.",
     ]
     return "\n\n".join([*head, *_areas()])
 
