@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from arch_plugins import generic
 from core.conformance.judge import judge
 from core.conformance.scenarios import SCENARIOS
 from core.explore import check
@@ -56,7 +57,7 @@ def test_a_table_freed_without_a_batch_needs_an_interrupt_of_its_own(monkeypatch
     async def nothing(mm: object) -> None:
         pass
 
-    monkeypatch.setattr(mmu_gather, "tlb_remove_table_sync_one", nothing)
+    monkeypatch.setattr(generic, "tlb_remove_table_sync_one", nothing)
     verdict = check(SCENARIO.build(arch("arch_plugins.arm64:Arm64"), ERAS["6.12"]))
     assert (verdict.violated, len(verdict.trace)) == ("gup-in-freed-table", 31)
 
