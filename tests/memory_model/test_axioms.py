@@ -110,6 +110,7 @@ def locked_thread(rng: random.Random, values) -> list[list[object]]:
     return code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["arm64", "riscv", "powerpc"])
 @pytest.mark.parametrize("weakened", [None, "lock", "unlock"])
 def test_stores_to_guarded_cells_lose_no_final_state(architecture: str, weakened: str | None) -> None:
@@ -119,7 +120,7 @@ def test_stores_to_guarded_cells_lose_no_final_state(architecture: str, weakened
     if weakened is not None:
         words = replace(words, **{weakened: KernelWord()})
     guarded = 0
-    for _ in range(20):
+    for _ in range(40):
         values = itertools.count(1)
         threads = [locked_thread(rng, values) for _ in range(2)]
         registers = [(t, x[1]) for t, code in enumerate(threads) for x in code if x[0] == "R"]
