@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -28,6 +28,9 @@ from core.run.isolate import (
 
 LEAST_MEMORY = 1 << 30
 """Bytes that one job is given at least: importing numpy alone needs a good part of it."""
+
+LOOK = 0.5
+"""Seconds after which the main thread, while it waits for a result, looks whether somebody has pressed Ctrl-C."""
 
 JOBS_PER_CHILD = 16
 """Jobs that share a child process at most, to save on processes."""
@@ -90,6 +93,8 @@ def _batches(jobs: Sequence[Job], together: int) -> Iterator[tuple[Job, ...]]:
 
 
 def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]]) -> list[Any]:
+    while not wait((future,), LOOK).done:
+        pass  # a signal that the kernel has given to another thread does not wake this one: look now and then
     try:
         return future.result()
     except CancelledError:

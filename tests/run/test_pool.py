@@ -88,6 +88,29 @@ def test_ctrl_c_leaves_what_has_been_found() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_an_interrupt_that_the_kernel_gives_to_another_thread_is_not_lost() -> None:
+    """It does not wake the main thread from its wait for a result."""
+    program = "from tests.run.test_pool import ctrl_c_elsewhere; ctrl_c_elsewhere()"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, timeout=60, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def ctrl_c_elsewhere() -> None:
+    """What the test above runs: the job hangs until it is interrupted."""
+
+    def other_thread() -> None:
+        time.sleep(2)  # the main thread waits by then
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        time.sleep(30)
+
+    threading.Thread(target=other_thread, daemon=True).start()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+        _collect(run([Trouble("hang")], pool), [])
+
+
 def ctrl_c() -> None:
     """What the test above runs."""
     jobs: list[Any] = [Trouble("none"), Interrupting(os.getpid()), Trouble("none"), *[Trouble("hang")] * 20]
