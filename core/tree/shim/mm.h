@@ -63,15 +63,16 @@ struct hstate { unsigned int order; };
 struct vm_area_struct { struct mm_struct *vm_mm; unsigned long vm_start, vm_end, vm_flags; };
 struct task_struct { struct mm_struct *mm, *active_mm; int pid; unsigned long flags; long last_kernel_thread; };
 
-#ifndef OWN_PAGE_TABLE_TYPES
+#ifndef PGTABLE_T
+#define PGTABLE_T struct page *
+#endif
 typedef struct { u64 pte; } pte_t;
 typedef struct { u64 pmd; } pmd_t;
 typedef struct { u64 pud; } pud_t;
 typedef struct { u64 p4d; } p4d_t;
 typedef struct { u64 pgd; } pgd_t;
 typedef struct { u64 pgprot; } pgprot_t;
-typedef struct page *pgtable_t;
-#endif
+typedef PGTABLE_T pgtable_t;
 
 /* Behind the architecture's mm_context_t. */
 #define DEFINE_MM_STRUCT(context_type)                                                           \

@@ -18,16 +18,9 @@
 #define PUD_SHIFT 31
 #define P4D_SHIFT 42
 #define PTRS_PER_PTE 256
-#define OWN_PAGE_TABLE_TYPES
-typedef struct { u64 pte; } pte_t;
-typedef struct { u64 pmd; } pmd_t;
-typedef struct { u64 pud; } pud_t;
-typedef struct { u64 p4d; } p4d_t;
-typedef struct { u64 pgd; } pgd_t;
-typedef struct { u64 pgprot; } pgprot_t;
-typedef struct { u64 pgste; } pgste_t;
-typedef pte_t *pgtable_t;
+#define PGTABLE_T pte_t *
 #include "mm.h"
+typedef struct { u64 pgste; } pgste_t;
 
 #define pte_val(x) ((x).pte)
 #define pmd_val(x) ((x).pmd)
