@@ -16,6 +16,7 @@ KINDS = ("bounded", "unexpected", "regression")
 regression: what is worse than in the baseline."""
 
 UNEXPECTED = ("fail", "xpass", "error")
+"""Verdicts that are not as declared."""
 
 
 def failing(report: Mapping[str, Any], kind: str, changes: Sequence[Change] = ()) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
+from reports.gate import UNEXPECTED
 from reports.tables import MAX_COLUMNS, SIGNS, interrupted, microseconds, reproducibility, verdicts
 
 Report = Mapping[str, Any]
@@ -21,7 +22,6 @@ PIPE = 80
 """Columns where stdout is no terminal."""
 
 REFUTED = ("fail", "xfail")
-AS_DECLARED = ("pass", "bounded", "xfail", "unsupported")
 SILENT = ("pass", "unsupported")
 """Verdicts that need no mention in an area: all of it is proved."""
 
@@ -50,7 +50,7 @@ def text(report: Report, width: int | None = None) -> str:
 def _summary(report: Report, width: int) -> str:
     results = [r for r in report["results"] if not interrupted(r)]
     counted = {verdict: sum(r["verdict"] == verdict for r in results) for verdict in SIGNS}
-    wrong = sum(number for verdict, number in counted.items() if verdict not in AS_DECLARED)
+    wrong = sum(number for verdict, number in counted.items() if verdict in UNEXPECTED)
     left = len(report["results"]) - len(results)
     failed = counted["fail"] + counted["xfail"]
     said = [f"{counted['pass']} proved"]
@@ -68,7 +68,7 @@ def _summary(report: Report, width: int) -> str:
 
 
 def _unexpected(report: Report, width: int) -> str:
-    wrong = [r for r in report["results"] if r["verdict"] not in AS_DECLARED and not interrupted(r)]
+    wrong = [r for r in report["results"] if r["verdict"] in UNEXPECTED and not interrupted(r)]
     return _failures("Not as declared", wrong, width)
 
 

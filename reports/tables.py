@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tabulate import tabulate
 
 from core.run import INTERRUPTED
+from reports.gate import UNEXPECTED
 
 MAX_COLUMNS = 12
 """With up to this many scenarios, each has a column of its own."""
@@ -147,7 +148,7 @@ def problems(report: Mapping[str, Any]) -> str:
     """Every result that is not as declared, one per line; many equal errors of an architecture share a line."""
     told: dict[tuple[str, str], list[str]] = {}
     for result in report["results"]:
-        if result["verdict"] in ("fail", "xpass", "error") and not interrupted(result):
+        if result["verdict"] in UNEXPECTED and not interrupted(result):
             what = result["architecture"], f"{result['verdict']}: {result['reason']}"
             told.setdefault(what, []).append(result["scenario"])
     lines = []
