@@ -107,17 +107,26 @@ def test_a_switch_that_keeps_the_context_leaves_what_was_flushed() -> None:
     assert cells[tlb_cell(Cpu(1), 0)] == STALE
 
 
-def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> None:
-    class Here(Sparc64):
-        flushed: ClassVar[list[tuple[int, ...]]] = []
+class Noting(Sparc64):
+    """Notes which pages are flushed together."""
 
-        async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
-            self.flushed.append(addrs)
+    flushed: ClassVar[list[tuple[int, ...]]] = []
 
-    mm, cells = space(Here())
-    Here.flushed.clear()
-    for addr in range(200):
+    async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
+        self.flushed.append(addrs)
+
+
+def noting(pages: int) -> tuple[Mm, Memory]:
+    """A space of `pages` pages, of which nothing has been flushed."""
+    mm, cells = space(Noting())
+    Noting.flushed.clear()
+    for addr in range(pages):
         cells[pte_cell(addr)] = Pte(addr)
+    return mm, cells
+
+
+def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> None:
+    mm, cells = noting(200)
 
     async def clear(nr: int, lazy: bool) -> None:
         if lazy:
@@ -125,40 +134,31 @@ def test_queued_flushes_are_done_on_leaving_the_section_in_order_of_need() -> No
         for addr in range(nr):
             await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         if lazy:
-            assert len(Here.flushed) == nr // 192
+            assert len(Noting.flushed) == nr // 192
             await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
 
     go(clear(2, lazy=False), cells)
-    assert Here.flushed == [(0,), (1,)]
-    Here.flushed.clear()
+    assert Noting.flushed == [(0,), (1,)]
+    Noting.flushed.clear()
     go(clear(200, lazy=True), cells)
-    assert [len(addrs) for addrs in Here.flushed] == [192, 8]
+    assert [len(addrs) for addrs in Noting.flushed] == [192, 8]
 
 
 def test_a_section_within_a_section_keeps_what_the_outer_one_has_queued() -> None:
-    class Here(Sparc64):
-        flushed: ClassVar[list[tuple[int, ...]]] = []
-
-        async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
-            self.flushed.append(addrs)
-
-    mm, cells = space(Here())
-    Here.flushed.clear()
-    for addr in range(3):
-        cells[pte_cell(addr)] = Pte(addr)
+    mm, cells = noting(3)
 
     async def nested() -> None:
         await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
         await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
         await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
         await mm.hook.ptep_get_and_clear(mm=mm, addr=1, nr=1, full=False)
-        assert not Here.flushed
+        assert not Noting.flushed
         await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
         await mm.hook.ptep_get_and_clear(mm=mm, addr=2, nr=1, full=False)  # the section is over: at once
         await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
 
     go(nested(), cells)
-    assert Here.flushed == [(0, 1), (2,)]
+    assert Noting.flushed == [(0, 1), (2,)]
 
 
 def test_sparc64_sends_its_whole_queue_with_one_cross_call() -> None:

@@ -11,10 +11,10 @@ from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.kthread import on_mm_cell
-from core.mm.mm import Mm, Vma, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
+from core.mm.mm import Mm, Vma, cpumask_clear_cpu, mm_cpumask
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_flush_mmu_tlbonly
-from tests.wrong_policies.cpus import load_page_table
+from tests.wrong_policies.cpus import JoinsFirst
 
 
 class OneCpuIsHere(Smp):
@@ -159,13 +159,8 @@ class LeavesBehind(Smp):
         await cpumask_clear_cpu(mm)
 
 
-class FlushesBeforeLeaving(Smp):
+class FlushesBeforeLeaving(JoinsFirst):
     """A CPU that leaves flushes first: its walker may fetch what is flushed, until it is on other page tables."""
-
-    @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await cpumask_set_cpu(mm)
-        await load_page_table(mm.task.cpu)
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:
