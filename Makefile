@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COVERED := tests/base tests/machine tests/mm tests/plugins tests/reports tests/run tests/table tests/explore/test_learn.py \
-	tests/explore/test_freeze.py tests/cost/test_accountant.py tests/cost/test_prices.py
+	tests/explore/test_freeze.py tests/cost/test_accountant.py tests/cost/test_prices.py tests/memory_model tests/tree tests/truth/litmus
 
 .PHONY: compare compare-all test slow reliability coverage lint docs clean
 
