@@ -20,6 +20,7 @@ from core.machine.ipi import FlushRequest
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
+from core.machine.pte import Entry, local_ptep_get_and_clear
 from core.mm.mm import Mm, log
 
 SMP_CAPABILITIES = frozenset({"batched_unmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
@@ -94,6 +95,11 @@ class X86Up(X86):
     """CONFIG_SMP=n: the same instructions, here only; page tables are queued like pages."""
 
     smp, rcu = False, False
+
+    @hookimpl
+    async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
+        """pgtable_64.h:native_ptep_get_and_clear(): without SMP a load and a store."""
+        return await local_ptep_get_and_clear(addr, nr)
 
 
 class X86Pti(X86):

@@ -81,7 +81,8 @@ def memory_of(subjects: Sequence[Subject], chosen: str) -> str:
     for subject in subjects:
         if subject.facts is not None and subject.facts.smp and subject.facts.memory_model != "sc":
             by_model.setdefault(subject.facts.memory_model, []).append(subject.name)
-    return "; ".join([*(f"{model}: {', '.join(rows)}" for model, rows in sorted(by_model.items())), "else sc"])
+    told = [f"{model}: {', '.join(rows)}" for model, rows in sorted(by_model.items())]
+    return "; ".join([*told, "else sc"]) if told else "sc"
 
 
 def _architecture(subject: Subject) -> dict[str, Any]:
