@@ -37,7 +37,6 @@ ENTRY_POINT_GROUP = "shootdown.architectures"
 __all__ = [
     "CAPABILITIES",
     "ENTRY_POINT_GROUP",
-    "OUT_OF_SCOPE",
     "PROJECT",
     "SPECS",
     "ArchSpec",
@@ -472,31 +471,6 @@ else:
         not by inheritance.  So `super().flush_tlb_mm(mm)` needs a base class that defines it.
         """
 
-
-OUT_OF_SCOPE = {
-    "init_new_context": "no model creates an mm; what it would set up is in `cells_on_mm` and in `declare`",
-    "flush_tlb_kernel_range": "the models have no mappings of the kernel; a scenario of your own can have them",
-    "flush_tlb_all": "as flush_tlb_kernel_range",
-    "flush_tlb_fix_spurious_fault": "a fault drops the entry that it went through: no CPU faults on a stale one twice",
-    "update_mmu_cache": "the refill handlers of the models read the page table, and preload nothing",
-    "p4d_free_tlb": "no model has p4d tables",
-    "pudp_huge_get_and_clear_full": "no model has huge pages of pud size",
-    "pudp_invalidate": "no model has huge pages of pud size",
-    "pmdp_invalidate_ad": "`pmdp_invalidate` is the hook for both",
-    "pmdp_set_wrprotect": "fork() of huge pages is not modelled",
-    "pmdp_test_and_clear_young": "aging of huge pages is not modelled",
-    "pmdp_clear_flush_young": "aging of huge pages is not modelled",
-    "huge_ptep_clear_flush": "copy on write of hugetlb pages is not modelled",
-    "huge_ptep_set_wrprotect": "fork() of hugetlb pages is not modelled",
-    "flush_hugetlb_tlb_range": "mprotect() of hugetlb pages is not modelled",
-    "clear_full_ptes": "`get_and_clear_full_ptes` is the hook for both: the zap looks at what it has cleared",
-    "get_and_clear_ptes": "`get_and_clear_full_ptes` is the hook, with `full` false",
-    "tlb_remove_table": "`pte_free_tlb` and its likes say what becomes of a table",
-    "arch_free_page": "what is done to a page that is free concerns no translation",
-    "arch_prepare_to_switch": "`leave_mm` and `switch_to` are the two sides of a switch",
-    "exit_to_user_mode": "user code is atomic steps: a CPU that acts before it returns to it does so in `switch_mm`",
-}
-"""Override points of Linux 6.12 to 7.0 that are no hooks, and why. Who defines one is told."""
 
 SPECS: dict[str, Callable[..., Any]] = {
     name: member for name, member in vars(ArchSpec).items() if inspect.isfunction(member)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core.hookspecs import SPECS
 from core.mm import syscalls
 
 ROOT = Path(__file__).parent.parent
@@ -96,3 +98,9 @@ def test_no_reader_defines_a_function_of_the_kernels_text() -> None:
         if isinstance(node, ast.AsyncFunctionDef) and node.name in ours
     }
     assert theirs <= {("core/conformance/scenarios/switch_mm.py", "switch_in")}
+
+
+def test_every_hook_is_called_by_the_core_or_by_a_plugin() -> None:
+    """One that is specified and called by nobody would be judged by nobody."""
+    called = "\n".join(path.read_text() for room in ("core", "arch_plugins") for path in (ROOT / room).rglob("*.py"))
+    assert [name for name in SPECS if not re.search(rf"\bhook\.{name}\b", called)] == []

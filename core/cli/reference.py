@@ -17,6 +17,7 @@ from core.conformance.scenarios import AREAS, MODULE_OF
 from core.explore.model import Model
 from core.facts import CAPABILITIES as DECLARED
 from core.hookspecs import SPECS, is_program
+from core.plugins.out_of_scope import OUT_OF_SCOPE
 from core.table.rows import ALL_ROWS, Row, load
 
 MADE = "<!-- made by `python -m core.compare reference {}`; `make docs` writes it anew -->"
@@ -38,7 +39,9 @@ def reference_command(arguments: argparse.Namespace) -> int:
 def hooks_page() -> str:
     """Every hook with its arguments and its docstring, which is the specification."""
     head = ["# The hooks", MADE.format("hooks"), _plain(inspect.cleandoc(hookspecs.__doc__ or ""))]
-    return "\n\n".join([*head, *(_hook(name) for name in SPECS)])
+    left_out = [f"* `{name}`: {_plain(why)}" for name, why in OUT_OF_SCOPE.items()]
+    tail = ["## Override points that are no hooks", "A plugin that defines one is told.", "\n".join(left_out)]
+    return "\n\n".join([*head, *(_hook(name) for name in SPECS), *tail])
 
 
 def _hook(name: str) -> str:

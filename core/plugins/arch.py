@@ -18,9 +18,10 @@ import pluggy
 from core.base.errortext import describe
 from core.base.suggest import nearest
 from core.facts import first_wrong
-from core.hookspecs import OUT_OF_SCOPE, PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
+from core.hookspecs import PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 from core.plugins.hidden_state import hidden_state
 from core.plugins.load import PluginError, load_object
+from core.plugins.out_of_scope import OUT_OF_SCOPE
 
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
