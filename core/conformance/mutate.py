@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from core.conformance.judge import judge
 from core.conformance.scenario import Scenario
@@ -30,8 +30,10 @@ from core.explore import ExploreError, Limits, Model, Thread, check
 from core.explore.model import Program
 from core.explore.reference import Search
 from core.explore.transition_tables import TransitionTables
+from core.machine.broadcast import Done
 from core.machine.ipi import FlushRequest
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.mm.era import Era
 from core.plugins.arch import Arch
 
@@ -232,6 +234,8 @@ def shortened(op: Op) -> Op:
     """A flush `op` without the last page of its range, or without the last TLB entry."""
     if any(cell.array == "csd" for cell in op.writes):
         return _rewritten(op, _one_page_less)
+    if op.order is not Order.COMPLETE and op.writes and op.writes[0].array == "broadcast":
+        return _issued_for_less(op)
     if not op.writes or op.writes[-1].array != "tlb":
         return op
     return _without_last_write(op)
@@ -242,6 +246,26 @@ def _without_last_write(op: Op) -> Op:
         return [o._replace(written=o.written[:-1]) for o in op.step(*values)]
 
     return Op(op.name, op.reads, op.writes[:-1], step, order=op.order)
+
+
+def _issued_for_less(op: Op) -> Op:
+    """An invalidation that is broadcast, without the last page: now, if it takes effect at once, and at its barrier."""
+
+    def step(*values: Any) -> list[Outcome]:
+        return [_less(outcome, values) for outcome in op.step(*values)]
+
+    def _less(outcome: Outcome, values: tuple[Any, ...]) -> Outcome:
+        issued = cast(tuple[Any, ...], outcome.written[0])
+        last = issued[-1]
+        request = _one_page_less(last.request if isinstance(last, Done) else last)
+        entries = zip(op.writes[1:], values[1:], outcome.written[1:], strict=True)
+        left = [
+            after if request.covers(cast(tuple[Any, int], cell.index)[1]) else before for cell, before, after in entries
+        ]
+        shorter = Done(request) if isinstance(last, Done) else request
+        return outcome._replace(written=((*issued[:-1], shorter), *left))
+
+    return Op(op.name, op.reads, op.writes, step, event=op.event, order=op.order)
 
 
 def _one_page_less(value: Any) -> Any:
