@@ -28,6 +28,7 @@ from core.cli import (
     reference,
     replay,
     run,
+    traces,
     tree,
     verdicts,
 )
@@ -131,7 +132,21 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argpa
     )
     top.add_argument("--version", action="version", version=f"shootdown {version()}, suite {SUITE_VERSION}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    rooms = (run, against, coverage, listing, verdicts, kernels, litmus, costs, replay, tree, new_plugin, reference)
+    rooms = (
+        run,
+        against,
+        coverage,
+        listing,
+        verdicts,
+        kernels,
+        litmus,
+        costs,
+        replay,
+        traces,
+        tree,
+        new_plugin,
+        reference,
+    )
     for room in rooms:
         room.add_parsers(commands.add_parser)
     return top, commands

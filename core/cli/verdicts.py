@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.files import write_atomically
 from core.cli.arguments import (
     UsageError,
     add_limits,
@@ -22,6 +24,7 @@ from core.cli.arguments import (
     under,
     walks_of,
 )
+from core.cli.traces import FORMS, as_json, trace_of
 from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
 from core.conformance.exhibit import Exhibit
 from core.explore.text import columns
@@ -40,6 +43,8 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     explain.add_argument("scenario", metavar="SCENARIO", nargs="?", default="")
     add_selection(explain, arch=False)
     add_limits(explain)
+    explain.add_argument("--save", type=Path, metavar="FILE", help="write the trace to FILE, for replay-trace")
+    explain.add_argument("--format", choices=tuple(FORMS), default="columns", help="form of the trace on stdout")
     add_walks(explain)
     explain.set_defaults(command=explain_command)
 
@@ -62,6 +67,7 @@ def explain_command(arguments: argparse.Namespace) -> int:
     from core.cli.resolve_arch import choose
     from core.run import pool
     from core.table.jobs import VerdictJob
+    from core.table.recorded_jobs import RecordedJob
 
     if not arguments.scenario:
         return _explain_bug(arguments)
@@ -70,13 +76,18 @@ def explain_command(arguments: argparse.Namespace) -> int:
     row = under(choose(arguments.arch, arguments.era, arguments.config, arguments.timeout), arguments.memory)
     cell = VerdictJob(replace(row, expect={}), named, limits_of(arguments), arguments.searcher, walks_of(arguments))
     time = guest_timeout(arguments) if row.foreign or not isinstance(named, str) else None
-    status = 0
     with pool.executor("", 1) as workers:
-        for result in pool.run([cell], workers, timeout=time, memory=pool.memory_for_each(1)):
-            sources = row.stated.sources if row.stated else ()
-            print(explanation(result, scenario.title, cited(scenario.origin, sources)))
-            status = 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in row.expect else 1
-    return status
+        (recorded,) = pool.run([RecordedJob(cell)], workers, timeout=time, memory=pool.memory_for_each(1))
+    result, kept = recorded.result, arguments.save is not None or arguments.format != "columns"
+    trace = trace_of(recorded, row, scenario, arguments.memory) if kept else None
+    if trace is not None and arguments.save is not None:
+        write_atomically(arguments.save, as_json(trace))
+    if trace is not None and arguments.format != "columns":
+        sys.stdout.write(FORMS[arguments.format](trace))
+    else:
+        sources = row.stated.sources if row.stated else ()
+        print(explanation(result, scenario.title, cited(scenario.origin, sources)))
+    return 0 if result.verdict in ("pass", "bounded", "unsupported") or scenario.id in row.expect else 1
 
 
 def cited(origin: str, sources: Sequence[str]) -> str:

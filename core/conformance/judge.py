@@ -10,6 +10,7 @@ from core.conformance.large.scenarios import LargeRun
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
+from core.explore.check import Observe
 from core.explore.model import Verdict
 from core.mm.era import Era
 from core.plugins.arch import Arch
@@ -33,11 +34,13 @@ def judge(
     reductions: object = "default",
     walks: Walks | None = None,
     thorough: bool = False,
+    observe: Observe | None = None,
 ) -> Result:
     """The verdict of `arch` in `scenario`. An exception of a plugin becomes the verdict 'error'.
 
-    With `walks` the model is not searched but walked through at random; the verdict is then never 'pass'.  A large run
-    is neither searched nor walked through; with `thorough` it makes its call on many more layouts.
+    `observe` is shown what a search has found (`core.explore.check`).  With `walks` the model is not searched but
+    walked through at random; the verdict is then never 'pass'.  A large run is neither searched nor walked through;
+    with `thorough` it makes its call on many more layouts.
     """
     lacking = scenario.lacking(arch)
     if lacking:
@@ -51,7 +54,9 @@ def judge(
             verdict = walk(scenario.build(arch, era), walks.seed, walks.number, limits=limits)
             result = _result(arch.name, scenario, verdict)
         else:
-            verdict = check(scenario.build(arch, era), limits=limits, searcher=searcher, reductions=reductions)
+            verdict = check(
+                scenario.build(arch, era), limits=limits, searcher=searcher, reductions=reductions, observe=observe
+            )
             result = _result(arch.name, scenario, verdict)
     except Exception as error:  # an exception of a plugin fails this verdict only
         return _error(arch.name, scenario, describe(error))

@@ -20,7 +20,7 @@ from core.mm.mmu_gather import Batch, MmuGather
 Rule = Callable[[MmuGather, Op], str]
 """The property that the gather breaks behind an operation, or ''."""
 
-BROKEN = Cell(declare("broken", None, "ghost"))
+BROKEN = Cell(declare("broken", None, "ghost", panel="check"))
 
 
 async def watched(program: Coroutine[Op, Any, Any], rule: Rule) -> Any:

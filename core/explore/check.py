@@ -22,7 +22,7 @@ and the tables say the same with certainty.  Open: the budgets below are measure
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from core.base import available_memory
@@ -32,7 +32,7 @@ from core.explore.model import END, Limits, Model, Verdict
 from core.explore.ordered import again, tables_of
 from core.explore.reductions import Plan, wanted
 from core.explore.reference import Search
-from core.explore.search_result import SearchResult
+from core.explore.search_result import Choice, SearchResult
 from core.explore.symmetry import NotSymmetric
 from core.explore.trace import steps, who_waits
 from core.explore.transition_tables import TransitionTables
@@ -60,6 +60,8 @@ ATTEMPTS = 8
 
 SEARCHERS = ("auto", "reference", "fast")
 
+Observe = Callable[[TransitionTables, Sequence[Choice], str], None]
+
 
 def check(
     model: Model,
@@ -68,13 +70,15 @@ def check(
     searcher: str = "auto",
     reductions: object = "default",
     stop_at_violation: bool = True,
+    observe: Observe | None = None,
 ) -> Verdict:
     """Explore every interleaving of `model` and return the verdict.
 
     `searcher` is 'reference' (plain Python), 'fast' (compiled) or 'auto'.  `reductions` are names in
     `core.explore.reductions.ALL`, or 'default' for all of them.  A reduction is used where the tables allow it, and not
     at all on a model that is searched completely before a plan is made.  Traces are shortest in single steps either
-    way.  With `stop_at_violation=False` the search continues after a violation, so that the counts are those of the
+    way.  `observe` is shown the tables, the path to the violation and its name before the verdict is returned.
+    With `stop_at_violation=False` the search continues after a violation, so that the counts are those of the
     whole state space; the verdict is still about the first violation.  Raises ExploreError if a program does what it
     may not, or numba is missing for 'fast'; ValueError for an unknown searcher or reduction.
     """
@@ -93,6 +97,8 @@ def check(
         sentence = f"{sentence} {who_waits(job.tables, path)}."
     for automaton in job.tables.automata:
         automaton.check(SEED)
+    if observe is not None:
+        observe(job.tables, path, found.violated)
     return Verdict(
         violated=found.violated,
         sentence=sentence,

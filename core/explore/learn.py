@@ -100,6 +100,10 @@ class Automaton:
             found = state.next[value] = self._arrive(coroutine, value, (*state.history, value))
         return found
 
+    def suspended(self, state: LocalState) -> Coroutine[Op, Any, Any]:
+        """A coroutine that is suspended in `state`, to be looked at and not resumed."""
+        return state.live if state.live is not None else self._replay(state.history)
+
     def check(self, seed: int, runs: int = 10) -> None:
         """Replay `runs` random histories from the start and compare them with what was learned.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from core.explore.cursor import Choice, Cursor
 from core.explore.model import Step
 from core.explore.transition_tables import TransitionRow, TransitionTables
+from core.explore.typed import shown
 from core.machine.op import Tid
 
 EMPTY = ("-", "False", "0", "()", "{}", "''")
@@ -22,7 +23,7 @@ def steps(tables: TransitionTables, path: Sequence[Choice]) -> tuple[Step, ...]:
     cursor = Cursor(tables)
     lines, seen = [], set[int]()
     for agent, outcome in path:
-        cpu, thread, row = _who(cursor, agent)
+        cpu, thread, row = who(cursor, agent)
         move = cursor.moves(agent)[outcome]
         before = list(cursor.cells)
         cursor.go(agent, move)
@@ -30,7 +31,7 @@ def steps(tables: TransitionTables, path: Sequence[Choice]) -> tuple[Step, ...]:
         changed = {cell for cell, old, new in changes if old != new}
         found = [(cell, before[cell]) for cell in row.reads if cell not in seen | changed]
         seen |= changed.union(row.reads)
-        name = _said(row.op.name, tables.answered(row, before, move))
+        name = said(row.op.name, tables.answered(row, before, move))
         lines.append(Step(cpu, thread, name, _shown(tables, changes), _found(tables, found)))
     return tuple(lines)
 
@@ -53,23 +54,25 @@ def who_waits(tables: TransitionTables, path: Sequence[Choice]) -> str:
     return "; ".join(waits)
 
 
-def _said(name: str, answer: Any) -> str:
+def said(name: str, answer: Any) -> str:
+    """The operation's name, with what it has returned where that is a word."""
     return f"{name}: {answer}" if isinstance(answer, str) and answer != NOTHING_SPECIAL else name
 
 
 def _shown(tables: TransitionTables, changes: Sequence[tuple[int, int, int]]) -> tuple[tuple[str, str, str], ...]:
     names, values = list(tables.cells), tables.values
     different = dict.fromkeys(change for change in changes if change[1] != change[2])
-    return tuple((str(names[c]), show(values[c][old]), show(values[c][new])) for c, old, new in different)
+    return tuple((str(names[c]), shown(values[c][old]), shown(values[c][new])) for c, old, new in different)
 
 
 def _found(tables: TransitionTables, found: Sequence[tuple[int, int]]) -> tuple[tuple[str, str], ...]:
     names = list(tables.cells)
-    told = ((str(names[cell]), show(tables.values[cell][value])) for cell, value in found)
+    told = ((str(names[cell]), shown(tables.values[cell][value])) for cell, value in found)
     return tuple((name, value) for name, value in told if value not in EMPTY)
 
 
-def _who(cursor: Cursor, agent: int) -> tuple[int, str, TransitionRow]:
+def who(cursor: Cursor, agent: int) -> tuple[int, str, TransitionRow]:
+    """Of the agent's next step: the CPU, the thread or daemon, and the row of its operation."""
     model = cursor.tables.model
     if agent < len(cursor.locals):
         thread = model.threads[agent]
@@ -78,12 +81,3 @@ def _who(cursor: Cursor, agent: int) -> tuple[int, str, TransitionRow]:
         return int(thread.cpu if row.op.cpu is None else row.op.cpu), thread.name, row
     daemon = model.daemons[agent - len(cursor.locals)]
     return int(daemon.cpu), daemon.name, cursor.tables.daemons[agent - len(cursor.locals)]
-
-
-def show(value: Hashable) -> str:
-    """A value as traces print it: None is '-', a set is sorted."""
-    if value is None:
-        return "-"
-    if isinstance(value, frozenset):
-        return "{" + ",".join(sorted(map(str, value))) + "}"
-    return str(value)

@@ -17,7 +17,7 @@ from core.machine.order import Order
 from core.machine.pte import pte_cell
 from core.machine.tlb import tlb_cell
 
-ACCESSED = declare("accessed", True, "ghost")
+ACCESSED = declare("accessed", True, "ghost", panel="tables")
 
 
 def accessed_cell(addr: int, nr: int = 1) -> Cell:

@@ -21,7 +21,7 @@ from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import USE_AFTER_FREE, Entry, ref_cell, tlb_cell
 
-HPTE = declare("hpte", None)
+HPTE = declare("hpte", None, panel="tables")
 
 
 def hpte_cell(addr: int, frame: int) -> Cell:

@@ -18,16 +18,27 @@ USER: set[str] = set()
 """Arrays of cells that are user memory: a store of user code to them waits in a store buffer."""
 
 
-def declare(array: str, initial: Hashable, kind: str = "memory") -> str:
+PANELS = ("cpu", "tables", "page", "mm", "check")
+"""Where a picture of the machine shows a cell: with its CPU, with the page tables, with its page, with the mm and the
+locks, or with what the model notes to check something."""
+
+PANEL_OF: dict[str, str] = {}
+"""The panel of an array, where `declare` names one."""
+
+
+def declare(array: str, initial: Hashable, kind: str = "memory", panel: str = "") -> str:
     """Give every cell of `array` the value `initial` to start with. Returns `array`, to be used in Cell(array, index).
 
-    `kind` is 'memory', 'ghost' (`GHOSTS`) or 'user' (`USER`): what a store buffer holds is memory.
+    `kind` is 'memory', 'ghost' (`GHOSTS`) or 'user' (`USER`): what a store buffer holds is memory.  `panel` is one of
+    `PANELS`; without it a cell with a CPU in its index is shown with that CPU, any other with the mm.
     Call it when the module is imported.  ValueError if the array has another initial value already: then two modules
     use one name for different cells.
     """
     known = INITIAL.setdefault(array, initial)
     if kind != "memory":
         (GHOSTS if kind == "ghost" else USER).add(array)
+    if panel:
+        PANEL_OF[array] = panel
     if known != initial:
         raise ValueError(f"cells {array!r} start as {known!r} already, not as {initial!r}: choose another name")
     return array
@@ -43,3 +54,8 @@ class Memory(dict[Cell, Hashable]):
             remedy = f"declare({cell.array!r}, VALUE) of core.machine.memory gives it one"
             raise KeyError(f"cell {cell} has no initial value; {remedy}") from None
         return value
+
+
+def panel_of_array(array: str, of_cpu: bool) -> str:
+    """The panel of `PANELS` that shows a cell of `array`; `of_cpu`: it has a CPU in its index."""
+    return PANEL_OF.get(array) or ("cpu" if of_cpu else "mm")

@@ -18,7 +18,7 @@ from core.machine.tlb import Entry, ref_cell, tlb_cell, walk
 
 ANOTHERS = "another's-page"
 
-OWNER = declare("owner", None, "ghost")
+OWNER = declare("owner", None, "ghost", panel="page")
 
 
 def owner_cell(page: int) -> Cell:

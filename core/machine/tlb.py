@@ -58,7 +58,7 @@ def tlb_cell(cpu: Cpu, addr: int) -> Cell:
     return Cell(TLB, (cpu, addr))
 
 
-NEWER = declare("newer", False, "user")
+NEWER = declare("newer", False, "user", panel="page")
 
 
 def newer_cell(frame: int, nr: int = 1) -> Cell:
@@ -66,7 +66,7 @@ def newer_cell(frame: int, nr: int = 1) -> Cell:
     return Cell(NEWER, frame, nr)
 
 
-REF = declare("ref", 1, "ghost")
+REF = declare("ref", 1, "ghost", panel="page")
 
 
 def ref_cell(frame: int, nr: int = 1) -> Cell:

@@ -148,7 +148,7 @@ def log(*event: Any) -> Op:
     return Op(f"({event[0]})", (), (), lambda: [Outcome(None)], event=event, order=Order.PRIVATE)
 
 
-PTL = declare("ptl", None)
+PTL = declare("ptl", None, panel="tables")
 
 
 def ptl_cell(mm: Mm, addr: int) -> Cell:
@@ -197,7 +197,7 @@ def need_resched(mm: Mm) -> Op:
     return Op("need_resched", (), (), lambda: answers, event=("ask", "resched"), order=Order.PRIVATE)
 
 
-HELD_BATCHES = declare("held_batches", 0, "ghost")
+HELD_BATCHES = declare("held_batches", 0, "ghost", panel="check")
 
 
 def held_cell(task: Task) -> Cell:

@@ -15,7 +15,7 @@ from core.mm.mm import Mm
 
 FREED_TWICE = "freed-once"
 
-MAPCOUNT = declare("mapcount", 1)
+MAPCOUNT = declare("mapcount", 1, panel="page")
 
 
 def mapcount_cell(page: int, nr: int = 1) -> Cell:
@@ -23,7 +23,7 @@ def mapcount_cell(page: int, nr: int = 1) -> Cell:
     return Cell(MAPCOUNT, page, nr)
 
 
-PG_DIRTY = declare("PG_dirty", False)
+PG_DIRTY = declare("PG_dirty", False, panel="page")
 
 
 def pg_dirty_cell(page: int, nr: int = 1) -> Cell:
@@ -31,7 +31,7 @@ def pg_dirty_cell(page: int, nr: int = 1) -> Cell:
     return Cell(PG_DIRTY, page, nr)
 
 
-PG_LOCKED = declare("PG_locked", None)
+PG_LOCKED = declare("PG_locked", None, panel="page")
 
 
 def pg_locked_cell(page: int) -> Cell:

@@ -23,7 +23,7 @@ from core.mm.pgtable import set_pte_at
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
 
-MEMCG = declare("memcg", None)
+MEMCG = declare("memcg", None, panel="page")
 
 
 def memcg_cell(page: int) -> Cell:

@@ -84,7 +84,7 @@ async def free_table(table: Table) -> None:
     await free_table_page(table)
 
 
-TABLE = declare("table", True, "ghost")
+TABLE = declare("table", True, "ghost", panel="tables")
 
 
 def table_cell(table: Table) -> Cell:

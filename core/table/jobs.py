@@ -17,6 +17,7 @@ from core.conformance.verdict import VERDICTS
 from core.cost import Workload, account
 from core.cost.workload_counts import REPORTED
 from core.explore import Hung, Limits
+from core.explore.check import Observe
 from core.explore.learn import answer_within, watchdog
 from core.hookspecs import SPECS
 from core.plugins.arch import Arch, PluginError
@@ -61,6 +62,10 @@ class VerdictJob:
 
     def run(self) -> Result:
         """Set up the architecture, judge it, and apply what its row declares to fail."""
+        return self.judged()
+
+    def judged(self, observe: Observe | None = None) -> Result:
+        """As `run`; `observe` is shown what the search has found."""
         if self.row.problem:
             return self.failed(self.row.problem)
         try:
@@ -68,7 +73,7 @@ class VerdictJob:
         except Exception as error:
             return self.failed(str(error))
         try:
-            scenario = _scenario(self.scenario)
+            scenario = scenario_named(self.scenario)
         except PluginError as error:
             return self.failed(str(error))
         with answer_within(self.limits.timeout):
@@ -80,6 +85,7 @@ class VerdictJob:
                 searcher=self.searcher,
                 walks=self.walks,
                 thorough=self.thorough,
+                observe=observe,
             )
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")
@@ -88,7 +94,7 @@ class VerdictJob:
 
     def failed(self, reason: str) -> Result:
         """The result of a job that raised, hung or died: verdict 'error'."""
-        scenario = self.scenario if isinstance(self.scenario, Outside) else _scenario(self.scenario)
+        scenario = self.scenario if isinstance(self.scenario, Outside) else scenario_named(self.scenario)
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 
@@ -98,7 +104,7 @@ def _guests(row: Row, scenario: str | Outside) -> str:
     return "\n".join(filter(None, (row.guest, outside)))
 
 
-def _scenario(named: str | Outside) -> Scenario | LargeRun:
+def scenario_named(named: str | Outside) -> Scenario | LargeRun:
     """The scenario itself. PluginError for one from outside that cannot be used."""
     if isinstance(named, str):
         return FINDINGS.get(named) or SUITE[named]
@@ -201,7 +207,7 @@ class CoverageJob:
         if self.row.problem:
             return self.failed(self.row.problem)
         try:
-            arch, scenario = self.row.arch(), _scenario(self.scenario)
+            arch, scenario = self.row.arch(), scenario_named(self.scenario)
         except PluginError as error:
             return self.failed(str(error))
         if isinstance(scenario, Scenario):

@@ -46,7 +46,7 @@ HERE, THERE = Cpu(0), Cpu(1)
 ASIDS = 3
 """1 and 2."""
 
-MOVED = declare("moved", False, "ghost")
+MOVED = declare("moved", False, "ghost", panel="check")
 """The process has left CPU0."""
 
 

@@ -81,7 +81,7 @@ def flushes(facts: Facts) -> tuple[Flush, ...]:
     return (*always, by_batch) if "batched_unmap" in facts.capabilities else always
 
 
-WHICH = Cell(declare("which_flush", None, "ghost"))
+WHICH = Cell(declare("which_flush", None, "ghost", panel="check"))
 
 
 def which(facts: Facts) -> Op:

@@ -52,7 +52,7 @@ async def reclaim(mm: Mm, page: int) -> None:
     await put_page(page)
 
 
-TURN = Cell(declare("turn", 0, "ghost"))
+TURN = Cell(declare("turn", 0, "ghost", panel="check"))
 """Who has the other CPU: the process at 0, kswapd at 1, the process again at 2."""
 
 
