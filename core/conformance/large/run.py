@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, overload
 
-from core.conformance.large.layout import ZERO_PAGE, LargeLayout
+from core.conformance.large.layout import KINDS, ZERO_PAGE, LargeLayout, LargeVma
 from core.conformance.large.machine import CellChange, LargeMachine
 from core.conformance.large.stale import Held, Item
 from core.explore.model import Step
@@ -289,9 +289,15 @@ class Mappings(dict[int, Sequence[int]]):
 
 
 def placed(arch: Arch, layout: LargeLayout) -> LargeLayout:
-    """The layout, on one CPU where the architecture's facts say so."""
+    """The layout as the architecture can have it: on one CPU where its facts say so, without huge pages if it has none."""
+    if "thp" not in arch.facts.capabilities:
+        layout = replace(layout, areas=tuple(map(_of_small_pages, layout.areas)))
     alone = not arch.facts.smp or arch.facts.one_cpu
     return replace(layout, cpus=1, here=0) if alone else replace(layout, here=min(layout.here, layout.cpus - 1))
+
+
+def _of_small_pages(area: LargeVma) -> LargeVma:
+    return area._replace(pieces=tuple(piece for piece in area.pieces if not KINDS[piece.kind].huge))
 
 
 def _said(held: Held) -> str:
