@@ -160,7 +160,7 @@ def test_other_walkers_than_the_one_that_is_taken_for_it(plugin: type, walker: s
     assert failures(plugin(), {"walker": walker}) == expected
 
 
-@pytest.mark.parametrize("plugin", [MipsGinvt, Loongarch, Mips])
+@pytest.mark.parametrize("plugin", [MipsGinvt, Loongarch, Mips, Arc, Sh, Sparc32])
 def test_the_grace_period_of_rcu_waits_for_a_handler_that_no_flush_interrupts(plugin: type) -> None:
     assert failures(plugin(), {"tables_at_once": (), "rcu_table_free": True}) == {}
 

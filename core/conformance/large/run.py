@@ -289,7 +289,7 @@ class Mappings(dict[int, Sequence[int]]):
 
 
 def placed(arch: Arch, layout: LargeLayout) -> LargeLayout:
-    """The layout as the architecture can have it: on one CPU where its facts say so, without huge pages if it has none."""
+    """The layout as the architecture can have it: on one CPU where its facts say so, and without THP no huge pages."""
     if "thp" not in arch.facts.capabilities:
         layout = replace(layout, areas=tuple(map(_of_small_pages, layout.areas)))
     alone = not arch.facts.smp or arch.facts.one_cpu
