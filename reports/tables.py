@@ -201,11 +201,12 @@ def _as_text(value: Any) -> Any:
 
 
 def reproducibility(report: Mapping[str, Any]) -> str:
-    """The versions and settings that reproduce the report."""
+    """The versions and settings that reproduce the report, and how other people's code was contained."""
     suite = report["suite"]
+    contained = f"; others' code contained by {suite['containment']}" if suite.get("containment") else ""
     return (
         f"suite {suite['version']}, Python {suite['python']}, searcher {suite['searcher']}, "
-        f"memory model {suite['memory_model']}, bounds {suite['bounds']}, seed {suite['seed']}"
+        f"memory model {suite['memory_model']}, bounds {suite['bounds']}, seed {suite['seed']}{contained}"
     )
 
 

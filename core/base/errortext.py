@@ -16,7 +16,13 @@ LONGEST = 200
 
 def describe(error: BaseException) -> str:
     """`Type: message (file, line, function)`; the location only if it is in code from outside this project."""
-    return f"{type(error).__name__}: {short(str(error))}{where(error)}"
+    return f"{short(named(error))}{where(error)}"
+
+
+def named(error: BaseException) -> str:
+    """`Type: message`. A MemoryError has no message of its own."""
+    said = str(error) or ("ran out of memory" if isinstance(error, MemoryError) else "")
+    return f"{type(error).__name__}: {said}"
 
 
 def where(error: BaseException) -> str:

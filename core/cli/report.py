@@ -43,6 +43,8 @@ def document(
 ) -> dict[str, Any]:
     """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher.
 
+    `settings["containment"]` says how other people's code was contained; absent, or '', if there was none.
+
     Whatever a plugin or a configuration calls something, the texts in a report are printable.
     """
     suite = {"version": SUITE_VERSION, "memory_model": settings["memory"], "seed": settings["seed"]}
@@ -52,6 +54,8 @@ def document(
         "python": platform.python_version(),
         "bounds": settings["bounds"],
     }
+    if settings.get("containment"):
+        suite["containment"] = settings["containment"]
     whole: dict[str, Any] = all_printable(
         {
             "schema": SCHEMA,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         "searcher": arguments.searcher,
         "bounds": bounds_of(arguments),
         "memory": memory_of(subjects, arguments.memory),
+        "containment": _containment(everything, arguments.executor),
     }
     hold()
     report = document(subjects, results, priced, settings)
@@ -141,6 +142,15 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     if interrupted:
         print("shootdown: interrupted; --resume continues", file=sys.stderr)
     return status(report, baseline, arguments) if saved and not interrupted else 2
+
+
+def _containment(jobs: Sequence[Job], executor: str) -> str:
+    """How the code of third parties was contained, in words; '' if there was none."""
+    from core.run.isolate import containment
+
+    if not any(job.guest for job in jobs):
+        return ""
+    return containment() + (" where it was set up; as each worker of the cluster can, where judged" if executor else "")
 
 
 def _save(report: Mapping[str, Any], directory: Path) -> bool:

@@ -33,6 +33,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from core.base.errortext import named
 from core.explore.errors import Hung, NotAnOperation, NotDeterministic, ProgramError
 from core.explore.freeze import Unfreezable, freeze
 from core.explore.model import Thread
@@ -202,7 +203,7 @@ class Automaton:
         except (AssertionError, Hung):
             raise
         except Exception as error:
-            raise ProgramError(f"{self.thread.name}: raised {type(error).__name__}: {error}") from error
+            raise ProgramError(f"{self.thread.name}: raised {named(error)}") from error
         if not isinstance(op, Op):
             raise NotAnOperation(f"{self.thread.name}: awaited {op!r}, expected an operation (core.machine.op.Op)")
         return op
@@ -221,7 +222,7 @@ def outcomes_of(op: Op, values: tuple[Any, ...], where: str) -> tuple[Outcome, .
     except AssertionError as error:
         return (Outcome(None, values_back(op, values), f"assertion: {error}"),)
     except Exception as error:
-        raise ProgramError(f"{where}: raised {type(error).__name__}: {error}") from error
+        raise ProgramError(f"{where}: raised {named(error)}") from error
     for outcome in outcomes:
         if not isinstance(outcome, Outcome):
             raise NotAnOperation(f"{where}: step() returned {outcome!r}, expected a list of Outcome")

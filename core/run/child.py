@@ -77,11 +77,11 @@ _running = False
 """Is a job running, so that an interrupt must end it?"""
 
 
-def work(jobs: bytes, answers: int, printed: int, memory: int, guest: bool) -> NoReturn:
+def work(jobs: bytes, answers: int, printed: int, memory: int, by: contain.Containment | None) -> NoReturn:
     """Run the pickled `jobs` in this process, which has just been forked, write the answers, and end.
 
     `answers` is a descriptor; `printed` one that takes the place of stdout and stderr, or -1: then stdout, which is for
-    results, becomes stderr.
+    results, becomes stderr.  A guest is contained `by` something.
     """
     try:
         os.setsid()
@@ -96,8 +96,8 @@ def work(jobs: bytes, answers: int, printed: int, memory: int, guest: bool) -> N
                 stream.reconfigure(line_buffering=True)  # nobody flushes when the child is killed
         signal.signal(signal.SIGUSR1, _stop)
         todo: tuple[Job, ...] = pickle.loads(jobs)
-        if guest:
-            contain.restrict(memory)
+        if by is not None:
+            contain.restrict(memory, by)
         else:
             contain.limit_memory(memory)
         for job in todo:

@@ -4,11 +4,14 @@
     PID namespace     the process sees and signals only its own; when the first one of the namespace (the warden) kills,
                       or dies, everything in it is gone at once
     mount namespace   what the project itself reads and keeps (its code, its machine code, its reports) is read-only
-    Landlock          no process outside can be signalled (Linux 6.12) or traced (5.13)
+    Landlock          no process outside can be signalled (Linux 6.12) or traced (5.13); without a mount namespace it
+                      keeps the project's files (core.run.landlock)
+    seccomp           without a PID namespace: no limits or priorities of others are changed, and without that Landlock
+                      none is signalled (core.run.seccomp)
     capabilities      none are left, but that of root to read files
     rlimits           memory, size of files, core dumps; for users other than root the number of processes
 
-Namespaces need root, or user namespaces for everybody.
+Namespaces need root, or user namespaces for everybody; containers and some distributions refuse both.
 
 What is not contained: reading files, writing those that are not the project's, the network.
 
@@ -27,7 +30,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from core.run import landlock, seccomp
 
 PROCESSES = 64
 """Processes that one child may start."""
@@ -38,14 +43,6 @@ LARGEST_FILE = 1 << 28
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 CAP_DAC_READ_SEARCH, CAPABILITY_VERSION_3 = 2, 0x20080522
-LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF, LANDLOCK_CREATE_RULESET_VERSION = 444, 446, 1
-
-MAKE_BLOCK = 1 << 11
-"""LANDLOCK_ACCESS_FS_MAKE_BLOCK: a ruleset must handle something, and a plugin makes no block devices."""
-
-SCOPED_ABI, SCOPED = 6, 3
-"""LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and LANDLOCK_SCOPE_SIGNAL, and the ABI that brought them."""
-
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 1 << 14, 1 << 18
 KEPT_FLAGS = {
     os.ST_NOSUID: 2,
@@ -107,14 +104,43 @@ def read_only(paths: Sequence[str]) -> bool:
     return done
 
 
-def landlock_abi() -> int:
-    """The version of Landlock that the kernel has; 0 if none."""
-    if _libc() is None:
-        return 0
-    return max(0, int(_libc().syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION)))
+class Containment(NamedTuple):
+    """What a warden has found that it can do for its children.
+
+    `namespace`: they are in a PID namespace.  `read_only`: what the project reads and keeps is, by the mount namespace.
+    `rules`: Landlock's, a descriptor; -1 for none.  `signals`: Landlock keeps signals from processes outside.
+    `files`: Landlock keeps the project's files.
+    """
+
+    namespace: bool = False
+    read_only: bool = False
+    rules: int = -1
+    signals: bool = False
+    files: bool = False
+
+    @property
+    def filtered(self) -> bool:
+        """Is a seccomp filter to do what a PID namespace does?"""
+        return not self.namespace and seccomp.known()
+
+    def __str__(self) -> str:
+        """In words, for the report."""
+        parts = ["PID namespace" if self.namespace else "descendants found in /proc"]
+        parts += ["the project's files read-only"] if self.read_only or self.files else []
+        parts += ["no signals outside"] if self.namespace or self.signals or self.filtered else []
+        parts += [f"at most {PROCESSES} processes, " + ("counted" if os.getuid() == 0 else "counted and by rlimit")]
+        return f"{'namespaces' if self.namespace else 'counting'} ({', '.join(parts)})"
 
 
-def restrict(memory: int) -> None:
+def found(namespace: bool, read_only: bool, protected: Sequence[str]) -> Containment:
+    """What can be done, `namespace` and `read_only` having been done or not; makes Landlock's rules."""
+    version = landlock.abi(_libc())
+    rules = landlock.ruleset(_libc(), () if read_only else protected)
+    kept = rules >= 0
+    return Containment(namespace, read_only, rules, kept and version >= landlock.SCOPED_ABI, kept and not read_only)
+
+
+def restrict(memory: int, by: Containment) -> None:
     """Take from this process, and what it starts, everything that judging a plugin does not need; for good.
 
     `memory` is the address space in bytes.
@@ -127,13 +153,18 @@ def restrict(memory: int) -> None:
     if _libc() is None:
         return
     _libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _keep_to_ourselves(landlock_abi())
+    landlock.enter(_libc(), by.rules)
+    if by.filtered:
+        me = os.getpid()
+        seccomp.install(_libc(), (*seccomp.to_itself(me), *(() if by.signals else seccomp.no_signals(me))))
     _drop_capabilities()
 
 
 def limit_memory(memory: int) -> None:
-    """Limit the address space of this process to `memory` bytes."""
+    """Limit the address space of this process to `memory` bytes; where none are left it is the first to go."""
     _limit(resource.RLIMIT_AS, memory)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _limit(what: int, value: int) -> None:
@@ -153,31 +184,9 @@ def _tasks_of_user() -> int:
     return tasks
 
 
-def _keep_to_ourselves(abi: int) -> None:
-    """Enter a Landlock domain: who is in one traces nobody outside, and as far as the kernel can, signals nobody."""
-    if not abi:
-        return
-    scoped = SCOPED if abi >= SCOPED_ABI else 0
-    attributes = struct.pack("=QQQ", MAKE_BLOCK, 0, scoped) if scoped else struct.pack("=Q", MAKE_BLOCK)
-    ruleset = _libc().syscall(LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0)
-    if ruleset >= 0:
-        _libc().syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0)
-        os.close(ruleset)
-
-
 def _drop_capabilities() -> None:
     """Drop all but, of root, CAP_DAC_READ_SEARCH: root could lift its rlimits, a user undo what its namespace does."""
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
     for kept in (1 << CAP_DAC_READ_SEARCH, 0) if os.geteuid() == 0 else (0,):
         if _libc().capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)) == 0:
             return
-
-
-def how(in_namespace: bool, protected: bool) -> str:
-    """How children with foreign code are contained here, in words for the report."""
-    parts = ["own session"]
-    parts += ["PID namespace"] if in_namespace else ["descendants found in /proc"]
-    parts += ["the project's files read-only"] if protected else []
-    parts += ["no signals outside"] if in_namespace or landlock_abi() >= SCOPED_ABI else []
-    parts += [f"at most {PROCESSES} processes, " + ("counted" if os.getuid() == 0 else "counted and by rlimit")]
-    return ", ".join(parts)

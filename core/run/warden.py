@@ -70,16 +70,21 @@ class Running(NamedTuple):
 
 
 class Warden:
-    """Serves requests from `control`; `guest`: children run foreign code and are contained."""
+    """Serves requests from `control`. Children run foreign code if they are contained `by` something."""
 
-    def __init__(self, control: Connection, guest: bool, in_namespace: bool, how: str) -> None:
-        self.control, self.guest, self.in_namespace, self.how = control, guest, in_namespace, how
+    def __init__(self, control: Connection, by: contain.Containment | None) -> None:
+        self.control, self.by = control, by
         self.census = Census()
+
+    @property
+    def guest(self) -> bool:
+        """Do children run foreign code?"""
+        return self.by is not None
 
     def serve(self) -> None:
         """Serve until the connection is closed."""
         with suppress(EOFError, OSError):
-            self.control.send_bytes(READY + self.how.encode())
+            self.control.send_bytes(READY + ("" if self.by is None else str(self.by)).encode())
             while True:
                 header = self.control.recv_bytes()
                 if header == INTERRUPT:  # too late: the batch has just ended
@@ -105,7 +110,7 @@ class Warden:
                 with suppress(OSError):
                     os.close(own)
             contain.die_with_parent(warden)
-            work(jobs, written, printed, request.memory, self.guest)
+            work(jobs, written, printed, request.memory, self.by)
         for its in (written, printed):
             if its >= 0:
                 os.close(its)
@@ -126,8 +131,9 @@ class Warden:
                 os.close(descriptor)
 
     def _sweep(self) -> None:
+        alone = self.by is not None and self.by.namespace
         while True:
-            if self.in_namespace:
+            if alone:
                 with suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             else:
@@ -135,7 +141,7 @@ class Warden:
                     with suppress(ProcessLookupError, PermissionError):
                         os.kill(pid, signal.SIGKILL)
             try:
-                while os.waitpid(-1, 0 if self.in_namespace else os.WNOHANG)[0]:
+                while os.waitpid(-1, 0 if alone else os.WNOHANG)[0]:
                     pass
             except ChildProcessError:
                 self.census.forget()
@@ -263,22 +269,26 @@ def main(arguments: list[str]) -> NoReturn:
     import before the first child.
     """
     kind, protected, *modules = arguments
-    guest = kind == "guest"
     control = Connection(os.dup(0))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the warden decides
-    in_namespace = guest and contain.own_namespaces()
-    read_only = in_namespace and contain.read_only(json.loads(protected))
-    in_namespace = in_namespace and _first_of_namespace(control)
-    if guest and not in_namespace:
-        contain.adopt_orphans()
+    by = _contained(control, json.loads(protected)) if kind == "guest" else None
     for module in modules:
         import_module(module)
-    how = contain.how(in_namespace, read_only) if guest else ""
-    Warden(control, guest, in_namespace, how).serve()
+    Warden(control, by).serve()
     os._exit(0)
+
+
+def _contained(control: Connection, protected: list[str]) -> contain.Containment:
+    """Enter what contains the children of this process; it may go on as another one."""
+    namespace = contain.own_namespaces()
+    read_only = namespace and contain.read_only(protected)
+    namespace = namespace and _first_of_namespace(control)
+    if not namespace:
+        contain.adopt_orphans()
+    return contain.found(namespace, read_only, protected)
 
 
 def _first_of_namespace(control: Connection) -> bool:

@@ -28,6 +28,7 @@ from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.plugins.load import NoSuchPlugin
 from core.run.isolate import begin, interrupt, isolated
+from core.run.pool import memory_for_each
 
 DEFAULT_ERA = "6.2-fix"
 ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
@@ -153,7 +154,8 @@ def tried(row: Row, timeout: float | None = None) -> Row:
     """
     job = SettingUp(row)
     limit = SETUP_TIMEOUT if timeout is None else min(timeout, SETUP_TIMEOUT)
-    answer: SetUp = isolated(job, limit) if row.foreign else job.run()
+    memory = memory_for_each(os.cpu_count() or 1)  # several are set up at once
+    answer: SetUp = isolated(job, limit, memory) if row.foreign else job.run()
     stated, own = answer.facts, answer.own
     return replace(row, stated=stated, own=own, digest=answer.digest, problem=answer.problem, missing=answer.missing)
 

@@ -51,6 +51,9 @@ HARMS = {
     "reads standard input": "sys.stdin.read()",
 }
 
+REACHES_OUT = ("kills its parent", "kills everybody", "leaves an orphan", "forks", "overwrites the suite", "hangs")
+"""Harms that try each thing that contains a plugin."""
+
 MOMENTS = ("as it is imported", "as it is made", "as it is asked for its facts", "in a hook")
 """When the harm is done."""
 
@@ -93,6 +96,11 @@ class Hostile(Smp):
 """The plugin, which has the function `harm`, by the moment."""
 
 
+def plugin(harm: str, moment: str) -> str:
+    """The text of a plugin that does `harm`, the body of a function, at that moment; its class is `Hostile`."""
+    return HEAD + indent(harm, "    ") + "\n" + PLUGINS[moment]
+
+
 def text(harm: str, moment: str) -> str:
-    """The text of the plugin that does the harm at that moment; its class is `Hostile`."""
-    return HEAD + indent(HARMS[harm], "    ") + "\n" + PLUGINS[moment]
+    """The text of the plugin that does a harm of the catalogue."""
+    return plugin(HARMS[harm], moment)
