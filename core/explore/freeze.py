@@ -31,9 +31,11 @@ import gc
 import struct
 import types
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
 from functools import cache, partial
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from core.machine.op import Op
@@ -100,113 +102,212 @@ ITERATORS = {type(sample) for sample in _SAMPLES}
 """Iterator types whose __reduce__ tells the position."""
 
 
-ATOM, TUPLE, ENTITY, OTHER = range(1, 5)
-
-_roles: dict[type, int] = {}
-"""ATOM, TUPLE, ENTITY or OTHER by type: a cache of `_role`."""
-
-
-def _role(kind: type) -> int:
-    if issubclass(kind, ATOMS):
-        role = ATOM
-    elif getattr(kind, "__shootdown_entity__", False):
-        role = ENTITY
-    else:
-        role = TUPLE if issubclass(kind, tuple) else OTHER
-    return _roles.setdefault(kind, role)
-
-
 def freeze(thing: Any) -> Hashable:
     """A hashable value, equal if and only if the states are equal. Raises Unfreezable if `thing` hides state."""
-    return _Freezer().value(thing)
+    return Freezer().value(thing)
 
 
-class _Freezer:
+class Freezer:
+    """Freezes several things as parts of one state: what one shares with another is part of it.
+
+    A type is looked at once, and its instances are then frozen by the function in `_ways`.
+    """
+
     def __init__(self) -> None:
-        self.met: dict[int, int] = {}
+        self.met: dict[int, tuple[str, int]] = {}
         self.alive: list[Any] = []  # keeps objects alive, so that no id() is reused
 
     def value(self, thing: Any) -> Hashable:
+        """`thing`, as `freeze`; what has been met before is named by its first occurrence."""
         kind = type(thing)
         if kind in _PLAIN:
             plain: Hashable = thing
             return plain
-        role = _roles.get(kind) or _role(kind)
-        if role == ATOM:
-            return (kind, thing)  # True is 1, and so is Cpu(1)
-        if role == TUPLE:
-            return (kind, *[self.value(item) for item in thing])
-        if role == ENTITY:
-            return Itself(thing)
-        if id(thing) in self.met:
-            return ("met", self.met[id(thing)])
-        self.met[id(thing)] = len(self.met)
+        way = _ways.get(kind) or _way(kind)
+        if way in _IMMUTABLE:
+            return way(self, thing)
+        met = self.met
+        known = met.get(id(thing))
+        if known is not None:
+            return known
+        met[id(thing)] = "met", len(met)
         self.alive.append(thing)
-        return (kind, self.contents(thing, kind))
+        return way(self, thing)
 
-    def contents(self, thing: Any, kind: type) -> Hashable:
-        if kind is list:
-            return tuple([self.value(item) for item in thing])
-        if kind is dict:
-            return tuple([(self.value(key), self.value(item)) for key, item in thing.items()])
-        if kind in (set, frozenset):
-            return frozenset(self.value(item) for item in thing)
-        if kind is types.FunctionType:
-            cells = [self.value(cell) for cell in thing.__closure__ or ()]
-            return (
-                thing.__code__,
-                tuple(cells),
-                self.value(thing.__defaults__),
-                self.value(thing.__kwdefaults__),
-            )
-        if kind is types.CellType:
-            return self.cell(thing)
-        if kind is types.MethodType:
-            return (self.value(thing.__func__), self.value(thing.__self__))
-        if kind is partial:
-            return (self.value(thing.func), self.value(thing.args), self.value(thing.keywords))
-        if kind is Op:
-            touched = self.value((thing.reads, thing.writes))
-            return (thing.name, touched, self.value(thing.step), thing.order, thing.cpu)
-        if kind in (types.CoroutineType, types.GeneratorType):
-            return self.frame(thing)
-        if kind in ITERATORS:
-            return self.value(thing.__reduce__()[1:])
-        return self.instance(thing, kind)
+    def values(self, things: Iterable[Any]) -> list[Hashable]:
+        """Each of `things`; most are plain, and then no function is called for them."""
+        return [thing if type(thing) in _PLAIN else self.value(thing) for thing in things]
 
-    def cell(self, cell: types.CellType) -> Hashable:
+
+Way = Callable[[Freezer, Any], Hashable]
+"""How things of a type are frozen."""
+
+_ways: dict[type, Way] = {}
+"""By type: a cache of `_way`."""
+
+
+def _way(kind: type) -> Way:
+    if issubclass(kind, ATOMS):
+        way: Way = _atom
+    elif getattr(kind, "__shootdown_entity__", False):
+        way = _equal_to_itself if kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__ else _entity
+    elif issubclass(kind, tuple):
+        way = _tuple
+    elif kind in ITERATORS:
+        way = _iterator
+    else:
+        way = _CONTAINERS.get(kind) or _instance_way(kind)
+    return _ways.setdefault(kind, way)
+
+
+def _atom(to: Freezer, thing: Any) -> Hashable:
+    return type(thing), thing  # True is 1, and so is Cpu(1)
+
+
+def _entity(to: Freezer, thing: Any) -> Hashable:
+    return Itself(thing)
+
+
+def _equal_to_itself(to: Freezer, thing: Any) -> Hashable:
+    itself: Hashable = thing
+    return itself
+
+
+def _tuple(to: Freezer, thing: Any) -> Hashable:
+    return type(thing), *[item if type(item) in _PLAIN else to.value(item) for item in thing]
+
+
+_IMMUTABLE = {_atom, _entity, _equal_to_itself, _tuple}
+"""Ways of types whose instances are compared by contents alone: sharing them is no part of a state."""
+
+
+def _iterator(to: Freezer, thing: Any) -> Hashable:
+    return type(thing), to.value(thing.__reduce__()[1:])
+
+
+def _list(to: Freezer, thing: Any) -> Hashable:
+    return list, *to.values(thing)
+
+
+def _dict(to: Freezer, thing: Any) -> Hashable:
+    return dict, *to.values(chain.from_iterable(thing.items()))
+
+
+def _set(to: Freezer, thing: Any) -> Hashable:
+    return type(thing), frozenset(to.values(thing))
+
+
+_codes: dict[int, types.CodeType] = {}
+"""The code objects met so far, by their ids, which stand for them: the hash of a code object reads all of it."""
+
+
+def _code(code: types.CodeType) -> int:
+    return id(_codes.setdefault(id(code), code))
+
+
+def _function(to: Freezer, thing: Any) -> Hashable:
+    cells = [to.value(cell) for cell in thing.__closure__ or ()]
+    return (
+        types.FunctionType,
+        _code(thing.__code__),
+        to.value(thing.__defaults__),
+        to.value(thing.__kwdefaults__),
+        *cells,
+    )
+
+
+def _cell(to: Freezer, thing: types.CellType) -> Hashable:
+    try:
+        return types.CellType, to.value(thing.cell_contents)
+    except ValueError:
+        return types.CellType, "empty", None
+
+
+def _method(to: Freezer, thing: Any) -> Hashable:
+    return types.MethodType, to.value(thing.__func__), to.value(thing.__self__)
+
+
+def _partial(to: Freezer, thing: Any) -> Hashable:
+    return partial, to.value(thing.func), to.value(thing.args), to.value(thing.keywords)
+
+
+def _op(to: Freezer, thing: Op) -> Hashable:
+    touched = to.value(thing.reads), to.value(thing.writes)
+    order = thing.order and thing.order._name_  # an Enum's own hash is a function in Python
+    return Op, thing.name, touched, to.value(thing.step), order, to.value(thing.cpu)
+
+
+def _frame(to: Freezer, thing: Any) -> Hashable:
+    frame = getattr(thing, "cr_frame", None) or getattr(thing, "gi_frame", None)
+    if frame is None:
+        return type(thing), "ended"
+    code = frame.f_code
+    names = tuple(sorted(frame.f_locals))  # which are bound; their order depends on earlier accesses to f_locals
+    lasti = frame.f_lasti
+    del frame
+    seen = gc.get_referents(thing)
+    start = max([i for i, item in enumerate(seen) if item is code]) + 1
+    values = to.values([item for item in seen[start:] if type(item) is not _FRAME])
+    return type(thing), _code(code), lasti, names, *values
+
+
+_FRAME = types.FrameType
+
+_CONTAINERS: dict[type, Way] = {
+    list: _list,
+    dict: _dict,
+    set: _set,
+    frozenset: _set,
+    types.FunctionType: _function,
+    types.CellType: _cell,
+    types.MethodType: _method,
+    partial: _partial,
+    Op: _op,
+    types.CoroutineType: _frame,
+    types.GeneratorType: _frame,
+}
+
+
+def _instance_way(kind: type) -> Way:
+    """How instances of a class are frozen: what a base class keeps, then their attributes."""
+    base = next((way for bases, way in _BASES if issubclass(kind, bases)), None)
+    if base is None and hides(kind):
+        return _refused
+    slots = _slots(kind)
+    all_slots = attrgetter(*slots) if len(slots) > 1 else None
+
+    def way(to: Freezer, thing: Any) -> Hashable:
+        inside = base(to, thing) if base else ()
         try:
-            return self.value(cell.cell_contents)
-        except ValueError:
-            return "empty"
+            bound = all_slots(thing) if all_slots else None
+        except AttributeError:
+            bound = None
+        own = _bound(to, thing, slots) if bound is None else to.values(bound)
+        named = getattr(thing, "__dict__", None)
+        if named is None:
+            return kind, inside, *own
+        return kind, inside, tuple(own), tuple(named), *to.values(named.values())
 
-    def frame(self, suspended: Any) -> Hashable:
-        frame = getattr(suspended, "cr_frame", None) or getattr(suspended, "gi_frame", None)
-        if frame is None:
-            return "ended"
-        code = frame.f_code
-        names = tuple(sorted(frame.f_locals))  # which are bound; their order depends on earlier accesses to f_locals
-        lasti = frame.f_lasti
-        del frame
-        seen = gc.get_referents(suspended)
-        start = max(i for i, item in enumerate(seen) if item is code) + 1
-        values = [self.value(item) for item in seen[start:] if type(item) is not types.FrameType]
-        return (code, lasti, names, tuple(values))
+    return way
 
-    def instance(self, thing: Any, kind: type) -> Hashable:
-        inside: Hashable = ()
-        if isinstance(thing, BaseException):
-            inside = self.value(thing.args)
-        elif isinstance(thing, dict):
-            inside = tuple([(self.value(key), self.value(item)) for key, item in dict.items(thing)])
-        elif isinstance(thing, (list, deque)):
-            inside = (getattr(thing, "maxlen", None), *[self.value(item) for item in thing])
-        elif isinstance(thing, (set, frozenset)):
-            inside = frozenset(self.value(item) for item in thing)
-        elif hides(kind):
-            raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
-        own = [(name, self.value(getattr(thing, name))) for name in _slots(kind) if hasattr(thing, name)]
-        return (inside, tuple(own), tuple([(k, self.value(v)) for k, v in getattr(thing, "__dict__", {}).items()]))
+
+def _refused(to: Freezer, thing: Any) -> Hashable:
+    kind = type(thing)
+    raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _bound(to: Freezer, thing: Any, slots: list[str]) -> list[Hashable]:
+    """Slots of which some may have no value, with their names."""
+    return [(name, to.value(getattr(thing, name))) for name in slots if hasattr(thing, name)]
+
+
+_BASES: tuple[tuple[tuple[type, ...], Way], ...] = (
+    ((BaseException,), lambda to, thing: to.value(thing.args)),
+    ((dict,), lambda to, thing: tuple(to.values(chain.from_iterable(dict.items(thing))))),
+    ((list, deque), lambda to, thing: (getattr(thing, "maxlen", None), *to.values(thing))),
+    ((set, frozenset), lambda to, thing: frozenset(to.values(thing))),
+)
+"""Types implemented in C whose contents can be seen, and how."""
 
 
 @cache

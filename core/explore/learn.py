@@ -29,13 +29,13 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from core.base.errortext import named
 from core.explore.errors import Hung, NotAnOperation, NotDeterministic, ProgramError
-from core.explore.freeze import Unfreezable, freeze
+from core.explore.freeze import Freezer, Unfreezable
 from core.explore.model import Thread
 from core.machine.op import Cell, Op, Outcome
 
@@ -151,25 +151,15 @@ class Automaton:
 
     def _arrive(self, coroutine: Coroutine[Op, Any, Any], value: Any, history: tuple[Any, ...]) -> LocalState:
         op, asserts = self._advance_or_assert(coroutine, value)
-        semantics = _semantics(op)
-        key = self._key(semantics, asserts, coroutine, history)
-        known = self._by_key.get(key)
-        if known is not None:
-            coroutine.close()
-            return known
+        semantics, key = _position(op, coroutine)
         live = coroutine if op is not None else None
         state = LocalState(len(self.states), op, history, asserts, semantics, live)
+        known = self._by_key.setdefault(key or (("ended", asserts) if op is None else ("history", history)), state)
+        if known is not state:
+            coroutine.close()
+            return known
         self.states.append(state)
-        self._by_key[key] = state
         return state
-
-    def _key(self, semantics: Hashable, asserts: str, coroutine: Any, history: tuple[Any, ...]) -> Hashable:
-        if semantics is None:
-            return ("ended", asserts)
-        if not isinstance(semantics, Opaque):
-            with suppress(Unfreezable):
-                return (semantics, freeze(coroutine))
-        return ("history", history)
 
     def _advance_or_assert(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> tuple[Op | None, str]:
         """(next operation, ''), or (None, message) if an assertion failed; (None, '') at the end."""
@@ -241,12 +231,31 @@ def values_back(op: Op, values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _semantics(op: Op | None) -> Hashable:
-    if op is None:
-        return None
+    return None if op is None else _frozen(op, Freezer())
+
+
+def _frozen(op: Op, freezer: Freezer) -> Hashable:
     try:
-        return freeze(op)
+        return freezer.value(op)
     except Unfreezable:
         return Opaque(op.name, op.reads, op.writes)
+
+
+def _position(op: Op | None, coroutine: Coroutine[Op, Any, Any]) -> tuple[Hashable, Hashable]:
+    """The semantics of the pending operation, and what tells the local state from others; None if that is its history.
+
+    The operation is part of the suspended coroutine: it is frozen once for both.
+    """
+    if op is None:
+        return None, None
+    freezer = Freezer()
+    semantics = _frozen(op, freezer)
+    if isinstance(semantics, Opaque):
+        return semantics, None
+    try:
+        return semantics, (semantics, freezer.value(coroutine))
+    except Unfreezable:
+        return semantics, None
 
 
 def _name(op: Op | None) -> str:

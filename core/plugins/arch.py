@@ -30,6 +30,14 @@ REMOVED_ARGUMENTS = {
 """(hook, argument) -> where what it said is found now.  pluggy would take one that has a default, and never pass it."""
 
 
+class Hooks(SimpleNamespace):
+    """The resolved hooks by name, which never change: equal to themselves alone."""
+
+    __shootdown_entity__ = True
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]  # of what it inherits, instances have none
+
+
 @dataclass(frozen=True, eq=False)
 class Arch:
     """A plugin that has been set up.
@@ -67,7 +75,7 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
             manager.register(part, label)
         except pluggy.PluginValidationError as error:
             raise PluginError(f"plugin {name} ({source}): {' '.join(str(error).split())}") from error
-    hook = cast(ArchSpec, SimpleNamespace(**{h: _resolve(manager, h) for h in SPECS}))
+    hook = cast(ArchSpec, Hooks(**{h: _resolve(manager, h) for h in SPECS}))
     own = _facts(name, source, hook.arch_facts)
     try:
         own = _replace(own, facts or {})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.explore.freeze import Unfreezable, freeze
+from core.explore.freeze import Freezer, Unfreezable, freeze
 from tests.explore.programs import X, add, read
 
 
@@ -60,6 +60,27 @@ def test_sharing_is_part_of_the_state() -> None:
     shared: list[int] = []
     assert freeze([shared, shared]) != freeze([[], []])
     assert freeze([[], []]) == freeze([[], []])
+
+
+def test_what_is_frozen_together_shares() -> None:
+    shared: list[int] = []
+    one, other = Freezer(), Freezer()
+    assert (one.value(shared), one.value([shared])) != (other.value(shared), other.value([[]]))
+
+
+class Slotted:
+    """Slots of which some may have no value."""
+
+    __slots__ = ("left", "right")
+
+    def __init__(self, **values: int) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def test_a_slot_without_a_value_is_told_from_its_neighbour() -> None:
+    assert freeze(Slotted(left=1)) == freeze(Slotted(left=1))
+    assert len({freeze(Slotted(left=1)), freeze(Slotted(right=1)), freeze(Slotted(left=1, right=1))}) == 3
 
 
 class Entity:
