@@ -9,9 +9,13 @@ from typing import Any
 
 SCHEMA = {"name": "shootdown-run", "version": "1.0"}
 
+PICTURES = ("recordings", "museum", "museum_results", "findings", "scenarios")
+"""What the HTML page is given beside the report."""
+
 
 def to_json(report: Mapping[str, Any]) -> str:
-    """The text of a report, ending in a newline."""
+    """The text of a report, ending in a newline; without what is for pictures alone."""
+    report = {name: value for name, value in report.items() if name not in PICTURES}
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from reports import badge, document, junit, overview, tables
+from reports.page import page
 
 
 class Format(NamedTuple):
-    """`write` returns the text of a report; `file` is its name in the directory of reports, '' if it is not written."""
+    """`write` returns the text of a report; `file` is its name in the directory of reports, '' if it is not written.
+
+    One that is made `on_request` is written only if --format asks for it.
+    """
 
     write: Callable[[Mapping[str, Any]], str]
     file: str = ""
+    on_request: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -21,6 +26,7 @@ FORMATS: dict[str, Format] = {
     "json": Format(document.to_json, "report.json"),
     "markdown": Format(tables.markdown, "report.md"),
     "junit": Format(junit.junit, "report.xml"),
+    "html": Format(page.write, "report.html", on_request=True),
     "badge": Format(badge.badge, "badge.json"),
 }
 """By their names for --format.  A new format is an entry here."""

@@ -42,12 +42,13 @@ class Failure(NamedTuple):
 def text(report: Report, width: int | None = None) -> str:
     """The default view, `width` columns wide (default: the terminal's, or 80)."""
     columns = width or shutil.get_terminal_size((PIPE, 24)).columns
-    parts = [_summary(report, columns), _unexpected(report, columns), _declared(report, columns)]
+    parts = [summary(report, columns), _unexpected(report, columns), _declared(report, columns)]
     parts += [_matrix(report, columns), _prices(report, columns), _notes(report, columns)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _summary(report: Report, width: int) -> str:
+def summary(report: Report, width: int) -> str:
+    """How many are proved, what fails, whether anything is unexpected or unfinished: two sentences."""
     results = [r for r in report["results"] if not interrupted(r)]
     counted = {verdict: sum(r["verdict"] == verdict for r in results) for verdict in SIGNS}
     wrong = sum(number for verdict, number in counted.items() if verdict in UNEXPECTED)
@@ -80,7 +81,7 @@ def _declared(report: Report, width: int) -> str:
 def _failures(title: str, results: Sequence[Verdict], width: int) -> str:
     """`results` by their reasons: who fails what, and the command that shows the shortest trace."""
     lines = [title] if results else []
-    for failure in _by_reason(results):
+    for failure in by_reason(results):
         lines += wrap(failure.reason, width, initial_indent="  ", subsequent_indent="  ")
         for scenarios, rows in failure.rows.items():
             who = f"{', '.join(rows)}: {', '.join(scenarios)}"
@@ -90,7 +91,8 @@ def _failures(title: str, results: Sequence[Verdict], width: int) -> str:
     return "\n".join(lines)
 
 
-def _by_reason(results: Sequence[Verdict]) -> list[Failure]:
+def by_reason(results: Sequence[Verdict]) -> list[Failure]:
+    """What fails, by the reason that is declared or the property that is violated."""
     reasons: dict[str, list[Verdict]] = {}
     for result in results:
         reasons.setdefault(_reason(result), []).append(result)
@@ -130,7 +132,7 @@ def _areas(report: Report, width: int) -> str:
     for result in report["results"]:
         own[result["architecture"]].append(result)
     areas = list(dict.fromkeys(r["area"] for r in report["results"] if r["verdict"] != "unsupported"))
-    alike = _folded({name: tuple((r["scenario"], r["verdict"]) for r in results) for name, results in own.items()})
+    alike = folded({name: tuple((r["scenario"], r["verdict"]) for r in results) for name, results in own.items()})
     table = {
         names[0]: [_cell([r for r in own[names[0]] if r["area"] == area]) for area in areas]
         + [str(sum(r["verdict"] == kind for r in own[names[0]])) for kind in ("pass", "unsupported")]
@@ -151,7 +153,7 @@ def _cell(results: Sequence[Verdict]) -> str:
     return "ok" if any(r["verdict"] == "pass" for r in results) else "-"
 
 
-def _folded(of: Mapping[str, object]) -> list[list[str]]:
+def folded(of: Mapping[str, object]) -> list[list[str]]:
     """The names by equal values, in the order in which values first occur."""
     groups: dict[object, list[str]] = {}
     for name, value in of.items():
@@ -196,7 +198,7 @@ def _prices(report: Report, width: int) -> str:
     proved = {name: [own.get(w, "") for w in workloads] for name, own in prices.items() if name not in failing}
     if not proved:
         return ""
-    alike = _folded({name: tuple(row) for name, row in proved.items()})
+    alike = folded({name: tuple(row) for name, row in proved.items()})
     lines = wrap("Price in microseconds, low to high, of rows that fail nothing", width)
     lines += _table(workloads, proved, alike, width)
     unpriced = [name for name in prices if name in failing]

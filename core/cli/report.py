@@ -61,7 +61,7 @@ def document(
             "schema": SCHEMA,
             "suite": suite,
             "architectures": [_architecture(subject) for subject in subjects],
-            "results": [_result(result) for result in results],
+            "results": [result_of(result) for result in results],
             "costs": [
                 {
                     "architecture": arch,
@@ -129,7 +129,8 @@ def _price(counts: Mapping[str, int], model: PriceModel) -> dict[str, Any]:
     return {"model": model.name, "unit": "ns", **bounds, "unpriced": list(price.unpriced)}
 
 
-def _result(result: Result) -> dict[str, Any]:
+def result_of(result: Result) -> dict[str, Any]:
+    """A verdict as the report has it."""
     return {
         "architecture": result.architecture,
         "scenario": result.scenario,

@@ -28,6 +28,7 @@ from core.cli.arguments import (
 )
 from core.cli.costs import chosen_model, not_asked
 from core.cli.gate import add_gate, add_threshold, baseline_of, diff_command, status
+from core.cli.pictures import exhibits, ready_for_pictures, with_pictures
 from core.cli.signals import hold
 from core.conformance import SUITE
 from core.conformance.outside import Outside
@@ -106,8 +107,11 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.cli.report import document, memory_of
     from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
+    from core.table.recorded_jobs import RecordedJob
 
     ready_for_reports(arguments.output)
+    if arguments.format == "html":
+        ready_for_pictures()
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
     scenarios = _scenarios(arguments, of_plugin)
     limits = limits_of(arguments)
@@ -122,9 +126,12 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         if arguments.no_costs
         else [CountJob(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
     )
-    everything: list[Job] = [*cells, *counting]
+    drawn = arguments.format == "html"
+    judging: list[Job] = [RecordedJob(cell, whole=True) for cell in cells] if drawn else list(cells)
+    everything: list[Job] = [*judging, *counting, *(exhibits() if drawn else ())]
     answers, interrupted = _answers(everything, arguments)
-    results, counted = answers[: len(cells)], answers[len(cells) :]
+    judged, counted = answers[: len(cells)], answers[len(cells) : len(cells) + len(counting)]
+    results = [answer.result for answer in judged] if drawn else judged
     subjects, priced = _subjects(rows, model), _costs(counted)
     settings = {
         "seed": SEED if arguments.walks is None else arguments.seed,
@@ -135,7 +142,9 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     }
     hold()
     report = document(subjects, results, priced, settings)
-    saved = _save(report, arguments.output)
+    if drawn:
+        report = with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
+    saved = _save(report, arguments.output, arguments.format)
     shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
     sys.stdout.write(FORMATS[shown].write(report))
     sys.stdout.flush()
@@ -153,12 +162,15 @@ def _containment(jobs: Sequence[Job], executor: str) -> str:
     return containment() + (" where it was set up; as each worker of the cluster can, where judged" if executor else "")
 
 
-def _save(report: Mapping[str, Any], directory: Path) -> bool:
-    """Write the report in every format that has a file; says on stderr which could not be written."""
+def _save(report: Mapping[str, Any], directory: Path, asked: str) -> bool:
+    """Write the report in every format that has a file; says on stderr which could not be written.
+
+    `asked` is the format that --format names.
+    """
     saved = True
-    for form in FORMATS.values():
+    for name, form in FORMATS.items():
         try:
-            if form.file:
+            if form.file and (name == asked or not form.on_request):
                 write_atomically(directory / form.file, form.write(report))
         except OSError as error:
             saved = False

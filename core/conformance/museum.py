@@ -12,6 +12,7 @@ from core.conformance.scenario import Scenario
 from core.conformance.scenarios import FINDINGS, MODULES, SCENARIOS
 from core.conformance.verdict import Result
 from core.explore import Limits
+from core.explore.check import Observe
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, load_object, set_up
 
@@ -57,13 +58,15 @@ class Showing:
         return self.bug.verdict == "fail" and bool(self.bug.trace) and self.fixed.verdict == "pass"
 
 
-def show(exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto") -> Showing:
-    """Judge `exhibit` with the bug and with the fix."""
+def show(
+    exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto", observe: Observe | None = None
+) -> Showing:
+    """Judge `exhibit` with the bug, which `observe` is shown, and with the fix."""
     scenario = scenario_of(exhibit)
     arch, era = subject(exhibit)
     fixed = judge(arch, era, scenario, limits=limits, searcher=searcher)
     broken, old = exhibit.with_bug(arch, era)
-    bug = judge(broken, old, scenario, limits=limits, searcher=searcher)
+    bug = judge(broken, old, scenario, limits=limits, searcher=searcher, observe=observe)
     return Showing(exhibit, replace(bug, architecture=f"{exhibit.id} with the bug"), fixed)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core.conformance import LargeRun, recorded
+from core.conformance import LargeRun, museum, recorded
 from core.conformance.outside import Outside
 from core.conformance.verdict import Result
 from core.explore.cursor import Choice
@@ -56,19 +56,55 @@ class RecordedJob:
 
     def run(self) -> WithRecording:
         """Judge, and keep what the search has found."""
-        trace = model = ""
-
-        def observe(tables: TransitionTables, path: Sequence[Choice], violated: str) -> None:
-            nonlocal trace, model
-            trace = _text(recorded.trace(tables, path, violated)) if path else ""
-            model = _text(recorded.model(tables, path)) if self.whole else ""
-
-        result = self.cell.judged(observe)
-        return WithRecording(result, trace, model)
+        recorder = _Recorder(self.whole)
+        result = self.cell.judged(recorder)
+        return WithRecording(result, recorder.trace, recorder.model)
 
     def failed(self, reason: str) -> WithRecording:
         """The result of a job that raised, hung or died."""
         return WithRecording(self.cell.failed(reason))
+
+
+class _Recorder:
+    """An observer of a search that keeps what it has found, as JSON."""
+
+    def __init__(self, whole: bool) -> None:
+        self.whole, self.trace, self.model = whole, "", ""
+
+    def __call__(self, tables: TransitionTables, path: Sequence[Choice], violated: str) -> None:
+        self.trace = _text(recorded.trace(tables, path, violated)) if path else ""
+        self.model = _text(recorded.model(tables, path)) if self.whole else ""
+
+
+@dataclass(frozen=True)
+class ShownExhibit:
+    """An exhibit of the museum: the verdict with the bug, recorded, and without it."""
+
+    bug: WithRecording
+    fixed: Result
+
+
+@dataclass(frozen=True)
+class ExhibitJob:
+    """A historic bug, by its id; its result is ShownExhibit. Its row is called after it."""
+
+    id: str
+    guest: str = ""
+
+    def run(self) -> ShownExhibit:
+        """Judge with the bug and with the fix."""
+        recorder, exhibit = _Recorder(whole=True), museum.find(self.id)
+        if exhibit is None:
+            return self.failed(f"there is no exhibit {self.id}")
+        showing = museum.show(exhibit, observe=recorder)
+        return ShownExhibit(
+            WithRecording(replace(showing.bug, architecture=self.id), recorder.trace, recorder.model), showing.fixed
+        )
+
+    def failed(self, reason: str) -> ShownExhibit:
+        """The result of a job that raised, hung or died."""
+        broken = Result(self.id, "", "museum", "error", reason)
+        return ShownExhibit(WithRecording(broken), broken)
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,14 @@ class Engine:
         return ""
 
     def explore(self) -> tuple[int, int]:
-        """The numbers of states and of different steps that change something, breadth first."""
+        """The numbers of states and of steps, breadth first."""
         seen, todo, edges = {self.start}, deque([self.start]), 0
         while todo:
             state = todo.popleft()
             for agent in range(len(self.known)):
-                behind = {self.after(state, agent, move) for move in self.moves(state, agent)} - {state}
+                behind = [self.after(state, agent, move) for move in self.moves(state, agent)]
                 edges += len(behind)
-                todo.extend(behind - seen)
-                seen |= behind
+                new = set(behind) - seen
+                todo.extend(new)
+                seen |= new
         return len(seen), edges

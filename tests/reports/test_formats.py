@@ -32,7 +32,7 @@ def test_reports_load_nothing_that_results_come_from() -> None:
     assert loaded == {"core", "core.run"}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "html"])
 def test_what_run_prints_in_a_format_is_the_file_that_it_writes(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

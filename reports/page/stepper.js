@@ -1,0 +1,381 @@
+// The page of one cell: a trace step by step, the machine after each step, and what else could happen.
+// Everything that is shown is set as text: names are somebody else's.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "onclick") node.addEventListener("click", value);
+    else if (value !== false && value !== null) node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) node.append(child);
+  return node;
+}
+
+async function unpacked(id) {
+  const block = $(id);
+  if (!block) return null;
+  const bytes = Uint8Array.from(atob(block.textContent.trim()), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+const chunks = new Map();
+function chunk(id) {
+  if (!chunks.has(id)) chunks.set(id, unpacked(id));
+  return chunks.get(id);
+}
+
+// ---- values in words ----
+
+function words(value, shown, model) {
+  if (value === null || value === undefined || shown === "-") return "empty";
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  if (Array.isArray(value)) return value.length ? value.map((one) => words(one, "", model)).join(", ") : "empty";
+  if (typeof value === "object") {
+    if ("task" in value) return threadName(value.task, model);
+    if ("cpu" in value) return `CPU${value.cpu}`;
+    if ("page" in value) return `page${value.page}`;
+    if (Array.isArray(value.set)) return value.set.length ? value.set.map((one) => words(one, "", model)).join(", ") : "empty";
+    if (shown) return shown;
+    return Object.entries(value).filter(([name]) => name !== "type").map(([name, one]) => `${name} ${words(one, "", model)}`).join(", ");
+  }
+  return String(value);
+}
+
+function threadName(task, model) {
+  const found = model.agents.find((agent) => agent.task === task);
+  return found ? found.name : `task ${task}`;
+}
+
+function label(cell, model) {
+  const task = cell.index.find((part) => part && typeof part === "object" && "task" in part);
+  if (cell.array === "csd" && task) return `IPI from ${threadName(task.task, model)}`;
+  return cell.shown;
+}
+
+// The fields that differ between two records of one type; [] if they are no such records.
+function fieldsChanged(before, after) {
+  const both = [before, after].every((value) => value && typeof value === "object" && value.type);
+  if (!both || before.type !== after.type) return [];
+  return Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+}
+
+// ---- a walk: the states along a path, from tables or from a trace alone ----
+
+class Walk {
+  constructor(recorded, path) {
+    this.model = recorded.model || recorded.trace;
+    this.engine = recorded.model ? new Engine(recorded.model) : null;
+    this.trace = recorded.model ? recorded.model.trace : recorded.trace.steps;
+    this.take(this.trace);
+    const end = this.trace.length ? this.frames[this.frames.length - 1].violated : "";
+    const property = this.model.violated || (this.model.properties || []).find((one) => one.name === end);
+    this.asked = new Set(property ? property.reads : []); // the cells that the violated property reads
+    if (path && this.engine) this.take(path);
+  }
+
+  take(path) {
+    this.path = path;
+    this.frames = this.engine ? this.computed(path) : this.recorded();
+  }
+
+  computed(path) {
+    const engine = this.engine, threads = engine.threads, data = engine.data;
+    let state = engine.start;
+    const frames = [{ cells: state.slice(threads), state, gathers: this.gathers(state) }];
+    for (const [agent, outcome] of path) {
+      const move = engine.moves(state, agent)[outcome];
+      if (!move) break;
+      const row = engine.row(state, agent), note = row.length > 3 ? data.notes[row[3]] : [[], {}];
+      const step = engine.said(state, agent, move), broken = engine.byStep(move);
+      state = engine.after(state, agent, move);
+      const cpu = row.length > 4 ? row[4] : data.agents[agent].cpu;
+      frames.push({
+        cells: state.slice(threads), state, step, cpu, agent, functions: note[0], reads: row[1],
+        gathers: this.gathers(state), violated: broken || engine.violated(state),
+      });
+    }
+    return frames;
+  }
+
+  gathers(state) {
+    const open = [];
+    for (let agent = 0; agent < this.engine.threads; agent++) {
+      const row = this.engine.row(state, agent), note = row && this.engine.data.notes[row[3]];
+      if (note && note[1].batches) open.push([this.model.agents[agent].name, note[1]]);
+    }
+    return open;
+  }
+
+  recorded() {
+    const steps = this.model.steps, last = steps.length - 1;
+    const frames = [{ cells: this.model.cells.map(() => 0), gathers: [] }];
+    steps.forEach((step, at) => frames.push({
+      cells: step.state, step: step.step, cpu: step.cpu, agent: step.agent, functions: step.functions, reads: step.reads,
+      gathers: step.gather.batches ? [[this.model.agents[step.agent].name, step.gather]] : [],
+      violated: at === last && this.model.violated ? this.model.violated.name : "",
+    }));
+    return frames;
+  }
+}
+
+// ---- the view ----
+
+const view = { walk: null, at: 0, result: null, base: "" };
+
+function show(at) {
+  view.at = Math.max(0, Math.min(at, view.walk.frames.length - 1));
+  const last = view.walk.frames.length - 1;
+  $("slider").max = last;
+  $("slider").value = view.at;
+  $("slider").setAttribute("aria-valuetext", `step ${view.at} of ${last}`);
+  $("count").textContent = `step ${view.at} of ${last}`;
+  $("first").disabled = $("back").disabled = view.at === 0;
+  $("next").disabled = $("last").disabled = view.at === last;
+  said();
+  marked();
+  machine();
+  choices();
+  history.replaceState(null, "", address());
+}
+
+function address() {
+  const own = view.walk.path !== view.walk.trace && view.walk.engine;
+  return `${view.base}/${view.at}${own ? `/${view.walk.path.map((choice) => choice.join(".")).join(",")}` : ""}`;
+}
+
+function changesAt(at) {
+  const frame = view.walk.frames[at], before = at ? view.walk.frames[at - 1].cells : frame.cells;
+  return view.walk.model.cells.map((cell, number) => number).filter((number) => before[number] !== frame.cells[number]);
+}
+
+function said() {
+  const frame = view.walk.frames[view.at], model = view.walk.model;
+  if (!frame.step) {
+    $("said").replaceChildren(el("p", { class: "what" }, "Before the first step"));
+    return;
+  }
+  const before = view.walk.frames[view.at - 1].cells;
+  const lines = changesAt(view.at).map((number) => {
+    const cell = model.cells[number], [old, now] = [before[number], frame.cells[number]].map((value) => cell.values[value]);
+    const fields = fieldsChanged(old.value, now.value);
+    const told = fields.map((name) => `${name} ${words(old.value[name], "", model)} → ${words(now.value[name], "", model)}`);
+    const what = told.length ? told.join(", ") : `${words(old.value, old.shown, model)} → ${words(now.value, now.shown, model)}`;
+    return el("li", {}, `${label(cell, model)}: ${what}`);
+  });
+  const parts = [el("p", { class: "what" }, `CPU${frame.cpu} ${model.agents[frame.agent].name}: ${frame.step}`)];
+  if (frame.functions.length) parts.push(el("p", { class: "in" }, `in ${frame.functions.join(" ← ")}`));
+  if (lines.length) parts.push(el("ul", {}, lines));
+  if (frame.violated) parts.push(el("p", { class: "broken" }, `✗ violated: ${frame.violated}. ${sentence(frame.violated)}`));
+  $("said").replaceChildren(...parts);
+}
+
+function sentence(name) {
+  const model = view.walk.model;
+  if (model.violated && model.violated.name === name) return model.violated.sentence;
+  const property = (model.properties || []).find((one) => one.name === name);
+  return property ? property.sentence : (model.sentences || {})[name] || "";
+}
+
+function listed() {
+  const walk = view.walk, cpus = [...new Set(walk.model.agents.map((agent) => agent.cpu))].sort((a, b) => a - b);
+  const lanes = cpus.slice(0, 4);
+  $("steps").replaceChildren(...walk.frames.slice(1).map((frame, at) => el("li", {},
+    el("button", { type: "button", class: `step lane${Math.max(0, lanes.indexOf(frame.cpu))}`, onclick: () => show(at + 1) },
+      el("b", {}, String(at + 1)), el("span", { class: "who" }, `CPU${frame.cpu} ${walk.model.agents[frame.agent].name}`),
+      el("span", { class: "op" }, frame.step)))));
+}
+
+function marked() {
+  [...$("steps").children].forEach((item, at) => {
+    const here = at + 1 === view.at;
+    if (here) item.firstChild.setAttribute("aria-current", "step");
+    else item.firstChild.removeAttribute("aria-current");
+    if (here) {
+      const box = $("steps"), top = item.offsetTop - box.offsetTop;
+      if (top < box.scrollTop || top + item.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight / 2;
+    }
+  });
+}
+
+// Cards stand where they stand in every state: a cell that is empty keeps its place.
+function cards() {
+  const model = view.walk.model, found = new Map();
+  const card = (name) => found.get(name) || found.set(name, []).get(name);
+  for (const cpu of new Set(model.agents.map((agent) => agent.cpu).sort((a, b) => a - b))) {
+    const own = model.agents.filter((agent) => agent.cpu === cpu && agent.kind === "thread").map((agent) => agent.name);
+    card(`CPU${cpu}${own.length ? `: ${own.join(", ")}` : ""}`).cpu = cpu;
+  }
+  model.cells.forEach((cell, number) => {
+    const quiet = cell.values.every((value) => ["-", "False", "0", "()", "{}"].includes(value.shown));
+    if (quiet) return;
+    const cpu = cell.index.find((part) => part && typeof part === "object" && "cpu" in part);
+    if (cell.panel === "cpu" && cpu) {
+      const name = [...found.keys()].find((key) => found.get(key).cpu === cpu.cpu) || `CPU${cpu.cpu}`;
+      card(name).push(number);
+    } else if (cell.panel === "page") card(`page ${cell.index.map((part) => words(part, "", model)).join(" ")}`).push(number);
+    else card({ tables: "page tables", check: "what the model notes" }[cell.panel] || "mm and locks").push(number);
+  });
+  return found;
+}
+
+function machine() {
+  const walk = view.walk, frame = walk.frames[view.at], model = walk.model, before = view.at ? walk.frames[view.at - 1].cells : frame.cells;
+  const stale = new Map();
+  for (const [tlb, pte, pairs] of model.stale) {
+    if (pairs.some(([cached, entry]) => cached === frame.cells[tlb] && entry === frame.cells[pte])) stale.set(tlb, pte);
+  }
+  const asked = walk.asked;
+  const shown = (number, value) => words(model.cells[number].values[value].value, model.cells[number].values[value].shown, model);
+  const rows = (numbers) => numbers.map((number) => {
+    const cell = model.cells[number], changed = before[number] !== frame.cells[number];
+    const value = [el("span", {}, shown(number, frame.cells[number]))];
+    if (changed) value.push(el("s", {}, shown(number, before[number])));
+    if (stale.has(number)) {
+      const pte = stale.get(number);
+      value.push(el("strong", { class: "stale" }, `⚠ stale: ${model.cells[pte].shown} is ${shown(pte, frame.cells[pte])}`));
+    }
+    return el("div", { class: changed ? "changed" : "" }, el("dt", {}, `${asked.has(number) ? "⚑ " : ""}${label(cell, model)}`), el("dd", {}, value));
+  });
+  const drawn = [...view.cards].map(([name, numbers]) => el("section", { class: `card${numbers.cpu === frame.cpu ? " here" : ""}` },
+    el("h4", {}, name), numbers.length ? el("dl", {}, rows(numbers)) : el("p", {}, "remembers nothing in any state")));
+  for (const [name, gather] of frame.gathers) drawn.push(gatherCard(name, gather));
+  $("machine").replaceChildren(...drawn);
+}
+
+function gatherCard(name, gather) {
+  const row = (title, value) => el("div", {}, el("dt", {}, title), el("dd", {}, value || "empty"));
+  const batches = gather.batches.map(([room, slots], number) => row(number ? `batch ${number}` : "local batch", `${slots.length} of ${room}${slots.length ? `: ${slots.join("; ")}` : ""}`));
+  return el("section", { class: "card" }, el("h4", {}, `mmu_gather of ${name}`), el("dl", {}, row("range", gather.range),
+    row("cleared", gather.cleared.join(", ")), row("flags", gather.flags.join(", ")), batches, gather.tables ? row("tables", String(gather.tables)) : []));
+}
+
+function choices() {
+  const { walk, at } = view, box = $("choices");
+  if (!walk.engine) {
+    box.replaceChildren(el("p", {}, "This model is too large to be embedded: only its trace is here."));
+    return;
+  }
+  const engine = walk.engine, state = walk.frames[at].state, items = [];
+  const taken = walk.path[at];
+  for (let agent = 0; agent < engine.known.length; agent++) {
+    engine.moves(state, agent).forEach((move, outcome) => {
+      const next = engine.after(state, agent, move);
+      if (agent >= engine.threads && next.join() === state.join()) return;
+      const on = taken && taken[0] === agent && taken[1] === outcome, row = engine.row(state, agent);
+      const far = engine.byStep(move) ? 0 : engine.distance(next);
+      const to = far < 0 ? "safe from here" : far === 0 ? "violation" : `violation in ${far}`;
+      const cpu = row.length > 4 ? row[4] : walk.model.agents[agent].cpu;
+      items.push(el("li", {}, el("button", { type: "button", onclick: () => choose(agent, outcome) },
+        `CPU${cpu} ${walk.model.agents[agent].name}: ${engine.said(state, agent, move)}`), el("span", { class: far < 0 ? "safe" : "danger" }, to),
+      on ? el("span", { class: "on" }, "the next step shown") : ""));
+    });
+  }
+  const over = engine.ended(state) ? "Everything has ended." : "Nothing can happen: a deadlock.";
+  box.replaceChildren(items.length ? el("ul", {}, items) : el("p", {}, over));
+}
+
+function choose(agent, outcome) {
+  const { walk, at } = view, taken = walk.path[at];
+  if (!(taken && taken[0] === agent && taken[1] === outcome)) {
+    walk.take([...walk.path.slice(0, at), [agent, outcome]]);
+    listed();
+  }
+  $("again").hidden = walk.path === walk.trace;
+  show(at + 1);
+}
+
+// ---- places ----
+
+// The schedule in an address; null for that of the trace.
+function chosen(path) {
+  return path ? path.split(",").map((choice) => choice.split(".").map(Number)) : null;
+}
+
+async function go() {
+  const [, kind, arch, scenario, at, path] = location.hash.split("/").map((part, n) => (n > 1 ? decodeURIComponent(part) : part));
+  if (kind !== "cell") {
+    $("cell").hidden = true;
+    $("report").hidden = false;
+    document.title = document.body.dataset.title;
+    return;
+  }
+  const base = `#/cell/${encodeURIComponent(arch)}/${encodeURIComponent(scenario)}`;
+  if (view.base === base && view.walk && !$("cell").hidden && !path) {
+    show(Number(at) || 0);
+    return;
+  }
+  const results = await chunk("results"), result = results.cells.find((one) => one.architecture === arch && one.scenario === scenario);
+  $("report").hidden = true;
+  $("cell").hidden = false;
+  window.scrollTo(0, 0);
+  view.base = base;
+  view.result = result;
+  const about = results.scenarios[scenario] || {};
+  $("title").textContent = result ? `${arch}, ${scenario}${about.title ? `: ${about.title}` : ""}` : `There is no cell ${arch}, ${scenario}`;
+  document.title = `${arch}, ${scenario}`;
+  if (!result) {
+    $("verdict").textContent = $("origin").textContent = "";
+    $("stepper").hidden = true;
+    return;
+  }
+  const numbers = result.states ? ` ${result.states} states, ${result.transitions} transitions, depth ${result.depth}.` : "";
+  const bound = result.bounds ? ` Bounds: ${result.bounds}.` : result.exhaustive ? " Every interleaving was explored." : "";
+  $("verdict").textContent = `${result.verdict}${result.reason ? `: ${result.reason}` : ""}.${numbers}${bound}`;
+  $("violation").textContent = result.sentence || "";
+  $("origin").textContent = about.origin ? `From ${about.origin}.` : "";
+  const block = await chunk(`m-${results.chunks[scenario]}`), recorded = block && block.of[arch] !== undefined ? block.cells[block.of[arch]] : null;
+  $("stepper").hidden = !recorded;
+  if (!recorded) {
+    $("verdict").textContent += " There is nothing to step through.";
+    return;
+  }
+  try {
+    view.walk = new Walk(recorded, chosen(path));
+    view.cards = cards();
+  } catch (error) { // a third party's process may have sent anything
+    $("stepper").hidden = true;
+    $("verdict").textContent += " Its recording cannot be read.";
+    return;
+  }
+  const counted = view.walk.engine ? `${recorded.model.states} states, ${recorded.model.transitions} steps between them, without reductions and behind the first violation too.` : "";
+  $("size").textContent = counted;
+  $("again").hidden = view.walk.path === view.walk.trace;
+  $("listed").textContent = view.walk.trace.length ? "Shortest counterexample" : "Steps taken";
+  listed();
+  show(at === undefined ? 0 : Number(at) || 0);
+  $("title").focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if ($("cell").hidden || $("stepper").hidden || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement.tagName)) return;
+  const to = { ArrowRight: view.at + 1, j: view.at + 1, ArrowLeft: view.at - 1, k: view.at - 1, Home: 0, End: Infinity }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  show(to);
+});
+
+$("first").addEventListener("click", () => show(0));
+$("back").addEventListener("click", () => show(view.at - 1));
+$("next").addEventListener("click", () => show(view.at + 1));
+$("last").addEventListener("click", () => show(Infinity));
+$("slider").addEventListener("input", () => show(Number($("slider").value)));
+$("again").addEventListener("click", () => {
+  view.walk.take(view.walk.trace);
+  listed();
+  $("again").hidden = true;
+  show(Math.min(view.at, view.walk.trace.length));
+});
+$("theme").addEventListener("click", () => {
+  const dark = document.documentElement.dataset.theme
+    ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = dark ? "light" : "dark";
+});
+$("theme").hidden = false;
+window.addEventListener("hashchange", go);
+go();

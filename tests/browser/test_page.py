@@ -1,0 +1,158 @@
+"""The HTML report in Chromium: stepping, choosing, addresses, keys, no network, no markup, no barrier."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.page.page import write
+from tests.reports.page.test_page import HOSTILE, hostile_report
+
+pytestmark = pytest.mark.browser
+
+FAILS = "#/cell/smp-6.1/lost-dirty-dontneed"
+PASSES = "#/cell/smp-6.2-fix/use-after-free"
+
+
+def text(page: Any, selector: str) -> str:
+    return str(page.inner_text(selector))
+
+
+def test_a_trace_is_stepped_through_with_buttons_keys_and_slider(opened: Any) -> None:
+    page = opened().at(f"{FAILS}/19")
+    assert "CPU1 unmap: ptep_get(0)" in text(page, "#said")
+    page.keyboard.press("ArrowRight")
+    assert "CPU1 unmap: ptep_get_and_clear(0)" in text(page, "#said")
+    assert "pte[0]: page0:rw,dirty → empty" in text(page, "#said")
+    assert page.evaluate("location.hash") == f"{FAILS}/20"
+    assert "zap_pte_range" in text(page, "#said .in")
+    assert "stale: pte[0] is empty" in text(page, "#machine")
+    assert "0 to 0" in page.evaluate("(show(21), document.querySelector('#machine').innerText)")
+    page.click("#last")
+    assert "step 28 of 28" in text(page, "#count")
+    assert "violated: no-lost-dirty" in text(page, "#said")
+    page.click("#first")
+    assert "Before the first step" in text(page, "#said")
+    page.fill("#slider", "5")
+    assert "step 5 of 28" in text(page, "#count")
+    page.focus("#slider")
+    page.keyboard.press("End")  # the slider's own: not taken twice
+    assert "step 28 of 28" in text(page, "#count")
+
+
+def test_another_step_can_be_chosen_and_its_address_leads_back(opened: Any) -> None:
+    first = opened()
+    page = first.at(f"{FAILS}/20")
+    assert "violation in" in text(page, "#choices")
+    page.click("#choices button:has-text('CPU0 user: store(0)')")
+    assert "CPU0 user: store(0)" in text(page, "#said")
+    place = page.evaluate("location.hash")
+    again = opened().at(place)
+    assert text(again, "#said") == text(page, "#said")
+    page.click("#again")
+    assert page.evaluate("view.walk.trace.length") == 28
+
+
+def test_every_step_of_a_cell_that_passes_is_safe(opened: Any) -> None:
+    page = opened().at(f"{PASSES}/0")
+    for _ in range(60):
+        buttons = page.query_selector_all("#choices button")
+        assert "violation" not in text(page, "#choices")
+        if not buttons:
+            break
+        buttons[-1].click()
+    assert "Everything has ended" in text(page, "#choices")
+
+
+def test_the_engine_has_the_states_and_steps_of_the_explorer(opened: Any) -> None:
+    page = opened().at("")
+    wrong = page.evaluate(
+        """async () => {
+          const wrong = [], results = await chunk("results");
+          let seen = 0;
+          for (const number of Object.values(results.chunks)) {
+            const block = await chunk(`m-${number}`);
+            for (const { model } of block.cells.filter((cell) => cell.model)) {
+              const found = new Engine(model).explore();
+              seen += 1;
+              const same = found.states === model.states && found.edges === model.transitions;
+              if (!same) wrong.push([number, model.states, found.states]);
+            }
+          }
+          return { wrong, seen };
+        }"""
+    )
+    assert wrong["wrong"] == []
+    assert wrong["seen"] > 200
+
+
+def test_nothing_moves_from_step_to_step(opened: Any) -> None:
+    page = opened().at(f"{FAILS}/15")
+    titles = "[...document.querySelectorAll('#machine h4')].map((one) => one.textContent).slice(0, 6)"
+    places = page.evaluate(titles)
+    for step in range(16, 29):
+        page.evaluate(f"show({step})")
+        assert page.evaluate(titles) == places
+
+
+VIEWS = ("", f"{FAILS}/20", f"{FAILS}/28", f"{PASSES}/0", "#/cell/B-01/lost-dirty-munmap/3")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_barrier_in_any_view(opened: Any, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    window = opened(width=width, scheme=scheme, bypass_csp=True)  # the checker is a script of its own
+    for place in VIEWS:
+        page = window.at(place)
+        found = axe.run(page)
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found.response["violations"]] == [], place
+
+
+def test_at_390_pixels_the_machine_comes_first_and_nothing_is_cut_off(opened: Any) -> None:
+    page = opened(width=390).at(f"{FAILS}/20")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    assert page.evaluate(top.format("#machine")) < page.evaluate(top.format("#steps"))
+
+
+def test_nothing_is_asked_of_a_network_and_nothing_is_complained_of(opened: Any) -> None:
+    window = opened()
+    for place in VIEWS:
+        window.at(place)
+    assert window.complaints == []
+    policy = window.page.get_attribute("meta[http-equiv]", "content")
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+
+
+def test_markup_in_every_name_stays_text(opened: Any, tmp_path: Path) -> None:
+    file = tmp_path / "hostile.html"
+    file.write_text(write(hostile_report()))
+    window = opened(file=file)
+    page = window.at("")
+    assert HOSTILE in text(page, "#report")
+    page.click("a:has-text('Step through')")
+    page.wait_for_selector("#said .what")
+    page.click("#last")
+    assert HOSTILE in text(page, "#cell")
+    assert page.evaluate("window.pwned") is None
+    assert page.query_selector("img, iframe, object") is None
+
+
+def test_a_damaged_recording_is_left_out(opened: Any, tmp_path: Path) -> None:
+    report = hostile_report()
+    report["recordings"][0]["model"] = report["recordings"][0]["trace"] = "{no json"
+    file = tmp_path / "damaged.html"
+    file.write_text(write(report))
+    page = opened(file=file).at("")
+    page.click("a:has-text('Step through')")
+    page.wait_for_function("document.querySelector('#verdict').textContent.includes('nothing to step through')")
+    report["recordings"][0]["model"] = json.dumps({"rows": 3})
+    file.write_text(write(report))
+    page = opened(file=file).at("")
+    page.click("a:has-text('Step through')")
+    page.wait_for_function("document.querySelector('#verdict').textContent.includes('cannot be read')")
