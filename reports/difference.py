@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reports import lines
 from reports.document import SCHEMA
 
 LARGEST = 10**60
@@ -45,12 +46,16 @@ class Change:
 def read(path: Path) -> dict[str, Any]:
     """Read a report. ReportError if the file is not one, OSError if it cannot be read."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        report = lines.from_lines(text) if _is_lines(text) else json.loads(text)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits, too deep
         raise ReportError(f"{path}: expected a JSON report of `run`: {error}") from error
     schema = report.get("schema") if isinstance(report, dict) else None
     if not isinstance(schema, dict) or schema.get("name") != SCHEMA["name"]:
         raise ReportError(f"{path}: schema.name: expected {SCHEMA['name']!r}, the JSON report of `run`")
+    version = schema.get("version", SCHEMA["version"])
+    if not isinstance(version, str) or version.partition(".")[0] != SCHEMA["version"].partition(".")[0]:
+        raise ReportError(f"{path}: schema.version: expected {SCHEMA['version']}, got {version!r:.40}")
     for key in ("results", "costs"):
         if not isinstance(report.get(key), list):
             raise ReportError(f"{path}: {key}: expected a list")
@@ -61,6 +66,11 @@ def read(path: Path) -> dict[str, Any]:
         if not (_names(cost, "architecture", "workload") and _are_counts(cost.get("counts"))):
             raise ReportError(f"{path}: costs[{at}]: expected results and costs as reports/schema.json describes")
     return dict(report)
+
+
+def _is_lines(text: str) -> bool:
+    """Is it a report as JSON Lines?  Its first line alone is an object."""
+    return text.startswith('{"schema"') and f'"{lines.SCHEMA["name"]}"' in text.partition("\n")[0]
 
 
 def _names(entry: Any, *keys: str) -> bool:

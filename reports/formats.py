@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from reports import badge, document, junit, overview, tables
+from reports import badge, document, junit, lines, overview, separated, tables
 from reports.page import page
 
 
@@ -26,6 +26,9 @@ FORMATS: dict[str, Format] = {
     "json": Format(document.to_json, "report.json"),
     "markdown": Format(tables.markdown, "report.md"),
     "junit": Format(junit.junit, "report.xml"),
+    "jsonl": Format(lines.to_lines, "report.jsonl", on_request=True),
+    "csv": Format(separated.verdicts, "report.csv", on_request=True),
+    "csv-costs": Format(separated.costs, "costs.csv", on_request=True),
     "html": Format(page.write, "report.html", on_request=True),
     "badge": Format(badge.badge, "badge.json"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core.explore.model import Property
 from core.explore.search_result import SENTENCES, Choice
 from core.explore.transition_tables import Move, TransitionTables
 
@@ -79,14 +80,17 @@ class Cursor:
             if message:
                 return Broken("assertion", message)
         for prop in (*model.always, *(model.finally_ if self.ended() else ())):
-            if not self.holds(prop.name):
+            if not self.has(prop):
                 return Broken(prop.name, prop.sentence)
         return None
 
     def holds(self, name: str) -> bool:
         """Does the property of that name hold in this state?"""
         model = self.tables.model
-        prop = next(p for p in (*model.always, *model.finally_, *model.sometimes) if p.name == name)
+        return self.has(next(p for p in (*model.always, *model.finally_, *model.sometimes) if p.name == name))
+
+    def has(self, prop: Property) -> bool:
+        """Does the property hold in this state?"""
         reads = self.tables.reads(prop)
         self.cells.extend([0] * (len(self.tables.cells) - len(self.cells)))
         return self.tables.holds(prop, reads, tuple([self.cells[cell] for cell in reads]))

@@ -207,6 +207,6 @@ def _violated(cursor: Cursor, last: Move | None, name: str) -> Data | None:
         return {"name": broken.name, "kind": "step", "sentence": broken.sentence, "reads": []}
     for kind, props in (("always", model.always), ("at the end", model.finally_)):
         for prop in props:
-            if prop.name == name and not cursor.holds(name):
+            if prop.name == name and not cursor.has(prop):
                 return {"name": name, "kind": kind, "sentence": prop.sentence, "reads": sorted(set(tables.reads(prop)))}
     return {"name": name, "kind": name, "sentence": "", "reads": []}
