@@ -43,6 +43,7 @@ lint: $(VENV)/dev-installed
 docs: $(VENV)/run-installed
 	$(BIN)/python -m core.compare reference hooks > docs/hooks.md
 	$(BIN)/python -m core.compare reference scenarios > docs/scenarios.md
+	$(BIN)/python -m core.compare reference words > docs/words.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -82,6 +82,12 @@ class Arm64(Arm64Entries):
             await tlb.mm.hook.flush_tlb_mm(mm=tlb.mm)
         return "mm" if tlb.fullmm else "range"
 
+    @hookimpl
+    async def arch_start_context_switch(self, mm: Mm) -> bool:
+        """__switch_to(): what this CPU has issued is complete before the task may go on elsewhere."""
+        await self.wait(mm)
+        return False
+
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)
         await self.send(mm, insns, FlushRequest(addr, addr + 1, leaf=True))

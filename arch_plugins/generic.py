@@ -6,12 +6,12 @@ function that each architecture must provide (flush_tlb_range), it is the synchr
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import cast
 
 from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
-from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, take_ipi, wait_ipis
+from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Entry, Present, Pte, ptep_get, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
@@ -35,6 +35,8 @@ from core.mm.pgtable import (
     set_ptes,
     wrprotect_ptes,
 )
+from core.mm.smp import flush_by_ipi as flush_by_ipi
+from core.mm.smp import flush_cpus_by_ipi as flush_cpus_by_ipi
 from core.mm.swap import Table, free_table
 
 
@@ -261,6 +263,10 @@ class Generic(Architecture):
         return take_ipi(sender, cpu, mm.addrs)
 
     @hookimpl
+    def cpu_daemons(self, mm: Mm, cpu: Cpu) -> Sequence[Op]:
+        return ()
+
+    @hookimpl
     async def arch_tlbbatch_should_defer(self, mm: Mm) -> bool:
         return True
 
@@ -334,26 +340,6 @@ async def ptep_clear_flush(mm: Mm, addr: int) -> Entry:
     if await pte_accessible(mm, pte):
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)
     return pte
-
-
-async def flush_by_ipi(mm: Mm, request: FlushRequest) -> None:
-    """Send an IPI to the CPUs of mm_cpumask, flush here, and wait until they have flushed too.
-
-    The order of smp_call_function_many_cond(): the local part is done while the others are being interrupted.
-    """
-    await flush_cpus_by_ipi(mm, await mm_cpumask(mm), request)
-
-
-async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: Request) -> None:
-    """`flush_by_ipi` for any set of CPUs."""
-    here = mm.task.cpu
-    others = sorted(cpu for cpu in cpus if cpu != here)
-    if others:
-        await send_ipis(mm.task, others, request)
-    if here in cpus:
-        await flush_here(here, mm.addrs, request, f"local {request}")
-    if others:
-        await wait_ipis(mm.task, others)
 
 
 class Smp(Architecture):

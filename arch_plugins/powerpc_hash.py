@@ -47,7 +47,7 @@ class PowerpcHash(Queued):
             await hpte_invalidate(addrs, mm.hashed)
         await insn(mm.task.cpu, "tlbie", len(addrs), *(Operand(addr, 1, everywhere=True) for addr in addrs))
         for addr in addrs:
-            await issue(mm.task.tid, "tlbie", FlushRequest(addr, addr + 1))
+            await issue(mm.task.cpu, "tlbie", FlushRequest(addr, addr + 1))
         await self.complete(mm)
 
     async def flush_table(self, mm: Mm, addr: int) -> None:
@@ -56,11 +56,11 @@ class PowerpcHash(Queued):
         if mm.hashed:
             await hpte_invalidate(tuple(range(start, end)), mm.hashed)
         await insn(mm.task.cpu, "tlbie", end - start, Operand(start, end - start, everywhere=True))
-        await issue(mm.task.tid, "tlbie", FlushRequest(start, end))
+        await issue(mm.task.cpu, "tlbie", FlushRequest(start, end))
         await self.complete(mm)
 
     async def complete(self, mm: Mm) -> None:
-        await complete(mm.task.tid, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
+        await complete(mm.task.cpu, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
 
     def stays(self, mm: Mm) -> bool:
         return mm.era.has("b9ef323ea168")

@@ -34,4 +34,4 @@ class PowerpcRadixHcall(PowerpcRadix):
             await super().flush(mm, [(name, 1, of) for _, _, of in with_operands(insns)], request, local)
             return
         await self.send(mm, insns, request)
-        await complete(mm.task.tid, mm.everyone, mm.addrs, self.mm_insn)
+        await complete(mm.task.cpu, mm.everyone, mm.addrs, self.mm_insn)

@@ -92,7 +92,7 @@ class X86InvlpgbTransition(X86Invlpgb):
     async def wait(self, mm: Mm) -> None:
         """TLBSYNC. What was issued reaches the CPUs that have switched."""
         await insn(mm.task.cpu, self.barrier)
-        await complete(mm.task.tid, mm.everyone & self.moved, mm.addrs, self.barrier)
+        await complete(mm.task.cpu, mm.everyone & self.moved, mm.addrs, self.barrier)
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:

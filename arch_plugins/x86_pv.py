@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arch_plugins.families.tlb_gen import Info, is_lazy_cell, read
+from arch_plugins.families.tlb_gen import Info, is_lazy_cell
 from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.x86 import X86
 from core.hookspecs import Facts, hookimpl
@@ -27,6 +27,7 @@ from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu, Op, Outcome
 from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
+from core.machine.variable import read_once as read
 from core.mm.mm import Mm
 
 

@@ -18,7 +18,7 @@ The kind is checked when a plugin is registered.  `mm` is the calling task's vie
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -380,6 +380,16 @@ class ArchSpec:
         is in the cell `core.machine.ipi.csd_cell(sender, cpu)`.  It empties that cell, for which the sender waits.
         `mm` is of no task.  The generic one, `core.machine.ipi.take_ipi`, drops the entries that the request covers.
         Mirrors the function that is passed to smp_call_function_many(): arch/x86/mm/tlb.c:flush_tlb_func().
+        """
+
+    @hookspec
+    def cpu_daemons(self, mm: Mm, cpu: Cpu) -> Sequence[Op]:  # type: ignore[empty-body]
+        """Plain. Returns the steps that `cpu` may make by itself, each at any time at which it has an outcome.
+
+        Called once for each CPU as a model is built.  What hardware does without being told (a queue that drains), and
+        a handler of several steps: `flush_tlb_func` puts the request into `handler_cell(cpu)` and turns interrupts
+        off, and these steps do the rest.  While that cell is not None no user code runs on the CPU, and its walker
+        does.  The generic one returns none.
         """
 
     @hookspec

@@ -84,12 +84,12 @@ class Broadcast(Stated):
         for name, nr, of in with_operands(insns):
             await insn(mm.task.cpu, name, nr, *of)
         effects = effect_of(mm) if mm.early_broadcasts else ()
-        await issue(mm.task.tid, insns[0][0], request, effects)
+        await issue(mm.task.cpu, insns[0][0], request, effects)
 
     async def wait(self, mm: Mm) -> None:
         """The barrier: complete for the issuer, whose earlier stores are then visible."""
         await insn(mm.task.cpu, self.barrier)
-        await complete(mm.task.tid, mm.everyone, mm.addrs, self.barrier)
+        await complete(mm.task.cpu, mm.everyone, mm.addrs, self.barrier)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

@@ -36,6 +36,8 @@ from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
 from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
+from core.machine.variable import read_once as read
+from core.machine.variable import write_once as write
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import CPUMASK, Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
@@ -74,16 +76,6 @@ def inc_mm_tlb_gen() -> Op:
 def should_trim_cpumask() -> Op:
     """Has a second passed since the last time?  Both answers are possible."""
     return Op("should_trim_cpumask", (), (), lambda: [Outcome(False), Outcome(True)], order=Order.PRIVATE)
-
-
-def read(cell: Cell) -> Op:
-    """A load of one of these variables."""
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
-
-
-def write(cell: Cell, value: object) -> Op:
-    """A store to one of these variables."""
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PLAIN)
 
 
 @dataclass(frozen=True, slots=True)

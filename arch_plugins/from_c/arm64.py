@@ -49,13 +49,13 @@ async def _by_address(of: Hook, word: Word) -> int:
     first -= first % of.span
     name = f"TLBI_{word.kind.removeprefix('tlbi ').upper()}"
     await insn(cpu, name, 1, Operand(first, 1, of.span, leaf=leaf, everywhere=True))
-    await issue(of.mm.task.tid, name, FlushRequest(first, first + of.span, leaf))
+    await issue(of.mm.task.cpu, name, FlushRequest(first, first + of.span, leaf))
     return 0
 
 
 async def _by_asid(of: Hook, word: Word) -> int:
     await insn(of.mm.task.cpu, "TLBI_ASIDE1IS", 1, EVERYWHERE)
-    await issue(of.mm.task.tid, "TLBI_ASIDE1IS", FlushRequest())
+    await issue(of.mm.task.cpu, "TLBI_ASIDE1IS", FlushRequest())
     return 0
 
 
@@ -67,7 +67,7 @@ async def _before(of: Hook, word: Word) -> int:
 
 async def _complete(of: Hook, word: Word) -> int:
     await insn(of.mm.task.cpu, "DSB_ISH")
-    await complete(of.mm.task.tid, of.mm.everyone, of.mm.addrs, "DSB_ISH")
+    await complete(of.mm.task.cpu, of.mm.everyone, of.mm.addrs, "DSB_ISH")
     return 0
 
 

@@ -10,9 +10,11 @@ one: an NMI that comes in the window may not touch user memory, as nmi_uaccess_o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arch_plugins.generic import Generic, Smp, flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
-from core.machine.early_ack import EarlyRequest, take_or_answer
+from core.machine.early_ack import EarlyRequest, leave_handler, take_or_answer
 from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cpu, Op, Tid
 from core.mm.batched_unmap import UnmapBatch
@@ -44,6 +46,10 @@ class EarlyAck(Smp):
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
         return take_or_answer(sender, cpu, mm.addrs)
+
+    @hookimpl
+    def cpu_daemons(self, mm: Mm, cpu: Cpu) -> Sequence[Op]:
+        return (leave_handler(cpu, mm.addrs),)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:

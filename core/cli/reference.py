@@ -1,6 +1,6 @@
 """The subcommand `reference`: pages of documentation that are made from the code they are about.
 
-docs/hooks.md and docs/scenarios.md are what it prints; `make docs` writes them, and a test compares them.
+docs/hooks.md, docs/scenarios.md and docs/words.md are what it prints; `make docs` writes them, a test compares them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 from core import hookspecs
+from core.cli.words_page import as_markdown, words_page
 from core.conformance import SUITE, LargeRun
 from core.conformance.museum import EXHIBITS
 from core.conformance.scenario import CAPABILITIES, Scenario
@@ -25,7 +26,7 @@ MADE = "<!-- made by `python -m core.compare reference {}`; `make docs` writes i
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommand with argparse's add_parser."""
-    reference = add("reference", help="the pages about hooks and scenarios, as Markdown")
+    reference = add("reference", help="the pages about hooks, scenarios and words, as Markdown")
     reference.add_argument("page", choices=tuple(PAGES))
     reference.set_defaults(command=reference_command)
 
@@ -38,8 +39,8 @@ def reference_command(arguments: argparse.Namespace) -> int:
 
 def hooks_page() -> str:
     """Every hook with its arguments and its docstring, which is the specification."""
-    head = ["# The hooks", MADE.format("hooks"), _plain(inspect.cleandoc(hookspecs.__doc__ or ""))]
-    left_out = [f"* `{name}`: {_plain(why)}" for name, why in OUT_OF_SCOPE.items()]
+    head = ["# The hooks", MADE.format("hooks"), as_markdown(inspect.cleandoc(hookspecs.__doc__ or ""))]
+    left_out = [f"* `{name}`: {as_markdown(why)}" for name, why in OUT_OF_SCOPE.items()]
     tail = ["## Override points that are no hooks", "A plugin that defines one is told.", "\n".join(left_out)]
     return "\n\n".join([*head, *(_hook(name) for name in SPECS), *tail])
 
@@ -48,7 +49,7 @@ def _hook(name: str) -> str:
     spec = SPECS[name]
     kind = "async def" if is_program(name) else "def"
     signature = str(inspect.signature(spec)).replace("self, ", "").replace("self", "").replace("'", "")
-    return f"## {name}\n\n```python\n{kind} {name}{signature}\n```\n\n{_plain(inspect.getdoc(spec) or '')}"
+    return f"## {name}\n\n```python\n{kind} {name}{signature}\n```\n\n{as_markdown(inspect.getdoc(spec) or '')}"
 
 
 def scenarios_page() -> str:
@@ -111,18 +112,15 @@ def _built(scenario: Scenario, rows: list[Row]) -> tuple[Model, Row] | None:
 
 def _requirement(name: str) -> str:
     meaning = CAPABILITIES[name][0] if name in CAPABILITIES else DECLARED.get(name, name)
-    return f"`{name}` ({_plain(meaning)})"
+    return f"`{name}` ({as_markdown(meaning)})"
 
 
 def _sentence(title: str) -> str:
-    return f"{title[0].upper()}{_plain(title[1:])}."
+    return f"{title[0].upper()}{as_markdown(title[1:])}."
 
 
-def _plain(text: str) -> str:
-    """Text of a docstring as Markdown: what looks like HTML or emphasis outside of code stays as it is."""
-    parts = text.split("`")
-    parts[::2] = [part.replace("<", "&lt;").replace("__", "\\_\\_") for part in parts[::2]]
-    return "`".join(parts)
-
-
-PAGES: dict[str, Callable[[], str]] = {"hooks": hooks_page, "scenarios": scenarios_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "hooks": hooks_page,
+    "scenarios": scenarios_page,
+    "words": lambda: words_page(MADE.format("words")),
+}

@@ -22,7 +22,7 @@ from core.conformance.memory_model import memory_model
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.facts import Facts
-from core.machine.early_ack import handler_cell, leave_handler, outside_handlers
+from core.machine.early_ack import handler_cell, outside_handlers
 from core.machine.ipi import csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
@@ -117,6 +117,10 @@ class World:
         """The CPUs of the mm's tasks."""
         return sorted({task.cpu for task, _, user in self._tasks if user})
 
+    def machine(self) -> list[Cpu]:
+        """Every CPU, with those of kernel threads."""
+        return sorted({task.cpu for task, _, _ in self._tasks})
+
     def model(
         self,
         name: str,
@@ -169,6 +173,7 @@ class World:
             mappings=mappings,
             cpus=frozenset(self.cpus()),
             online=frozenset(self.cpus()),
+            machine=frozenset(self.machine()),
             memcgs=self.memcgs,
             choices=self.choices,
             early_broadcasts=self.memory_model != "sc",
@@ -178,7 +183,7 @@ class World:
     def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
         mm = nobody.on(task)
         shares = not self.facts.smp or (self.facts.one_cpu and user)
-        if not shares and _answers_early(self.facts):
+        if not shares and "cpu_daemons" in self.arch.own:
             return Thread(task.name, task.cpu, task.tid, lambda: outside_handlers(program(mm), task.cpu))
         if not shares:
             return Thread(task.name, task.cpu, task.tid, lambda: program(mm))
@@ -189,11 +194,11 @@ class World:
     def _interrupts(self, mm: Mm) -> list[Daemon]:
         daemons = []
         for sender, _, _ in self._tasks:
-            for cpu in self.cpus():
+            for cpu in self.machine():
                 if cpu != sender.cpu:
                     daemons.append(self.interrupt(mm, sender, cpu))
-        for cpu in self.cpus() if _answers_early(self.facts) else ():
-            daemons.append(Daemon(f"handler of CPU{cpu}", cpu, leave_handler(cpu, mm.addrs)))
+        for cpu in self.machine():
+            daemons += [Daemon(f"CPU{cpu} by itself", cpu, op) for op in mm.hook.cpu_daemons(mm=mm, cpu=cpu)]
         return daemons
 
     def interrupt(self, mm: Mm, sender: Task, cpu: Cpu) -> Daemon:

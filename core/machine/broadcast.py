@@ -4,14 +4,17 @@ Until the barrier every CPU may go on using what it has cached, so in the model 
 every store is visible at once the latest moment is the worst case: a CPU that drops the entry earlier behaves like one
 that never had it.  Where the issuer's own stores may still wait in its buffer it is not: a walker fills the old entry
 anew, behind an invalidation that has had its effect.  There both moments are tried, the first and the last.  All CPUs
-drop the entry at the same moment; one that keeps it longer is one whose walker fills it again.  An invalidation belongs
-to its issuer; a barrier on another CPU does not complete it (arm64: DSB ISH; commit 4b634918384c).
+drop the entry at the same moment; one that keeps it longer is one whose walker fills it again.
+
+An invalidation belongs to the CPU that has issued it, and so does the barrier: one on another CPU does not complete it
+(arm64: DSB ISH; commit 4b634918384c), not even where it is the same thread, which has been moved.  So arm64 has a
+barrier in __switch_to() (arch/arm64/kernel/process.c), and INVLPGB with TLBSYNC are one section without preemption.
 
 It is complete only when what other CPUs have stored through the old entries is visible (Arm ARM D8.16, Power ISA III
 6.9.3.3): `Outcome.awaits`.
 
 Data types
-    cell ('broadcast', tid)    the requests that `tid` has issued and not completed: a tuple
+    cell ('broadcast', cpu)    the requests that `cpu` has issued and not completed: a tuple
     Done                       one of them that has had its effect
 """
 
@@ -29,9 +32,11 @@ from core.machine.tlb import tlb_cell
 BROADCAST = declare("broadcast", (), "ghost")
 
 
-def broadcast_cell(tid: Tid) -> Cell:
-    """The requests that the thread has issued and not completed."""
-    return Cell(BROADCAST, tid)
+def broadcast_cell(cpu: Cpu) -> Cell:
+    """The requests that the CPU has issued and not completed. TypeError for the number of a thread, which has none."""
+    if isinstance(cpu, Tid):
+        raise TypeError("a broadcast and its barrier are the CPU's, not the thread's: expected mm.task.cpu, got a Tid")
+    return Cell(BROADCAST, cpu)
 
 
 class Done(NamedTuple):
@@ -43,12 +48,12 @@ class Done(NamedTuple):
         return f"{self.request}, done"
 
 
-def issue(tid: Tid, name: str, request: Request, effects: Sequence[tuple[int, Cell]] = ()) -> Op:
-    """Broadcast `request` to every TLB; `name` is the instruction.  It is not complete yet.
+def issue(cpu: Cpu, name: str, request: Request, effects: Sequence[tuple[int, Cell]] = ()) -> Op:
+    """`cpu` broadcasts `request` to every TLB; `name` is the instruction.  It is not complete yet.
 
     `effects` are the entries (address and TLB cell) that it may drop at once; without them it does so in the end.
     """
-    cell = broadcast_cell(tid)
+    cell = broadcast_cell(cpu)
     if effects:
         return _issue_and_maybe_do(cell, name, request, effects)
     return Op(
@@ -70,11 +75,11 @@ def _issue_and_maybe_do(cell: Cell, name: str, request: Request, effects: Sequen
     return Op(f"{name}: {request}", (cell, *entries), (cell, *entries), step, order=Order.PRIVATE)
 
 
-def complete(tid: Tid, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
-    """The issuer's barrier: completes on all `cpus` everything that the thread has issued."""
-    cell = broadcast_cell(tid)
-    pairs = [(cpu, addr) for cpu in sorted(cpus) for addr in addrs]
-    entries = tuple(tlb_cell(cpu, addr) for cpu, addr in pairs)
+def complete(cpu: Cpu, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
+    """The barrier of `cpu`: completes on all `cpus` everything that it has issued."""
+    cell = broadcast_cell(cpu)
+    pairs = [(there, addr) for there in sorted(cpus) for addr in addrs]
+    entries = tuple(tlb_cell(there, addr) for there, addr in pairs)
 
     def step(sent: tuple[Request | Done, ...], *cached: object) -> list[Outcome]:
         late = [r for r in sent if not isinstance(r, Done)]

@@ -7,7 +7,8 @@ is more than really happens: an interrupted task stands still.
 
 Data types
     EarlyRequest              a request that may be acknowledged first; all others are acknowledged once served
-    cell ('handler', cpu)     the EarlyRequest that the CPU has acknowledged and not served, None outside the handler
+    cell ('handler', cpu)     the request that the CPU's handler of several steps is at, None outside of it: here the
+                              EarlyRequest that it has acknowledged and not served
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ HANDLER = declare("handler", None, "ghost")
 
 
 def handler_cell(cpu: Cpu) -> Cell:
-    """The request that `cpu` has acknowledged and not served."""
+    """The request that a handler of several steps on `cpu` is at; None outside of it."""
     return Cell(HANDLER, cpu)
 
 

@@ -58,7 +58,8 @@ class Mm:
     addrs      the virtual pages of which CPUs may have translations
     mappings   where each page may be mapped: the addresses that an rmap walk visits
     cpus       mm_cpumask if it does not change; None if it is a cell
-    online     cpu_online_mask: every CPU that can have entries of the mm, in the mask or not
+    online     every CPU that can have entries of the mm, in the mask or not
+    machine    the CPUs of all threads of the model, with those of kernel threads
     hashed     the pages that an address may map, in models with powerpc's hash table; empty in all others
     folio      the folio of a page, as (first page, pages)
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
@@ -94,6 +95,7 @@ class Mm:
     cpus: frozenset[Cpu] | None = frozenset()
     hashed: Sequence[int] = ()
     online: frozenset[Cpu] = frozenset()
+    machine: frozenset[Cpu] = frozenset()
     tables: bool = False
     collapses: bool = False
     walked: bool = False
@@ -122,6 +124,11 @@ class Mm:
     def everyone(self) -> frozenset[Cpu]:
         """Every CPU that can have entries of this mm, in mm_cpumask or not, including the task's own."""
         return frozenset({self.task.cpu}) | (self.online if self.cpus is None else self.cpus)
+
+    @property
+    def cpu_online_mask(self) -> frozenset[Cpu]:
+        """Every CPU there is, also one that has nothing to do with this mm: on_each_cpu() interrupts it."""
+        return self.machine | self.everyone
 
     @property
     def span(self) -> tuple[int, int, int]:

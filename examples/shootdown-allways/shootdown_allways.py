@@ -1,12 +1,10 @@
 """An architecture without a range flush: every flush is one of the whole mm, on every CPU that may have entries."""
 
-from arch_plugins.generic import Smp, flush_by_ipi
-from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import FlushRequest
-from core.mm.mm import Mm
+from core.hookspecs import Architecture, Facts, hookimpl
+from core.words import FlushRequest, Mm, flush_by_ipi
 
 
-class Allways(Smp):
+class Allways(Architecture):
     """MMU_GATHER_NO_RANGE, and a page flush that is one of everything too."""
 
     @hookimpl

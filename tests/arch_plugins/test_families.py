@@ -75,10 +75,10 @@ async def ops(*each: Any) -> None:
 
 def test_a_broadcast_is_complete_only_at_its_issuers_barrier() -> None:
     cells = Memory({tlb_cell(cpu, 0): STALE for cpu in CPUS})
-    go(ops(issue(Tid(1), "TLBI", FlushRequest(0, 1))), cells)
-    go(ops(complete(Tid(2), CPUS, (0,), "DSB")), cells)
+    go(ops(issue(Cpu(0), "TLBI", FlushRequest(0, 1))), cells)
+    go(ops(complete(Cpu(1), CPUS, (0,), "DSB")), cells)
     assert all(cells[tlb_cell(cpu, 0)] == STALE for cpu in CPUS)
-    go(ops(complete(Tid(1), CPUS, (0,), "DSB")), cells)
+    go(ops(complete(Cpu(0), CPUS, (0,), "DSB")), cells)
     assert not any(cells[tlb_cell(cpu, 0)] for cpu in CPUS)
 
 

@@ -76,6 +76,8 @@ from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
 from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
 from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
+from core.machine.variable import read_once as get
+from core.machine.variable import write_once as put
 from core.mm.era import Era
 from core.mm.mm import CPUMASK, Mm, mm_cpumask
 from core.mm.page import put_page
@@ -87,16 +89,6 @@ HERE, THERE = Cpu(0), Cpu(1)
 """The CPU that switches, and the one that flushes."""
 
 GEN, LOADED, LAZY = Cell("tlb_gen"), Cell("loaded_mm", HERE), Cell("is_lazy", HERE)
-
-
-def put(cell: Cell, value: object) -> Op:
-    """A plain store to a variable of the architecture."""
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PLAIN)
-
-
-def get(cell: Cell) -> Op:
-    """A plain load of a variable of the architecture."""
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
 
 
 def add(cell: Cell, by: int) -> Op:
