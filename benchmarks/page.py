@@ -1,7 +1,7 @@
 """How fast the page of `run --format html` is in Chromium: `python -m benchmarks.page FILE`.
 
-Prints the size of the file, when the first thing is painted, how long the largest cell takes to open, and the slowest of
-all steps of its trace, drawn whole.  Needs the extra `browser` and Debian's chromium.
+Prints the size of the file, when the first thing is painted, how long the largest cell takes to open, and the slowest
+of all steps of its trace, drawn whole.  Needs the extra `browser` and Debian's chromium.
 """
 
 from __future__ import annotations
