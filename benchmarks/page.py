@@ -18,9 +18,19 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 LARGEST = """async () => {
   const results = await chunk("results");
-  let best = ["", -1];
-  for (const cell of results.cells) if (cell.states > best[1] && cell.states <= 20000) best = [cell, cell.states];
-  return best[0] && `#/cell/${encodeURIComponent(best[0].architecture)}/${encodeURIComponent(best[0].scenario)}/0`;
+  let place = "", most = -1;
+  for (const [scenario, number] of Object.entries(results.chunks)) {
+    const block = await chunk(`m-${number}`);
+    for (const [arch, at] of Object.entries(block.of)) {
+      const states = block.cells[at].model ? block.cells[at].model.states : -1;
+      if (states > most) {
+        most = states;
+        place = `#/cell/${encodeURIComponent(arch)}/${encodeURIComponent(scenario)}/0`;
+      }
+    }
+  }
+  chunks.clear();
+  return place;
 }"""
 
 STEPS = """() => {
