@@ -19,15 +19,17 @@ from core.mm.pgtable import clear_upper, pmd_populate, pte_offset_map_lock, read
 from core.mm.rmap import rmap_lock, rmap_unlock
 
 
-async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 0) -> None:
+async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 0, *, dontunmap: bool = False) -> None:
     """mremap(MREMAP_MAYMOVE) of a whole VMA to `new_vma`, where nothing is mapped. move_vma().
 
-    `floor` and `ceiling` are where the neighbours of the old place end and begin.
+    `floor` and `ceiling` are where the neighbours of the old place end and begin.  `dontunmap` (MREMAP_DONTUNMAP): the
+    old VMA stays, and so do its tables.
     """
     await mmap_write_lock(mm)
     await vma_start_write(mm, vma)
     await move_page_tables(mm, vma, new_vma)
-    await unmap_region(mm, [vma], floor, ceiling)  # do_vmi_munmap()
+    if not dontunmap:
+        await unmap_region(mm, [vma], floor, ceiling)  # do_vmi_munmap()
     await mmap_write_unlock(mm)
 
 

@@ -19,6 +19,7 @@ from core.mm.mmap import exit_mmap, mmap_over, munmap
 from core.mm.mprotect import mprotect, wrprotect
 from core.mm.mremap import mremap
 from core.mm.truncate import truncate_pagecache
+from core.mm.vma_exec import setup_arg_pages
 
 __all__ = [
     "CALLS",
@@ -35,6 +36,7 @@ __all__ = [
     "mprotect",
     "mremap",
     "munmap",
+    "setup_arg_pages",
     "truncate_pagecache",
 ]
 

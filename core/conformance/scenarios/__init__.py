@@ -15,6 +15,7 @@ from core.conformance.scenarios import (
     cow,
     dax,
     entry_values,
+    exec_stack,
     exit_mmap,
     flush_hooks,
     flush_order,
@@ -90,7 +91,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         several_flushes,
         batch_moves,
     ),
-    "tables": (freed_table, refill, gup_fast, table_reclaim, vanishing_table),
+    "tables": (freed_table, exec_stack, refill, gup_fast, table_reclaim, vanishing_table),
     "huge": (huge_pmd, huge_zero_page, hugetlb, contpte, collapse),
     "paper": (research_policies,),
 }

@@ -36,7 +36,7 @@ walk on in the freed table
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.conformance.exhibit import Exhibit
@@ -52,7 +52,7 @@ from core.machine.walk import KEEP_UPPER, WALKS
 from core.mm.era import FLUSH_MM_FIX, Era
 from core.mm.khugepaged import retract_page_tables
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.pgtable import LEVELS, upper_entry
+from core.mm.pgtable import upper_entry
 from core.mm.swap import Table, free_table_page, table_cell
 from core.mm.syscalls import madvise_dontneed, munmap
 from core.plugins.arch import Arch
@@ -103,16 +103,18 @@ def waited_for(facts: Facts, rcu_table_free: bool) -> frozenset[Cpu]:
     return frozenset({WALKER}) if waits else frozenset()
 
 
-def freed_by_rcu(world: World, made: Model, readers: frozenset[Cpu], unmapper: Task) -> Model:
-    """`model` with what hardware and RCU do by themselves about `readers`."""
+def freed_by_rcu(
+    world: World, made: Model, readers: frozenset[Cpu], unmapper: Task, tables: Sequence[Table] = RCU_TABLES
+) -> Model:
+    """`model` with what hardware and RCU do by themselves about `readers` of `tables`."""
     if not readers:
         return made
     world.memory[sync_cell(unmapper.tid, WALKER)] = False
-    for table in RCU_TABLES:
+    for table in tables:
         world.memory[rcu_head_cell(table)] = None
-    callbacks = [Daemon("RCU", unmapper.cpu, rcu_callback(table, free_table_page(table))) for table in RCU_TABLES]
-    grace = [Daemon("RCU", cpu, op) for cpu, op in environment(RCU_TABLES, readers)]
-    sync = Daemon("IPI from munmap", WALKER, take_sync_ipi(unmapper.tid, WALKER))
+    callbacks = [Daemon("RCU", unmapper.cpu, rcu_callback(table, free_table_page(table))) for table in tables]
+    grace = [Daemon("RCU", cpu, op) for cpu, op in environment(tables, readers)]
+    sync = Daemon(f"IPI from {unmapper.name}", WALKER, take_sync_ipi(unmapper.tid, WALKER))
     return replace(made, daemons=(*made.daemons, *callbacks, *grace, sync))
 
 
@@ -185,7 +187,7 @@ def upwards(
             table_freed(upper_entry(level, 0), table, head)
             for level, (table, head) in enumerate(zip(TABLES, heads, strict=True))
         ]
-        made = world.model(name, finally_=conserved, sometimes=windows(top))
+        made = world.model(name, finally_=conserved, sometimes=windows(upper_entry(top, 0), TABLES[top]))
         return freed_by_rcu(world, made, readers, unmapper)
 
     return build
@@ -204,16 +206,16 @@ def collapsed(arch: Arch, era: Era) -> Model:
     return freed_by_rcu(world, world.model("table-collapse", sometimes=windows()), readers, khugepaged)
 
 
-def windows(level: int = 0) -> list[Property]:
-    """The window between the two moments that matter, for the table that an entry of `level` points to."""
+def windows(entry: Cell = upper_entry(0, 0), table: Cell = TABLE) -> list[Property]:
+    """The window between the two moments that matter, for the `table` that `entry` points to."""
     return [
         sometimes(
             "unhooked",
-            f"the {LEVELS[level]} is clear and the table is there",
-            (upper_entry(level, 0), TABLES[level]),
-            lambda entry, there: entry is None and there,
+            f"the {entry.array} is clear and the table is there",
+            (entry, table),
+            lambda value, there: value is None and there,
         ),
-        sometimes("freed", "the table is free", (TABLES[level],), lambda there: not there),
+        sometimes("freed", "the table is free", (table,), lambda there: not there),
     ]
 
 

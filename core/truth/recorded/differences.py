@@ -54,7 +54,14 @@ UNNAMED_CPU = Kind("unnamed CPU", False, "some CPU was in mm_cpumask that no eve
 LEFT = Kind("CPU left", False, "no other CPU was in mm_cpumask any more, and no answer shows why")
 OTHER = Kind("other", False, "not explained")
 UNOWNED = Kind("unowned flush", False, "flushes that no recorded operation makes")
-EXEC = Kind("exec", True, "exec's own flushes: what shift_arg_pages() moves is not recorded")
+EXEC = Kind(
+    "exec",
+    True,
+    "how many pages of arguments exec moves is not recorded: with as many as its first flush covers, it is as recorded",
+)
+TRUNCATED = Kind(
+    "ftruncate", True, "flushes of ftruncate(): which file it is of, and so what it unmaps where, is not recorded"
+)
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,14 @@ from typing import NamedTuple
 
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event
-from core.truth.recorded.spaces import PRESENT_FAULT, WRITE_FAULT
+from core.truth.recorded.spaces import PRESENT_FAULT, STACK_FLOOR, STACK_TOP, WRITE_FAULT
 
 PROTECTION_FAULT = PRESENT_FAULT | WRITE_FAULT
 FAULTS = ("pf", "pk")
 CLONE_VM = 0x100
 FLUSH_EVENTS = ("I", "F", "R")
+UNRETURNED = ("ftruncate>", "exit_group>")
+"""Calls whose return is not recorded: whatever the thread does next, they are over."""
 
 
 @dataclass(eq=False, slots=True)
@@ -63,16 +65,18 @@ class Shared:
 class Attribution:
     """Flushes by the line of the call's entry, the fault, `new` or `mmgone`.
 
-    `unserved` are lines of faults; `premade` are the faults of exec's new mm, by exec's line; `unowned` counts flushes
-    that nothing replayed has made, and `execs` those that exec made.
+    `unserved` are lines of faults; by exec's line, `premade` are the faults of its new mm, and `stacks` has the first
+    page that is stored to on its stack; `truncates` are lines of ftruncate(); `unowned` counts flushes that nothing
+    replayed has made.
     """
 
     flushes: dict[int, list[Recorded]] = field(default_factory=dict)
     shared: dict[int, list[Shared]] = field(default_factory=dict)
     unserved: set[int] = field(default_factory=set)
     premade: dict[int, list[Event]] = field(default_factory=dict)
+    stacks: dict[int, int] = field(default_factory=dict)
+    truncates: set[int] = field(default_factory=set)
     unowned: int = 0
-    execs: int = 0
 
     def take(self, line: int, owed: Sequence[bool]) -> list[Recorded]:
         """The flushes of the operation at `line`, which by the prediction makes one for each of `owed`, under the
@@ -87,10 +91,11 @@ class Attribution:
                 taken.append(shared.flush)
         return taken
 
-    def left(self) -> int:
-        """How many flushes no operation has taken, once all have."""
+    def left(self) -> tuple[int, int]:
+        """How many flushes no operation has taken, once all have: those of ftruncate(), and others."""
+        truncated = sum(len(self.flushes.get(line, ())) for line in self.truncates)
         rest = {shared for line in self.shared.values() for shared in line if not shared.taken}
-        return self.unowned + sum(map(len, self.flushes.values())) + len(rest)
+        return truncated, self.unowned + sum(map(len, self.flushes.values())) - truncated + len(rest)
 
 
 def attribute(events: Iterable[Event]) -> Attribution:
@@ -119,6 +124,7 @@ class _Thread:
 
     `recent` are the operations that a flush may still be of, the last one under way; `loose` flushes have no owner yet.
     `asking` is the I whose F has not been seen, `asked_until` the microsecond in which its operation was over.
+    `unplaced` is the line of an exec of whose stack nothing has been stored to yet.
     """
 
     def __init__(self, attribution: Attribution) -> None:
@@ -129,11 +135,15 @@ class _Thread:
         self.asking: Recorded | None = None
         self.asked_until: int | None = None
         self.stores: list[Event] = []
+        self.unplaced: int | None = None
 
     def turn(self, event: Event) -> None:
         """The thread does something that is no flush."""
         code, under_way = event.code, self.recent[-1] if self.recent else None
-        in_call = under_way is not None and under_way.opener.code.endswith(">") and under_way.ended is None
+        self._place_stack(event)
+        if code == "ftruncate>":
+            self.attribution.truncates.add(event.line)
+        in_call = under_way is not None and under_way.ended is None and _returns(under_way.opener)
         if self.asked_until is None and not (in_call and code in FAULTS):
             self.asked_until = event.time
         if under_way is not None and in_call:
@@ -153,6 +163,14 @@ class _Thread:
         at_once = code in ("new", "exec", "mmgone")
         self.recent.append(_Operation(event, event.time if at_once else None))
 
+    def _place_stack(self, event: Event) -> None:
+        """The first store above all that mmap() gives is to the stack of the last exec."""
+        if self.unplaced is not None and event.code in FAULTS and event.numbers[1] & WRITE_FAULT:
+            page = event.numbers[0] >> PAGE
+            if STACK_FLOOR <= page < STACK_TOP:
+                self.attribution.stacks[self.unplaced] = page
+                self.unplaced = None
+
     def _claim_loose(self, event: Event, before: Event | None) -> None:
         """What an event says of the flushes and faults before it."""
         flushes, code = self.attribution.flushes, event.code
@@ -165,10 +183,12 @@ class _Thread:
         elif code in ("new", "mmgone"):
             flushes[event.line], self.loose = self.loose, []
         elif code == "exec":
-            self.attribution.execs += len(self.loose)
+            flushes[event.line], self.loose = self.loose, []
             self.attribution.premade[event.line] = self.stores
             self.attribution.unserved.update(store.line for store in self.stores)
-            self.loose, self.asking = [], None
+            self.asking, self.unplaced = None, event.line
+            for store in self.stores:
+                self._place_stack(store)
         elif code in FAULTS and before is not None:
             self._repeated(event, before)
 
@@ -216,8 +236,8 @@ class _Thread:
         self.recent = [one for one in self.recent if one.ended is None or one.ended >= time]
         may = [one.opener for one in self.recent if self._allows(one.opener, flush)]
         if may and may[-1].code == "exec":
-            self.attribution.execs += 1
-        elif len(may) == 1:
+            may = may[-1:]
+        if len(may) == 1:
             self.attribution.flushes.setdefault(may[0].line, []).append(flush)
         elif may:
             shared = Shared(flush, tuple(opener.line for opener in may))
@@ -244,6 +264,11 @@ class _Thread:
         """Nobody has claimed the loose flushes."""
         self.attribution.unowned += len(self.loose)
         self.loose = []
+
+
+def _returns(event: Event) -> bool:
+    """Is it the entry of a call whose return is recorded?"""
+    return event.code.endswith(">") and event.code not in UNRETURNED
 
 
 def _copies(event: Event) -> bool:

@@ -3,7 +3,7 @@
 Faults say which pages are there when a range goes (spaces.py); the range then goes through the same programs as
 everywhere (runner.py), and on x86 the flushes predicted stand beside those recorded, each given to the operation that
 made it (flush_attribution.py).  Replayed are munmap(), mmap() over something, MADV_DONTNEED, MADV_FREE, a shrinking
-brk(), mremap(), mprotect(), page faults that copy on write, fork and exit.
+brk(), mremap(), mprotect(), page faults that copy on write, fork, exec's move of its arguments, and exit.
 
 Who is asked: mm_cpumask has every CPU that the program ran on (cpumask.py).  A flush of freed tables asks them all, and
 those that run something else leave it (arch/x86/mm/tlb.c:flush_tlb_func()); other flushes interrupt only CPUs that
@@ -31,6 +31,7 @@ from core.truth.recorded.cpumask import Asked
 from core.truth.recorded.differences import (
     AROUND,
     CONCURRENT,
+    EXEC,
     OTHER,
     RESCHEDULED,
     TMPFS,
@@ -44,17 +45,19 @@ from core.truth.recorded.differences import (
 from core.truth.recorded.flush_attribution import CLONE_VM, FAULTS, FLUSH_EVENTS, Attribution, Recorded, attribute
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event, lost_events, read_events
-from core.truth.recorded.runner import Flush, Runner
+from core.truth.recorded.runner import CEILING, Flush, Runner
 from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
-from core.truth.recorded.spaces import PTRS_PER_PTE, TOP, Space
+from core.truth.recorded.spaces import PTRS_PER_PTE, STACK_FLOOR, STACK_TOP, TOP, WRITE_FAULT, Space
 from core.truth.recorded.system_calls import FAILED, apply, beyond, chosen, operation_of
 
 APPROXIMATIONS = (
     "mappings that exec makes are not recorded: pages outside known mappings count as the stack's above the highest "
     "address that mmap() gives, elsewhere as a private file's if read and as anonymous if written; such a mapping is "
     "taken to fill the window of fault-around unless a later event shows that it does not",
-    "of what exec has written before it returns only the faults are recorded, and none for the first exec",
-    "exec's own flushes (shift_arg_pages()) are counted, not predicted: how much it moves is not recorded",
+    "of what exec has written before it returns only the faults are recorded, and nothing of the first exec",
+    "exec is taken to move one page of arguments, to just above the first store to its stack",
+    "flushes of ftruncate(), of advice but MADV_DONTNEED, MADV_FREE, MADV_DONTNEED_LOCKED and MADV_GUARD_INSTALL, and "
+    "of calls that failed are counted, not predicted",
     "fault-around finds every page of its window in the page cache; all folios are small, also where a program asked "
     "for huge pages",
     "stores without a fault are not recorded: pages count as written again after MADV_FREE",
@@ -77,13 +80,13 @@ MOST_TABLES = 5
 @dataclass
 class Gaps:
     """`lost` events by the recorder's own account; `unanswered` calls whose entry or return is not there, `unowned`
-    flushes that no operation here makes, `execs` those of exec; `joined` flushes that asked a CPU which is in the mask
-    if a thread that waited for mmap_lock had run there."""
+    flushes that no operation here makes, `truncated` those of ftruncate(); `joined` flushes that asked a CPU
+    which is in the mask if a thread that waited for mmap_lock had run there."""
 
     lost: int = 0
     unanswered: int = 0
     unowned: int = 0
-    execs: int = 0
+    truncated: int = 0
     joined: int = 0
 
     def __str__(self) -> str:
@@ -107,11 +110,10 @@ def replay(path: Path, archs: Mapping[str, tuple[Arch, Era]], gaps: Gaps | None 
     except FileError as error:
         damage = error
     attribution = attribute(events)
-    gaps.execs = attribution.execs
     following = _Following(path, archs, gaps, attribution)
     for event in events:
         yield from following.play(event)
-    gaps.unowned = attribution.left()
+    gaps.truncated, gaps.unowned = attribution.left()
     gaps.unanswered += len(following.entered)
     if damage is not None:
         raise damage
@@ -178,11 +180,20 @@ class _Following:
         elif code == "exec":
             new = self.spaces[tid] = self.running[event.cpu] = Space()
             new.mask.ran(event.cpu)
+            if self.attribution.flushes.get(event.line):
+                yield self._exec(event, new)
             for fault in self.attribution.premade[event.line]:
                 new.fault(fault.numbers[0] >> PAGE, fault.numbers[1])
         elif code.endswith(">") and code not in ("exit_group>", "ftruncate>"):
             self.entered[tid] = event
             self.disturbed.discard(tid)
+
+    def _exec(self, event: Event, space: Space) -> Replayed:
+        """exec that has moved its arguments. Where it makes no flush it has not: addresses are not random."""
+        top = self.attribution.stacks.get(event.line, STACK_FLOOR) + 1
+        done = self._perform(Operation("exec", STACK_TOP - 1, STACK_TOP, top), event.line, event.cpu, space)
+        space.fault(top, WRITE_FAULT)
+        return done
 
     def _fault(self, event: Event, space: Space) -> Iterator[Replayed]:
         page, error = event.numbers[0] >> PAGE, event.numbers[1]
@@ -266,7 +277,7 @@ class _Following:
         if self.last[cpu] in self.disturbed and by_other_generations(recorded, flushes):
             return CONCURRENT
         sent, exits = sum(flush.sent is not None for flush in recorded), setup.operation.name == "exit"
-        for other, kind in _alternatives(setup):
+        for other, kind in _alternatives(setup, measured):
             again = self.runner.predict(other)
             if measured == _compared(again, self._asked(again, setup.space, cpu, sent, exits), exits):
                 return kind
@@ -289,8 +300,12 @@ def _compared(flushes: Sequence[Flush], asked: Asked, exits: bool) -> Flushes:
     return tuple((flush.strides, flush.locked) for flush in flushes)
 
 
-def _alternatives(setup: Setup) -> Iterator[tuple[Setup, Kind]]:
+def _alternatives(setup: Setup, measured: Flushes) -> Iterator[tuple[Setup, Kind]]:
     """The same operation with what a recording leaves open decided otherwise."""
+    if setup.operation.name == "exec" and measured:
+        pages = CEILING + 1 if measured[0][0] < 0 else measured[0][0]
+        yield Setup(setup.operation._replace(start=STACK_TOP - pages), setup.space), EXEC
+        return
     for dirty in _perhaps_dirty(setup.doubtful):
         yield Setup(setup.operation, setup.space, dirty=frozenset(dirty)), TMPFS
     supposed = setup.space.around.keys() & setup.fine.pages

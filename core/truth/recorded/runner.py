@@ -38,6 +38,7 @@ from core.mm.syscalls import (
     mprotect,
     mremap,
     munmap,
+    setup_arg_pages,
 )
 from core.plugins.arch import Arch, load_object, set_up
 from core.truth.recorded.page_tables import PageTables, geometry_of
@@ -151,7 +152,7 @@ def run_on(
     else:
         cells = _PageCells()
         cells.tables = tables
-        cells.lay_out(setup, view, mm.span[0])
+        cells.lay_out(setup, view, mm.span)
     cells[Cell("cpu_attach_mask")] = cpus
     cells[MM_USERS] = 0 if exits else len(cpus)
     cells[current_mm_cell(HERE)] = not exits
@@ -163,6 +164,7 @@ def run_on(
 def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
     """The kernel's text of the operation; munmap() is also what a shrinking brk() or mremap() does."""
     whole, vmas, (floor, ceiling) = Vma(view.start, view.end), view.vmas, view.bounds
+    to = Vma(view.to, view.to + view.end - view.start)
     programs: dict[str, Callable[[], Coroutine[Op, Any, None]]] = {
         "copy on write": lambda: _copy_on_write(mm, view.start),
         "exit": lambda: exit_mmap(mm, vmas),
@@ -171,7 +173,9 @@ def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
         "free": lambda: madvise_free(mm, whole, view.start, view.end),
         "dontneed": lambda: madvise_dontneed(mm, whole, view.start, view.end),
         "mmap over": lambda: mmap_over(mm, vmas, whole, floor, ceiling),
-        "move": lambda: mremap(mm, whole, Vma(view.to, view.to + view.end - view.start), floor, ceiling),
+        "exec": lambda: setup_arg_pages(mm, whole, to),
+        "move": lambda: mremap(mm, whole, to, floor, ceiling),
+        "move and keep": lambda: mremap(mm, whole, to, dontunmap=True),
     }
     return programs.get(setup.operation.name, lambda: munmap(mm, vmas, floor, ceiling))()
 
@@ -218,13 +222,17 @@ class _PageCells(Memory):
     def __missing__(self, cell: Cell) -> Hashable:
         return _table(self, self.tables, cell) if cell.array in LEVELS else super().__missing__(cell)
 
-    def lay_out(self, setup: Setup, view: View, span: int) -> None:
-        """Write the entries of the pages that are there. One that is copied on write is in a table of `span` pages."""
+    def lay_out(self, setup: Setup, view: View, spans: tuple[int, int, int]) -> None:
+        """Write the entries of the pages that are there. Those of exec and of a copy on write are in tables that cover
+        `spans` pages, which nothing recorded has made."""
         for number, page in enumerate(view.pages):
             self[pte_cell(page)] = _entry(view, number)
+            if setup.operation.name == "exec":
+                for level, span in enumerate(spans):
+                    self[upper_entry(level, page // span)] = page // span
         if setup.operation.name == "copy on write":
             self[pte_cell(view.start)] = SHARED
-            self[upper_entry(0, view.start // span)] = view.start // span
+            self[upper_entry(0, view.start // spans[0])] = view.start // spans[0]
 
 
 def _entry(view: View, number: int) -> Entry:

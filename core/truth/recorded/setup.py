@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.cost.layout import Layout
 from core.mm.mm import Vma
@@ -21,6 +22,7 @@ from core.truth.recorded.spaces import PROT_EXEC, PROT_READ, PROT_WRITE, Space
 
 FREES_TABLES = frozenset({"munmap", "mmap over", "brk", "mremap", "move"})
 UNMAPS = (FREES_TABLES | {"dontneed", "exit"}) - {"move"}
+MOVES = frozenset({"move", "move and keep", "exec"})
 ANONYMOUS = ("anon_dirty", "zero")
 ALIKE = frozenset({"copy on write", "fork"})
 """What costs the same whatever the pages."""
@@ -32,10 +34,9 @@ BEYOND = 2**53
 """Pages: nothing is mapped from here on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`name` is done to pages `start` to `end`; of a move, `to` is where, of a shrinking brk() or mremap() the tail, of
-    mprotect() `prot` what is allowed from then on."""
+class Operation(NamedTuple):
+    """`name` is done to pages `start` to `end`: of a shrinking brk() or mremap() the tail. Of a move or an exec, `to`
+    is where, of mprotect() `prot` what is allowed from then on."""
 
     name: str
     start: int
@@ -111,7 +112,7 @@ class Setup:
         """The operation has run on every row: tables that it has made are there, those that it has freed are gone."""
         for geometry, written in self.written.items():
             tables = self.space.tables(geometry)
-            if self.operation.name == "move":
+            if self.operation.name in MOVES:
                 tables.move(self.operation.start, self.operation.end, self.operation.to)
             tables.read_back(written)
 
@@ -123,6 +124,8 @@ class Setup:
             areas = space.areas(start, end) or areas
         if name == "mprotect":
             areas = [area for area in space.areas(start, end) if space.prot_at(area[0]) != operation.prot]
+        if name == "exec":
+            return self._arguments()
         pages = [] if name in ALIKE else [page for area in areas for page in space.resident(*area)]
         pages = [page for page in pages if page not in self.absent] if self.absent else pages
         kinds = ["file_dirty" if page in self.dirty else space.pages[page].kind for page in pages]
@@ -140,6 +143,13 @@ class Setup:
             [space.writable_after_mprotect(page, operation.prot) for page in changed],
             self._layout(pages, kinds),
         )
+
+    def _arguments(self) -> View:
+        """What exec moves: nothing else is mapped yet, and its neighbours are in the new place."""
+        start, end, to = self.operation.start, self.operation.end, self.operation.to
+        pages, number = list(range(start, end)), end - start
+        kinds, bounds = ["anon_dirty"] * number, (to + number, 0)
+        return View(start, end, to, [Vma(start, end)], bounds, pages, kinds, [True] * number, [], [], Layout(()))
 
     def _layout(self, pages: Sequence[int], kinds: Sequence[str]) -> Layout:
         return Layout(_runs(pages, kinds) if self.operation.name in UNMAPS else ())

@@ -32,7 +32,11 @@ PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 TOP = 2**56 >> PAGE
 """No user address is higher, with five levels of tables (in pages)."""
 
-STACK_FLOOR = 0x7FFFFFFFF - (((1 << 22) - 1) + (8 << 8) + 256)
+STACK_TOP = 0x7FFFFFFFF
+"""Where exec puts the pages of the arguments at first (in pages): arch/x86's STACK_TOP_MAX, with four levels of tables
+or for who does not ask for more; the page behind it is left out."""
+
+STACK_FLOOR = STACK_TOP - (((1 << 22) - 1) + (8 << 8) + 256)
 """No mapping but those of exec, the stack and the vdso, begins above (in pages): arch/x86/mm/mmap.c:mmap_base() leaves
 stack_maxrandom_size(), the stack's limit (8 MiB unless changed) and stack_guard_gap below TASK_SIZE."""
 
@@ -119,6 +123,10 @@ class Space:
             for page in pages:
                 tables.touch(page)
 
+    def mark(self, start: int, end: int) -> None:
+        """Entries that are no pages are set, so their tables are there: mm/madvise.c:guard_install_set_pte()."""
+        self._touch(*range(start, end))
+
     def _has_anonymous(self, start: int, end: int) -> bool:
         return any(self.pages[page].kind == "anon_dirty" for page in self.resident(start, end))
 
@@ -168,14 +176,15 @@ class Space:
         ]
         self.maps = sorted([*self._outside(start, end), *inside], key=lambda area: area.start)
 
-    def move(self, old: int, old_size: int, new: int, new_size: int) -> None:
-        """mremap() to another place; sizes in pages."""
+    def move(self, old: int, old_size: int, new: int, new_size: int, *, keep: bool = False) -> None:
+        """mremap() to another place; sizes in pages. `keep`: the old mapping stays, without its pages."""
         kept, shift = min(old_size, new_size), new - old
         pages = {page + shift: self.pages.pop(page) for page in self.resident(old, old + kept)}
         readonly = {page + shift for page in self.readonly if old <= page < old + kept}
         area = self.area_at(old) or Area(old, old, "anon")
         self.readonly -= {page - shift for page in readonly}
-        self.unmap(old, old + old_size)
+        if not keep:
+            self.unmap(old, old + old_size)
         self.map(area._replace(start=new, end=new + new_size, offset=area.offset + shift))
         self.pages.update(pages)
         self._touch(*pages)

@@ -12,8 +12,14 @@ from core.truth.recorded.setup import Operation
 from core.truth.recorded.spaces import PROT_WRITE, TOP, WRITE_FAULT, Area, Space
 
 MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK = 0x01, 0x10, 0x20, 0x2000, 0x8000, 0x10000
-MREMAP_FIXED = 2
-MADV_DONTNEED, MADV_FREE, MADV_POPULATE_READ, MADV_POPULATE_WRITE = 4, 8, 22, 23
+MREMAP_FIXED, MREMAP_DONTUNMAP = 2, 4
+MADV_FREE, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_GUARD_INSTALL = 8, 22, 23, 102
+DROPS = frozenset({4, 24, MADV_GUARD_INSTALL})
+"""MADV_DONTNEED, MADV_DONTNEED_LOCKED and MADV_GUARD_INSTALL: each zaps by zap_page_range_single() what is there."""
+
+PROT = 7
+"""PROT_READ, PROT_WRITE and PROT_EXEC; other bits (PROT_SEM, PROT_GROWSDOWN) do not show in an entry."""
+
 FAILED = 2**64 - 4095
 """A return value from here on is an error's: IS_ERR_VALUE()."""
 
@@ -48,7 +54,7 @@ def operation_of(event: Event, result: int, space: Space) -> Operation | None:
     """What a call has done, by its entry and `result`; None if it has unmapped and changed nothing."""
     code, args = event.code, event.numbers
     first = args[0] >> PAGE
-    if code == "munmap>" or (code == "madvise>" and args[2] == MADV_DONTNEED):
+    if code == "munmap>" or (code == "madvise>" and args[2] in DROPS):
         return Operation("munmap" if code == "munmap>" else "dontneed", first, first + pages_of(args[1]))
     if code == "madvise>" and args[2] == MADV_FREE:
         return Operation("free", first, first + pages_of(args[1]))
@@ -57,13 +63,14 @@ def operation_of(event: Event, result: int, space: Space) -> Operation | None:
         end = start + pages_of(args[1])
         return Operation("mmap over", start, end) if space.areas(start, end) else None
     if code == "mprotect>":
-        return Operation("mprotect", first, first + pages_of(args[1]), prot=args[2])
+        return Operation("mprotect", first, first + pages_of(args[1]), prot=args[2] & PROT)
     if code == "brk>" and space.brk and args[0] and pages_of(result) < space.brk:
         return Operation("brk", pages_of(result), space.brk)
     if code == "mremap>":
         start, old, new = first, pages_of(args[1]), pages_of(args[2])
         if result >> PAGE != start:
-            return Operation("move", start, start + min(old, new), result >> PAGE)
+            name = "move and keep" if _keeps(args) else "move"
+            return Operation(name, start, start + min(old, new), result >> PAGE)
         return Operation("mremap", start + new, start + old) if new < old else None
     return None
 
@@ -86,22 +93,29 @@ def apply(space: Space, event: Event, result: int) -> None:
         space.brk = new
     elif code == "munmap>":
         space.unmap(first, first + pages_of(args[1]))
-    elif code == "madvise>" and args[2] == MADV_DONTNEED:
+    elif code == "madvise>" and args[2] in DROPS:
         space.drop(first, first + pages_of(args[1]))
+        if args[2] == MADV_GUARD_INSTALL:
+            space.mark(first, first + min(pages_of(args[1]), MOST_POPULATED))
     elif code == "madvise>" and args[2] in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
         _populate(space, first, first + pages_of(args[1]), args[2] == MADV_POPULATE_WRITE)
     elif code == "mprotect>":
-        space.protect(first, first + pages_of(args[1]), args[2])
+        space.protect(first, first + pages_of(args[1]), args[2] & PROT)
     elif code == "mmap>":
         _mmap(space, result >> PAGE, pages_of(args[1]), args[2], args[3])
     elif code == "mremap>":
-        space.move(first, pages_of(args[1]), result >> PAGE, pages_of(args[2]))
+        space.move(first, pages_of(args[1]), result >> PAGE, pages_of(args[2]), keep=_keeps(args))
+
+
+def _keeps(args: tuple[int, ...]) -> bool:
+    """Does mremap() leave the old mapping where it is, empty?"""
+    return len(args) > 3 and bool(args[3] & MREMAP_DONTUNMAP)
 
 
 def _mmap(space: Space, start: int, pages: int, prot: int, flags: int) -> None:
     shared, anonymous = flags & MAP_SHARED, flags & MAP_ANONYMOUS
     kind = "shared" if shared else "anon" if anonymous else "file"
-    space.map(Area(start, start + pages, kind, prot & 7, {} if shared and anonymous else None, start))
+    space.map(Area(start, start + pages, kind, prot & PROT, {} if shared and anonymous else None, start))
     if flags & MAP_LOCKED or flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
         _populate(space, start, start + pages, bool(prot & PROT_WRITE) and not shared)
 

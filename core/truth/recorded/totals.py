@@ -18,7 +18,7 @@ from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.purity import remembering_nothing
 from core.truth.lines import FileError
-from core.truth.recorded.differences import EXEC, UNOWNED, Kind, Replayed
+from core.truth.recorded.differences import TRUNCATED, UNOWNED, Kind, Replayed
 from core.truth.recorded.replay import Gaps, replay
 
 
@@ -73,7 +73,7 @@ class Totals:
             count = counts.setdefault(replayed.kind, KindCount())
             count.operations += 1
             count.flushes += max(len(replayed.measured), len(replayed.predicted))
-        for kind, flushes in ((EXEC, self.gaps.execs), (UNOWNED, self.gaps.unowned)):
+        for kind, flushes in ((TRUNCATED, self.gaps.truncated), (UNOWNED, self.gaps.unowned)):
             if flushes:
                 counts[kind] = KindCount(0, flushes)
         return dict(sorted(counts.items(), key=lambda item: (-item[1].operations, -item[1].flushes)))
@@ -81,7 +81,7 @@ class Totals:
     @property
     def flushes(self) -> tuple[int, int]:
         """How many were recorded, those of no operation included, and how many predicted."""
-        recorded = sum(values[2] for values in self.exact.values()) + self.gaps.execs + self.gaps.unowned
+        recorded = sum(values[2] for values in self.exact.values()) + self.gaps.truncated + self.gaps.unowned
         return recorded, sum(values[3] for values in self.exact.values())
 
     @property

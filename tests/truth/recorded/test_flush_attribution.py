@@ -70,13 +70,13 @@ def test_fork_s_flush_may_stand_behind_the_child(tmp_path: Path) -> None:
 
 
 def test_every_flush_is_somebody_s_or_counted() -> None:
-    """Of the project's recording: those of its lines are those of operations, of exec, and of nobody."""
+    """Of the project's recording: those of its lines are those of operations, of ftruncate(), and of nobody."""
     gaps = Gaps()
     taken = list(replay(RECORDING, {}, gaps))
     events = list(read_events(RECORDING))
     done = sum(event.code == "F" for event in events)
     sent = sum(event.code == "I" for event in events)
-    assert sum(len(call.measured) for call in taken if call.name != "exit") + gaps.execs + gaps.unowned == done
+    assert sum(len(call.measured) for call in taken if call.name != "exit") + gaps.truncated + gaps.unowned == done
     assert sum(call.asked[0] for call in taken) == sent
 
 
