@@ -5,7 +5,7 @@ An operation on `nr` consecutive cells (`Cell.nr`) is done on each of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from core.conformance.large.layout import LargeLayout, Mapped, mapped
@@ -16,6 +16,9 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Entry, Upper, newer_cell, ref_cell
 from core.mm.pgtable import LEVELS, upper_entry
 from core.mm.swap import Table
+
+NO_VALUE = object()
+"""No value of a cell."""
 
 
 class CellChange(NamedTuple):
@@ -45,6 +48,8 @@ class LargeMachine:
         """By what the page-table locks that are held are of: a table's number, or ('pmd', number)."""
         self.present: dict[Hashable, dict[int, None]] = {}
         """The pages that present entries map, by the same."""
+        self._pointed: set[tuple[int, int]] = set()
+        """The upper entries that point to a table, by level and number."""
         self._fill(self.mapped, refs)
 
     def _fill(self, made: Mapped, refs: int) -> None:
@@ -63,6 +68,9 @@ class LargeMachine:
         """There are tables above `addr`, from the one that an entry of level `lowest` points to."""
         for level in range(lowest, 3):
             index = addr // self.span[level]
+            if (level, index) in self._pointed:
+                return  # to it, and so to those above it
+            self._pointed.add((level, index))
             self.cells[upper_entry(level, index)] = index
             self.tables.add(Table(("pte", "pmd", "pud")[level], index))
 
@@ -75,56 +83,99 @@ class LargeMachine:
 
     def outcomes(self, op: Op) -> Sequence[Outcome]:
         """What `op` can do now; of one on several cells, what it can do on the first of each."""
-        return op.step(*[self.read(cell) for cell in op.reads])
+        cells, cached, at = self.cells, self.stale.cached, self._at
+        values = [
+            cached(*index) if array == "tlb" else cells[cell] if nr == 1 else at(array, index)  # type: ignore[misc]
+            for cell in op.reads
+            for array, index, nr in (cell,)
+        ]
+        return op.step(*values)
 
     def read(self, cell: Cell) -> Any:
         """The value of a cell; of the first of several."""
-        if cell.array == "tlb":
-            return self.stale.cached(*cell.index)  # type: ignore[misc]
-        return self.cells[cell if cell.nr == 1 else cell._replace(nr=1)]
+        array, index, nr = cell
+        if array == "tlb":
+            return self.stale.cached(*index)  # type: ignore[misc]
+        return self.cells[cell] if nr == 1 else self._at(array, index)
+
+    def _at(self, array: str, index: Hashable) -> Any:
+        """The value of one cell, which is made only if it has none yet: a tuple finds the equal cell."""
+        value = self.cells.get((array, index, 1), NO_VALUE)  # type: ignore[call-overload]
+        return self.cells[Cell(array, index)] if value is NO_VALUE else value
+
+    def entry(self, addr: int) -> Any:
+        """The page-table entry of virtual page `addr`."""
+        return self._at("pte", addr)
 
     def stored(self, op: Op) -> None:
         """Another CPU stores through each entry that `op` is about to write and that is writable and clean.
 
         It is the latest moment: hardware sets the dirty bit, and an operation that has not read it is too late.
         """
-        for cell in op.writes:
-            for at in range(cell.nr) if cell.array == "pte" else ():
-                one = _behind(cell, at)
-                pte = self.cells[one._replace(nr=1)]
+        for array, index, nr in op.writes:
+            for addr in range(index, index + nr) if array == "pte" else ():  # type: ignore[operator,call-overload]
+                pte = self._at(array, addr)
                 if isinstance(pte, Pte) and pte.write and not pte.dirty:
-                    self.cells[one] = pte._replace(dirty=True)
+                    self.cells[pte_cell(addr)] = pte._replace(dirty=True)
                     self.cells[newer_cell(pte.frame)] = pte.frame in self.mapped.files
 
-    def do(self, op: Op, outcome: Outcome) -> list[CellChange]:
-        """Let `outcome` of `op` happen, on each of its cells. Returns what has changed.
+    def do(self, op: Op, outcome: Outcome, watched: Container[str]) -> list[CellChange]:
+        """Let `outcome` of `op` happen, on each of its cells. Returns what has changed of the arrays `watched`.
 
         Entries first: what the same operation flushes it flushes behind them.
         """
-        written = list(zip(op.writes, outcome.written, strict=True))
-        changes = [self.write(_behind(cell, 0), new) for cell, new in written if cell.nr > 1]
-        for i in range(1, max((cell.nr for cell in op.writes), default=1)):
-            (also,) = op.step(*[self.read(_behind(cell, i)) for cell in op.reads])
-            each = zip(op.writes, also.written, strict=True)
-            changes += [self.write(_behind(cell, i), new) for cell, new in each if cell.nr > 1]
-        changes += [self.write(cell, new) for cell, new in written if cell.nr == 1]
-        return [change for change in changes if change.before != change.after]
+        changes: list[CellChange] = []
+        several = [cell.nr for cell in op.writes if cell.nr > 1]
+        if several:
+            self._do_several(op, outcome, max(several), watched, changes)
+        tells = "tlb" in watched
+        for cell, new in zip(op.writes, outcome.written, strict=True):
+            if cell.array == "tlb" and not tells:
+                if new is None:
+                    self.stale.forget(*cell.index)  # type: ignore[misc]
+            elif cell.nr == 1:
+                self._write(cell, new, watched, changes)
+        return changes
 
-    def write(self, cell: Cell, value: Hashable) -> CellChange:
+    def _do_several(
+        self, op: Op, first: Outcome, number: int, watched: Container[str], changes: list[CellChange]
+    ) -> None:
+        """The part of `op` that is done on each of `number` consecutive cells; `first` is its outcome on the first.
+
+        What it does is a function of what it reads, so where that is equal it is not asked again.
+        """
+        outcome, known = first, [self.read(cell) for cell in op.reads]
+        for i in range(number):
+            if i:
+                values = [self._behind(cell, i) for cell in op.reads]
+                if values != known:
+                    (outcome,), known = op.step(*values), values
+            for cell, new in zip(op.writes, outcome.written, strict=True):
+                if cell.nr > 1:
+                    self._write(Cell(cell.array, cell.index + i), new, watched, changes)  # type: ignore[operator]
+
+    def _behind(self, cell: Cell, i: int) -> Any:
+        """The value of a cell; of several that of the one `i` behind the first."""
+        return self.read(cell) if cell.nr == 1 else self._at(cell.array, cell.index + i)  # type: ignore[operator]
+
+    def _write(self, cell: Cell, value: Hashable, watched: Container[str], changes: list[CellChange]) -> None:
         """Change one cell, and owe what CPUs have of the entry that it was."""
-        before = self.read(cell)
-        if cell.array == "tlb":
-            if value is None:
-                self.stale.forget(*cell.index)  # type: ignore[misc]
-            return CellChange(cell, before, value)
-        self.cells[cell] = value
-        if cell.array == "ptl":
-            self._lock(cell.index, value is not None)
-        elif cell.array == "pte":
-            self._changed(cell.index, 1, before, value)  # type: ignore[arg-type]
-        elif cell.array in LEVELS:
-            self._upper_changed(cell, before, value)
-        return CellChange(cell, before, value)
+        array, index, _ = cell
+        if array == "tlb":
+            before: Any = self.stale.cached(*index)  # type: ignore[misc]
+            if value is None and before is not None:
+                self.stale.forget(*index)  # type: ignore[misc]
+        else:
+            before = self.cells[cell]
+            self.cells[cell] = value
+            if array == "ptl":
+                self._lock(index, value is not None)
+            elif array == "pte":
+                self._changed(index, 1, before, value)  # type: ignore[arg-type]
+            elif array in LEVELS:
+                self._upper_changed(cell, before, value)
+        if array in watched and before != value:
+            changes.append(CellChange(cell, before, value))
 
     def _lock(self, table: Hashable, held: bool) -> None:
         (self.locked.add if held else self.locked.discard)(table)
@@ -167,11 +218,6 @@ class LargeMachine:
             self._changed(first, self.span[0], before, now)
         elif before is not None and now is None and level in self.kept:
             self.stale.owe(Item(UpperOf(first), self.span[level], Upper(before)))  # type: ignore[arg-type]
-
-
-def _behind(cell: Cell, i: int) -> Cell:
-    """Of several cells the one `i` behind the first."""
-    return Cell(cell.array, cell.index + i) if cell.nr > 1 else cell  # type: ignore[operator]
 
 
 def takes_away(before: Pte, now: object) -> bool:

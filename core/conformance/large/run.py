@@ -21,7 +21,7 @@ from core.explore.model import Step
 from core.machine.early_ack import handler_cell, leave_handler
 from core.machine.ipi import csd_cell
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import Pte
 from core.machine.task import Task
 from core.machine.tlb import Entry, Upper
 from core.machine.walk import keeps
@@ -35,6 +35,18 @@ MAX_OPERATIONS = 200_000
 """A call that has not returned behind so many hangs."""
 
 CALLER = Tid(1)
+
+WATCHED = frozenset({"ref", "mapcount", "table"})
+"""Arrays whose cells say when a page or a table goes, or leaves rmap."""
+
+
+class _Every:
+    def __contains__(self, array: object) -> bool:
+        return True
+
+
+EVERY_ARRAY = _Every()
+"""All of them, for a trace."""
 
 Program = Callable[[Mm, LargeMachine], Coroutine[Op, Any, Any]]
 
@@ -174,7 +186,7 @@ class CallRun:
         return outcome.value
 
     def _step(self, op: Op, outcome: Outcome, cpu: Cpu, thread: str) -> None:
-        changes = self.machine.do(op, outcome)
+        changes = self.machine.do(op, outcome, EVERY_ARRAY if self.traced else WATCHED)
         executed = op.event if op.event is not None and op.event[0] == "insn" else ()
         for of in executed[4:]:
             self.machine.stale.execute(executed[1], of)
@@ -183,7 +195,8 @@ class CallRun:
         if outcome.violated:
             raise Violation(outcome.violated, op.name)
         for change in changes:
-            self._look(change)
+            if change.cell.array in WATCHED:
+                self._look(change)
 
     def _interrupts(self, op: Op) -> None:
         """The CPUs that `op` waits for take what the call has asked of them; others may as well take it later."""
@@ -214,16 +227,17 @@ class CallRun:
         """
         if span > 1:
             return 1
-        cells, made = self.machine.cells, self.machine.mapped
-        first: Any = cells[pte_cell(addr)]
+        entry, made = self.machine.entry, self.machine.mapped
+        first: Any = entry(addr)
+        mapped = isinstance(first, Pte) and first.frame != ZERO_PAGE
+        folio, anon = (made.folio(first.frame)[1], made.is_anon(first.frame)) if mapped else (0, False)
         for nr in range(1, max_nr):
-            pte: Any = cells[pte_cell(addr + nr)]
+            pte: Any = entry(addr + nr)
             if first is None:
                 alike = pte is None
-            elif isinstance(first, Pte) and first.frame != ZERO_PAGE:
-                alike = isinstance(pte, Pte) and pte == first._replace(frame=first.frame + nr)
-                alike = alike and made.folio(pte.frame)[1] == made.folio(first.frame)[1]
-                alike = alike and made.is_anon(pte.frame) == made.is_anon(first.frame)
+            elif mapped:
+                alike = isinstance(pte, Pte) and pte.frame == first.frame + nr and pte[1:] == first[1:]
+                alike = alike and made.folio(pte.frame)[1] == folio and made.is_anon(pte.frame) == anon
             else:
                 alike = pte is not None and type(pte) is type(first) and not isinstance(pte, Pte)
             if not alike:

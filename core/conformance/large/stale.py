@@ -102,7 +102,10 @@ class Stale:
         item = self.items.get(addr)
         if item is None:
             return
-        left = self.believed[item.key] = self.believed[item.key] & ~(1 << cpu)
+        had = self.believed[item.key]
+        left = self.believed[item.key] = had & ~(1 << cpu)
+        if left == had:
+            return
         if not self.named:
             self.emitted[item.key] = left
         if not left:
