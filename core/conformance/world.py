@@ -28,6 +28,7 @@ from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.order import Order
 from core.machine.pte import ProtNone, Pte, pte_cell
+from core.machine.runs import one_by_one
 from core.machine.sched import scheduled
 from core.machine.store_buffer import plain_store
 from core.machine.task import Task
@@ -182,6 +183,8 @@ class World:
 
     def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
         mm = nobody.on(task)
+        if "folio" in self.more:
+            program = _one_by_one(program)
         shares = not self.facts.smp or (self.facts.one_cpu and user)
         if not shares and "cpu_daemons" in self.arch.own:
             return Thread(task.name, task.cpu, task.tid, lambda: outside_handlers(program(mm), task.cpu))
@@ -206,6 +209,11 @@ class World:
         self.memory[csd_cell(sender.tid, cpu)] = None
         serve = mm.hook.flush_tlb_func(mm=mm, sender=sender.tid, cpu=cpu)
         return Daemon(f"IPI from {sender.name}", cpu, serve)
+
+
+def _one_by_one(program: Program) -> Program:
+    """A program in whose model there are large folios: its runs of entries are accessed entry by entry."""
+    return lambda mm: one_by_one(program(mm))
 
 
 async def store(mm: Mm, vma: Vma, addr: int, frames: Sequence[int]) -> bool:

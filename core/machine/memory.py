@@ -48,6 +48,10 @@ class Memory(dict[Cell, Hashable]):
     """Cells with their values; one that is read first has its initial value. KeyError that says what to do if none."""
 
     def __missing__(self, cell: Cell) -> Hashable:
+        if cell.nr > 1:
+            raise KeyError(
+                f"cell {cell} is a run of {cell.nr}: only the accountant keeps one as a whole; take each alone"
+            )
         try:
             self[cell] = value = INITIAL[cell.array]
         except KeyError:

@@ -29,6 +29,9 @@ class Era:
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
     per_vma_locks    page faults take only the lock of their VMA (CONFIG_PER_VMA_LOCK, v6.4)
     batches_migration  migrate_pages() does one flush for all its pages (TTU_BATCH_FLUSH, 7e12beb8ca2a, v6.3)
+    unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
+                     (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
+    ages_folios      folio_referenced_one() does so too: clear_flush_young_ptes() (the same series)
     lacks            commits, or titles, that this kernel does not have: for historic variants
     """
 
@@ -42,6 +45,8 @@ class Era:
     reclaims_tables: bool = False
     per_vma_locks: bool = False
     batches_migration: bool = False
+    unmaps_folios: str = ""
+    ages_folios: bool = False
     release: str = ""
     lacks: frozenset[str] = frozenset()
 
@@ -64,7 +69,7 @@ _LATER = Era(
     per_vma_locks=True,
     batches_migration=True,
 )
-_SEVEN = replace(_LATER, name="7.0", flush_vmas_late=True, resched_first=True)
+_SEVEN = replace(_LATER, name="7.0", flush_vmas_late=True, resched_first=True, unmaps_folios="lazyfree")
 
 ERAS = {
     era.name: era
@@ -73,7 +78,7 @@ ERAS = {
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
         replace(_LATER, release="6.12.117"),
-        replace(_LATER, name="6.18", resched_first=True, reclaims_tables=True),
+        replace(_LATER, name="6.18", resched_first=True, reclaims_tables=True, unmaps_folios="lazyfree"),
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),
     )

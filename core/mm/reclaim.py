@@ -1,4 +1,7 @@
-"""mm/vmscan.c:shrink_folio_list(): reclaiming mapped pages, with one flush for all of them (batched_unmap)."""
+"""mm/vmscan.c:shrink_folio_list(): reclaiming mapped pages, with one flush for all of them (batched_unmap).
+
+A large folio is named by its first page.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from core.mm.batched_unmap import (
     try_to_unmap_flush,
     try_to_unmap_flush_dirty,
 )
+from core.mm.memory import folio_pte_batch
 from core.mm.mm import Mm, pte_unlock
 from core.mm.page import (
     folio_mapcount,
@@ -30,17 +34,27 @@ from core.mm.page import (
 )
 from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
-from core.mm.rmap import folio_remove_rmap_pte, rmap_lock, rmap_unlock
+from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
 
 
-async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
-    """mm/rmap.c:try_to_unmap_one() with TTU_BATCH_FLUSH; the folio lock and the rmap lock are held."""
+async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> int:
+    """mm/rmap.c:try_to_unmap_one() with TTU_BATCH_FLUSH; the folio lock and the rmap lock are held.
+
+    Returns how many entries it has dealt with: more than one of a large folio, if the era takes them together.
+    """
     found = await page_vma_mapped_walk(mm, page, addr)
     if found is None:
-        return
-    at = found.addr
-    if await should_defer_flush(mm):
-        pte: Any = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
+        return 1
+    at, together = found.addr, unmaps_together(mm, page)
+    nr = await folio_pte_batch(mm, at, found.entry, mm.folio(page)[1]) if together else 1
+    if together:
+        pte: Any = await mm.hook.get_and_clear_full_ptes(mm=mm, addr=at, nr=nr, full=False)
+        if await should_defer_flush(mm):
+            await set_tlb_ubc_flush_pending(mm, ubc, pte, addr, addr + nr)
+        else:
+            await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + nr, stride=1)
+    elif await should_defer_flush(mm):
+        pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
         await set_tlb_ubc_flush_pending(mm, ubc, pte, addr, addr + 1)
     elif at == addr:
         pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
@@ -48,17 +62,29 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> Non
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)
     if pte.dirty:
-        await set_page_dirty(page)
+        await set_page_dirty(mm.folio(page)[0])
     if page in mm.lazyfree:
         if not await may_discard(mm, page):
-            await set_pte_at(mm, at, pte)  # and folio_set_swapbacked(): this round leaves the page alone
+            # and folio_set_swapbacked(): this round leaves the page alone
+            await mm.hook.set_ptes(mm=mm, addr=at, pte=pte, nr=nr)
             await pte_unlock(mm, found.ptl)
-            return
+            return nr
     elif mm.is_anon(page):
         await set_pte_at(mm, at, Swap(page))
-    await folio_remove_rmap_pte(mm, found.ptl, page, "early")
-    await put_page(page)
+    if together:
+        await folio_remove_rmap_ptes(mm, found.ptl, page, nr, "early")
+    else:
+        await folio_remove_rmap_pte(mm, found.ptl, page, "early")
+    await put_page(page, nr)
     await pte_unlock(mm, found.ptl)
+    return nr
+
+
+def unmaps_together(mm: Mm, page: int) -> bool:
+    """Does try_to_unmap_one() take the entries of this page's folio together? folio_unmap_pte_batch()."""
+    which = mm.era.unmaps_folios
+    kind = page in mm.lazyfree or (which == "file" and not mm.is_anon(page))
+    return bool(which) and kind and mm.folio(page)[1] > 1
 
 
 async def may_discard(mm: Mm, page: int) -> bool:
@@ -84,8 +110,10 @@ async def try_to_unmap(mm: Mm, ubc: UnmapBatch, page: int) -> None:
     """
     if mm.tables:
         await rmap_lock(mm)
-    for addr in mm.mappings[page]:
-        await try_to_unmap_one(mm, ubc, page, addr)
+    for start in mm.mappings[page]:
+        addr, end = start, start + mm.folio(page)[1]
+        while addr < end:
+            addr += await try_to_unmap_one(mm, ubc, page + addr - start, addr)
     if mm.tables:
         await rmap_unlock(mm)
 
@@ -111,7 +139,7 @@ async def shrink_folio_list(
     free = [page for page in pages if await reclaim_one(owners.get(page, mm), ubc, page, recurse)]
     await try_to_unmap_flush(mm, ubc)
     for page in free:
-        await put_page(page)
+        await put_page(page, mm.folio(page)[1])
 
 
 async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | None) -> bool:

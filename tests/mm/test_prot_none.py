@@ -11,6 +11,7 @@ import pytest
 from core.machine.accessed import accessed_cell
 from core.machine.op import Op
 from core.machine.pte import Entry, Migration, ProtNone, Pte, Swap, pte_cell, pte_present
+from core.machine.runs import one_by_one
 from core.machine.schedule import run
 from core.machine.tlb import ref_cell
 from core.mm.aging import folio_referenced_one
@@ -111,7 +112,7 @@ def test_a_folio_is_zapped_in_stretches_of_one_protection(second: Entry, pages: 
         if event[0] == "free":
             freed.append(event[2])
 
-    run(madvise_dontneed(mm, Vma(0, 2), 0, 2), memory, lambda op, outcomes: outcomes[0], emit)
+    run(one_by_one(madvise_dontneed(mm, Vma(0, 2), 0, 2)), memory, lambda op, outcomes: outcomes[0], emit)
     assert (memory[pte_cell(0)], memory[pte_cell(1)]) == (None, None)
     assert freed == [pages]
 

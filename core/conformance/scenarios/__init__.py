@@ -19,6 +19,7 @@ from core.conformance.scenarios import (
     exit_mmap,
     flush_hooks,
     flush_order,
+    folio_runs,
     fork,
     freed_table,
     gather,
@@ -92,7 +93,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         batch_moves,
     ),
     "tables": (freed_table, exec_stack, refill, gup_fast, table_reclaim, vanishing_table),
-    "huge": (huge_pmd, huge_zero_page, hugetlb, contpte, collapse),
+    "huge": (huge_pmd, huge_zero_page, hugetlb, folio_runs, contpte, collapse),
     "paper": (research_policies,),
 }
 """The modules of scenarios by what they are about, in the order of reports: dirty bits and data; what a gather flushes
