@@ -21,8 +21,8 @@ LARGEST = """async () => {
   let place = "", most = -1;
   for (const [scenario, number] of Object.entries(results.chunks)) {
     const block = await chunk(`m-${number}`);
-    for (const [arch, at] of Object.entries(block.of)) {
-      const states = block.cells[at].model ? block.cells[at].model.states : -1;
+    for (const arch of Object.keys(block.of)) {
+      const cell = assembled(block, arch), states = cell.model ? cell.model.states : -1;
       if (states > most) {
         most = states;
         place = `#/cell/${encodeURIComponent(arch)}/${encodeURIComponent(scenario)}/0`;

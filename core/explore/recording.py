@@ -84,7 +84,7 @@ def model_data(tables: TransitionTables, path: Sequence[Choice], annotate: Annot
         "notes": [[list(note.functions), dict(note.own)] for note in coder.notes],
         "asserts": [[state.asserts for state in automaton.states] for automaton in whole.automata],
         "properties": _properties(whole),
-        "sentences": dict(whole.model.sentences),
+        "sentences": {name: text for name, text in whole.model.sentences.items() if name in coder.strings},
         "trace": [[agents[name], choice.outcome] for name, choice in zip(names, path, strict=True)],
     }
 

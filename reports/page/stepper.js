@@ -28,6 +28,19 @@ function chunk(id) {
   return chunks.get(id);
 }
 
+// The recording of an architecture, put together from the parts that its scenario's block has (reports/page/blocks.py).
+function assembled(block, arch) {
+  if (!block || block.of[arch] === undefined) return null;
+  const [kind, numbers] = block.cells[block.of[arch]], data = {}, rows = [];
+  for (const [name, number] of Object.entries(numbers)) {
+    const [key, agent] = name.split(".");
+    if (kind === "model" && key === "rows" && agent !== undefined) rows[Number(agent)] = block.parts[name][number];
+    else data[name] = block.parts[name][number];
+  }
+  if (rows.length) data.rows = rows;
+  return { [kind]: data };
+}
+
 // ---- values in words ----
 
 function words(value, shown, model) {
@@ -328,7 +341,7 @@ async function go() {
   $("verdict").textContent = `${result.verdict}${result.reason ? `: ${result.reason}` : ""}.${numbers}${bound}`;
   $("violation").textContent = result.sentence || "";
   $("origin").textContent = about.origin ? `From ${about.origin}.` : "";
-  const block = await chunk(`m-${results.chunks[scenario]}`), recorded = block && block.of[arch] !== undefined ? block.cells[block.of[arch]] : null;
+  const block = await chunk(`m-${results.chunks[scenario]}`), recorded = assembled(block, arch);
   $("stepper").hidden = !recorded;
   if (!recorded) {
     $("verdict").textContent += " There is nothing to step through.";

@@ -119,7 +119,8 @@ def test_a_run_writes_the_page_on_request(tmp_path: Any, capsys: Any) -> None:
     assert block is not None
     cells = json.loads(gzip.decompress(base64.b64decode(block.group(1))))
     assert set(cells["of"]) == {"smp-6.1", "smp-6.2-fix"}
-    assert cells["cells"][cells["of"]["smp-6.1"]]["model"]["states"] == 3959
+    kind, numbers = cells["cells"][cells["of"]["smp-6.1"]]
+    assert (kind, cells["parts"]["states"][numbers["states"]]) == ("model", 3959)
     assert "recordings" not in json.loads((tmp_path / "report.json").read_text())
     assert main([*command, "--format", "html"]) == 0
     assert capsys.readouterr().out == page
