@@ -28,6 +28,7 @@ from dataclasses import replace
 from core.base import available_memory
 from core.explore import numeric, reductions
 from core.explore.errors import ExploreError, NewStore
+from core.explore.learn import patience
 from core.explore.model import END, Limits, Model, Verdict
 from core.explore.ordered import again, tables_of
 from core.explore.reductions import Plan, wanted
@@ -88,7 +89,11 @@ def check(
         raise ExploreError("the compiled searcher needs numba: pip install shootdown[fast]")
     if limits.max_memory is None:
         limits = replace(limits, max_memory=available_memory.available())
-    job = _Job(model, limits, searcher, wanted(reductions), stop_at_violation)
+    with patience():
+        return _verdict(_Job(model, limits, searcher, wanted(reductions), stop_at_violation), observe)
+
+
+def _verdict(job: _Job, observe: Observe | None) -> Verdict:
     found = job.run()
     path = found.find_path()
     trace = steps(job.tables, path)

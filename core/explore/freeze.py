@@ -246,11 +246,21 @@ def _frame(to: Freezer, thing: Any) -> Hashable:
     lasti = frame.f_lasti
     del frame
     seen = gc.get_referents(thing)
-    start = max([i for i, item in enumerate(seen) if item is code]) + 1
+    start = 0
+    for _ in range(_MENTIONS):
+        start = seen.index(code, start) + 1
     values = to.values([item for item in seen[start:] if type(item) is not _FRAME])
     return type(thing), _code(code), lasti, names, *values
 
 
+def _mentions() -> int:
+    """How often a suspended frame names its code before its locals, on this interpreter."""
+    sample: Any = (number for number in "")
+    code = sample.gi_code
+    return sum(item is code for item in gc.get_referents(sample))
+
+
+_MENTIONS = _mentions()
 _FRAME = types.FrameType
 
 _CONTAINERS: dict[type, Way] = {

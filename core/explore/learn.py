@@ -111,7 +111,7 @@ class Automaton:
         Raises NotDeterministic if the program behaves differently this time.
         """
         rng = random.Random(seed)
-        with watchdog(self._runs_on, renewed=True):
+        with patience():
             for _ in range(runs):
                 self._check_one(rng)
 
@@ -138,7 +138,7 @@ class Automaton:
     def _replay(self, history: tuple[Any, ...]) -> Coroutine[Op, Any, Any]:
         coroutine = self._fresh()
         answer = None
-        with watchdog(self._runs_on, renewed=True):
+        with patience():
             for value in history:
                 if self._advance(coroutine, answer) is None:
                     raise NotDeterministic(
@@ -181,9 +181,11 @@ class Automaton:
         raise Hung(f"{self.thread.name}: {MAX_SILENT} operations in a row touch no cell: a loop without an end?")
 
     def _send(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
+        global _resumed, _resumptions
         try:
-            if _renewed:
-                signal.setitimer(signal.ITIMER_REAL, ANSWER_TIMEOUT)
+            if _patient:
+                _resumptions += 1
+                _resumed = self._runs_on
                 op = coroutine.send(value)
             else:
                 with watchdog(self._runs_on):
@@ -274,31 +276,75 @@ def answer_within(seconds: float | None) -> Iterator[None]:
         ANSWER_TIMEOUT = before
 
 
-_renewed = False
-"""Is the active watchdog restarted each time a program is resumed?"""
-
-
 @contextmanager
-def watchdog(message: str, seconds: float | None = None, renewed: bool = False) -> Iterator[None]:
+def watchdog(message: str, seconds: float | None = None) -> Iterator[None]:
     """Raise Hung with `message` if the body takes longer than `seconds` (default ANSWER_TIMEOUT).
 
-    With `renewed` the time is for each operation that a program awaits in the body, with one signal handler for all of
-    them.  No effect outside the main thread, where SIGALRM cannot be handled, or inside another watchdog.
+    No effect outside the main thread, where SIGALRM cannot be handled, or inside another watchdog.
     """
-    global _renewed
-    if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
-        yield
-        return
 
     def give_up(signum: int, frame: object) -> None:
         raise Hung(message)
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, ANSWER_TIMEOUT if seconds is None else seconds)
-    _renewed = renewed
+    if not _alarm_is_free():
+        yield
+        return
+    with _alarms(give_up, ANSWER_TIMEOUT if seconds is None else seconds):
+        yield
+
+
+LOOKS = 2
+"""Looks at the clock in ANSWER_TIMEOUT, by which it is noticed that a program runs on."""
+
+_patient = False
+"""Does `patience` watch over the programs that are resumed?"""
+
+_resumed = ""
+"""What is said of the program that runs just now if it does not await an operation; '' if none runs."""
+
+_resumptions = 0
+"""How often a program has been resumed."""
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Raise Hung in the body if a program takes longer than ANSWER_TIMEOUT, or half as long again, to await its next
+    operation.
+
+    One timer for all programs in the body, which only looks now and then whether the same one still runs: to set one
+    for each operation takes as long as the operation.  Where it cannot be set, each operation has a watchdog.
+    """
+    global _patient
+    if _patient or not _alarm_is_free():
+        yield
+        return
+    seen, times = 0, 0
+
+    def look(signum: int, frame: object) -> None:
+        nonlocal seen, times
+        times = times + 1 if _resumed and seen == _resumptions else 0
+        seen = _resumptions
+        if times >= LOOKS:
+            raise Hung(_resumed)
+
+    _patient = True
+    try:
+        with _alarms(look, ANSWER_TIMEOUT / LOOKS, again=True):
+            yield
+    finally:
+        _patient = False
+
+
+def _alarm_is_free() -> bool:
+    return threading.current_thread() is threading.main_thread() and not signal.getitimer(signal.ITIMER_REAL)[0]
+
+
+@contextmanager
+def _alarms(handle: Callable[[int, object], None], seconds: float, again: bool = False) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds if again else 0)
     try:
         yield
     finally:
-        _renewed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

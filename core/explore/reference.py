@@ -146,8 +146,11 @@ class Search:
     def _enabled(self, state: int) -> list[tuple[int, tuple[StateUpdate, ...]]]:
         """The updates of each agent that is not blocked; if a thread may be fused, of that thread alone."""
         enabled = []
-        for thread in range(self.threads):
-            pending = self._pending(state, thread)
+        for thread, bits in enumerate(self.local_bits):
+            try:
+                pending = self.pending[thread][state & bits]
+            except KeyError:
+                pending = self._pending(state, thread)
             if pending is None:
                 continue
             updates = pending.updates.get(state & pending.reads)
@@ -282,7 +285,12 @@ class Search:
         return False
 
     def _all_ended(self, state: int) -> bool:
-        return all(self._pending(state, thread) is None for thread in range(self.threads))
+        for thread, bits in enumerate(self.local_bits):
+            known = self.pending[thread]
+            local = state & bits
+            if (known[local] if local in known else self._pending(state, thread)) is not None:
+                return False
+        return True
 
     def _watch(self, prop: Property) -> Watched:
         return Watched(prop, self._bits(self.tables.reads(prop)))

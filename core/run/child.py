@@ -85,6 +85,7 @@ def work(jobs: bytes, answers: int, printed: int, memory: int, by: contain.Conta
     """
     try:
         os.setsid()
+        gc.freeze()  # what the warden has made stays: looking through it would only copy its pages
         gc.set_threshold(GARBAGE)
         with suppress(OSError):  # stderr is closed: nothing to redirect
             os.dup2(2 if printed < 0 else printed, 1)

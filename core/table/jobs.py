@@ -26,7 +26,7 @@ from core.plugins.purity import remembering_nothing
 from core.run.isolate import INTERRUPTED, interrupted, preload
 from core.table.rows import Row
 
-preload(__name__)
+preload(__name__, "arch_plugins.generic")
 
 COUNTING_TIMEOUT = 100.0
 """Seconds to count a third-party plugin: less than CELL_TIMEOUT, so that a hang is noticed before the process is
