@@ -32,6 +32,7 @@ class Era:
     unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
                      (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
     ages_folios      folio_referenced_one() does so too: clear_flush_young_ptes() (the same series)
+    batches_madvise  process_madvise() has one gather for all its ranges (a series of 2025)
     lacks            commits, or titles, that this kernel does not have: for historic variants
     """
 
@@ -47,6 +48,7 @@ class Era:
     batches_migration: bool = False
     unmaps_folios: str = ""
     ages_folios: bool = False
+    batches_madvise: bool = False
     release: str = ""
     lacks: frozenset[str] = frozenset()
 

@@ -38,8 +38,8 @@ async def gup_fast(mm: Mm, addr: int) -> int | None:
 async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
     """gup_fast_pte_range() on one entry. Interrupts are off."""
     table: Any = await read_upper(mm, 0, addr)
-    if table is None:
-        return None
+    if not isinstance(table, int):
+        return None  # nothing, or a huge page
     pte: Any = await ptep_get_lockless(mm, addr, Table("pte", table))
     if not isinstance(pte, Pte) or not await try_get_folio(pte.frame):
         return None

@@ -19,12 +19,16 @@ async def collapse_huge_page(mm: Mm, addr: int, pages: Sequence[int], new: int) 
     """Copy the anonymous `pages`, which the table of `addr` maps, into the huge page `new`, and map that instead.
 
     mmap_lock and the anon_vma's lock are held for writing.  pmdp_collapse_flush() has to stop every use of the table,
-    through any of its entries, before the first page is copied.
+    through any of its entries, before the first page is copied.  GUP-fast may go on in it; the table is kept for the
+    day on which the huge page is split or unmapped (pgtable_trans_huge_deposit()), when it is used or freed at once, so
+    that walk has to end here (2ba99c5e0881).
     """
     await rmap_lock(mm)  # anon_vma_lock_write()
     await pmd_lock(mm, addr)
     await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
     await pmd_unlock(mm, addr)
+    if mm.era.has("2ba99c5e0881"):
+        await mm.hook.tlb_remove_table_sync_one(mm=mm)
     await rmap_unlock(mm)
     for page in pages:  # __collapse_huge_page_copy()
         await copy_page(page, new)

@@ -5,12 +5,19 @@ All of it holds mmap_lock for reading, so several calls may run on one mm at the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
 from core.mm.huge_memory import madvise_free_huge_pmd
-from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch, zap_page_range_single
+from core.mm.memory import (
+    clear_not_present_full_ptes,
+    folio_pte_batch,
+    swap_pte_batch,
+    unmap_page_range,
+    zap_page_range_single,
+)
 from core.mm.mm import Mm, Vma, cond_resched, find_vma, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
@@ -29,6 +36,31 @@ async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
     if not mm.remaps or await find_vma(vma):
         await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
     await mmap_read_unlock(mm)
+
+
+async def process_madvise_dontneed(mm: Mm, ranges: Sequence[Range]) -> None:
+    """process_madvise() with MADV_DONTNEED of several ranges, each of one VMA.
+
+    With one gather for all of them and so, if VMAs are merged, one flush (vector_madvise() of a series of 2025,
+    `Era.batches_madvise`); before, a gather for each.
+    """
+    await mmap_read_lock(mm)
+    tlb = await tlb_gather_mmu(mm) if mm.era.batches_madvise else None
+    for vma, start, end in ranges:
+        if mm.remaps and not await find_vma(vma):
+            continue
+        if tlb is None:
+            await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
+        else:
+            tlb.reclaim_pt = True
+            await unmap_page_range(tlb, vma, start, end)
+    if tlb is not None:
+        await tlb_finish_mmu(tlb)
+    await mmap_read_unlock(mm)
+
+
+Range = tuple[Vma, int, int]
+"""A part of a VMA: from, to (exclusive)."""
 
 
 async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:

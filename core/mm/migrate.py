@@ -37,18 +37,40 @@ async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
 
 
 async def migrate_pages(mm: Mm, pages: Sequence[int]) -> None:
-    """migrate_pages_batch() with MIGRATE_ASYNC: unmap all pages, flush once for all of them, then move each.
+    """migrate_pages_sync(): all pages in one batch, and those that somebody else has locked again one by one.
 
-    Before v6.3 each page was flushed as it was unmapped.  The caller has isolated the pages.
+    Whoever holds the locks of some folios must not wait for that of another: two such would wait for each other
+    (fb3592c41a44).  Before v6.3 there were no batches.  The caller has isolated the pages.
     """
-    ubc = UnmapBatch()
+    if not mm.era.batches_migration or len(pages) == 1:
+        left = list(pages)
+    elif mm.era.has("fb3592c41a44"):
+        left = await migrate_pages_batch(mm, pages, waits=False)
+    else:
+        left = await migrate_pages_batch(mm, pages, waits=True)
+    for page in left:
+        await migrate_pages_batch(mm, [page], waits=True)
+
+
+async def migrate_pages_batch(mm: Mm, pages: Sequence[int], waits: bool) -> list[int]:
+    """Unmap all pages, flush once for all of them, then move each. Returns those that were locked by somebody else.
+
+    `waits` for their locks instead: MIGRATE_SYNC.
+    """
+    ubc, locked, left = UnmapBatch(), list[int](), list[int]()
     for page in pages:
-        await lock_page(mm, page)
+        if waits:
+            await lock_page(mm, page)
+        elif not await trylock_page(mm, page):
+            left.append(page)
+            continue
+        locked.append(page)
         for addr in mm.mappings[page]:
             await try_to_migrate_one(mm, ubc, page, addr)
     await try_to_unmap_flush(mm, ubc)
-    for page in pages:
+    for page in locked:
         await migrate_folio_move(mm, page)
+    return left
 
 
 async def migrate_folio_move(mm: Mm, page: int) -> None:

@@ -13,7 +13,7 @@ from core.machine.op import Op
 from core.mm.exec import exec_mmap
 from core.mm.exit import exit_mm
 from core.mm.fork import dup_mmap
-from core.mm.madvise import madvise_cold, madvise_dontneed, madvise_free, madvise_pageout
+from core.mm.madvise import madvise_cold, madvise_dontneed, madvise_free, madvise_pageout, process_madvise_dontneed
 from core.mm.mm import Mm, Vma
 from core.mm.mmap import exit_mmap, mmap_over, munmap
 from core.mm.mprotect import mprotect, wrprotect
@@ -36,6 +36,7 @@ __all__ = [
     "mprotect",
     "mremap",
     "munmap",
+    "process_madvise_dontneed",
     "setup_arg_pages",
     "truncate_pagecache",
 ]

@@ -68,6 +68,8 @@ PINNED = {
     "B-53l": ("walk-of-freed-table", 21),
     "B-53x": ("walk-of-freed-table", 21),
     "B-46": ("reached-by-device", 24),
+    "B-56": ("deadlock", 10),
+    "B-57": ("gup-in-freed-table", 17),
 }
 """The property that the bug breaks, and the length of a shortest trace."""
 

@@ -42,6 +42,7 @@ from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell
 from core.mm.era import Era
 from core.mm.gup import gup_fast, gup_fast_huge
 from core.mm.hugetlb import unmap_hugepage_range
+from core.mm.khugepaged import collapse_huge_page
 from core.mm.mm import Choices, Mm, Vma
 from core.mm.page import put_page
 from core.mm.pgtable import upper_entry
@@ -92,6 +93,35 @@ def next_to_gup_fast(name: str, arch: Arch, era: Era, unmap: Program, reclaims_t
     grace = [Daemon("RCU", cpu, op) for cpu, op in environment([TABLE], [WALKER])]
     sync = Daemon("IPI from munmap", WALKER, take_sync_ipi(unmapper.tid, WALKER))
     return replace(made, daemons=(*made.daemons, callback, *grace, sync))
+
+
+HUGE = 2
+
+
+async def collapses_and_zaps(mm: Mm) -> None:
+    """khugepaged, and then whoever unmaps the huge page: zap_deposited_table() frees the table at once."""
+    await collapse_huge_page(mm, ADDR, [PAGE], HUGE)
+    await free_table_page(TABLE)
+
+
+def collapsed(arch: Arch, era: Era) -> Model:
+    """khugepaged takes the table out of use, and it is freed some time later, next to GUP-fast."""
+    more = {"tables": True, "readers": frozenset({WALKER})}
+    world = World(arch, era, {ADDR: Pte(PAGE)}, geometry={"ptes_per_table": 1}, more=more)
+    world.memory[upper_entry(0, ADDR)] = 0
+    world.memory[table_cell(TABLE)] = True
+    world.task("GUP-fast", pin_user_pages_fast)
+    khugepaged = world.task("khugepaged", collapses_and_zaps)
+    world.memory[sync_cell(khugepaged.tid, WALKER)] = False
+    window = sometimes(
+        "unhooked-under-walk",
+        "the pmd does not lead to the table while the walk goes on",
+        (upper_entry(0, ADDR), irqs_off_cell(WALKER)),
+        lambda pmd, off: pmd is None and off,
+    )
+    made = world.model("gup-fast-collapse", sometimes=[window])
+    sync = Daemon("IPI from khugepaged", WALKER, take_sync_ipi(khugepaged.tid, WALKER))
+    return replace(made, daemons=(*made.daemons, sync))
 
 
 def unmapped(arch: Arch, era: Era) -> Model:
@@ -169,6 +199,14 @@ SCENARIOS = [
         tier="optional",
         requires=("gather", "smp", "several_cpus", "gup_fast", "shares_pmd_tables"),
     ),
+    Scenario(
+        "gup-fast-collapse",
+        "no page table that a huge page has made superfluous is used again while a lockless software walk reads it",
+        "2ba99c5e0881",
+        collapsed,
+        tier="optional",
+        requires=("smp", "several_cpus", "gup_fast", "thp"),
+    ),
 ]
 
 EXHIBITS = [
@@ -181,5 +219,14 @@ EXHIBITS = [
         era="6.12",
         lacks=frozenset({"1013af4f585f"}),
         cve="CVE-2025-38085",
+    ),
+    Exhibit(
+        "B-57",
+        "2ba99c5e0881",
+        "khugepaged puts a page table aside while GUP-fast reads in it, and it is freed without a grace period",
+        "gup-fast-collapse",
+        plugin="arch_plugins.arm64:Arm64",
+        era="6.12",
+        lacks=frozenset({"2ba99c5e0881"}),
     ),
 ]

@@ -10,20 +10,30 @@ load: cached
                                                            returns
 load through the stale entry
                              flush
+
+migrate-locks, B-56, fb3592c41a44
+
+CPU0 kcompactd               CPU1 writeback
+lock page 0
+                             lock page 1
+wait for page 1              wait for page 0
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from core.conformance.exhibit import Exhibit
 from core.conformance.properties import held_by_mappings, mapcount_is_ptes, sometimes, store_after_copy
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, raw_stores, returned
-from core.explore.model import Model
+from core.explore.model import Model, Property
 from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.migrate import migrate_pages
 from core.mm.mm import Mm, Vma
-from core.mm.page import mapcount_cell
+from core.mm.page import lock_page, mapcount_cell, pg_locked_cell, unlock_page
 from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
 
@@ -49,16 +59,54 @@ def migrated(arch: Arch, era: Era) -> Model:
     world = compacting(arch, era, dirty=True)
     world.task("user", raw_stores(1, [1, COPIES[1]]))
     world.kthread("kcompactd", lambda mm: migrate_pages(mm, list(COPIES)))
-    window = sometimes(
+    window = both_unmapped() if era.batches_migration else second_unmapped()
+    copied = [store_after_copy(1, COPIES[1], 1)]
+    mapped = [mapcount_is_ptes(page, [addr]) for addr, new in COPIES.items() for page in (addr, new)]
+    held = [held_by_mappings(page) for page in (*COPIES, *COPIES.values())]
+    return world.model("migrate-batch", always=copied, finally_=[*mapped, *held], sometimes=[window])
+
+
+def both_unmapped() -> Property:
+    """The window of a batch."""
+    return sometimes(
         "both-unmapped",
         "both pages are unmapped at once",
         tuple(map(pte_cell, COPIES)),
         lambda *ptes: all(isinstance(pte, Migration) for pte in ptes),
     )
-    copied = [store_after_copy(1, COPIES[1], 1)]
-    mapped = [mapcount_is_ptes(page, [addr]) for addr, new in COPIES.items() for page in (addr, new)]
-    held = [held_by_mappings(page) for page in (*COPIES, *COPIES.values())]
-    return world.model("migrate-batch", always=copied, finally_=[*mapped, *held], sometimes=[window])
+
+
+def second_unmapped() -> Property:
+    """That of a kernel that moves one page after the other."""
+    return sometimes(
+        "second-unmapped", "the second page is unmapped", (pte_cell(1),), lambda pte: isinstance(pte, Migration)
+    )
+
+
+# ---- two migrators ---------------------------------------------------------------------------------------------
+
+
+def crossed(arch: Arch, era: Era) -> Model:
+    """Somebody locks the pages that are migrated, in another order: neither may wait for ever."""
+    world = compacting(arch, era, dirty=False)
+    pages = list(COPIES)
+    world.kthread("kcompactd", lambda mm: migrate_pages(mm, pages))
+    world.kthread("writeback", lambda mm: locks_and_leaves(mm, pages[::-1]))
+    window = sometimes(
+        "held-across",
+        "one page is locked by each",
+        tuple(map(pg_locked_cell, pages)),
+        lambda first, second: None not in (first, second) and first != second,
+    )
+    return world.model("migrate-locks", sometimes=[window])
+
+
+async def locks_and_leaves(mm: Mm, pages: Sequence[int]) -> None:
+    """Another task locks the same folios in another order, one while it has the other, as writeback does."""
+    for page in pages:
+        await lock_page(mm, page)
+    for page in pages:
+        await unlock_page(mm, page)
 
 
 async def reader(mm: Mm) -> None:
@@ -104,5 +152,24 @@ SCENARIOS = [
         given_up,
         tier="optional",
         requires=("batched_unmap", "flush_before_free"),
+    ),
+    Scenario(
+        "migrate-locks",
+        "migration of several pages waits for no page's lock while it holds another's",
+        "fb3592c41a44",
+        crossed,
+        tier="optional",
+        requires=("batched_unmap", "flush_before_free"),
+    ),
+]
+
+EXHIBITS = [
+    Exhibit(
+        "B-56",
+        "fb3592c41a44",
+        "migration of a batch waits for the lock of a page while it holds those of others",
+        "migrate-locks",
+        era="6.12",
+        lacks=frozenset({"fb3592c41a44"}),
     ),
 ]
