@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from arch_plugins.x86 import X86
 from arch_plugins.powerpc_hash import PowerpcHash
 from arch_plugins.sparc64 import Sparc64
+from arch_plugins.x86 import X86
 from core.conformance import SCENARIOS, judge
 from core.hookspecs import hookimpl
 from core.mm.era import ERAS
