@@ -36,14 +36,17 @@ async def gup_fast(mm: Mm, addr: int) -> int | None:
 
 
 async def gup_fast_pte_range(mm: Mm, addr: int) -> int | None:
-    """gup_fast_pte_range() on one entry. Interrupts are off."""
+    """gup_fast_pte_range() on one entry. Interrupts are off.
+
+    The pmd is read again since 70cbc3cc78a9: khugepaged empties it, and leaves the entries below as they are.
+    """
     table: Any = await read_upper(mm, 0, addr)
     if not isinstance(table, int):
         return None  # nothing, or a huge page
     pte: Any = await ptep_get_lockless(mm, addr, Table("pte", table))
     if not isinstance(pte, Pte) or not await try_get_folio(pte.frame):
         return None
-    same_table = await read_upper(mm, 0, addr) == table
+    same_table = not mm.era.has("70cbc3cc78a9") or await read_upper(mm, 0, addr) == table
     if not same_table or await mm.hook.ptep_get(mm=mm, addr=addr) != pte:
         await put_page(pte.frame)
         return None

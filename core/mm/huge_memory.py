@@ -21,7 +21,8 @@ from core.machine.tlb import ref_cell
 from core.mm.era import SPLIT_FIX
 from core.mm.mm import Mm, pmd_ptl_cell, xchg_order
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_change_page_size, tlb_flush_mmu
-from core.mm.page import FREED_TWICE, folio_mapped, put_page, set_page_dirty
+from core.mm.page import FREED_TWICE, folio_mapped, get_page, inc_mapcount, put_page, set_page_dirty
+from core.mm.pgtable import pmd_populate
 from core.mm.rmap import folio_remove_rmap_pmd
 
 
@@ -203,6 +204,27 @@ async def split_huge_pmd(mm: Mm, addr: int) -> None:
     await pmd_unlock(mm, addr)
 
 
+async def split_huge_anon_pmd(mm: Mm, addr: int, table: int) -> None:
+    """__split_huge_pmd_locked() of anonymous memory: `table`, which was deposited when the page was mapped, maps it by
+    its parts from now on.
+
+    The entry is invalid, and flushed, before the small ones can be found: no CPU may have both of one address, and no
+    dirty bit may be set in the huge one behind the look at it.  Nothing if it is huge no more.
+    """
+    await pmd_lock(mm, addr)
+    if isinstance(await pmdp_get(mm, addr), Pte):
+        pmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        if pmd.dirty:
+            await set_page_dirty(pmd.frame)
+        for page in range(pmd.frame + 1, pmd.frame + mm.span[0]):  # the first keeps the reference of the huge entry
+            await get_page(page)
+            await inc_mapcount(page)
+        await mm.hook.set_ptes(mm=mm, addr=table * mm.span[0], pte=pmd, nr=mm.span[0])
+        await pmd_populate(mm, addr, table)
+    await pmd_unlock(mm, addr)
+
+
 async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Present], Entry]) -> None:
     """Change the protection of a huge entry, under mmap_lock; the gather flushes it at the end.
 
@@ -223,6 +245,39 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
         if mm.hook.huge_pmd_needs_flush(mm=mm, oldpmd=oldpmd, newpmd=newpmd):
             tlb_flush_pmd_range(tlb, addr, mm.span[0])
     await pmd_unlock(mm, addr)
+
+
+async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool) -> int | None:
+    """MADV_COLD and MADV_PAGEOUT of a huge page: make the entry old if it `ages`; the gather flushes it.
+
+    Returns its page, if it is to be looked at, with the lock of the pmd table held; None without.  6.1 has
+    pmdp_invalidate() where later kernels clear the bit.  ValueError for a part of one: split_folio() is not modelled.
+    """
+    mm = tlb.mm
+    _check_whole(mm, addr, end)
+    await tlb_change_page_size(tlb, mm.span[0])
+    await pmd_lock(mm, addr)
+    pmd: Any = await pmdp_get(mm, addr)
+    if not pte_present(pmd) or mm.special(pmd.frame):
+        await pmd_unlock(mm, addr)
+        return None
+    if ages and mm.era.folio_entries:
+        await pmdp_test_and_clear_young(mm, addr)
+    elif ages:
+        pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        await set_pmd_at(mm, addr, pmd)
+    if ages:
+        tlb_flush_pmd_range(tlb, addr, mm.span[0])
+    return int(pmd.frame)
+
+
+def pmdp_test_and_clear_young(mm: Mm, addr: int) -> Op:
+    """Clear the accessed bit, which no model has, in one atomic step: every other bit stays what it is."""
+    cell = Cell("pmd", addr // mm.span[0])
+    return Op(
+        f"pmdp_test_and_clear_young({addr})", (cell,), (cell,), lambda pmd: [Outcome(True, (pmd,))], order=Order.ATOMIC
+    )
 
 
 async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:

@@ -2,39 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
-from core.machine.pte import Pte
+from core.machine.pte import Pte, pte_present
 from core.machine.rcu import call_rcu
 from core.mm.huge_memory import pmd_lock, pmd_unlock, set_pmd_at
 from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock
-from core.mm.page import copy_page
-from core.mm.pgtable import read_upper
-from core.mm.rmap import in_file, rmap_lock, rmap_unlock
+from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
+from core.mm.page import copy_page, folio_mapcount, folio_ref_count, get_page, put_page, trylock_page, unlock_page
+from core.mm.pgtable import pmd_populate, read_upper
+from core.mm.rmap import folio_remove_rmap_pte, in_file, rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page
 
 
-async def collapse_huge_page(mm: Mm, addr: int, pages: Sequence[int], new: int) -> None:
-    """Copy the anonymous `pages`, which the table of `addr` maps, into the huge page `new`, and map that instead.
+async def collapse_huge_page(mm: Mm, vma: Vma, addr: int, new: int) -> bool:
+    """Copy the anonymous pages that the table of `addr` maps into the huge page `new`, and map that instead.
 
-    mmap_lock and the anon_vma's lock are held for writing.  pmdp_collapse_flush() has to stop every use of the table,
-    through any of its entries, before the first page is copied.  GUP-fast may go on in it; the table is kept for the
-    day on which the huge page is split or unmapped (pgtable_trans_huge_deposit()), when it is used or freed at once, so
-    that walk has to end here (2ba99c5e0881).
+    Returns whether it was done: not if a page is locked or somebody else has a reference to it, who might write to it.
+    From pmdp_collapse_flush() on no CPU can use the table through any of its entries; GUP-fast, which may be under way
+    in it, looks at the pmd again behind its reference (70cbc3cc78a9).  The table is kept for the day on which the huge
+    page is split or unmapped (pgtable_trans_huge_deposit()), when it is used or freed at once, so that walk has to end
+    here (2ba99c5e0881); it has ended when the references are counted.
     """
+    await mmap_write_lock(mm)
+    await vma_start_write(mm, vma)
     await rmap_lock(mm)  # anon_vma_lock_write()
     await pmd_lock(mm, addr)
-    await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
+    table: Any = await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
     await pmd_unlock(mm, addr)
     if mm.era.has("2ba99c5e0881"):
         await mm.hook.tlb_remove_table_sync_one(mm=mm)
-    await rmap_unlock(mm)
-    for page in pages:  # __collapse_huge_page_copy()
+    entries: int = table * mm.span[0]
+    await pte_lock(mm, entries)
+    pages = await _isolate(mm, entries)
+    await pte_unlock(mm, entries)
+    if pages is None:
+        await pmd_lock(mm, addr)
+        await pmd_populate(mm, addr, table)
+        await pmd_unlock(mm, addr)
+        await rmap_unlock(mm)
+    else:
+        await rmap_unlock(mm)
+        await _copy(mm, entries, pages, new)
+        await pmd_lock(mm, addr)
+        await set_pmd_at(mm, addr, Pte(new, dirty=True))
+        await pmd_unlock(mm, addr)
+    await mmap_write_unlock(mm)
+    return pages is not None
+
+
+async def _isolate(mm: Mm, entries: int) -> dict[int, int] | None:
+    """__collapse_huge_page_isolate(): lock the pages, and take them off the LRU. By entry; None if one cannot be taken.
+
+    The locks keep out who would unmap them by the reverse map; `is_refcount_suitable()` tells of anybody else.
+    """
+    taken: dict[int, int] = {}
+    for at in range(entries, entries + mm.span[0]):
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=at)
+        if pte is None:
+            continue  # up to max_ptes_none
+        locked = pte_present(pte) and await trylock_page(mm, pte.frame)
+        if locked and await folio_ref_count(pte.frame) == await folio_mapcount(pte.frame):
+            await get_page(pte.frame)  # folio_isolate_lru()
+            taken[at] = pte.frame
+            continue
+        if locked:
+            await unlock_page(mm, pte.frame)
+        for page in taken.values():  # release_pte_pages()
+            await unlock_page(mm, page)
+            await put_page(page)
+        return None
+    return taken
+
+
+async def _copy(mm: Mm, entries: int, pages: Mapping[int, int], new: int) -> None:
+    """__collapse_huge_page_copy(): copy all, then give the small pages back, one by one."""
+    for page in pages.values():
         await copy_page(page, new)
-    await pmd_lock(mm, addr)
-    await set_pmd_at(mm, addr, Pte(new, dirty=True))
-    await pmd_unlock(mm, addr)
+    for at, page in pages.items():
+        await unlock_page(mm, page)  # release_pte_folio()
+        await put_page(page)
+        await pte_lock(mm, entries)
+        await mm.hook.ptep_get_and_clear(mm=mm, addr=at, nr=1, full=False)  # ptep_clear()
+        await folio_remove_rmap_pte(mm, entries, page, "early")
+        await pte_unlock(mm, entries)
+        await put_page(page)  # free_page_and_swap_cache()
 
 
 async def retract_page_tables(mm: Mm, vma: Vma) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
-from core.mm.huge_memory import madvise_free_huge_pmd
+from core.mm.huge_memory import madvise_cold_huge_pmd, madvise_free_huge_pmd, pmd_unlock
 from core.mm.memory import (
     clear_not_present_full_ptes,
     folio_pte_batch,
@@ -147,8 +147,18 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
 
 
 async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
-    """Reclaim the pages of one table. Since v6.9 (2864f3d0f583) reclaim is told to ignore the accessed bits instead."""
+    """Reclaim a huge page, or the pages of one table.
+
+    Since v6.9 (2864f3d0f583) reclaim is told to ignore the accessed bits instead.
+    """
     pages: list[int] = []
+    if pte_present(pmd):
+        page = await madvise_cold_huge_pmd(tlb, start, end, not tlb.mm.era.folio_entries)
+        if page is not None:
+            await get_page(page)  # folio_isolate_lru()
+            await pmd_unlock(tlb.mm, start)
+            await shrink_folio_list(tlb.mm, UnmapBatch(), [page])
+        return Action.CONTINUE
     table = await madvise_cold_or_pageout_pte_range(tlb, start, end, not tlb.mm.era.folio_entries, pages)
     if table is None:
         return Action.CONTINUE
@@ -162,7 +172,14 @@ async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: A
 
 
 async def madvise_cold_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
-    """Make the entries of one table old; folio_deactivate() moves their pages to where reclaim looks first."""
+    """Make a huge entry, or those of one table, old.
+
+    folio_deactivate() moves their pages to where reclaim looks first.
+    """
+    if pte_present(pmd):
+        if await madvise_cold_huge_pmd(tlb, start, end, True) is not None:
+            await pmd_unlock(tlb.mm, start)
+        return Action.CONTINUE
     table = await madvise_cold_or_pageout_pte_range(tlb, start, end, True, [])
     if table is not None:
         await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)

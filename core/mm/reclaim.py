@@ -10,7 +10,7 @@ from typing import Any
 
 from core.machine.op import barrier
 from core.machine.order import Order
-from core.machine.pte import Swap
+from core.machine.pte import Swap, pte_present
 from core.mm.batched_unmap import (
     UnmapBatch,
     set_tlb_ubc_flush_pending,
@@ -18,6 +18,7 @@ from core.mm.batched_unmap import (
     try_to_unmap_flush,
     try_to_unmap_flush_dirty,
 )
+from core.mm.huge_memory import pmdp_get, split_huge_pmd
 from core.mm.memory import folio_pte_batch
 from core.mm.mm import Mm, pte_unlock
 from core.mm.page import (
@@ -42,6 +43,8 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> int
 
     Returns how many entries it has dealt with: more than one of a large folio, if the era takes them together.
     """
+    if mm.tables and mm.folio(page)[1] == mm.span[0] > 1 and pte_present(await pmdp_get(mm, addr)):
+        await split_huge_pmd(mm, addr)  # TTU_SPLIT_HUGE_PMD; what is left of a file's page is nothing
     found = await page_vma_mapped_walk(mm, page, addr)
     if found is None:
         return 1

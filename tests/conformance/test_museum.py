@@ -67,6 +67,7 @@ PINNED = {
     "B-53g": ("walk-of-freed-table", 20),
     "B-53l": ("walk-of-freed-table", 21),
     "B-53x": ("walk-of-freed-table", 21),
+    "B-54": ("store-after-copy", 49),
     "B-46": ("reached-by-device", 24),
     "B-56": ("deadlock", 10),
     "B-57": ("gup-in-freed-table", 17),

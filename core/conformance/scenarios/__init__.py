@@ -25,6 +25,7 @@ from core.conformance.scenarios import (
     gather,
     gather_late_flush,
     gup_fast,
+    huge_advice,
     huge_pmd,
     huge_zero_page,
     hugetlb,
@@ -95,7 +96,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         batch_moves,
     ),
     "tables": (freed_table, exec_stack, refill, gup_fast, table_reclaim, vanishing_table),
-    "huge": (huge_pmd, huge_zero_page, hugetlb, folio_runs, contpte, collapse),
+    "huge": (huge_pmd, huge_advice, huge_zero_page, hugetlb, folio_runs, contpte, collapse),
     "paper": (research_policies,),
 }
 """The modules of scenarios by what they are about, in the order of reports: dirty bits and data; what a gather flushes

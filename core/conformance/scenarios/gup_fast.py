@@ -100,8 +100,8 @@ HUGE = 2
 
 async def collapses_and_zaps(mm: Mm) -> None:
     """khugepaged, and then whoever unmaps the huge page: zap_deposited_table() frees the table at once."""
-    await collapse_huge_page(mm, ADDR, [PAGE], HUGE)
-    await free_table_page(TABLE)
+    if await collapse_huge_page(mm, Vma(ADDR, ADDR + 1), ADDR, HUGE):
+        await free_table_page(TABLE)
 
 
 def collapsed(arch: Arch, era: Era) -> Model:
