@@ -1,4 +1,4 @@
-"""A huge page gets old, is paged out, or is split into the entries of a table, while a CPU writes to it.
+"""A huge page gets old, is paged out, freed lazily, or split into the entries of a table, while a CPU writes to it.
 
 CPU0 user                                   CPU1 split_huge_pmd of anonymous memory
 load: the huge entry is cached, clean
@@ -12,7 +12,14 @@ What the split forgets to flush goes on as a huge translation beside the small o
 
 from __future__ import annotations
 
-from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, no_lost_dirty, sometimes
+from core.conformance.properties import (
+    SENTENCES,
+    all_freed,
+    dirty_known_at_end,
+    mapcount_is_ptes,
+    no_lost_dirty,
+    sometimes,
+)
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios.huge_pmd import huge_page
 from core.conformance.world import World, pick, returned
@@ -26,7 +33,7 @@ from core.mm.huge_memory import split_huge_anon_pmd
 from core.mm.mm import Mm, Vma
 from core.mm.page import mapcount_cell
 from core.mm.pgtable import upper_entry
-from core.mm.syscalls import madvise_cold, madvise_dontneed, madvise_pageout
+from core.mm.syscalls import madvise_cold, madvise_dontneed, madvise_free, madvise_pageout
 from core.plugins.arch import Arch
 
 PMD = upper_entry(0, 0)
@@ -60,6 +67,31 @@ def cold(arch: Arch, era: Era) -> Model:
     world.task("cold", cools_and_zaps)
     window = written("the page has been written to, and is mapped", gone=False)
     return world.model("huge-cold", finally_=[dirty_known_at_end(0, [])], sometimes=[window])
+
+
+async def frees(mm: Mm) -> None:
+    """MADV_FREE: the page may be dropped once it is clean, so a store behind it must make the entry dirty again."""
+    await madvise_free(mm, Vma(0, 1), 0, 1)
+    given_up = Outcome(None, (False,))
+    await Op("what the page had is given up", (), (newer_cell(0),), lambda: [given_up], order=Order.PRIVATE)
+
+
+def freed_lazily(arch: Arch, era: Era) -> Model:
+    """A huge page of anonymous memory, written to before, during and after MADV_FREE."""
+    world = huge_page(arch, era, frozenset({0}))
+    world.memory[PMD] = Pte(0, dirty=True)
+    world.task("user", writer)
+    world.task("free", frees)
+    window = sometimes(
+        "clean-and-mapped", "the entry is clean", (PMD,), lambda pmd: isinstance(pmd, Pte) and not pmd.dirty
+    )
+    known = Property(
+        "no-lost-dirty",
+        SENTENCES["no-lost-dirty"],
+        (newer_cell(0), PMD),
+        lambda newer, pmd: not newer or (isinstance(pmd, Pte) and pmd.dirty),
+    )
+    return world.model("huge-free", finally_=[known], sometimes=[window])
 
 
 def paged_out(arch: Arch, era: Era) -> Model:
@@ -121,6 +153,14 @@ SCENARIOS = [
         "MADV_COLD of a huge page loses no dirty bit that is set while it makes the entry old",
         "mm/madvise.c:madvise_cold_or_pageout_pte_range",
         cold,
+        tier="optional",
+        requires=("gather", "hardware_dirty"),
+    ),
+    Scenario(
+        "huge-free",
+        "a store to a huge page behind MADV_FREE makes its entry dirty again",
+        "mm/huge_memory.c:madvise_free_huge_pmd",
+        freed_lazily,
         tier="optional",
         requires=("gather", "hardware_dirty"),
     ),
