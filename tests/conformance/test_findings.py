@@ -81,7 +81,7 @@ ROWS = [
     ("riscv-kvm", "batch-join", "use-after-free", 34),
     ("loongarch-ptw", "lazy-twice", "use-after-free", 25),
     ("loongarch-ptw", "folio-dirty", "no-lost-dirty", 26),
-    ("mips-ginvt", "gup-fast-collapse", "gup-in-freed-table", 15),
+    ("mips-ginvt", "gup-fast-collapse", "gup-in-freed-table", 32),
     ("riscv-kvm", "mremap-walk", "stale-after-return", 25),
     ("riscv-kvm-6.1", "mremap-walk", "stale-after-return", 23),
     ("riscv-kvm-6.1", "table-collapse", "walk-of-freed-table", 13),

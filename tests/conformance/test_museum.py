@@ -70,7 +70,7 @@ PINNED = {
     "B-54": ("store-after-copy", 49),
     "B-46": ("reached-by-device", 24),
     "B-56": ("deadlock", 10),
-    "B-57": ("gup-in-freed-table", 17),
+    "B-57": ("gup-in-freed-table", 36),
 }
 """The property that the bug breaks, and the length of a shortest trace."""
 
