@@ -7,39 +7,19 @@ equal), 1 if not, 2 for a usage, configuration or internal error.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from core.base.namesakes import warn_of_namesakes
 from core.base.printable import Shown, printable
 from core.base.suggest import hint
-from core.cli import (
-    against,
-    costs,
-    coverage,
-    kernels,
-    listing,
-    litmus,
-    new_plugin,
-    reference,
-    replay,
-    run,
-    traces,
-    tree,
-    verdicts,
-)
-from core.cli.arguments import UsageError
-from core.cli.report import SUITE_VERSION
+from core.base.told import Told
 from core.cli.signals import ending_signals
-from core.plugins.arch import PluginError
-from core.run.isolate import interrupt
-from core.run.pool import ExecutorError
-from core.table.rows import ConfigError
-from core.tree.errors import TreeError
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -51,6 +31,41 @@ EPILOG = """examples:
   python -m core.compare tree /usr/src/linux --arch s390  a kernel tree's own C beside the plugin
   python -m core.compare bugs                             historic bugs, found and proved absent
 """
+
+
+class Subcommand(NamedTuple):
+    """A subcommand: the module of core.cli that adds its parser, and its line in --help."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "run": Subcommand("run", "judge and count every architecture (the default)"),
+    "diff": Subcommand("run", "what differs between two JSON reports"),
+    "compare": Subcommand("against", "what one policy changes against another: rows, plugins, eras"),
+    "coverage": Subcommand(
+        "coverage", "which hooks of an architecture ran, where, with how many pages, under which locks"
+    ),
+    "list": Subcommand("listing", "list architectures, scenarios, and who walks page tables"),
+    "explain": Subcommand("verdicts", "show a counterexample, one column per CPU"),
+    "bugs": Subcommand("verdicts", "historic bugs: each found with its fix taken out, and proved absent with it"),
+    "mutants": Subcommand("verdicts", "what the suite would notice: mutants, and the scenarios that kill them"),
+    "golden": Subcommand("kernels", "replay traces of the kernel's own gather and zap code"),
+    "measured": Subcommand("kernels", "predict the flushes of running kernels, case by case"),
+    "litmus": Subcommand("litmus", "run litmus tests on the memory model of an architecture"),
+    "sweep": Subcommand("costs", "count over ranges of parameters, with the Pareto front"),
+    "workloads": Subcommand("costs", "count and price every workload, including the large ones"),
+    "prices": Subcommand("costs", "the coefficients of the price models, with their sources"),
+    "published": Subcommand("costs", "published effects beside the predictions, including the misses"),
+    "calibrate": Subcommand("costs", "measure the coefficients of this machine, for --prices FILE"),
+    "replay": Subcommand("replay", "the cost of a recorded program's changes of its mappings on every architecture"),
+    "replay-trace": Subcommand("traces", "does a saved trace still happen, and if not, where does it end?"),
+    "tree": Subcommand("tree", "judge the C of a kernel tree, as rows beside the plugins"),
+    "new-plugin": Subcommand("new_plugin", "write a package with a policy of your own, to start from"),
+    "reference": Subcommand("reference", "the pages about hooks, scenarios and words, as Markdown"),
+}
+"""The subcommands by name. Only the module of the one that is named is imported."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
         status: int = arguments.command(arguments)
         sys.stdout.flush()
         return status
-    except (ConfigError, ExecutorError, PluginError, TreeError, UsageError) as error:
+    except Told as error:
         print(f"shootdown: {printable(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader has closed the pipe; keep the interpreter from flushing at exit
@@ -84,6 +99,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"shootdown: {printable(named)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        from core.run.isolate import interrupt
+
         interrupt()
         print("shootdown: interrupted", file=sys.stderr)
         return 2
@@ -98,10 +115,23 @@ def _forget_current_directory() -> None:
 
 def version() -> str:
     """The version of the installed package; 'not installed' in a bare source tree."""
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version("shootdown")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("shootdown")
+    except metadata.PackageNotFoundError:
         return "not installed"
+
+
+class ShowVersion(argparse.Action):
+    """Prints the versions of package and suite."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        """As argparse calls it."""
+        from core.cli.report import SUITE_VERSION
+
+        print(f"shootdown {version()}, suite {SUITE_VERSION}")
+        parser.exit()
 
 
 def _streams() -> None:
@@ -115,41 +145,31 @@ def _streams() -> None:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Parse the arguments; without a subcommand, `run` is used."""
-    top, commands = parsers()
-    named = bool(argv) and (argv[0] in commands.choices or argv[0] in ("-h", "--help", "--version"))
-    if argv and not named and argv[0].isalpha():
-        top.error(f"no command {argv[0]}: {hint(argv[0], commands.choices)}")
-    return top.parse_args(argv if named else ["run", *argv])
+    first = argv[0] if argv else "run"
+    asked = first in ("-h", "--help", "--version")
+    top = parser(() if asked else (first if first in COMMANDS else "run",))
+    if not asked and first not in COMMANDS and first.isalpha():
+        top.error(f"no command {first}: {hint(first, COMMANDS)}")
+    return top.parse_args(argv if asked or (argv and first in COMMANDS) else ["run", *argv])
 
 
-def parsers() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argparse.ArgumentParser]]:
-    """The parser of the command line, and the action whose `choices` are the parsers of the subcommands."""
+def parser(complete: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The parser of the command line, in which the commands `complete` have their flags, and others only their line."""
     top = argparse.ArgumentParser(
         "shootdown",
         description="Compare the TLB-flush policies of Linux architectures.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"shootdown {version()}, suite {SUITE_VERSION}")
+    top.add_argument("--version", action=ShowVersion, nargs=0, help="show program's version number and exit")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    rooms = (
-        run,
-        against,
-        coverage,
-        listing,
-        verdicts,
-        kernels,
-        litmus,
-        costs,
-        replay,
-        traces,
-        tree,
-        new_plugin,
-        reference,
-    )
-    for room in rooms:
-        room.add_parsers(commands.add_parser)
-    return top, commands
+    modules = {COMMANDS[name].module for name in complete}
+    for name, command in COMMANDS.items():
+        if command.module not in modules:
+            commands.add_parser(name, help=command.help)
+        elif name not in commands.choices:
+            import_module(f"core.cli.{command.module}").add_parsers(commands.add_parser)
+    return top
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.base.suggest import hint
+from core.base.told import Told
 from core.conformance import FINDINGS, SUITE
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, described, entry_points
@@ -24,7 +25,7 @@ GUEST_GRACE = 1.0
 """Seconds after --timeout in which a search of a third party's code must have said how far it came."""
 
 
-class UsageError(Exception):
+class UsageError(Told):
     """A name on the command line is unknown; the message says what was expected, in one line."""
 
 

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from core.base.errortext import describe, short
 from core.base.suggest import hint
+from core.base.told import Told
 from core.hookspecs import ENTRY_POINT_GROUP
 
 
-class PluginError(Exception):
+class PluginError(Told):
     """A plugin that cannot be used; the message names the plugin, what is wrong, and what was expected."""
 
 

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from core.base.available_memory import available
+from core.base.told import Told
 from core.run.isolate import (
     CELL_MEMORY,
     CELL_TIMEOUT,
@@ -36,7 +37,7 @@ JOBS_PER_CHILD = 16
 """Jobs that share a child process at most, to save on processes."""
 
 
-class ExecutorError(Exception):
+class ExecutorError(Told):
     """There is no such executor, or its scheduler does not answer; a one-line message."""
 
 

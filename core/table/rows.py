@@ -19,6 +19,7 @@ from typing import Any
 
 from core.base.digest import digest
 from core.base.suggest import hint
+from core.base.told import Told
 from core.base.toml import TomlError, read_toml
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.cost.workloads import Workload
@@ -47,7 +48,7 @@ SETUP_TIMEOUT = 30.0
 """Seconds that importing and setting up a third-party plugin may take."""
 
 
-class ConfigError(Exception):
+class ConfigError(Told):
     """An invalid configuration; the message names file, key and what was expected, in one line."""
 
 

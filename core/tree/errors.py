@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.base.told import Told
 
-class TreeError(Exception):
+
+class TreeError(Told):
     """A tree that cannot be used, in one line: the file and the name in it, what was expected, what to do."""
