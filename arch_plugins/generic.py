@@ -57,6 +57,10 @@ class Generic(Architecture):
         return {}
 
     @hookimpl
+    def cells_of_mm(self, mm: Mm, cpus: frozenset[Cpu]) -> Mapping[Cell, Hashable]:
+        return {}
+
+    @hookimpl
     async def switch_to(self, mm: Mm) -> None:
         """Nothing about the mm: it switches stacks and registers."""
 

@@ -8,9 +8,11 @@ Pages are freed at once all the same, so the switch hook alone prevents the use 
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from arch_plugins.families.at_clear import (
+    ATTACH_MASK,
     attach,
     detach,
     flush_mm_lazy,
@@ -22,6 +24,7 @@ from arch_plugins.families.at_clear import (
 )
 from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
+from core.machine.op import Cell, Cpu
 from core.machine.pte import Entry, local_ptep_get_and_clear, set_pte
 from core.mm.huge_memory import invalid, xchg_pmd
 from core.mm.mm import Mm
@@ -53,6 +56,10 @@ class S390(Tables):
                 "arch/s390/include/asm/mmu_context.h",
             ),
         )
+
+    @hookimpl
+    def cells_of_mm(self, mm: Mm, cpus: frozenset[Cpu]) -> Mapping[Cell, Hashable]:
+        return {ATTACH_MASK: cpus}
 
     @hookimpl
     async def switch_mm(self, mm: Mm) -> None:

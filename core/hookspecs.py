@@ -79,6 +79,15 @@ class ArchSpec:
         """
 
     @hookspec
+    def cells_of_mm(self, mm: Mm, cpus: frozenset[Cpu]) -> Mapping[Cell, Hashable]:  # type: ignore[empty-body]
+        """Plain. A model begins with `cpus` on the page tables of `mm`: what the plugin's own words of the mm hold.
+
+        Called once for each mm as a model, a count or a comparison is set up, whether mm_cpumask is a cell or not; for
+        what a word holds of one CPU, and only where the mask is a cell, there is `cells_on_mm`.  s390 has
+        mm->context.cpu_attach_mask.
+        """
+
+    @hookspec
     async def switch_to(self, mm: Mm) -> None:
         """Program. The scheduler switches to `mm.task`, after `switch_mm`; not called by kthread_use_mm() and exec.
 

@@ -13,7 +13,7 @@ CPUs are not in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
@@ -102,10 +102,11 @@ class World:
         thing.
         """
         self.memory[on_mm_cell(cpu)] = True
-        cells = self.arch.hook.cells_on_mm(mm=self.mm(), cpu=cpu, lazy=lazy)
-        if not isinstance(cells, Mapping) or not all(isinstance(cell, Cell) for cell in cells):
-            raise PluginError(f"hook cells_on_mm returned {cells!r}, expected a mapping of cells to values")
-        self.memory.update(cells)
+        self.memory.update(_cells("cells_on_mm", self.arch.hook.cells_on_mm(mm=self.mm(), cpu=cpu, lazy=lazy)))
+
+    def of_mm(self, *cpus: Cpu) -> None:
+        """The mm begins with `cpus` on it: the architecture says what its words of the mm hold (`cells_of_mm`)."""
+        self.memory.update(_cells("cells_of_mm", self.arch.hook.cells_of_mm(mm=self.mm(), cpus=frozenset(cpus))))
 
     def _add(self, name: str, program: Program, user: bool) -> Task:
         number = len(self._tasks)
@@ -138,7 +139,7 @@ class World:
         those of core.conformance.properties.
         """
         mm = self.mm()
-        self.memory[Cell("cpu_attach_mask")] = frozenset(self.cpus())
+        self.of_mm(*self.cpus())
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
         threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
         return Model(
@@ -209,6 +210,13 @@ class World:
         self.memory[csd_cell(sender.tid, cpu)] = None
         serve = mm.hook.flush_tlb_func(mm=mm, sender=sender.tid, cpu=cpu)
         return Daemon(f"IPI from {sender.name}", cpu, serve)
+
+
+def _cells(hook: str, cells: object) -> Mapping[Cell, Hashable]:
+    """What a hook says of its cells. PluginError if that is no mapping of cells."""
+    if not isinstance(cells, Mapping) or not all(isinstance(cell, Cell) for cell in cells):
+        raise PluginError(f"hook {hook} returned {cells!r}, expected a mapping of cells to values")
+    return cells
 
 
 def _one_by_one(program: Program) -> Program:

@@ -16,7 +16,7 @@ from core.cost.layout import KINDS, Layout
 from core.cost.run_memory import RunMemory
 from core.cost.run_summaries import RunSummaries
 from core.machine.ipi import take_ipi
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.schedule import run
 from core.machine.task import Task
 from core.mm.era import Era
@@ -78,7 +78,7 @@ class Accountant:
         )
         self.skip, self.long_runs = skip, long_runs
         self.memory.spans = self.mm.span
-        self.memory[Cell("cpu_attach_mask")] = running
+        self.memory.update(self.mm.hook.cells_of_mm(mm=self.mm, cpus=running))
         self.memory[MM_USERS] = 0 if how == "exit" else len(running)
         self.memory[current_mm_cell(HERE)] = how != "exit"
 

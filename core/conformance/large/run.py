@@ -20,7 +20,7 @@ from core.conformance.large.stale import Held, Item
 from core.explore.model import Step
 from core.machine.early_ack import handler_cell, leave_handler
 from core.machine.ipi import csd_cell
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte
 from core.machine.task import Task
 from core.machine.tlb import Entry, Upper
@@ -126,7 +126,7 @@ class CallRun:
         cells, here = self.machine.cells, self.mm.task.cpu
         cells[MM_USERS] = 0 if call.exits else layout.cpus
         cells[current_mm_cell(here)] = not call.exits
-        cells[Cell("cpu_attach_mask")] = self.mm.cpus
+        cells.update(self.mm.hook.cells_of_mm(mm=self.mm, cpus=self.mm.everyone))
         self.writers = arch.facts.hw_dirty and layout.cpus > 1 and not call.exits
         """Other CPUs write to what is writable, and hardware notes it in the entry."""
         self.delays = call.zaps and era.delays_rmap and arch.facts.smp and arch.facts.gather

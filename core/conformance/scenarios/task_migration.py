@@ -161,7 +161,8 @@ def executed(arch: Arch, era: Era) -> Model:
 
 def attached_to(world: World, *cpus: Cpu) -> None:
     """`cpus` are on the mm at the start; whether the others are is up to switch_mm()."""
-    world.memory[CPUMASK] = world.memory[Cell("cpu_attach_mask")] = frozenset(cpus)
+    world.memory[CPUMASK] = frozenset(cpus)
+    world.of_mm(*cpus)
     for cpu in cpus:
         world.on_mm(cpu)
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from core.machine.ipi import take_ipi
 from core.machine.memory import Memory
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid
+from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.schedule import ScheduleError, run
 from core.machine.task import Task
@@ -221,7 +221,7 @@ def predict(row: Row, arch: Arch, era: Era, cuts: Sequence[int] = ()) -> Predict
     floor, ceiling = (vma.start, vma.end) if row["keep_neighbours"] else (0, 0)
     call = CALLS[row["op"]](mm, Mapping(vma, (), floor, ceiling))
     cells = lay_out(row, arch, era, vma)
-    cells[Cell("cpu_attach_mask")] = cpus
+    cells.update(mm.hook.cells_of_mm(mm=mm, cpus=cpus))
     run(call, cells, answer if cuts else _only, emit, [take_ipi(task.tid, Cpu(1), ())])
     return made
 

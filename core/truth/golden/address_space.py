@@ -7,7 +7,7 @@ from typing import Any
 
 from core.facts import Facts
 from core.machine.memory import Memory
-from core.machine.op import Cell, Cpu, Tid
+from core.machine.op import Cpu, Tid
 from core.machine.pte import Pte, Swap, pte_cell
 from core.machine.task import Task
 from core.mm.era import Era
@@ -90,7 +90,6 @@ def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
             addr += count
     _create_tables(space.cells, sorted(touched), facts.upper_entries)
     space.cells[PENDING] = int(case["nested"])
-    space.cells[Cell("cpu_attach_mask")] = frozenset({Cpu(0), Cpu(1)})
     return space
 
 

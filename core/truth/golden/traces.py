@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.machine.op import Op, Outcome
+from core.machine.op import Cpu, Op, Outcome
 from core.machine.schedule import ScheduleError, run
 from core.mm.era import ERAS
 from core.mm.syscalls import exit_mmap, munmap
@@ -123,6 +123,7 @@ def replay(case: Case) -> EventStream:
     arch = architecture(case["config"])
     space = lay_out(case, arch.facts)
     mm = space.mm(arch, ERAS[case["kernel"]])
+    space.cells.update(mm.hook.cells_of_mm(mm=mm, cpus=frozenset({Cpu(0), Cpu(1)})))  # not this task's alone
     stream = EventStream(arch.facts.gather, arrays=mm.era.folio_entries)
     script = Script(case["fail_allocs"], case["resched"])
 

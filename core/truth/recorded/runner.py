@@ -153,7 +153,7 @@ def run_on(
         cells = _PageCells()
         cells.tables = tables
         cells.lay_out(setup, view, mm.span)
-    cells[Cell("cpu_attach_mask")] = cpus
+    cells.update(mm.hook.cells_of_mm(mm=mm, cpus=cpus))
     cells[MM_USERS] = 0 if exits else len(cpus)
     cells[current_mm_cell(HERE)] = not exits
     environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
