@@ -1,0 +1,60 @@
+"""Who changes an entry of a page table must hold a page-table lock: looked at in any model, whatever it is about.
+
+Hardware is exempt: a walker sets a dirty bit without asking.  It is the program that is looked at, not the state, so a
+model has no more states by it.  A model does not say how many entries its tables have; so it is not asked whose lock it
+is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from core.conformance.properties import SENTENCES
+from core.explore.model import Model, Thread
+from core.machine.op import Cell, Op, Outcome
+from core.machine.order import Order
+
+ENTRY_WITHOUT_LOCK = "entry-without-lock"
+
+
+def with_lock_discipline(model: Model) -> Model:
+    """The model, in which a program that writes to an entry without a page-table lock violates entry-without-lock."""
+    said = {ENTRY_WITHOUT_LOCK: "A program changes an entry of a page table while it holds no page-table lock."}
+    threads = tuple(map(_watched, model.threads))
+    return replace(model, threads=threads, sentences={**SENTENCES, **model.sentences, **said})
+
+
+def _watched(thread: Thread) -> Thread:
+    return replace(thread, program=lambda: under_a_lock(thread.program()))
+
+
+async def under_a_lock(program: Coroutine[Op, Any, Any]) -> Any:
+    """Run `program`; it must hold a page-table lock whenever it changes an entry."""
+    held: frozenset[Cell] = frozenset()
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        if not held and op.order is not Order.WALK and any(cell.array == "pte" for cell in op.writes):
+            await _violation(op)
+        value = await op
+        held = _after(held, op, value)
+
+
+def _violation(op: Op) -> Op:
+    """A step that reads what `op` would write to, so that a trace shows where."""
+    outcomes = [Outcome(None, (), ENTRY_WITHOUT_LOCK)]
+    return Op(f"without a lock: {op.name}", op.writes, (), lambda *values: outcomes, order=Order.PRIVATE)
+
+
+def _after(held: frozenset[Cell], op: Op, value: Any) -> frozenset[Cell]:
+    """The page-table locks that are held after the operation, which has returned `value`."""
+    locks = frozenset(cell for cell in op.writes if cell.array == "ptl")
+    word = op.name.partition(" ")[0]
+    if word == "unlock":
+        return held - locks
+    return held if word == "trylock" and not value else held | locks

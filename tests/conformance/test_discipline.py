@@ -1,0 +1,64 @@
+"""Programs change entries under a page-table lock, in every scenario but for those that are named here."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.conformance import SCENARIOS
+from core.conformance.discipline import ENTRY_WITHOUT_LOCK, with_lock_discipline
+from core.conformance.world import World
+from core.explore import check
+from core.machine.pte import Pte
+from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.table.rows import ALL_ROWS, Row, load
+
+ROWS = {row.name: row for row in (*load(None), *load(ALL_ROWS))}
+
+WITHOUT = {
+    **dict.fromkeys(
+        ("switch-tso", "switch-gen", "switch-gen-stays", "lazy-tso", "switch-asid"),
+        "the unmap is two operations of the architecture, with nobody else to lock against",
+    ),
+    "gup-fast-unshare": "the other process maps its page under i_mmap_rwsem; there is no lock of a hugetlb table",
+    "hugetlb-unshare": "truncation holds i_mmap_rwsem; there is no lock of a hugetlb table",
+}
+"""Scenarios, with the reason."""
+
+
+def broken(row: Row) -> set[str]:
+    """The scenarios of the row in which an entry is changed without a lock."""
+    arch, found = row.arch(), set()
+    for scenario in SCENARIOS.values():
+        if scenario.tier != "long" and not scenario.lacking(arch):
+            verdict = check(with_lock_discipline(scenario.build(arch, row.era)))
+            found |= {scenario.id} if verdict.violated == ENTRY_WITHOUT_LOCK else set()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["smp-6.12", "x86", "s390"])
+def test_entries_change_under_a_lock(row: str) -> None:
+    assert broken(ROWS[row]) <= set(WITHOUT)
+
+
+@pytest.mark.parametrize("scenario", WITHOUT)
+def test_what_is_exempt_needs_it(scenario: str) -> None:
+    row = ROWS["x86"]
+    assert check(with_lock_discipline(SCENARIOS[scenario].build(row.arch(), row.era))).violated == ENTRY_WITHOUT_LOCK
+
+
+@pytest.mark.parametrize(("locks", "violated"), [(True, ""), (False, ENTRY_WITHOUT_LOCK)])
+def test_a_program_without_the_lock_is_found(locks: bool, violated: str) -> None:
+    row = ROWS["smp-6.12"]
+    world = World(row.arch(), row.era, {0: Pte(0)})
+
+    async def clears(mm: Mm) -> None:
+        await pte_lock(mm, 0)
+        if not locks:
+            await pte_unlock(mm, 0)
+        await mm.hook.ptep_clear_flush(mm=mm, addr=0)
+        if locks:
+            await pte_unlock(mm, 0)
+
+    world.kthread("kswapd", clears)
+    assert check(with_lock_discipline(world.model("mine"))).violated == violated
