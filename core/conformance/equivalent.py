@@ -13,6 +13,7 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "mmap_write_unlock"): "held one step longer",
     ("drop", "the device writes pageN"): "a device that writes nothing loses nothing",
     ("late", "the device writes pageN"): "still while the reader has its reference, or when the page is nobody's",
+    ("late", "what the page had is given up"): "no step of a kernel, and the last one of its task",
     ("late", "mmap_read_unlock"): "held one step longer",
     ("late", "unlock PG_locked[N]"): "held one step longer",
     ("late", "unlock ptl[pmd,N]"): "held one step longer",
