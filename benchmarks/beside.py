@@ -1,0 +1,125 @@
+"""The CPU time of start-up, cells and large runs beside another checkout of the project, measured in turn.
+
+    python -m benchmarks.beside OTHER [--python OTHER/.venv/bin/python] [--row NAME]... [--rounds N] [--large]
+
+Each figure is the least of N rounds, and in each round both are measured one behind the other: on a machine that does
+other things only their ratio says anything.  A cell is one row in one scenario that applies to it, judged in a process
+that judges all of them; rows must be in both.  With `--large` the large runs are judged too, if both have them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parents[1]
+
+JUDGING = """
+import gc, sys, time
+from pathlib import Path
+try:
+    from core.table.rows import load
+except ImportError:  # a checkout of before the rooms
+    from core.config import load
+import core.conformance as suite
+gc.set_threshold(50_000)
+large, names, cells = sys.argv[1] == "large", sys.argv[2:], 0
+rows = [row for row in load(Path("arches.toml")) if row.name in names]
+skipped = ("long", "finding") if large else ("long", "finding", "large")
+chosen = [s for s in getattr(suite, "SUITE", suite.SCENARIOS).values() if s.tier not in skipped]
+if large:
+    chosen = [s for s in chosen if s.tier == "large"]
+start = time.process_time()
+for row in rows:
+    arch = row.arch()
+    for scenario in chosen:
+        cells += suite.judge(arch, row.era, scenario).verdict != "unsupported"
+print(cells, time.process_time() - start)
+"""
+
+COMMANDS = {
+    "--help": ("--help",),
+    "workloads, exit of 1 TiB": ("workloads", "--arch", "smp-6.2-fix", "--workload", "exit_anon"),
+}
+
+
+class Checkout(NamedTuple):
+    """A tree of the project, and the interpreter that runs it."""
+
+    root: Path
+    python: str
+
+    def cpu(self, *arguments: str) -> float:
+        """Seconds of CPU time of a whole command."""
+        before = os.times()
+        self._run(arguments)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        return float(spent)
+
+    def judging(self, kind: str, rows: list[str]) -> tuple[int, float]:
+        """The cells that apply, and the seconds of CPU time that judging them takes."""
+        cells, seconds = self._run(("-c", JUDGING, kind, *rows)).split()
+        return int(cells), float(seconds)
+
+    def _run(self, arguments: tuple[str, ...]) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        done = subprocess.run(
+            [self.python, *arguments], cwd=self.root, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return done.stdout
+
+
+def least(rounds: int, ours: Checkout, other: Checkout, *command: str) -> tuple[float, float]:
+    """The least CPU time of a command in each checkout."""
+    pairs = [(ours.cpu(*command), other.cpu(*command)) for _ in range(rounds)]
+    return min(ours for ours, _ in pairs), min(other for _, other in pairs)
+
+
+def start_up(rounds: int, ours: Checkout, other: Checkout) -> None:
+    """Print what commands take, in multiples of an interpreter that does nothing."""
+    nothing = least(rounds, ours, other, "-c", "pass")
+    for what, arguments in COMMANDS.items():
+        here, there = least(rounds, ours, other, "-m", "core.compare", *arguments)
+        print(f"{what}: {here / nothing[0]:.1f} times python -c pass, {there / nothing[1]:.1f} there")
+
+
+def judging(rounds: int, ours: Checkout, other: Checkout, kind: str, rows: list[str]) -> None:
+    """Print milliseconds a cell, and the ratios of a cell and of the whole."""
+    pairs = [(ours.judging(kind, rows), other.judging(kind, rows)) for _ in range(rounds)]
+    (cells, here), (fewer, there) = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+    if not cells or not fewer:
+        print(f"{kind}: not in both")
+        return
+    each, before = here / cells, there / fewer
+    print(
+        f"{kind}: {cells} cells, {1000 * each:.1f} ms each; there {fewer} cells, {1000 * before:.1f} ms; "
+        f"a cell {each / before:.2f}, the whole {here / there:.2f}"
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.beside")
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--python", default="")
+    parser.add_argument("--row", action="append", default=[])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", action="store_true")
+    given = parser.parse_args()
+    own = given.other / ".venv/bin/python"
+    ours = Checkout(HERE, sys.executable)
+    other = Checkout(given.other.resolve(), given.python or (str(own.absolute()) if own.exists() else sys.executable))
+    rows = given.row or ["smp-6.2-fix", "up-preempt"]
+    start_up(given.rounds, ours, other)
+    judging(given.rounds, ours, other, "suite", rows)
+    if given.large:
+        judging(given.rounds, ours, other, "large", rows)
+
+
+if __name__ == "__main__":
+    main()
