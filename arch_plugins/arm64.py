@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from arch_plugins.arm64_pte import Arm64Entries
 from arch_plugins.arm64_tlbi import MAX_TLBI_RANGE_PAGES, range_insns
-from arch_plugins.families.broadcast import Insns
+from arch_plugins.families.broadcast import Insns, effect_of
 from core.hookspecs import Facts, hookimpl
+from core.machine.broadcast import complete, issue, synchronise
 from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
+from core.machine.op import barrier
+from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+from core.mm.pgtable import clear_upper
+from core.mm.swap import Table, free_table_page
 
 
 class Arm64(Arm64Entries):
@@ -39,6 +44,7 @@ class Arm64(Arm64Entries):
             capabilities=frozenset(
                 {
                     "gup_fast",
+                    "huge_vmap",
                     "move_pmd",
                     "per_vma_lock",
                     "shares_pmd_tables",
@@ -69,6 +75,19 @@ class Arm64(Arm64Entries):
         start, end = start - start % stride, end + -end % stride
         if self.sync_again and self.above_ceiling(start, end, stride):
             await self.wait(mm)
+
+    @hookimpl
+    async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
+        """arch/arm64/mm/mmu.c:pmd_free_pte_page(), with tlbflush.h:__flush_tlb_kernel_pgtable()."""
+        cpu, request = mm.task.cpu, FlushRequest(addr, addr + 1)
+        await clear_upper(mm, 0, addr)
+        await barrier(Order.DSB_ISHST)
+        await issue(cpu, "TLBI_VAAE1IS", request, effect_of(mm))
+        others = [there for there in sorted(mm.everyone) if there != cpu]
+        await complete(cpu, others, mm.addrs, "DSB_ISH", ahead=True)
+        if mm.era.has("51696d346c49"):
+            await synchronise(cpu, mm.addrs)
+        await free_table_page(Table("pte", addr // mm.span[0]))
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -27,6 +27,7 @@ from core.mm.mmu_gather import (
     tlb_remove_table_sync_one,
 )
 from core.mm.pgtable import (
+    clear_upper,
     clear_young_dirty_ptes,
     get_and_clear_full_ptes,
     get_and_clear_pmd,
@@ -37,7 +38,7 @@ from core.mm.pgtable import (
 )
 from core.mm.smp import flush_by_ipi as flush_by_ipi
 from core.mm.smp import flush_cpus_by_ipi as flush_cpus_by_ipi
-from core.mm.swap import Table, free_table
+from core.mm.swap import Table, free_table, free_table_page
 
 
 class Generic(Architecture):
@@ -195,6 +196,13 @@ class Generic(Architecture):
         table: int | None = await get_and_clear_pmd(mm, addr)
         await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
         return table
+
+    @hookimpl
+    async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
+        """As x86 has it: flush_tlb_kernel_range() interrupts every CPU (arch/x86/mm/pgtable.c, tlb.c)."""
+        await clear_upper(mm, 0, addr)
+        await flush_cpus_by_ipi(mm, mm.everyone, FlushRequest(addr, addr + 1))
+        await free_table_page(Table("pte", addr // mm.span[0]))
 
     @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:

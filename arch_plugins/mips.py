@@ -64,7 +64,6 @@ class MipsGinvt(LoadStore, Asids):
     """Release 6 with GINVT and MMIDs: SYNC_GINV waits for the issuer's invalidations."""
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
-    ordering = "GINVT behind what was stored"
     pages_per_insn = 2
 
     FACTS = replace(

@@ -23,7 +23,7 @@ from core.machine.order import Order
 from core.machine.pte import Entry, local_ptep_get_and_clear
 from core.mm.mm import Mm, log
 
-SMP_CAPABILITIES = frozenset({"batched_unmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
+SMP_CAPABILITIES = frozenset({"batched_unmap", "huge_vmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
 
 LEFT = Cell(declare("left_mask", frozenset()))
 """CPUs that have left mm_cpumask since the start."""

@@ -282,6 +282,14 @@ class ArchSpec:
         """
 
     @hookspec
+    async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
+        """Program. Clear the pmd of the kernel address `addr`, and free the page table to which it has pointed.
+
+        The entries of the table are empty.  On return no CPU may walk in the table.  Only architectures with the
+        capability "huge_vmap" are asked.  include/linux/pgtable.h:pmd_free_pte_page().
+        """
+
+    @hookspec
     async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
         """Program. Flush pmds from `start` to `end` that mapped huge pages, on every CPU; their lock is held.
 

@@ -23,7 +23,6 @@ from core.machine.ipi import Request
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.op import Cell, Cpu, Op, Outcome, barrier
 from core.machine.order import Order
-from core.machine.store_buffer import mfence
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
 
@@ -142,9 +141,6 @@ class Asids(Broadcast):
     store_barrier = Order.DSB_ISHST
     """mips has no such barrier: that GINVT waits for older stores is assumed in its favour."""
 
-    ordering = ""
-    """What has the cleared entry seen before the flush is issued, where no prologue does."""
-
     def asid_behind_barrier(self, mm: Mm) -> bool:
         """Is the ASID read once every walker can see the cleared entry, or before?"""
         raise NotImplementedError
@@ -159,13 +155,7 @@ class Asids(Broadcast):
         if mm.context is None:
             await super().send(mm, insns, request)
             return
-        name = self.prologue or self.ordering
-        if self.asid_behind_barrier(mm):
-            await mfence(mm.task.cpu, name)
-            if self.store_barrier is not None:
-                await barrier(self.store_barrier)
-            _, asid = await context_id(mm.context)
-        else:
-            _, asid = await context_id(mm.context)
-            await mfence(mm.task.cpu, name)
+        if self.asid_behind_barrier(mm) and self.store_barrier is not None:
+            await barrier(self.store_barrier)
+        _, asid = await context_id(mm.context)
         await super().send(mm, insns, AsidRequest(asid, request))

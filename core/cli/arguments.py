@@ -50,14 +50,19 @@ def add_selection(command: argparse.ArgumentParser, arch: bool = True) -> None:
     )
 
 
-def add_limits(command: argparse.ArgumentParser) -> None:
-    """Add --searcher, --memory and the limits of a search."""
+def add_memory(command: argparse.ArgumentParser) -> None:
+    """Add --memory."""
     command.add_argument(
         "--memory",
         choices=("arch", *MEMORY_MODELS),
         default="arch",
         help="memory model: sequentially consistent, or that of each architecture (the default)",
     )
+
+
+def add_limits(command: argparse.ArgumentParser) -> None:
+    """Add --searcher, --memory and the limits of a search."""
+    add_memory(command)
     command.add_argument("--searcher", choices=("auto", "reference", "fast"), default="auto")
     command.add_argument("--max-states", type=positive, metavar="N", help="stop a search after N states")
     command.add_argument("--timeout", type=seconds, metavar="S", help="stop a search after S seconds")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.suggest import hint
-from core.cli.arguments import UsageError, positive
+from core.cli.arguments import UsageError, positive, scenario_of
+from core.conformance import SCENARIOS
 from core.table.rows import load
 
 if TYPE_CHECKING:
@@ -24,7 +25,15 @@ NAMES = {"": "", "ets2": " with FEAT_ETS2", "ets3": " with FEAT_ETS3"}
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommand with argparse's add_parser."""
     litmus = add("litmus", help="run litmus tests on the memory model of an architecture")
-    litmus.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    litmus.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    litmus.add_argument(
+        "--from",
+        nargs=2,
+        dest="origin",
+        metavar=("PLUGIN", "SCENARIO"),
+        help="print the two programs of a scenario as a test for herd7, instead of running files",
+    )
+    litmus.add_argument("--config", type=Path, metavar="FILE", help="where the row PLUGIN is (default: arches.toml)")
     litmus.add_argument(
         "--arch", metavar="NAME", help="the architecture, or a row (by default the one that a test is written for)"
     )
@@ -41,6 +50,11 @@ def litmus_command(arguments: argparse.Namespace) -> int:
     """Judge every test; print each that disagrees with its reason, then the counts."""
     from core.truth.lines import FileError
 
+    if arguments.origin is not None:
+        plugin, scenario = arguments.origin
+        return _print_origin(plugin, scenario, arguments)
+    if not arguments.files:
+        raise UsageError("litmus: expected a FILE, or --from PLUGIN SCENARIO")
     judged: list[Judgement] = []
     status = 0
     for path in arguments.files:
@@ -63,6 +77,32 @@ def _judged(path: Path, arguments: argparse.Namespace) -> Iterator[Judgement]:
     for test in read_tests(path):
         if arguments.only is None or arguments.only in test.id:
             yield from judge(test, named or _own(test), ETS[arguments.ets2], arguments.max_states or LIMIT)
+
+
+def _print_origin(plugin: str, scenario: str, arguments: argparse.Namespace) -> int:
+    """Print the programs of a scenario as a test of herd7, with what the explorer has found as its verdict."""
+    from core.cli.resolve_arch import choose
+    from core.conformance.judge import judge
+    from core.truth.litmus.from_scenario import USE_AFTER_FREE, DoesNotFit, litmus_test
+    from core.truth.litmus.herd7 import text_of
+
+    if arguments.files:
+        raise UsageError("litmus --from runs no files: leave them out")
+    row, found = choose(plugin, None, arguments.config), scenario_of(scenario)
+    arch, asked = row.arch(), SCENARIOS[found]
+    if lacking := asked.lacking(arch):
+        raise UsageError(f"{plugin} is not asked {scenario}: it needs {lacking}")
+    result = judge(arch, row.era, asked)
+    if result.verdict not in ("pass", "fail"):
+        raise UsageError(f"{plugin}, {scenario}: {result.verdict}: {result.reason}; only a verdict can be compared")
+    if result.violated not in ("", USE_AFTER_FREE):
+        raise UsageError(f"{plugin}, {scenario}: no litmus test: it fails by {result.violated}, not {USE_AFTER_FREE}")
+    try:
+        test = litmus_test(f"{row.name}/{scenario}", asked.build(arch, row.era), bool(result.violated))
+    except DoesNotFit as reason:
+        raise UsageError(f"{plugin}, {scenario}: no litmus test: {reason}") from None
+    print(text_of(test), end="")
+    return 0
 
 
 def _own(test: LitmusTest) -> str:

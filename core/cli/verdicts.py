@@ -14,6 +14,7 @@ from core.base.files import write_atomically
 from core.cli.arguments import (
     UsageError,
     add_limits,
+    add_memory,
     add_selection,
     add_walks,
     chosen_scenario,
@@ -27,6 +28,7 @@ from core.cli.arguments import (
 from core.cli.traces import FORMS, as_json, trace_of
 from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
 from core.conformance.exhibit import Exhibit
+from core.conformance.mutate import OPERATORS
 from core.explore.text import columns
 from core.table.rows import Row
 
@@ -56,7 +58,11 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     mutants = add("mutants", help="what the suite would notice: mutants, and the scenarios that kill them")
     mutants.add_argument("arch", nargs="?", default="smp-6.2-fix", metavar="ARCH")
     add_selection(mutants, arch=False)
+    add_memory(mutants)
     mutants.add_argument("--scenario", action="append", default=[], metavar="ID", help="only mutants in this scenario")
+    mutants.add_argument(
+        "--operator", action="append", choices=OPERATORS, help="only mutants by this operator (default: by all)"
+    )
     mutants.add_argument("--matrix", action="store_true", help="how many mutants each scenario kills, and kills alone")
     mutants.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="mutants at once")
     mutants.set_defaults(command=mutants_command)
@@ -116,7 +122,7 @@ def _explain_bug(arguments: argparse.Namespace) -> int:
     from core.conformance import museum
 
     exhibit = _exhibit(arguments.arch)
-    showing = museum.show(exhibit, limits_of(arguments), arguments.searcher)
+    showing = museum.show(exhibit, limits_of(arguments), arguments.searcher, memory=arguments.memory)
     title = museum.scenario_of(exhibit).title
     print(f"{exhibit.id}: {exhibit.wrong}")
     print(explanation(showing.bug, title, exhibit.commit))
@@ -141,7 +147,9 @@ def bugs_command(arguments: argparse.Namespace) -> int:
     from reports import tables
 
     exhibits = [_exhibit(identity) for identity in arguments.ids] or museum.EXHIBITS
-    showings = [museum.show(exhibit, limits_of(arguments), arguments.searcher) for exhibit in exhibits]
+    showings = [
+        museum.show(exhibit, limits_of(arguments), arguments.searcher, memory=arguments.memory) for exhibit in exhibits
+    ]
     print(tables.museum([_bug(showing) for showing in showings]))
     red = sum(showing.holds for showing in showings)
     print(f"{red} of {len(showings)} bugs are found, and proved absent without them")
@@ -165,9 +173,10 @@ def mutants_command(arguments: argparse.Namespace) -> int:
     from core.run import pool
     from reports import tables
 
-    row = choose(arguments.arch, arguments.era, arguments.config)
+    row = under(choose(arguments.arch, arguments.era, arguments.config), arguments.memory)
     names = [scenario_of(name) for name in arguments.scenario] or expected_to_pass(row)
     trials = mutate.trials(row.arch, row.era, _unmutated(row, names, arguments.jobs), arguments.matrix, row.guest)
+    trials = [trial for trial in trials if trial.mutant.operator in (arguments.operator or OPERATORS)]
     counts = {"killed": 0, "SURVIVED": 0, "equivalent": 0}
     killers = []
     with Progress(len(trials), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:

@@ -64,14 +64,6 @@ ARGUED: dict[tuple[str, str], str] = {
     ("twice", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "the second one finds another value, or stores the same",
     ("twice", "mm_cpumask += CPUN"): "a bit that is set is set again",
     ("late", "clone"): "the second thread starts one step later",
-    (
-        "twice",
-        "ptep_get_and_clear(N) (buffered)",
-    ): "the same store twice, and nobody else stores to the entry in between",
-    (
-        "drop",
-        "put_page_testzero: full barrier",
-    ): "there was a barrier before mm_cpumask was read, and no store since",
     ("twice", "pmdp_invalidate(N)"): "nothing changes an entry that is not present, and its lock is held",
     (
         "late",
@@ -110,7 +102,6 @@ ARGUED: dict[tuple[str, str], str] = {
 
 FOR_NOTHING = "the CPU is interrupted, or believed to be behind, for nothing"
 IRQS_OFF = "interrupts are off, and nobody else looks at the word before they are on"
-ONE_WRITER = "the same store twice, to a word that only this CPU writes"
 LOCAL = "the local part is done during the wait instead of before it, or twice"
 
 REPEATED = "an invalidation that is repeated invalidates nothing more"
@@ -146,11 +137,19 @@ VMA_LOCKS: dict[tuple[str, str], str] = {
 }
 """Of rows with per-VMA locks."""
 
+DISCARD = (
+    "in may_discard() the flush in front of it has made the cleared entry visible; nothing waits of a task that moves"
+)
+
+DISCARDED: dict[tuple[str, str], str] = {("drop", "smp_mb()"): DISCARD, ("weak", "smp_mb()"): DISCARD}
+"""Of rows whose words that clear or flush an entry have it seen, before the references of a page are read."""
+
 OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     "smp-6.2-fix": SYNC_IPI,
     "arm64": {
         **VMA_LOCKS,
         **ASIDS,
+        **DISCARDED,
         ("twice", "TLBI_VALENIS: flush leaf [N, N)"): REPEATED,
         ("twice", "TLBI_VAENIS: flush [N, N)"): REPEATED,
         ("twice", "TLBI_ASIDENIS: flush all"): REPEATED,
@@ -175,9 +174,6 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
             "load CRN with a flush",
         ): "interrupts are off and no user code runs until loaded_mm says which mm it is",
         ("twice", "tlb_gen += N"): "a generation is skipped: what a CPU has seen is still older",
-        ("twice", "loaded_mm = LOADED_MM_SWITCHING (buffered)"): ONE_WRITER,
-        ("twice", "loaded_mm = next (buffered)"): ONE_WRITER,
-        ("twice", "is_lazy = false (buffered)"): ONE_WRITER,
         ("twice", "inc_mm_tlb_gen"): "a generation is skipped: what a CPU has seen is still older",
         ("drop", "ctx_gen[N] = N"): FOR_NOTHING,
         ("late", "ctx_gen[N] = N"): IRQS_OFF,
@@ -206,10 +202,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     "riscv": {
         **VMA_LOCKS,
         **ASIDS,
-        (
-            "drop",
-            "smp_mb",
-        ): "the entry is cleared by a fully ordered exchange before, so that nothing is in the store buffer",
+        **DISCARDED,
         ("late", "local flush leaf [N, N)"): LOCAL,
         ("twice", "local flush leaf [N, N)"): LOCAL,
         ("late", "local flush leaf [N, N) of ASID N"): LOCAL,
@@ -221,7 +214,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     },
     "s390": {
         **VMA_LOCKS,
-        ("twice", "pte_clear(N) (buffered)"): "the same store twice, and nobody else stores to the entry in between",
+        ("drop", "smp_mb()"): DISCARD,
         ("drop", "test and clear flush_mm"): "the flush stays owed, and is done again",
         ("drop", "TestClearPageDirty(pageN)"): "the page stays dirty, and is written once more",
         ("late", "lock i_mmap_rwsem"): "what the lock orders is a flush that is still to come, and entries are flushed "

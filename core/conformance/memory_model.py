@@ -46,6 +46,7 @@ class Buffered:
             return op  # a store that becomes visible
         cpu, means = Cpu(cpu), meaning(self.kind, op)
         new = self.met.add(cpu, stores(op, means), means.reserves, self.waits)
+        new |= self.met.issuer(cpu, op)
         if (self._looks(op, cpu) or new) and self.complete:
             raise NewStore
         return wrapped(op, cpu, self.kind, self.known)
@@ -88,7 +89,7 @@ class Buffered:
         known.stored = {
             cpu: {cell: None for cell in cells if self.waits(cell)} for cpu, cells in self.met.stored.items()
         }
-        known.reserved = dict(self.met.reserved)
+        known.reserved, known.issuers = dict(self.met.reserved), set(self.met.issuers)
         self.known, self.complete = known, True
 
 

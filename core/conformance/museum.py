@@ -59,21 +59,29 @@ class Showing:
 
 
 def show(
-    exhibit: Exhibit, limits: Limits = Limits(), searcher: str = "auto", observe: Observe | None = None
+    exhibit: Exhibit,
+    limits: Limits = Limits(),
+    searcher: str = "auto",
+    observe: Observe | None = None,
+    memory: str = "arch",
 ) -> Showing:
-    """Judge `exhibit` with the bug, which `observe` is shown, and with the fix."""
+    """Judge `exhibit` with the bug, which `observe` is shown, and with the fix, under a memory model.
+
+    'arch' is that of its architecture.
+    """
     scenario = scenario_of(exhibit)
-    arch, era = subject(exhibit)
+    arch, era = subject(exhibit, memory)
     fixed = judge(arch, era, scenario, limits=limits, searcher=searcher)
     broken, old = exhibit.with_bug(arch, era)
     bug = judge(broken, old, scenario, limits=limits, searcher=searcher, observe=observe)
     return Showing(exhibit, replace(bug, architecture=f"{exhibit.id} with the bug"), fixed)
 
 
-def subject(exhibit: Exhibit) -> tuple[Arch, Era]:
+def subject(exhibit: Exhibit, memory: str = "arch") -> tuple[Arch, Era]:
     """The architecture and era, with the fix, on which an exhibit is shown."""
     name = exhibit.plugin.rpartition(":")[2].lower()
-    return set_up(name, load_object(exhibit.plugin), exhibit.plugin), ERAS[exhibit.era]
+    facts = {} if memory == "arch" else {"memory_model": memory}
+    return set_up(name, load_object(exhibit.plugin), exhibit.plugin, facts), ERAS[exhibit.era]
 
 
 def find(identity: str) -> Exhibit | None:

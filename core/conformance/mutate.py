@@ -10,6 +10,7 @@ kind is the name of an operation with its numbers replaced ("unlock ptl[N]"), as
     short    a flush leaves out the last page of its range
     deaf     an IPI is neither sent to the first of its CPUs nor waited for
     hopeful  a failed allocation is taken for a success
+    weak     a barrier is the next weaker one; `drop` leaves it out; only where a memory model gives it a meaning
 
 Operations of user code and of the hardware walker are not mutated: they are what the policy has to protect.  A mutant
 is killed by a scenario that fails, or does not reach its window any more, or in which a program raises that did not
@@ -19,19 +20,23 @@ before.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, cast
 
 from core.conformance.judge import judge
 from core.conformance.scenario import Scenario
+from core.conformance.weaken import kind_of_machine, weaker, without
 from core.explore import ExploreError, Limits, Model, Thread, check
+from core.explore.errors import NewStore
 from core.explore.model import Program
+from core.explore.ordered import again, tables_of
 from core.explore.reference import Search
 from core.explore.transition_tables import TransitionTables
-from core.machine.broadcast import Done
+from core.machine.broadcast import Done, Lost
 from core.machine.ipi import FlushRequest
+from core.machine.meaning import NOTHING, meaning
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
 from core.mm.era import Era
@@ -42,9 +47,9 @@ LIMITS = Limits(max_states=200_000)
 
 USER = ("store(", "load(", "walk:", "choose:")
 """What no kernel does: accesses, walks, and what a scenario chooses for itself."""
-OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful")
+OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful", "weak")
 
-WAITED_FOR = frozenset({"csd", "store_buffer", "flush_count"})
+WAITED_FOR = frozenset({"csd", "flush_count"})
 """Cells on which an operation that writes nothing may wait."""
 
 Mutable = dict[str, tuple[str, ...]]
@@ -79,11 +84,23 @@ def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
     """The kinds of operation in the unmutated scenario, in order of appearance; none if it is unsupported."""
     if scenario.lacking(arch):
         return {}
-    tables = TransitionTables(scenario.build(arch, era))
-    Search(tables, LIMITS, True).run()
+    tables = _searched(scenario.build(arch, era))
+    memory = kind_of_machine(tables.machine)
     ops = [state.op for automaton in tables.automata for state in automaton.states]
     kinds = {kind_of(op): op for op in ops if op is not None and not op.name.startswith(USER)}
-    return {kind: tuple(o for o in OPERATORS if _changes(o, op)) for kind, op in kinds.items()}
+    return {kind: tuple(o for o in OPERATORS if _changes(o, op, memory)) for kind, op in kinds.items()}
+
+
+def _searched(model: Model) -> TransitionTables:
+    """The tables after a search, under the memory model of `model`."""
+    tables = tables_of(model)
+    while True:
+        try:
+            Search(tables, LIMITS, True).run()
+        except NewStore:
+            tables = again(tables)
+        else:
+            return tables
 
 
 @dataclass(frozen=True)
@@ -154,14 +171,23 @@ def trials(
     """
     kinds = dict.fromkeys(kind for scenario in found.values() for kind in scenario)
     return [
-        Trial(Mutant(operator, kind), arch, era, tuple(s for s in found if kind in found[s]), every, guest)
+        Trial(Mutant(operator, kind), arch, era, tuple(_with(operator, kind, found)), every, guest)
         for kind in kinds
         for operator in OPERATORS
         if any(operator in scenario.get(kind, ()) for scenario in found.values())
     ]
 
 
-def _changes(operator: str, op: Op) -> bool:
+def _with(operator: str, kind: str, found: Mapping[str, Mutable]) -> Iterator[str]:
+    """The scenarios that have the kind; an order is weaker only in those that have a memory model."""
+    return (s for s, mutable in found.items() if kind in mutable and (operator != "weak" or "weak" in mutable[kind]))
+
+
+def _changes(operator: str, op: Op, memory: str) -> bool:
+    if operator == "weak":
+        return memory != "sc" and weaker(memory, op) is not None
+    if op.silent:  # a barrier
+        return operator == "drop" and memory != "sc" and meaning(memory, op) != NOTHING
     written = {cell.array for cell in op.writes} - {"running", "last_ran", "turn"}
     read = {cell.array for cell in op.reads}
     if operator == "hopeful":
@@ -187,16 +213,17 @@ def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:
 
 def infected(model: Model, mutant: Mutant) -> Model:
     """The model with the mutant in each of its programs."""
-    return replace(model, threads=tuple(replace(t, program=_infect(t, mutant)) for t in model.threads))
+    memory = "sc" if model.memory is None else kind_of_machine(model.memory(model))
+    return replace(model, threads=tuple(replace(t, program=_infect(t, mutant, memory)) for t in model.threads))
 
 
-def _infect(thread: Thread, mutant: Mutant) -> Program:
-    return lambda: mutated(thread.program(), mutant)
+def _infect(thread: Thread, mutant: Mutant, memory: str) -> Program:
+    return lambda: mutated(thread.program(), mutant, memory)
 
 
-async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant) -> Any:
-    """Run `program` with the operator applied to each operation of the mutant's kind."""
-    change = _CHANGES.get(mutant.operator)
+async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant, memory: str = "sc") -> Any:
+    """Run `program` with the operator applied to each operation of the mutant's kind, under the model `memory`."""
+    change = _CHANGES.get(mutant.operator) if mutant.operator != "weak" else lambda op: weaker(memory, op) or op
     held: Op | None = None  # put off by 'late'
     value: Any = None
     while True:
@@ -222,7 +249,9 @@ async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant) -> Any:
 
 
 def dropped(op: Op) -> Op:
-    """`op` without its writes, and never blocked."""
+    """`op` without its writes, and never blocked; a barrier left out."""
+    if op.silent:
+        return without(op)
 
     def step(*values: Any) -> list[Outcome]:
         return [Outcome(outcome.value) for outcome in op.step(*values)][:1] or [Outcome(None)]
@@ -257,12 +286,12 @@ def _issued_for_less(op: Op) -> Op:
     def _less(outcome: Outcome, values: tuple[Any, ...]) -> Outcome:
         issued = cast(tuple[Any, ...], outcome.written[0])
         last = issued[-1]
-        request = _one_page_less(last.request if isinstance(last, Done) else last)
-        entries = zip(op.writes[1:], values[1:], outcome.written[1:], strict=True)
+        request = _one_page_less(last.request if isinstance(last, Done | Lost) else last)
+        entries = zip(op.writes[1:], values[len(op.reads) - len(op.writes) + 1 :], outcome.written[1:], strict=True)
         left = [
             after if request.covers(cast(tuple[Any, int], cell.index)[1]) else before for cell, before, after in entries
         ]
-        shorter = Done(request) if isinstance(last, Done) else request
+        shorter = type(last)(request) if isinstance(last, Done | Lost) else request
         return outcome._replace(written=((*issued[:-1], shorter), *left))
 
     return Op(op.name, op.reads, op.writes, step, event=op.event, order=op.order)

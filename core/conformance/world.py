@@ -14,6 +14,7 @@ CPUs are not in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
@@ -30,7 +31,6 @@ from core.machine.order import Order
 from core.machine.pte import ProtNone, Pte, pte_cell
 from core.machine.runs import one_by_one
 from core.machine.sched import scheduled
-from core.machine.store_buffer import plain_store
 from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
@@ -53,6 +53,8 @@ class World:
     geometry    facts that are replaced to keep the model small (batch sizes, capabilities), by name
     more        further fields of `Mm`, by name
     reclaims_tables  MADV_DONTNEED frees the page tables that it empties (CONFIG_PT_RECLAIM), whatever the era
+    buffers     the memory model under which a row runs that is sequentially consistent otherwise: the scenario is about
+                stores that wait
     """
 
     arch: Arch
@@ -64,6 +66,7 @@ class World:
     geometry: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     reclaims_tables: bool = False
+    buffers: str = "sc"
 
     def __post_init__(self) -> None:
         self.memory = Memory()
@@ -75,8 +78,10 @@ class World:
 
     @property
     def memory_model(self) -> str:
-        """That of the architecture; one CPU sees its own stores in order."""
-        return self.facts.memory_model if self.facts.smp else "sc"
+        """That of the architecture, or `buffers`; one CPU sees its own stores in order."""
+        if not self.facts.smp:
+            return "sc"
+        return self.buffers if self.facts.memory_model == "sc" else self.facts.memory_model
 
     @property
     def vma(self) -> Vma:
@@ -279,10 +284,12 @@ async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
 async def clears_plainly(mm: Mm, op: Op) -> Any:
     """`op`; where it empties an entry and does no more, by a plain store, unless the architecture's clearing orders it.
 
-    For `core.machine.op.doing`, in models with a store buffer.  What flushes as it clears (s390's IPTE) waits for it.
+    For `core.machine.op.doing`.  What flushes as it clears (s390's IPTE) waits for it.
     """
-    plain = len(op.writes) == 1 and op.writes[0].array == "pte" and "ordered_clear" not in mm.facts.capabilities
-    return await (plain_store(mm.task.cpu, op) if plain else op)
+    if len(op.writes) == 1 and op.writes[0].array == "pte" and "ordered_clear" not in mm.facts.capabilities:
+        op = copy(op)
+        op.order = Order.PLAIN
+    return await op
 
 
 async def in_its_table(program: Coroutine[Op, Any, Any], mm: Mm, addr: int, tables: Sequence[int]) -> Any:

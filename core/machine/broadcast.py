@@ -15,7 +15,9 @@ It is complete only when what other CPUs have stored through the old entries is 
 
 Data types
     cell ('broadcast', cpu)    the requests that `cpu` has issued and not completed: a tuple
+    cell ('unsynced', cpu)     has the CPU stored to an entry since its last DSB?
     Done                       one of them that has had its effect
+    Lost                       one that had it before the entry was stored: none
 """
 
 from __future__ import annotations
@@ -39,6 +41,14 @@ def broadcast_cell(cpu: Cpu) -> Cell:
     return Cell(BROADCAST, cpu)
 
 
+UNSYNCED = declare("unsynced", False, "ghost")
+
+
+def unsynced_cell(cpu: Cpu) -> Cell:
+    """Has `cpu` stored to an entry since its last barrier that orders invalidations?  Only a weak machine says so."""
+    return Cell(UNSYNCED, Cpu(cpu))
+
+
 class Done(NamedTuple):
     """A request of which every TLB has dropped the entries, and which is not complete."""
 
@@ -48,47 +58,71 @@ class Done(NamedTuple):
         return f"{self.request}, done"
 
 
+class Lost(NamedTuple):
+    """A request that had its effect before the entry was seen to change: to be completed, and for nothing."""
+
+    request: Request
+
+    def __str__(self) -> str:
+        return f"{self.request}, too early"
+
+
 def issue(cpu: Cpu, name: str, request: Request, effects: Sequence[tuple[int, Cell]] = ()) -> Op:
     """`cpu` broadcasts `request` to every TLB; `name` is the instruction.  It is not complete yet.
 
     `effects` are the entries (address and TLB cell) that it may drop at once; without them it does so in the end.
+    A CPU that has stored to an entry and waited for no walker since may have issued it too early.
     """
     cell = broadcast_cell(cpu)
     if effects:
-        return _issue_and_maybe_do(cell, name, request, effects)
+        return _issue_and_maybe_do(cpu, name, request, effects)
     return Op(
         f"{name}: {request}", (cell,), (cell,), lambda sent: [Outcome(None, ((*sent, request),))], order=Order.PRIVATE
     )
 
 
-def _issue_and_maybe_do(cell: Cell, name: str, request: Request, effects: Sequence[tuple[int, Cell]]) -> Op:
+def _issue_and_maybe_do(cpu: Cpu, name: str, request: Request, effects: Sequence[tuple[int, Cell]]) -> Op:
+    cell, unsynced = broadcast_cell(cpu), unsynced_cell(cpu)
     entries = tuple(entry for addr, entry in effects if request.covers(addr))
     addrs = [addr for addr, _ in effects if request.covers(addr)]
 
-    def step(sent: tuple[Request | Done, ...], *cached: object) -> list[Outcome]:
+    def step(sent: tuple[Request | Done | Lost, ...], early: bool, *cached: object) -> list[Outcome]:
         later = Outcome(None, ((*sent, request), *cached))
+        lost = [Outcome(None, ((*sent, Lost(request)), *cached))] if early else []
         dropped = tuple(
             None if request.forgets(addr, entry) else entry for addr, entry in zip(addrs, cached, strict=True)
         )
-        return [later, Outcome(None, ((*sent, Done(request)), *dropped))]
+        return [later, Outcome(None, ((*sent, Done(request)), *dropped)), *lost]
 
-    return Op(f"{name}: {request}", (cell, *entries), (cell, *entries), step, order=Order.PRIVATE)
+    return Op(f"{name}: {request}", (cell, unsynced, *entries), (cell, *entries), step, order=Order.PRIVATE)
 
 
-def complete(cpu: Cpu, cpus: Iterable[Cpu], addrs: Sequence[int], name: str) -> Op:
-    """The barrier of `cpu`: completes on all `cpus` everything that it has issued."""
+def synchronise(cpu: Cpu, addrs: Sequence[int]) -> Op:
+    """ISB of the issuer: no instruction behind it uses what was dropped, not even one that was fetched before."""
+    op = complete(cpu, [cpu], addrs, "ISB")
+    op.order = Order.ISB
+    return op
+
+
+def complete(cpu: Cpu, cpus: Iterable[Cpu], addrs: Sequence[int], name: str, ahead: bool = False) -> Op:
+    """The barrier of `cpu`: completes on all `cpus` everything that it has issued.
+
+    `ahead`: on `cpu` itself, which is not one of `cpus`, instructions behind the barrier may have been fetched and
+    translated already, so that only `synchronise` ends it there (Arm ARM D8.16: a context synchronisation event).
+    """
     cell = broadcast_cell(cpu)
     pairs = [(there, addr) for there in sorted(cpus) for addr in addrs]
     entries = tuple(tlb_cell(there, addr) for there, addr in pairs)
 
-    def step(sent: tuple[Request | Done, ...], *cached: object) -> list[Outcome]:
-        late = [r for r in sent if not isinstance(r, Done)]
-        every = [r.request if isinstance(r, Done) else r for r in sent]
+    def step(sent: tuple[Request | Done | Lost, ...], *cached: object) -> list[Outcome]:
+        late = [r for r in sent if not isinstance(r, Done | Lost)]
+        every = [r.request if isinstance(r, Done | Lost) else r for r in sent]
         kept = tuple(
             None if any(r.forgets(addr, entry) for r in late) else entry
             for (_, addr), entry in zip(pairs, cached, strict=True)
         )
         covered = (cell for (_, addr), cell in zip(pairs, entries, strict=True) if any(r.covers(addr) for r in every))
-        return [Outcome(None, ((), *kept), awaits=frozenset(covered))]
+        left = tuple(r for r in sent if not isinstance(r, Lost)) if ahead else ()
+        return [Outcome(None, (left, *kept), awaits=frozenset(covered))]
 
     return Op(name, (cell, *entries), (cell, *entries), step, order=Order.COMPLETE)

@@ -18,6 +18,9 @@ USER: set[str] = set()
 """Arrays of cells that are user memory: a store of user code to them waits in a store buffer."""
 
 
+ENTRIES: set[str] = set()
+"""Arrays of cells that are page-table entries: memory that walkers read."""
+
 PANELS = ("cpu", "tables", "page", "mm", "check")
 """Where a picture of the machine shows a cell: with its CPU, with the page tables, with its page, with the mm and the
 locks, or with what the model notes to check something."""
@@ -29,14 +32,14 @@ PANEL_OF: dict[str, str] = {}
 def declare(array: str, initial: Hashable, kind: str = "memory", panel: str = "") -> str:
     """Give every cell of `array` the value `initial` to start with. Returns `array`, to be used in Cell(array, index).
 
-    `kind` is 'memory', 'ghost' (`GHOSTS`) or 'user' (`USER`): what a store buffer holds is memory.  `panel` is one of
-    `PANELS`; without it a cell with a CPU in its index is shown with that CPU, any other with the mm.
+    `kind` is 'memory', 'ghost' (`GHOSTS`), 'user' (`USER`) or 'entry' (`ENTRIES`): what a store buffer holds is memory.
+    `panel` is one of `PANELS`; without it a cell with a CPU in its index is shown with that CPU, any other with the mm.
     Call it when the module is imported.  ValueError if the array has another initial value already: then two modules
     use one name for different cells.
     """
     known = INITIAL.setdefault(array, initial)
     if kind != "memory":
-        (GHOSTS if kind == "ghost" else USER).add(array)
+        {"ghost": GHOSTS, "user": USER, "entry": ENTRIES}[kind].add(array)
     if panel:
         PANEL_OF[array] = panel
     if known != initial:

@@ -84,7 +84,7 @@ Present = Pte | ProtNone
 
 Entry = Pte | Swap | ProtNone | Migration | None
 
-PTE = declare("pte", None, panel="tables")
+PTE = declare("pte", None, "entry", panel="tables")
 
 
 def pte_present(pte: object) -> TypeGuard[Present]:

@@ -17,6 +17,11 @@ A store of user code waits too, with the TLB entry by which it was made.  An int
 the buffer of its CPU.  A flush by hardware has no handler: it is complete only when the stores that other CPUs have
 made through the old entries are visible (`Outcome.awaits`).
 
+No barrier orders an invalidation behind a store but those that wait for walkers (DSB, ptesync): not DMB, not sync, not
+an atomic operation, which order memory accesses alone (Arm ARM D8.16; Power ISA III 6.9.3.3).  So a weak CPU keeps in
+mind whether it has stored to an entry since its last such barrier; then an invalidation by broadcast may have had its
+effect before the store, which is none.
+
 Why it is sound.  x86-TSO is exactly such a machine (Owens, Sarkar, Sewell, TPHOLs 2009).  The weak one has less than
 Armv8 and RVWMO allow: a load is done in its turn, so that neither load buffering nor the reordering of two loads is
 there.  A pass is about the order of stores against everything, which is what flushing is about; `litmus` says which
@@ -35,8 +40,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
+from core.machine.broadcast import UNSYNCED, unsynced_cell
 from core.machine.meaning import Meaning, meaning
-from core.machine.memory import GHOSTS, USER, declare
+from core.machine.memory import ENTRIES, GHOSTS, USER, declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 
@@ -96,6 +102,11 @@ def buffer_cell(cpu: Cpu) -> Cell:
     """The stores of `cpu` that wait."""
     return Cell(BUFFER, Cpu(cpu))
 
+
+SYNCS = frozenset(
+    {Order.DSB_ISH, Order.DSB_ISHST, Order.DSB_NSH, Order.DSB_NSHST, Order.PTESYNC, Order.COMPLETE, Order.FLUSH}
+)
+"""Orders that put what follows, invalidations too, behind the entries that were stored."""
 
 MARK = Waiting(None)
 
@@ -158,9 +169,14 @@ class Wrapped:
         self.forwards = not self.walks and op.order is not Order.PRIVATE and not stored.isdisjoint(op.reads)
         self.kept = [n for n, cell in enumerate(op.writes) if cell not in buffered]
         self.matters = bool(buffered or self.forwards or self.watched or not stored.isdisjoint(self.atomic))
+        issues = cpu in held.issuers and not ordered
+        self.syncs = issues and op.order in SYNCS
+        self.unsyncs = issues and not self.walks and any(cell.array in ENTRIES for cell in op.writes)
+        self.matters = self.matters or self.syncs or self.unsyncs
         mine = buffer_cell(cpu)
+        notes = (unsynced_cell(cpu),) if self.syncs or self.unsyncs else ()
         self.reads = (mine, *map(buffer_cell, self.watched), *op.reads)
-        self.writes = (mine, *(op.writes[n] for n in self.kept))
+        self.writes = (mine, *(op.writes[n] for n in self.kept), *notes)
 
     def step(self, mine: Buffer, *values: Any) -> list[Outcome]:
         """The outcomes that are possible while these stores wait."""
@@ -185,8 +201,10 @@ class Wrapped:
             return None
         if made.awaits and any(store.through in made.awaits for cpu in self.awaited for store in theirs[cpu]):
             return None
-        after = self._after(mine, values, made)
-        return made._replace(written=(after, *(made.written[n] for n in self.kept)), stored=(), awaits=frozenset())
+        written = (self._after(mine, values, made), *(made.written[n] for n in self.kept))
+        if self.syncs or self.unsyncs:
+            written = (*written, self.unsyncs)
+        return made._replace(written=written, stored=(), awaits=frozenset())
 
     def _writes(self, cell: Cell, values: Sequence[Any], value: Hashable) -> bool:
         """Does the outcome write to the cell?  Where it writes back what it has read, the kernel does not write."""
@@ -211,11 +229,15 @@ class Wrapped:
 
 
 class KnownStores:
-    """What is known of the stores of a model: by CPU the cells that it stores to, and those that it may reserve."""
+    """What is known of the stores of a model: by CPU the cells that it stores to, and those that it may reserve.
+
+    `issuers` are the CPUs that invalidate by broadcast.
+    """
 
     def __init__(self, cpus: Sequence[Cpu]) -> None:
         self.stored: dict[Cpu, dict[Cell, None]] = {cpu: {} for cpu in cpus}
         self.reserved: dict[Cpu, frozenset[Cell]] = {}
+        self.issuers: set[Cpu] = set()
 
     @property
     def cpus(self) -> tuple[Cpu, ...]:
@@ -230,6 +252,13 @@ class KnownStores:
         if reserved:
             self.reserved[cpu] = before | cells
         return any(map(waits, new))
+
+    def issuer(self, cpu: Cpu, op: Op) -> bool:
+        """Note whether `op` invalidates by broadcast. True if that was not known of its CPU."""
+        new = cpu not in self.issuers and any(cell.array == UNSYNCED for cell in op.reads)
+        if new:
+            self.issuers.add(cpu)
+        return new
 
 
 def visible(cpu: Cpu, cell: Cell, ordered: bool, held: KnownStores) -> Op:

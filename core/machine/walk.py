@@ -56,7 +56,7 @@ def cache_upper(cpu: Cpu, addr: int, upper: Cell) -> Op:
     cell = tlb_cell(cpu, addr)
 
     def step(entry: object, table: int | None) -> list[Outcome]:
-        if entry is None and table is not None:
+        if entry is None and isinstance(table, int):  # and not a huge page
             entry = Upper(table)
         return [Outcome(entry is not None, (entry,))]
 

@@ -15,7 +15,7 @@ from core.machine.order import Order
 from core.machine.pte import Entry, Present, ProtNone, Pte, set_pte
 from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock, xchg_order
 
-LEVELS = tuple(declare(level, None, panel="tables") for level in ("pmd", "pud", "p4d"))
+LEVELS = tuple(declare(level, None, "entry", panel="tables") for level in ("pmd", "pud", "p4d"))
 """The entries above a pte table, by whose span in `Mm.span` they go."""
 
 

@@ -51,13 +51,16 @@ class AsidReadEarly(Arm64):
         return False
 
 
+class WithDmbIsh(Arm64):
+    """Nor does a full DMB order a TLBI, whatever it does for the walkers."""
+
+    store_barrier = Order.DMB_ISH
+
+
 class RadixWithoutPtesync(PowerpcRadix):
-    """Nor with the smp_mb() in front of mm_cpumask, which does the same for the entry."""
+    """The smp_mb() in front of mm_cpumask orders the cleared entry before the mask, and not before tlbie."""
 
     store_barrier = None
-
-    async def flush_type_local(self, mm: Mm) -> bool:
-        return await radix_lazy.flush_type_local(mm)
 
 
 class RadixWithoutSmpMb(PowerpcRadix):
@@ -103,8 +106,11 @@ def verdict(plugin: type, scenario: str, **facts: Any) -> Result:
     [
         (WithoutIshst, "switch-reclaim", 9),
         (WithDmbIshst, "switch-reclaim", 10),
+        (WithDmbIsh, "switch-reclaim", 10),
+        (WithoutIshst, "use-after-free", 15),
+        (WithDmbIsh, "use-after-free", 16),
         (WithoutFinalDsb, "switch-reclaim", 9),
-        (AsidReadEarly, "asid-rollover", 34),
+        (AsidReadEarly, "asid-rollover", 32),
         (RadixWithoutPtesync, "any-order", 14),
         (RadixWithoutSmpMb, "switch-asid", 17),
         (X86WithoutSmpMb, "lazy-batch", 20),
@@ -123,6 +129,7 @@ def test_a_barrier_that_is_left_out_is_missed(plugin: type, scenario: str, steps
     [
         (WithoutIshst, "switch-reclaim"),
         (WithDmbIshst, "switch-reclaim"),
+        (WithDmbIsh, "use-after-free"),
         (RadixWithoutPtesync, "any-order"),
         (RadixWithoutSmpMb, "switch-asid"),
         (X86WithoutSmpMb, "lazy-batch"),

@@ -29,6 +29,7 @@ from core.conformance.scenarios import (
     huge_pmd,
     huge_zero_page,
     hugetlb,
+    kernel_table,
     ksm,
     kthread,
     lazy_mmu,
@@ -95,7 +96,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         several_flushes,
         batch_moves,
     ),
-    "tables": (freed_table, exec_stack, refill, gup_fast, table_reclaim, vanishing_table),
+    "tables": (freed_table, exec_stack, kernel_table, refill, gup_fast, table_reclaim, vanishing_table),
     "huge": (huge_pmd, huge_advice, huge_zero_page, hugetlb, folio_runs, contpte, collapse),
     "paper": (research_policies,),
 }

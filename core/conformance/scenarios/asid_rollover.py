@@ -27,12 +27,11 @@ from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import World, clears_plainly
-from core.explore.model import Daemon, Model
+from core.explore.model import Model
 from core.machine.asid import load_tagged, tagged, ttbr_cell
 from core.machine.op import Cell, Cpu, Op, Outcome, doing
 from core.machine.order import Order
-from core.machine.pte import Pte, pte_cell
-from core.machine.store_buffer import drain, mfence, store_buffer_cell
+from core.machine.pte import Pte
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.mm import Mm
@@ -52,7 +51,6 @@ async def unmap(mm: Mm) -> None:
     clear = mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
     await doing(clear, partial(clears_plainly, mm))
     await mm.hook.flush_tlb_page(mm=mm, addr=0)
-    await mfence(UNMAPPER, "put_page_testzero: full barrier")
     await put_page(PAGE)
 
 
@@ -75,6 +73,7 @@ def rolled_over(arch: Arch, era: Era) -> Model:
         frozenset({PAGE, ANOTHERS}),
         geometry={"user_asids": ASIDS},
         more={"context": MINE, "addrs": [tagged(asid, 0) for asid in range(1, ASIDS)]},
+        buffers="weak",
     )
     world.memory[ref_cell(ANOTHERS)] = 0
     world.memory[MINE], world.memory[NEWCOMER] = (1, 1), None
@@ -87,7 +86,6 @@ def rolled_over(arch: Arch, era: Era) -> Model:
         world.memory[Cell("reserved_asids", cpu)] = None
         world.memory[ttbr_cell(cpu)] = None if asid is None else asid[1]
     world.memory[tlb_cell(USER, tagged(4, 0))] = Entry(ANOTHERS, False, False)
-    world.memory[store_buffer_cell(UNMAPPER)] = ()
     newcomers: list[Mm] = []
     world.task("unmap", unmap)
     world.task("user", run)
@@ -99,8 +97,7 @@ def rolled_over(arch: Arch, era: Era) -> Model:
         (MINE, tlb_cell(USER, tagged(4, 0)), ref_cell(PAGE)),
         lambda context, entry, ref: context == (2, 4) and entry == Entry(PAGE, False, False) and ref == 1,
     )
-    made = world.model("asid-rollover", finally_=[all_freed(PAGE, 0)], sometimes=[window])
-    return replace(made, daemons=(*made.daemons, Daemon("store buffer", UNMAPPER, drain(UNMAPPER, pte_cell(0)))))
+    return world.model("asid-rollover", finally_=[all_freed(PAGE, 0)], sometimes=[window])
 
 
 RUNS, NEXT = Cpu(0), Cpu(1)
@@ -161,7 +158,6 @@ def kept(name: str, mine: tuple[int, int]) -> Build:
             world.memory[Cell("active_asids", cpu)] = asid
             world.memory[Cell("reserved_asids", cpu)] = None
             world.memory[ttbr_cell(cpu)] = None if asid is None else asid[1]
-            world.memory[store_buffer_cell(cpu)] = ()
         for number in range(1, ASIDS):
             if mine != (1, number):
                 world.memory[tlb_cell(RUNS, tagged(number, 0))] = Entry(ANOTHERS, False, False)

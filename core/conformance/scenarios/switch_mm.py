@@ -71,10 +71,9 @@ from core.conformance.scenarios.task_migration import attached_to, on
 from core.conformance.world import Program, World, clears_plainly, load
 from core.explore.model import Daemon, Model
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, wait_ipis
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
+from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier, doing
 from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
-from core.machine.store_buffer import buffered_store, drain, mfence, store_buffer_cell
 from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
 from core.machine.variable import read_once as get
 from core.machine.variable import write_once as put
@@ -97,12 +96,12 @@ def add(cell: Cell, by: int) -> Op:
 
 
 def set_bit(cpu: Cpu) -> Op:
-    """cpumask_set_cpu(cpu, mm_cpumask(mm)): a locked operation, which waits for the CPU's store buffer to drain."""
+    """cpumask_set_cpu(cpu, mm_cpumask(mm)): a locked operation on x86, which waits for the CPU's stores."""
     return Op(
         f"mm_cpumask += CPU{cpu}",
-        (CPUMASK, store_buffer_cell(cpu)),
         (CPUMASK,),
-        lambda mask, waiting: [] if waiting else [Outcome(None, (mask | {cpu},))],
+        (CPUMASK,),
+        lambda mask: [Outcome(None, (mask | {cpu},))],
         order=Order.ATOMIC,
     )
 
@@ -136,7 +135,6 @@ async def takes_up(mm: Mm) -> None:
 async def unmap_buffered(mm: Mm) -> None:
     """An unmap where clearing is a plain store, after which the flush reads mm_cpumask."""
     await doing(clear_and_flush(mm), partial(clear_buffered, mm))
-    await mfence(THERE, "put_page_testzero: full barrier")
     await put_page(PAGE)
 
 
@@ -150,7 +148,7 @@ async def clear_buffered(mm: Mm, op: Op) -> Any:
     """`op`, and after the operation that clears the entry the barrier that 71b3c126e611 requires."""
     pte = await clears_plainly(mm, op)
     if op.writes == (pte_cell(0),) and mm.era.has("71b3c126e611"):
-        await mfence(THERE)
+        await barrier(Order.SMP_MB)
     return pte
 
 
@@ -164,7 +162,7 @@ async def switch_mm_irqs_off(mm: Mm) -> None:
     becoming visible after tlb_gen has been read.
     """
     await put(irqs_off_cell(HERE), True)
-    await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
+    await put(LOADED, "LOADED_MM_SWITCHING")
     await set_bit(HERE)
     await load_if_current(mm)
 
@@ -174,9 +172,9 @@ async def switch_mm_that_stays(mm: Mm) -> None:
     stores.
     """
     await put(irqs_off_cell(HERE), True)
-    await buffered_store(HERE, "loaded_mm = LOADED_MM_SWITCHING", "LOADED_MM_SWITCHING")
+    await put(LOADED, "LOADED_MM_SWITCHING")
     if mm.era.has("83b0177a6c48"):
-        await mfence(HERE)
+        await barrier(Order.SMP_MB)
     await load_if_current(mm)
 
 
@@ -184,22 +182,21 @@ async def load_if_current(mm: Mm) -> None:
     """Load CR3 after the test whether the ASID is up to date."""
     if await get(GEN):
         await invalidate((HERE,), (0,), "load CR3 with a flush")
-    await buffered_store(HERE, "loaded_mm = next", "next")
+    await put(LOADED, "next")
     await put(irqs_off_cell(HERE), False)
     await loads(mm)
 
 
 def flush_tlb_func(sender: Tid) -> Op:
-    """The IPI: a CPU that has not loaded the mm believes that it has nothing to flush.  It sees its own stores."""
-    request, entry, buffer = csd_cell(sender, HERE), tlb_cell(HERE, 0), store_buffer_cell(HERE)
+    """The IPI: a CPU that has not loaded the mm believes that it has nothing to flush."""
+    request, entry = csd_cell(sender, HERE), tlb_cell(HERE, 0)
 
-    def step(asked: object, irqs_off: bool, waiting: tuple[str, ...], loaded: str, cached: object) -> list[Outcome]:
+    def step(asked: object, irqs_off: bool, loaded: str, cached: object) -> list[Outcome]:
         if asked is None or irqs_off:
             return []
-        mine = waiting[-1] if waiting else loaded
-        return [Outcome(None, (None, None if mine == "next" else cached))]
+        return [Outcome(None, (None, None if loaded == "next" else cached))]
 
-    reads = (request, irqs_off_cell(HERE), buffer, LOADED, entry)
+    reads = (request, irqs_off_cell(HERE), LOADED, entry)
     return Op(f"take IPI of T{sender}: flush_tlb_func", reads, (request, entry), step, order=Order.HANDLER)
 
 
@@ -221,8 +218,8 @@ async def unmap_by_gen(mm: Mm) -> None:
 async def back_from_lazy(mm: Mm) -> None:
     """switch_mm_irqs_off() where prev == next: is_lazy is cleared by a plain store, before tlb_gen is read."""
     await put(irqs_off_cell(HERE), True)
-    await buffered_store(HERE, "is_lazy = false", False)
-    await mfence(HERE)
+    await put(LAZY, False)
+    await barrier(Order.SMP_MB)
     if await get(GEN):
         await invalidate((HERE,), (0,), "load CR3 with a flush")
     await put(irqs_off_cell(HERE), False)
@@ -269,11 +266,17 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
     """One CPU each; what is not used of the architecture's words stays as it is."""
 
     def build(arch: Arch, era: Era) -> Model:
-        world = World(arch, era, {0: Pte(PAGE, dirty=True)}, frozenset({PAGE, COPY}), more=on(2))
+        world = World(
+            arch,
+            era,
+            {0: Pte(PAGE, dirty=True)},
+            frozenset({PAGE, COPY}),
+            more=on(2),
+            buffers="sc" if flushing is copy else "tso",
+        )
         world.memory[GEN] = 0
         asks = switching in (switch_mm_irqs_off, switch_mm_that_stays)
         cached = asks or switching is back_from_lazy  # from the start
-        world.memory[store_buffer_cell(HERE)] = world.memory[store_buffer_cell(THERE)] = ()
         world.task("switch", switching)
         unmapper = world.task("unmap", flushing)
         window = sometimes(
@@ -292,13 +295,9 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         if asks:
             world.memory[LOADED] = "prev"
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
-        if flushing is unmap_buffered:
-            made = replace(made, daemons=(*made.daemons, Daemon("store buffer", THERE, drain(THERE, pte_cell(0)))))
         if asks:
             interrupt = Daemon("IPI from unmap", HERE, flush_tlb_func(unmapper.tid))
-            made = replace(made, daemons=(interrupt, Daemon("store buffer", HERE, drain(HERE, LOADED))))
-        if switching is back_from_lazy:
-            made = replace(made, daemons=(*made.daemons, Daemon("store buffer", HERE, drain(HERE, LAZY))))
+            made = replace(made, daemons=(interrupt,))
         return made
 
     return build

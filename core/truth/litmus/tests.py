@@ -16,6 +16,7 @@ from typing import Any
 from core.memory_model.program import ENTRY, Cell, Program, Register, entry_cell
 from core.memory_model.values import Descriptor, Value
 from core.truth.lines import FileError, json_object, read_lines
+from core.truth.litmus import herd7
 from core.truth.litmus.assembly import Assembler
 from core.truth.litmus.condition import Condition, Place, parse, parse_place, parse_value, places
 from core.truth.litmus.hardware import Decoder
@@ -94,9 +95,14 @@ class LitmusTest:
 
 
 def read_tests(path: Path) -> Iterator[LitmusTest]:
-    """The tests of a file.  FileError, which names file and line, for one that is damaged."""
-    for where, line in read_lines(path):
-        yield parse_test(where, line)
+    """The tests of a file: one per line, or one of herd7.  FileError, which names file and line, for a damaged one."""
+    lines = read_lines(path)
+    for where, line in lines:
+        if herd7.is_herd7(line):
+            text = "".join([line, *(line for _, line in lines)])
+            yield parse_test(str(path), json.dumps(herd7.raw_of(str(path), text)))
+        else:
+            yield parse_test(where, line)
 
 
 def parse_test(where: str, line: str) -> LitmusTest:
