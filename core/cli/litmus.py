@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.base.suggest import hint
 from core.cli.arguments import UsageError, positive, scenario_of
 from core.conformance import SCENARIOS
-from core.table.rows import load
+from core.table.rows import ALL_ROWS, load
 
 if TYPE_CHECKING:
     from core.truth.litmus.judge import Judgement
@@ -111,20 +111,29 @@ def _own(test: LitmusTest) -> str:
     return OF_NOTATION[test.notation]
 
 
+OF_MODEL = {"sc": "sc", "tso": "x86"}
+"""The machine of a row that is no architecture with a machine of its own, by its memory model."""
+
+
 def architecture(name: str) -> str:
-    """The architecture that `name` is, or that a row of this name is one of.  UsageError if there is none."""
+    """The architecture that `name` is, or that a row of this name is one of.  UsageError if there is none.
+
+    A row has the machine of its architecture, or else that of its memory model.
+    """
     from core.truth.litmus.machines import TARGETS
 
     if name in TARGETS:
         return name
-    rows = {row.name: row.plugin for row in load(None)}
+    rows = {row.name: row for row in (*load(None), *load(ALL_ROWS))}
     if name not in rows:
         raise UsageError(f"--arch {name}: no such architecture or row; {hint(name, [*TARGETS, *rows])}")
-    module = rows[name].partition(":")[0].rpartition(".")[2]
-    for known in TARGETS:
-        if module.startswith(known):
-            return known
-    raise UsageError(f"--arch {name}: no memory model for its plugin; expected one of {', '.join(TARGETS)}")
+    row = rows[name]
+    module = row.plugin.partition(":")[0].rpartition(".")[2]
+    own = next((known for known in TARGETS if module.startswith(known)), None)
+    found = own or OF_MODEL.get(row.arch().facts.memory_model)
+    if found is None:
+        raise UsageError(f"--arch {name}: no memory model for its plugin; expected one of {', '.join(TARGETS)}")
+    return found
 
 
 def _print(judgement: Judgement, arguments: argparse.Namespace) -> None:

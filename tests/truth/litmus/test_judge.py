@@ -155,6 +155,10 @@ def test_a_row_names_its_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["litmus", str(OWN), "--arch", "riscv", "--only", "kernel/MP+wmb+rmb"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("1 agree")
     assert main(["litmus", str(OWN), "--arch", "s390-6.12"]) in (0, 2)
+    assert main(["litmus", str(OWN), "--arch", "sparc64", "--only", "kernel/MP+wmb+rmb"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 agree")
+    assert main(["litmus", str(OWN), "--arch", "openrisc", "--only", "kernel/MP+wmb+rmb"]) == 0
+    capsys.readouterr()
     assert main(["litmus", str(OWN), "--arch", "no-such-row"]) == 2
     assert "--arch no-such-row: no such architecture or row" in capsys.readouterr().err
 
