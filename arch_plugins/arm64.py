@@ -43,6 +43,7 @@ class Arm64(Arm64Entries):
             user_asids=1 << 16,
             capabilities=frozenset(
                 {
+                    "break_before_make",
                     "gup_fast",
                     "huge_vmap",
                     "move_pmd",

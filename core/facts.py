@@ -103,6 +103,7 @@ class Facts:
 CAPABILITIES = {
     "access_tracking": "does not flush for an entry whose accessed bit is clear (research)",
     "batched_unmap": "CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
+    "break_before_make": "a TLB must not hold two translations of an address (Arm ARM D8.16)",
     "cpu_queue": "queues flushes on the CPU while a lazy-MMU section is open (powerpc hash, sparc64)",
     "cpu_asids": "gives out ASIDs on each CPU by itself, in cycles (asid_cache)",
     "early_ack": "answers a flush before it has flushed (research)",

@@ -26,8 +26,8 @@ SENTENCES = {
     "another's-page": "A CPU read through a stale TLB entry a page that has been given to somebody else since.",
     "anothers-translation": "A CPU used a translation that another address space has left under the same ASID.",
     "stale-after-return": "The call has returned, and a CPU can still use a translation that it should have removed.",
-    "break-before-make": "A valid entry has the other contiguous bit than a translation of it that a CPU still has "
-    "cached: the hardware may use either, or raise a TLB conflict abort.",
+    "break-before-make": "A valid entry has taken the place of one that a TLB may still hold, with another page, of "
+    "another size or with the other contiguous bit: the hardware may use either, or raise a TLB conflict abort.",
     "emitted-covers": "The flush is believed to reach an entry that none of the executed instructions covers.",
     "deadlock": "The call does not return.",
     "empty-but-cached": "An operation that holds the page-table lock relies on an empty entry, and a CPU can still use "

@@ -70,7 +70,7 @@ def trying(tried: Try, values: tuple[Any, ...]) -> Program:
     async def program(mm: Mm) -> None:
         pte = values[await pick(len(values))]
         await pte_lock(mm, 0)
-        await _set(pte_cell(0), pte)
+        await chosen(pte_cell(0), pte)
         wanted, returned = await tried(mm, pte)
         if returned != wanted or await ptep_get(0) != left(pte, tried):
             await report("entry-as-told")
@@ -83,15 +83,16 @@ async def made_old(mm: Mm) -> None:
     """ptep_clear_flush_young() says whether the accessed bit was set, and leaves the rest."""
     pte, young = MAPPED[await pick(len(MAPPED))], bool(await pick(2))
     await pte_lock(mm, 0)
-    await _set(pte_cell(0), pte)
-    await _set(accessed_cell(0), young)
+    await chosen(pte_cell(0), pte)
+    await chosen(accessed_cell(0), young)
     was_young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=0)
     if bool(was_young) != young or await _get(accessed_cell(0)) or await ptep_get(0) != pte:
         await report("entry-as-told")
     await pte_unlock(mm, 0)
 
 
-def _set(cell: Cell, value: Hashable) -> Op:
+def chosen(cell: Cell, value: Hashable) -> Op:
+    """The scenario begins with this value of a cell."""
     return Op(f"choose: {cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PRIVATE)
 
 
@@ -105,7 +106,7 @@ def huge(clears: bool) -> Program:
     async def program(mm: Mm) -> None:
         pmd = MAPPED[await pick(len(MAPPED))]
         await pmd_lock(mm, 0)
-        await _set(PMD, pmd)
+        await chosen(PMD, pmd)
         await user_load(mm.task.cpu, 0, [PAGE], mm.facts.hw_dirty, PMD)
         if clears:
             returned = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=0, full=False)
