@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from core.explore.errors import NewStore
-from core.explore.model import Daemon, MemoryMachine, Model, Property, Thread
+from core.explore.model import Access, Daemon, MemoryMachine, Model, Property, Thread
 from core.machine.meaning import NOTHING, meaning
 from core.machine.op import Cell, Cpu, Op
 from core.machine.order import Order
@@ -50,6 +50,23 @@ class Buffered:
         if (self._looks(op, cpu) or new) and self.complete:
             raise NewStore
         return wrapped(op, cpu, self.kind, self.known)
+
+    def access(self, op: Op, cpu: Cpu) -> Access:
+        """How the operation touches memory and its CPU's buffer: as `core.machine.store_buffers.wrapped` makes it."""
+        if op.reads and op.reads[0].array == BUFFER:
+            return Access(op.reads[0], frozenset(), frozenset({op.writes[1]}), takes=op.writes[1])
+        cpu, means = Cpu(cpu), meaning(self.kind, op)
+        puts = stores(op, means) & self.known.stored.get(cpu, {}).keys()
+        made = wrapped(op, cpu, self.kind, self.known)
+        writes = frozenset(cell for cell in made.writes if cell.array != BUFFER)
+        finds = op.order not in (Order.WALK, Order.PRIVATE)
+        return Access(
+            buffer_cell(cpu), frozenset(op.reads), writes, puts, None, means.reserves and bool(puts), finds, means.waits
+        )
+
+    def holds(self, queue: Any, cell: Cell) -> bool:
+        """Does a store to `cell` wait in this buffer?"""
+        return any(store.cell == cell for store in queue)
 
     def waits(self, cell: Cell) -> bool:
         """Does a store to the cell wait?"""

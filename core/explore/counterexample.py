@@ -40,14 +40,37 @@ def _step_to(
     tables = cursor.tables
     for agent in range(len(tables.rows) + len(tables.daemons)):
         for move in cursor.moves(agent):
-            at, steps = cursor.copy(), [Choice(agent, move.outcome)]
+            at = cursor.copy()
             at.go(agent, move)
-            while key(at) != target and fuses and len(steps) <= LONGEST:
-                own = at.moves(agent)
-                if agent >= len(tables.rows) or len(own) != 1:
-                    break
-                at.go(agent, own[0])
-                steps.append(Choice(agent, own[0].outcome))
-            if key(at) == target:
-                return at, steps
+            found = _fused_to(at, [Choice(agent, move.outcome)], target, key, LONGEST if fuses else 0)
+            if found is not None:
+                return found
     raise AssertionError("a state on the path has no successor on the path")
+
+
+def _fused_to(
+    at: Cursor, steps: list[Choice], target: Hashable, key: Callable[[Cursor], Hashable], most: int
+) -> tuple[Cursor, list[Choice]] | None:
+    """The first way from `at` to `target` by at most so many steps that may be fused to the first of `steps`.
+
+    These are the next operations of its agent, if that is a thread, and the daemons of the memory model.
+    """
+    tables, agent = at.tables, steps[0].agent
+    fusing = [agent] if agent < len(tables.rows) else []
+    fusing += range(len(tables.rows) + len(tables.plain.daemons), len(tables.rows) + len(tables.daemons))
+    todo, seen = [(at, steps)], set[tuple[int, ...]]()
+    for here, way in todo:
+        if key(here) == target:
+            return here, way
+        if len(way) > most:
+            continue
+        for other in fusing:
+            own = here.moves(other)
+            if len(own) == 1:
+                there = here.copy()
+                there.go(other, own[0])
+                state = (*there.locals, -1, *there.cells)
+                if state not in seen:
+                    seen.add(state)
+                    todo.append((there, [*way, Choice(other, own[0].outcome)]))
+    return None

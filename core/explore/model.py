@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from core.machine.op import Cell, Cpu, Op, Page, Tid
 
@@ -57,6 +57,27 @@ class Property:
     holds: Callable[..., bool]
 
 
+class Access(NamedTuple):
+    """What a memory model makes of an operation: how it touches memory, and the queue of its CPU's stores that wait.
+
+    queue      the cell of that queue; None for an operation that the machine does not know of
+    reads, writes   the cells that it reads and writes at once, the queue apart
+    puts       the cells of which it puts a store into the queue; `reserves`: nobody else may write them meanwhile
+    takes      the cell of which it takes a store out of the queue and writes it: the machine's own daemons
+    finds      it finds the stores of its own CPU that wait: an older one of a cell is as good as memory
+    waits      it is blocked until the queue is empty
+    """
+
+    queue: Cell | None
+    reads: frozenset[Cell]
+    writes: frozenset[Cell]
+    puts: frozenset[Cell] = frozenset()
+    takes: Cell | None = None
+    reserves: bool = False
+    finds: bool = False
+    waits: bool = False
+
+
 class MemoryMachine(Protocol):
     """A memory model at work on one model: what it makes of operations, and the daemons that it adds.
 
@@ -69,6 +90,12 @@ class MemoryMachine(Protocol):
 
     def wrap(self, op: Op, cpu: Cpu) -> Op:
         """The operation as `cpu` executes it."""
+
+    def access(self, op: Op, cpu: Cpu) -> Access:
+        """How the operation touches memory, and the queue of `cpu`."""
+
+    def holds(self, queue: Any, cell: Cell) -> bool:
+        """Does a store to `cell` wait in a queue with this value?"""
 
     def extended(self, model: Model) -> Model:
         """The model with what the machine does by itself, and the properties as it has them."""

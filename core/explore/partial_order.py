@@ -28,6 +28,14 @@ new turns up, and the whole analysis is repeated after the search: it must still
 above a path of the full search is a path of the reduced one with fused steps moved forward, so its entries are among
 those that were evaluated.  If the check fails, the search is repeated with what is known then.
 
+Under a memory model every operation touches the queue of its CPU's stores, and so do the daemons by which they leave
+it.  Most of these pass each other, whatever is in the queue: a store that enters at the end and an older one that
+leaves, a load that finds the store in the queue or in memory.  Which do says `_passes`, from what the machine tells of
+each (`Access`), not from values.  An operation may then be blocked by the queue of its own CPU: it is fused only where
+it is enabled, and what passes it does not block it.  Such a daemon may be fused itself, as a store that becomes visible
+at once; it ends, for it makes a queue shorter.  Where a store of the same cell by another CPU conflicts, a guard says
+that none waits there now, and threads that can put one there are in danger.
+
 What was rejected.  Persistent sets computed from the programs' text, and sleep sets: the first need a static analysis
 of Python, the second save transitions but no states.  Open: a conflict with a daemon rules a fusion out altogether
 unless the daemon is blocked, because a daemon has no local state that could exclude it.
@@ -35,11 +43,13 @@ unless the daemon is blocked, because a daemon has no local state that could exc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.explore.bisimulation import Classes, representative
+from core.explore.model import Access
 from core.explore.transition_tables import TransitionRow, TransitionTables, conflict, touched
+from core.machine.op import Cell
 
 MAX_ROWS = 4000
 """With more rows than this in all threads, the analysis takes longer than it saves and is not done."""
@@ -53,11 +63,12 @@ class Fusible:
     """An operation that may be fused.
 
     `danger[u]` are the local states of thread u in which it must not be fused.  `local` says that no other agent
-    touches its cells.
+    touches its cells.  `guards` are cells with the value numbers that they must have.
     """
 
     danger: tuple[frozenset[int], ...]
     local: bool
+    guards: tuple[tuple[int, frozenset[int]], ...] = ()
 
     def allows(self, locals_: list[int]) -> bool:
         """May it be fused while the threads are in these local states?"""
@@ -65,6 +76,7 @@ class Fusible:
 
 
 Fusions = tuple[dict[int, Fusible], ...]
+"""By agent, the threads and then the daemons, and local state; that of a daemon is 0."""
 
 
 def analyse(tables: TransitionTables, kinds: frozenset[str], same: Classes, wait_cache: WaitCache) -> Fusions:
@@ -74,11 +86,12 @@ def analyse(tables: TransitionTables, kinds: frozenset[str], same: Classes, wait
     one of them is a step to its representative.  `wait_cache` has the results of earlier analyses of these tables.
     """
     if sum(map(len, tables.rows)) > MAX_ROWS:
-        return tuple({} for _ in tables.rows)
+        return tuple({} for _ in (*tables.rows, *tables.daemons))
     while True:
         before = tables.entries()
         known = _Known(tables, same, wait_cache)
         fusions = tuple(known.thread(thread, kinds) for thread in range(len(tables.rows)))
+        fusions += tuple(known.daemon(daemon, kinds) for daemon in range(len(tables.daemons)))
         if tables.entries() == before:
             return fusions
 
@@ -89,6 +102,9 @@ def forbids(now: Fusions, used: Fusions) -> bool:
         for local, fusible in fusibles.items():
             known = now[thread].get(local)
             if known is None or any(n - u for n, u in zip(known.danger, fusible.danger, strict=True)):
+                return True
+            guards = dict(fusible.guards)
+            if any(cell not in guards or guards[cell] - allowed for cell, allowed in known.guards):
                 return True
     return False
 
@@ -109,13 +125,18 @@ class WaitCache:
         self._rests: dict[tuple[int, tuple[int, ...]], tuple[int, dict[tuple[int, ...], None]]] = {}
         self._blocked: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[int, bool]] = {}
 
-    def waits(self, tables: TransitionTables, row: TransitionRow, other: TransitionRow) -> bool:
-        """Is `other` blocked, by all that is known, as long as the cells hold values that `row` is about to change?"""
+    def waits(
+        self, tables: TransitionTables, row: TransitionRow, other: TransitionRow, apart: frozenset[int] = frozenset()
+    ) -> bool:
+        """Is `other` blocked, by all that is known, as long as the cells hold values that `row` is about to change?
+
+        The cells `apart` may change meanwhile.
+        """
         was, had, answer = self._waits.get((id(row), id(other)), (0, 0, True))
         if answer and (was, had) != (len(row.moves), len(other.moves)):
-            shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
+            shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads and c not in apart]
             places = tuple([place for _, place in shared])
-            pending = {tuple([values[mine] for mine, _ in shared]) for values in row.moves}
+            pending = {tuple([values[mine] for mine, _ in shared]) for values, moves in row.moves.items() if moves}
             answer = bool(shared) and all(self._is_blocked(tables, other, places, held) for held in pending)
             self._waits[id(row), id(other)] = len(row.moves), len(other.moves), answer
         return answer and bool(other.moves)
@@ -155,18 +176,19 @@ class _Known:
     """The tables in the form that one analysis needs.
 
     after     by thread and local state: the local states to which its operation may lead;  before: the reverse
-    touched   by thread and local state: the cells that the operation reads, and those that it writes, as bit masks
-    daemons   the same for each daemon;  seen: the cells that an always- or sometimes-property reads
+    seen      the cells that an always- or sometimes-property reads
+    drains    the daemons by which stores become visible, by id;  queues: the cells in which they wait
     """
 
     def __init__(self, tables: TransitionTables, same: Classes, wait_cache: WaitCache) -> None:
         self.tables, self.wait_cache = tables, wait_cache
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
         self.before = [_reversed(after) for after in self.after]
-        self.touched = [[touched(row) for row in rows] for rows in tables.rows]
-        self.daemons = [touched(row) for row in tables.daemons]
         props = (*tables.model.always, *tables.model.sometimes)
         self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
+        drains = [row for row in tables.daemons if row.access is not None and row.access.takes is not None]
+        self.drains = frozenset(map(id, drains))
+        self.queues = frozenset(tables.cell(row.access.queue) for row in drains if row.access and row.access.queue)
 
     def thread(self, thread: int, kinds: frozenset[str]) -> dict[int, Fusible]:
         """The operations of one thread that may be fused, by local state."""
@@ -174,32 +196,71 @@ class _Known:
         for local, row in enumerate(self.tables.rows[thread]):
             if row is None or not row.moves or not self._eligible(row):
                 continue
-            fusible = self._fusible(thread, local, row)
+            fusible = self._fusible(thread, row)
             if fusible is not None and ("fuse_local" if fusible.local else "fuse_left_movers") in kinds:
                 found[local] = fusible
         _break_loops(found, self.after[thread])
         return found
 
+    def daemon(self, number: int, kinds: frozenset[str]) -> dict[int, Fusible]:
+        """That of a daemon of the memory model, if it may be fused."""
+        row = self.tables.daemons[number]
+        if id(row) not in self.drains or "fuse_left_movers" not in kinds or not self._eligible(row):
+            return {}
+        fusible = self._fusible(-1, row)
+        return {} if fusible is None else {0: fusible}
+
     def _eligible(self, row: TransitionRow) -> bool:
-        """Is it never blocked, without violations, and does it write no cell that a property reads?"""
+        """Is it never blocked, without violations, and does it write no cell that a property reads?
+
+        Under a memory model it may be blocked: see the head.
+        """
         if self.seen.intersection(row.writes):
             return False
+        if self.drains:
+            return any(row.moves.values()) and not any(m.violated for moves in row.moves.values() for m in moves)
         return all(moves and not any(m.violated for m in moves) for moves in row.moves.values())
 
-    def _fusible(self, thread: int, local: int, row: TransitionRow) -> Fusible | None:
+    def _fusible(self, thread: int, row: TransitionRow) -> Fusible | None:
         """The conditions for fusing; None if a daemon conflicts, which has no local state that could exclude it."""
-        mine, conflicts = self.touched[thread][local], False
-        for daemon, theirs in zip(self.tables.daemons, self.daemons, strict=True):
-            if conflict(mine, theirs):
+        conflicts, guarded = False, dict[tuple[Cell, Cell], None]()
+        for daemon in self.tables.daemons:
+            if daemon is not row and self._conflict(row, daemon):
                 conflicts = True
-                if not self._waits(row, daemon):
+                if self._waits(row, daemon):
+                    continue
+                access = daemon.access
+                if access is None or access.takes is None or access.queue is None or id(daemon) not in self.drains:
                     return None
+                guarded[access.queue, access.takes] = None
         danger = []
-        for other, cells in enumerate(self.touched):
-            touching = set() if other == thread else {n for n, theirs in enumerate(cells) if conflict(mine, theirs)}
+        for other, rows in enumerate(self.tables.rows):
+            touching = set[int]()
+            if other != thread:
+                touching = {n for n, theirs in enumerate(rows) if self._conflict(row, theirs)}
+                touching |= {n for n, theirs in enumerate(rows) if _puts(theirs, guarded)}
             conflicts = conflicts or bool(touching)
             danger.append(self._reaching(row, other, touching))
-        return Fusible(tuple(danger), not conflicts)
+        return Fusible(tuple(danger), not conflicts, self._guards(guarded))
+
+    def _guards(self, guarded: Iterable[tuple[Cell, Cell]]) -> tuple[tuple[int, frozenset[int]], ...]:
+        """By queue the numbers of those of its values in which none of these cells waits."""
+        found: dict[int, frozenset[int]] = {}
+        machine = self.tables.machine
+        for queue, cell in guarded:
+            assert machine is not None
+            number = self.tables.cell(queue)
+            free = frozenset(n for n, value in enumerate(self.tables.values[number]) if not machine.holds(value, cell))
+            found[number] = found.get(number, free) & free
+        return tuple(sorted(found.items()))
+
+    def _conflict(self, row: TransitionRow, other: TransitionRow | None) -> bool:
+        """May it matter which of the two is done first?"""
+        if other is None:
+            return False
+        if row.access is None or other.access is None or not self.drains:
+            return conflict(touched(row), touched(other))
+        return not _passes(row.access, other.access)
 
     def _reaching(self, row: TransitionRow, other: int, touching: set[int]) -> frozenset[int]:
         """The local states of thread `other` from which it can reach a conflict before `row` is done."""
@@ -216,7 +277,41 @@ class _Known:
     def _waits(self, row: TransitionRow, other: TransitionRow | None) -> bool:
         """Is `other` blocked until `row` is done?"""
         assert other is not None
-        return self.wait_cache.waits(self.tables, row, other)
+        mine, theirs = row.access, other.access
+        leaves = mine is not None and theirs is not None and mine.takes is not None and mine.queue == theirs.queue
+        if leaves and theirs is not None and theirs.waits:
+            return True  # until the store has left the queue
+        return self.wait_cache.waits(self.tables, row, other, self.queues)
+
+
+def _puts(row: TransitionRow | None, guarded: Iterable[tuple[Cell, Cell]]) -> bool:
+    """Does the operation put a store of a guarded cell into its queue?"""
+    access = None if row is None else row.access
+    return access is not None and any(queue == access.queue and cell in access.puts for queue, cell in guarded)
+
+
+def _passes(row: Access, other: Access) -> bool:
+    """Is all the same whether `row`, which is enabled, is done before `other` or behind it, if `other` can be done?"""
+    if row.queue != other.queue:
+        return not (_in_memory(row, other) or _reserved(row, other) or _reserved(other, row))
+    if other.takes is not None and row.takes is None:  # an older store of its own leaves
+        return other.takes not in row.writes and (row.finds or other.takes not in row.reads)
+    if row.takes is not None and other.takes is None:
+        return row.takes not in other.writes and (other.finds or row.takes not in other.reads) and not other.waits
+    if row.takes is not None:
+        return row.takes != other.takes  # two stores of one CPU leave the queue
+    queued = row.puts or row.waits or other.puts or other.waits  # two programs of one CPU, or its interrupt handler
+    return not queued and not _in_memory(row, other)
+
+
+def _in_memory(row: Access, other: Access) -> bool:
+    """Does one write at once what the other reads or writes at once?"""
+    return not row.writes.isdisjoint(other.reads | other.writes) or not row.reads.isdisjoint(other.writes)
+
+
+def _reserved(row: Access, other: Access) -> bool:
+    """Does the one, once it is done, keep the other from writing?"""
+    return row.reserves and not row.puts.isdisjoint(other.writes)
 
 
 def _after(row: TransitionRow | None, same: Sequence[int]) -> frozenset[int]:

@@ -77,7 +77,7 @@ def wanted(reductions: object) -> frozenset[str]:
 def none(tables: TransitionTables) -> Plan:
     """The plan without any reduction."""
     threads = range(len(tables.rows))
-    return Plan(frozenset(), tuple(() for _ in threads), tuple({} for _ in threads))
+    return Plan(frozenset(), tuple(() for _ in threads), tuple({} for _ in (*threads, *tables.daemons)))
 
 
 def make(tables: TransitionTables, names: frozenset[str]) -> Plan:

@@ -95,7 +95,12 @@ class Search:
         self.sometimes = [self._watch(prop) for prop in self.model.sometimes]
         self.pending: list[dict[int, Pending | None]] = [{} for _ in range(self.threads)]
         self.local_bits = [((1 << LOCAL_BITS) - 1) << LOCAL_BITS * t for t in range(self.threads)]
-        self.daemons = [Pending(row, 0, self._bits(row.reads), None) for row in tables.daemons]
+        fusibles = [*self.plan.fusions[self.threads :], *({} for _ in tables.daemons)]
+        self.daemons = [
+            Pending(row, 0, self._bits(row.reads), fusible.get(0))
+            for row, fusible in zip(tables.daemons, fusibles, strict=False)
+        ]
+        self.fused_daemons = [(n, one) for n, one in enumerate(self.daemons, self.threads) if one.fusible is not None]
         self.deadline = deadline(limits, started)
 
     def run(self) -> SearchResult:
@@ -144,7 +149,7 @@ class Search:
         return not moved and not self._all_ended(state) and self._violation("deadlock", at)
 
     def _enabled(self, state: int) -> list[tuple[int, tuple[StateUpdate, ...]]]:
-        """The updates of each agent that is not blocked; if a thread may be fused, of that thread alone."""
+        """The updates of each agent that is not blocked; if one may be fused, of that one alone."""
         enabled = []
         for thread, bits in enumerate(self.local_bits):
             try:
@@ -165,6 +170,8 @@ class Search:
             if updates is None:
                 updates = self._ask(state, number, pending)
             if updates:
+                if pending.fusible is not None and self._may_fuse(state, pending.fusible):
+                    return [(number, updates)]
                 enabled.append((number, updates))
         return enabled
 
@@ -218,22 +225,40 @@ class Search:
     # Reductions.
 
     def _may_fuse(self, state: int, fusible: Fusible) -> bool:
+        for cell, allowed in fusible.guards:
+            if state >> self.first + CELL_BITS * cell & (1 << CELL_BITS) - 1 not in allowed:
+                return False
         return fusible.allows([(state & b) >> LOCAL_BITS * t for t, b in enumerate(self.local_bits)])
 
     def _reduced(self, state: int, agent: int) -> int:
         """The representative of `state`, after the operations that are fused to the agent's step into it."""
-        if self.fuses and agent < self.threads:
+        if self.fuses:
             for _ in range(LONGEST):
-                pending = self._pending(state, agent)
-                if pending is None or pending.fusible is None or not self._may_fuse(state, pending.fusible):
+                update = self._fused(state, agent)
+                if update is None:
                     break
-                updates = pending.updates.get(state & pending.reads)
-                if updates is None:
-                    updates = self._ask(state, agent, pending)
-                if len(updates) != 1:
-                    break
-                state = (state | updates[0].mask) ^ updates[0].flip
+                state = (state | update.mask) ^ update.flip
         return self.canonical(state)
+
+    def _fused(self, state: int, agent: int) -> StateUpdate | None:
+        """What is fused to the agent's step into `state`: its next operation, or a daemon of the memory model."""
+        if agent < self.threads:
+            pending = self._pending(state, agent)
+            if pending is not None and (update := self._only(state, agent, pending)) is not None:
+                return update
+        for number, daemon in self.fused_daemons:
+            if (update := self._only(state, number, daemon)) is not None:
+                return update
+        return None
+
+    def _only(self, state: int, agent: int, pending: Pending) -> StateUpdate | None:
+        """The only update of an operation that may be fused; None if it may not, or has none or several."""
+        if pending.fusible is None or not self._may_fuse(state, pending.fusible):
+            return None
+        updates = pending.updates.get(state & pending.reads)
+        if updates is None:
+            updates = self._ask(state, agent, pending)
+        return updates[0] if len(updates) == 1 else None
 
     def canonical(self, state: int) -> int:
         """The state that is explored instead of `state`: the smallest of its images under the symmetry."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from core.explore.errors import ExploreError, NotAnOperation, TooLarge
 from core.explore.learn import Automaton, LocalState, outcomes_of
-from core.explore.model import Daemon, MemoryMachine, Model, Property
+from core.explore.model import Access, Daemon, MemoryMachine, Model, Property
 from core.machine.op import Cell, Cpu, Op
 
 MAX_LOCAL = 1 << 16
@@ -36,8 +36,8 @@ class Move(NamedTuple):
 class TransitionRow:
     """The operation pending in one local state, or a daemon's, and its known moves by the values of `reads`.
 
-    With `TransitionTables(model, before=True)` a thread's row also reads, last, the cells that it only writes:
-    the reductions need to know which values a step overwrites.
+    With `TransitionTables(model, before=True)` a thread's row, and that of a daemon of the memory model, also reads,
+    last, the cells that it only writes: the reductions need to know which values a step overwrites.
     """
 
     op: Op
@@ -45,6 +45,7 @@ class TransitionRow:
     writes: tuple[int, ...]
     moves: dict[tuple[int, ...], tuple[Move, ...]]
     bits: tuple[int, int] | None = None
+    access: Access | None = None
 
 
 def touched(row: TransitionRow | None) -> tuple[int, int]:
@@ -90,7 +91,8 @@ class TransitionTables:
         self.rows: list[list[TransitionRow | None]] = [[] for _ in self.automata]
         for number in range(len(self.automata)):
             self._grow(number)
-        self.daemons = [self._row(daemon.op, daemon.cpu, False) for daemon in model.daemons]
+        own = len(self.plain.daemons)  # those behind are the machine's
+        self.daemons = [self._row(d.op, d.cpu, before and n >= own) for n, d in enumerate(model.daemons)]
 
     def cell(self, cell: Cell) -> int:
         """The number of a cell. ExploreError if the model has no initial value for it."""
@@ -201,12 +203,15 @@ class TransitionTables:
         return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
     def _row(self, op: Op, cpu: Cpu, before: bool) -> TransitionRow:
+        access = None
         if self.machine is not None:
-            op = self.machine.wrap(op, cpu if op.cpu is None else op.cpu)
+            cpu, plain = cpu if op.cpu is None else op.cpu, op
+            op = self.machine.wrap(plain, cpu)
+            access = self.machine.access(plain, cpu)
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
         if before:
             reads += tuple(dict.fromkeys(cell for cell in writes if cell not in reads))
-        return TransitionRow(op, reads, writes, {})
+        return TransitionRow(op, reads, writes, {}, access=access)
 
     def _grow(self, thread: int) -> None:
         rows, states = self.rows[thread], self.automata[thread].states

@@ -41,11 +41,8 @@ def note(task: Task, seen: tuple[int, ...]) -> Op:
     return Op("note", (), (Cell(SEEN, task.tid),), lambda: [Outcome(None, (seen,))], order=Order.PRIVATE)
 
 
-def outcomes(kind: str, *codes: Code, machine: Any = None, wrong: Any = None) -> set[tuple[Any, ...]]:
-    """What the programs can see, and leave in x and y, under a memory model.
-
-    With `wrong` it is only proved, by a search with reductions, that this is none of them.
-    """
+def litmus(kind: str, codes: tuple[Code, ...], holds: Callable[..., bool], machine: Any = None) -> Model:
+    """A model of the programs; `holds` is asked at the end of what each has seen, and of x and y."""
     tasks = [Task(f"T{n}", Tid(n + 1), Cpu(n)) for n in range(len(codes))]
 
     def running(code: Code, task: Task) -> Callable[[], Coroutine[Op, Any, Any]]:
@@ -57,15 +54,22 @@ def outcomes(kind: str, *codes: Code, machine: Any = None, wrong: Any = None) ->
         return program
 
     threads = tuple(Thread(t.name, t.cpu, t.tid, running(c, t)) for c, t in zip(codes, tasks, strict=True))
-    cells = (*(Cell(SEEN, t.tid) for t in tasks), X, Y)
+    prop = Property("outcome", "", (*(Cell(SEEN, t.tid) for t in tasks), X, Y), holds)
+    return Model("litmus", threads, Memory(), finally_=(prop,), memory=machine or memory_model(kind))
+
+
+def outcomes(kind: str, *codes: Code, machine: Any = None, wrong: Any = None) -> set[tuple[Any, ...]]:
+    """What the programs can see, and leave in x and y, under a memory model.
+
+    With `wrong` it is only proved, by a search with reductions, that this is none of them.
+    """
     found: set[tuple[Any, ...]] = set()
 
     def noted(*values: Any) -> bool:
         found.add(values)
         return True
 
-    prop = Property("outcome", "", cells, noted if wrong is None else lambda *values: values != wrong)
-    model = Model("litmus", threads, Memory(), finally_=(prop,), memory=machine or memory_model(kind))
+    model = litmus(kind, codes, noted if wrong is None else lambda *values: values != wrong, machine)
     # a search whose plan turns out not to hold is repeated, and asks about states that there are not
     verdict = check(model, searcher="reference", reductions=() if wrong is None else "default")
     assert verdict.exhaustive, verdict

@@ -11,6 +11,8 @@ Data types
         child       the nodes of all lookup trees
         moves       for each word a mask of bits to keep and the bits to set, then the property violated (0: none)
         danger      one bit by Fusible and local state: must the operation not be fused?
+        guard_of    by Fusible: its first guard, and the end of them
+        guards      word, shift, mask of a cell, and where its bits in `allowed` begin: one by value, may it be fused?
     ArrayContext   the values of `Arrays` in memory, with the numpy arrays behind them
 
 A question is a lookup by parts of a state: what an agent does in a local state, or whether a property holds.  It reads
@@ -102,6 +104,9 @@ class Arrays(NamedTuple):
     properties: int
     longest: int
     danger: int
+    guard_of: int
+    guards: int
+    allowed: int
     width: int
     permutations: int
     members: int

@@ -81,10 +81,12 @@ def successors(words: Any, a: Any, number: int, buffered: int) -> int:
         for _ in range(leaf & NUMBER):
             to = buffered * count
             moved |= step(words, a, move, a.states, at, a.buffer, to)
-            if a.longest and not fuse_on(words, a, agent, a.buffer, to):
-                state_table.copied(words, a.buffer, to, a.scratch, 0)
-                put(a.scratch, count, agent)
-                return -2
+            if a.longest:
+                missing = fuse_on(words, a, agent, a.buffer, to)
+                if missing >= 0:
+                    state_table.copied(words, a.buffer, to, a.scratch, 0)
+                    put(a.scratch, count, missing)
+                    return -2
             if a.permutations > 1:
                 canonical(words, a, a.buffer, to)
             hashed = state_table.hash_of(words, a.buffer, to)

@@ -27,7 +27,7 @@ from core.explore.compiled.arrays import (
 from core.explore.compiled.word_layout import Field, LayoutFull, WordLayout
 from core.explore.model import Property
 from core.explore.numeric import numpy
-from core.explore.partial_order import LONGEST
+from core.explore.partial_order import LONGEST, Fusible
 from core.explore.reductions import Plan
 from core.explore.transition_tables import Move, TransitionRow, TransitionTables
 
@@ -152,6 +152,25 @@ class Packed:
                 bits[number, [self.local(other, theirs) for theirs in danger]] = 1
         self.danger = np.packbits(bits, axis=1, bitorder="little").view("<i8")
         self.danger_bits = bits.shape[1]
+        self._place_guards([fusible for _, _, fusible in fusibles])
+
+    def _place_guards(self, fusibles: Sequence[Fusible]) -> None:
+        """The cells that an operation that may be fused depends on, with one bit for each number of their fields."""
+        self.guard_of = np.zeros((max(len(fusibles), 1), 2), np.int64)
+        guards, allowed = [(0, 0, 0, 0)], list[int]()
+        for number, fusible in enumerate(fusibles):
+            first = len(guards)
+            for cell, values in fusible.guards:
+                if cell >= len(self.layout.cells):
+                    raise LayoutFull
+                field = self.layout.cells[cell]
+                guards.append((field.word, field.shift, field.mask, len(allowed)))
+                allowed += [int(value in values) for value in range(field.mask + 1)]
+            self.guard_of[number] = first, len(guards)
+        self.guards = np.array(guards, np.int64)
+        padded = np.zeros(64 * (len(allowed) // 64 + 1), np.uint8)
+        padded[: len(allowed)] = allowed
+        self.allowed = np.packbits(padded, bitorder="little").view("<i8")
 
     def arrays(self) -> dict[str, Any]:
         """The arrays as they are now, by their names in `Arrays`."""
@@ -168,6 +187,9 @@ class Packed:
             "properties": len(self.props),
             "longest": LONGEST if any(self.plan.fusions) else 0,
             "danger": self.danger,
+            "guard_of": self.guard_of,
+            "guards": self.guards,
+            "allowed": self.allowed,
             "width": self.danger_bits,
         }
 

@@ -85,10 +85,15 @@ def step(words: Any, a: Any, move: int, source: int, at: int, target: int, to: i
 
 @inlined
 def may_fuse(words: Any, a: Any, fusible: int, array: int, at: int) -> bool:
-    """May the operation be fused in the state at array[at], with all threads where they are?"""
+    """May the operation be fused in the state at array[at], with all threads and guarded cells as they are?"""
     for other in range(a.running):
         bit = fusible * a.width + local_state(words, a, other, array, at)
         if (get(a.danger, bit >> 6) >> (bit & 63)) & 1:
+            return False
+    for guard in range(get(a.guard_of, 2 * fusible), get(a.guard_of, 2 * fusible + 1)):
+        g = a.guards + 32 * guard
+        bit = get(g, 3) + ((word(words, array, at, get(g, 0)) >> get(g, 1)) & get(g, 2))
+        if not (get(a.allowed, bit >> 6) >> (bit & 63)) & 1:
             return False
     return True
 
@@ -96,7 +101,7 @@ def may_fuse(words: Any, a: Any, fusible: int, array: int, at: int) -> bool:
 @inlined
 def fusing_agent(words: Any, a: Any, array: int, at: int) -> int:
     """The first agent whose operation may be fused in the state at array[at]; -1: none, -2: an answer is missing."""
-    for agent in range(a.running):
+    for agent in range(a.agents):
         local = local_state(words, a, agent, array, at)
         fusible = local_fact(a, local, FUSIBLE)
         if fusible >= 0 and may_fuse(words, a, fusible, array, at):
@@ -109,22 +114,41 @@ def fusing_agent(words: Any, a: Any, array: int, at: int) -> int:
 
 
 @inlined
-def fuse_on(words: Any, a: Any, agent: int, array: int, at: int) -> bool:
-    """Execute the operations that are fused to the agent's step into array[at]. False if an answer is missing."""
-    if agent >= a.running:
-        return True
+def only_leaf(words: Any, a: Any, agent: int, array: int, at: int) -> Any:
+    """The answer of an agent whose operation may be fused and has one outcome; -1: it has not, -2: it is missing."""
+    local = local_state(words, a, agent, array, at)
+    fusible = local_fact(a, local, FUSIBLE)
+    if fusible < 0 or not may_fuse(words, a, fusible, array, at):
+        return -1
+    leaf = answer(words, a, a.locals, local, array, at)
+    if leaf < 0:
+        return -2
+    if leaf & NUMBER != 1:
+        return -1
+    return leaf
+
+
+@inlined
+def fuse_on(words: Any, a: Any, agent: int, array: int, at: int) -> Any:
+    """Execute the operations that are fused to the agent's step into array[at].
+
+    -1, or the agent of which an answer is missing."""
     for _ in range(a.longest):
-        local = local_state(words, a, agent, array, at)
-        fusible = local_fact(a, local, FUSIBLE)
-        if fusible < 0 or not may_fuse(words, a, fusible, array, at):
-            return True
-        leaf = answer(words, a, a.locals, local, array, at)
-        if leaf < 0:
-            return False
-        if leaf & NUMBER != 1:
-            return True
+        leaf = -1
+        if agent < a.running:
+            leaf = only_leaf(words, a, agent, array, at)
+            if leaf == -2:
+                return agent
+        daemon = a.running
+        while leaf == -1 and daemon < a.agents:
+            leaf = only_leaf(words, a, daemon, array, at)
+            if leaf == -2:
+                return daemon
+            daemon += 1
+        if leaf == -1:
+            return -1
         step(words, a, leaf >> COUNT_BITS, array, at, array, at)
-    return True
+    return -1
 
 
 @inlined
