@@ -14,6 +14,9 @@ from core.machine.op import Cell, Cpu, Op
 from core.machine.order import Order
 from core.machine.store_buffers import BUFFER, KnownStores, buffer_cell, stores, visible, wrapped
 
+MARKED = Cell("mark")
+"""What a barrier between stores puts into the buffer."""
+
 Agent = tuple[str, Cpu | None]
 """Who looks at memory by itself: a CPU's kernel code, its walker, or the model, which sees all memory as it is."""
 
@@ -57,6 +60,8 @@ class Buffered:
             return Access(op.reads[0], frozenset(), frozenset({op.writes[1]}), takes=op.writes[1])
         cpu, means = Cpu(cpu), meaning(self.kind, op)
         puts = stores(op, means) & self.known.stored.get(cpu, {}).keys()
+        if means.marks:
+            puts |= {MARKED}
         made = wrapped(op, cpu, self.kind, self.known)
         writes = frozenset(cell for cell in made.writes if cell.array != BUFFER)
         finds = op.order not in (Order.WALK, Order.PRIVATE)

@@ -134,10 +134,11 @@ class WaitCache:
         """
         was, had, answer = self._waits.get((id(row), id(other)), (0, 0, True))
         if answer and (was, had) != (len(row.moves), len(other.moves)):
-            shared = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads and c not in apart]
+            both = [(row.reads.index(c), n) for n, c in enumerate(other.reads) if c in row.reads]
+            shared = [(mine, n) for mine, n in both if row.reads[mine] not in apart]
             places = tuple([place for _, place in shared])
             pending = {tuple([values[mine] for mine, _ in shared]) for values, moves in row.moves.items() if moves}
-            answer = bool(shared) and all(self._is_blocked(tables, other, places, held) for held in pending)
+            answer = bool(both) and all(self._is_blocked(tables, other, places, held) for held in pending)
             self._waits[id(row), id(other)] = len(row.moves), len(other.moves), answer
         return answer and bool(other.moves)
 
@@ -300,8 +301,12 @@ def _passes(row: Access, other: Access) -> bool:
         return row.takes not in other.writes and (other.finds or row.takes not in other.reads) and not other.waits
     if row.takes is not None:
         return row.takes != other.takes  # two stores of one CPU leave the queue
-    queued = row.puts or row.waits or other.puts or other.waits  # two programs of one CPU, or its interrupt handler
-    return not queued and not _in_memory(row, other)
+    return not (_in_memory(row, other) or _queued(row, other) or _queued(other, row))
+
+
+def _queued(row: Access, other: Access) -> bool:
+    """Two programs of one CPU, or its interrupt handler: does it matter to the other what the one puts in the queue?"""
+    return bool(row.puts) and (other.waits or bool(other.puts) or not row.puts.isdisjoint(other.reads))
 
 
 def _in_memory(row: Access, other: Access) -> bool:
