@@ -65,8 +65,9 @@ def main() -> None:
     parser.add_argument("--each", action="store_true", help="print each scenario")
     parser.add_argument("--plain", action="store_true", help="without reductions")
     parser.add_argument("--only", default="", metavar="TEXT", help="scenarios whose id contains TEXT")
+    parser.add_argument("--most", type=int, default=60_000, metavar="N", help="leave out what has more states")
     arguments = parser.parse_args()
-    names, limits = frozenset() if arguments.plain else ALL, Limits(max_states=400_000)
+    names, limits = frozenset() if arguments.plain else ALL, Limits(max_states=arguments.most)
     for name in arguments.rows:
         row = choose(name, config=arguments.config)
         arch = row.arch()
