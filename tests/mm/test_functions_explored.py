@@ -214,6 +214,7 @@ ELSEWHERE = {
     "rmap:folio_mkclean": "page_vma_mkclean_one(), above, for each mapping",
     "sched:switch_out": "of s390: s390_attach",
     "smp:on_each_cpu": "of xtensa, and of core.words: tests/test_words.py",
+    "vmalloc:vmap_try_huge_pmd": "of arm64 and x86: exhibit of 51696d346c49",
 }
 
 

@@ -48,8 +48,9 @@ async def moves(mm: Mm) -> None:
 
 
 async def collapses(mm: Mm) -> None:
-    """khugepaged."""
-    await collapse_huge_page(mm, ADDR, [OLD], NEW)
+    """khugepaged, of a page that nobody else holds."""
+    await chosen(ref_cell(OLD), 1)
+    await collapse_huge_page(mm, Vma(ADDR, ADDR + 1), ADDR, NEW)
 
 
 async def splits(mm: Mm) -> None:
