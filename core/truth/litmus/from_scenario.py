@@ -72,7 +72,7 @@ class DoesNotFit(Exception):
 
 
 @dataclass
-class Run:
+class Solo:
     """A program run alone: its operations, each with its outcome."""
 
     thread: Thread
@@ -89,9 +89,9 @@ MOST = 200
 """Operations of a program at most."""
 
 
-def alone(model: Model, thread: Thread) -> Run:
+def alone(model: Model, thread: Thread) -> Solo:
     """The thread's program with nobody else; of several outcomes the ordinary one.  DoesNotFit if it has to wait."""
-    run, memory, program = Run(thread), dict[Cell, Any](), thread.program()
+    run, memory, program = Solo(thread), dict[Cell, Any](), thread.program()
     value: Any = None
     try:
         while len(run.steps) < MOST:
@@ -148,7 +148,7 @@ class _Making:
         self.words: dict[str, None] = {}
         self.used: list[Words] = []
 
-    def thread(self, run: Run) -> list[Words]:
+    def thread(self, run: Solo) -> list[Words]:
         """The instructions of one program."""
         number, made = self.model.threads.index(run.thread), list[Words]()
         for op, outcome in run.steps:
