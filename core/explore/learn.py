@@ -186,7 +186,10 @@ class Automaton:
             if _patient:
                 _resumptions += 1
                 _resumed = self._runs_on
-                op = coroutine.send(value)
+                try:
+                    op = coroutine.send(value)
+                finally:
+                    _resumed = ""
             else:
                 with watchdog(self._runs_on):
                     op = coroutine.send(value)
