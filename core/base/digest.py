@@ -1,4 +1,4 @@
-"""A digest of the files that a plugin consists of: the modules that were imported when it was set up."""
+"""A digest of what a plugin consists of: the modules that were imported when it was set up, and what they read then."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from core.base.watch import Seen
+
 PROJECT_PACKAGES = ("core", "arch_plugins")
 """The project's packages; core.table.checkpoint hashes them as a whole."""
 
 
-def digest(plugin: object, before: Collection[str]) -> str:
-    """SHA-256 of the files of all modules that were not imported `before`, and of those of `plugin`'s classes.
+def digest(plugin: object, before: Collection[str], seen: Seen) -> str:
+    """SHA-256 of the files of modules not imported `before`, of those of `plugin`'s classes, and of what was `seen`.
 
-    Modules of the project and of the standard library are left out.  A module that a hook imports when it runs is
+    Modules of the project and of the standard library are left out.  What a hook imports or reads when it runs is
     missed.
     """
     names = (set(sys.modules) - set(before)) | {kind.__module__ for kind in type(plugin).__mro__}
@@ -29,4 +31,5 @@ def digest(plugin: object, before: Collection[str]) -> str:
             and Path(file).is_file()
         ):
             found.update(name.encode() + Path(file).read_bytes())
+    found.update(seen.digest())
     return found.hexdigest()

@@ -15,7 +15,7 @@ from core.conformance.scenario import TIERS
 from core.explore import Limits
 from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
-from core.run.isolate import CELL_TIMEOUT
+from core.run.isolate import CELL_TIMEOUT, protect, protect_code
 from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
 
 RUN_TIERS = tuple(tier for tier in TIERS if tier != "finding")
@@ -140,6 +140,11 @@ def _rows(arguments: argparse.Namespace) -> list[Row]:
     if arguments.era is not None and not arguments.plugin:
         raise UsageError("--era is for a --plugin; a row has its own: set `era` in the configuration")
     timeout = getattr(arguments, "timeout", None)
+    named = getattr(arguments, "scenario", [])
+    scenarios = [named] if isinstance(named, str) else named
+    protect_code(*arguments.plugin, *(name for name in scenarios if ":" in name))
+    if arguments.config is not None:
+        protect(arguments.config)  # it is read again for its workloads
     plugins = [plugin_row(reference, arguments.era, timeout) for reference in arguments.plugin]
     for row in plugins:
         if row.missing:

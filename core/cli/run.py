@@ -115,6 +115,8 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
     scenarios = _scenarios(arguments, of_plugin)
     limits = limits_of(arguments)
+    if arguments.resume:
+        _say_unseen([*rows, *(one for one in scenarios if isinstance(one, Outside))])
     cells = [
         VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
         for row in rows
@@ -176,6 +178,17 @@ def _save(report: Mapping[str, Any], directory: Path, asked: str) -> bool:
             saved = False
             print(f"shootdown: {directory / form.file}: not written: {error.strerror}", file=sys.stderr)
     return saved
+
+
+def _say_unseen(named: Sequence[Row | Outside]) -> None:
+    """Say on stderr what --resume cannot know of the third parties' code, of which it may take old results."""
+    for one in named:
+        if one.unseen:
+            name = one.name if isinstance(one, Row) else one.id
+            does = ", ".join(one.unseen)
+            print(
+                f"shootdown: {name}: as it is set up it {does}: --resume does not see what is read so", file=sys.stderr
+            )
 
 
 def _scenarios(arguments: argparse.Namespace, of_plugin: bool) -> list[str | Outside]:

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from core.base.digest import digest
+from core.base.watch import watching
 from core.conformance.large.scenarios import LARGE
 from core.conformance.scenario import CAPABILITIES, TIERS, Build, Scenario
 from core.conformance.scenarios import FINDINGS, SCENARIOS
@@ -49,7 +50,7 @@ ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 class Outside:
     """A scenario from outside: the `reference` that names it, its words, and the `digest` of the files it consists of.
 
-    `problem` says why it cannot be used, or is ''.
+    `problem` says why it cannot be used, or is ''.  `unseen`: what it may have read that is not in the digest.
     """
 
     reference: str
@@ -60,6 +61,7 @@ class Outside:
     requires: tuple[str, ...] = ()
     digest: str = ""
     problem: str = ""
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,13 @@ class Describing:
         """Load it and discard it."""
         before = frozenset(sys.modules)
         try:
-            scenario = load(self.reference)
+            with watching() as seen:
+                scenario = load(self.reference)
         except PluginError as error:
             return self.failed(str(error))
-        files = digest(_of_module(scenario.build), before)
+        files = digest(_of_module(scenario.build), before, seen)
         words = scenario.id, scenario.title, scenario.origin, scenario.tier, scenario.requires
-        return Outside(self.reference, *words, digest=files)
+        return Outside(self.reference, *words, digest=files, unseen=seen.words())
 
     def failed(self, reason: str) -> Outside:
         """A scenario that raised, hung or killed its process as it was loaded."""

@@ -27,7 +27,7 @@ from typing import Any, TextIO
 
 from core.cost.counts import CEILING
 from core.cost.price_model import PriceModel
-from core.cost.workload_counts import REPORTED, Learned
+from core.cost.workload_counts import REPORTED, CannotCount, Learned
 from core.cost.workloads import Workload, build, parameters
 from core.facts import wrong
 from core.mm.era import Era
@@ -165,7 +165,7 @@ class Piece:
                 found = [point for case, learned in self._prepared(arch) for point in self._points(case, learned)]
         except _NoWorkload as error:
             return Swept(no_workload=str(error))
-        except PluginError as error:
+        except (CannotCount, PluginError) as error:
             return self.failed(str(error))
         return Swept(tuple(found))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.cost.accountant import Accountant
 from core.cost.counts import CEILING, INSN
-from core.cost.layout import Layout
+from core.cost.layout import HUGE, Layout
 from core.cost.run_summaries import Known
 from core.cost.workloads import Workload, layout
 from core.mm.era import ERAS, Era
@@ -41,6 +41,10 @@ pages allocated; the most pages held back at once, rmap removals delayed at once
 lock and without a cond_resched(), flushes under one hold; pages freed, and the sizes of the flushes."""
 
 
+class CannotCount(Exception):
+    """A workload that an architecture cannot run; the message names both, in one line."""
+
+
 @dataclass
 class Learned:
     """Counts workloads on one architecture and era, and keeps run summaries from one to the next to save time.
@@ -54,7 +58,9 @@ class Learned:
     effects: dict[tuple[int, str], Known] = field(default_factory=dict)
 
     def accounts(self, workload: Workload, cpus: int, ceilings: Sequence[int]) -> list[dict[str, int]]:
-        """The counts as from `account`, for each of the ceilings; the workload is run once."""
+        """The counts as from `account`, for each of the ceilings; the workload is run once. CannotCount."""
+        for step in workload.steps:
+            _whole_huge_pages(self.arch, workload, layout(step.runs))
         total = dict.fromkeys((*REPORTED, *_instructions(self.arch)), 0)
         small = [[0, 0] for _ in ceilings]
         for step in workload.steps:
@@ -76,9 +82,25 @@ class Learned:
 def account(arch: Arch, era: Era, workload: Workload, cpus: int = 2, ceiling: int = CEILING) -> dict[str, int]:
     """The counts of a workload by name: those in `REPORTED`, and 'insn:NAME' for each TLB instruction.
 
-    `cpus` CPUs run threads of the mm; a flush of up to `ceiling` pages counts as small.
+    `cpus` CPUs run threads of the mm; a flush of up to `ceiling` pages counts as small.  CannotCount for part of a huge
+    page.
     """
     return Learned(arch, era).accounts(workload, cpus, (ceiling,))[0]
+
+
+def _whole_huge_pages(arch: Arch, workload: Workload, laid: Layout) -> None:
+    """CannotCount if a run of huge pages begins or ends within one: splitting is not modelled."""
+    span = arch.facts.ptes_per_table
+    for stretch in laid.stretches:
+        repeats = 1 if stretch.ends[-1] % span == 0 else min(stretch.repeat, 2)
+        for at in range(repeats):
+            first = stretch.start + at * stretch.ends[-1]
+            for (kind, count), end in zip(stretch.pattern, stretch.ends, strict=True):
+                if kind == HUGE and (count % span or (first + end) % span):
+                    raise CannotCount(
+                        f"workload {workload.name}: {HUGE}: {count} pages up to page {first + end} are no whole huge "
+                        f"pages of {arch.name}; expected multiples of {span}"
+                    )
 
 
 _NAMED: dict[Any, tuple[str, ...]] = {}

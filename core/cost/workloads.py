@@ -256,6 +256,10 @@ MOST_FOLIO = 1 << 18
 LONGEST_PATTERN, MOST_WALKED = 1 << 16, 1 << 21
 """A pattern is walked through until what it does repeats; a longer one only if there are not too many pages in all."""
 
+SMALLEST_TABLE, MOST_UNEVEN = 256, 1 << 16
+"""A pattern with large folios that divides every page table is counted once for a table.  Elsewhere the gather fills up
+at another place in each of many tables: after at most so many pages, or a gigantic folio's, if the tables are whole."""
+
 MOST_TIMES = 1e18
 """Steps are multiplied, not repeated; still, what comes of it must be a number that can be priced."""
 
@@ -284,6 +288,13 @@ def _countable(laid: Layout) -> None:
         if folio > MOST_FOLIO:
             raise ValueError(f"a folio of {folio} pages; expected at most {MOST_FOLIO}")
         length, pages = stretch.ends[-1], stretch.end - stretch.start
+        even = not length & (length - 1)
+        most = MOST_PAGES if not folio or (even and length <= SMALLEST_TABLE) else MOST_FOLIO if even else MOST_UNEVEN
+        if pages > most:
+            raise ValueError(
+                f"{pages} pages in patterns of {length} with large folios, which cannot be counted in time; expected "
+                f"patterns of 2, 4, 8 up to {SMALLEST_TABLE} pages, or at most {most} pages in all"
+            )
         if len(stretch.pattern) > 1 and length > LONGEST_PATTERN and pages > MOST_WALKED:
             raise ValueError(
                 f"{pages} pages in patterns of {length}, which cannot be counted in time; expected patterns of at most "

@@ -90,18 +90,25 @@ def own_namespaces() -> bool:
     return True
 
 
-def read_only(paths: Sequence[str]) -> bool:
-    """Make what is under `paths`, as far as they exist, read-only in this mount namespace; False if refused."""
+def read_only(paths: Sequence[str], own: str = "") -> bool:
+    """Make what is under `paths` read-only in this mount namespace, but for the directory `own`; False if refused.
+
+    What is mounted below stays as it is.
+    """
     if _libc().mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
         return False
     done = True
     for path in paths:
-        if not os.path.exists(path):
-            continue
-        name, kept = os.fsencode(path), os.statvfs(path).f_flag
-        flags = MS_REMOUNT | MS_BIND | MS_RDONLY | sum(ms for st, ms in KEPT_FLAGS.items() if kept & st)
-        done &= _libc().mount(name, name, None, MS_BIND, None) == 0 == _libc().mount(None, name, None, flags, None)
-    return done
+        done &= _mounted(path, MS_RDONLY)
+    return done and (not own or _mounted(own, 0))
+
+
+def _mounted(path: str, more: int) -> bool:
+    """Mount `path` on itself with the flags that it has, and `more`; without MS_RDONLY it is writable."""
+    name, kept = os.fsencode(path), os.statvfs(path).f_flag
+    flags = MS_REMOUNT | MS_BIND | more | sum(ms for st, ms in KEPT_FLAGS.items() if kept & st)
+    mount = _libc().mount
+    return bool(mount(name, name, None, MS_BIND | MS_REC, None) == 0 == mount(None, name, None, flags, None))
 
 
 class Containment(NamedTuple):
@@ -132,10 +139,13 @@ class Containment(NamedTuple):
         return f"{'namespaces' if self.namespace else 'counting'} ({', '.join(parts)})"
 
 
-def found(namespace: bool, read_only: bool, protected: Sequence[str]) -> Containment:
-    """What can be done, `namespace` and `read_only` having been done or not; makes Landlock's rules."""
+def found(namespace: bool, read_only: bool, protected: Sequence[str], own: str = "") -> Containment:
+    """What can be done, `namespace` and `read_only` having been done or not; makes Landlock's rules.
+
+    They protect all of `protected` but `own`.
+    """
     version = landlock.abi(_libc())
-    rules = landlock.ruleset(_libc(), () if read_only else protected)
+    rules = landlock.ruleset(_libc(), () if read_only else protected, own)
     kept = rules >= 0
     return Containment(namespace, read_only, rules, kept and version >= landlock.SCOPED_ABI, kept and not read_only)
 

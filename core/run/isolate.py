@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from core.base import plain
+from core.base.caches import OWN
 from core.base.errortext import short
 from core.base.printable import printable
 from core.run import INTERRUPTED
 from core.run.child import Job, answer, interrupted_here, kind_of
+from core.run.trusted import ROOT, cache_of, code_of, outermost, trusted, without_user_site
 from core.run.warden import AFTER_INTERRUPT, ANSWER, END, INTERRUPT, OUTPUT, READY, BatchHeader
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "kind_of",
     "preload",
     "protect",
+    "protect_code",
 ]
 
 CELL_TIMEOUT = 300.0
@@ -61,9 +64,6 @@ WARDEN_LATE = 5.0
 
 MOST_IDLE_GUESTS = 4
 """Wardens of guests that are kept for later jobs; each is an interpreter with the suite in memory."""
-
-ROOT = Path(__file__).resolve().parents[2]
-"""Where this installation is found."""
 
 BOOT = (
     "import json, sys; first, last = json.loads(sys.argv.pop(1)); sys.path[:0] = first; "
@@ -85,9 +85,13 @@ class Custody:
         self.alive = True
         ours, its = socket.socketpair()
         with its:
-            path, kind = json.dumps(module_path()), "guest" if guest else "shipped"
-            command = [sys.executable, "-P", "-c", BOOT, path, kind, json.dumps(_protected), *_preloaded]
-            self.process = subprocess.Popen(command, stdin=its.fileno(), env=environment(), start_new_session=True)
+            path, self.cache = json.dumps(module_path()), cache_of(guest) if guest else ""
+            of = json.dumps({"protected": outermost([*trusted(), *_protected]), "own": self.cache} if guest else {})
+            flags = ["-P", "-s"] if without_user_site() else ["-P"]
+            command = [sys.executable, *flags, "-c", BOOT, path, of, *_preloaded]
+            own = {OWN: self.cache} if self.cache else {}
+            its_own = environment() | own
+            self.process = subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
         self.control = Connection(ours.detach())
 
     def said(self, timeout: float | None) -> bytes:
@@ -115,6 +119,9 @@ class Custody:
             self.control.close()
         self.process.kill()
         self.process.wait()
+        if self.cache:
+            with suppress(OSError):  # something has been kept there
+                os.rmdir(self.cache)
 
 
 def module_path() -> tuple[list[str], list[str]]:
@@ -229,8 +236,8 @@ def _show(said: bytes) -> None:
 _preloaded: list[str] = []
 """Modules that a warden imports when it starts."""
 
-_protected = [str(ROOT / name) for name in ("core", "arch_plugins", "reports", "shootdown.py")]
-"""What guests must not write, as far as the kernel can see to that."""
+_protected: list[str] = []
+"""What guests must not write besides what is `trusted`, as far as the kernel can see to that."""
 
 _idle: list[Custody] = []
 """Wardens without a child, least recently used first."""
@@ -248,8 +255,13 @@ def preload(*modules: str) -> None:
 
 
 def protect(*directories: Path) -> None:
-    """Let guests whose warden has not been started yet write nothing under `directories`, which exist."""
+    """Let guests whose warden has not been started yet write nothing under `directories` (or files), which exist."""
     _protected.extend(name for one in directories if (name := str(one.resolve())) not in _protected)
+
+
+def protect_code(*references: str) -> None:
+    """The same for what plugins and scenarios are read from, by the names that they are given."""
+    protect(*(Path(path) for reference in references for path in code_of(reference)))
 
 
 def containment() -> str:

@@ -39,8 +39,8 @@ def abi(libc: Any) -> int:
     return max(0, int(libc.syscall(CREATE_RULESET, None, 0, CREATE_RULESET_VERSION)))
 
 
-def ruleset(libc: Any, protected: Sequence[str] = ()) -> int:
-    """A descriptor of a set of rules for `enter`, which protects what is under `protected`; -1 if there is none."""
+def ruleset(libc: Any, protected: Sequence[str] = (), own: str = "") -> int:
+    """A descriptor of rules for `enter`, which protect what is under `protected` but `own`; -1 if there is none."""
     version = abi(libc)
     if not version:
         return -1
@@ -49,7 +49,7 @@ def ruleset(libc: Any, protected: Sequence[str] = ()) -> int:
     attributes = struct.pack("=QQQ", handled, 0, scoped) if scoped else struct.pack("=Q", handled)
     made = int(libc.syscall(CREATE_RULESET, attributes, len(attributes), 0))
     if made >= 0 and protected:
-        for path in _beside(protected):
+        for path in [*_beside(protected), *([own] if own else [])]:
             _allow(libc, made, path, handled)
     return made
 

@@ -265,30 +265,30 @@ def _descriptor_of(pid: int) -> int:
 def main(arguments: list[str]) -> NoReturn:
     """Serve on standard input.
 
-    The arguments are 'guest' or 'shipped', in JSON the directories that guests must not write, and the modules to
-    import before the first child.
+    The arguments are, in JSON, for a guest what it must not write and the directory in that which it may, else an empty
+    object; and the modules to import before the first child.
     """
-    kind, protected, *modules = arguments
+    guest, *modules = json.loads(arguments[0]), *arguments[1:]
     control = Connection(os.dup(0))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the warden decides
-    by = _contained(control, json.loads(protected)) if kind == "guest" else None
+    by = _contained(control, guest["protected"], guest["own"]) if guest else None
     for module in modules:
         import_module(module)
     Warden(control, by).serve()
     os._exit(0)
 
 
-def _contained(control: Connection, protected: list[str]) -> contain.Containment:
+def _contained(control: Connection, protected: list[str], own: str) -> contain.Containment:
     """Enter what contains the children of this process; it may go on as another one."""
     namespace = contain.own_namespaces()
-    read_only = namespace and contain.read_only(protected)
+    read_only = namespace and contain.read_only(protected, own)
     namespace = namespace and _first_of_namespace(control)
     if not namespace:
         contain.adopt_orphans()
-    return contain.found(namespace, read_only, protected)
+    return contain.found(namespace, read_only, protected, own)
 
 
 def _first_of_namespace(control: Connection) -> bool:

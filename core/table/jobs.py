@@ -15,7 +15,7 @@ from core.conformance.outside import Outside, load
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import VERDICTS
 from core.cost import Workload, account
-from core.cost.workload_counts import REPORTED
+from core.cost.workload_counts import REPORTED, CannotCount
 from core.explore import Hung, Limits
 from core.explore.check import Observe
 from core.explore.learn import answer_within, watchdog
@@ -177,7 +177,7 @@ class CountJob:
                     counts[load.name] = account(recording(arch, calls), self.row.era, load, self.cpus)
                     if own and not any(call.hook in own for call in calls):
                         unasked.append(load.name)
-        except (PluginError, Hung) as error:
+        except (CannotCount, PluginError, Hung) as error:
             return self.failed(str(error))
         return Counted(self.row.name, counts, unasked=tuple(unasked))
 
@@ -255,7 +255,7 @@ class WorkloadCoverageJob:
             hung = watchdog(f"timed out after {COUNTING_TIMEOUT:g} s", COUNTING_TIMEOUT)
             with hung if self.row.foreign else nullcontext():
                 account(recording(arch, calls), self.row.era, self.workload)
-        except (PluginError, Hung) as error:
+        except (CannotCount, PluginError, Hung) as error:
             return self.failed(str(error))
         return Covered(self.row.name, self.workload.name, frozenset(calls))
 

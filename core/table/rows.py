@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -21,6 +22,7 @@ from core.base.digest import digest
 from core.base.suggest import hint
 from core.base.told import Told
 from core.base.toml import TomlError, read_toml
+from core.base.watch import Seen, watching
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.cost.workloads import Workload
 from core.cost.workloads import read as read_workload
@@ -28,7 +30,7 @@ from core.facts import KINDS, Facts, first_wrong, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.plugins.load import NoSuchPlugin
-from core.run.isolate import begin, interrupt, isolated
+from core.run.isolate import begin, interrupt, isolated, protect_code
 from core.run.pool import memory_for_each
 
 DEFAULT_ERA = "6.2-fix"
@@ -59,7 +61,7 @@ class Row:
     `facts` replace facts of the plugin, `expect` gives for scenarios that are declared to fail the reason, `prices`
     replace coefficients, and `problem` says why the row cannot run, or is ''; `missing` if `plugin` names nothing.
     `stated` are the resulting facts, `own` the hooks that the plugin has itself, and `digest` that of the plugin's
-    source, after `tried`.
+    source and of what it reads as it is set up but for what is `unseen`, after `tried`.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Row:
     stated: Facts | None = field(default=None, repr=False)
     own: frozenset[str] = field(default=frozenset(), repr=False)
     digest: str = ""
+    unseen: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def foreign(self) -> bool:
@@ -106,7 +109,8 @@ def _own_modules() -> frozenset[str]:
 class SetUp:
     """What setting up a row's architecture says: facts, own hooks and the digest of its source, or the problem.
 
-    `missing`: what the row's plugin names does not exist.
+    `missing`: what the row's plugin names does not exist.  `unseen`: in words, what it may have read that is not in the
+    digest (core.base.watch).
     """
 
     facts: Facts | None = None
@@ -114,6 +118,7 @@ class SetUp:
     digest: str = ""
     problem: str = ""
     missing: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,13 @@ class SettingUp:
         """Set up the architecture and discard it."""
         before = frozenset(sys.modules)
         try:
-            arch = self.row.arch()
+            with watching() if self.row.foreign else nullcontext(Seen()) as seen:
+                arch = self.row.arch()
         except PluginError as error:
             return SetUp(problem=str(error), missing=isinstance(error, NoSuchPlugin))
-        files = digest(arch.plugin, before) if self.row.foreign else ""
-        return SetUp(arch.facts, arch.own, files)
+        if not self.row.foreign:
+            return SetUp(arch.facts, arch.own)
+        return SetUp(arch.facts, arch.own, digest(arch.plugin, before, seen), unseen=seen.words())
 
     def failed(self, reason: str) -> SetUp:
         """What is said of a plugin that raised, hung or killed its process."""
@@ -157,13 +164,21 @@ def tried(row: Row, timeout: float | None = None) -> Row:
     limit = SETUP_TIMEOUT if timeout is None else min(timeout, SETUP_TIMEOUT)
     memory = memory_for_each(os.cpu_count() or 1)  # several are set up at once
     answer: SetUp = isolated(job, limit, memory) if row.foreign else job.run()
-    stated, own = answer.facts, answer.own
-    return replace(row, stated=stated, own=own, digest=answer.digest, problem=answer.problem, missing=answer.missing)
+    return replace(
+        row,
+        stated=answer.facts,
+        own=answer.own,
+        digest=answer.digest,
+        problem=answer.problem,
+        missing=answer.missing,
+        unseen=answer.unseen,
+    )
 
 
 def _all_tried(rows: Sequence[Row], timeout: float | None) -> list[Row]:
     """The rows after SettingUp, several third parties' at once: each may take its whole time."""
     begin()
+    protect_code(*(row.plugin for row in rows if row.foreign))
     with ThreadPoolExecutor(os.cpu_count() or 1, "set-up") as pool:
         futures = [pool.submit(tried, row, timeout) if row.foreign and not row.problem else None for row in rows]
         try:

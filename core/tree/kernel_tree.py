@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from core.base.caches import cache
 from core.tree.errors import TreeError
 from core.tree.manifest import Version
 
@@ -22,8 +23,7 @@ ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
 
 def cache_directory() -> Path:
     """Where trees are unpacked and units kept: $SHOOTDOWN_CACHE, or ~/.cache/shootdown/tree."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("SHOOTDOWN_CACHE") or Path(home) / "shootdown" / "tree")
+    return Path(os.environ.get("SHOOTDOWN_CACHE") or cache() / "tree")
 
 
 @dataclass(frozen=True)

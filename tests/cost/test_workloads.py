@@ -8,7 +8,7 @@ import pytest
 
 from core.compare import main
 from core.cost.layout import HUGE
-from core.cost.workload_counts import account
+from core.cost.workload_counts import CannotCount, account
 from core.cost.workloads import GIB, NAMED, WORKLOADS, Workload, WorkloadStep, build, parameters, tlb_flush2
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
@@ -61,6 +61,41 @@ def test_huge_pages_go_by_periods_as_well() -> None:
 def test_more_huge_pages_than_a_range_instruction_takes() -> None:
     counts = counted(build("kvm_teardown", {"gib": 64}), "arch_plugins.arm64:Arm64Range")
     assert counts["insn:TLBI_ASIDE1IS"] > 0
+
+
+@pytest.mark.parametrize("runs", [(("anon_dirty", 7), (HUGE, 512)), ((HUGE, 513),), ((2, ((HUGE, 512), ("swap", 1))),)])
+def test_a_part_of_a_huge_page_is_said(runs: tuple[object, ...]) -> None:
+    load = Workload("mine", "", (WorkloadStep(runs),))  # type: ignore[arg-type]
+    with pytest.raises(
+        CannotCount, match=r"workload mine: huge_anon: .* no whole huge pages of x; expected multiples of 512"
+    ):
+        counted(load)
+    counted(Workload("mine", "", (WorkloadStep((("anon_dirty", 512), (HUGE, 512), ("swap", 1))),)))
+
+
+LARGE_FOLIOS = """
+[[arch]]
+name = "a"
+plugin = "arch_plugins.generic:Smp"
+[[workload]]
+name = "large"
+steps = [{{ how = "unmap", runs = [[{repeat}, {pattern}]] }}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "most"),
+    [
+        ('[["folio_anon_dirty", 7], ["anon_dirty", 5]]', (1 << 16) // 12),
+        ('[["folio_file_clean", 3]]', (1 << 16) // 3),
+        ('[["folio_anon_dirty", 1024]]', 256),
+        ('[["folio_anon_dirty", 16], ["none", 48]]', (1 << 45) // 64),
+    ],
+)
+def test_large_folios_that_cannot_be_counted_in_time_are_refused(pattern: str, most: int) -> None:
+    parse(LARGE_FOLIOS.format(repeat=most, pattern=pattern), "arches.toml")
+    with pytest.raises(ConfigError, match=r"workload\[0\].steps\[0\].runs: .* pages.*; expected"):
+        parse(LARGE_FOLIOS.format(repeat=most + 1, pattern=pattern), "arches.toml")
 
 
 def test_writeback_flushes_each_dirty_page_under_the_lock() -> None:

@@ -77,6 +77,8 @@ def test_a_hostile_plugin_changes_nothing_but_its_own_row(way: str, harm: str, t
         (tmp_path / f"hostile{number}.py").write_text(text(harm, moment))
         rows.insert(2 * number, f'[[arch]]\nname = "{moment}"\nplugin = "hostile{number}.py:Hostile"\n')
     (tmp_path / "arches.toml").write_text("\n".join(rows))
+    home = tmp_path / "home"
+    home.mkdir()
     before, begun = suite_files(), time.monotonic()
     done = subprocess.run(
         wrapped(how, [sys.executable, "-m", "core.compare", "--config", str(tmp_path / "arches.toml"), *argv]),
@@ -87,7 +89,7 @@ def test_a_hostile_plugin_changes_nothing_but_its_own_row(way: str, harm: str, t
         timeout=120,
         check=False,
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "MARK_OF_TEST": str(tmp_path)},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "MARK_OF_TEST": str(tmp_path)},
     )
     took = time.monotonic() - begun
     assert done.returncode in (0, 1), done.stderr

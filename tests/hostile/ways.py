@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.run import seccomp
+from tests.hostile.catalogue import FILES
 
 REFUSED = str(Path(__file__).with_name("refused.py"))
 USER = "54321"
@@ -32,15 +33,14 @@ class Way(NamedTuple):
 
 COUNTING = "counting (descendants found in /proc, "
 KEPT = f"{COUNTING}the project's files read-only, no signals outside"
-OVERWRITES = ("overwrites the suite", "overwrites a plugin")
 OLD = ("unshare", "landlock_create_ruleset")
 
 WAYS = {
     "namespaces": Way(),
     "no namespaces": Way(("unshare",), says=KEPT),
     "no namespaces, no root": Way(("unshare",), root=False, says=KEPT),
-    "no Landlock": Way(OLD, says=f"{COUNTING}no signals outside", unsafe=OVERWRITES),
-    "no Landlock, no root": Way(OLD, root=False, says=f"{COUNTING}no signals outside", unsafe=OVERWRITES),
+    "no Landlock": Way(OLD, says=f"{COUNTING}no signals outside", unsafe=FILES),
+    "no Landlock, no root": Way(OLD, root=False, says=f"{COUNTING}no signals outside", unsafe=FILES),
 }
 """Docker refuses namespaces to root, Ubuntu 24.04 to everybody else; Linux before 5.13 has no Landlock."""
 

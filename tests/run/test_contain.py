@@ -55,7 +55,7 @@ TO_OTHERS: list[Callable[[int], object]] = [
 TO_ITSELF: list[Callable[[int], object]] = [
     lambda other: resource.prlimit(0, resource.RLIMIT_CPU, (9999, 9999)),
     lambda other: resource.prlimit(os.getpid(), resource.RLIMIT_CPU, (9999, 9999)),
-    lambda other: os.setpriority(os.PRIO_PROCESS, 0, 1),
+    lambda other: os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0)),
     lambda other: threading.Thread(target=time.sleep, args=(0,)).start(),
 ]
 SIGNALS_TO_OTHERS: list[Callable[[int], object]] = [

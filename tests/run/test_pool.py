@@ -22,7 +22,7 @@ from benchmarks.ladder import Size, ladder
 from core.compare import main
 from core.cost import STANDARD
 from core.explore import Limits, check
-from core.run.isolate import isolated
+from core.run.isolate import close, isolated
 from core.run.pool import ExecutorError, executor, run
 from core.table.checkpoint import Kept
 from core.table.jobs import CountJob, VerdictJob
@@ -280,6 +280,56 @@ def test_resume_notices_that_what_a_plugin_imports_has_changed(
     helper.write_text("from arch_plugins.generic import Smp as Base  # another text\n")
     assert main(argv) == 0
     assert len(list(kept.iterdir())) == 2
+
+
+READS = """
+import os, json
+from pathlib import Path
+from arch_plugins.generic import Smp
+
+table = json.loads((Path(__file__).parent / "table.json").read_text())
+names = sorted(path.name for path in Path(__file__).parent.glob("*.conf"))
+mode = os.environ.get("MODE_OF_PLUGIN", "")
+
+class Mine(Smp):
+    pass
+"""
+
+
+@pytest.mark.parametrize("change", ["file", "directory", "environment", "nothing"])
+def test_resume_notices_that_what_a_plugin_reads_has_changed(
+    change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(READS)
+    (tmp_path / "table.json").write_text("[1]")
+    (tmp_path / "unread").write_text("1")
+    argv = ["--plugin", f"{tmp_path / 'mine.py'}:Mine", "--scenario", "use-after-free", "--no-costs", "--resume"]
+    argv += ["--output", str(tmp_path.parent / f"{tmp_path.name}.out")]
+    assert main(argv) == 0
+    (tmp_path / "unread").write_text("2")
+    if change == "file":
+        (tmp_path / "table.json").write_text("[2]")
+    elif change == "directory":
+        (tmp_path / "a.conf").write_text("")
+    elif change == "environment":
+        monkeypatch.setenv("MODE_OF_PLUGIN", "other")
+        close()  # a warden has the environment of when it was started
+    assert main(argv) == 0
+    kept = Path(argv[-1]) / "kept"
+    assert len(list(kept.iterdir())) == (1 if change == "nothing" else 2)
+    assert "does not see" not in capsys.readouterr().err
+
+
+def test_resume_says_what_it_does_not_see(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text("import subprocess\nsubprocess.run(['true'])\n" + READS[READS.index("class") :])
+    text = (tmp_path / "mine.py").read_text()
+    (tmp_path / "mine.py").write_text("from arch_plugins.generic import Smp\n" + text)
+    argv = ["--plugin", f"{tmp_path / 'mine.py'}:Mine", "--scenario", "use-after-free", "--no-costs"]
+    argv += ["--output", str(tmp_path / "out")]
+    assert main(argv) == 0
+    assert "does not see" not in capsys.readouterr().err
+    assert main([*argv, "--resume"]) == 0
+    assert "as it is set up it starts processes: --resume does not see what is read so" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

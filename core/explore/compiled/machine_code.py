@@ -1,7 +1,8 @@
 """The inner loops as machine code: compiled once for each number of words, kept on disk, loaded without numba.
 
 An object file depends on the source of the loops, the compiler and the processor; its name contains a digest of these.
-It is kept beside this module if that directory is writable, else in the user's cache directory.  It begins with a
+It is kept beside this module if that directory is writable, else in the user's cache directory; a child with foreign
+code, which writes neither because others run what is there, keeps it in a directory of its own.  It begins with a
 digest of its contents, so that a damaged file is compiled again; so is one that somebody else could have written.
 """
 
@@ -15,6 +16,8 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from core.base.caches import cache, own_cache
 
 HERE = Path(__file__).parent
 
@@ -109,8 +112,8 @@ def _digest() -> str:
 
 
 def _places(name: str, words: int) -> list[Path]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shootdown"
-    return [place / f"{name}-{words}.{_digest()}.o" for place in (HERE / "__pycache__", cache)]
+    places = [place for place in (HERE / "__pycache__", cache(), own_cache()) if place is not None]
+    return [place / f"{name}-{words}.{_digest()}.o" for place in places]
 
 
 def _kept(name: str, words: int) -> bytes:
