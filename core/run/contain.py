@@ -6,8 +6,8 @@
     mount namespace   what the project itself reads and keeps (its code, its machine code, its reports) is read-only
     Landlock          no process outside can be signalled (Linux 6.12) or traced (5.13); without a mount namespace it
                       keeps the project's files (core.run.landlock)
-    seccomp           without a PID namespace: no limits or priorities of others are changed, and without that Landlock
-                      none is signalled (core.run.seccomp)
+    seccomp           without namespaces: no limits or priorities of others are changed, no owner or permissions of a
+                      file, and without that Landlock none is signalled (core.run.seccomp)
     capabilities      none are left, but that of root to read files
     rlimits           memory, size of files, core dumps; for users other than root the number of processes
 
@@ -127,8 +127,8 @@ class Containment(NamedTuple):
 
     @property
     def filtered(self) -> bool:
-        """Is a seccomp filter to do what a PID namespace does?"""
-        return not self.namespace and seccomp.known()
+        """Is a seccomp filter to do what namespaces do?"""
+        return not (self.namespace and self.read_only) and seccomp.known()
 
     def __str__(self) -> str:
         """In words, for the report."""
@@ -166,7 +166,8 @@ def restrict(memory: int, by: Containment) -> None:
     landlock.enter(_libc(), by.rules)
     if by.filtered:
         me = os.getpid()
-        seccomp.install(_libc(), (*seccomp.to_itself(me), *(() if by.signals else seccomp.no_signals(me))))
+        signals = () if by.namespace or by.signals else seccomp.no_signals(me)
+        seccomp.install(_libc(), (*seccomp.to_itself(me), *signals, *seccomp.no_modes()))
     _drop_capabilities()
 
 

@@ -6,7 +6,8 @@ Each is a core.run.isolate.Job: picklable, run in a child process, never raising
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.coverage import Covered, covered
@@ -113,18 +114,19 @@ def scenario_named(named: str | Outside) -> Scenario | LargeRun:
     return load(named.reference)
 
 
-_shipped: list[tuple[Row, Arch]] = []
-"""The shipped row that this process judged last, set up: its jobs come one after another, and setting it up takes as
-long as a small search."""
+_shipped: list[tuple[tuple[str, dict[str, Any]], Arch]] = []
+"""The shipped plugin, with its facts, that this process judged last, set up: its jobs come one after another, and
+setting it up takes as long as a small search."""
 
 
 def _set_up(row: Row) -> Arch:
     """`row` set up. A third party's plugin is set up for each job, so that no job sees what another left behind."""
     if row.foreign:
         return row.arch()
-    if not _shipped or _shipped[0][0] is not row:
-        _shipped[:] = [(row, row.arch())]
-    return _shipped[0][1]
+    what = row.plugin, row.facts
+    if not _shipped or _shipped[0][0] != what:
+        _shipped[:] = [(what, row.arch())]
+    return replace(_shipped[0][1], name=row.name)
 
 
 @dataclass(frozen=True)

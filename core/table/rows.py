@@ -163,7 +163,7 @@ def tried(row: Row, timeout: float | None = None) -> Row:
     job = SettingUp(row)
     limit = SETUP_TIMEOUT if timeout is None else min(timeout, SETUP_TIMEOUT)
     memory = memory_for_each(os.cpu_count() or 1)  # several are set up at once
-    answer: SetUp = isolated(job, limit, memory) if row.foreign else job.run()
+    answer: SetUp = isolated(job, limit, memory) if row.foreign else _own_set_up(job)
     return replace(
         row,
         stated=answer.facts,
@@ -173,6 +173,19 @@ def tried(row: Row, timeout: float | None = None) -> Row:
         missing=answer.missing,
         unseen=answer.unseen,
     )
+
+
+_own: dict[str, SetUp] = {}
+"""By plugin and facts: rows of thousands may share them, and setting up takes milliseconds."""
+
+
+def _own_set_up(job: SettingUp) -> SetUp:
+    """SettingUp of a shipped plugin, in this process."""
+    key = f"{job.row.plugin} {sorted(job.row.facts.items())}"
+    answer = _own.get(key) or job.run()
+    if not answer.problem:  # which names the row
+        _own[key] = answer
+    return answer
 
 
 def _all_tried(rows: Sequence[Row], timeout: float | None) -> list[Row]:

@@ -30,8 +30,11 @@ SCENARIO = "lost-dirty-munmap"
 GOOD = {"smp-6.1": "xfail", "smp-6.2-fix": "pass", "s390": "pass"}
 
 
-def suite_files() -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for name in ("core", "arch_plugins") for path in (ROOT / name).rglob("*.py")}
+def suite_files() -> dict[str, tuple[int, bytes]]:
+    """Mode and contents of the suite's files; a directory has none."""
+    paths = [ROOT, *(path for name in ("core", "arch_plugins") for path in (ROOT / name).rglob("*"))]
+    kept = [path for path in paths if path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")]
+    return {str(path): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"") for path in kept}
 
 
 def left_over(mark: str) -> list[str]:
