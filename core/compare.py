@@ -7,6 +7,7 @@ equal), 1 if not, 2 for a usage, configuration or internal error.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -95,7 +96,9 @@ def _run(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except OSError as error:
-        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        full = error.errno == errno.ENOSPC  # of files, reports are handled where they are written
+        where = error.filename or ("standard output" if full else "")
+        named = f"{where}: {error.strerror}" if where else str(error)
         print(f"shootdown: {printable(named)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
