@@ -9,13 +9,17 @@ job.
 from __future__ import annotations
 
 import importlib
+import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
 from core.base.available_memory import available
+from core.base.errortext import short
 from core.base.told import Told
 from core.run.isolate import (
     CELL_MEMORY,
@@ -24,6 +28,7 @@ from core.run.isolate import (
     Job,
     begin,
     interrupt,
+    interrupted,
     isolated_batch,
 )
 
@@ -33,8 +38,15 @@ LEAST_MEMORY = 1 << 30
 LOOK = 0.5
 """Seconds after which the main thread, while it waits for a result, looks whether somebody has pressed Ctrl-C."""
 
+LOST = "the executor gave it up: the cluster's scheduler has ended, or cannot be reached"
+"""The reason of a job that was cancelled although nobody has interrupted the run."""
+
 JOBS_PER_CHILD = 16
 """Jobs that share a child process at most, to save on processes."""
+
+
+CONNECTING = 10
+"""Seconds in which a scheduler must answer."""
 
 
 class ExecutorError(Told):
@@ -99,7 +111,7 @@ def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]]) -> list[Any]:
     try:
         return future.result()
     except CancelledError:
-        return [job.failed(INTERRUPTED) for job in batch]
+        return [job.failed(INTERRUPTED if interrupted() else LOST) for job in batch]
     except Exception as error:
         return [job.failed(f"its worker failed: {error!r}") for job in batch]
 
@@ -132,7 +144,27 @@ def _dask_client(where: str, address: str) -> Any:
         distributed = importlib.import_module("distributed")
     except ImportError:
         raise ExecutorError(f"--executor {where}: install the extra: pip install 'shootdown[cluster]'") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is in the answers, in a line
     try:
-        return distributed.Client(f"tcp://{address}", timeout=10)
-    except (OSError, ValueError) as error:
-        raise ExecutorError(f"--executor {where}: no scheduler answers there: {error}") from None
+        return _within(CONNECTING, lambda: distributed.Client(f"tcp://{address}", timeout=CONNECTING))
+    except Exception as error:  # whatever it is that listens there
+        raise ExecutorError(f"--executor {where}: no scheduler answers there: {short(str(error))}") from None
+
+
+def _within(seconds: float, make: Callable[[], Any]) -> Any:
+    """What `make` returns. TimeoutError after a while: Dask waits without an end for a handshake that does not come."""
+    made: Future[Any] = Future()
+
+    def run_it() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run_it, daemon=True).start()
+    try:
+        return made.result(seconds + 2)
+    except FutureTimeout:
+        if made.done():  # it was Dask's own
+            raise
+        raise TimeoutError(f"nothing that it says is understood within {seconds:g} s") from None

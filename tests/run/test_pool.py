@@ -23,7 +23,7 @@ from core.compare import main
 from core.cost import STANDARD
 from core.explore import Limits, check
 from core.run.isolate import close, isolated
-from core.run.pool import ExecutorError, executor, run
+from core.run.pool import LOST, ExecutorError, executor, run
 from core.table.checkpoint import Kept
 from core.table.jobs import CountJob, VerdictJob
 from core.table.rows import load, plugin_row
@@ -334,7 +334,11 @@ def test_resume_says_what_it_does_not_see(tmp_path: Path, capsys: pytest.Capture
 
 @pytest.mark.parametrize(
     ("where", "message"),
-    [("dusk://x", r"expected dask://HOST:PORT"), ("dask://127.0.0.1:1", "no scheduler answers")],
+    [
+        ("dusk://x", r"expected dask://HOST:PORT"),
+        ("dask://127.0.0.1:1", "no scheduler answers"),
+        ("dask://a b", "no scheduler"),
+    ],
 )
 def test_an_executor_that_is_none_is_said(where: str, message: str) -> None:
     pytest.importorskip("distributed")
@@ -344,7 +348,7 @@ def test_an_executor_that_is_none_is_said(where: str, message: str) -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and two workers, as processes on loopback: (address, workers)."""
+    """A scheduler and two workers, as processes on loopback: (address, all three)."""
     pytest.importorskip("distributed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -355,7 +359,7 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", *at, "--nthreads", "1"]
     processes = [subprocess.Popen(command, **quiet)]  # type: ignore[call-overload]
     processes += [subprocess.Popen([*worker, "--no-nanny"], **quiet) for _ in range(2)]  # type: ignore[call-overload]
-    yield f"127.0.0.1:{port}", processes[1:]
+    yield f"127.0.0.1:{port}", processes
     for process in processes:
         process.kill()
         process.wait()
@@ -368,7 +372,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_answers(
 ) -> None:
     from distributed import Client
 
-    address, workers = cluster
+    address, (_, *workers) = cluster
     with Client(f"tcp://{address}", timeout=30) as client:
         client.wait_for_workers(2, timeout=60)
     killed = False
@@ -385,6 +389,36 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_answers(
     assert killed
     assert workers[0].wait() != 0
     assert answers == [job.run() for job in JOBS] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_scheduler_that_dies_costs_the_cells_that_it_had(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:
+    from distributed import Client
+
+    address, (scheduler, *_) = cluster
+    with Client(f"tcp://{address}", timeout=30) as client:
+        client.wait_for_workers(2, timeout=60)
+    jobs = JOBS * 3
+    with executor(f"dask://{address}", 1) as pool:
+        answers = list(run(jobs, pool, lambda finished: scheduler.kill(), together=1))
+    here = [job.run() for job in JOBS] * 3
+    assert answers[0] == here[0]
+    lost = [answer for answer, own in zip(answers, here, strict=True) if answer != own]
+    assert lost
+    assert {(answer.verdict, answer.reason) for answer in lost} == {("error", LOST)}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_listens_and_is_no_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("core.run.pool.CONNECTING", 2)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        where = f"dask://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ExecutorError, match="no scheduler answers there"), executor(where, 1):
+            pass
 
 
 def test_a_plugin_that_hangs_is_counted_no_longer_than_told(tmp_path: Path) -> None:
