@@ -103,7 +103,7 @@ NUMBER, ARCH, ARGUMENTS = 0, 4, 16
 """Offsets in struct seccomp_data."""
 
 
-class Rule(NamedTuple):
+class CallRule(NamedTuple):
     """A system call may be made if its `argument`, of which 32 bits count, is one of `values`, or `unless` it is one.
 
     With no values it may not be made at all.
@@ -115,27 +115,27 @@ class Rule(NamedTuple):
     unless: bool = False
 
 
-def to_itself(me: int) -> tuple[Rule, ...]:
+def to_itself(me: int) -> tuple[CallRule, ...]:
     """Rules by which the process `me` changes limits, priorities and memory of itself only."""
     mine = (0, me)
     own = ("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr")
-    rules = [Rule(call, 0, mine) for call in (*own, "process_vm_writev", "migrate_pages", "move_pages")]
-    rules += [Rule("setpriority", 0, (PRIO_PROCESS,)), Rule("setpriority", 1, mine)]
-    return (*rules, Rule("ioprio_set"), Rule("ptrace"))
+    rules = [CallRule(call, 0, mine) for call in (*own, "process_vm_writev", "migrate_pages", "move_pages")]
+    rules += [CallRule("setpriority", 0, (PRIO_PROCESS,)), CallRule("setpriority", 1, mine)]
+    return (*rules, CallRule("ioprio_set"), CallRule("ptrace"))
 
 
-def no_signals(me: int) -> tuple[Rule, ...]:
+def no_signals(me: int) -> tuple[CallRule, ...]:
     """Rules by which the process `me` signals itself and its group only, and lets no file signal another."""
-    rules = [Rule(call, 0, (me,)) for call in ("tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")]
-    rules += [Rule("kill", 0, (0, me)), Rule("tkill"), Rule("pidfd_send_signal")]
-    files = Rule("fcntl", 1, (F_SETOWN, F_SETSIG, F_SETOWN_EX), unless=True)
-    return (*rules, files, Rule("ioctl", 1, (FIOSETOWN, SIOCSPGRP), unless=True))
+    rules = [CallRule(call, 0, (me,)) for call in ("tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")]
+    rules += [CallRule("kill", 0, (0, me)), CallRule("tkill"), CallRule("pidfd_send_signal")]
+    files = CallRule("fcntl", 1, (F_SETOWN, F_SETSIG, F_SETOWN_EX), unless=True)
+    return (*rules, files, CallRule("ioctl", 1, (FIOSETOWN, SIOCSPGRP), unless=True))
 
 
-def no_modes() -> tuple[Rule, ...]:
+def no_modes() -> tuple[CallRule, ...]:
     """Rules by which nobody changes owner, permissions or attributes of a file, which Landlock does not see."""
     modes = ("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat")
-    return tuple(map(Rule, (*modes, "setxattr", "lsetxattr", "fsetxattr", "setxattrat")))
+    return tuple(map(CallRule, (*modes, "setxattr", "lsetxattr", "fsetxattr", "setxattrat")))
 
 
 def known() -> bool:
@@ -143,7 +143,7 @@ def known() -> bool:
     return platform.machine() in CALLS
 
 
-def install(libc: Any, rules: Sequence[Rule]) -> bool:
+def install(libc: Any, rules: Sequence[CallRule]) -> bool:
     """Keep this process to `rules`, for good; False if that cannot be. Needs PR_SET_NO_NEW_PRIVS, or root."""
     if libc is None or not known():
         return False
@@ -153,7 +153,7 @@ def install(libc: Any, rules: Sequence[Rule]) -> bool:
     return int(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_char_p(described), 0, 0)) == 0
 
 
-def _program(rules: Sequence[Rule]) -> list[bytes]:
+def _program(rules: Sequence[CallRule]) -> list[bytes]:
     arch, numbers = CALLS[platform.machine()]
     numbers = numbers | EVERYWHERE
     program = [_step(LOAD, ARCH), _step(EQUAL, arch, 1, 0), _step(RETURN, REFUSE), _step(LOAD, NUMBER)]
@@ -164,7 +164,7 @@ def _program(rules: Sequence[Rule]) -> list[bytes]:
     return [*program, _step(RETURN, ALLOW)]
 
 
-def _checked(rule: Rule) -> list[bytes]:
+def _checked(rule: CallRule) -> list[bytes]:
     """Steps that refuse the call, or go on behind them."""
     steps, refuse = [_step(LOAD, ARGUMENTS + 8 * rule.argument)], _step(RETURN, REFUSE)
     for n, value in enumerate(rule.values):

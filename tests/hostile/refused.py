@@ -19,5 +19,5 @@ if __name__ == "__main__":
     calls, *command = sys.argv[1:]
     libc = contain._libc()
     libc.prctl(contain.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    assert seccomp.install(libc, [seccomp.Rule(call) for call in calls.split(",")])
+    assert seccomp.install(libc, [seccomp.CallRule(call) for call in calls.split(",")])
     os.execvp(command[0], command)
