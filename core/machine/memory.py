@@ -63,6 +63,13 @@ class Memory(dict[Cell, Hashable]):
         return value
 
 
+class WholeRuns(Memory):
+    """Memory of a reader with one schedule, to which a run of equal cells is one thing, beside the cells in it."""
+
+    def __missing__(self, cell: Cell) -> Hashable:
+        return super().__missing__(cell) if cell.nr == 1 else INITIAL[cell.array]
+
+
 def panel_of_array(array: str, of_cpu: bool) -> str:
     """The panel of `PANELS` that shows a cell of `array`; `of_cpu`: it has a CPU in its index."""
     return PANEL_OF.get(array) or ("cpu" if of_cpu else "mm")

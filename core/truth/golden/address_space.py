@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.facts import Facts
-from core.machine.memory import Memory
+from core.machine.memory import Memory, WholeRuns
 from core.machine.op import Cpu, Tid
 from core.machine.pte import Pte, Swap, pte_cell
 from core.machine.task import Task
@@ -65,7 +65,7 @@ class AddressSpace:
 
 def lay_out(case: dict[str, Any], facts: Facts) -> AddressSpace:
     """Build the address space of `case`. ValueError for an unknown kind of page."""
-    space = AddressSpace([], Memory(), [], init_on_free=case["init_on_free"], spares_tables=not case["free_tables"])
+    space = AddressSpace([], WholeRuns(), [], init_on_free=case["init_on_free"], spares_tables=not case["free_tables"])
     touched: set[int] = set()
     swaps = 0
     for spec in case["vmas"]:

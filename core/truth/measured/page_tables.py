@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.facts import Facts
-from core.machine.memory import Memory
+from core.machine.memory import Memory, WholeRuns
 from core.machine.op import Cell, Cpu, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
@@ -49,7 +49,7 @@ class MeasuredSpace:
 
     vma: Vma
     below: list[Vma] = field(default_factory=list)
-    cells: Memory = field(default_factory=Memory)
+    cells: Memory = field(default_factory=WholeRuns)
     kind: list[str] = field(default_factory=list)
     types: dict[int, str] = field(default_factory=dict)
     folios: dict[int, tuple[int, int]] = field(default_factory=dict)
