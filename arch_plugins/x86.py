@@ -62,7 +62,7 @@ class X86(MmRange):
         info = get_flush_tlb_info(start, end, stride, freed_tables)
         await log(FLUSH_EVENT, info)
         if mm.cpus is None:
-            await self.flush_mask(mm, FlushRequest(info.start, info.end), freed_tables)
+            await self.flush_mask(mm, FlushRequest(info.start, info.end), freed_tables, stride)
             return
         cpus = mm.cpus if self.smp else frozenset({mm.task.cpu})
         if self.lazy:

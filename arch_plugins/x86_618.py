@@ -116,7 +116,7 @@ class X86618(MmRange):
         await log(FLUSH_EVENT, info)
         request = FlushRequest(info.start, info.end)
         if mm.cpus is None:
-            await self.flush_mask(mm, request, freed_tables)
+            await self.flush_mask(mm, request, freed_tables, stride)
         else:
             await flush_cpus_by_ipi(mm, mm.cpus, self.done(request))
 

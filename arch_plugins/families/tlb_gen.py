@@ -31,6 +31,7 @@ from typing import Any
 
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Architecture, hookimpl
+from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
@@ -80,10 +81,14 @@ def should_trim_cpumask() -> Op:
 
 @dataclass(frozen=True, slots=True)
 class GenRequest:
-    """Catch up with generation `gen`; `request` is sufficient for a CPU that is exactly one generation behind."""
+    """Catch up with generation `gen`; `request` is sufficient for a CPU that is exactly one generation behind.
+
+    `stride` is the pages per cleared entry.
+    """
 
     request: FlushRequest
     gen: int
+    stride: int = 1
 
     def covers(self, addr: int) -> bool:
         """Does it flush virtual page `addr`?"""
@@ -158,9 +163,9 @@ class TlbGen(Architecture):
 
     # ---- flushing ------------------------------------------------------------------------------------------------
 
-    async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool) -> None:
+    async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool, stride: int = 1) -> None:
         """flush_tlb_mm_range(), once it is known how much."""
-        here, info = mm.task.cpu, GenRequest(request, await inc_mm_tlb_gen())
+        here, info = mm.task.cpu, GenRequest(request, await inc_mm_tlb_gen(), stride)
         cpus: frozenset[Cpu] = await mm_cpumask(mm)
         if cpus - {here}:
             trim = not self.leaves_mask and bool(await should_trim_cpumask())
@@ -238,13 +243,28 @@ class TlbGen(Architecture):
     async def local(self, mm: Mm, info: Info) -> None:
         """The local part of a flush, with interrupts off."""
         cpu, cells = mm.task.cpu, handler_cells(mm, mm.task.cpu)
-        await Op(
-            f"local {info}",
-            (GEN, *cells),
-            cells,
-            lambda gen, *words: [Outcome(None, self.handled(mm, cpu, info, gen, words))],
-            order=Order.FLUSH,
-        )
+
+        def step(gen: int, *words: Any) -> list[Outcome]:
+            after = self.handled(mm, cpu, info, gen, words)
+            behind = isinstance(info, GenRequest) and info.gen == words[2] + 1 == gen
+            return [Outcome((after[2] != words[2], behind), after)]
+
+        flushed, partial = await Op(f"local {info}", (GEN, *cells), cells, step, order=Order.FLUSH)
+        if flushed:
+            await self.executed(cpu, info, partial)
+
+    async def executed(self, cpu: Cpu, info: Info, partial: bool) -> None:
+        """Report the instructions of a flush of what `info` names, if `partial`, or of everything."""
+        strides, of = 0, EVERYTHING
+        if partial and isinstance(info, GenRequest) and info.request.end is not None:
+            strides = -(-(info.request.end - info.request.start) // info.stride)
+            of = Operand(info.request.start, strides, info.stride)
+        for name, nr in self.insns(strides):
+            await insn(cpu, name, nr, of)
+
+    def insns(self, nr: int) -> list[tuple[str, int]]:
+        """The instructions that a CPU executes for `nr` strides, 0 for everything; none if they are not reported."""
+        return []
 
     def handled(self, mm: Mm, cpu: Cpu, info: Info, gen: int, words: tuple[Any, ...]) -> tuple[Any, ...]:
         """flush_tlb_func(): the words of `handler_cells()` as it leaves them."""

@@ -53,6 +53,12 @@ COLUMNS = (
     "max_flushes_per_hold",
     "max_ptes_unbroken",
 )
+MORE_COLUMNS = ("full_flushes", "flush_insns", "sync_ipis")
+"""Further counts of `workloads`, beside who was interrupted."""
+
+INTERRUPTED = ("running", "lazy", "away", "isolated")
+"""What an interrupted CPU was doing, by the count `ipis_...`."""
+
 SMP = "arch_plugins.generic:Smp"
 
 
@@ -265,13 +271,21 @@ def workloads_command(arguments: argparse.Namespace) -> int:
             continue
         model, lines = row.model(base), []
         for name, counts in counted.counts.items():
-            lines.append([name, *[counts[c] for c in COLUMNS], str(model.price(counts)), hold_text(model, counts)])
+            numbers = [counts[c] for c in (*COLUMNS, *MORE_COLUMNS)]
+            lines.append([name, *numbers, interrupted(counts), str(model.price(counts)), hold_text(model, counts)])
         print(f"{row.name}, {arguments.cpus} CPUs:")
-        print(tabulate(lines, ["workload", *COLUMNS, f"price ({model.name})", "longest lock hold"]))
+        headers = ["workload", *COLUMNS, *MORE_COLUMNS, "interrupted", f"price ({model.name})", "longest lock hold"]
+        print(tabulate(lines, headers))
         if counted.unasked:
             print(not_asked(counted))
         print()
     return tell(problems)
+
+
+def interrupted(counts: Mapping[str, int]) -> str:
+    """In words: how many interrupts came to CPUs that ran the process, and to others."""
+    found = [(counts[f"ipis_{what}"], what) for what in INTERRUPTED]
+    return ", ".join(f"{number} {what}" for number, what in found if number) or "none"
 
 
 def not_asked(counted: Counted) -> str:

@@ -7,7 +7,7 @@ is a table like one met before (core/cost/acceleration.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any
 
 from core.cost.acceleration import Allocations, Periods
@@ -15,7 +15,7 @@ from core.cost.counts import CEILING, HERE, Counts
 from core.cost.layout import KINDS, Layout
 from core.cost.run_memory import RunMemory
 from core.cost.run_summaries import RunSummaries
-from core.machine.ipi import take_ipi
+from core.machine.early_ack import leave_handler
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.schedule import run
 from core.machine.task import Task
@@ -59,7 +59,6 @@ class Accountant:
         self.effects = RunSummaries(layout, self.counts, self.memory)
         facts = arch.facts
         running = frozenset(Cpu(n) for n in range(cpus if facts.smp and not facts.one_cpu else 1))
-        self.others = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(running - {HERE})]
         self.mm = Mm(
             facts,
             era,
@@ -76,6 +75,8 @@ class Accountant:
             tables=True,
             spares_tables=True,
         )
+        self.others = list(handlers(self.mm, running - {HERE}))
+        self.counts.others = len(running) - 1
         self.skip, self.long_runs = skip, long_runs
         self.memory.spans = self.mm.span
         self.memory.update(self.mm.hook.cells_of_mm(mm=self.mm, cpus=running))
@@ -136,3 +137,11 @@ class Accountant:
         self.counts.asked(op.event[1], granted)
         chosen: Outcome = next(outcome for outcome in outcomes if outcome.value == granted)
         return chosen
+
+
+def handlers(mm: Mm, cpus: Iterable[Cpu]) -> Iterator[Op]:
+    """The steps by which `cpus` take the interrupts that the task sends, with the architecture's own handler."""
+    for cpu in sorted(cpus):
+        yield mm.hook.flush_tlb_func(mm=mm, sender=mm.task.tid, cpu=cpu)
+        if "early_ack" in mm.facts.capabilities:
+            yield leave_handler(cpu, mm.addrs)

@@ -34,6 +34,12 @@ SUMS = (
     "full_flushes",
     "small_flushes",
     "small_pages",
+    "flush_insns",
+    "sync_ipis",
+    "ipis_running",
+    "ipis_lazy",
+    "ipis_away",
+    "ipis_isolated",
 )
 HERE = Cpu(0)
 """The CPU that executes the operation."""
@@ -52,7 +58,10 @@ def instructions_in(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 class Counts:
-    """Counts one operation; `tlb` is its gather. A flush of up to `ceiling` pages is small."""
+    """Counts one operation; `tlb` is its gather. A flush of up to `ceiling` pages is small.
+
+    `here` is the CPU that executes it, and `others` how many CPUs there are besides.
+    """
 
     def __init__(self, ceiling: int = CEILING) -> None:
         self.small = {ceiling: ("small_flushes", "small_pages")}
@@ -62,6 +71,7 @@ class Counts:
         self.tlb: MmuGather | None = None
         self.unbroken = self.cleared = self.delayed = self.flushed = 0
         self.locked = False
+        self.here, self.others = HERE, 0
 
     def tell_apart(self, ceiling: int) -> tuple[str, str]:
         """Count small flushes for another ceiling too; returns the names of the counts (flushes, pages)."""
@@ -174,7 +184,7 @@ class Counts:
                 if strides <= ceiling:
                     self.sums[flushes] += 1
                     self.sums[pages] += strides
-        else:
+        elif flags[0] != "batch":  # reclaim's flush of many ranges is neither
             self.sums["full_flushes"] += 1
 
     def _on_clean_flush(self, start: int, end: int, flags: tuple[str, ...]) -> None:
@@ -190,11 +200,19 @@ class Counts:
         return 1 if level is None else self.tlb.mm.span[level]
 
     def _on_ipi(self, nr: int) -> None:
+        """Of CPUs that all run the process."""
         self.sums["ipis"] += nr
+        self.sums["ipis_running"] += nr
 
-    def _on_insn(self, cpu: Cpu, name: str, nr: int, *_: object) -> None:
-        if cpu == HERE:
+    def _on_ipi_sync(self) -> None:
+        self.sums["sync_ipis"] += self.others
+        self.sums["ipis_running"] += self.others
+
+    def _on_insn(self, cpu: Cpu, name: str, nr: int, *of: object) -> None:
+        if cpu == self.here:
             self.sums[INSN + name] = self.sums.get(INSN + name, 0) + nr
+            if of:  # what has no operand invalidates nothing
+                self.sums["flush_insns"] += nr
 
     def asked(self, what: str, granted: bool) -> None:
         """Count an allocation of `what`, and whether it was granted."""

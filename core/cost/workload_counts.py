@@ -1,7 +1,7 @@
 """The counts of a workload on an architecture.
 
-Other CPUs run threads of the mm throughout, so every flush that must reach them costs an IPI to each (or whatever the
-architecture does instead).
+Where an operation on a layout is counted, other CPUs run threads of the mm throughout, so every flush that must reach
+them costs an IPI to each (or whatever the architecture does instead).  In turns CPUs come and go.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.cost.accountant import Accountant
-from core.cost.counts import CEILING, INSN
+from core.cost.counts import CEILING, INSN, Counts
 from core.cost.layout import HUGE, Layout
+from core.cost.played import play
 from core.cost.run_summaries import Known
-from core.cost.workloads import Workload, layout
+from core.cost.turns import Turns
+from core.cost.workload import Workload, WorkloadStep, layout
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch
 
@@ -35,10 +37,19 @@ REPORTED = (
     "small_flushes",
     "small_pages",
     "free_calls",
+    "flush_insns",
+    "sync_ipis",
+    "ipis_running",
+    "ipis_lazy",
+    "ipis_away",
+    "ipis_isolated",
 )
 """The counts in a report: IPIs sent and flushes made, entries flushed one by one, holds of a page-table lock, batch
 pages allocated; the most pages held back at once, rmap removals delayed at once, entries cleared under one hold of the
-lock and without a cond_resched(), flushes under one hold; pages freed, and the sizes of the flushes."""
+lock and without a cond_resched(), flushes under one hold; pages freed, and the sizes of the flushes; instructions that
+invalidate; IPIs of tlb_remove_table_sync_one(), which are not among `ipis`; and all IPIs by what they interrupted: a
+thread of the process, a kernel thread on its page tables, another process, a thread of the process on an isolated CPU.
+"""
 
 
 class CannotCount(Exception):
@@ -60,14 +71,12 @@ class Learned:
     def accounts(self, workload: Workload, cpus: int, ceilings: Sequence[int]) -> list[dict[str, int]]:
         """The counts as from `account`, for each of the ceilings; the workload is run once. CannotCount."""
         for step in workload.steps:
-            _whole_huge_pages(self.arch, workload, layout(step.runs))
+            if isinstance(step, WorkloadStep):
+                _whole_huge_pages(self.arch, workload, layout(step.runs))
         total = dict.fromkeys((*REPORTED, *_instructions(self.arch)), 0)
         small = [[0, 0] for _ in ceilings]
         for step in workload.steps:
-            accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus)
-            names = [accountant.counts.tell_apart(ceiling) for ceiling in ceilings]
-            accountant.effects.known = self.effects.setdefault((cpus, step.how), {})
-            counts = accountant.count()
+            counts, names = self._of_step(step, cpus, ceilings)
             for name, number in counts.items():
                 if name.startswith("max_"):
                     total[name] = max(total[name], number)
@@ -77,6 +86,20 @@ class Learned:
                 numbers[0] += step.times * counts[flushes]
                 numbers[1] += step.times * counts[pages]
         return [{**total, "small_flushes": flushes, "small_pages": pages} for flushes, pages in small]
+
+    def _of_step(
+        self, step: WorkloadStep | Turns, cpus: int, ceilings: Sequence[int]
+    ) -> tuple[dict[str, int], list[tuple[str, str]]]:
+        """The counts of one round of a step, and by which names the small flushes of each ceiling go."""
+        if isinstance(step, Turns):
+            counts = Counts()
+            names = [counts.tell_apart(ceiling) for ceiling in ceilings]
+            play(self.arch, self.era, step, counts)
+            return counts.result(), names
+        accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus)
+        names = [accountant.counts.tell_apart(ceiling) for ceiling in ceilings]
+        accountant.effects.known = self.effects.setdefault((cpus, step.how), {})
+        return accountant.count(), names
 
 
 def account(arch: Arch, era: Era, workload: Workload, cpus: int = 2, ceiling: int = CEILING) -> dict[str, int]:

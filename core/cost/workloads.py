@@ -1,16 +1,4 @@
-"""Workloads with the names that users know: what is mapped when it is unmapped, as runs of equal pages.
-
-Data types
-    Runs            (kind, pages), or (repeat, ((kind, pages), ...)); kinds as in core.cost.layout
-    WorkloadStep    one operation on a layout of runs, repeated `times` times
-    Workload        a name and steps, one after another
-
-Operations (`WorkloadStep.how`):
-
-    unmap    munmap() or MADV_DONTNEED of the whole layout, without its page tables
-    exit     the whole address space is unmapped
-    clean    writeback write-protects and cleans the mapping of the layout's only page, folio_mkclean()
-    fork     fork() has write-protected what is mapped, and flushes: dup_mmap()
+"""Workloads with the names that users know; those in which CPUs come and go are in core/cost/turn_workloads.py.
 
 A named workload is a function of its parameters; sizes are in pages of the architecture unless they say GiB.
 arches.toml can give a named workload other parameters (`like`) or spell out steps; `read` reads both.
@@ -20,44 +8,31 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from math import gcd
 from typing import Any
 
 from core.base.suggest import hint
 from core.cost.layout import HUGE, Layout
-
-Runs = tuple[tuple[str, int] | tuple[int, tuple[tuple[str, int], ...]], ...]
+from core.cost.turn_workloads import TURN_WORKLOADS
+from core.cost.turns import Turn, Turns, wrong
+from core.cost.workload import HOW, Runs, Workload, WorkloadStep, layout
 
 GIB = 2**30 // 4096
 """Pages of 4 KiB in a GiB."""
 
-HOW = ("unmap", "exit", "clean", "fork")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkloadStep:
-    """An operation `how` on the layout of `runs`, repeated `times` times; see the module's docstring."""
-
-    runs: Runs
-    times: int = 1
-    how: str = "unmap"
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """A named workload; a report shows `title`."""
-
-    name: str
-    title: str
-    steps: tuple[WorkloadStep, ...]
-
-
-@lru_cache(maxsize=4096)
-def layout(runs: Runs) -> Layout:
-    """The layout of runs, cached because a sweep uses one many times. ValueError for invalid runs."""
-    return Layout(runs)
+__all__ = [
+    "NAMED",
+    "STANDARD",
+    "WORKLOADS",
+    "Runs",
+    "Workload",
+    "WorkloadStep",
+    "build",
+    "layout",
+    "parameters",
+    "read",
+]
 
 
 def _one(name: str, title: str, runs: Runs, how: str = "unmap") -> Workload:
@@ -218,26 +193,26 @@ def spread(pages: int, dirty: int) -> Runs:
 
 # ---- by name -------------------------------------------------------------------------------------------------
 
-NAMED: Mapping[str, Callable[..., Workload]] = {
-    build.__name__: build
-    for build in (
-        page_fault3,
-        malloc_trim,
-        checkpoint,
-        tlb_flush1,
-        tlb_flush2,
-        tlb_flush3,
-        checkpoint_writeback,
-        gc_arenas,
-        fork_storm,
-        exec_storm,
-        kvm_teardown,
-        exit_anon,
-        exit_shared,
-        exit_mixed,
-        mapping,
-    )
-}
+_BUILDS: tuple[Callable[..., Workload], ...] = (
+    page_fault3,
+    malloc_trim,
+    checkpoint,
+    tlb_flush1,
+    tlb_flush2,
+    tlb_flush3,
+    checkpoint_writeback,
+    gc_arenas,
+    fork_storm,
+    exec_storm,
+    kvm_teardown,
+    exit_anon,
+    exit_shared,
+    exit_mixed,
+    mapping,
+    *TURN_WORKLOADS,
+)
+
+NAMED: Mapping[str, Callable[..., Workload]] = {build.__name__: build for build in _BUILDS}
 """Named workloads as functions of their parameters."""
 
 WORKLOADS = {name: build() for name, build in NAMED.items()}
@@ -275,7 +250,11 @@ def build(name: str, values: Mapping[str, int]) -> Workload:
         raise ValueError(f"every: expected a number of at least 1, got {values['every']}")
     workload = NAMED[name](**values)
     for step in workload.steps:
-        _countable(layout(step.runs))
+        if isinstance(step, Turns):
+            if problem := wrong(step):
+                raise ValueError(problem)
+        else:
+            _countable(layout(step.runs))
     return workload
 
 
@@ -341,9 +320,11 @@ def _like(table: dict[str, Any], at: str) -> Workload:
         raise ValueError(f"{at}: {error}") from None
 
 
-def _step(table: Any, at: str) -> WorkloadStep:
+def _step(table: Any, at: str) -> WorkloadStep | Turns:
     if not isinstance(table, dict):
         raise ValueError(f"{at}: expected a table, got {table!r}")
+    if "turns" in table:
+        return _turns(table, at)
     _known(table, ("how", "times", "runs"), at)
     how, times = table.get("how", "unmap"), table.get("times", 1)
     if not isinstance(how, str) or how not in HOW:
@@ -360,6 +341,20 @@ def _step(table: Any, at: str) -> WorkloadStep:
     if not length or (how == "clean" and length != 1):
         raise ValueError(f"{at}.runs: expected {'one page' if how == 'clean' else 'at least one run'}, got {length}")
     return WorkloadStep(runs, times, how)
+
+
+def _turns(table: dict[str, Any], at: str) -> Turns:
+    """`turns` is an array of [cpu, word] and [cpu, word, start, end]."""
+    _known(table, ("turns", "pages", "folio", "times"), at)
+    rows = table["turns"]
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) in (2, 4) for row in rows):
+        raise ValueError(f"{at}.turns: expected an array of [cpu, word] or [cpu, word, start, end], got {rows!r:.80}")
+    if not all(isinstance(row[1], str) for row in rows):
+        raise ValueError(f"{at}.turns: expected a word behind each CPU, got {rows!r:.80}")
+    step = Turns(tuple(Turn(*row) for row in rows), table.get("pages", 0), table.get("folio", 1), table.get("times", 1))
+    if problem := wrong(step):
+        raise ValueError(f"{at}.{problem}")
+    return step
 
 
 def _run(run: Any) -> Any:

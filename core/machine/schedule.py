@@ -56,15 +56,26 @@ def run(
 def _chosen(
     op: Op, outcomes: Sequence[Outcome], cells: dict[Cell, Hashable], answer: Answer, environment: Sequence[Op]
 ) -> Outcome:
-    """The outcome of an operation with none or several: a blocked one is tried again after the environment's steps."""
-    if not outcomes:
-        for other in environment:
-            for outcome in _outcomes(other, cells):
-                _write(other, outcome, cells)
+    """The outcome of an operation with none or several: a blocked one is tried again after the environment's steps.
+
+    Handlers may take several steps.  One that can always move would keep a blocked operation waiting forever.
+    """
+    while not outcomes and _advance(cells, environment):
         outcomes = _outcomes(op, cells)
     if not outcomes:
         raise ScheduleError(f"{op.name} is blocked and no other thread runs that could unblock it")
     return outcomes[0] if len(outcomes) == 1 else answer(op, outcomes)
+
+
+def _advance(cells: dict[Cell, Hashable], environment: Sequence[Op]) -> bool:
+    """One step of everything in the environment that can move. Returns whether anything could."""
+    moved = False
+    for other in environment:
+        outcomes = _outcomes(other, cells)
+        if outcomes:  # of several the first, which is the ordinary case
+            _write(other, outcomes[0], cells)
+            moved = True
+    return moved
 
 
 def _outcomes(op: Op, cells: dict[Cell, Hashable]) -> Sequence[Outcome]:

@@ -335,7 +335,7 @@ class PageWithoutGen(X86):
 class GenBehind(X86):
     """The mask is read before the generation is raised."""
 
-    async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool) -> None:
+    async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool, stride: int = 1) -> None:
         cpus = await mm_cpumask(mm)
         await inc_mm_tlb_gen()
         await self.flush_tlb_multi(mm, cpus, request, freed_tables, True)
