@@ -108,7 +108,7 @@ def judged(tmp_path: Path, text: str) -> tuple[str, str, int, str]:
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Path:
-    (source,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    source, *_ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     file = tmp_path / "batch.py"
     file.write_text(source)
     return file

@@ -19,9 +19,11 @@ from core.cli.arguments import (
     UsageError,
     add_limits,
     chosen_scenario,
+    chosen_workload,
     job_timeout,
     limits_of,
     positive,
+    under,
 )
 from core.cli.costs import not_asked
 from core.cli.coverage import never_ran, own_hooks
@@ -36,6 +38,13 @@ from core.table.rows import Row
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered
     from core.table.jobs import Counted
+
+MEMORY = {
+    "sc": "the order of memory accesses is sequentially consistent",
+    "tso": "the order of memory accesses is that of total store order",
+    "weak": "loads are not delayed, as a weak memory model would allow",
+}
+"""What the memory model of a row leaves out."""
 
 SMP = "arch_plugins.generic:Smp"
 """The architecture of two eras that are compared with each other."""
@@ -116,7 +125,7 @@ def sides_named(arguments: argparse.Namespace) -> tuple[Row, Row]:
         elif ":" in name and "@" not in name and other is not None and ":" not in names[1 - at]:
             row = replace(row, era=other.era)
         made.append(row)
-    first, second = (replace(row, expect={}) for row in made)
+    first, second = (under(replace(row, expect={}), arguments.memory) for row in made)
     if first.name == second.name:
         return replace(first, name=f"{first.name}@{first.era.name}"), replace(
             second, name=f"{second.name}@{second.era.name}"
@@ -156,15 +165,12 @@ def _run(
     new: Row, old: Row, scenarios: Sequence[str | Outside], arguments: argparse.Namespace
 ) -> tuple[Side, Side, list[Covered]]:
     """All jobs: verdicts and counts of both, and the hook coverage of the new one."""
-    from core.base.suggest import hint
     from core.cli.progress import Progress
     from core.run import pool
     from core.table.jobs import CountJob, CoverageJob, VerdictJob
 
-    for name in arguments.workload:
-        if name not in WORKLOADS:
-            raise UsageError(f"--workload {name}: no such workload; {hint(name, WORKLOADS)}")
-    loads = tuple(WORKLOADS[name] for name in arguments.workload) or tuple(STANDARD.values())
+    loads = tuple(chosen_workload(name, WORKLOADS) for name in dict.fromkeys(arguments.workload))
+    loads = loads or tuple(STANDARD.values())
     limits = limits_of(arguments)
     jobs: list[Any] = [
         VerdictJob(row, scenario, limits, arguments.searcher) for row in (new, old) for scenario in scenarios
@@ -223,7 +229,9 @@ def count_changes(before: Counted, now: Counted) -> list[str]:
 def unseen(row: Row, results: Iterable[Result], found: Sequence[Covered]) -> str:
     """In one sentence: what a pass of `row` says nothing about."""
     results = list(results)
-    parts = ["the order of memory accesses is sequentially consistent", "models have a few CPUs and pages"]
+    stated = row.stated
+    model = row.facts.get("memory_model", stated.memory_model) if stated is not None and stated.smp else "sc"
+    parts = [MEMORY[model], "models have a few CPUs and pages"]
     kinds = {
         "unsupported": "{} scenarios ask for what it lacks",
         "bounded": "{} searches are bounded",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from core.base.told import Told
 from core.conformance import FINDINGS, SUITE
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, described, entry_points
+from core.conformance.rule import OutsideRule
+from core.conformance.rule import described as described_rule
 from core.conformance.scenario import TIERS
+from core.cost.outside import OutsideWorkload
+from core.cost.outside import described as described_workload
+from core.cost.outside import entry_points as workload_entry_points
+from core.cost.workload import Workload
 from core.explore import Limits
 from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
@@ -181,6 +188,34 @@ def chosen_scenario(name: str) -> str | Outside:
     if scenario.problem:
         raise UsageError(scenario.problem)
     return scenario
+
+
+def chosen_workload(name: str, known: Mapping[str, Workload]) -> Workload | OutsideWorkload:
+    """What --workload names: one of `known`, or FILE.py:NAME, MODULE:NAME, an entry point. UsageError if neither."""
+    if name in known:
+        return known[name]
+    if ":" not in name and name not in workload_entry_points():
+        raise UsageError(f"--workload {name}: no such workload; {hint(name, known)}")
+    workload = described_workload(name)
+    if workload.problem:
+        raise UsageError(workload.problem)
+    return workload
+
+
+def add_rules(command: argparse.ArgumentParser) -> None:
+    """Add --property."""
+    command.add_argument(
+        "--property", action="append", default=[], metavar="REF", help="a rule that is to hold besides: FILE.py:NAME"
+    )
+
+
+def rules_of(arguments: argparse.Namespace) -> tuple[OutsideRule, ...]:
+    """The rules that --property names. UsageError if one cannot be used."""
+    rules = tuple(described_rule(name) for name in dict.fromkeys(arguments.property))
+    for rule in rules:
+        if rule.problem:
+            raise UsageError(rule.problem)
+    return rules
 
 
 def job_timeout(arguments: argparse.Namespace) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.files import can_write_in
 from core.base.suggest import hint
-from core.cli.arguments import add_timeout, positive
+from core.cli.arguments import add_timeout, chosen_workload, positive
 from core.cli.progress import Progress
 from core.cost import prices
 from core.cost.price_model import DEFAULT, MODELS, PriceModel, coefficients_table
@@ -80,8 +80,12 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     loads = add("workloads", help="count and price every workload, including the large ones")
     add_rows(loads, "a row of arches.toml, or a plugin (smp-6.2-fix)")
-    loads.add_argument("--workload", action="append", default=[], metavar="NAME", help="only this one")
-    loads.add_argument("--cpus", type=int, default=2, metavar="N", help="CPUs that run threads of the process")
+    loads.add_argument(
+        "--workload", action="append", default=[], metavar="NAME", help="only this one: a name, FILE.py:NAME"
+    )
+    loads.add_argument(
+        "--cpus", type=int, default=2, metavar="N", help="CPUs that run threads of the process, but for turns"
+    )
     loads.set_defaults(command=workloads_command)
 
     shown = add("prices", help="the coefficients of the price models, with their sources")
@@ -256,14 +260,11 @@ def workloads_command(arguments: argparse.Namespace) -> int:
     if arguments.cpus < 1:
         raise ConfigError(f"--cpus {arguments.cpus}: expected a number of at least 1")
     loads = {**WORKLOADS, **load_workloads(arguments.config)}
-    for name in arguments.workload:
-        if name not in loads:
-            raise ConfigError(f"--workload {name}: no such workload; {hint(name, loads)}")
+    chosen = tuple(chosen_workload(name, loads) for name in dict.fromkeys(arguments.workload)) or tuple(loads.values())
     from core.table.jobs import CountJob
 
     rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])
     base = chosen_model(arguments.prices)
-    chosen = tuple(loads[name] for name in arguments.workload or loads)
     for row in rows:
         counted = answer_of(CountJob(row, chosen, arguments.cpus, arguments.timeout), row, arguments.timeout)
         if counted.problem:
@@ -300,8 +301,8 @@ def hold_text(model: PriceModel, counts: Mapping[str, int]) -> str:
 
 
 def answer_of(job: Job, row: Row, timeout: float) -> Any:
-    """The result of `job`, run in this process, or in a child if the plugin of `row` is from outside the project."""
-    return isolated(job, timeout) if row.foreign else job.run()
+    """The result of `job`, run in this process, or in a child if it runs code from outside the project."""
+    return isolated(job, timeout) if row.foreign or getattr(job, "guest", "") else job.run()
 
 
 def prices_command(arguments: argparse.Namespace) -> int:

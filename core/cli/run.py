@@ -14,6 +14,7 @@ from core.cli.arguments import (
     RUN_TIERS,
     UsageError,
     add_limits,
+    add_rules,
     add_selection,
     add_walks,
     bounds_of,
@@ -23,6 +24,7 @@ from core.cli.arguments import (
     limits_of,
     positive,
     rows_of,
+    rules_of,
     shard,
     walks_of,
 )
@@ -66,6 +68,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 def add_run(run: argparse.ArgumentParser) -> None:
     """Add what says how rows are judged, counted and reported: the flags that `judged` reads."""
     run.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this one: an id, FILE.py:NAME")
+    add_rules(run)
     run.add_argument("--format", choices=tuple(FORMATS), default="table", help="format on stdout")
     run.add_argument("-v", "--verbose", action="store_true", help="every cell and every count (--format cells)")
     run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="directory for reports")
@@ -114,11 +117,11 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         ready_for_pictures()
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
     scenarios = _scenarios(arguments, of_plugin)
-    limits = limits_of(arguments)
+    limits, rules = limits_of(arguments), rules_of(arguments)
     if arguments.resume:
         _say_unseen([*rows, *(one for one in scenarios if isinstance(one, Outside))])
     cells = [
-        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments))
+        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules)
         for row in rows
         for scenario in scenarios
     ]

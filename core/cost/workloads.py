@@ -258,6 +258,25 @@ def build(name: str, values: Mapping[str, int]) -> Workload:
     return workload
 
 
+def wrong_step(step: Any) -> str:
+    """What is wrong with a step that somebody else has made; '' if nothing."""
+    if isinstance(step, Turns):
+        return wrong(step)
+    if not isinstance(step, WorkloadStep):
+        return f" expected Turns or a WorkloadStep, got {step!r:.80}"
+    if step.how not in HOW:
+        return f"how: expected one of {', '.join(HOW)}, got {step.how!r:.80}"
+    if type(step.times) is not int or not 1 <= step.times < MOST_TIMES:
+        return f"times: expected a number of at least 1, below {MOST_TIMES:g}, got {step.times!r:.60}"
+    try:
+        laid = layout(step.runs)
+        _countable(laid)
+    except (TypeError, ValueError) as error:
+        return f"runs: {error}"
+    one = step.how == "clean"
+    return f"runs: expected one page, got {laid.end}" if one and laid.end != 1 else ""
+
+
 def _countable(laid: Layout) -> None:
     """ValueError if the layout is larger than anything real, or takes too long to count."""
     if laid.end > MOST_PAGES:

@@ -9,18 +9,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.base.errortext import describe
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.coverage import Covered, covered
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, load
+from core.conformance.rule import OutsideRule, ruled
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import VERDICTS
 from core.cost import Workload, account
+from core.cost.outside import OutsideWorkload
+from core.cost.outside import load as load_workload
 from core.cost.workload_counts import REPORTED, CannotCount
 from core.explore import Hung, Limits
 from core.explore.check import Observe
 from core.explore.learn import answer_within, watchdog
 from core.hookspecs import SPECS
+from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
 from core.plugins.purity import remembering_nothing
@@ -39,7 +44,7 @@ killed.
 class VerdictJob:
     """One architecture in one scenario, of the suite by its id or from outside; answers a Result.
 
-    `thorough`: a large run is made on many layouts.
+    `thorough`: a large run is made on many layouts.  `rules` from outside are to hold besides, but in large runs.
     """
 
     row: Row
@@ -48,11 +53,12 @@ class VerdictJob:
     searcher: str = "auto"
     walks: Walks | None = None
     thorough: bool = False
+    rules: tuple[OutsideRule, ...] = ()
 
     @property
     def guest(self) -> str:
         """The third parties whose code is run."""
-        return _guests(self.row, self.scenario)
+        return "\n".join(filter(None, (_guests(self.row, self.scenario), *(rule.reference for rule in self.rules))))
 
     def wrong(self, answer: Result) -> str:
         """Why `answer` is not one of this job; '' if it may be."""
@@ -75,6 +81,8 @@ class VerdictJob:
             return self.failed(str(error))
         try:
             scenario = scenario_named(self.scenario)
+            if self.rules and isinstance(scenario, Scenario):
+                scenario = ruled(scenario, [rule.reference for rule in self.rules])
         except PluginError as error:
             return self.failed(str(error))
         with answer_within(self.limits.timeout):
@@ -147,14 +155,15 @@ class CountJob:
     """Workloads on one row, whose threads run on `cpus` CPUs; its result is Counted."""
 
     row: Row
-    workloads: tuple[Workload, ...]
+    workloads: tuple[Workload | OutsideWorkload, ...]
     cpus: int = 2
     timeout: float = COUNTING_TIMEOUT
 
     @property
     def guest(self) -> str:
-        """The third party whose code is run."""
-        return self.row.guest
+        """The third parties whose code is run."""
+        outside = [load.reference for load in self.workloads if isinstance(load, OutsideWorkload)]
+        return "\n".join(filter(None, (self.row.guest, *outside)))
 
     def wrong(self, answer: Counted) -> str:
         """Why `answer` is not one of this job; '' if it may be."""
@@ -176,7 +185,7 @@ class CountJob:
                 counts, unasked, own = {}, [], arch.own - {"arch_facts"}
                 for load in self.workloads:
                     calls: set[HookCall] = set()
-                    counts[load.name] = account(recording(arch, calls), self.row.era, load, self.cpus)
+                    counts[load.name] = _counted(recording(arch, calls), self.row.era, load, self.cpus)
                     if own and not any(call.hook in own for call in calls):
                         unasked.append(load.name)
         except (CannotCount, PluginError, Hung) as error:
@@ -186,6 +195,22 @@ class CountJob:
     def failed(self, reason: str) -> Counted:
         """The result of a job that raised, hung or died."""
         return Counted(self.row.name, {}, " ".join(reason.split()))
+
+
+def _counted(arch: Arch, era: Era, load: Workload | OutsideWorkload, cpus: int) -> dict[str, int]:
+    """The counts of a workload. PluginError if it is from outside and raises, or is not the same twice."""
+    if isinstance(load, Workload):
+        return account(arch, era, load, cpus)
+    found = load_workload(load.reference)
+    try:
+        first, second = account(arch, era, found, cpus), account(arch, era, found, cpus)
+    except (CannotCount, PluginError):
+        raise
+    except Exception as error:
+        raise PluginError(f"workload {load.reference}: {describe(error)}") from error
+    if first != second:
+        raise PluginError(f"workload {load.reference}: counting it twice gives different counts")
+    return first
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,146 @@
+"""Properties from outside the project: a rule of a policy, which is to hold in every scenario that is run.
+
+A policy has invariants of its own words: no CPU that has left the mask has anything cached, a generation never falls.
+Such a rule is no scenario: it is named on the command line beside any (`--property FILE.py:NAME`), added to each model,
+and checked like a scenario from outside: imported in child processes only, asked twice, and its module compared.
+
+Data types
+    Rule           what to add to a model
+    OutsideRule    such a rule as the rest of the project knows it: words, no code
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+from core.base.digest import digest
+from core.base.errortext import describe
+from core.conformance.scenario import Scenario
+from core.explore.model import Model, Property
+from core.mm.era import Era
+from core.plugins.arch import Arch, PluginError, load_object
+from core.plugins.hidden_state import hidden_state
+from core.plugins.load import Wanted
+from core.plugins.purity import changed, snapshot
+from core.run.isolate import isolated
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`always(arch, model)` returns what must hold in every state of `model`; `finally_` when all tasks have ended.
+
+    Either may return nothing: where a model lacks the cells, the rule says nothing about it.
+    """
+
+    name: str
+    always: Callable[[Arch, Model], Sequence[Property]] = lambda arch, model: ()
+    finally_: Callable[[Arch, Model], Sequence[Property]] = lambda arch, model: ()
+
+
+RULE = Wanted("property", "shootdown.properties", Rule)
+
+LOADING_TIMEOUT = 30.0
+"""Seconds that importing a rule may take."""
+
+
+@dataclass(frozen=True)
+class OutsideRule:
+    """A rule from outside: the `reference` that names it, and the `digest` of the files it consists of.
+
+    `problem` says why it cannot be used, or is ''.
+    """
+
+    reference: str
+    digest: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Describing:
+    """A job that loads a rule from outside; its result is `OutsideRule`."""
+
+    reference: str
+
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.reference
+
+    def wrong(self, answer: OutsideRule) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        return "" if answer.reference == self.reference else f"it is of {answer.reference}"
+
+    def run(self) -> OutsideRule:
+        """Load it and discard it."""
+        before = frozenset(sys.modules)
+        try:
+            load(self.reference)
+        except PluginError as error:
+            return self.failed(str(error))
+        return OutsideRule(self.reference, digest(SimpleNamespace(), before))
+
+    def failed(self, reason: str) -> OutsideRule:
+        """A rule that raised, hung or killed its process as it was loaded."""
+        return OutsideRule(self.reference, problem=" ".join(reason.split()))
+
+
+def described(reference: str) -> OutsideRule:
+    """The rule that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
+    answer: OutsideRule = isolated(Describing(reference), LOADING_TIMEOUT)
+    if answer.problem and not answer.problem.startswith("property "):
+        return replace(answer, problem=f"property {reference}: loading it: {answer.problem}")
+    return answer
+
+
+def load(reference: str) -> Rule:
+    """Load a rule from outside into this process. PluginError if it cannot be used."""
+    rule: Rule = load_object(reference, RULE)
+    problem = hidden_state(SimpleNamespace(always=rule.always, finally_=rule.finally_))
+    if not isinstance(rule.name, str) or not rule.name:
+        problem = f"name: expected a string, got {rule.name!r:.80}"
+    for part in ("always", "finally_"):
+        if not callable(getattr(rule, part)):
+            problem = f"{part}: expected a function of arch and model, got {getattr(rule, part)!r:.80}"
+    if problem:
+        raise PluginError(f"property {reference}: {problem}")
+    return rule
+
+
+def ruled(scenario: Scenario, references: Sequence[str]) -> Scenario:
+    """`scenario`, whose model also has the properties of these rules. Building it raises PluginError."""
+    rules = [(reference, load(reference)) for reference in references]
+
+    def build(arch: Arch, era: Era) -> Model:
+        model = scenario.build(arch, era)
+        for reference, rule in rules:
+            always, finally_ = (
+                _asked(reference, rule.always, arch, model),
+                _asked(reference, rule.finally_, arch, model),
+            )
+            model = replace(model, always=(*model.always, *always), finally_=(*model.finally_, *finally_))
+        return model
+
+    build.__module__ = scenario.build.__module__
+    return replace(scenario, build=build)
+
+
+def _asked(
+    reference: str, part: Callable[[Arch, Model], Sequence[Property]], arch: Arch, model: Model
+) -> tuple[Property, ...]:
+    """The properties of a rule for a model, asked twice."""
+    before = snapshot(None, part.__module__)
+    try:
+        found, again = tuple(part(arch, model)), tuple(part(arch, model))
+    except Exception as error:
+        raise PluginError(f"property {reference}: {describe(error)}") from error
+    for one in found:
+        if not isinstance(one, Property):
+            raise PluginError(f"property {reference}: returned {one!r:.80}, expected properties")
+    if [(one.name, one.reads) for one in found] != [(one.name, one.reads) for one in again]:
+        raise PluginError(f"property {reference}: asked twice it gives different properties")
+    if problem := changed(before, snapshot(None, part.__module__), "the property"):
+        raise PluginError(problem)
+    return found

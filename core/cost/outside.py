@@ -1,0 +1,136 @@
+"""Workloads from outside the project: named on the command line, checked like plugins, counted in a process of its own.
+
+A file beside a patch has a `core.cost.workload.Workload`.  Its steps may be turns with programs of the patch.  So its
+code is foreign, and is never imported in the process that prints the counts: `described` asks a child for its words,
+and the child that counts it loads it again.  It is counted twice, and the counts must be equal.
+
+Data types
+    OutsideWorkload    such a workload as the rest of the project knows it: words, no code
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+from core.base.digest import digest
+from core.base.errortext import describe
+from core.cost.turns import Turns
+from core.cost.workload import Workload
+from core.cost.workloads import WORKLOADS, wrong_step
+from core.plugins.arch import PluginError, load_object
+from core.plugins.hidden_state import hidden_state
+from core.plugins.load import Wanted
+from core.run.isolate import isolated
+
+ENTRY_POINT_GROUP = "shootdown.workloads"
+
+WORKLOAD = Wanted("workload", ENTRY_POINT_GROUP, Workload)
+
+LOADING_TIMEOUT = 30.0
+"""Seconds that importing a workload may take."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class OutsideWorkload:
+    """A workload from outside: the `reference` that names it, its words, and the `digest` of the files it consists of.
+
+    `problem` says why it cannot be used, or is ''.
+    """
+
+    reference: str
+    name: str
+    title: str = ""
+    digest: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Describing:
+    """A job that loads a workload from outside; its result is `OutsideWorkload`."""
+
+    reference: str
+
+    @property
+    def guest(self) -> str:
+        """The third party whose code is run."""
+        return self.reference
+
+    def wrong(self, answer: OutsideWorkload) -> str:
+        """Why `answer` is not one of this job; '' if it may be."""
+        if answer.reference != self.reference:
+            return f"it is of {answer.reference}"
+        return "" if answer.problem else wrong_words(answer)
+
+    def run(self) -> OutsideWorkload:
+        """Load it and discard it."""
+        before = frozenset(sys.modules)
+        try:
+            workload = load(self.reference)
+        except PluginError as error:
+            return self.failed(str(error))
+        files = digest(SimpleNamespace(), before)
+        return OutsideWorkload(self.reference, workload.name, workload.title, files)
+
+    def failed(self, reason: str) -> OutsideWorkload:
+        """A workload that raised, hung or killed its process as it was loaded."""
+        return OutsideWorkload(self.reference, self.reference, problem=" ".join(reason.split()))
+
+
+def entry_points() -> list[str]:
+    """The names under which installed distributions offer workloads."""
+    return sorted(point.name for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+
+
+def described(reference: str) -> OutsideWorkload:
+    """The workload that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
+    answer: OutsideWorkload = isolated(Describing(reference), LOADING_TIMEOUT)
+    if answer.problem and not answer.problem.startswith("workload "):
+        return replace(answer, problem=f"workload {reference}: loading it: {answer.problem}")
+    return answer
+
+
+def load(reference: str) -> Workload:
+    """Load a workload from outside into this process. PluginError if it cannot be used."""
+    try:
+        workload: Workload = load_object(reference, WORKLOAD)
+        problem = wrong(workload) or hidden_state(SimpleNamespace(**_programs(workload)))
+    except PluginError:
+        raise
+    except Exception as error:
+        raise PluginError(f"workload {reference}: {describe(error)}") from error
+    if problem:
+        raise PluginError(f"workload {reference}: {problem}")
+    return workload
+
+
+def _programs(workload: Workload) -> dict[str, object]:
+    """The programs of its turns, for a look at what they keep."""
+    turns = [turn for step in workload.steps if isinstance(step, Turns) for turn in step.turns]
+    return {f"turn{at}": turn.does for at, turn in enumerate(turns) if not isinstance(turn.does, str)}
+
+
+def wrong(workload: Workload) -> str:
+    """What is wrong with a workload; '' if nothing."""
+    if not isinstance(workload.steps, tuple) or not workload.steps:
+        return f"steps: expected a tuple of Turns or WorkloadStep, got {workload.steps!r:.80}"
+    for at, step in enumerate(workload.steps):
+        if problem := wrong_step(step):
+            return f"steps[{at}].{problem}"
+    return wrong_words(workload)
+
+
+def wrong_words(workload: Workload | OutsideWorkload) -> str:
+    """What is wrong with the words of a workload; '' if nothing."""
+    if not isinstance(workload.name, str) or not NAME.fullmatch(workload.name):
+        return f"name: expected letters, digits, '-', '_' and '.', got {workload.name!r:.80}"
+    if workload.name in WORKLOADS:
+        return f"name: {workload.name} is a workload of the project; choose another"
+    if not isinstance(workload.title, str):
+        return f"title: expected a string, got {workload.title!r:.80}"
+    return ""
