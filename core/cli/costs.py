@@ -302,7 +302,8 @@ def hold_text(model: PriceModel, counts: Mapping[str, int]) -> str:
 
 def answer_of(job: Job, row: Row, timeout: float) -> Any:
     """The result of `job`, run in this process, or in a child if it runs code from outside the project."""
-    return isolated(job, timeout) if row.foreign or getattr(job, "guest", "") else job.run()
+    guest: str = getattr(job, "guest", "")
+    return isolated(job, timeout) if row.foreign or guest else job.run()
 
 
 def prices_command(arguments: argparse.Namespace) -> int:

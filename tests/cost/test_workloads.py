@@ -189,9 +189,9 @@ def test_a_sweep_over_the_parameters_of_a_named_workload(capsys) -> None:
 
 @pytest.mark.parametrize("command", ["workloads", "sweep bundle=1"])
 def test_a_workload_that_does_not_exist(command: str, capsys) -> None:
-    assert main([*command.split(), "--workload", "nothing"]) == 2
+    assert main([*command.split(), "--workload", "xyz"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("shootdown: --workload nothing: no such workload; expected one of page_fault3")
+    assert error.startswith("shootdown: --workload xyz: no such workload; expected one of page_fault3")
     assert len(error.splitlines()) == 1
 
 
