@@ -15,7 +15,6 @@ from core.cost.counts import CEILING, HERE, Counts
 from core.cost.layout import KINDS, Layout
 from core.cost.run_memory import RunMemory
 from core.cost.run_summaries import RunSummaries
-from core.machine.early_ack import leave_handler
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.schedule import run
 from core.machine.task import Task
@@ -143,5 +142,4 @@ def handlers(mm: Mm, cpus: Iterable[Cpu]) -> Iterator[Op]:
     """The steps by which `cpus` take the interrupts that the task sends, with the architecture's own handler."""
     for cpu in sorted(cpus):
         yield mm.hook.flush_tlb_func(mm=mm, sender=mm.task.tid, cpu=cpu)
-        if "early_ack" in mm.facts.capabilities:
-            yield leave_handler(cpu, mm.addrs)
+        yield from mm.hook.cpu_daemons(mm=mm, cpu=cpu)

@@ -15,7 +15,6 @@ from typing import Any
 from core.cost.counts import Counts
 from core.cost.flush_calls import telling
 from core.cost.turns import SWITCHES, USING, Turn, Turns, of_kthread, program
-from core.machine.early_ack import leave_handler
 from core.machine.ipi import CSD, csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
@@ -118,7 +117,7 @@ class Stage:
         return program(turn, self.views[self.task(turn).tid])
 
     def _cells(self) -> dict[Cell, Hashable]:
-        cells: dict[Cell, Hashable] = {Cell("cpu_attach_mask"): frozenset()}
+        cells: dict[Cell, Hashable] = {**self.arch.hook.cells_of_mm(mm=self.mm, cpus=frozenset())}
         users = {turn.cpu for turn in self.step.turns if not of_kthread(turn)}
         cells[MM_USERS] = len(users)
         for page in range(self.step.pages, 2 * self.step.pages):
@@ -133,7 +132,7 @@ class Stage:
         return cells
 
     def handlers(self) -> Iterator[tuple[Cpu, Op]]:
-        """Each (CPU, step) by which a CPU takes interrupts, with the architecture's own handler."""
+        """Each (CPU, step) by which a CPU takes interrupts, or moves by itself, as the architecture has it."""
         if not self.arch.facts.smp:
             return
         for cpu in self.cpus:
@@ -142,8 +141,8 @@ class Stage:
                     yield cpu, self.arch.hook.flush_tlb_func(mm=self.mm, sender=tid, cpu=cpu)
                     if self.mm.readers:
                         yield cpu, take_sync_ipi(tid, cpu)
-            if "early_ack" in self.arch.facts.capabilities:
-                yield cpu, leave_handler(cpu, self.mm.addrs)
+            for step in self.arch.hook.cpu_daemons(mm=self.mm, cpu=cpu):
+                yield cpu, step
 
 
 class Tally:

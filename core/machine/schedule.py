@@ -15,6 +15,10 @@ Answer = Callable[[Op, Sequence[Outcome]], Outcome]
 Emit = Callable[[tuple[Any, ...]], None]
 
 
+MOST_STEPS = 1000
+"""Steps of each part of the environment while one operation waits: what moves on forever helps nobody."""
+
+
 class ScheduleError(Exception):
     """The program cannot continue: an operation is blocked, violates a property, or is not an Op."""
 
@@ -58,9 +62,11 @@ def _chosen(
 ) -> Outcome:
     """The outcome of an operation with none or several: a blocked one is tried again after the environment's steps.
 
-    Handlers may take several steps.  One that can always move would keep a blocked operation waiting forever.
+    Handlers may take several steps, and `MOST_STEPS` rounds of them.
     """
-    while not outcomes and _advance(cells, environment):
+    for _ in range(MOST_STEPS):
+        if outcomes or not _advance(cells, environment):
+            break
         outcomes = _outcomes(op, cells)
     if not outcomes:
         raise ScheduleError(f"{op.name} is blocked and no other thread runs that could unblock it")

@@ -1,0 +1,130 @@
+"""The series in examples/series: right forms pass, each wrong form is refuted where its file says so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.compare import main
+from core.conformance import SUITE, Result, judge
+from core.conformance.outside import load
+from core.conformance.scenario import Scenario
+from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
+
+SERIES = Path(__file__).parents[1] / "examples" / "series"
+
+ERA = "6.12"
+
+SWITCHES = (
+    "switch-back",
+    "task-moves",
+    "lazy-back",
+    "task-moves-lazily",
+    "switch-reclaim",
+    "switch-range",
+    "switch-full",
+)
+
+RIGHT = {
+    "arm64_active_here:ActiveHere": (*SWITCHES, "arm64_active_here:JOINS"),
+    "riscv_deferred:Deferred": SWITCHES,
+    "leave_when_flushed:LeavesWhenFlushed": (*SWITCHES, "leave_when_flushed:TWICE"),
+    "s390_lazy_mmu:Flushed": ("use-after-free", "reclaim-mprotect", "dontneed-against-mprotect", "own-tlb"),
+    "s390_lazy_mmu:NotInZap": ("use-after-free", "reclaim-mprotect", "dontneed-against-mprotect", "own-tlb"),
+    "arm64_batched_unmap:Batched": ("migrate-batch", "migrate-batch-dontneed", "reclaim-pending", "batch-join"),
+    "arm64_batched_unmap:OneEach": ("migrate-batch", "migrate-batch-dontneed", "reclaim-pending", "batch-join"),
+}
+"""Plugins, and the scenarios of the suite or of their file that are about them."""
+
+WRONG = {
+    ("arm64_active_here:JoinsQuietly", "switch-back"): ("use-after-free", 22),
+    ("arm64_active_here:Leaves", "task-moves"): ("use-after-free", 32),
+    ("arm64_active_here:MarksLate", "switch-back"): ("use-after-free", 19),
+    ("arm64_active_here:MarksLate", "arm64_active_here:JOINS"): ("stale-after-return", 22),
+    ("arm64_active_here:LooksEarly", "arm64_active_here:JOINS"): ("stale-after-return", 24),
+    ("riscv_deferred:LooksFirst", "switch-reclaim"): ("use-after-free", 23),
+    ("riscv_deferred:DrainsFirst", "switch-reclaim"): ("use-after-free", 15),
+    ("riscv_deferred:NeverDrains", "switch-reclaim"): ("use-after-free", 21),
+    ("riscv_deferred:NoBarrierHere", "switch-reclaim"): ("use-after-free", 23),
+    ("riscv_deferred:NoBarrierThere", "switch-reclaim"): ("use-after-free", 15),
+    ("leave_when_flushed:KeepsEntries", "leave_when_flushed:TWICE"): ("use-after-free", 47),
+    ("leave_when_flushed:BitFirst", "leave_when_flushed:TWICE"): ("use-after-free", 46),
+    ("leave_when_flushed:NoBarrier", "switch-reclaim"): ("use-after-free", 12),
+    ("s390_lazy_mmu:FreesAtOnce", "use-after-free"): ("use-after-free", 13),
+    ("s390_lazy_mmu:NeverFlushes", "reclaim-mprotect"): ("stale-after-return", 25),
+    ("arm64_batched_unmap:WaitsThere", "migrate-batch-dontneed"): ("stale-after-return", 29),
+    ("arm64_batched_unmap:WaitsThere", "reclaim-pending"): ("stale-after-return", 51),
+    ("arm64_batched_unmap:NeverWaits", "migrate-batch"): ("store-after-copy", 49),
+}
+"""(plugin, scenario) -> what is violated, and the steps of a shortest trace."""
+
+SMP, ARM64, X86 = "arch_plugins.generic:Smp", "arch_plugins.arm64:Arm64", "arch_plugins.x86:X86"
+
+SCENARIOS = {
+    ("migrate_batching:BATCH", SMP): ("", 0),
+    ("migrate_batching:TWO_BATCHES", SMP): ("", 0),
+    ("migrate_batching:LATE", SMP): ("store-after-copy", 39),
+    ("migrate_batching:LOCKS_ALL", SMP): ("deadlock", 12),
+    ("process_madvise:MADVISE", SMP): ("", 0),
+    ("process_madvise:MADVISE", ARM64): ("", 0),
+    ("process_madvise:MADVISE", X86): ("", 0),
+    ("process_madvise:LATE", X86): ("stale-after-return", 15),
+    ("process_madvise:FULLMM", SMP): ("", 0),
+    ("process_madvise:FULLMM", ARM64): ("use-after-free", 18),
+}
+"""Scenarios of a series that changes no hook, and the architecture: what is violated, and the steps of a trace."""
+
+
+def judged(reference: str, scenario: str) -> Result:
+    """A plugin in a scenario of the suite, or FILE:NAME of the folder."""
+    if scenario in SUITE:
+        found = SUITE[scenario]
+        assert isinstance(found, Scenario)
+    else:
+        found = load(of_folder(scenario))
+    return judge(set_up("mine", load_object(reference), reference), ERAS[ERA], found)
+
+
+def of_folder(name: str) -> str:
+    """The reference of FILE:NAME."""
+    file, _, name = name.partition(":")
+    return f"{SERIES / file}.py:{name}"
+
+
+@pytest.mark.parametrize("plugin", RIGHT)
+def test_a_right_form_passes(plugin: str) -> None:
+    for scenario in RIGHT[plugin]:
+        result = judged(of_folder(plugin), scenario)
+        assert (scenario, result.verdict, result.reason) == (scenario, "pass", "")
+
+
+@pytest.mark.parametrize(("plugin", "scenario"), WRONG)
+def test_each_wrong_form_is_refuted(plugin: str, scenario: str) -> None:
+    result = judged(of_folder(plugin), scenario)
+    assert (result.violated, len(result.trace)) == WRONG[plugin, scenario]
+
+
+@pytest.mark.parametrize(("scenario", "reference"), SCENARIOS)
+def test_scenarios_of_a_series(scenario: str, reference: str) -> None:
+    result = judged(reference, scenario)
+    assert (result.violated, len(result.trace)) == SCENARIOS[scenario, reference]
+    assert result.exhaustive == (not result.violated)
+
+
+def test_one_gather_is_one_full_flush_on_x86_and_saves_nothing_on_arm64(capsys: pytest.CaptureFixture[str]) -> None:
+    loads = [f"--workload={SERIES / 'process_madvise.py'}:{name}" for name in ("ONE_GATHER", "EACH_RANGE")]
+    assert main(["workloads", "--config", "arches-all.toml", "--arch", "x86", "--arch", "arm64", *loads]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("one_", "each_"))]
+    assert [row[1:3] for row in rows] == [["1", "3"], ["16", "48"], ["16", "0"], ["16", "0"]]
+
+
+def test_every_file_has_its_forms_here_and_says_which_are_wrong() -> None:
+    named = {plugin.partition(":")[0] for plugin in (*RIGHT, *(scenario for scenario, _ in SCENARIOS))}
+    assert named == {file.stem for file in SERIES.glob("*.py")}
+    for plugin, _ in WRONG:
+        file, _, name = plugin.partition(":")
+        text = (SERIES / f"{file}.py").read_text(encoding="utf-8")
+        assert re.search(rf'class {name}\(\w+\):\n    """Wrong', text), plugin
