@@ -27,19 +27,29 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World, load
 from core.explore.model import Model
 from core.hookspecs import hookimpl
-from core.machine.insn import insn
-from core.machine.ipi import FlushRequest, flush_here
-from core.machine.memory import declare
-from core.machine.op import Cell, Cpu, Op, Outcome, barrier
-from core.machine.order import Order
-from core.machine.pte import Pte
-from core.machine.tlb import Entry, tlb_cell
+from core.machine.tlb import Entry
 from core.mm.era import Era
-from core.mm.mm import CPUMASK, Mm, Vma
 from core.mm.mprotect import wrprotect
 from core.mm.sched import switch_in
 from core.mm.syscalls import mprotect
 from core.plugins.arch import Arch
+from core.words import (
+    CPUMASK,
+    Cell,
+    Cpu,
+    FlushRequest,
+    Mm,
+    Op,
+    Order,
+    Outcome,
+    Pte,
+    Vma,
+    barrier,
+    declare,
+    flush_here,
+    insn,
+    tlb_cell,
+)
 
 SEVERAL = -1
 

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from arch_plugins.arm64 import Arm64
 from core.hookspecs import hookimpl
-from core.mm.batched_unmap import UnmapBatch
-from core.mm.mm import Mm
+from core.words import Mm, UnmapBatch
 
 
 class Batched(Arm64):

@@ -25,17 +25,30 @@ from core.conformance.scenario import Scenario
 from core.conformance.world import World, load
 from core.explore.model import Model
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import Request, csd_cell, irqs_off_cell
-from core.machine.memory import declare
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
-from core.machine.order import Order
-from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import tlb_cell
 from core.mm.era import Era
-from core.mm.mm import CPUMASK, Mm, Vma, cpumask_set_cpu
 from core.mm.sched import switch_in, switch_out
 from core.mm.syscalls import madvise_dontneed
 from core.plugins.arch import Arch
+from core.words import (
+    CPUMASK,
+    Cell,
+    Cpu,
+    Mm,
+    Op,
+    Order,
+    Outcome,
+    Pte,
+    Request,
+    Tid,
+    Vma,
+    barrier,
+    cpumask_set_cpu,
+    csd_cell,
+    declare,
+    irqs_off_cell,
+    pte_cell,
+    tlb_cell,
+)
 
 LOADED = declare("leave_when_flushed.loaded", False)
 

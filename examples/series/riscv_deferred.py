@@ -18,15 +18,22 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
-from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.riscv import RiscvIpi
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import FlushRequest
-from core.machine.memory import declare
-from core.machine.op import Cell, Cpu, Op, Outcome, barrier
-from core.machine.order import Order
-from core.machine.tlb import invalidate
-from core.mm.mm import Mm, mm_cpumask
+from core.words import (
+    Cell,
+    Cpu,
+    FlushRequest,
+    Mm,
+    Op,
+    Order,
+    Outcome,
+    barrier,
+    declare,
+    flush_cpus_by_ipi,
+    invalidate,
+    mm_cpumask,
+)
 
 LOADED = declare("riscv_deferred.loaded", False)
 NOTED = declare("riscv_deferred.noted", False)

@@ -18,15 +18,23 @@ from __future__ import annotations
 from arch_plugins.families.at_clear import free_now
 from arch_plugins.s390 import S390
 from core.hookspecs import hookimpl
-from core.machine.insn import Operand, insn
-from core.machine.memory import declare
-from core.machine.op import Cell, Cpu, Op, Outcome
-from core.machine.order import Order
-from core.machine.pte import Entry, Present, local_ptep_get_and_clear
-from core.machine.tlb import invalidate
-from core.mm.mm import Mm
-from core.mm.mmu_gather import MmuGather
-from core.mm.pgtable import set_pte_at
+from core.words import (
+    Cell,
+    Cpu,
+    Entry,
+    Mm,
+    MmuGather,
+    Op,
+    Operand,
+    Order,
+    Outcome,
+    Present,
+    declare,
+    insn,
+    invalidate,
+    local_ptep_get_and_clear,
+    set_pte_at,
+)
 
 Noted = tuple[int, ...] | None
 
