@@ -87,7 +87,7 @@ def test_a_workload_that_hangs_takes_nothing_with_it(file: Path) -> None:
 
 
 RULES = """
-from core.conformance.rule import Rule
+from core.conformance.rule import PolicyRule
 from core.explore.model import Property
 from core.machine.pte import pte_cell
 
@@ -103,12 +103,12 @@ def other(arch, model):
     SEEN.append(1)
     return never(arch, model)[: len(SEEN) - 1]
 
-NEVER = Rule("never", always=never)
-LATE = Rule("late", finally_=never)
-NOTHING = Rule("nothing", always=nothing)
-OTHER = Rule("other", always=other)
-SEVEN = Rule("seven", always=lambda arch, model: [7])
-NAMELESS = Rule("", always=nothing)
+NEVER = PolicyRule("never", always=never)
+LATE = PolicyRule("late", finally_=never)
+NOTHING = PolicyRule("nothing", always=nothing)
+OTHER = PolicyRule("other", always=other)
+SEVEN = PolicyRule("seven", always=lambda arch, model: [7])
+NAMELESS = PolicyRule("", always=nothing)
 """
 
 

@@ -5,7 +5,7 @@ Such a rule is no scenario: it is named on the command line beside any (`--prope
 and checked like a scenario from outside: imported in child processes only, asked twice, and its module compared.
 
 Data types
-    Rule           what to add to a model
+    PolicyRule           what to add to a model
     OutsideRule    such a rule as the rest of the project knows it: words, no code
 """
 
@@ -29,7 +29,7 @@ from core.run.isolate import isolated
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PolicyRule:
     """`always(arch, model)` returns what must hold in every state of `model`; `finally_` when all tasks have ended.
 
     Either may return nothing: where a model lacks the cells, the rule says nothing about it.
@@ -40,7 +40,7 @@ class Rule:
     finally_: Callable[[Arch, Model], Sequence[Property]] = lambda arch, model: ()
 
 
-RULE = Wanted("property", "shootdown.properties", Rule)
+RULE = Wanted("property", "shootdown.properties", PolicyRule)
 
 LOADING_TIMEOUT = 30.0
 """Seconds that importing a rule may take."""
@@ -59,7 +59,7 @@ class OutsideRule:
 
 
 @dataclass(frozen=True)
-class Describing:
+class DescribingRule:
     """A job that loads a rule from outside; its result is `OutsideRule`."""
 
     reference: str
@@ -89,15 +89,15 @@ class Describing:
 
 def described(reference: str) -> OutsideRule:
     """The rule that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
-    answer: OutsideRule = isolated(Describing(reference), LOADING_TIMEOUT)
+    answer: OutsideRule = isolated(DescribingRule(reference), LOADING_TIMEOUT)
     if answer.problem and not answer.problem.startswith("property "):
         return replace(answer, problem=f"property {reference}: loading it: {answer.problem}")
     return answer
 
 
-def load(reference: str) -> Rule:
+def load(reference: str) -> PolicyRule:
     """Load a rule from outside into this process. PluginError if it cannot be used."""
-    rule: Rule = load_object(reference, RULE)
+    rule: PolicyRule = load_object(reference, RULE)
     problem = hidden_state(SimpleNamespace(always=rule.always, finally_=rule.finally_))
     if not isinstance(rule.name, str) or not rule.name:
         problem = f"name: expected a string, got {rule.name!r:.80}"

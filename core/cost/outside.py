@@ -51,7 +51,7 @@ class OutsideWorkload:
 
 
 @dataclass(frozen=True)
-class Describing:
+class DescribingWorkload:
     """A job that loads a workload from outside; its result is `OutsideWorkload`."""
 
     reference: str
@@ -89,7 +89,7 @@ def entry_points() -> list[str]:
 
 def described(reference: str) -> OutsideWorkload:
     """The workload that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
-    answer: OutsideWorkload = isolated(Describing(reference), LOADING_TIMEOUT)
+    answer: OutsideWorkload = isolated(DescribingWorkload(reference), LOADING_TIMEOUT)
     if answer.problem and not answer.problem.startswith("workload "):
         return replace(answer, problem=f"workload {reference}: loading it: {answer.problem}")
     return answer
