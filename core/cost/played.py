@@ -19,6 +19,7 @@ from core.machine.ipi import CSD, csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
 from core.machine.rcu import sync_cell, take_sync_ipi
+from core.machine.runs import one_by_one
 from core.machine.schedule import run
 from core.machine.task import Task
 from core.machine.tlb import ref_cell
@@ -63,7 +64,8 @@ class Stage:
             arch.hook,
             Task("nobody", Tid(0), Cpu(0)),
             addrs=tuple(range(pages)) if tlbs else (),
-            is_anon=lambda page: True,
+            is_anon=lambda page: step.kind != "file",
+            lazyfree=frozenset(range(pages) if step.kind == "lazyfree" else ()),
             mappings=Pages(pages),
             copies={page: (page + pages) % (2 * pages) for page in range(2 * pages)},
             folio=lambda page: (page - page % step.folio, step.folio),
@@ -114,7 +116,8 @@ class Stage:
 
     def program(self, turn: Turn) -> Coroutine[Op, Any, None]:
         """What the task does in its turn."""
-        return program(turn, self.views[self.task(turn).tid])
+        does = program(turn, self.views[self.task(turn).tid])
+        return one_by_one(does) if self.step.folio > 1 else does
 
     def _cells(self) -> dict[Cell, Hashable]:
         cells: dict[Cell, Hashable] = {**self.arch.hook.cells_of_mm(mm=self.mm, cpus=frozenset())}

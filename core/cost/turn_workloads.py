@@ -11,27 +11,39 @@ from core.cost.turns import Turn, Turns
 from core.cost.workload import Workload
 
 
-def _workload(name: str, title: str, turns: Iterable[Turn], pages: int, folio: int = 1, times: int = 1) -> Workload:
-    return Workload(name, title, (Turns(tuple(turns), pages, folio, times),))
+def _workload(name: str, title: str, turns: Iterable[Turn], pages: int, folio: int = 1, kind: str = "anon") -> Workload:
+    return Workload(name, title, (Turns(tuple(turns), pages, folio, kind=kind),))
 
 
 def _running(threads: int) -> list[Turn]:
     return [Turn(cpu, "run") for cpu in range(threads)]
 
 
-def _by_kthread(name: str, who: str, does: str, pages: int, threads: int, folio: int = 1) -> Workload:
+def _by_kthread(
+    name: str, who: str, does: str, pages: int, threads: int, folio: int = 1, kind: str = "anon"
+) -> Workload:
     turns = [*_running(threads), Turn(0, "fault", 0, pages), Turn(threads, does, 0, pages)]
-    return _workload(name, f"{who} {pages} pages of a process with {threads} threads", turns, pages, folio)
+    return _workload(name, f"{who} {pages} pages of a process with {threads} threads", turns, pages, folio, kind)
 
 
-def migrate(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
+def migrate(pages: int = 512, threads: int = 4) -> Workload:
     """kcompactd migrates pages of a running process, as many in one call of migrate_pages()."""
-    return _by_kthread("migrate", "kcompactd migrates", "migrate", pages, threads, folio)
+    return _by_kthread("migrate", "kcompactd migrates", "migrate", pages, threads)
 
 
 def reclaim(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
-    """kswapd reclaims dirty anonymous pages of a running process."""
+    """kswapd reclaims dirty anonymous pages of a running process: each folio is flushed before it is written."""
     return _by_kthread("reclaim", "kswapd reclaims", "reclaim", pages, threads, folio)
+
+
+def reclaim_file(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
+    """kswapd reclaims clean pages of a mapped file, which are read-only: one flush for all."""
+    return _by_kthread("reclaim_file", "kswapd reclaims clean file", "reclaim", pages, threads, folio, "file")
+
+
+def reclaim_lazyfree(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
+    """kswapd discards what the process has given up with MADV_FREE."""
+    return _by_kthread("reclaim_lazyfree", "kswapd discards", "reclaim", pages, threads, folio, "lazyfree")
 
 
 def collapse(pages: int = 512, threads: int = 4) -> Workload:
@@ -39,14 +51,14 @@ def collapse(pages: int = 512, threads: int = 4) -> Workload:
     return _by_kthread("collapse", "khugepaged collapses", "collapse", pages, threads)
 
 
-def _by_thread(name: str, call: str, does: str, pages: int, threads: int, folio: int = 1) -> Workload:
+def _by_thread(name: str, call: str, does: str, pages: int, threads: int) -> Workload:
     turns = [*_running(threads), Turn(0, "fault", 0, pages), Turn(0, does, 0, pages)]
-    return _workload(name, f"{call} of {pages} pages of a process with {threads} threads", turns, pages, folio)
+    return _workload(name, f"{call} of {pages} pages of a process with {threads} threads", turns, pages)
 
 
-def pageout(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
+def pageout(pages: int = 512, threads: int = 4) -> Workload:
     """A process gives its own pages to swap."""
-    return _by_thread("pageout", f"MADV_PAGEOUT in folios of {folio}", "pageout", pages, threads, folio)
+    return _by_thread("pageout", "MADV_PAGEOUT", "pageout", pages, threads)
 
 
 def protect(pages: int = 512, threads: int = 4) -> Workload:
@@ -92,6 +104,8 @@ def isolated(rounds: int = 16, threads: int = 4, pages: int = 4) -> Workload:
 TURN_WORKLOADS: tuple[Callable[..., Workload], ...] = (
     migrate,
     reclaim,
+    reclaim_file,
+    reclaim_lazyfree,
     pageout,
     collapse,
     protect,

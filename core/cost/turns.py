@@ -52,6 +52,10 @@ MOST_CPUS = 64
 """CPUs of a workload in turns."""
 
 
+KINDS = ("anon", "lazyfree", "file")
+"""Of the pages of a workload in turns."""
+
+
 class Turn(NamedTuple):
     """CPU `cpu` does `does`, with the pages from `start` to `end` where that concerns pages."""
 
@@ -64,15 +68,17 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Turns on `pages` anonymous pages, in folios of `folio` pages, all repeated `times` times.
+    """Turns on `pages` pages of a `kind`, in folios of `folio` pages, all repeated `times` times.
 
-    Before the first turn no CPU is on the mm, and no page is mapped.
+    Before the first turn no CPU is on the mm, and no page is mapped.  Anonymous pages are dirty; those of MADV_FREE
+    (lazyfree) are clean, and those of a file are clean and read-only.
     """
 
     turns: tuple[Turn, ...]
     pages: int
     folio: int = 1
     times: int = 1
+    kind: str = "anon"
 
 
 # ---- CPUs come and go ----------------------------------------------------------------------------------------
@@ -113,7 +119,8 @@ async def _fault(mm: Mm, start: int, end: int) -> None:
         await pte_lock(mm, addr)
         if not pte_present(await mm.hook.ptep_get(mm=mm, addr=addr)):
             await _alloc(addr)
-            await set_pte_at(mm, addr, Pte(addr, dirty=True))
+            file = not mm.is_anon(addr)
+            await set_pte_at(mm, addr, Pte(addr, write=not file, dirty=not file and addr not in mm.lazyfree))
         await pte_unlock(mm, addr)
 
 
@@ -165,7 +172,8 @@ async def _isolated(mm: Mm, start: int, end: int) -> list[int]:
 
 
 async def _reclaim(mm: Mm, start: int, end: int) -> None:
-    await shrink_folio_list(mm, UnmapBatch(), await _isolated(mm, start, end))
+    heads = [page for page in await _isolated(mm, start, end) if mm.folio(page)[0] == page]
+    await shrink_folio_list(mm, UnmapBatch(), heads)
 
 
 async def _migrate(mm: Mm, start: int, end: int) -> None:
@@ -183,6 +191,9 @@ SWITCHES: dict[str, str] = {"run": "running", "isolate": "isolated", "idle": "la
 
 USING = ("running", "isolated")
 """A thread of the process runs there."""
+
+SMALL = ("migrate", "pageout")
+"""Words that core/mm has for small pages only."""
 
 KTHREADS = ("reclaim", "migrate", "collapse")
 """Words of kernel threads, whose CPU need not be on the mm."""
@@ -217,10 +228,14 @@ def program(turn: Turn, mm: Mm) -> Coroutine[Op, Any, None]:
 
 def wrong(step: Turns) -> str:
     """What is wrong with a step; '' if nothing."""
+    if step.folio != 1 and any(turn.does in SMALL for turn in step.turns):
+        return f"folio: {', '.join(SMALL)} are of small pages in core/mm, got {step.folio!r}"
     if type(step.pages) is not int or not 1 <= step.pages <= MOST_TURN_PAGES:
         return f"pages: expected a number from 1 to {MOST_TURN_PAGES}, got {step.pages!r}"
     if type(step.folio) is not int or not 1 <= step.folio <= step.pages or step.pages % step.folio:
         return f"folio: expected a number of pages that divides {step.pages}, got {step.folio!r}"
+    if step.kind not in KINDS:
+        return f"kind: expected one of {', '.join(KINDS)}, got {step.kind!r:.80}"
     if type(step.times) is not int or step.times < 1:
         return f"times: expected a number of at least 1, got {step.times!r}"
     if not isinstance(step.turns, tuple) or not step.turns:

@@ -364,13 +364,14 @@ def _step(table: Any, at: str) -> WorkloadStep | Turns:
 
 def _turns(table: dict[str, Any], at: str) -> Turns:
     """`turns` is an array of [cpu, word] and [cpu, word, start, end]."""
-    _known(table, ("turns", "pages", "folio", "times"), at)
+    _known(table, ("turns", "pages", "folio", "times", "kind"), at)
     rows = table["turns"]
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) in (2, 4) for row in rows):
         raise ValueError(f"{at}.turns: expected an array of [cpu, word] or [cpu, word, start, end], got {rows!r:.80}")
     if not all(isinstance(row[1], str) for row in rows):
         raise ValueError(f"{at}.turns: expected a word behind each CPU, got {rows!r:.80}")
-    step = Turns(tuple(Turn(*row) for row in rows), table.get("pages", 0), table.get("folio", 1), table.get("times", 1))
+    sizes = (table.get("pages", 0), table.get("folio", 1), table.get("times", 1))
+    step = Turns(tuple(Turn(*row) for row in rows), *sizes, table.get("kind", "anon"))
     if problem := wrong(step):
         raise ValueError(f"{at}.{problem}")
     return step

@@ -42,9 +42,10 @@ async def _done(op: Op) -> Any:
 
 
 def single(op: Op, at: int) -> Op:
-    """The operation on the cells `at` places behind the first of each run."""
+    """The operation on the cells `at` places behind the first of each run; its event is the run's, and told once."""
     made = copy(op)
-    made.name = f"{op.name}, entry {at}" if at else op.name
+    if at:
+        made.name, made.event = f"{op.name}, entry {at}", None
     made.reads, made.writes = (tuple(behind(cell, at) for cell in cells) for cells in (op.reads, op.writes))
     return made
 

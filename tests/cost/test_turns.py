@@ -15,7 +15,17 @@ from core.compare import main
 from core.cost.counts import Counts
 from core.cost.flush_calls import telling
 from core.cost.played import Stage, play
-from core.cost.turn_workloads import TURN_WORKLOADS, isolated, left_behind, migrate, pageout, reclaim, switching
+from core.cost.turn_workloads import (
+    TURN_WORKLOADS,
+    isolated,
+    left_behind,
+    migrate,
+    pageout,
+    reclaim,
+    reclaim_file,
+    reclaim_lazyfree,
+    switching,
+)
 from core.cost.turns import Turn, Turns, wrong
 from core.cost.workload_counts import account
 from core.explore import check
@@ -214,6 +224,19 @@ def test_each_dirty_page_is_flushed_before_it_is_written() -> None:
         assert account(arch_of("smp"), ERAS["6.12"], load_)["flushes"] == 8
 
 
+def test_reclaim_is_counted_by_the_size_of_folios() -> None:
+    small, large = (account(arch_of("smp"), ERAS["6.12"], reclaim(pages=64, folio=n)) for n in (1, 16))
+    assert (small["flushes"], large["flushes"]) == (64, 4)  # each folio is flushed before it is written
+    for folio in (1, 16):
+        assert account(arch_of("smp"), ERAS["7.0"], reclaim_lazyfree(pages=64, folio=folio))["flushes"] == 1
+
+
+def test_what_was_read_only_is_not_flushed_by_luf_before_it_is_used_again() -> None:
+    luf = set_up("luf", load_object("arch_plugins.research.luf:Luf"), "test")
+    assert account(arch_of("smp"), ERAS["6.12"], reclaim_file())["ipis"] == 4
+    assert account(luf, ERAS["6.12"], reclaim_file())["ipis"] == 0
+
+
 def test_instructions_are_counted_where_the_mask_changes_too() -> None:
     counts = account(arch_of("x86"), ERAS["6.12"], switching(rounds=4))
     assert counts["insn:INVLPG"] == counts["flush_insns"] == 16
@@ -224,6 +247,8 @@ def test_instructions_are_counted_where_the_mask_changes_too() -> None:
 WRONG = {
     "pages: expected a number from 1": Turns((Turn(0, "run"),), 0),
     "folio: expected a number of pages that divides 4": Turns((Turn(0, "run"),), 4, folio=3),
+    "kind: expected one of anon, lazyfree, file, got 'hugetlb'": Turns((Turn(0, "run"),), 4, kind="hugetlb"),
+    "folio: migrate, pageout are of small pages": Turns((Turn(0, "migrate", 0, 4),), 4, folio=2),
     "times: expected": Turns((Turn(0, "run"),), 4, times=0),
     "turns: expected a tuple of Turn": Turns((), 4),
     r"turns\[0\]: there is no word 'fly'": Turns((Turn(0, "fly"),), 4),
