@@ -99,6 +99,8 @@ class Deferred(RiscvIpi):
         if mm.cpus is not None or mm.context is not None:
             await super().fence(mm, request, stride)
             return
+        if request.end is not None and (request.end - request.start) // stride > self.threshold:
+            request = FlushRequest()
         cpus: frozenset[Cpu] = await mm_cpumask(mm)
         others = sorted(cpus - {mm.task.cpu})
         running = await self.note_and_look(mm, others)
