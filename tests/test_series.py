@@ -32,8 +32,12 @@ RIGHT = {
     "arm64_active_here:ActiveHere": (*SWITCHES, "arm64_active_here:JOINS"),
     "riscv_deferred:Deferred": SWITCHES,
     "leave_when_flushed:LeavesWhenFlushed": (*SWITCHES, "leave_when_flushed:TWICE"),
-    "s390_lazy_mmu:Flushed": ("use-after-free", "reclaim-mprotect", "dontneed-against-mprotect", "own-tlb"),
-    "s390_lazy_mmu:NotInZap": ("use-after-free", "reclaim-mprotect", "dontneed-against-mprotect", "own-tlb"),
+    "s390_lazy_mmu:NotInZap": (
+        "use-after-free",
+        "reclaim-mprotect",
+        "dontneed-against-mprotect",
+        "lost-dirty-dontneed",
+    ),
     "arm64_batched_unmap:Batched": ("migrate-batch", "migrate-batch-dontneed", "reclaim-pending", "batch-join"),
     "arm64_batched_unmap:OneEach": ("migrate-batch", "migrate-batch-dontneed", "reclaim-pending", "batch-join"),
 }
@@ -54,6 +58,7 @@ WRONG = {
     ("leave_when_flushed:BitFirst", "leave_when_flushed:TWICE"): ("use-after-free", 46),
     ("leave_when_flushed:NoBarrier", "switch-reclaim"): ("use-after-free", 12),
     ("s390_lazy_mmu:FreesAtOnce", "use-after-free"): ("use-after-free", 13),
+    ("s390_lazy_mmu:FlushesBeforeFree", "lost-dirty-dontneed"): ("no-lost-dirty", 34),
     ("s390_lazy_mmu:NeverFlushes", "reclaim-mprotect"): ("stale-after-return", 25),
     ("arm64_batched_unmap:WaitsThere", "migrate-batch-dontneed"): ("stale-after-return", 29),
     ("arm64_batched_unmap:WaitsThere", "reclaim-pending"): ("stale-after-return", 51),

@@ -5,11 +5,13 @@ mprotect() then takes one instruction where it took one for each page.
 
 The discussion: s390 frees a page as it is unmapped (tlb_remove_page(), MMU_GATHER_NO_GATHER), because IPTE has flushed
 by then.  In a section it has not, so the zap frees a page that another CPU still has cached: FreesAtOnce, the form of
-v5 and v6 as published, use-after-free in a few steps.  Flushed flushes what was noted before it frees; NotInZap leaves
-the zap's clearings alone, which makes the section worth nothing there and is as good for mprotect().
+v5 and v6 as published, use-after-free in a few steps.  To flush in front of the free is not enough (FlushesBeforeFree):
+s390 delays no rmap either, so writeback finds a page unmapped, cleans it, and what the other CPU goes on storing is
+lost.  NotInZap leaves the zap's clearings alone, and is as good for mprotect().
 
-    python -m core.compare run --plugin examples/series/s390_lazy_mmu.py:Flushed --era 6.12
+    python -m core.compare run --plugin examples/series/s390_lazy_mmu.py:NotInZap --era 6.12
     python -m core.compare explain examples/series/s390_lazy_mmu.py:FreesAtOnce use-after-free --era 6.12
+    python -m core.compare explain examples/series/s390_lazy_mmu.py:FlushesBeforeFree lost-dirty-dontneed --era 6.12
     python -m core.compare compare examples/series/s390_lazy_mmu.py:NotInZap --against s390 --workload protect
 """
 
@@ -94,8 +96,8 @@ class FreesAtOnce(S390):
         return await local_ptep_get_and_clear(addr, nr)
 
 
-class Flushed(FreesAtOnce):
-    """What was noted is flushed before a page is freed."""
+class FlushesBeforeFree(FreesAtOnce):
+    """Wrong: what was noted is flushed before a page is freed, but behind the removal of its rmap."""
 
     @hookimpl
     async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
