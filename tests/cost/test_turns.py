@@ -17,6 +17,7 @@ from core.cost.flush_calls import telling
 from core.cost.played import Stage, play
 from core.cost.turn_workloads import (
     TURN_WORKLOADS,
+    collapse,
     isolated,
     left_behind,
     migrate,
@@ -235,6 +236,16 @@ def test_what_was_read_only_is_not_flushed_by_luf_before_it_is_used_again() -> N
     luf = set_up("luf", load_object("arch_plugins.research.luf:Luf"), "test")
     assert account(arch_of("smp"), ERAS["6.12"], reclaim_file())["ipis"] == 4
     assert account(luf, ERAS["6.12"], reclaim_file())["ipis"] == 0
+
+
+def test_sync_ipis_are_counted_where_tables_are_freed_by_rcu() -> None:
+    counts = {name: account(arch_of(name), ERAS["6.12"], collapse()) for name in ("smp", "x86", "arm64")}
+    assert {name: (one["ipis"], one["sync_ipis"]) for name, one in counts.items()} == {
+        "smp": (4, 0),
+        "x86": (4, 4),
+        "arm64": (0, 4),
+    }
+    assert counts["x86"]["ipis_running"] == 8
 
 
 def test_instructions_are_counted_where_the_mask_changes_too() -> None:
