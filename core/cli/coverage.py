@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from core.cli.arguments import UsageError, add_selection, chosen_scenario, positive
 from core.conformance import SUITE
-from core.cost import STANDARD
+from core.cost import STANDARD, WORKLOADS
+from core.cost.turn_workloads import TURN_WORKLOADS
 from core.hookspecs import SPECS
 from core.plugins.hook_calls import WHOLE, HookCall
 from core.table.rows import Row
@@ -65,12 +66,15 @@ def coverage_command(arguments: argparse.Namespace) -> int:
 
 
 def run_coverage(row: Row, names: Sequence[str], jobs: int) -> list[Covered]:
-    """What each scenario calls (those of `names`, or all but long ones) and, without `names`, each workload."""
+    """What each scenario calls (those of `names`, or all but long ones) and, without `names`, each workload.
+
+    The workloads are those of a report, and those in which CPUs come and go.
+    """
     from core.run import pool
     from core.table.jobs import CoverageJob, WorkloadCoverageJob
 
     chosen = [chosen_scenario(name) for name in names] or [s.id for s in SUITE.values() if s.tier != "long"]
-    loads = () if names else STANDARD.values()
+    loads = () if names else (*STANDARD.values(), *(WORKLOADS[build.__name__] for build in TURN_WORKLOADS))
     work: list[Job] = [
         *(CoverageJob(row, name) for name in chosen),
         *(WorkloadCoverageJob(row, load) for load in loads),
