@@ -183,7 +183,7 @@ async def _migrate(mm: Mm, start: int, end: int) -> None:
 async def _collapse(mm: Mm, start: int, end: int) -> None:
     """Each table of the range into a huge page, which no page of the workload is."""
     for addr in range(start, end, mm.span[0]):
-        await collapse_huge_page(mm, addr, range(addr, min(end, addr + mm.span[0])), -1 - addr)
+        await collapse_huge_page(mm, Vma(start, end), addr, -1 - addr)
 
 
 SWITCHES: dict[str, str] = {"run": "running", "isolate": "isolated", "idle": "lazy", "leave": "away"}
