@@ -6,19 +6,14 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.base.suggest import hint
 from core.base.told import Told
 from core.conformance import FINDINGS, SUITE
 from core.conformance.judge import Walks
 from core.conformance.outside import Outside, described, entry_points
-from core.conformance.rule import OutsideRule
-from core.conformance.rule import described as described_rule
 from core.conformance.scenario import TIERS
-from core.cost.outside import OutsideWorkload
-from core.cost.outside import described as described_workload
-from core.cost.outside import entry_points as workload_entry_points
-from core.cost.workload import Workload
 from core.explore import Limits
 from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
@@ -30,6 +25,12 @@ RUN_TIERS = tuple(tier for tier in TIERS if tier != "finding")
 
 GUEST_GRACE = 1.0
 """Seconds after --timeout in which a search of a third party's code must have said how far it came."""
+
+
+if TYPE_CHECKING:
+    from core.conformance.rule import OutsideRule
+    from core.cost.outside import OutsideWorkload
+    from core.cost.workload import Workload
 
 
 class UsageError(Told):
@@ -192,11 +193,13 @@ def chosen_scenario(name: str) -> str | Outside:
 
 def chosen_workload(name: str, known: Mapping[str, Workload]) -> Workload | OutsideWorkload:
     """What --workload names: one of `known`, or FILE.py:NAME, MODULE:NAME, an entry point. UsageError if neither."""
+    from core.cost.outside import described, entry_points
+
     if name in known:
         return known[name]
-    if ":" not in name and name not in workload_entry_points():
+    if ":" not in name and name not in entry_points():
         raise UsageError(f"--workload {name}: no such workload; {hint(name, known)}")
-    workload = described_workload(name)
+    workload = described(name)
     if workload.problem:
         raise UsageError(workload.problem)
     return workload
@@ -211,7 +214,9 @@ def add_rules(command: argparse.ArgumentParser) -> None:
 
 def rules_of(arguments: argparse.Namespace) -> tuple[OutsideRule, ...]:
     """The rules that --property names. UsageError if one cannot be used."""
-    rules = tuple(described_rule(name) for name in dict.fromkeys(arguments.property))
+    from core.conformance.rule import described
+
+    rules = tuple(described(name) for name in dict.fromkeys(arguments.property))
     for rule in rules:
         if rule.problem:
             raise UsageError(rule.problem)
