@@ -41,6 +41,7 @@ from core.table.rows import Row, judged_as, load_workloads
 from reports.formats import FORMATS
 
 if TYPE_CHECKING:
+    from core.conformance.rule import OutsideRule
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
     from core.table.checkpoint import Kept
@@ -119,7 +120,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     scenarios = _scenarios(arguments, of_plugin)
     limits, rules = limits_of(arguments), rules_of(arguments)
     if arguments.resume:
-        _say_unseen([*rows, *(one for one in scenarios if isinstance(one, Outside))])
+        _say_unseen([*rows, *(one for one in scenarios if isinstance(one, Outside)), *rules])
     cells = [
         VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules)
         for row in rows
@@ -183,7 +184,7 @@ def _save(report: Mapping[str, Any], directory: Path, asked: str) -> bool:
     return saved
 
 
-def _say_unseen(named: Sequence[Row | Outside]) -> None:
+def _say_unseen(named: Sequence[Row | Outside | OutsideRule]) -> None:
     """Say on stderr what --resume cannot know of the third parties' code, of which it may take old results."""
     for one in named:
         if one.unseen:

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 from core.base.digest import digest
 from core.base.errortext import describe
+from core.base.watch import watching
 from core.conformance.scenario import Scenario
 from core.explore.model import Model, Property
 from core.mm.era import Era
@@ -50,12 +51,18 @@ LOADING_TIMEOUT = 30.0
 class OutsideRule:
     """A rule from outside: the `reference` that names it, and the `digest` of the files it consists of.
 
-    `problem` says why it cannot be used, or is ''.
+    `problem` says why it cannot be used, or is ''.  `unseen`: what it may have read that is not in the digest.
     """
 
     reference: str
     digest: str = ""
     problem: str = ""
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What it is called in messages."""
+        return self.reference
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,11 @@ class DescribingRule:
         """Load it and discard it."""
         before = frozenset(sys.modules)
         try:
-            load(self.reference)
+            with watching() as seen:
+                load(self.reference)
         except PluginError as error:
             return self.failed(str(error))
-        return OutsideRule(self.reference, digest(SimpleNamespace(), before))
+        return OutsideRule(self.reference, digest(SimpleNamespace(), before, seen), unseen=seen.words())
 
     def failed(self, reason: str) -> OutsideRule:
         """A rule that raised, hung or killed its process as it was loaded."""

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 from core.base.digest import digest
 from core.base.errortext import describe
+from core.base.watch import watching
 from core.cost.turns import Turns
 from core.cost.workload import Workload
 from core.cost.workloads import WORKLOADS, wrong_step
@@ -40,7 +41,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class OutsideWorkload:
     """A workload from outside: the `reference` that names it, its words, and the `digest` of the files it consists of.
 
-    `problem` says why it cannot be used, or is ''.
+    `problem` says why it cannot be used, or is ''.  `unseen`: what it may have read that is not in the digest.
     """
 
     reference: str
@@ -48,6 +49,7 @@ class OutsideWorkload:
     title: str = ""
     digest: str = ""
     problem: str = ""
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,12 @@ class DescribingWorkload:
         """Load it and discard it."""
         before = frozenset(sys.modules)
         try:
-            workload = load(self.reference)
+            with watching() as seen:
+                workload = load(self.reference)
         except PluginError as error:
             return self.failed(str(error))
-        files = digest(SimpleNamespace(), before)
-        return OutsideWorkload(self.reference, workload.name, workload.title, files)
+        files = digest(SimpleNamespace(), before, seen)
+        return OutsideWorkload(self.reference, workload.name, workload.title, files, unseen=seen.words())
 
     def failed(self, reason: str) -> OutsideWorkload:
         """A workload that raised, hung or killed its process as it was loaded."""
