@@ -31,7 +31,7 @@ from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
 
 
-class Pages(Mapping[int, tuple[int, ...]]):
+class MappedPages(Mapping[int, tuple[int, ...]]):
     """`Mm.mappings`: page n, and its copy n + `pages`, are mapped at address n."""
 
     def __init__(self, pages: int) -> None:
@@ -66,7 +66,7 @@ class Stage:
             addrs=tuple(range(pages)) if tlbs else (),
             is_anon=lambda page: step.kind != "file",
             lazyfree=frozenset(range(pages) if step.kind == "lazyfree" else ()),
-            mappings=Pages(pages),
+            mappings=MappedPages(pages),
             copies={page: (page + pages) % (2 * pages) for page in range(2 * pages)},
             folio=lambda page: (page - page % step.folio, step.folio),
             cpus=None,
