@@ -24,20 +24,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from core.base import available_memory
 from core.explore import numeric, reductions
 from core.explore.errors import ExploreError, NewStore
 from core.explore.learn import patience
 from core.explore.model import END, Limits, Model, Verdict
+from core.explore.never_ends import NAME as LIVELOCK
+from core.explore.never_ends import WaitingStates, never_ends
 from core.explore.ordered import again, tables_of
 from core.explore.reductions import Plan, wanted
 from core.explore.reference import Search
-from core.explore.search_result import Choice, SearchResult
+from core.explore.search_result import Choice, SearchResult, first_violation
 from core.explore.symmetry import NotSymmetric
 from core.explore.trace import steps, who_waits
 from core.explore.transition_tables import TransitionTables
 from core.explore.walk import wander
+
+if TYPE_CHECKING:
+    from core.explore.compiled.search import FastSearch
 
 SEED = 20221109
 """Seed of the random walks and of the replayed histories that check the learned automata."""
@@ -98,7 +104,7 @@ def _verdict(job: _Job, observe: Observe | None) -> Verdict:
     path = found.find_path()
     trace = steps(job.tables, path)
     sentence = found.sentence
-    if found.violated == "deadlock":
+    if found.violated in ("deadlock", LIVELOCK):
         sentence = f"{sentence} {who_waits(job.tables, path)}."
     for automaton in job.tables.automata:
         automaton.check(SEED)
@@ -139,23 +145,38 @@ class _Job:
         self.started = time.monotonic()
         self.plan = reductions.none(self.tables)
         self.name = "reference"
+        self.last: Search | FastSearch
 
     def run(self) -> SearchResult:
         """Search until there is a result, and all stores that wait are known."""
         while True:
             try:
-                return self._run()
+                return self._checked(self._run())
             except NewStore:
                 self.tables = again(self.tables)
                 self.plan, self.name = reductions.none(self.tables), "reference"
 
+    def _checked(self, found: SearchResult) -> SearchResult:
+        """`found`, or that some interleaving never ends, if the search has been through all and found nothing else.
+
+        Where none ends it is END that has not been reached.
+        """
+        if found.violated or not found.exhaustive or not any(map(self.tables.answers, self.tables.model.finally_)):
+            return found
+        waiting = WaitingStates(self.tables, self.plan.same)
+        at = never_ends(self.tables, waiting, self.last.waiting(waiting)) if waiting.possible else None
+        if at is not None:
+            first_violation(found, self.tables.model, LIVELOCK, "", self.stop)
+            found.find_path = self.last.path_to(at)
+        return found
+
     def _run(self) -> SearchResult:
-        first = Search(self.tables, self.limits, self.stop, self._budget())
+        self.last = first = Search(self.tables, self.limits, self.stop, self._budget())
         found = first.run()
         if found.interrupted or (not first.gave_up and self.searcher != "fast"):
             return found
         frontier = len(first.states) - first.at
-        del first
+        del first, self.last
         try:
             wander(self.tables, SEED, min(WANDER, 2 * found.states))
             again = self._reduced()
@@ -203,8 +224,10 @@ class _Job:
 
     def _search(self, plan: Plan, stop: bool) -> SearchResult:
         if self.searcher == "reference" or not numeric.available():
-            return Search(self.tables, self.limits, stop, plan=plan, started=self.started).run()
+            self.last = Search(self.tables, self.limits, stop, plan=plan, started=self.started)
+            return self.last.run()
         from core.explore.compiled.search import FastSearch  # imports numpy, which small searches do not need
 
         self.name = "fast"
-        return FastSearch(self.tables, self.limits, stop, plan, self.started).run()
+        self.last = FastSearch(self.tables, self.limits, stop, plan, self.started)
+        return self.last.run()

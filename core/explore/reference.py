@@ -14,6 +14,7 @@ alone, and the operations fused to a step are part of it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from core.explore.counterexample import concrete
 from core.explore.cursor import Cursor
 from core.explore.model import Limits, Model, Property
+from core.explore.never_ends import Asked, MetState, WaitingStates, holds
 from core.explore.partial_order import LONGEST, Fusible
 from core.explore.reductions import Plan, representative
 from core.explore.reductions import none as no_plan
@@ -276,6 +278,28 @@ class Search:
         for cell, value in enumerate(cells):
             new |= image.values[cell][value] << self.first + CELL_BITS * image.cells[cell]
         return new
+
+    def waiting(self, waiting: WaitingStates) -> Iterator[MetState]:
+        """The waiting states of those visited, in order."""
+        known: dict[int, Asked | None] = {}
+        low = (1 << self.first) - 1
+        for number, state in enumerate(self.states):
+            try:
+                asked = known[state & low]
+            except KeyError:
+                asked = known[state & low] = waiting.asked(self._locals(state))
+            if asked is not None:
+                rest = state >> self.first
+                cells = tuple(rest.to_bytes((rest.bit_length() + 7) // 8, "little"))
+                if holds(asked, cells):
+                    yield MetState(number, self._locals(state), cells)
+
+    def _locals(self, state: int) -> tuple[int, ...]:
+        return tuple([(state & bits) >> LOCAL_BITS * thread for thread, bits in enumerate(self.local_bits)])
+
+    def path_to(self, number: int) -> Callable[[], list[Choice]]:
+        """What computes the path to a state."""
+        return partial(self._path, number, "")
 
     # Checking a state.
 

@@ -46,6 +46,7 @@ class SearchResult:
 
 SENTENCES = {
     "deadlock": "Some thread has not ended, and none can take a step.",
+    "livelock": "From here on the threads never all end, whoever goes on: they wait for what cannot happen any more.",
     "assertion": "An assertion in a program failed.",
 }
 

@@ -123,7 +123,7 @@ class Mm:
     @property
     def everyone(self) -> frozenset[Cpu]:
         """Every CPU that can have entries of this mm, in mm_cpumask or not, including the task's own."""
-        return frozenset({self.task.cpu}) | (self.online if self.cpus is None else self.cpus)
+        return frozenset({self.task.cpu}) | self.online | (self.cpus or frozenset())
 
     @property
     def cpu_online_mask(self) -> frozenset[Cpu]:

@@ -64,14 +64,17 @@ store through the stale entry
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, contents_known, mapcount_is_ptes, no_lost_dirty, sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World, load, raw_stores, relying, returned, store
 from core.explore.model import Model, Property
+from core.machine.op import Op
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.batched_unmap import BATCHED, UnmapBatch
@@ -219,12 +222,17 @@ def two_spaces(arch: Arch, era: Era) -> Model:
     """One batch with a page of each of two address spaces, which run on one CPU each: page 0 on CPU 0, page 1 on CPU 1.
 
     The two share some cells although they are two mms (locks, counts of pending flushes); only kswapd uses these.
+    kswapd has no mm of its own: what it flushes is in the batch, and its mask is empty.
     """
     world = World(arch, era, {0: Pte(0), 1: Pte(1)}, anon=frozenset({0, 1}), more={"reclaims": True})
     world.memory[ref_cell(0)] = world.memory[ref_cell(1)] = 2
     users = [world.task(f"user of mm{page}", partial(reader_of, page)) for page in (0, 1)]
     owners: dict[int, Mm] = {}
-    task = world.kthread("kswapd", lambda mm: shrink_folio_list(mm, UnmapBatch(), [0, 1], owners=owners))
+
+    def reclaims(mm: Mm) -> Coroutine[Op, Any, None]:
+        return shrink_folio_list(replace(mm, cpus=frozenset()), UnmapBatch(), [0, 1], owners=owners)
+
+    task = world.kthread("kswapd", reclaims)
     for page, user in enumerate(users):
         owners[page] = replace(world.mm().on(task), cpus=frozenset({user.cpu}))
     both = sometimes(

@@ -10,6 +10,7 @@ answers in the rest of the level are collected, `TransitionTables` learns them, 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from core.explore.compiled import arrays
@@ -17,6 +18,7 @@ from core.explore.compiled.loaded_model import LoadedModel
 from core.explore.compiled.store import OutOfMemory
 from core.explore.counterexample import concrete
 from core.explore.model import Limits
+from core.explore.never_ends import MetState, WaitingStates
 from core.explore.reductions import Plan, PlanBroken, held
 from core.explore.reductions import none as no_plan
 from core.explore.search_result import Choice, SearchResult, deadline, first_violation
@@ -116,6 +118,14 @@ class FastSearch:
         if entries != self.entries and not held(self.tables, self.plan):
             raise PlanBroken
         self.entries = self.tables.entries()
+
+    def waiting(self, waiting: WaitingStates) -> Iterator[MetState]:
+        """The waiting states of those visited, in order."""
+        return self.compiled.waiting(waiting)
+
+    def path_to(self, number: int) -> Callable[[], list[Choice]]:
+        """What computes the path to a state."""
+        return partial(self._path, number, "")
 
     # Checking a state.
 
