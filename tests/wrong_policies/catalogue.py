@@ -8,7 +8,18 @@ from arch_plugins.arm64 import Arm64, Arm64Range
 from arch_plugins.generic import Smp
 from arch_plugins.riscv import RiscvIpi
 from arch_plugins.x86 import X86
-from tests.wrong_policies import clears, counts, cpus, elsewhere, flushes, gathers, instructions, partly, states
+from tests.wrong_policies import (
+    clears,
+    counts,
+    cpus,
+    elsewhere,
+    entries,
+    flushes,
+    gathers,
+    instructions,
+    partly,
+    states,
+)
 
 
 class Wrong(NamedTuple):
@@ -217,7 +228,46 @@ COUNTS = [
     Wrong(counts.LocalBatchSkipped, Smp, ("freed-once", "large-munmap")),
 ]
 
-CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS, *PARTLY, *ELSEWHERE, *COUNTS]
+ENTRIES = [
+    Wrong(entries.SetsOne, entries.Backwards, ("run-values",)),
+    Wrong(entries.SetsTheSame, entries.Backwards, ("run-values",)),
+    Wrong(entries.SetsClean, entries.Backwards, ("entry-values",)),
+    Wrong(entries.FullClearsOne, entries.Backwards, ("run-values",)),
+    Wrong(entries.FullClearsAllButOne, entries.Backwards, ("run-values",)),
+    Wrong(entries.FullClearsOneMore, entries.Backwards, ("run-values",)),
+    Wrong(entries.DirtyIfTheFirstIs, entries.Backwards, ("run-values",)),
+    Wrong(entries.WrprotectsOne, entries.Backwards, ("run-values",)),
+    Wrong(entries.WrprotectsAndCleans, entries.Backwards, ("run-values",)),
+    Wrong(entries.WrprotectsTorn, entries.Backwards, ("fork-parent-dirty",)),
+    Wrong(entries.YoungDirtyOne, entries.Backwards, ("run-values",)),
+    Wrong(entries.YoungDirtyEmpties, entries.Backwards, ("run-values",)),
+    Wrong(entries.YoungOne, entries.Backwards, ("run-values",)),
+    Wrong(entries.YoungUntilOneIs, entries.Backwards, ("run-values",)),
+    Wrong(entries.GetsClean, Smp, ("entry-values",)),
+    Wrong(entries.GetsHalves, entries.GetsHalvesAgain, ("lockless-value",)),
+    Wrong(entries.AccessFlagsIgnored, Smp, ("entry-values",)),
+    Wrong(entries.AccessFlagsClean, Smp, ("entry-values",)),
+    Wrong(entries.ProtStartReads, entries.ProtStartTakes, ("mprotect-dirty",)),
+    Wrong(entries.ProtStartClean, entries.ProtStartTakes, ("entry-values",)),
+    Wrong(entries.ProtCommitOld, entries.ProtStartTakes, ("entry-values",)),
+    Wrong(entries.ProtCommitClean, entries.ProtStartTakes, ("entry-values",)),
+    Wrong(entries.TestYoungEmpties, Smp, ("entry-values",)),
+    Wrong(entries.TestYoungTorn, Smp, ("madvise-cold",)),
+    Wrong(entries.HugetlbClean, Smp, ("entry-values",)),
+    Wrong(entries.HugetlbStays, Smp, ("entry-values",)),
+    Wrong(entries.NoPmdFlush, Smp, ("huge-split",)),
+    Wrong(entries.PmdFlushHere, Smp, ("huge-split",)),
+    Wrong(entries.CollapseHere, Smp, ("collapse-copies",)),
+    Wrong(entries.CollapseLeaf, Smp, ("table-collapse",)),
+    Wrong(entries.BatchOfTheReclaimer, entries.RangedBatch, ("reclaim-two-mms",)),
+    Wrong(entries.RangeOfTheLast, entries.RangedBatch, ("reclaim-two-mms",)),
+    Wrong(entries.RangeOfTheFirst, entries.RangedBatch, ("reclaim-two-mms",)),
+    Wrong(entries.PendingPage, Smp, ("reclaim-pending",)),
+    Wrong(entries.SpinsWithIrqsOff, entries.SpinsWithIrqsOn, ("flush-crosswise",)),
+    Wrong(entries.WaitsWithIrqsOff, entries.SpinsWithIrqsOn, ("flush-crosswise",)),
+]
+
+CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS, *PARTLY, *ELSEWHERE, *COUNTS, *ENTRIES]
 
 HIDDEN = {
     states.CountsInAModule: "tests.wrong_policies.states.CALLS is a itertools.count",

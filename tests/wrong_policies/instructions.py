@@ -78,7 +78,7 @@ class LeafTlbi(Arm64):
 
 
 class RangeScale(Arm64Range):
-    """arm64 until 360839027a6e (2024): the largest range has a NUM of 32, which the mask makes 0: no scale takes it."""
+    """arm64 until e3ba51ab24fd (2024): the largest range has a NUM of 32, which the mask makes 0: no scale takes it."""
 
     def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
         op, scale, pages = "TLBI_RVALE1IS" if leaf else "TLBI_RVAE1IS", 3, end - start

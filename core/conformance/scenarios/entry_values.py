@@ -53,6 +53,31 @@ async def cleared_and_flushed(mm: Mm, pte: Any) -> tuple[object, Entry]:
     return pte, await mm.hook.ptep_clear_flush(mm=mm, addr=0)
 
 
+async def hugetlb_cleared(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """huge_ptep_get_and_clear()."""
+    return pte, await mm.hook.huge_ptep_get_and_clear(mm=mm, addr=0)
+
+
+async def looked_at(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """ptep_get(), then ptep_get_lockless() of what nobody changes."""
+    first = await mm.hook.ptep_get(mm=mm, addr=0)
+    return pte, (first if first != pte else await mm.hook.ptep_get_lockless(mm=mm, addr=0))
+
+
+async def set_anew(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """set_ptes() of one entry that was empty."""
+    await chosen(pte_cell(0), None)
+    await mm.hook.set_ptes(mm=mm, addr=0, pte=pte, nr=1)
+    return None, None
+
+
+async def changed_by_mprotect(mm: Mm, pte: Any) -> tuple[object, Entry]:
+    """ptep_modify_prot_start() returns the entry; ptep_modify_prot_commit() sets another."""
+    old = await mm.hook.ptep_modify_prot_start(mm=mm, addr=0)
+    await mm.hook.ptep_modify_prot_commit(mm=mm, addr=0, oldpte=old, pte=pte._replace(write=False))
+    return pte, old
+
+
 async def protected(mm: Mm, pte: Any) -> tuple[object, Entry]:
     """ptep_set_wrprotect(), and pte_wrprotect() of a copy, as fork() has both."""
     await mm.hook.ptep_set_wrprotect(mm=mm, addr=0)
@@ -61,7 +86,9 @@ async def protected(mm: Mm, pte: Any) -> tuple[object, Entry]:
 
 def left(pte: Any, tried: Try) -> object:
     """What the hook should leave."""
-    return pte._replace(write=False) if tried is protected else None
+    if tried in (protected, changed_by_mprotect):
+        return pte._replace(write=False)
+    return pte if tried in (looked_at, set_anew) else None
 
 
 def trying(tried: Try, values: tuple[Any, ...]) -> Program:
@@ -79,14 +106,30 @@ def trying(tried: Try, values: tuple[Any, ...]) -> Program:
     return program
 
 
+async def allowed(mm: Mm) -> None:
+    """ptep_set_access_flags() leaves what both the entry and the fault say: writable, and dirty."""
+    pte = MAPPED[await pick(len(MAPPED))]
+    entry = pte._replace(write=pte.write or bool(await pick(2)), dirty=pte.dirty or bool(await pick(2)))
+    await pte_lock(mm, 0)
+    await chosen(pte_cell(0), pte)
+    await mm.hook.ptep_set_access_flags(mm=mm, addr=0, entry=entry)
+    if await ptep_get(0) != entry:
+        await report("entry-as-told")
+    await pte_unlock(mm, 0)
+
+
 async def made_old(mm: Mm) -> None:
-    """ptep_clear_flush_young() says whether the accessed bit was set, and leaves the rest."""
+    """ptep_clear_flush_young() and ptep_test_and_clear_young() say whether the accessed bit was set, and leave the
+    rest.
+    """
     pte, young = MAPPED[await pick(len(MAPPED))], bool(await pick(2))
+    flushes = bool(await pick(2))
     await pte_lock(mm, 0)
     await chosen(pte_cell(0), pte)
     await chosen(accessed_cell(0), young)
-    was_young = await mm.hook.ptep_clear_flush_young(mm=mm, addr=0)
-    if bool(was_young) != young or await _get(accessed_cell(0)) or await ptep_get(0) != pte:
+    tested = mm.hook.ptep_clear_flush_young if flushes else mm.hook.ptep_test_and_clear_young
+    was_young = await tested(mm=mm, addr=0)
+    if bool(was_young) != young or await peek(accessed_cell(0)) or await ptep_get(0) != pte:
         await report("entry-as-told")
     await pte_unlock(mm, 0)
 
@@ -96,8 +139,9 @@ def chosen(cell: Cell, value: Hashable) -> Op:
     return Op(f"choose: {cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PRIVATE)
 
 
-def _get(cell: Cell) -> Op:
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PRIVATE)
+def peek(cell: Cell) -> Op:
+    """The scenario looks at a cell."""
+    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
 
 
 def huge(clears: bool) -> Program:
@@ -176,6 +220,11 @@ SCENARIOS = [
             trying(cleared, PRESENT),
             trying(cleared_and_flushed, MAPPED),
             trying(protected, MAPPED),
+            trying(hugetlb_cleared, MAPPED),
+            trying(looked_at, PRESENT),
+            trying(set_anew, PRESENT),
+            trying(changed_by_mprotect, MAPPED),
+            allowed,
             made_old,
         ),
     ),

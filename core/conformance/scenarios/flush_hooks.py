@@ -6,6 +6,9 @@ space.  The mask is not where its first bits are, and has no bit of the caller's
 flush-at-once: two of a kind at the same time, by two CPUs of two pages.  Neither may rely on the other's flush, which
 may be over when its own entry goes, or be of other CPUs' requests.
 
+flush-crosswise: two of a kind at the same time, by two CPUs that each has to reach.  Who sends interrupts must take
+those of others while it waits, for a lock or for an answer.
+
 CPU0 user             CPU1                           CPU2
 load both: cached
                                                      clear its entry
@@ -156,6 +159,32 @@ def at_once(arch: Arch, era: Era) -> Model:
     return world.model("flush-at-once", finally_=[all_freed(page, 0) for page in mapped], sometimes=[window])
 
 
+def crosswise(arch: Arch, era: Era) -> Model:
+    """Two users of the mm, each of which has the page cached that the other takes out."""
+    mapped = {page: Pte(page, write=False) for page in (0, 1)}
+    world = World(arch, era, mapped, frozenset(mapped), geometry={"ptes_per_table": 1})
+    for page in mapped:
+        world.task(f"takes {page}", taking_beside(page, 1 - page))
+    window = sometimes(
+        "both-gone",
+        "both entries are gone, and neither page is free",
+        (pte_cell(0), pte_cell(1), ref_cell(0), ref_cell(1)),
+        lambda one, other, *refs: one is other is None and refs == (1, 1),
+    )
+    return world.model("flush-crosswise", finally_=[all_freed(page, 0) for page in mapped], sometimes=[window])
+
+
+def taking_beside(page: int, other: int) -> Program:
+    """Load one page, take another out and free it, and load the first again."""
+
+    async def program(mm: Mm) -> None:
+        await load(mm, other, (0, 1))
+        await taking(page, page)(mm)
+        await load(mm, other, (0, 1))
+
+    return program
+
+
 SCENARIOS = [
     Scenario(
         "flush-elsewhere",
@@ -169,6 +198,13 @@ SCENARIOS = [
         "of two flushes of a kind at the same time each is done",
         "kernel/smp.c:smp_call_function_many_cond",
         at_once,
+        requires=("smp", "spread", "flush_before_free"),
+    ),
+    Scenario(
+        "flush-crosswise",
+        "two CPUs that flush each other's entries both return",
+        "kernel/smp.c:smp_call_function_many_cond",
+        crosswise,
         requires=("smp", "spread", "flush_before_free"),
     ),
 ]

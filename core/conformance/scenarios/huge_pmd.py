@@ -112,12 +112,18 @@ def dirtied(arch: Arch, era: Era) -> Model:
     return world.model("huge-dirty", finally_=[dirty_known_at_end(0, [])], sometimes=[window])
 
 
+async def split_and_look(mm: Mm) -> None:
+    """__split_huge_pmd(): behind it no CPU has the huge entry any more."""
+    await split_huge_pmd(mm, 0)
+    await returned(mm, 0, PMD)
+
+
 def split(arch: Arch, era: Era) -> Model:
     """A huge page of a file is unmapped to be mapped by its parts, while a CPU writes to it for the first time."""
     world = huge_page(arch, era, frozenset())
     world.memory[ref_cell(0)] = 2
     world.task("user", writer)
-    world.task("split", lambda mm: split_huge_pmd(mm, 0))
+    world.task("split", split_and_look)
     window = sometimes(
         "dirty-and-unmapped",
         "the page has been written to and is mapped no more",

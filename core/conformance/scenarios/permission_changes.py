@@ -7,15 +7,23 @@ set it again
                                            clear it, flush, return: nothing is mapped any more
 
 What CPU1 has cleared must stay cleared: CPU0 must not restore an entry that CPU1 has unmapped.
+
+mprotect-dirty: the same against a CPU that writes to the page for the first time.
+
+CPU0 mprotect(PROT_READ)                   CPU1 user
+ptep_modify_prot_start(): clean
+                                           store: hardware sets the dirty bit
+ptep_modify_prot_commit(): clean, read-only                     what was written is not known to be newer
 """
 
 from __future__ import annotations
 
-from core.conformance.properties import all_freed, mapcount_is_ptes, sometimes, unmapped_at_end
+from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes, unmapped_at_end
 from core.conformance.scenario import Build, Scenario
-from core.conformance.world import Program, World, returned
+from core.conformance.world import Program, World, raw_stores, returned
 from core.explore.model import Model
 from core.machine.pte import ProtNone, Pte, pte_cell
+from core.machine.tlb import newer_cell
 from core.mm.era import Era
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
@@ -72,6 +80,20 @@ async def uffd(mm: Mm) -> None:
     await mwriteprotect_range(mm, VMA, True)
 
 
+def first_store(arch: Arch, era: Era) -> Model:
+    """mprotect(PROT_READ) of a clean page of a file, which a CPU is writing to."""
+    world = World(arch, era, {0: Pte(0)})
+    world.task("user", raw_stores(0, [0]))
+    world.task("mprotect", protect)
+    window = sometimes(
+        "written-and-changed",
+        "the page has been written to, and then write-protected",
+        (pte_cell(0), newer_cell(0)),
+        lambda pte, newer: newer and isinstance(pte, Pte) and not pte.write,
+    )
+    return world.model("mprotect-dirty", finally_=[dirty_known_at_end(0, [0])], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         f"dontneed-against-{how}",
@@ -84,5 +106,13 @@ SCENARIOS = [
         ("numa", "a NUMA hint", "mm/mprotect.c:change_prot_numa", hint),
         ("clear-refs", "soft-dirty tracking", "fs/proc/task_mmu.c:clear_soft_dirty", soft_dirty),
         ("uffd", "userfaultfd's write protection", "mm/userfaultfd.c:mwriteprotect_range", uffd),
+    )
+] + [
+    Scenario(
+        "mprotect-dirty",
+        "a store that comes as mprotect changes the entry is not forgotten",
+        "include/linux/pgtable.h:ptep_modify_prot_start",
+        first_store,
+        requires=("hardware_dirty",),
     )
 ]
