@@ -6,19 +6,46 @@ function) moves on with every use, and what moves on inside of C cannot be compa
 far it has counted, from Python 3.14 on by no means.  The explorer runs a hook once for what it takes to be one local
 state, so such a hook would be judged by an accident.
 
+The same goes for what other threads, the garbage collector or the context change (locks, weak references, context
+variables, queues), and for what a hook asks of the outer world (core.plugins.outer_world).
+
 Looked at is what the plugin's functions can reach by name: not what Shootdown or the standard library hold.
 """
 
 from __future__ import annotations
 
+import contextvars
+import ctypes
 import functools
+import queue
 import random
 import sys
+import threading
 import types
-from collections.abc import Iterator
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.base.digest import PROJECT_PACKAGES
+from core.plugins.outer_world import asks_outside
+
+MOVES_ON = (Iterator, random.Random)
+CHANGED_BY_OTHERS = (
+    contextvars.ContextVar,
+    ctypes._SimpleCData,
+    ctypes.Array,
+    queue.Queue,
+    queue.SimpleQueue,
+    threading.local,
+    type(threading.Lock()),
+    type(threading.RLock()),
+    weakref.ref,
+    weakref.WeakKeyDictionary,
+    weakref.WeakValueDictionary,
+    weakref.WeakSet,
+)
+"""What nobody can compare by value: threads, the garbage collector and contexts have a part in it."""
 
 DEPTH = 8
 """Of containers, closures and functions that refer to others."""
@@ -46,8 +73,15 @@ class _Walk:
         if id(thing) in self.met or not depth:
             return ""
         self.met.add(id(thing))
-        if isinstance(thing, Iterator | random.Random):
-            kind = f"{type(thing).__module__}.{type(thing).__qualname__}"
+        kind = f"{type(thing).__module__}.{type(thing).__qualname__}"
+        if isinstance(thing, CHANGED_BY_OTHERS):
+            return f"{name} is a {kind}, of which nobody sees how it changes; a policy keeps its words in cells"
+        if isinstance(thing, types.FunctionType) and (asked := _asked(thing)):
+            return (
+                f"{thing.__name__}() {asked}; a hook must do the same whenever it is in the same state, and keep what "
+                "it remembers in cells"
+            )
+        if isinstance(thing, MOVES_ON):
             return (
                 f"{name} is a {kind}, which moves on with every use, and nobody sees how far; a policy may not depend "
                 "on how often it was asked: make it within the hook that uses it"
@@ -58,19 +92,22 @@ class _Walk:
         """What it refers to."""
         if isinstance(thing, staticmethod | classmethod | types.MethodType | functools.partial):
             yield name, getattr(thing, "__func__", None) or getattr(thing, "func", None)
+            yield from ((f"{name}.{key}", getattr(thing, key, None)) for key in ("args", "keywords", "__self__"))
+        elif isinstance(thing, types.BuiltinFunctionType | types.MethodWrapperType):
+            yield f"what {name} belongs to", thing.__self__
         elif isinstance(thing, property):
             yield name, thing.fget
         elif isinstance(thing, types.FunctionType):
             yield from self.of_function(name, thing)
-        elif isinstance(thing, dict):
+        elif isinstance(thing, Mapping):
             yield from ((f"{name}[{key!r}]", value) for key, value in list(thing.items()))
-        elif isinstance(thing, list | tuple | set | frozenset):
+        elif isinstance(thing, list | tuple | set | frozenset | deque):
             yield from ((f"{name}[{at}]", value) for at, value in enumerate(thing))
         elif isinstance(thing, type):
             if not _foreign(thing.__module__):
                 yield from ((f"{thing.__name__}.{key}", value) for key, value in list(vars(thing).items()))
         elif not _foreign(type(thing).__module__):
-            yield from ((f"{name}.{key}", value) for key, value in list(getattr(thing, "__dict__", {}).items()))
+            yield from ((f"{name}.{key}", value) for key, value in attributes(thing).items())
 
     def of_function(self, name: str, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
         """Its closure, its default values and attributes, and what it reads of its module."""
@@ -82,6 +119,22 @@ class _Walk:
             known = function.__globals__
             names = sorted(_names(function.__code__) & known.keys())
             yield from ((f"{function.__module__}.{key}", known[key]) for key in names)
+
+
+def _asked(function: types.FunctionType) -> str:
+    """What the function asks of the outer world, if the plugin has its text; a dataclass has functions of others."""
+    return "" if _foreign(function.__globals__.get("__name__")) else asks_outside(function)
+
+
+def attributes(thing: object) -> dict[str, Any]:
+    """The attributes of an instance: of its dictionary and of its slots."""
+    slots = [name for kind in type(thing).__mro__ for name in _slots(kind)]
+    return {n: getattr(thing, n) for n in slots if hasattr(thing, n)} | dict(getattr(thing, "__dict__", {}))
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(n for n in slots if n not in ("__dict__", "__weakref__"))
 
 
 def _names(code: types.CodeType) -> set[str]:

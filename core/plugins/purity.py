@@ -9,14 +9,18 @@ values; everything else by identity.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
+from array import array
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from core.base.digest import PROJECT_PACKAGES
 from core.plugins.arch import PluginError
+from core.plugins.hidden_state import attributes
 
 DEPTH = 8
 """How deeply nested containers are compared by value."""
@@ -65,18 +69,49 @@ def _members(where: str, members: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(f"{where}.{name}", value) for name, value in members.items() if not name.startswith("__")]
 
 
-def _plain(value: Any, depth: int) -> object:
+def _plain(value: Any, depth: int, seen: frozenset[int] = frozenset()) -> object:
     kind = type(value)
     if value is None or kind in (bool, int, float, complex, str, bytes):
         return kind, value
-    if depth and (kind is types.FunctionType or not _foreign(kind.__module__)) and hasattr(value, "__dict__"):
-        inside = (getattr(value, "__defaults__", None), vars(value))
-        return kind, id(value), tuple(_plain(part, depth - 1) for part in inside)
-    if depth == 0 or kind not in (bytearray, list, tuple, set, frozenset, dict):
+    if not depth or id(value) in seen:
         return kind, id(value)
+    inner = seen | {id(value)}
     if kind is bytearray:
         return kind, bytes(value)
-    if kind is dict:
-        return kind, tuple((_plain(key, depth - 1), _plain(item, depth - 1)) for key, item in value.items())
-    items = (_plain(item, depth - 1) for item in value)
-    return kind, tuple(items) if kind in (list, tuple) else frozenset(items)
+    if isinstance(value, Mapping):
+        items = list(value.items())
+        return kind, tuple((_plain(key, depth - 1, inner), _plain(item, depth - 1, inner)) for key, item in items)
+    if kind in CONTAINERS:
+        parts = (_plain(item, depth - 1, inner) for item in list(value))
+        return kind, frozenset(parts) if kind in (set, frozenset) else tuple(parts)
+    return kind, id(value), tuple(_plain(part, depth - 1, inner) for part in _parts(value))
+
+
+CONTAINERS = (list, tuple, set, frozenset, deque, array)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """What `value`, compared by identity, holds that may change."""
+    kind = type(value)
+    if kind is types.FunctionType:
+        yield from (value.__defaults__, value.__kwdefaults__, vars(value))
+        yield from (_contents(cell) for cell in value.__closure__ or ())
+    elif kind is functools.partial:
+        yield from (value.func, value.args, value.keywords)
+    elif kind in (staticmethod, classmethod, types.MethodType):
+        yield from (value.__func__, getattr(value, "__self__", None))
+    elif kind is property:
+        yield value.fget
+    elif isinstance(value, type):
+        if not _foreign(value.__module__):
+            yield {name: member for name, member in vars(value).items() if not name.startswith("__")}
+    elif kind is types.SimpleNamespace or not _foreign(kind.__module__):
+        yield attributes(value)
+        yield from (type(value),)
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
