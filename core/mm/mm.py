@@ -122,8 +122,11 @@ class Mm:
 
     @property
     def everyone(self) -> frozenset[Cpu]:
-        """Every CPU that can have entries of this mm, in mm_cpumask or not, including the task's own."""
-        return frozenset({self.task.cpu}) | self.online | (self.cpus or frozenset())
+        """Every CPU that can have entries of this mm, in mm_cpumask or not, including the task's own.
+
+        A kernel thread without an mm has an empty mask: what it waits for was issued for others, and is everywhere.
+        """
+        return frozenset({self.task.cpu}) | (self.cpus or self.online)
 
     @property
     def cpu_online_mask(self) -> frozenset[Cpu]:
