@@ -70,7 +70,7 @@ PINNED = {
     "B-53x": ("walk-of-freed-table", 21),
     "B-54": ("store-after-copy", 49),
     "B-46": ("reached-by-device", 24),
-    "B-54": ("emitted-covers", 1071),
+    "B-58": ("emitted-covers", 1071),
     "B-55": ("emitted-covers", 10),
     "B-56": ("deadlock", 10),
     "B-57": ("gup-in-freed-table", 36),

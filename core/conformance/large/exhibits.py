@@ -2,7 +2,7 @@
 
 The explorer believes what a flush asks for; a large run holds the operands of its instructions against it.
 
-B-54, e3ba51ab24fd, arm64 of 6.6 to 6.9-rc3: a flush of MAX_TLBI_RANGE_PAGES, 2^21
+B-58, e3ba51ab24fd, arm64 of 6.6 to 6.9-rc3: a flush of MAX_TLBI_RANGE_PAGES, 2^21
 
 __TLBI_RANGE_NUM() masks the number of units to five bits before it takes one off.  For 2^21 pages they are zero at
 every scale from 3 to 0, so the loop goes on below: it shifts by a negative number, which the CPU takes modulo 64, and
@@ -69,7 +69,7 @@ def stride_of_large_pages(plugin: Any, start: int, end: int, stride: int, leaf: 
 
 EXHIBITS = [
     Exhibit(
-        "B-54",
+        "B-58",
         "e3ba51ab24fd",
         "the longest range has no operand that the loop knows, so that a sixteenth of it is flushed",
         "large-munmap",
