@@ -28,13 +28,20 @@ class Arm64Contpte(Contpte, Arm64):
         return replace(facts, cont_ptes=16, sources=sources, memory_model="sc")
 
     @hookimpl
+    async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:
+        """contpte_ptep_test_and_clear_young(): of the whole block, since one folio covers it."""
+        whole = folds(mm) and pte_valid_cont(await ptep_get(addr))
+        young = False
+        for at in block_of(mm, addr) if whole else (addr,):
+            young = bool(await test_and_clear_young(at)) or young
+        return young
+
+    @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
         """contpte_ptep_clear_flush_young(): the block is used as one, and so is its flush, which nobody waits for."""
         if not folds(mm) or not pte_valid_cont(await ptep_get(addr)):
             return await super().ptep_clear_flush_young(mm, addr)
-        block, young = block_of(mm, addr), False
-        for at in block:
-            young = bool(await test_and_clear_young(at)) or young
+        block, young = block_of(mm, addr), await self.ptep_test_and_clear_young(mm, addr)
         if young:
             start, end = block.start, block.stop
             insns = self.given(self.of_range(start, end, 1, True), start, 1, True)

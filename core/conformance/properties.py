@@ -50,6 +50,8 @@ SENTENCES = {
     "rmap-under-ptl": "A mapping was removed from the reverse map without the page-table lock, which alone keeps "
     "folio_mkclean() and the memcg accounting consistent with it.",
     "entry-as-told": "A hook has returned another entry than there was, or has left another than it should.",
+    "young-as-told": "A look at the accessed bit misses a use, or leaves a bit or a translation behind by which the "
+    "next look or the next use is misjudged.",
     "needs-flush": "A hook says that a change of an entry needs no flush, and who has the old entry cached can do what "
     "the new one forbids.",
     "delayed-in-last-batch": "A batch that tlb_flush_rmaps() will not walk holds an entry with a delayed rmap.",

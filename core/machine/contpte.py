@@ -17,8 +17,11 @@ otherwise the TLB may hold both.  `torn` says of a state that it is so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from core.machine.op import Cpu, Op, Outcome
+from core.machine.accessed import accessed_cell
+from core.machine.memory import declare
+from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import USE_AFTER_FREE, Entry, newer_cell, ref_cell, tlb_cell, walk
@@ -51,6 +54,35 @@ def user_access(cpu: Cpu, addr: int, block: Sequence[int], frames: Sequence[int]
     name = f"{'store' if store else 'load'}({addr})"
     reads = (*tlbs, *ptes, *map(ref_cell, frames), *newers)
     return Op(name, reads, (*tlbs, *ptes, *newers), step, may_schedule="user", order=Order.WALK)
+
+
+WALKS = Cell(declare("block_walks", 0, "ghost"))
+"""How often a CPU has walked for the block, in models that follow its accessed bits."""
+
+
+def noted(access: Op, cpu: Cpu, block: Sequence[int]) -> Op:
+    """`access` that sets an accessed bit where it walks: of any entry of the block, as with the dirty bit."""
+    n, bits = len(block), tuple(map(accessed_cell, block))
+    at = [access.writes.index(tlb_cell(cpu, addr)) for addr in block]
+    before = [access.reads.index(tlb_cell(cpu, addr)) for addr in block]
+
+    def step(walks: int, *state: Any) -> list[Outcome]:
+        young, values = state[:n], state[n:]
+        made = []
+        for outcome in access.step(*values):
+            filled = any(outcome.written[a] not in (None, values[b]) for a, b in zip(at, before, strict=True))
+            marked = [_put(young, i, True) for i in range(n)] if filled else [young]
+            made += [outcome._replace(written=(walks + filled, *bit, *outcome.written)) for bit in marked]
+        return made
+
+    return Op(
+        access.name,
+        (WALKS, *bits, *access.reads),
+        (WALKS, *bits, *access.writes),
+        step,
+        may_schedule=access.may_schedule,
+        order=access.order,
+    )
 
 
 def _lookups(

@@ -13,6 +13,7 @@ from core.conformance.judge import judge
 from core.conformance.scenarios import SCENARIOS
 from core.conformance.scenarios.contpte import BLOCK
 from core.hookspecs import hookimpl
+from core.machine.accessed import test_and_clear_young as clear_young
 from core.machine.contpte import user_access
 from core.machine.op import Cpu, Op
 from core.machine.pte import Entry, Pte, ptep_get, set_pte, wrprotect_pte, xchg_pte
@@ -105,7 +106,62 @@ class FlushesOnePage(Arm64Contpte):
         await set_ptes(block.start, first, len(block))
 
 
+class NeverStartsAgain(Arm64Contpte):
+    """Reads what is there, whether it belongs together or not."""
+
+    async def consistent(self, mm: Mm, addr: int, pte: Pte) -> Pte | None:
+        dirty = pte.dirty
+        for at in block_of(mm, addr):
+            other: Entry = await ptep_get(at, lockless=True)
+            dirty = dirty or (isinstance(other, Pte) and other.dirty)
+        return pte._replace(dirty=dirty)
+
+
+class ReadsOneEntry(Arm64Contpte):
+    """Looks at no other entry of the block."""
+
+    @hookimpl
+    async def ptep_get_lockless(self, mm: Mm, addr: int) -> Entry:
+        pte: Entry = await ptep_get(addr, lockless=True)
+        return pte
+
+
+class AsksOneEntry(Arm64Contpte):
+    """Clears the accessed bit of the entry that is asked for."""
+
+    @hookimpl
+    async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:
+        return bool(await clear_young(addr))
+
+
+class StopsAtTheFirst(Arm64Contpte):
+    """Looks no further once an entry says that it was used."""
+
+    @hookimpl
+    async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:
+        for at in block_of(mm, addr):
+            if await clear_young(at):
+                return True
+        return False
+
+
+class FlushesOneYoungPage(Arm64Contpte):
+    """Clears the bits of the block, and flushes the page that is asked for."""
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        young = await self.ptep_test_and_clear_young(mm, addr)
+        if young:
+            await self.flush_tlb_page_nosync(mm, addr)
+        return young
+
+
 WRONG = [
+    (NeverStartsAgain, "contpte-lockless", "entry-as-told"),
+    (ReadsOneEntry, "contpte-lockless", "entry-as-told"),
+    (AsksOneEntry, "contpte-young", "young-as-told"),
+    (StopsAtTheFirst, "contpte-young", "young-as-told"),
+    (FlushesOneYoungPage, "contpte-young", "young-as-told"),
     (NoUnfold, "contpte-zap", "stale-after-return"),
     (NoUnfold, "contpte-protect", "break-before-make"),
     (UnfoldsFirstOnly, "contpte-across", "stale-after-return"),

@@ -12,6 +12,7 @@ from core.conformance.scenarios import (
     batch_moves,
     collapse,
     contpte,
+    contpte_reads,
     cow,
     dax,
     entry_runs,
@@ -99,7 +100,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         batch_moves,
     ),
     "tables": (freed_table, exec_stack, kernel_table, refill, gup_fast, table_reclaim, vanishing_table),
-    "huge": (huge_pmd, huge_advice, huge_zero_page, hugetlb, folio_runs, contpte, collapse),
+    "huge": (huge_pmd, huge_advice, huge_zero_page, hugetlb, folio_runs, contpte, contpte_reads, collapse),
     "paper": (research_policies,),
 }
 """The modules of scenarios by what they are about, in the order of reports: dirty bits and data; what a gather flushes
