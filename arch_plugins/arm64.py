@@ -30,6 +30,7 @@ class Arm64(Arm64Entries):
     ceiling: int | None = 511
     ranges, upwards, lpa2, batched, spares_walks, takes_stride = False, False, False, True, True, True
     kernel = "6.12.117"
+    most_pages = MAX_TLBI_RANGE_PAGES
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
 
@@ -67,8 +68,10 @@ class Arm64(Arm64Entries):
         return [(op, nr, (Operand(start, nr, stride, leaf=op == "TLBI_VALE1IS", everywhere=True),))]
 
     def above_ceiling(self, start: int, end: int, stride: int) -> bool:
-        """__flush_tlb_range(): with range instructions, MAX_TLBI_RANGE_PAGES counts pages, whatever the stride."""
-        return super().above_ceiling(start, end, 1 if self.ranges else stride)
+        """__flush_tlb_range_nosync(): MAX_TLBI_RANGE_PAGES counts pages, whatever the stride, in either case."""
+        if self.ranges:
+            return super().above_ceiling(start, end, 1)
+        return super().above_ceiling(start, end, stride) or end - start > self.most_pages
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
         """__flush_tlb_range(); `leaf` is its last_level, which flush_tlb_range() never sets."""
@@ -108,10 +111,6 @@ class Arm64(Arm64Entries):
         await self.wait(mm)
         return False
 
-    async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
-        insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)
-        await self.send(mm, insns, FlushRequest(addr, addr + 1, leaf=True))
-
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         """Issued at once, completed by arch_tlbbatch_flush(); a TLBI for each page."""
@@ -141,12 +140,13 @@ class Arm64V61(Arm64):
     """6.1: no batched unmap."""
 
     upwards, batched, sync_again, kernel = True, False, False, "6.1.192"
+    most_pages = MAX_TLBI_RANGE_PAGES - 1
 
 
 class Arm64RangeV61(Arm64V61):
     """6.1 with FEAT_TLBIRANGE."""
 
-    ranges, ceiling = True, MAX_TLBI_RANGE_PAGES - 1
+    ranges, ceiling = True, Arm64V61.most_pages
 
 
 class Arm64V72(Arm64):

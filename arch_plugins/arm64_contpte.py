@@ -23,9 +23,7 @@ class Arm64Contpte(Contpte, Arm64):
     def arch_facts(self) -> Facts:
         facts = super().arch_facts()
         sources = (*facts.sources, "arch/arm64/mm/contpte.c", "arch/arm64/include/asm/pgtable.h")
-        # sc by itself: a block that is folded is so many stores that a buffer takes more values than the tables hold,
-        # and the windows ask for what memory never shows while they wait; --memory weak runs the rest
-        return replace(facts, cont_ptes=16, sources=sources, memory_model="sc")
+        return replace(facts, cont_ptes=16, sources=sources)
 
     @hookimpl
     async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:

@@ -17,7 +17,8 @@ from arch_plugins.families.asid import Asids
 from arch_plugins.generic import ptep_clear_flush
 from core.hookspecs import hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
-from core.machine.pte import Entry, Present
+from core.machine.ipi import FlushRequest
+from core.machine.pte import Entry, Present, Pte, allow_pte
 from core.mm.mm import Mm
 
 PTE_RDONLY = 1 << 7
@@ -68,7 +69,15 @@ class Arm64Entries(Asids):
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         """Issue the flush of a page without waiting."""
-        raise NotImplementedError
+        insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)
+        await self.send(mm, insns, FlushRequest(addr, addr + 1, leaf=True))
+
+    @hookimpl
+    async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
+        """arch/arm64/mm/fault.c:__ptep_set_access_flags(): atomic; the stale read-only entry is flushed for a store."""
+        await allow_pte(addr, entry)
+        if entry.dirty:
+            await mm.hook.flush_tlb_page(mm=mm, addr=addr)
 
     @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:

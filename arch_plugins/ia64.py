@@ -7,6 +7,7 @@ arch/ia64/kernel/smp.c:smp_flush_tlb_mm(): an mm with one user takes its new reg
 
 from __future__ import annotations
 
+from arch_plugins.families.access_flags import FlushesRelaxed
 from arch_plugins.families.facts import Stated
 from arch_plugins.families.region_id import activate_context, drop_context, finish_flush, purge
 from arch_plugins.generic import flush_cpus_by_ipi
@@ -32,7 +33,7 @@ def pieces(start: int, end: int) -> tuple[int, int, int]:
     return start, -(-(end - start) // size), size
 
 
-class Ia64(Stated):
+class Ia64(FlushesRelaxed, Stated):
     """16 KiB pages; Linux had it until 6.6."""
 
     FACTS = Facts(

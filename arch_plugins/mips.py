@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arch_plugins.families.access_flags import Refetches
 from arch_plugins.families.asid import Asids
 from arch_plugins.families.broadcast import Insns
 from arch_plugins.families.context import ContextReset
@@ -39,7 +40,7 @@ COMMON = Facts(
 )
 
 
-class Mips(LoadStore, ContextReset):
+class Mips(Refetches, LoadStore, ContextReset):
     """64 bit, a VTLB of 64 entries, each a pair of pages."""
 
     ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
@@ -47,7 +48,7 @@ class Mips(LoadStore, ContextReset):
     FACTS = replace(COMMON, family="IPI to every CPU, context reset", capabilities=COMMON.capabilities | {"cpu_asids"})
 
 
-class MipsUp(Local):
+class MipsUp(Refetches, Local):
     """CONFIG_SMP=n: local_flush_tlb_range(), local_flush_tlb_mm()."""
 
     ceiling, page_insn, mm_insn, pages_per_insn = 64 // 2, "TLBWI", "drop_mmu_context", 2
@@ -60,7 +61,7 @@ class MipsUp(Local):
     )
 
 
-class MipsGinvt(LoadStore, Asids):
+class MipsGinvt(Refetches, LoadStore, Asids):
     """Release 6 with GINVT and MMIDs: SYNC_GINV waits for the issuer's invalidations."""
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"

@@ -12,10 +12,10 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.hash_table import hpte_invalidate, pte_update
 from core.machine.insn import Operand, insn
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, flush_here
 from core.machine.op import Op
 from core.machine.rcu import send_sync_ipis, wait_sync_ipis
-from core.mm.mm import Mm, smp_processor_id
+from core.mm.mm import Mm, mm_cpumask, smp_processor_id
 from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import get_and_clear_pmd
 
@@ -45,22 +45,28 @@ class PowerpcHash(Queued):
         """flush_hash_range(): each hash entry, then one barrier."""
         if mm.hashed:
             await hpte_invalidate(addrs, mm.hashed)
-        await insn(mm.task.cpu, "tlbie", len(addrs), *(Operand(addr, 1, everywhere=True) for addr in addrs))
-        for addr in addrs:
-            await issue(mm.task.cpu, "tlbie", FlushRequest(addr, addr + 1))
-        await self.complete(mm)
+        await self.tlbie(mm, len(addrs), [FlushRequest(addr, addr + 1) for addr in addrs])
 
     async def flush_table(self, mm: Mm, addr: int) -> None:
         """The same for all that an entry of a pmd covers; as nobody sees them one by one, it is one request."""
         start, end = addr, addr + mm.span[0]
         if mm.hashed:
             await hpte_invalidate(tuple(range(start, end)), mm.hashed)
-        await insn(mm.task.cpu, "tlbie", end - start, Operand(start, end - start, everywhere=True))
-        await issue(mm.task.cpu, "tlbie", FlushRequest(start, end))
-        await self.complete(mm)
+        await self.tlbie(mm, end - start, [FlushRequest(start, end)])
 
-    async def complete(self, mm: Mm) -> None:
-        await complete(mm.task.cpu, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
+    async def tlbie(self, mm: Mm, nr: int, requests: list[FlushRequest]) -> None:
+        """`nr` invalidations: tlbiel where no other CPU has had the mm (mm_is_thread_local()), tlbie otherwise."""
+        here = mm.task.cpu
+        local = await mm_cpumask(mm) == {here}
+        of = (Operand(r.start, r.end - r.start, everywhere=not local) for r in requests if r.end is not None)
+        await insn(here, "tlbiel" if local else "tlbie", nr, *of)
+        if local:
+            for request in requests:
+                await flush_here(here, mm.addrs, request, f"tlbiel: {request}")
+            return
+        for request in requests:
+            await issue(here, "tlbie", request)
+        await complete(here, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
 
     def stays(self, mm: Mm) -> bool:
         return mm.era.has("b9ef323ea168")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arch_plugins.families.broadcast import Insns, with_operands
+from arch_plugins.families.radix_lazy import FlushType
 from arch_plugins.powerpc_radix import PowerpcRadix
 from core.machine.broadcast import complete
-from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.mm.mm import Mm
 
@@ -19,19 +19,15 @@ from core.mm.mm import Mm
 class PowerpcRadixHcall(PowerpcRadix):
     """A pseries guest. A range is one call, however long."""
 
-    ceiling, mm_insn, page_insn = None, "H_RPT_INVALIDATE", "H_RPT_INVALIDATE"
+    ceiling, hypercall = None, "H_RPT_INVALIDATE"
 
     FACTS = replace(PowerpcRadix.FACTS, family="hypercall")
 
-    def of_range(self, start: int, end: int, stride: int, leaf: bool) -> Insns:
-        """One hypercall, whatever the range."""
-        return [(self.page_insn, 1, (Operand(start, -(-(end - start) // stride), stride, 1, leaf, everywhere=True),))]
-
-    async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, local: bool) -> None:
+    async def flush(self, mm: Mm, insns: Insns, request: FlushRequest, kind: FlushType) -> None:
         """pseries_rpt_invalidate() returns when the flush is complete."""
-        if local:
-            name = "tlbie_pid" if request.end is None else "tlbie_va"
-            await super().flush(mm, [(name, 1, of) for _, _, of in with_operands(insns)], request, local)
+        if kind != "global":
+            await super().flush(mm, insns, request, kind)
             return
-        await self.send(mm, insns, request)
-        await complete(mm.task.cpu, mm.everyone, mm.addrs, self.mm_insn)
+        operands = tuple(of for _, _, each in with_operands(insns) for of in each)
+        await self.send(mm, [(self.hypercall, 1, operands)], request)
+        await complete(mm.task.cpu, mm.everyone, mm.addrs, self.hypercall)

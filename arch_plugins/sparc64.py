@@ -18,7 +18,7 @@ from core.machine.tlb import invalidate
 from core.mm.era import SPARC_LAZY_FIX
 from core.mm.kthread import alone, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
-from core.mm.pgtable import get_and_clear_pmd
+from core.mm.pgtable import get_and_clear_pmd, set_pte_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,12 @@ class Sparc64(Queued):
         for cpu in sorted(cpus):
             await insn(cpu, "stxa_DMMU_DEMAP", len(addrs), *(Operand(addr, 1) for addr in addrs))
         await flush_cpus_by_ipi(mm, cpus, Vaddrs(addrs))
+
+    @hookimpl
+    async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
+        """set_pte_at(): maybe_tlb_batch_add() of what was there; no section is open in a fault, so at once."""
+        await set_pte_at(mm, addr, entry)
+        await self.need_flush(mm, addr)
 
     def stays(self, mm: Mm) -> bool:
         """No part of switch_to() looks at the queue."""

@@ -9,6 +9,7 @@ INVLPGB, and finish_asid_transition() interrupts the CPUs of the mask too.
 
 from __future__ import annotations
 
+from arch_plugins.families.access_flags import Refetches
 from arch_plugins.families.broadcast import Broadcast, Insns, with_operands
 from arch_plugins.families.needs_flush import X86Pte
 from arch_plugins.generic import flush_cpus_by_ipi
@@ -22,7 +23,7 @@ from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, mm_cpumask
 
 
-class X86Invlpgb(X86Pte, Broadcast):
+class X86Invlpgb(Refetches, X86Pte, Broadcast):
     """Zen 3 and later, an mm that has run on enough CPUs to get a global ASID."""
 
     barrier, mm_insn, page_insn, ceiling = "TLBSYNC", "INVLPGB_PCID", "INVLPGB_ADDR", 33

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arch_plugins.families.access_flags import FlushesRelaxed
 from arch_plugins.families.facts import Stated
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
@@ -35,7 +36,7 @@ def effect_of(mm: Mm) -> tuple[tuple[int, Cell], ...]:
     return tuple((addr, tlb_cell(cpu, addr)) for cpu in sorted(mm.everyone) for addr in mm.addrs)
 
 
-class Broadcast(Stated):
+class Broadcast(FlushesRelaxed, Stated):
     """`prologue` and `barrier` are the instructions before and after; `mm_insn` and `page_insn` the flushes.
 
     `store_barrier` makes every walker see what was stored before the flush is issued; None where the words that clear

@@ -20,7 +20,7 @@ from arch_plugins.families.broadcast import Broadcast
 from core.hookspecs import hookimpl
 from core.machine.pte import Entry, Pte, allow_pte, clean_pte, ptep_get, set_pte, wrprotect_pte, xchg_pte
 from core.mm.mm import Mm, xchg_order
-from core.mm.pgtable import clear_young_dirty_ptes, get_and_clear_full_ptes, set_pte_at, set_ptes
+from core.mm.pgtable import clear_young_dirty_ptes, get_and_clear_full_ptes, set_ptes
 
 
 def folds(mm: Mm) -> bool:
@@ -156,18 +156,15 @@ class Contpte(Broadcast):
     @hookimpl
     async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
         """contpte_ptep_set_access_flags(): only a change of the write permission unfolds."""
-        if not folds(mm):
-            await set_pte_at(mm, addr, entry)
-            return
-        orig: Entry = await ptep_get(addr)
+        orig: Entry = await ptep_get(addr) if folds(mm) else None
         if not pte_valid_cont(orig):
-            await allow_pte(addr, entry)
+            await super().ptep_set_access_flags(mm, addr, entry)
             return
         if await self.all_match(mm, addr, entry):
             return
         if cast(Pte, orig).write != entry.write:
             await self.contpte_convert(mm, addr, cast(Pte, orig)._replace(cont=False))
-            await allow_pte(addr, entry)
+            await super().ptep_set_access_flags(mm, addr, entry)
             return
         block = block_of(mm, addr)
         for at in block:

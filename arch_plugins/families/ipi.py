@@ -8,6 +8,7 @@ A CPU flushes page by page up to `ceiling` instructions for pages (None: always)
 
 from __future__ import annotations
 
+from arch_plugins.families.access_flags import FlushesRelaxed
 from arch_plugins.families.facts import Stated
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import hookimpl
@@ -17,7 +18,7 @@ from core.machine.op import Cpu, Op
 from core.mm.mm import Mm, mm_cpumask
 
 
-class Ipi(Stated):
+class Ipi(FlushesRelaxed, Stated):
     """`page_insn` and `mm_insn` are what each CPU executes per page and for the mm."""
 
     ceiling: int | None = None

@@ -6,6 +6,8 @@ it, and then flushes locally.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from core.machine.ipi import send_ipis, wait_ipis
 from core.machine.op import Cpu, Op, Outcome
 from core.machine.order import Order
@@ -18,18 +20,24 @@ def load_pid(cpu: Cpu) -> Op:
     return Op("load PID", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
 
 
-async def flush_type_local(mm: Mm) -> bool:
-    """flush_type_needed() == FLUSH_TYPE_LOCAL."""
+FlushType = Literal["none", "local", "global"]
+"""enum tlb_flush_type."""
+
+
+async def flush_type_needed(mm: Mm) -> FlushType:
+    """Nothing for an mm that no CPU is on; on this CPU alone where no other is, or can be made to leave."""
     here = mm.task.cpu
     mask: frozenset[Cpu] = await mm_cpumask(mm)
+    if not mask:
+        return "none"
     if mask == {here}:
-        return True
+        return "local"
     if not await alone(mm):
-        return False
+        return "global"
     await exit_flush_lazy_tlbs(mm)
     if not mm.era.has("a665eec0a22e"):
         await trim_cpumask(here)  # mm_reset_thread_local()
-    return True
+    return "local"
 
 
 async def exit_flush_lazy_tlbs(mm: Mm) -> None:

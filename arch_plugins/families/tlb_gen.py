@@ -154,6 +154,8 @@ class TlbGen(Architecture):
         """switch_mm_irqs_off(), to another."""
         cpu = mm.task.cpu
         await write(irqs_off_cell(cpu), True)
+        if await read(is_lazy_cell(cpu)):
+            await write(is_lazy_cell(cpu), False)
         await write(loaded_mm_cell(cpu), "switching")
         if self.leaves_mask:
             await cpumask_clear_cpu(mm)

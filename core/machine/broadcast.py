@@ -104,11 +104,14 @@ def synchronise(cpu: Cpu, addrs: Sequence[int]) -> Op:
     return op
 
 
-def complete(cpu: Cpu, cpus: Iterable[Cpu], addrs: Sequence[int], name: str, ahead: bool = False) -> Op:
+def complete(
+    cpu: Cpu, cpus: Iterable[Cpu], addrs: Sequence[int], name: str, ahead: bool = False, early: bool = False
+) -> Op:
     """The barrier of `cpu`: completes on all `cpus` everything that it has issued.
 
     `ahead`: on `cpu` itself, which is not one of `cpus`, instructions behind the barrier may have been fetched and
     translated already, so that only `synchronise` ends it there (Arm ARM D8.16: a context synchronisation event).
+    `early`: other CPUs acknowledge before their stores are visible, as an erratum has it.
     """
     cell = broadcast_cell(cpu)
     pairs = [(there, addr) for there in sorted(cpus) for addr in addrs]
@@ -123,6 +126,6 @@ def complete(cpu: Cpu, cpus: Iterable[Cpu], addrs: Sequence[int], name: str, ahe
         )
         covered = (cell for (_, addr), cell in zip(pairs, entries, strict=True) if any(r.covers(addr) for r in every))
         left = tuple(r for r in sent if not isinstance(r, Lost)) if ahead else ()
-        return [Outcome(None, (left, *kept), awaits=frozenset(covered))]
+        return [Outcome(None, (left, *kept), awaits=frozenset() if early else frozenset(covered))]
 
     return Op(name, (cell, *entries), (cell, *entries), step, order=Order.COMPLETE)

@@ -48,7 +48,8 @@ def user_access(cpu: Cpu, addr: int, block: Sequence[int], frames: Sequence[int]
                 continue
             page = frames.index(entry.frame)
             after = [now or (store and i == page) for i, now in enumerate(newer)]
-            found.append(Outcome("ok", (*tlb, *table, *after), USE_AFTER_FREE if refs[page] == 0 else ""))
+            made = Outcome("ok", (*tlb, *table, *after), USE_AFTER_FREE if refs[page] == 0 else "")
+            found.append(made._replace(stored=((newers[page], tlbs[at]),)) if store else made)
         return found
 
     name = f"{'store' if store else 'load'}({addr})"

@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 
+from arch_plugins.arm64_sme import Arm64Sme
 from arch_plugins.arm64_workarounds import Arm64Kpti, Arm64RepeatTlbi
 from arch_plugins.powerpc_radix_hcall import PowerpcRadixHcall
 from arch_plugins.x86 import X86, X86Pti
 from arch_plugins.x86_invlpgb import X86Invlpgb, X86InvlpgbPti, X86InvlpgbTransition
 from arch_plugins.x86_pv import X86HyperV, X86Kvm, X86XenPv, flush_on_enter
 from core.conformance import SCENARIOS, judge
-from core.hookspecs import Facts
+from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest, Request, take_ipi
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Tid
 from core.machine.schedule import run
 from core.machine.task import Task
 from core.machine.tlb import Entry, tlb_cell
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import ERAS
 from core.mm.mm import Mm
 from core.plugins.arch import set_up
@@ -59,6 +61,7 @@ def flushed(plugin: object, pages: int) -> tuple[dict[str, int], bool]:
         (X86InvlpgbTransition, 8, {"INVLPGB_ADDR": 1, "TLBSYNC": 1}),
         (Arm64Kpti, 3, {"DSB_ISHST": 1, "TLBI_VAE1IS": 6, "DSB_ISH": 1}),
         (Arm64RepeatTlbi, 3, {"DSB_ISHST": 1, "TLBI_VAE1IS": 3, "DSB_ISH": 2, "TLBI_VALE1IS": 1}),
+        (Arm64Sme, 3, {"DSB_ISHST": 1, "TLBI_VAE1IS": 3, "DSB_ISH": 1}),
         (PowerpcRadixHcall, 300, {"H_RPT_INVALIDATE": 1}),
     ],
 )
@@ -105,9 +108,28 @@ class WaitsOnce(Arm64RepeatTlbi):
         pass
 
 
+class Unpatched(Arm64Sme):
+    """A C1-Pro that uses SME, and a kernel that does not know of erratum 4193714."""
+
+    async def sme_do_dvmsync(self, mm: Mm, cpus: frozenset[Cpu]) -> None:
+        pass
+
+
+class InterruptsNobodyForABatch(Arm64Sme):
+    """A batch that forgets who has to be interrupted."""
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        await self.dsb_ish(mm)
+
+
 @pytest.mark.parametrize(
     ("plugin", "scenario", "verdict"),
     [
+        (Arm64Sme, "lost-dirty-dontneed", "pass"),
+        (Unpatched, "lost-dirty-dontneed", "fail"),
+        (Arm64Sme, "reclaim-dirty", "pass"),
+        (InterruptsNobodyForABatch, "reclaim-dirty", "fail"),
         (X86Kvm, "use-after-free", "pass"),
         (Skips, "use-after-free", "fail"),
         (X86Kvm, "gup-fast", "pass"),

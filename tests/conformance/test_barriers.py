@@ -66,8 +66,8 @@ class RadixWithoutPtesync(PowerpcRadix):
 class RadixWithoutSmpMb(PowerpcRadix):
     """mm_cpumask is read while the cleared entry waits."""
 
-    async def flush_type_local(self, mm: Mm) -> bool:
-        return await radix_lazy.flush_type_local(mm)
+    async def flush_type_needed(self, mm: Mm) -> radix_lazy.FlushType:
+        return await radix_lazy.flush_type_needed(mm)
 
 
 def rewritten(op: Op, **changes: Any) -> Op:

@@ -214,10 +214,10 @@ def test_s390_passes_the_suite_with_either(plugin: Any) -> None:
         assert judge(arch, ERAS["6.12"], SCENARIOS[name]).verdict == "pass", name
 
 
-@pytest.mark.parametrize("plugin", ["S390", "Sparc64", "PowerpcHash"])
+@pytest.mark.parametrize("plugin", ["S390", "Sparc64", "PowerpcHash", "PowerpcRadix"])
 def test_who_flushes_as_a_pmd_is_cleared_loses_nothing(plugin: str) -> None:
     """zap-huge-dirty is refuted on the others, whether hardware or a fault sets the dirty bit."""
-    modules = {"S390": "s390", "Sparc64": "sparc64", "PowerpcHash": "powerpc_hash"}
+    modules = {"S390": "s390", "Sparc64": "sparc64", "PowerpcHash": "powerpc_hash", "PowerpcRadix": "powerpc_radix"}
     module = __import__(f"arch_plugins.{modules[plugin]}", fromlist=[plugin])
     result = judge(set_up(plugin, getattr(module, plugin)(), "test"), ERAS["6.12"], FINDINGS["zap-huge-dirty"])
     assert (result.verdict, result.exhaustive) == ("pass", True)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from core.machine.memory import Memory, declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier, executed_on
 from core.machine.order import Order
 from core.machine.task import Task
+from core.table.rows import load as load_rows
 
 X, Y, Z = (Cell(declare(f"test.{name}", 0)) for name in "xyz")
 LOCK = Cell(declare("test.lock", None))
@@ -304,3 +306,18 @@ def test_a_violation_under_merged_states_that_differ_is_none() -> None:
         then(load(X), store(Y, 3), store(X, 1, release), store(Y, 2, release)),
     )
     outcomes("tso", *codes, wrong=((3,), (2, 2, 3), (0,), 1, 1))
+
+
+def test_the_page_names_the_architectures_that_are_sequentially_consistent() -> None:
+    root = Path(__file__).parents[2]
+    page = " ".join((root / "docs" / "architecture.md").read_text(encoding="utf-8").split())
+    text = page.split("Sequentially consistent are ")[1].split(", in every variant")[0]
+    said = set(text.replace(" and ", ", ").split(", "))
+    rows = [row for row in load_rows(root / "arches-all.toml") if row.stated is not None and row.stated.smp]
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        names = [name for name in said if row.name == name or row.name.startswith(f"{name}-")]
+        kinds.setdefault(max(names, key=len, default=row.name), set()).add(row.stated.memory_model)  # type: ignore[union-attr]
+    sequential = {name for name, models in kinds.items() if models == {"sc"} and not name.startswith("research-")}
+    assert sequential == said
+    assert all(kinds[name] == {"sc"} for name in said)

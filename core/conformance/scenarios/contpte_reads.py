@@ -84,7 +84,7 @@ def state_of(cpu: Cpu) -> Op:
 
 def issued(mm: Mm) -> Op:
     """The flushes that nobody has waited for."""
-    return Op("issued", (broadcast_cell(mm.task.tid),), (), lambda sent: [Outcome(sent)], order=Order.PRIVATE)
+    return Op("issued", (broadcast_cell(mm.task.cpu),), (), lambda sent: [Outcome(sent)], order=Order.PRIVATE)
 
 
 async def asks_twice(mm: Mm) -> None:
