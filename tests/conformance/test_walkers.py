@@ -52,6 +52,7 @@ LAZY, FREE, NESTED, UPWARDS, PMD, PUD, COLLAPSE, RECLAIM, STACK = (
 AS_IT_IS = {
     "riscv-6.1": {PMD: 14, UPWARDS: 20, PUD: 12},
     "riscv-kvm-6.1": {PMD: 14, UPWARDS: 20, PUD: 12, COLLAPSE: 13},
+    "arm64-five-levels": {PUD: 14, UPWARDS: 23},
     "sparc32": {PMD: 14, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17, STACK: 23},
     "ia64": {PMD: 15, UPWARDS: 19, LAZY: 17, FREE: 17, NESTED: 17, STACK: 20},
     "xtensa": {UPWARDS: 18, LAZY: 17, FREE: 17, NESTED: 17, STACK: 23},
@@ -76,6 +77,7 @@ QUEUED = {
 """The same of rows that would fail with their tables queued behind the flush."""
 
 FREED = {
+    "arm64-five-levels": "pud at once; others by RCU",
     "riscv-6.1": "pmd, pud at once; others behind the flush",
     "riscv-kvm-6.1": "pmd, pud at once; others behind the flush",
     "sparc32": "pte, pmd at once",
@@ -289,6 +291,7 @@ MUNMAP, EXIT = "large-munmap", "large-exit"
 QUEUED_LARGE = {
     "riscv-6.1": set(),
     "riscv-kvm-6.1": set(),
+    "arm64-five-levels": set(),
     "sparc32": set(),
     "xtensa": {MUNMAP},
     "ia64": {EXIT},
