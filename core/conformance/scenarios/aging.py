@@ -88,7 +88,7 @@ SCENARIOS = [
         "a page whose entry looks unused is not freed while a CPU can still use it",
         "07509e10dcc7",
         aged,
-        requires=("flush_before_free",),
+        requires=("flush_before_free", "gather"),  # s390 flushes an entry that it makes old: none is cached
     ),
     Scenario(
         "young-dirty",
