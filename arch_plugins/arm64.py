@@ -106,12 +106,6 @@ class Arm64(Arm64Entries):
         return "mm" if tlb.fullmm else "range"
 
     @hookimpl
-    async def arch_start_context_switch(self, mm: Mm) -> bool:
-        """__switch_to(): what this CPU has issued is complete before the task may go on elsewhere."""
-        await self.wait(mm)
-        return False
-
-    @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         """Issued at once, completed by arch_tlbbatch_flush(); a TLBI for each page."""
         for addr in range(start, end):

@@ -65,12 +65,18 @@ def decoded(bits: int, pte: Present) -> Present:
 
 
 class Arm64Entries(Asids):
-    """The hooks of arch/arm64/include/asm/pgtable.h."""
+    """The hooks of arch/arm64/include/asm/pgtable.h, mm/fault.c and kernel/process.c."""
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         """Issue the flush of a page without waiting."""
         insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)
         await self.send(mm, insns, FlushRequest(addr, addr + 1, leaf=True))
+
+    @hookimpl
+    async def arch_start_context_switch(self, mm: Mm) -> bool:
+        """__switch_to(): what this CPU has issued is complete before the task may go on elsewhere."""
+        await self.wait(mm)
+        return False
 
     @hookimpl
     async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
