@@ -22,17 +22,17 @@ from arch_plugins.families.at_clear import (
     ptep_flush_direct,
     ptep_flush_lazy,
 )
+from arch_plugins.s390_pte import DirectEntries
 from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
-from core.machine.accessed import test_and_clear_young
 from core.machine.op import Cell, Cpu
-from core.machine.pte import Entry, Pte, local_ptep_get_and_clear, set_pte
+from core.machine.pte import Entry, local_ptep_get_and_clear, set_pte
 from core.mm.huge_memory import invalid, xchg_pmd
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
 
-class S390(Tables):
+class S390(DirectEntries, Tables):
     """s390 with MMU_GATHER_NO_GATHER, MMU_GATHER_RCU_TABLE_FREE, MMU_GATHER_MERGE_VMAS."""
 
     @hookimpl
@@ -99,25 +99,6 @@ class S390(Tables):
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """ptep_xchg_direct(), on a machine with the local-clearing facility."""
         return await ptep_flush_direct(mm, addr)
-
-    @hookimpl
-    async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
-        """ptep_xchg_direct(), on a machine without RDP: a valid entry is not changed where it may be cached."""
-        await ptep_flush_direct(mm, addr)
-        await set_pte(addr, entry)
-
-    @hookimpl
-    async def ptep_test_and_clear_young(self, mm: Mm, addr: int) -> bool:
-        """ptep_xchg_direct(): an old entry is invalid in hardware, so that the next use faults."""
-        pte = await ptep_flush_direct(mm, addr)
-        young = bool(await test_and_clear_young(addr))
-        await set_pte(addr, pte)
-        return young
-
-    @hookimpl
-    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
-        """The same."""
-        return await self.ptep_test_and_clear_young(mm, addr)
 
     @hookimpl
     async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
