@@ -9,18 +9,12 @@ from __future__ import annotations
 
 from arch_plugins.arm64_pte import Arm64Entries
 from arch_plugins.arm64_tlbi import MAX_TLBI_RANGE_PAGES, range_insns
-from arch_plugins.families.broadcast import Insns, effect_of
+from arch_plugins.families.broadcast import Insns
 from core.hookspecs import Facts, hookimpl
-from core.machine.broadcast import complete, issue, synchronise
 from core.machine.insn import Operand
-from core.machine.ipi import FlushRequest
-from core.machine.op import barrier
-from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
-from core.mm.pgtable import clear_upper
-from core.mm.swap import Table, free_table_page
 
 
 class Arm64(Arm64Entries):
@@ -29,8 +23,7 @@ class Arm64(Arm64Entries):
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
     ceiling: int | None = 511
     ranges, upwards, lpa2, batched, spares_walks, takes_stride = False, False, False, True, True, True
-    kernel = "6.12.117"
-    most_pages = MAX_TLBI_RANGE_PAGES
+    kernel, most_pages = "6.12.117", MAX_TLBI_RANGE_PAGES
     sync_again = True
     """__flush_tlb_range() waits again after a flush of the mm that __flush_tlb_range_nosync() has waited for."""
 
@@ -81,19 +74,6 @@ class Arm64(Arm64Entries):
             await self.wait(mm)
 
     @hookimpl
-    async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
-        """arch/arm64/mm/mmu.c:pmd_free_pte_page(), with tlbflush.h:__flush_tlb_kernel_pgtable()."""
-        cpu, request = mm.task.cpu, FlushRequest(addr, addr + 1)
-        await clear_upper(mm, 0, addr)
-        await barrier(Order.DSB_ISHST)
-        await issue(cpu, "TLBI_VAAE1IS", request, effect_of(mm))
-        others = [there for there in sorted(mm.everyone) if there != cpu]
-        await complete(cpu, others, mm.addrs, "DSB_ISH", ahead=True)
-        if mm.era.has("51696d346c49"):
-            await synchronise(cpu, mm.addrs)
-        await free_table_page(Table("pte", addr // mm.span[0]))
-
-    @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
         """A whole-mm gather flushes only for the table walkers: the ASID is not used again before a flush of
         everything.
@@ -133,8 +113,7 @@ class Arm64Range(Arm64):
 class Arm64V61(Arm64):
     """6.1: no batched unmap."""
 
-    upwards, batched, sync_again, kernel = True, False, False, "6.1.192"
-    most_pages = MAX_TLBI_RANGE_PAGES - 1
+    upwards, batched, sync_again, kernel, most_pages = True, False, False, "6.1.192", MAX_TLBI_RANGE_PAGES - 1
 
 
 class Arm64RangeV61(Arm64V61):

@@ -14,12 +14,18 @@ PTE_DIRTY is set by software.
 from __future__ import annotations
 
 from arch_plugins.families.asid import Asids
+from arch_plugins.families.broadcast import effect_of
 from arch_plugins.generic import ptep_clear_flush
 from core.hookspecs import hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
+from core.machine.broadcast import complete, issue, synchronise
 from core.machine.ipi import FlushRequest
+from core.machine.op import barrier
+from core.machine.order import Order
 from core.machine.pte import Entry, Present, Pte, allow_pte
 from core.mm.mm import Mm
+from core.mm.pgtable import clear_upper
+from core.mm.swap import Table, free_table_page
 
 PTE_RDONLY = 1 << 7
 PTE_WRITE = 1 << 51
@@ -77,6 +83,19 @@ class Arm64Entries(Asids):
         """__switch_to(): what this CPU has issued is complete before the task may go on elsewhere."""
         await self.wait(mm)
         return False
+
+    @hookimpl
+    async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
+        """arch/arm64/mm/mmu.c:pmd_free_pte_page(), with tlbflush.h:__flush_tlb_kernel_pgtable()."""
+        cpu, request = mm.task.cpu, FlushRequest(addr, addr + 1)
+        await clear_upper(mm, 0, addr)
+        await barrier(Order.DSB_ISHST)
+        await issue(cpu, "TLBI_VAAE1IS", request, effect_of(mm))
+        others = [there for there in sorted(mm.everyone) if there != cpu]
+        await complete(cpu, others, mm.addrs, "DSB_ISH", ahead=True)
+        if mm.era.has("51696d346c49"):
+            await synchronise(cpu, mm.addrs)
+        await free_table_page(Table("pte", addr // mm.span[0]))
 
     @hookimpl
     async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
