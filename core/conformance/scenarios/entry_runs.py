@@ -140,7 +140,7 @@ async def read(mm: Mm) -> None:
     if pte not in (OLD, NEW) and isinstance(pte, Pte):
         await report("entry-as-told")
     if pte == NEW:
-        await Op("the new entry was read", (), (SEEN,), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
+        await Op("choose: the new entry was read", (), (SEEN,), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
 
 
 def lockless(arch: Arch, era: Era) -> Model:
