@@ -142,10 +142,11 @@ class _Coder:
         return [self._string(row.op.name), list(row.reads), moves, *more]
 
     def _move(self, row: TransitionRow, values: tuple[int, ...], move: Move) -> list[Any]:
-        """[local state after, [cell, value, ...]], and where there is something to say [word returned, violated]."""
+        """[local state after, [cell, value, ...]], and where there is something to say [what it returns, violated]."""
         read = [self.tables.values[cell][value] for cell, value in zip(row.reads, values, strict=True)]
         answer = outcomes_of(row.op, tuple(read[: len(row.op.reads)]), row.op.name)[move.outcome].value
-        word = answer if isinstance(answer, str) and answer != NOTHING_SPECIAL else ""
+        tells = isinstance(answer, str) or (not row.writes and answer is not None and type(answer) is not tuple)
+        word = shown(answer) if tells and answer != NOTHING_SPECIAL else ""
         writes = [number for pair in move.writes for number in pair]
         told = [self._string(word), self._string(move.violated)] if word or move.violated else []
         return [move.after, writes, *told]

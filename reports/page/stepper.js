@@ -64,7 +64,19 @@ function threadName(task, model) {
   return found ? found.name : `task ${task}`;
 }
 
+// A lock says who holds it.
+const LOCKS = ["ptl", "PG_locked", "mmap_lock", "i_mmap_rwsem"];
+
+function shownIn(cell, value, model) {
+  const said = words(value.value, value.shown, model);
+  if (!LOCKS.includes(cell.array)) return said;
+  return said === "empty" ? "free" : `held by ${said}`;
+}
+
 function label(cell, model) {
+  const at = (part) => (part && typeof part === "object" ? Object.values(part)[0] : part);
+  if (cell.array === "tlb") return `TLB, page ${at(cell.index[1])}`;
+  if (cell.array === "newer") return "memory newer than disk";
   const task = cell.index.find((part) => part && typeof part === "object" && "task" in part);
   if (cell.array === "csd" && task) return `IPI from ${threadName(task.task, model)}`;
   return cell.shown;
@@ -177,7 +189,7 @@ function said() {
     const cell = model.cells[number], [old, now] = [before[number], frame.cells[number]].map((value) => cell.values[value]);
     const fields = fieldsChanged(old.value, now.value);
     const told = fields.map((name) => `${name} ${words(old.value[name], "", model)} → ${words(now.value[name], "", model)}`);
-    const what = told.length ? told.join(", ") : `${words(old.value, old.shown, model)} → ${words(now.value, now.shown, model)}`;
+    const what = told.length ? told.join(", ") : `${shownIn(cell, old, model)} → ${shownIn(cell, now, model)}`;
     return el("li", {}, `${label(cell, model)}: ${what}`);
   });
   const parts = [el("p", { class: "what" }, `CPU${frame.cpu} ${model.agents[frame.agent].name}: ${frame.step}`)];
@@ -195,6 +207,7 @@ function sentence(name) {
 }
 
 function listed() {
+  $("listed").textContent = heading();
   const walk = view.walk, cpus = [...new Set(walk.model.agents.map((agent) => agent.cpu))].sort((a, b) => a - b);
   const lanes = cpus.slice(0, 4);
   $("steps").replaceChildren(...walk.frames.slice(1).map((frame, at) => el("li", {},
@@ -243,19 +256,19 @@ function machine() {
     if (pairs.some(([cached, entry]) => cached === frame.cells[tlb] && entry === frame.cells[pte])) stale.set(tlb, pte);
   }
   const asked = walk.asked;
-  const shown = (number, value) => words(model.cells[number].values[value].value, model.cells[number].values[value].shown, model);
+  const shown = (number, value) => shownIn(model.cells[number], model.cells[number].values[value], model);
   const rows = (numbers) => numbers.map((number) => {
     const cell = model.cells[number], changed = before[number] !== frame.cells[number];
-    const value = [el("span", {}, shown(number, frame.cells[number]))];
-    if (changed) value.push(el("s", {}, shown(number, before[number])));
+    const now = el("span", {}, shown(number, frame.cells[number]));
+    const value = changed ? [el("div", {}, el("s", {}, shown(number, before[number])), " → ", now)] : [now];
     if (stale.has(number)) {
       const pte = stale.get(number);
       value.push(el("strong", { class: "stale" }, `⚠ stale: ${model.cells[pte].shown} is ${shown(pte, frame.cells[pte])}`));
     }
     return el("div", { class: changed ? "changed" : "" }, el("dt", {}, `${asked.has(number) ? "⚑ " : ""}${label(cell, model)}`), el("dd", {}, value));
   });
-  const drawn = [...view.cards].map(([name, numbers]) => el("section", { class: `card${numbers.cpu === frame.cpu ? " here" : ""}` },
-    el("h4", {}, name), numbers.length ? el("dl", {}, rows(numbers)) : el("p", {}, "remembers nothing in any state")));
+  const drawn = [...view.cards].map(([name, numbers]) => el("section", { class: `card${frame.step && numbers.cpu === frame.cpu ? " here" : ""}` },
+    el("h4", {}, name), numbers.length ? el("dl", {}, rows(numbers)) : el("p", {}, "nothing of this CPU is modelled")));
   for (const [name, gather] of frame.gathers) drawn.push(gatherCard(name, gather));
   $("machine").replaceChildren(...drawn);
 }
@@ -281,7 +294,7 @@ function choices() {
       if (agent >= engine.threads && next.join() === state.join()) return;
       const on = taken && taken[0] === agent && taken[1] === outcome, row = engine.row(state, agent);
       const far = engine.byStep(move) ? 0 : engine.distance(next);
-      const to = far < 0 ? "safe from here" : far === 0 ? "violation" : `violation in ${far}`;
+      const to = far < 0 ? "no violation can be reached from here" : far === 0 ? "violation" : `violation in ${far}`;
       const cpu = row.length > 4 ? row[4] : walk.model.agents[agent].cpu;
       items.push(el("li", {}, el("button", { type: "button", onclick: () => choose(agent, outcome) },
         `CPU${cpu} ${walk.model.agents[agent].name}: ${engine.said(state, agent, move)}`), el("span", { class: far < 0 ? "safe" : "danger" }, to),
@@ -303,6 +316,15 @@ function choose(agent, outcome) {
 }
 
 // ---- places ----
+
+const VERDICTS = { pass: "proved", xfail: "fails, as declared", fail: "fails", xpass: "passes, against what is declared", unsupported: "does not apply" };
+
+// Above the list of steps: whose path it is.
+function heading() {
+  const walk = view.walk, left = walk.path.findIndex((choice, at) => String(choice) !== String(walk.trace[at]));
+  if (walk.path === walk.trace) return walk.trace.length ? "Shortest counterexample" : "Steps taken";
+  return walk.trace.length ? `Your path, which leaves the trace behind step ${left}` : "Steps taken";
+}
 
 // The schedule in an address; null for that of the trace.
 function chosen(path) {
@@ -329,18 +351,19 @@ async function go() {
   view.base = base;
   view.result = result;
   const about = results.scenarios[scenario] || {};
-  $("title").textContent = result ? `${arch}, ${scenario}${about.title ? `: ${about.title}` : ""}` : `There is no cell ${arch}, ${scenario}`;
+  $("title").textContent = result ? `${arch}, ${scenario}` : `There is no cell ${arch}, ${scenario}`;
+  $("demand").textContent = result && about.title ? `What must hold: ${about.title}.` : "";
   document.title = `${arch}, ${scenario}`;
   if (!result) {
     $("verdict").textContent = $("origin").textContent = "";
     $("stepper").hidden = true;
     return;
   }
-  const numbers = result.states ? ` ${result.states} states, ${result.transitions} transitions, depth ${result.depth}.` : "";
-  const bound = result.bounds ? ` Bounds: ${result.bounds}.` : result.exhaustive ? " Every interleaving was explored." : "";
-  $("verdict").textContent = `${result.verdict}${result.reason ? `: ${result.reason}` : ""}.${numbers}${bound}`;
-  $("violation").textContent = result.sentence || "";
-  $("origin").textContent = about.origin ? `From ${about.origin}.` : "";
+  const numbers = result.states ? `The search for the verdict: ${result.states} states, ${result.transitions} transitions, depth ${result.depth}.` : "";
+  const bound = result.verdict === "bounded" ? ` Bounds: ${result.bounds}.` : result.exhaustive ? " Every interleaving was explored." : "";
+  $("verdict").textContent = `${VERDICTS[result.verdict] || result.verdict}${result.reason ? `: ${result.reason}` : ""}.${bound}`;
+  $("violation").textContent = result.sentence ? `Violated: ${result.sentence}` : "";
+  $("origin").textContent = `${about.origin ? `The scenario is about ${about.origin}. ` : ""}${numbers}`;
   const block = await chunk(`m-${results.chunks[scenario]}`), recorded = assembled(block, arch);
   $("stepper").hidden = !recorded;
   if (!recorded) {
@@ -355,10 +378,9 @@ async function go() {
     $("verdict").textContent += " Its recording cannot be read.";
     return;
   }
-  const counted = view.walk.engine ? `${recorded.model.states} states, ${recorded.model.transitions} steps between them, without reductions and behind the first violation too.` : "";
+  const counted = view.walk.engine ? `This page steps through ${recorded.model.states} states, those behind the first violation too.` : "";
   $("size").textContent = counted;
   $("again").hidden = view.walk.path === view.walk.trace;
-  $("listed").textContent = view.walk.trace.length ? "Shortest counterexample" : "Steps taken";
   listed();
   show(at === undefined ? 0 : Number(at) || 0);
   $("title").focus();
