@@ -104,10 +104,17 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value.fget
     elif isinstance(value, type):
         if not _foreign(value.__module__):
-            yield {name: member for name, member in vars(value).items() if not name.startswith("__")}
+            yield from _named(vars(value))
     elif kind is types.SimpleNamespace or not _foreign(kind.__module__):
-        yield attributes(value)
-        yield from (type(value),)
+        yield from _named(attributes(value))
+        yield type(value)
+
+
+def _named(members: Mapping[str, Any]) -> Iterator[Any]:
+    """Each name and what it names, one by one: a dictionary made for this would be another one each time."""
+    for name, member in members.items():
+        if not name.startswith("__"):
+            yield from (name, member)
 
 
 def _contents(cell: types.CellType) -> Any:

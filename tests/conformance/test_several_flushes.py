@@ -109,7 +109,7 @@ class StaysOnTheTables(X86):
         (SwitchesWithoutBarrier, "batch-moves", 21),
         (NotesTheFirst, "batch-join", 32),
         (FlushesTheLast, "batch-several", 43),
-        (CatchesUpByOne, "switch-twice", 67),
+        (CatchesUpByOne, "switch-twice", 68),
         (AsksOneCpu, "three-cpus", 15),
         (TransitionWithoutIpis, "three-cpus", 14),
         (StaysOnTheTables, "lazy-twice", 61),
