@@ -58,7 +58,7 @@ WRONG = {
     ("leave_when_flushed:BitFirst", "leave_when_flushed:TWICE"): ("use-after-free", 46),
     ("leave_when_flushed:NoBarrier", "switch-reclaim"): ("use-after-free", 12),
     ("s390_lazy_mmu:FreesAtOnce", "use-after-free"): ("use-after-free", 13),
-    ("s390_lazy_mmu:FlushesBeforeFree", "lost-dirty-dontneed"): ("no-lost-dirty", 34),
+    ("s390_lazy_mmu:FlushesBeforeFree", "lost-dirty-dontneed"): ("no-lost-dirty", 35),
     ("s390_lazy_mmu:NeverFlushes", "reclaim-mprotect"): ("stale-after-return", 25),
     ("arm64_batched_unmap:WaitsThere", "migrate-batch-dontneed"): ("stale-after-return", 29),
     ("arm64_batched_unmap:WaitsThere", "reclaim-pending"): ("stale-after-return", 51),
