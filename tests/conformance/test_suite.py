@@ -33,6 +33,7 @@ STATES = {
 """States, transitions and depth of an exhaustive pass."""
 
 
+@pytest.mark.slow  # make compare says the same of every row, without the large runs
 @pytest.mark.parametrize("name", ROWS)
 def test_every_row_is_as_declared(name: str) -> None:
     row = ROWS[name]

@@ -52,6 +52,7 @@ class NeverUnderLock(type(load_object(PLUGIN))):  # type: ignore[misc]
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("facts", "plugin", "at_least"),
     [({"bundle": 9}, None, 1), ({"runtime_p4d": False}, None, 3), (None, NeverUnderLock(), 50)],

@@ -95,6 +95,7 @@ def test_the_policy_allows_this_style_and_this_script_alone() -> None:
     assert not [name for name in parser.names if name == "style" or name.startswith("on")]
 
 
+@pytest.mark.slow
 def test_a_run_writes_the_page_on_request(tmp_path: Any, capsys: Any) -> None:
     command = [
         "run",
