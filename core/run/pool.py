@@ -80,13 +80,13 @@ def run(
     try:
         for batch, future in zip(batches, futures, strict=True):
             try:
-                answers = _answers_of(batch, future)
+                answers = _answers_of(batch, future, pool)
             except KeyboardInterrupt:
                 stopped = True
                 for other in futures:
                     other.cancel()
                 interrupt()
-                answers = _answers_of(batch, future)
+                answers = _answers_of(batch, future, pool)
             finished += len(batch)
             yield from answers
             done(finished)
@@ -105,15 +105,25 @@ def _batches(jobs: Sequence[Job], together: int) -> Iterator[tuple[Job, ...]]:
             yield tuple(same[first : first + together])
 
 
-def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]]) -> list[Any]:
+def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]], pool: Executor) -> list[Any]:
+    closed = False
     while not wait((future,), LOOK).done:
-        pass  # a signal that the kernel has given to another thread does not wake this one: look now and then
+        if closed:  # Dask may go on waiting for an answer that was being fetched as the scheduler died
+            return [job.failed(INTERRUPTED if interrupted() else LOST) for job in batch]
+        closed = _is_closed(pool)
+        # a signal that the kernel has given to another thread does not wake this one: look now and then
     try:
         return future.result()
     except CancelledError:
         return [job.failed(INTERRUPTED if interrupted() else LOST) for job in batch]
     except Exception as error:
         return [job.failed(f"its worker failed: {error!r}") for job in batch]
+
+
+def _is_closed(pool: Executor) -> bool:
+    """Has Dask's client, in `pool`, given up the scheduler?"""
+    client = getattr(pool, "_client", None)
+    return client is not None and client.status not in ("running", "connecting")
 
 
 def memory_for_each(jobs: int) -> int:

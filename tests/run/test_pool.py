@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -409,6 +410,20 @@ def test_a_dask_scheduler_that_dies_costs_the_cells_that_it_had(
     lost = [answer for answer, own in zip(answers, here, strict=True) if answer != own]
     assert lost
     assert {(answer.verdict, answer.reason) for answer in lost} == {("error", LOST)}
+
+
+class GivenUp(ThreadPoolExecutor):
+    """An executor whose client has given up the scheduler while an answer was being fetched: it never comes."""
+
+    _client = SimpleNamespace(status="closing")
+
+    def submit(self, *args: object, **more: object) -> Future[object]:  # type: ignore[override]
+        return Future()
+
+
+def test_an_answer_that_never_comes_is_not_waited_for() -> None:
+    answers = list(run(JOBS, GivenUp(1), together=1))
+    assert {(answer.verdict, answer.reason) for answer in answers} == {("error", LOST)}
 
 
 @pytest.mark.filterwarnings("ignore")
