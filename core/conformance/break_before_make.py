@@ -17,11 +17,11 @@ from copy import copy
 from typing import Any, NamedTuple
 
 from core.conformance.monitor import report
+from core.machine.broadcast import BROADCAST, Done, Lost
 from core.machine.contpte import BREAK_BEFORE_MAKE
+from core.machine.ipi import Request
 from core.machine.op import Cell, Op, doing
-from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import TLB
 from core.mm.pgtable import upper_entry
 
 
@@ -72,13 +72,27 @@ class Pages:
         self.held = {page: self.translation(page) for page in self.pages}
 
 
+def completed(op: Op, values: Sequence[Any], written: Sequence[Any]) -> tuple[Request, ...]:
+    """The broadcast requests that `op` completes: issued before it, and not outstanding behind it.
+
+    Not `Outcome.awaits`, which says whose accesses are waited for: a barrier that lets those pass (an erratum) has
+    nevertheless invalidated, and what it has not waited for uses no translation that is made later.
+    """
+    before = {cell: sent for cell, sent in zip(op.reads, values, strict=True) if cell.array == BROADCAST}
+    after = {cell: sent for cell, sent in zip(op.writes, written, strict=True) if cell in before}
+    gone = [sent for cell, left in after.items() for sent in before[cell] if sent not in left]
+    return tuple(sent.request if isinstance(sent, Done | Lost) else sent for sent in gone)
+
+
 async def watched(program: Coroutine[Op, Any, Any], pages: Pages) -> Any:
     """Run `program`, and report a write that breaks the rule as soon as it is made."""
 
     async def do(op: Op) -> Any:
         there = copy(op)
-        there.step = lambda *values: [o._replace(value=(o.value, o.written, o.awaits)) for o in op.step(*values)]
-        value, written, awaits = await there
+        there.step = lambda *values: [
+            o._replace(value=(o.value, o.written, completed(op, values, o.written))) for o in op.step(*values)
+        ]
+        value, written, requests = await there
         broken = False
         for cell, new in zip(op.writes, written, strict=True):
             if cell in pages.entries:
@@ -86,10 +100,9 @@ async def watched(program: Coroutine[Op, Any, Any], pages: Pages) -> Any:
                     pages.chosen(cell, new)
                 else:
                     broken |= pages.write(cell, new)
-        if op.order in (Order.COMPLETE, Order.ISB):
-            for cell in awaits:
-                if cell.array == TLB and cell.index[1] in pages.held:
-                    pages.flushed(cell.index[1])
+        for request in requests:
+            for page in filter(request.covers, pages.pages):
+                pages.flushed(page)
         if broken:
             await report(BREAK_BEFORE_MAKE)
         return value

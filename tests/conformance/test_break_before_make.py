@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arch_plugins.arm64 import Arm64
+from arch_plugins.arm64_sme import Arm64Sme
 from core.conformance.break_before_make import Pages
 from core.conformance.judge import judge
 from core.conformance.scenarios import SCENARIOS
@@ -44,6 +45,13 @@ class FlushesAnother(Arm64):
         await self.flush_range(mm, end, end + 1, 1, leaf=False)
 
 
+class SmeWithoutDsb(Arm64Sme):
+    """The interrupts wait for the stores; nothing completes the TLBI."""
+
+    async def dsb_ish(self, mm: Mm) -> None:
+        return None
+
+
 def verdict(plugin: type[Arm64], era: str = "6.12") -> Result:
     return judge(set_up(plugin.__name__, plugin(), "test"), ERAS[era], SCENARIOS["break-before-make"])
 
@@ -54,7 +62,12 @@ def test_the_shipped_calls_break_before_they_make(era: str) -> None:
     assert (result.verdict, result.exhaustive) == ("pass", True)
 
 
-@pytest.mark.parametrize("plugin", [ClearsOnly, CollapsesAtOnce, FlushesAnother, WithoutFinalDsb])
+def test_a_barrier_that_lets_other_cpus_stores_pass_completes_the_invalidation_all_the_same() -> None:
+    result = verdict(Arm64Sme, "6.18")
+    assert (result.verdict, result.exhaustive) == ("pass", True)
+
+
+@pytest.mark.parametrize("plugin", [ClearsOnly, CollapsesAtOnce, FlushesAnother, WithoutFinalDsb, SmeWithoutDsb])
 def test_a_flush_that_is_forgotten_or_not_waited_for_is_missed(plugin: type[Arm64]) -> None:
     assert verdict(plugin).violated == "break-before-make"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arch_plugins.arm64 import Arm64
+from arch_plugins.arm64_sme import Arm64Sme
 from arch_plugins.families.tlb_gen import Info
 from arch_plugins.generic import Smp
 from arch_plugins.x86 import X86
@@ -131,3 +132,9 @@ def test_it_finds_a_policy_that_is_right_for_one(policy: type, scenario: str, st
 )
 def test_what_was_there_before_lets_it_pass(policy: type, scenarios: tuple[str, ...]) -> None:
     assert {verdict(policy(), scenario)[0] for scenario in scenarios} <= {"pass", "unsupported"}
+
+
+@pytest.mark.parametrize("plugin", [Smp, X86, Arm64, Arm64Sme])
+def test_a_batch_of_several_is_tried_wherever_its_flushes_end(plugin: type) -> None:
+    """The entry that is added last is cached behind the others, also where each addition waits for its own flush."""
+    assert verdict(plugin(), "batch-several")[0] == "pass"

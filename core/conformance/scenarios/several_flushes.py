@@ -179,16 +179,22 @@ async def reader(mm: Mm) -> None:
         await load(mm, addr, [addr])
 
 
+def all_cleared(*state: object) -> bool:
+    """Of three entries, their references, and the TLB's entries: also where each addition waits for its own flush."""
+    ptes, refs, cached = state[:3], state[3:6], state[6:]
+    return not any(isinstance(pte, Pte) for pte in ptes) and all(refs) and set(cached) != {None}
+
+
 def several(arch: Arch, era: Era) -> Model:
     """A user of any page of a batch of three."""
     world = reclaiming(arch, era, THREE, {})
     user = world.task("user", reader)
     world.kthread("kswapd", kswapd(*THREE))
     window = sometimes(
-        "all-put-off",
-        "all entries are in the batch, and the one in the middle is cached",
-        (*map(pte_cell, THREE), ref_cell(1), tlb_cell(user.cpu, 1)),
-        lambda *state: not any(isinstance(pte, Pte) for pte in state[:3]) and state[3] and state[4] is not None,
+        "all-cleared",
+        "all entries are cleared, no page is free, and one is cached",
+        (*map(pte_cell, THREE), *map(ref_cell, THREE), *(tlb_cell(user.cpu, page) for page in THREE)),
+        all_cleared,
     )
     return world.model("batch-several", finally_=[all_freed(page, 0) for page in THREE], sometimes=[window])
 
