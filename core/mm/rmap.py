@@ -22,6 +22,7 @@ from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
+MAPCOUNT_UNDERFLOW = "mapcount-underflow"
 
 MEMCG = declare("memcg", None, panel="page")
 
@@ -110,8 +111,10 @@ def _dec_mapcount(mm: Mm, name: str, ptl: Cell, page: int, nr: int, when: str) -
     cell = mapcount_cell(page, nr)
 
     def step(mapcount: int, owner: object) -> list[Outcome]:
-        outside = RMAP_UNDER_PTL if owner != mm.task.tid else ""
-        return [Outcome(mapcount == 1, (mapcount - 1,), outside)]
+        wrong = RMAP_UNDER_PTL if owner != mm.task.tid else ""
+        if mapcount < 1:  # zap_present_folio_ptes() prints a bad entry: "folio_mapcount(folio) < 0"
+            wrong = MAPCOUNT_UNDERFLOW
+        return [Outcome(mapcount == 1, (mapcount - 1,), wrong)]
 
     return Op(f"{name}(page{page})", (cell, ptl), (cell,), step, event=("rmap", page, nr, when), order=Order.FULL)
 

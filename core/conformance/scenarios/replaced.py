@@ -56,6 +56,7 @@ async def collapses(mm: Mm) -> None:
 async def splits(mm: Mm) -> None:
     """A huge page of a file is split, and a table takes its place."""
     await chosen(PMD, Pte(NEW, dirty=True))
+    await chosen(mapcount_cell(NEW), 1)
     await split_huge_pmd(mm, ADDR)
     await pmd_populate(mm, ADDR, 0)
 
