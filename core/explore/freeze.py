@@ -7,6 +7,7 @@ awaited), and so on recursively.  `freeze` walks all of that and builds a hashab
 * numbers, strings, enums, classes, modules and code are themselves;
 * tuples, lists, dicts, sets, iterators, exceptions and instances go by type and contents; a mutable object that is met
   again is named by its first occurrence, so aliasing is part of the state;
+* a frozen dataclass with slots goes by its fields, as a tuple does;
 * a function goes by its code, defaults and closure, a closure cell by its contents;
 * an operation goes by its name, the cells that it reads and writes, and its step function;
 * an object whose class sets `__shootdown_entity__ = True` goes by identity: its owner promises that it never changes;
@@ -17,8 +18,8 @@ object and, behind it, the locals and the stack in order.  This holds on the int
 
 Why it is sound, as far as it is.  Comparing histories is always right, only less effective: equal states are then kept
 apart.  Where the walk overlooks state (an object that hides it), different states would be merged.  Types implemented
-in C whose instances have memory beside their attributes are refused (`hides`), and `core.explore.learn` replays random
-histories, because no check here can exclude the rest.
+in C whose instances have memory beside their attributes are refused (`attributes.hides`), and `core.explore.learn`
+replays random histories, because no check here can exclude the rest.
 
 What was rejected.  copy.deepcopy() and pickle: neither copies a coroutine.  Rewriting programs as explicit state
 machines: they would no longer read like the kernel's code.  Open: gc.get_referents() on frames is an implementation
@@ -28,16 +29,16 @@ detail of CPython, so each new version has to be tested.
 from __future__ import annotations
 
 import gc
-import struct
 import types
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from core.explore.attributes import fields, hides, is_record, slots
 from core.machine.op import Op
 
 
@@ -62,8 +63,6 @@ class Itself:
     def __hash__(self) -> int:
         return id(self.thing)
 
-
-POINTER = struct.calcsize("P")
 
 ATOMS = (
     int,
@@ -123,6 +122,9 @@ class Freezer:
         if kind in _PLAIN:
             plain: Hashable = thing
             return plain
+        fixed = _fixed.get(kind)
+        if fixed is not None:
+            return fixed(self, thing)
         way = _ways.get(kind) or _way(kind)
         if way in _IMMUTABLE:
             return way(self, thing)
@@ -145,23 +147,36 @@ Way = Callable[[Freezer, Any], Hashable]
 _ways: dict[type, Way] = {}
 """By type: a cache of `_way`."""
 
+_fixed: dict[type, Way] = {}
+"""The ways of types that are in _IMMUTABLE."""
 
-def _way(kind: type) -> Way:
-    if issubclass(kind, ATOMS):
-        way: Way = _atom
-    elif getattr(kind, "__shootdown_entity__", False):
+
+def _way(kind: Any) -> Way:
+    way: Way
+    if getattr(kind, "__shootdown_entity__", False):
         way = _equal_to_itself if kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__ else _entity
+    elif is_record(kind):
+        way = _record
+    elif issubclass(kind, ATOMS):
+        way = _atom
     elif issubclass(kind, tuple):
         way = _tuple
     elif kind in ITERATORS:
         way = _iterator
     else:
         way = _CONTAINERS.get(kind) or _instance_way(kind)
-    return _ways.setdefault(kind, way)
+    (_fixed if way in _IMMUTABLE else _ways)[kind] = way
+    return way
 
 
 def _atom(to: Freezer, thing: Any) -> Hashable:
+    if type(thing) is bool:
+        return _TRUE if thing else _FALSE
     return type(thing), thing  # True is 1, and so is Cpu(1)
+
+
+_FALSE: Hashable = (bool, False)
+_TRUE: Hashable = (bool, True)
 
 
 def _entity(to: Freezer, thing: Any) -> Hashable:
@@ -173,11 +188,45 @@ def _equal_to_itself(to: Freezer, thing: Any) -> Hashable:
     return itself
 
 
+_tables: dict[int, tuple[Any, Hashable]] = {}
+"""Long tuples of constants met so far, by their ids, which stay theirs as they are kept: each and its frozen form.
+
+A program keeps such a table in its locals, or its functions in their closures, from one local state to the next.
+"""
+
+LONG, TABLES = 8, 10_000
+"""Items of a tuple that is looked up here; tables that are kept."""
+
+
 def _tuple(to: Freezer, thing: Any) -> Hashable:
-    return type(thing), *[item if type(item) in _PLAIN else to.value(item) for item in thing]
+    if len(thing) < LONG:
+        return type(thing), *[item if type(item) in _PLAIN else to.value(item) for item in thing]
+    known = _tables.get(id(thing))
+    if known is not None:
+        return known[1]
+    frozen = type(thing), *to.values(thing)
+    if _constant(thing):
+        if len(_tables) >= TABLES:
+            _tables.clear()
+        _tables[id(thing)] = thing, frozen
+    return frozen
 
 
-_IMMUTABLE = {_atom, _entity, _equal_to_itself, _tuple}
+def _constant(thing: Iterable[Any]) -> bool:
+    """Are there but atoms in it, tuples of them and records?  Its frozen form is then the same in every state."""
+    return all(
+        isinstance(item, ATOMS)
+        or (isinstance(item, tuple) and _constant(item))
+        or (is_record(item.__class__) and _constant(fields(item)))
+        for item in thing
+    )
+
+
+def _record(to: Freezer, thing: Any) -> Hashable:
+    return type(thing), *to.values(fields(thing))
+
+
+_IMMUTABLE = {_atom, _entity, _equal_to_itself, _tuple, _record}
 """Ways of types whose instances are compared by contents alone: sharing them is no part of a state."""
 
 
@@ -242,7 +291,11 @@ def _frame(to: Freezer, thing: Any) -> Hashable:
     if frame is None:
         return type(thing), "ended"
     code = frame.f_code
-    names = tuple(sorted(frame.f_locals))  # which are bound; their order depends on earlier accesses to f_locals
+    bound = frame.f_locals
+    # Which are bound, unless all are: their order depends on earlier accesses to f_locals.
+    number = _code(code)
+    names = None if _all_bound(number, len(bound)) else tuple(sorted(bound))
+    del bound
     lasti = frame.f_lasti
     del frame
     seen = gc.get_referents(thing)
@@ -250,7 +303,20 @@ def _frame(to: Freezer, thing: Any) -> Hashable:
     for _ in range(_MENTIONS):
         start = seen.index(code, start) + 1
     values = to.values([item for item in seen[start:] if type(item) is not _FRAME])
-    return type(thing), _code(code), lasti, names, *values
+    return type(thing), number, lasti, names, *values
+
+
+_variables: dict[int, int] = {}
+"""How many variables a frame can have bound, by the id of its code, as in _codes."""
+
+
+def _all_bound(code: int, bound: int) -> bool:
+    """Are all variables of a frame bound, if `bound` of them are?"""
+    known = _variables.get(code)
+    if known is None:
+        one = _codes[code]
+        known = _variables[code] = len({*one.co_varnames, *one.co_cellvars, *one.co_freevars})
+    return bound == known
 
 
 def _mentions() -> int:
@@ -283,8 +349,8 @@ def _instance_way(kind: type) -> Way:
     base = next((way for bases, way in _BASES if issubclass(kind, bases)), None)
     if base is None and hides(kind):
         return _refused
-    slots = _slots(kind)
-    all_slots = attrgetter(*slots) if len(slots) > 1 else None
+    names = slots(kind)
+    all_slots = attrgetter(*names) if len(names) > 1 else None
 
     def way(to: Freezer, thing: Any) -> Hashable:
         inside = base(to, thing) if base else ()
@@ -292,7 +358,7 @@ def _instance_way(kind: type) -> Way:
             bound = all_slots(thing) if all_slots else None
         except AttributeError:
             bound = None
-        own = _bound(to, thing, slots) if bound is None else to.values(bound)
+        own = _bound(to, thing, names) if bound is None else to.values(bound)
         named = getattr(thing, "__dict__", None)
         if named is None:
             return kind, inside, *own
@@ -306,9 +372,9 @@ def _refused(to: Freezer, thing: Any) -> Hashable:
     raise Unfreezable(f"{kind.__module__}.{kind.__qualname__}")
 
 
-def _bound(to: Freezer, thing: Any, slots: list[str]) -> list[Hashable]:
+def _bound(to: Freezer, thing: Any, names: list[str]) -> list[Hashable]:
     """Slots of which some may have no value, with their names."""
-    return [(name, to.value(getattr(thing, name))) for name in slots if hasattr(thing, name)]
+    return [(name, to.value(getattr(thing, name))) for name in names if hasattr(thing, name)]
 
 
 _BASES: tuple[tuple[tuple[type, ...], Way], ...] = (
@@ -318,26 +384,6 @@ _BASES: tuple[tuple[tuple[type, ...], Way], ...] = (
     ((set, frozenset), lambda to, thing: frozenset(to.values(thing))),
 )
 """Types implemented in C whose contents can be seen, and how."""
-
-
-@cache
-def _slots(kind: type) -> list[str]:
-    """The attributes in __slots__, with private names mangled."""
-    names = []
-    for owner in kind.__mro__:
-        slots = owner.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            private = name.startswith("__") and not name.endswith("__")
-            if name not in ("__dict__", "__weakref__"):
-                names.append(f"_{owner.__name__.lstrip('_')}{name}" if private else name)
-    return names
-
-
-@cache
-def hides(kind: type) -> bool:
-    """Do instances have memory beside their attributes?  True of most types implemented in C: files, counters, ..."""
-    attributes = len(_slots(kind)) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
-    return kind.__itemsize__ != 0 or kind.__basicsize__ != object.__basicsize__ + POINTER * attributes
 
 
 _PLAIN = {int, str, type(None), bytes}

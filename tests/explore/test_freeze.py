@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -95,6 +96,36 @@ def test_an_entity_is_only_itself_even_when_it_is_gone() -> None:
     assert freeze(one) == freeze(one)
     assert hash(freeze(one)) == hash(freeze(one))
     assert len({freeze(Entity()) for _ in range(100)}) == 100
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    holds: object
+    unset: int = field(init=False)
+
+
+def test_a_record_goes_by_its_fields_and_what_changes_in_it_is_seen() -> None:
+    one = Record(1)
+    assert freeze([one, one]) == freeze([Record(1), Record(1)]) != freeze([Record(1), Record(True)])
+    within: list[int] = []
+    before = freeze(Record(within))
+    within.append(1)
+    assert before != freeze(Record(within))
+
+
+def test_a_long_table_is_the_same_each_time_and_an_equal_one_too() -> None:
+    table = (*range(9), Record((1, Record(2))))
+    again, apart = (*range(9), Record((1, Record(2)))), (*range(9), Record((1, Record(True))))
+    assert freeze(table) == freeze(table) == freeze(again) != freeze(apart)
+    assert freeze([table[9], table]) == freeze([again[9], table])
+
+
+def test_a_long_tuple_that_holds_what_changes_is_looked_at_each_time() -> None:
+    within: list[int] = []
+    for table in ((*range(9), within), (*range(9), Record(within)), (*range(9), (within,))):
+        before = freeze(table)
+        within.append(1)
+        assert before != freeze(table)
 
 
 def test_closures_go_by_contents() -> None:
