@@ -8,7 +8,7 @@ level only.  6.1 knows no ranges in tlb_flush().
 from __future__ import annotations
 
 from arch_plugins.families.asid import check_and_switch_context, context_id
-from arch_plugins.families.fences import Fences
+from arch_plugins.families.fences import Fences, cpus_to_fence
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
@@ -53,7 +53,7 @@ class Riscv(Fences):
             _, asid = await context_id(mm.context)  # get_mm_asid()
             await flush_cpus_by_ipi(mm, await mm_cpumask(mm), AsidRequest(asid, request))
             return
-        cpus, here = await mm_cpumask(mm), mm.task.cpu
+        cpus, here = await cpus_to_fence(mm), mm.task.cpu
         if not cpus:
             return
         by_firmware = self.sbi and bool(cpus - {here})

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from core.hookspecs import Architecture, hookimpl
 from core.machine.ipi import FlushRequest
-from core.mm.mm import Mm
+from core.machine.op import Cpu
+from core.mm.mm import Mm, mm_cpumask
+
+
+async def cpus_to_fence(mm: Mm) -> frozenset[Cpu]:
+    """arch/riscv/mm/tlbflush.c:__flush_tlb_range() reads mm_cpumask three times: is it empty, has it another CPU than
+    this one, and, if so, whom to ask.  Between two reads a CPU may come or go.
+    """
+    if not await mm_cpumask(mm):
+        return frozenset()
+    if not await mm_cpumask(mm) - {mm.task.cpu}:
+        return frozenset({mm.task.cpu})
+    cpus: frozenset[Cpu] = await mm_cpumask(mm)
+    return cpus
 
 
 class Fences(Architecture):

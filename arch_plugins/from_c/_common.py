@@ -19,7 +19,11 @@ ADDRESS = 0x400000
 
 @dataclass
 class Hook:
-    """A hook that runs C: its arguments. `span` is how many pages one entry maps of those that were cleared."""
+    """A hook that runs C: its arguments. `span` is how many pages one entry maps of those that were cleared.
+
+    `following` is the word behind the one that is being done; None if that depends on its answer, or at the end.
+    `run_from` is the first page of a run of invalidations that are issued together, at the last of them.
+    """
 
     mm: Mm
     addr: int = 0
@@ -27,6 +31,8 @@ class Hook:
     tlb: MmuGather | None = None
     table: Table | None = None
     batch: UnmapBatch = field(default_factory=UnmapBatch)
+    following: Word | None = None
+    run_from: int | None = None
 
 
 async def read_cpumask(of: Hook, word: Word) -> int:

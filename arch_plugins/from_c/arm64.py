@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.arm64 import Arm64, Arm64V61
+from arch_plugins.families.broadcast import effect_of
 from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest
+from core.machine.op import Cell, barrier
+from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
@@ -42,26 +45,45 @@ def manifest(version: Version) -> Manifest:
     )
 
 
+def _page(of: Hook, word: Word) -> int:
+    """The first page of what an operand covers."""
+    first = word.a & PAGE_NUMBER
+    return first - first % of.span
+
+
 async def _by_address(of: Hook, word: Word) -> int:
-    """TLBI VAE1IS, VALE1IS: what translates the address, and (VAE1IS) the upper entries on the way to it."""
+    """TLBI VAE1IS, VALE1IS: what translates the address, and (VAE1IS) the upper entries on the way to it.
+
+    A run of them over consecutive addresses is one request, issued at its last, as it is in the plugin: none of them is
+    complete before the barrier that follows.
+    """
     leaf = "vale1" in word.kind
-    first, cpu = word.a & PAGE_NUMBER, of.mm.task.cpu
-    first -= first % of.span
+    first, cpu = _page(of, word), of.mm.task.cpu
     name = f"TLBI_{word.kind.removeprefix('tlbi ').upper()}"
     await insn(cpu, name, 1, Operand(first, 1, of.span, leaf=leaf, everywhere=True))
-    await issue(of.mm.task.cpu, name, FlushRequest(first, first + of.span, leaf))
+    start = first if of.run_from is None else of.run_from
+    then = of.following
+    of.run_from = start if then and then.kind == word.kind and _page(of, then) == first + of.span else None
+    if of.run_from is None:
+        await issue(cpu, name, FlushRequest(start, first + of.span, leaf), _effects(of.mm))
     return 0
+
+
+def _effects(mm: Mm) -> tuple[tuple[int, Cell], ...]:
+    """What a TLBI may drop as it is issued, in models where that matters."""
+    return effect_of(mm) if mm.early_broadcasts else ()
 
 
 async def _by_asid(of: Hook, word: Word) -> int:
     await insn(of.mm.task.cpu, "TLBI_ASIDE1IS", 1, EVERYWHERE)
-    await issue(of.mm.task.cpu, "TLBI_ASIDE1IS", FlushRequest())
+    await issue(of.mm.task.cpu, "TLBI_ASIDE1IS", FlushRequest(), _effects(of.mm))
     return 0
 
 
 async def _before(of: Hook, word: Word) -> int:
     """DSB ISHST: what was cleared is visible to every walker."""
     await insn(of.mm.task.cpu, "DSB_ISHST")
+    await barrier(Order.DSB_ISHST)
     return 0
 
 
@@ -102,7 +124,7 @@ class _Flushes(GatherFromC):
         bounds = address(start), address(end)
         if mm.context is not None:
             await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
-        elif stride == mm.span[0]:
+        elif stride == mm.span[0] > 1:
             await self.run(Hook(mm, span=stride), "enter_flush_pmd_tlb_range", *bounds)
         else:
             await self.run(Hook(mm), "enter_flush_tlb_range", *bounds)

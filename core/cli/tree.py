@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.cli.against import compared
+from core.cli.equal import Side, equal_command
 from core.cli.run import add_run, judged
 from core.mm.era import ERAS
 from core.table.rows import Row, plugin_row, tried
@@ -30,6 +31,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="only this architecture (default: all whose C is known); or file.py:object, a binding of your own",
     )
     tree.add_argument("--against", type=Path, metavar="PATH2", help="another tree: what differs between the two")
+    tree.add_argument(
+        "--equal", action="store_true", help="prove that the plugin's programs equal the C, or say where they differ"
+    )
     add_run(tree)
     tree.set_defaults(command=tree_command, config=None, workload=[])
 
@@ -37,6 +41,8 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 def tree_command(arguments: argparse.Namespace) -> int:
     """Build each architecture, judge it beside its plugin, report."""
     tree, references = open_tree(arguments.path), arguments.arch or names()
+    if arguments.equal:
+        return equal_command([side_of(name, tree) for name in references], arguments)
     if arguments.against is None:
         return judged([row for name in references for row in rows_of(name, tree)], arguments, of_plugin=True)
     other = open_tree(arguments.against)
@@ -56,6 +62,12 @@ def rows_of(reference: str, tree: KernelTree) -> list[Row]:
     of = binding(reference)
     beside = tried(Row(f"{of.name}-python", of.beside(tree.version), ERAS[era_of(tree.version)]))
     return [beside, row_of(reference, tree, "")]
+
+
+def side_of(reference: str, tree: KernelTree) -> Side:
+    """The plugin in Python and the tree's C, to be compared."""
+    beside, c = rows_of(reference, tree)
+    return Side(beside, c, None if c.problem else built(reference, tree))
 
 
 def row_of(reference: str, tree: KernelTree, suffix: str) -> Row:

@@ -8,8 +8,12 @@ the driven one's operation: so the driven one is followed, and not what the driv
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from types import CoroutineType, FrameType
 from typing import Any
+
+ROOTS = ("core", "arch_plugins")
+"""Directories at which the path of a file of ours begins."""
 
 
 def frames(suspended: Coroutine[Any, Any, Any]) -> Iterator[FrameType]:
@@ -26,3 +30,13 @@ def frames(suspended: Coroutine[Any, Any, Any]) -> Iterator[FrameType]:
 
 def _began(coroutine: CoroutineType[Any, Any, Any]) -> bool:
     return coroutine.cr_frame is not None and coroutine.cr_suspended
+
+
+def place(suspended: Coroutine[Any, Any, Any]) -> str:
+    """The line of the innermost function that has awaited the pending operation: 'core/mm/memory.py:120'."""
+    last = ""
+    for frame in frames(suspended):
+        parts = Path(frame.f_code.co_filename).parts
+        roots = [at for at, part in enumerate(parts) if part in ROOTS]
+        last = f"{'/'.join(parts[roots[-1] :]) if roots else parts[-1]}:{frame.f_lineno}"
+    return last

@@ -137,7 +137,7 @@ class Search:
         """Visit all successors of state number `at`. True if the search is over."""
         state, index, plain = self.states[at], self.index, self.plain
         moved = False
-        for agent, updates in self._enabled(state):
+        for agent, updates in self.enabled(state):
             for mask, flip, move in updates:
                 self.found.transitions += 1
                 successor = (state | mask) ^ flip
@@ -150,8 +150,8 @@ class Search:
                     return True
         return not moved and not self._all_ended(state) and self._violation("deadlock", at)
 
-    def _enabled(self, state: int) -> list[tuple[int, tuple[StateUpdate, ...]]]:
-        """The updates of each agent that is not blocked; if one may be fused, of that one alone."""
+    def enabled(self, state: int) -> list[tuple[int, tuple[StateUpdate, ...]]]:
+        """The updates of each agent that is not blocked, by its number; if one may be fused, of that one alone."""
         enabled = []
         for thread, bits in enumerate(self.local_bits):
             try:

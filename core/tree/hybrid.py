@@ -17,8 +17,8 @@ from core.facts import Facts
 from core.machine.op import Cpu, Op, doing
 from core.mm.mm import Mm
 from core.tree.automata import Automata
-from core.tree.automaton import CAutomaton
-from core.tree.vocabulary import Vocabulary
+from core.tree.automaton import AutomatonRow, CAutomaton
+from core.tree.vocabulary import Vocabulary, Word
 
 
 async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int:
@@ -31,10 +31,18 @@ async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int
         rule = vocabulary.rule(row.word)
         if rule is None or rule.do is None:
             raise AssertionError(f"{row.line}: no operation for {row.word}")
+        if hasattr(hands, "following"):
+            hands.following = _following(automaton, row)
         answer = await at_line(rule.do(hands, row.word), row.line)
         if answer not in row.next:
             raise AssertionError(f"{row.line}: {row.word} was learned without the answer {answer}")
         at = row.next[answer]
+
+
+def _following(automaton: CAutomaton, row: AutomatonRow) -> Word | None:
+    """What the C asks for next, if it is the same whatever is answered; None at its end."""
+    next_words = {automaton.rows[at].word for at in row.next.values()}
+    return next_words.pop() if len(next_words) == 1 else None
 
 
 async def at_line(program: Coroutine[Op, Any, int], line: str) -> int:

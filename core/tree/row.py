@@ -29,8 +29,9 @@ row = plugin({reference!r}, {name!r}, Path(__file__).parent, {version!r})
 
 @dataclass(frozen=True)
 class Built:
-    """A unit that was built; `plugin` refers to it as --plugin does."""
+    """A unit that was built for `reference`; `plugin` refers to it as --plugin does."""
 
+    reference: str
     binding: Binding
     unit: Unit
     plugin: str
@@ -47,7 +48,7 @@ def built(reference: str, tree: KernelTree) -> Built:
     unit = build(of.name, tree, of.manifest(tree.version))
     file = unit.directory / "row.py"
     write_atomically(file, FILE.format(reference=reference, name=of.name, version=str(tree.version)))
-    return Built(of, unit, f"{file}:row")
+    return Built(reference, of, unit, f"{file}:row")
 
 
 def plugin(reference: str, name: str, directory: Path, version: str) -> object:

@@ -161,7 +161,7 @@ class RiscvRelaxedClear(RiscvOrdered):
 
 @pytest.mark.parametrize(
     ("scenario", "steps"),
-    [("switch-reclaim", 9), ("switch-range", 9), ("switch-asid", 10), ("borrower-flushes", 12), ("switch-back", 17)],
+    [("switch-reclaim", 9), ("switch-range", 9), ("switch-asid", 11), ("borrower-flushes", 13), ("switch-back", 18)],
 )
 def test_riscv_as_shipped_joins_the_mask_behind_its_walker(scenario: str, steps: int) -> None:
     shipped = verdict(RiscvIpi, scenario, memory_model="weak")

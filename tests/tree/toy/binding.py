@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.generic import flush_cpus_by_ipi
+from core.hookspecs import Architecture, Facts, hookimpl
 from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
 from core.mm.mm import Mm, mm_cpumask
 from core.tree.binding import Binding
@@ -78,4 +79,24 @@ class Toy(FromC):
         await self.run(Hands(mm), "enter_flush_tlb_page", addr << 12)
 
 
-BINDING = Binding("toy", manifest, VOCABULARY, Toy, lambda version: "arch_plugins.generic:Smp")
+class ToyText(Architecture):
+    """The same in Python."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return Facts(family="synchronous IPI to mm_cpumask")
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await flush_cpus_by_ipi(mm, await mm_cpumask(mm), FlushRequest())
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        await self.flush_tlb_mm(mm)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.flush_tlb_mm(mm)
+
+
+BINDING = Binding("toy", manifest, VOCABULARY, Toy, lambda version: f"{HERE / 'binding.py'}:ToyText")

@@ -1,0 +1,110 @@
+"""`tree --equal`: the plugin's text and the C of a tree are the same programs, or where they differ, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.compare import main
+from core.tree.binding import names
+from core.tree.kernel_tree import KernelTree
+from tests.tree.conftest import REFERENCE, Edit
+
+SCENARIOS = ("use-after-free", "dontneed-against-mprotect", "reclaim-mprotect", "lazy-back")
+
+
+def equal(
+    root: Path, arch: str, scenarios: tuple[str, ...], capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[int, str]:
+    """The exit status and what is said, without the breaks of lines."""
+    chosen = [part for name in scenarios for part in ("--scenario", name)]
+    status = main(["tree", str(root), "--arch", arch, "--equal", "--jobs", "2", *chosen, *more])
+    return status, " ".join(capsys.readouterr().out.split())
+
+
+def test_equal_is_proved(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = equal(toy, REFERENCE, SCENARIOS[:3], capsys)
+    assert status == 0
+    assert "toy-6.12-c against toy-python: 3 scenarios equal (proved), 0 differ;" in said
+    assert "hidden words" in said
+    assert "READ_ONCE mm.context.id at arch/toy/include/asm/tlbflush.h:11" in said
+    assert "lines with operations that nothing has reached" in said  # flush_tlb_mm() by itself: no scenario calls it
+
+
+def test_a_difference_is_shown_with_both_lines(toy: Path, edit: Edit, capsys: pytest.CaptureFixture[str]) -> None:
+    edit("tlb.c", "\ton_each_cpu_mask(mm_cpumask(mm), ipi_flush_tlb_mm, mm, 1);", "\tipi_flush_tlb_mm(mm);")
+    status, said = equal(toy, REFERENCE, ("use-after-free",), capsys, "--no-costs")
+    assert status == 1
+    assert "0 scenarios equal (proved), 1 differ" in said
+    assert "differs: use-after-free, unmap" in said
+    assert "C alone: TLBIA at arch/toy/include/asm/tlbflush.h:12: returns -" in said
+    assert "> Python: send IPI to CPU0: flush all" in said
+    assert "(core/mm/smp.py:" in said
+    assert "> C: put_page(page0) (core/mm/swap.py:" in said
+
+
+def test_what_is_read_again_is_a_difference_where_it_may_change(
+    toy: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit("tlb.c", "\tpreempt_disable();", "\tif (cpumask_empty(mm_cpumask(mm)))\n\t\treturn;\n\tpreempt_disable();")
+    status, said = equal(toy, REFERENCE, SCENARIOS, capsys, "--no-costs")
+    assert status == 1
+    assert "3 scenarios equal (proved), 1 differ" in said
+    assert "differs: lazy-back, unmap" in said
+
+
+def test_c_that_is_never_reached_is_listed(toy: Path, edit: Edit, capsys: pytest.CaptureFixture[str]) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tif (cpumask_weight(mm_cpumask(mm)) > 9)\n\t\tBUG();\n\tpreempt_enable();")
+    _, said = equal(toy, REFERENCE, ("use-after-free",), capsys, "--no-costs")
+    assert "lines with operations that nothing has reached: arch/toy/mm/tlb.c: 17, " in said
+
+
+def test_a_tree_that_cannot_be_built_is_not_equal(toy: Path, edit: Edit, capsys: pytest.CaptureFixture[str]) -> None:
+    edit("tlb.c", "\tpreempt_enable();", "\tsome_new_helper(mm);")
+    status, said = equal(toy, REFERENCE, ("use-after-free",), capsys, "--no-costs")
+    assert status == 1
+    assert "use-after-free: not compared: arch/toy/mm/tlb.c:16: does not compile" in said
+
+
+SCALE = frozenset({"gup-fast-unshare", "table-pud", "tables-freed"})
+"""Where arm64's C computes with PMD_SIZE and P4D_SIZE, and the model has smaller tables."""
+
+INVALID = frozenset(
+    {
+        "dontneed-against-numa",
+        "entry-values",
+        "numa-hint",
+        "numa-hint-nested",
+        "table-reclaim-numa",
+        "table-reclaim-protect",
+    }
+)
+"""Where s390's C clears an entry that is invalid already: without IPTE, and without flush_mm."""
+
+COPIES = frozenset({"lazy-back", "lazy-twice", "local-flush", "switch-back", "switch-twice"})
+"""Where a CPU may come between s390's read of cpu_attach_mask and its write of mm_cpumask."""
+
+DIFFER = {"arm64": SCALE, "riscv": frozenset(), "s390": INVALID | COPIES}
+"""The scenarios that differ, by architecture; docs/tree.md explains each."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+@pytest.mark.parametrize("arch", names())
+def test_the_plugins_are_the_c_of_the_kernel(
+    arch: str, version: str, unpacked: Callable[[str], KernelTree], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.cli import equal as command
+
+    found: list[Any] = []
+    run = command._run
+    monkeypatch.setattr(command, "_run", lambda *given: found.append(run(*given)) or found[-1])
+    main(["tree", str(unpacked(version).root), "--arch", arch, "--equal", "--jobs", "2", "--no-costs"])
+    answers = found[0][0]
+    assert not [one.problem for one in answers if one.problem]
+    differ = {one.scenario for one in answers if one.found and one.found.differences}
+    assert differ == DIFFER[arch]
+    assert sum(one.equal and one.found.exhaustive for one in answers) > 90
