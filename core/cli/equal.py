@@ -34,7 +34,7 @@ LAST_STEPS = 12
 """Of the answers before a difference that are shown."""
 
 
-class Side(NamedTuple):
+class Sides(NamedTuple):
     """What is compared: the plugin in Python, and the C of a tree, built if it could be."""
 
     python: Row
@@ -42,7 +42,7 @@ class Side(NamedTuple):
     built: Built | None
 
 
-def equal_command(sides: Sequence[Side], arguments: argparse.Namespace) -> int:
+def equal_command(sides: Sequence[Sides], arguments: argparse.Namespace) -> int:
     """Print what is equal and what differs; exit status 1 if anything does, or cannot be compared."""
     names = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
     scenarios = names or [s.id for s in SUITE.values() if s.tier not in TIERS]
@@ -59,7 +59,7 @@ def equal_command(sides: Sequence[Side], arguments: argparse.Namespace) -> int:
 
 
 def _run(
-    sides: Sequence[Side], scenarios: Sequence[object], arguments: argparse.Namespace
+    sides: Sequence[Sides], scenarios: Sequence[object], arguments: argparse.Namespace
 ) -> tuple[list[Compared], dict[str, Counted]]:
     from core.cli.progress import Progress
     from core.run import pool
@@ -81,7 +81,7 @@ def _run(
 # ---- what is printed ---------------------------------------------------------------------------------------------
 
 
-def _report(side: Side, answers: Sequence[Compared]) -> Iterator[str]:
+def _report(side: Sides, answers: Sequence[Compared]) -> Iterator[str]:
     yield wrapped(f"{side.c.name} against {side.python.name}: {_summary(answers)}")
     for one in answers:
         if one.problem:
@@ -90,7 +90,7 @@ def _report(side: Side, answers: Sequence[Compared]) -> Iterator[str]:
         yield from _difference(*differences)
     compared = [one.found for one in answers if one.found]
     silent = sorted({text for found in compared for text in found.silent})
-    yield from _listed("silent, on one side only, and changes nothing:", [_sides(text) for text in silent])
+    yield from _listed("silent, on one side only, and changes nothing:", [_named(text) for text in silent])
     sampled = [f"{one.scenario}: {one.found.bounds}" for one in answers if one.found and not one.found.exhaustive]
     yield from _listed("sampled and not proved:", sampled)
     if side.built is not None:
@@ -140,13 +140,13 @@ def _difference(difference: Difference, scenarios: Sequence[str]) -> Iterator[st
     if skipped > 0:
         yield f"    ... {skipped} answers before"
     for step, answer in difference.history[-LAST_STEPS:]:
-        yield wrapped(_sides(f"{step}: {answer}"), "    ")
+        yield wrapped(_named(f"{step}: {answer}"), "    ")
     yield wrapped(f"Python: {difference.first}", "    > ")
     yield wrapped(f"C:      {_without_walker(difference.second)}", "    > ")
-    yield wrapped(_sides(difference.why), "    ")
+    yield wrapped(_named(difference.why), "    ")
 
 
-def _sides(text: str) -> str:
+def _named(text: str) -> str:
     named = text.replace("the first alone: ", "Python alone: ").replace("the second alone: ", "C alone: ")
     named = named.replace("only the first: ", "Python: ").replace("only the second: ", "C: ")
     named = named.replace("the first: ", "Python: ").replace("the second: ", "C: ")
@@ -166,7 +166,7 @@ def _listed(title: str, lines: Iterable[str]) -> Iterator[str]:
         yield from (wrapped(line, "    ") for line in lines)
 
 
-def _accounting(side: Side, counted: dict[str, Counted]) -> Iterator[str]:
+def _accounting(side: Sides, counted: dict[str, Counted]) -> Iterator[str]:
     """Counts on the workloads that differ though no cell does."""
     ours, theirs = counted[side.python.name], counted[side.c.name]
     for one in (ours, theirs):

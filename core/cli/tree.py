@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.cli.against import compared
-from core.cli.equal import Side, equal_command
+from core.cli.equal import Sides, equal_command
 from core.cli.run import add_run, judged
 from core.mm.era import ERAS
 from core.table.rows import Row, plugin_row, tried
@@ -64,10 +64,10 @@ def rows_of(reference: str, tree: KernelTree) -> list[Row]:
     return [beside, row_of(reference, tree, "")]
 
 
-def side_of(reference: str, tree: KernelTree) -> Side:
+def side_of(reference: str, tree: KernelTree) -> Sides:
     """The plugin in Python and the tree's C, to be compared."""
     beside, c = rows_of(reference, tree)
-    return Side(beside, c, None if c.problem else built(reference, tree))
+    return Sides(beside, c, None if c.problem else built(reference, tree))
 
 
 def row_of(reference: str, tree: KernelTree, suffix: str) -> Row:

@@ -41,7 +41,7 @@ from core.machine.op import Cell, Cpu, Op
 Changes = frozenset[tuple[Cell, Hashable]]
 
 
-class Effect(NamedTuple):
+class OpEffect(NamedTuple):
     """What an outcome changes, and the property that it violates, or ''."""
 
     changes: Changes
@@ -52,7 +52,7 @@ class Effect(NamedTuple):
         return f"{said} (violates {self.violated})" if self.violated else said
 
 
-NOTHING = Effect(frozenset(), "")
+NOTHING = OpEffect(frozenset(), "")
 
 
 class Answered(NamedTuple):
@@ -242,7 +242,7 @@ class _Threads:
         at: Pair,
         ops: tuple[Op | None, Op | None],
         memory: Memory,
-        effects: tuple[Effects | None, Effects | None],
+        effects: tuple[OpEffects | None, OpEffects | None],
         todo: list[Pair],
     ) -> Iterator[Way]:
         """The ways on; new pairs are appended to `todo`."""
@@ -270,7 +270,7 @@ class _Threads:
             todo.append(pair)
         return pair.key
 
-    def _both(self, at: Pair, op: Op, ours: tuple[Effect, Any], theirs: tuple[Effect, Any]) -> Pair:
+    def _both(self, at: Pair, op: Op, ours: tuple[OpEffect, Any], theirs: tuple[OpEffect, Any]) -> Pair:
         effect, returned = ours
         step = Answered(op.name, str(effect) if effect != NOTHING else f"returns {shown(returned)}")
         first, second = self.first.after(at.first, returned), self.second.after(at.second, theirs[1])
@@ -339,28 +339,28 @@ class _Threads:
 
 # ---- operations on values ----------------------------------------------------------------------------------------
 
-Effects = list[tuple[Effect, Any]]
+OpEffects = list[tuple[OpEffect, Any]]
 
 
-def _effects(op: Op, memory: Mapping[Cell, Hashable], where: str) -> Effects:
+def _effects(op: Op, memory: Mapping[Cell, Hashable], where: str) -> OpEffects:
     """Each outcome in this memory: what it changes, and what it returns."""
     found = []
     for outcome in outcomes_of(op, tuple(memory[cell] for cell in op.reads), where):
         written = zip(op.writes, outcome.written, strict=True)
         changes = frozenset((cell, value) for cell, value in written if memory[cell] != value)
-        found.append((Effect(changes, outcome.violated), outcome.value))
+        found.append((OpEffect(changes, outcome.violated), outcome.value))
     return found
 
 
-def _same(ours: Effects, theirs: Effects) -> bool:
+def _same(ours: OpEffects, theirs: OpEffects) -> bool:
     return [effect for effect, _ in ours] == [effect for effect, _ in theirs]
 
 
-def _silent(effects: Effects) -> bool:
+def _silent(effects: OpEffects) -> bool:
     return len(effects) == 1 and effects[0][0] == NOTHING
 
 
-def _why(ours: Effects | None, theirs: Effects | None, memory: Memory) -> str:
+def _why(ours: OpEffects | None, theirs: OpEffects | None, memory: Memory) -> str:
     """How effects differ, in words."""
     mine, its = (
         "has ended" if side is None else "; or ".join(str(effect) for effect, _ in side) or "is blocked"

@@ -12,7 +12,7 @@ from core.tree.row import Built
 from core.tree.sites import all_sites, lines_of
 
 
-class Learned(NamedTuple):
+class LearnedOfC(NamedTuple):
     """Of the functions that were learned: their number, the `hidden` words with their lines, and the lines of the unit
     with requests that none of them reaches.
     """
@@ -22,13 +22,13 @@ class Learned(NamedTuple):
     unreached: tuple[str, ...]
 
 
-def learned(built: Built) -> Learned:
+def learned(built: Built) -> LearnedOfC:
     """What the automata say that are kept beside a unit."""
     automata = list(_kept(built))
     lines = lines_of(built.unit.library, all_sites(built.unit.library))
     reached = {lines[site] for one in automata for site in one.reached if site in lines}
     left = {line for line in lines.values() if line.partition("/")[2]} - reached
-    return Learned(len(automata), tuple(sorted({word for one in automata for word in one.hidden})), tuple(left))
+    return LearnedOfC(len(automata), tuple(sorted({word for one in automata for word in one.hidden})), tuple(left))
 
 
 def _kept(built: Built) -> Iterator[CAutomaton]:
