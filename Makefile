@@ -39,11 +39,12 @@ lint: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The pages that are made from the code; a test compares them.
-docs: $(VENV)/run-installed
+# The pages that are made from the code, every output that README and docs show, and pictures; tests compare them.
+docs: $(VENV)/dev-installed
 	$(BIN)/python -m core.compare reference hooks > docs/hooks.md
 	$(BIN)/python -m core.compare reference scenarios > docs/scenarios.md
 	$(BIN)/python -m core.compare reference words > docs/words.md
+	$(BIN)/python -m tests.shown
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -49,6 +49,7 @@ COMMANDS = {
         "coverage", "which hooks of an architecture ran, where, with how many pages, under which locks"
     ),
     "list": Subcommand("listing", "list architectures, scenarios, and who walks page tables"),
+    "info": Subcommand("info", "what a plugin is: distribution, version, capabilities, what does not apply and why"),
     "explain": Subcommand("verdicts", "show a counterexample, one column per CPU"),
     "bugs": Subcommand("verdicts", "historic bugs: each found with its fix taken out, and proved absent with it"),
     "mutants": Subcommand("verdicts", "what the suite would notice: mutants, and the scenarios that kill them"),
@@ -63,6 +64,7 @@ COMMANDS = {
     "replay": Subcommand("replay", "the cost of a recorded program's changes of its mappings on every architecture"),
     "replay-trace": Subcommand("traces", "does a saved trace still happen, and if not, where does it end?"),
     "tree": Subcommand("tree", "judge the C of a kernel tree, as rows beside the plugins"),
+    "cache": Subcommand("cache", "where files are kept, and `cache clear`, which removes them"),
     "new-plugin": Subcommand("new_plugin", "write a package with a policy of your own, to start from"),
     "reference": Subcommand("reference", "the pages about hooks, scenarios and words, as Markdown"),
 }
@@ -116,24 +118,16 @@ def _forget_current_directory() -> None:
         sys.path[:] = [entry for entry in sys.path if entry and Path(entry) != here]
 
 
-def version() -> str:
-    """The version of the installed package; 'not installed' in a bare source tree."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("shootdown")
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
 class ShowVersion(argparse.Action):
     """Prints the versions of package and suite."""
 
     def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
         """As argparse calls it."""
+        from core.base.version import version
         from core.cli.report import SUITE_VERSION
+        from core.words import WORDS_VERSION
 
-        print(f"shootdown {version()}, suite {SUITE_VERSION}")
+        print(f"shootdown {version()}, suite {SUITE_VERSION}, hooks {WORDS_VERSION}")
         parser.exit()
 
 

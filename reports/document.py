@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-SCHEMA = {"name": "shootdown-run", "version": "1.0"}
+SCHEMA = {"name": "shootdown-run", "version": "1.1"}
+"""The minor number is raised with a new key: readers of 1.0 read 1.1. docs/versions.md has the promise."""
 
 PICTURES = ("recordings", "museum", "museum_results", "findings", "scenarios")
 """What the HTML page is given beside the report."""
 
+AS_FAILURE = "unfinished_as_failure"
+"""What JUnit is told beside the report: is a search that did not finish a failure there, instead of skipped?"""
+
+BESIDE = (*PICTURES, AS_FAILURE)
+
 
 def to_json(report: Mapping[str, Any]) -> str:
-    """The text of a report, ending in a newline; without what is for pictures alone."""
-    report = {name: value for name, value in report.items() if name not in PICTURES}
+    """The text of a report, ending in a newline; without what is for other formats alone."""
+    report = {name: value for name, value in report.items() if name not in BESIDE}
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 

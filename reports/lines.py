@@ -24,6 +24,7 @@ def to_lines(report: Mapping[str, Any]) -> str:
     """The text of a report, a line for each part."""
     lines: list[Any] = [{"schema": SCHEMA, "run": report["schema"], "suite": report["suite"]}]
     lines += [{kind: one} for kind, many in KINDS.items() for one in report[many]]
+    lines += [{"timing": report["timing"]}] if "timing" in report else []
     lines.append({"end": {many: len(report[many]) for many in KINDS.values()}})
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
@@ -39,6 +40,9 @@ def from_lines(text: str) -> dict[str, Any]:
     report |= {many: [] for many in KINDS.values()}
     for number, line in enumerate(lines[1:], 2):
         said = _object(line, number) if line else {}
+        if "timing" in said:
+            report["timing"] = said["timing"]
+            continue
         if "end" in said:
             counted = {many: len(report[many]) for many in KINDS.values()}
             if said["end"] != counted:

@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 from reports.gate import UNEXPECTED
-from reports.tables import MAX_COLUMNS, SIGNS, interrupted, microseconds, reproducibility, verdicts
+from reports.tables import MAX_COLUMNS, SIGNS, interrupted, microseconds, notes, verdicts
 
 Report = Mapping[str, Any]
 Verdict = Mapping[str, Any]
@@ -210,7 +210,7 @@ def _prices(report: Report, width: int) -> str:
 def _notes(report: Report, width: int) -> str:
     nowhere = _areas_nowhere(report)
     lines = [f"No row has what these areas need: {', '.join(nowhere)}."] if nowhere else []
-    lines += ["Every cell and every count: -v. One trace: explain ARCH SCENARIO.", reproducibility(report)]
+    lines += ["Every cell and every count: -v. One trace: explain ARCH SCENARIO.", *notes(report)]
     return "\n".join(_wrapped(lines, width))
 
 

@@ -19,15 +19,23 @@ VERDICT = (
     "transitions",
     "depth",
 )
+WINDOWS = ("reached", "unreached")
 
 FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet would take for a formula at the beginning of a field: names are somebody else's."""
 
 
 def verdicts(report: Mapping[str, Any]) -> str:
-    """A line per cell; `steps` is the length of its trace."""
-    rows = ([*(result[name] for name in VERDICT), len(result["trace"] or ())] for result in report["results"])
-    return _text((*VERDICT, "steps"), rows)
+    """A line per cell; `steps` is the length of its trace, windows are separated by blanks."""
+    rows = (
+        [
+            *(result[name] for name in VERDICT),
+            len(result["trace"] or ()),
+            *(" ".join(result.get(name, ())) for name in WINDOWS),
+        ]
+        for result in report["results"]
+    )
+    return _text((*VERDICT, "steps", *WINDOWS), rows)
 
 
 def costs(report: Mapping[str, Any]) -> str:

@@ -170,7 +170,7 @@ def text(report: Mapping[str, Any]) -> str:
         parts.append(f"Interrupted: {left} of {len(report['results'])} were not run")
     if wrong:
         parts.append(f"Not as declared:\n{wrong}")
-    parts.append(reproducibility(report))
+    parts += notes(report)
     return "\n\n".join(parts) + "\n"
 
 
@@ -183,7 +183,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     wrong = problems(report)
     if wrong:
         parts += ["## Not as declared", "\n".join(f"- {line}" for line in wrong.splitlines())]
-    parts.append(reproducibility(report))
+    parts += notes(report)
     return "\n\n".join(parts) + "\n"
 
 
@@ -204,10 +204,34 @@ def reproducibility(report: Mapping[str, Any]) -> str:
     """The versions and settings that reproduce the report, and how other people's code was contained."""
     suite = report["suite"]
     contained = f"; others' code contained by {suite['containment']}" if suite.get("containment") else ""
+    package = f"shootdown {suite['shootdown']}, hooks {suite['hooks']}, " if "shootdown" in suite else ""
     return (
-        f"suite {suite['version']}, Python {suite['python']}, searcher {suite['searcher']}, "
+        f"suite {suite['version']}, {package}Python {suite['python']}, searcher {suite['searcher']}, "
         f"memory model {suite['memory_model']}, bounds {suite['bounds']}, seed {suite['seed']}{contained}"
     )
+
+
+def plugins(report: Mapping[str, Any]) -> str:
+    """The third parties' plugins of the report and their versions; of one in a file the digest. '' for none."""
+    told = []
+    for arch in report["architectures"]:
+        if arch.get("digest"):
+            known = arch["distribution"] or f"digest {arch['digest'][:12]}"
+            told.append(f"{arch['name']} ({known})")
+    return f"plugins: {', '.join(told)}" if told else ""
+
+
+def windows(report: Mapping[str, Any]) -> str:
+    """The evidence that what is proved is not vacuous: the windows of the scenarios that the searches have been in."""
+    proved = [r for r in report["results"] if r["verdict"] == "pass" and r.get("reached")]
+    missed = [r for r in report["results"] if r["verdict"] == "bounded" and r.get("unreached")]
+    told = [f"{sum(len(r['reached']) for r in proved)} windows reached in {len(proved)} proofs"] if proved else []
+    return "; ".join([*told, *([f"{len(missed)} searches stopped before theirs"] if missed else [])])
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What every report ends with: the evidence, the versions of plugins, and what reproduces it."""
+    return [line for line in (windows(report), plugins(report), reproducibility(report)) if line]
 
 
 def _cell(result: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from core.compare import main
 from core.conformance.scenarios import MODULE_OF, SCENARIOS
 from core.table.rows import load
 from reports.document import schema
+from tests.timeless import timeless
 
 PLUGINS = """
 import os, time
@@ -136,8 +137,68 @@ def test_json_is_what_the_schema_says(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_any_number_of_jobs_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ("--arch", "smp-6.1", "--arch", "up", "--scenario", "lost-dirty-munmap", "--format", "json")
-    texts = {run(tmp_path, capsys, *argv, "--jobs", jobs)[1] for jobs in ("1", "2", "5")}
+    texts = {timeless(run(tmp_path, capsys, *argv, "--jobs", jobs)[1]) for jobs in ("1", "2", "5")}
     assert len(texts) == 1
+
+
+def test_timing_is_all_that_two_runs_do_not_agree_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("--arch", "smp-6.2-fix", "--scenario", "own-tlb", "--scenario", "huge-split", "--no-costs")
+    report = json.loads(run(tmp_path, capsys, *argv, "--format", "json")[1])
+    cells = report["timing"]["cells"]
+    assert [cell["scenario"] for cell in cells] == ["own-tlb", "huge-split"]
+    assert all(0 < cell["seconds"] <= report["timing"]["seconds"] for cell in cells)
+    assert all(cell["states_per_second"] > 0 for cell in cells)
+    assert [r["states"] for r in report["results"]] == [
+        pytest.approx(cell["states_per_second"] * cell["seconds"], rel=0.05) for cell in cells
+    ]
+    assert "seconds" not in timeless(json.dumps(report))
+
+
+def test_a_report_has_the_evidence_and_the_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text("from arch_plugins.generic import Smp\n\nclass Mine(Smp):\n    pass\n")
+    argv = ("--plugin", f"{tmp_path / 'mine.py'}:Mine", "--arch", "smp-6.1", "--scenario", "lost-dirty-dontneed")
+    report = json.loads(run(tmp_path, capsys, *argv, "--no-costs", "--format", "json")[1])
+    refuted, proved = report["results"]
+    assert proved["reached"]
+    assert proved["unreached"] == []
+    assert set(refuted["reached"] + refuted["unreached"]) == set(proved["reached"])
+    shipped, mine = report["architectures"]
+    assert (shipped["distribution"], shipped["digest"]) == (f"shootdown {report['suite']['shootdown']}", "")
+    assert mine["distribution"] == ""
+    assert len(mine["digest"]) == 64
+    told = run(tmp_path, capsys, *argv, "--no-costs")[1]
+    assert f"{len(proved['reached'])} windows reached in 1 proofs" in told.replace("\n", " ")
+    assert f"(digest {mine['digest'][:12]})" in told.replace("\n", " ")
+
+
+def test_what_a_budget_leaves_is_bounded_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """49 scenarios cannot be searched in that time; the counts that are missing are told on stderr."""
+    argv = ("--arch", "smp-6.2-fix", "--tier", "required", "--no-costs", "--budget", "0.001", "--format", "json")
+    status, out, _ = run(tmp_path, capsys, *argv)
+    results = json.loads(out)["results"]
+    bounded = [r for r in results if r["verdict"] == "bounded"]
+    assert status == 1
+    assert {r["verdict"] for r in results} <= {"pass", "bounded"}
+    assert "not searched: the run's time of 0.001 s was up" in {r["bounds"] for r in bounded}
+    assert all("the run's time of 0.001 s was up" in r["bounds"] for r in bounded)
+    assert run(tmp_path, capsys, *argv, "--fail-on", "unexpected")[0] == 0
+
+
+def test_github_is_told_what_fails_where_it_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from arch_plugins.generic import Smp\nfrom core.hookspecs import hookimpl\n\n\nclass Mine(Smp):\n"
+    source += "    @hookimpl\n    async def flush_tlb_range(self, mm, start, end, stride):\n        pass\n"
+    (tmp_path / "mine.py").write_text(source)
+    argv = ("--plugin", f"{tmp_path / 'mine.py'}:Mine", "--scenario", "use-after-free", "--no-costs")
+    assert "::error" not in run(tmp_path, capsys, *argv)[2]
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    (line,) = [line for line in run(tmp_path, capsys, *argv)[2].splitlines() if line.startswith("::error ")]
+    assert line.startswith(f"::error file={tmp_path / 'mine.py'},title=shootdown%3A ")
+    assert "%0Ashootdown explain " in line
+    assert "::error" not in run(tmp_path, capsys, *argv, "--annotations", "none")[2]
+    bounded = ("--arch", "smp-6.2-fix", "--scenario", "use-after-free", "--no-costs", "--max-states", "9")
+    assert "::warning title=" in run(tmp_path, capsys, *bounded)[2]
 
 
 @pytest.mark.parametrize(

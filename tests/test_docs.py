@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 from core.cli.reference import PAGES
 from core.compare import main
+from tests.shown import Shown, lacking, printed, renewed, shown
 
 ROOT = Path(__file__).parents[1]
-CONSOLE = re.compile(r"```console\n\$ python -m core\.compare (.*)\n((?:.*\n)*?)```")
-
-SHOWN = [
-    (document.name, command, output)
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    for command, output in CONSOLE.findall(document.read_text(encoding="utf-8"))
-]
+SHOWN = shown()
 
 
 def test_something_is_shown() -> None:
     assert len(SHOWN) >= 2
 
 
-@pytest.mark.parametrize(("document", "command", "output"), SHOWN)
-def test_shown_output_is_real(
-    document: str, command: str, output: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """A line of dots stands for what is left out."""
-    argv = shlex.split(command)
-    if argv[0].startswith("--"):
-        argv += ["--output", str(tmp_path)]
-    main(argv)
-    printed = capsys.readouterr().out
-    for part in output.split("...\n"):
-        assert part in printed, f"{document}: {command}"
+@pytest.mark.parametrize("one", SHOWN, ids=lambda one: f"{one.document.name}-{one.command}")
+def test_shown_output_is_real(one: Shown) -> None:
+    """`make docs` writes it anew."""
+    assert lacking(one.output, printed(one.command)) == []
+
+
+def test_what_is_shown_is_made_anew_around_its_dots() -> None:
+    real = "one 1\ntwo 2\nthree 3\nfour 4\n"
+    assert renewed("one 1\n...\nthree 5\nfour 4\n", real) == "one 1\n...\nthree 3\nfour 4\n"
+    assert renewed("one 7\n", real) == real
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from core.cli.arguments import UsageError
 from reports.difference import ReportError, changes, read, worse
 from reports.gate import KINDS, failing
+from reports.github import workflow_commands
 
 
 def add_gate(command: argparse.ArgumentParser) -> None:
@@ -18,6 +20,18 @@ def add_gate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--fail-on", choices=KINDS, help="what makes the exit status 1 (default bounded)")
     command.add_argument("--baseline", type=Path, metavar="FILE", help="an earlier JSON report: fail on what is worse")
     add_threshold(command)
+    command.add_argument(
+        "--junit-unfinished",
+        choices=("skipped", "failure"),
+        default="skipped",
+        help="what a search that did not finish is in JUnit (default skipped, with its bound)",
+    )
+    command.add_argument(
+        "--annotations",
+        choices=("auto", "github", "none"),
+        default="auto",
+        help="tell GitHub what fails, on stderr (default: if $GITHUB_ACTIONS is true)",
+    )
 
 
 def add_threshold(command: argparse.ArgumentParser) -> None:
@@ -57,6 +71,14 @@ def status(report: Mapping[str, Any], baseline: Mapping[str, Any] | None, argume
         print(f"{_summary(found)} since {arguments.baseline}", file=sys.stderr)
     kind = arguments.fail_on or ("bounded" if baseline is None else "regression")
     return 1 if failing(report, kind, found) else 0
+
+
+def annotate(report: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """Tell GitHub what fails, if that is wanted: on stderr, which its runners read as they read stdout."""
+    if arguments.annotations == "github" or (
+        arguments.annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
+    ):
+        sys.stderr.write(workflow_commands(report))
 
 
 def diff_command(arguments: argparse.Namespace) -> int:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from core.truth.golden.traces import Comparison
+from core.truth.shipped import ground_truth
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommands with argparse's add_parser."""
     golden = add("golden", help="replay traces of the kernel's own gather and zap code")
-    golden.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    golden.add_argument("files", nargs="+", type=ground_truth, metavar="FILE")
     golden.set_defaults(command=golden_command)
 
     measured = add("measured", help="predict the flushes of running kernels, case by case")
-    measured.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    measured.add_argument("files", nargs="+", type=ground_truth, metavar="FILE")
     measured.set_defaults(command=measured_command)
 
 

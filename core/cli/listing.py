@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Callable
 
 from core.cli.arguments import add_selection, rows_of
+from core.cli.width import table, terminal_width
 from core.conformance import FINDINGS, SUITE
 from core.conformance.scenarios import MODULE_OF
+from core.plugins.origin import installed
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -21,26 +23,29 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 def list_command(arguments: argparse.Namespace) -> int:
     """Print architectures with their family, kernel version and source files, and scenarios with their origin.
 
+    Below the architectures stands what installed distributions offer, which is not loaded; `info` says more of one.
     `kernel` is the version that the plugin was written from, `era` that of the generic mm code.
     """
-    from tabulate import tabulate
-
+    width = terminal_width()
     if arguments.what == "walkers":
         from core.cli import walkers
 
         print(walkers.table(rows_of(arguments)))
     if arguments.what in ("all", "arches"):
-        table = []
+        listed = []
         for row in rows_of(arguments):
             facts = row.stated
             if facts is None:
-                table.append([row.name, f"cannot be used: {row.problem}", "", row.era.name, "", "", row.plugin])
+                listed.append([row.name, f"cannot be used: {row.problem}", "", row.era.name, "", "", row.plugin])
                 continue
             able, files = ", ".join(sorted(facts.capabilities)), " ".join(facts.sources)
             era = f"{row.era.name} ({row.era.release})" if row.era.release else row.era.name
-            table.append([row.name, facts.family, facts.kernel, era, able, files, row.plugin])
+            listed.append([row.name, facts.family, facts.kernel, era, able, files, row.plugin])
         head = ["architecture", "family", "kernel", "era", "capabilities", "source files", "plugin"]
-        print(tabulate(table, head, disable_numparse=True))
+        print(table(listed, head, width))
+        others = [list(one) for one in installed()]
+        if others:
+            print(f"\n{table(others, ['entry point', 'plugin', 'distribution'], width)}")
     if arguments.what == "all":
         print()
     if arguments.what in ("all", "scenarios"):
@@ -48,5 +53,5 @@ def list_command(arguments: argparse.Namespace) -> int:
             [s.id, MODULE_OF.get(s.id, "large"), s.tier, ", ".join(s.requires), s.title, s.origin]
             for s in {**SUITE, **FINDINGS}.values()
         ]
-        print(tabulate(scenarios, ["scenario", "module", "tier", "requires", "what must hold", "origin"]))
+        print(table(scenarios, ["scenario", "module", "tier", "requires", "what must hold", "origin"], width))
     return 0

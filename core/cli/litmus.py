@@ -13,6 +13,7 @@ from core.base.suggest import hint
 from core.cli.arguments import UsageError, positive, scenario_of
 from core.conformance import SCENARIOS
 from core.table.rows import ALL_ROWS, load
+from core.truth.shipped import ground_truth
 
 if TYPE_CHECKING:
     from core.truth.litmus.judge import Judgement
@@ -25,7 +26,7 @@ NAMES = {"": "", "ets2": " with FEAT_ETS2", "ets3": " with FEAT_ETS3"}
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommand with argparse's add_parser."""
     litmus = add("litmus", help="run litmus tests on the memory model of an architecture")
-    litmus.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    litmus.add_argument("files", nargs="*", type=ground_truth, metavar="FILE")
     litmus.add_argument(
         "--from",
         nargs=2,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.costs import COLUMNS, add_rows, answer_of, chosen_model, chosen_rows, hold_text, tell
 from core.cost.price_model import PriceModel
 from core.table.rows import Row
+from core.truth.shipped import ground_truth
 
 if TYPE_CHECKING:
     from core.truth.recorded.differences import Flushes, Replayed
@@ -27,7 +28,7 @@ SCHEMA = {"name": "shootdown-replay", "version": 1}
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the subcommand with argparse's add_parser."""
     command = add("replay", help="the cost of a recorded program's changes of its mappings on every architecture")
-    command.add_argument("file", type=Path, metavar="RECORDING")
+    command.add_argument("file", type=ground_truth, metavar="RECORDING")
     add_rows(command, "only this row of arches.toml")
     command.add_argument("--format", choices=("table", "json"), default="table", help="json lists every difference")
     command.set_defaults(command=replay_command)

@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.base.printable import all_printable
+from core.base.version import version
 from core.conformance.scenarios import AREA_OF
 from core.conformance.verdict import Result
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.explore.model import Step
 from core.facts import Facts
+from core.words import WORDS_VERSION
 from reports.document import SCHEMA
 
 SUITE_VERSION = "1.0"
-"""A new required scenario raises the minor number, never the last one of a release."""
+"""A new required scenario raises the minor number. docs/versions.md has the promise."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A row that was judged, and its prices. `facts` is None if the plugin could not be set up."""
+    """A row that was judged, and its prices. `facts` is None if the plugin could not be set up.
+
+    `distribution` is that of its plugin ('name version'), `digest` that of a third party's source.
+    """
 
     name: str
     plugin: str
@@ -33,6 +38,8 @@ class Subject:
     facts: Facts | None
     problem: str = ""
     model: PriceModel = MODELS[DEFAULT]
+    distribution: str = ""
+    digest: str = ""
 
 
 def document(
@@ -44,10 +51,12 @@ def document(
     """The whole report. `costs` is by architecture, then workload; `settings` are the run's limits and searcher.
 
     `settings["containment"]` says how other people's code was contained; absent, or '', if there was none.
+    `settings["seconds"]` is how long the run took.  What two runs do not agree on is all under the key `timing`.
 
     Whatever a plugin or a configuration calls something, the texts in a report are printable.
     """
-    suite = {"version": SUITE_VERSION, "memory_model": settings["memory"], "seed": settings["seed"]}
+    suite = {"version": SUITE_VERSION, "shootdown": version(), "hooks": WORDS_VERSION}
+    suite |= {"memory_model": settings["memory"], "seed": settings["seed"]}
     models = {subject.name: subject.model for subject in subjects}
     suite |= {
         "searcher": settings["searcher"],
@@ -72,9 +81,25 @@ def document(
                 for arch, workloads in costs.items()
                 for workload, counts in workloads.items()
             ],
+            "timing": timing_of(results, settings.get("seconds", 0.0)),
         }
     )
     return whole
+
+
+def timing_of(results: Sequence[Result], seconds: float) -> dict[str, Any]:
+    """How long the run took, and each cell that was searched, in seconds; `states_per_second` of its search."""
+    cells = [
+        {
+            "architecture": result.architecture,
+            "scenario": result.scenario,
+            "seconds": round(result.seconds, 4),
+            "states_per_second": round(result.states / result.seconds) if result.seconds else 0,
+        }
+        for result in results
+        if result.verdict != "unsupported"
+    ]
+    return {"seconds": round(seconds, 3), "cells": cells}
 
 
 def memory_of(subjects: Sequence[Subject], chosen: str) -> str:
@@ -112,6 +137,8 @@ def _architecture(subject: Subject) -> dict[str, Any]:
     return {
         "name": subject.name,
         "plugin": subject.plugin,
+        "distribution": subject.distribution,
+        "digest": subject.digest,
         "era": subject.era,
         "source": list(facts.sources) if facts else [],
         "family": facts.family if facts else "",
@@ -147,6 +174,8 @@ def result_of(result: Result) -> dict[str, Any]:
         "bounds": result.bounds,
         "searcher": result.searcher,
         "reductions": list(result.reductions),
+        "reached": list(result.reached),
+        "unreached": list(result.unreached),
         "trace": [_step(step) for step in result.trace] or None,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.base.suggest import nearest
 from core.table.rows import ConfigError, Row, load, plugin_row
 
 
@@ -17,6 +18,9 @@ def choose(name: str, era: str | None = None, config: Path | None = None, timeou
     rows = {row.name: row for row in load(config, [name], timeout)}
     row = rows[name] if name in rows else plugin_row(name, era, timeout)
     if row.problem:
+        near = nearest(name, rows)
+        if row.missing and ":" not in name and near:
+            raise ConfigError(f"{name}: no such row or plugin; did you mean {near}?")
         known = "" if ":" in name or name in rows else f"; the rows are {', '.join(rows)}"
         raise ConfigError(f"{row.problem}{known}")
     if era is not None and name in rows and row.era.name != era:

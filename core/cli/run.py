@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.caches import reports_directory
 from core.base.files import can_write_in, write_atomically
 from core.cli.arguments import (
     RUN_TIERS,
@@ -25,11 +27,12 @@ from core.cli.arguments import (
     positive,
     rows_of,
     rules_of,
+    seconds,
     shard,
     walks_of,
 )
 from core.cli.costs import chosen_model, not_asked
-from core.cli.gate import add_gate, add_threshold, baseline_of, diff_command, status
+from core.cli.gate import add_gate, add_threshold, annotate, baseline_of, diff_command, status
 from core.cli.pictures import exhibits, ready_for_pictures, with_pictures
 from core.cli.signals import hold
 from core.conformance import SUITE
@@ -38,6 +41,7 @@ from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
 from core.table.rows import Row, judged_as, load_workloads
+from reports.document import AS_FAILURE
 from reports.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -48,6 +52,16 @@ if TYPE_CHECKING:
     from core.table.jobs import Counted
 
 
+EXAMPLES = """examples:
+  shootdown run --plugin mine.py:Mine --era 6.12          a plugin from a file, on the mm code of 6.12
+  shootdown run --plugin my-policy --tier smoke           an installed one: is it wired at all?
+  shootdown run --arch smp-6.1 --scenario use-after-free -v
+  shootdown run --config mine.toml --baseline old.json    fail on what is worse than in old.json
+  shootdown run --fail-on unexpected --budget 300         what is not searched in 300 s fails nothing
+  shootdown run --plugin my-policy --shard 1/4            a quarter of the scenarios, in a CI matrix
+  shootdown run --arch x86 --config arches-all.toml --format html > report.html
+"""
+
 MOST_DAMAGED = 3
 """Damaged files of --resume that are named."""
 
@@ -57,6 +71,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     run = add("run", help="judge and count every architecture (the default)")
     add_selection(run)
     add_run(run)
+    run.epilog, run.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
     run.set_defaults(command=run_command)
 
     diff = add("diff", help="what differs between two JSON reports")
@@ -72,12 +87,21 @@ def add_run(run: argparse.ArgumentParser) -> None:
     add_rules(run)
     run.add_argument("--format", choices=tuple(FORMATS), default="table", help="format on stdout")
     run.add_argument("-v", "--verbose", action="store_true", help="every cell and every count (--format cells)")
-    run.add_argument("--output", type=Path, default=Path("reports/out"), metavar="DIR", help="directory for reports")
+    run.add_argument(
+        "--output",
+        type=Path,
+        default=reports_directory(),
+        metavar="DIR",
+        help="directory for reports (default: $SHOOTDOWN_REPORTS, or %(default)s)",
+    )
     run.add_argument("--all", action="store_true", help="also run the slow scenarios (tier long)")
     run.add_argument("--no-costs", action="store_true", help="verdicts only: count no workloads")
     run.add_argument("--prices", default=DEFAULT, metavar="NAME|FILE", help="price model, or a file from calibrate")
     run.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
+    run.add_argument(
+        "--budget", type=seconds, metavar="S", help="seconds for all: what is not searched then is bounded"
+    )
     run.add_argument("--resume", action="store_true", help="continue an interrupted run")
     run.add_argument("--tier", action="append", default=[], choices=RUN_TIERS, help="only scenarios of this tier")
     run.add_argument("--shard", type=shard, metavar="I/N", help="every Nth scenario from the Ith, for CI matrices")
@@ -110,9 +134,10 @@ def ready_for_reports(directory: Path) -> None:
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.cli.report import document, memory_of
-    from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob
+    from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob, out_of_time
     from core.table.recorded_jobs import RecordedJob
 
+    started = time.monotonic()
     ready_for_reports(arguments.output)
     if arguments.format == "html":
         ready_for_pictures()
@@ -135,9 +160,11 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     drawn = arguments.format == "html"
     judging: list[Job] = [RecordedJob(cell, whole=True) for cell in cells] if drawn else list(cells)
     everything: list[Job] = [*judging, *counting, *(exhibits() if drawn else ())]
-    answers, interrupted = _answers(everything, arguments)
+    answers, interrupted = _answers(everything, arguments, started)
     judged, counted = answers[: len(cells)], answers[len(cells) : len(cells) + len(counting)]
     results = [answer.result for answer in judged] if drawn else judged
+    if arguments.budget is not None and not interrupted:
+        results = [out_of_time(result, arguments.budget) for result in results]
     subjects, priced = _subjects(rows, model), _costs(counted)
     settings = {
         "seed": SEED if arguments.walks is None else arguments.seed,
@@ -145,17 +172,22 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         "bounds": bounds_of(arguments),
         "memory": memory_of(subjects, arguments.memory),
         "containment": _containment(everything, arguments.executor),
+        "seconds": time.monotonic() - started,
     }
     hold()
     report = document(subjects, results, priced, settings)
+    report |= {AS_FAILURE: True} if arguments.junit_unfinished == "failure" else {}
     if drawn:
         report = with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
     saved = _save(report, arguments.output, arguments.format)
+    if sys.stderr.isatty():
+        print(f"shootdown: reports in {arguments.output}", file=sys.stderr)
     shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
     sys.stdout.write(FORMATS[shown].write(report))
     sys.stdout.flush()
     if interrupted:
         print("shootdown: interrupted; --resume continues", file=sys.stderr)
+    annotate(report, arguments)
     return status(report, baseline, arguments) if saved and not interrupted else 2
 
 
@@ -222,16 +254,18 @@ def _default_scenarios(everything: bool, of_plugin: bool) -> list[str | Outside]
     return [name for name in SUITE if name not in left_out]
 
 
-def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list[Any], bool]:
+def _answers(everything: list[Job], arguments: argparse.Namespace, started: float) -> tuple[list[Any], bool]:
     """Run the jobs and checkpoint each result; with --resume, checkpointed ones are not run again.
 
-    Also returns whether Ctrl-C was pressed; unfinished jobs then have an error result that says so.
+    Also returns whether Ctrl-C was pressed; unfinished jobs then have an error result that says so, as they have when
+    the time of --budget, since `started`, is up.
     """
     from core.cli.progress import Progress
     from core.run import isolate, pool
     from core.table import checkpoint
 
-    kept = checkpoint.Kept(arguments.output / "kept")
+    kept = checkpoint.Kept(checkpoint.place(arguments.output))
+    checkpoint.forget_others(arguments.output)
     known = {n: kept.get(job) for n, job in enumerate(everything)} if arguments.resume else {}
     for path in kept.damaged[:MOST_DAMAGED]:
         print(f"shootdown: {path}: damaged or edited, computed again", file=sys.stderr)
@@ -240,10 +274,11 @@ def _answers(everything: list[Job], arguments: argparse.Namespace) -> tuple[list
     answers = [known.get(n) for n in range(len(everything))]
     missing = [n for n, answer in enumerate(answers) if answer is None]
     lost = False
+    until = None if arguments.budget is None else started + arguments.budget
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
         jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
-        running = pool.run(jobs, workers, progress.done, limits[0], memory, guest_timeout=limits[1])
+        running = pool.run(jobs, workers, progress.done, limits[0], memory, guest_timeout=limits[1], until=until)
         try:
             for n, answer in zip(missing, running, strict=True):
                 answers[n] = answer
@@ -266,8 +301,12 @@ def _not_kept(kept: Kept, job: Job, answer: Any) -> bool:
 
 def _subjects(rows: list[Row], model: PriceModel) -> list[Any]:
     from core.cli.report import Subject
+    from core.plugins.origin import distribution_of
 
-    return [Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model)) for r in rows]
+    return [
+        Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model), distribution_of(r.plugin), r.digest)
+        for r in rows
+    ]
 
 
 def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from core.base.files import write_atomically
+from core.base.suggest import hint
 from core.cli.arguments import (
     UsageError,
     add_limits,
@@ -29,7 +31,7 @@ from core.cli.traces import FORMS, as_json, trace_of
 from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
 from core.conformance.exhibit import Exhibit
 from core.conformance.mutate import OPERATORS
-from core.explore.text import columns
+from core.explore.text import WIDTH, columns
 from core.table.rows import Row
 
 if TYPE_CHECKING:
@@ -106,16 +108,21 @@ def cited(origin: str, sources: Sequence[str]) -> str:
 
 def explanation(result: Result, title: str, origin: str) -> str:
     """A verdict in words, with its trace, one column per CPU."""
-    head = [f"{result.architecture}, {result.scenario}: {title} ({origin})", ""]
+    head = [_fitted(f"{result.architecture}, {result.scenario}: {title} ({origin})"), ""]
     by = " + ".join([f"searcher {result.searcher}", *result.reductions])
     searched = f"{result.states} states, {result.transitions} transitions, all to depth {result.depth} ({by})"
     if result.verdict == "fail" and result.trace:
-        shown = [*head, columns(result.trace), "", f"{result.violated}: {result.sentence}"]
+        shown = [*head, columns(result.trace), "", _fitted(f"{result.violated}: {result.sentence}")]
         return "\n".join([*shown, searched] if result.states else shown)
     how = "every interleaving explored" if result.exhaustive else f"bounded by {result.bounds}"
     how = result.bounds if result.tier == "large" else how
     told = {"pass": f"pass: {how}", "bounded": how}.get(result.verdict, f"{result.verdict}: {result.reason}")
-    return "\n".join([*head, f"{told}; {searched}" if result.states else told])
+    return "\n".join([*head, _fitted(f"{told}; {searched}" if result.states else told)])
+
+
+def _fitted(text: str) -> str:
+    """A text in lines as wide as those of a trace."""
+    return fill(text, WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
 def _explain_bug(arguments: argparse.Namespace) -> int:
@@ -136,8 +143,9 @@ def _exhibit(identity: str) -> Exhibit:
 
     exhibit = museum.find(identity)
     if exhibit is None:
-        known = ", ".join(e.id for e in museum.EXHIBITS)
-        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or the id of a historic bug: {known}")
+        known = [e.id for e in museum.EXHIBITS]
+        near = hint(identity, known, f"the bugs are {', '.join(known)}")
+        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or the id of a historic bug: {near}")
     return exhibit
 
 

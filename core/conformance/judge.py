@@ -11,7 +11,7 @@ from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
 from core.explore.check import Observe
-from core.explore.model import Verdict
+from core.explore.model import Model, Verdict
 from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.plugins.purity import changed, snapshot
@@ -51,13 +51,13 @@ def judge(
         if isinstance(scenario, LargeRun):
             result = judge_large(arch, era, scenario, thorough)
         elif walks is not None:
-            verdict = walk(scenario.build(arch, era), walks.seed, walks.number, limits=limits)
-            result = _result(arch.name, scenario, verdict)
+            model = scenario.build(arch, era)
+            verdict = walk(model, walks.seed, walks.number, limits=limits)
+            result = _result(arch.name, scenario, model, verdict)
         else:
-            verdict = check(
-                scenario.build(arch, era), limits=limits, searcher=searcher, reductions=reductions, observe=observe
-            )
-            result = _result(arch.name, scenario, verdict)
+            model = scenario.build(arch, era)
+            verdict = check(model, limits=limits, searcher=searcher, reductions=reductions, observe=observe)
+            result = _result(arch.name, scenario, model, verdict)
     except Exception as error:  # an exception of a plugin fails this verdict only
         return _error(arch.name, scenario, describe(error))
     remembered = changed(before, snapshot(arch.plugin)) or changed(outside, snapshot(None, module), "the scenario")
@@ -68,7 +68,7 @@ def _error(name: str, scenario: Scenario | LargeRun, reason: str) -> Result:
     return Result(name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 
-def _result(name: str, scenario: Scenario, verdict: Verdict) -> Result:
+def _result(name: str, scenario: Scenario, model: Model, verdict: Verdict) -> Result:
     outcome, reason = "pass" if verdict.exhaustive else "bounded", ""
     if verdict.violated:
         outcome, reason = "fail", verdict.violated
@@ -90,4 +90,6 @@ def _result(name: str, scenario: Scenario, verdict: Verdict) -> Result:
         verdict.trace,
         verdict.searcher,
         verdict.reductions,
+        tuple(prop.name for prop in model.sometimes if prop.name not in verdict.unreached),
+        verdict.unreached,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core.explore.model import Step
 
@@ -14,7 +14,11 @@ capability that the scenario needs. error: the plugin raised, hung, or returned 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The verdict of one row in one scenario; the other fields are as in core.explore.model.Verdict."""
+    """The verdict of one row in one scenario; the other fields are as in core.explore.model.Verdict.
+
+    `reached` and `unreached` are the windows of the scenario that the search has been in, and those it has not: a pass
+    has reached all.  `seconds` is how long it took, which two runs do not agree on.
+    """
 
     architecture: str
     scenario: str
@@ -31,6 +35,9 @@ class Result:
     trace: tuple[Step, ...] = ()
     searcher: str = ""
     reductions: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
 
 def expected(result: Result, reason: str) -> Result:

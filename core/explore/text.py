@@ -10,6 +10,12 @@ from core.explore.model import Step
 GAP = 2
 """Blanks between two columns, at least."""
 
+WIDTH = 100
+"""Characters of a line of `columns`, at most."""
+
+CHANGES = 38
+"""Characters that `columns` leaves for what steps changed, where not everything fits."""
+
 
 MAIL_WIDTH = 75
 """Characters of a line that is not wrapped in a mail to a kernel list."""
@@ -21,24 +27,59 @@ NARROWEST = 12
 """Characters of a column of `mail` at least."""
 
 
-def columns(trace: Sequence[Step]) -> str:
-    """The trace with one column per CPU, and on the right what each step changed.
+def columns(trace: Sequence[Step], width: int = WIDTH) -> str:
+    """The trace with one column per CPU, and on the right what each step changed, in lines of at most `width`.
 
     Brackets hold the initial values that a step is the first to read.  `>` marks the last step, after which the
-    property is violated.
+    property is violated.  Only one CPU does something in a line, so a step that is longer than its column reaches into
+    the next; what does not fit is continued below.
     """
     cpus = sorted({step.cpu for step in trace})
     shared = {cpu: len({s.thread for s in trace if s.cpu == cpu}) > 1 for cpu in cpus}
-    table = [_titles(trace, cpus)]
-    for step in trace:
-        said = f"{step.thread}: {step.step}" if shared[step.cpu] else step.step
-        table.append([said if cpu == step.cpu else "" for cpu in cpus])
-    widths = [max(len(row[at]) for row in table) + GAP for at in range(len(cpus))]
-    numbers = ["     ", *(f"{number:3}  " for number in range(1, len(trace)))]
-    numbers += [f"{len(trace):3}> "] if trace else []
-    right = ["changes", *map(_right, trace)]
-    rows = ("".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in table)
-    return "\n".join((n + row + r).rstrip() for n, row, r in zip(numbers, rows, right, strict=True))
+    titles = _titles(trace, cpus)
+    said = [f"{step.thread}: {step.step}" if shared[step.cpu] else step.step for step in trace]
+    most = [
+        max(map(len, [title, *(s for s, step in zip(said, trace, strict=True) if step.cpu == cpu)]), default=0)
+        for cpu, title in zip(cpus, titles, strict=True)
+    ]
+    at = _starts(most, [len(title) for title in titles], [_right(step) for step in trace], width)
+    head = "".join(title.ljust(end - start) for title, start, end in zip(titles, at, at[1:], strict=False))
+    lines = [f"{'':{NUMBER}}{head}changes"]
+    for number, (step, words) in enumerate(zip(trace, said, strict=True), 1):
+        mark = f"{number:3}{'>' if number == len(trace) else ' '} "
+        lines += _step_lines(mark, words, at[cpus.index(step.cpu)], _right(step), at[-1], width)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _starts(widest: Sequence[int], titles: Sequence[int], right: Sequence[str], width: int) -> list[int]:
+    """Where each CPU's column begins, and last where the changes do.
+
+    As wide as their widest steps, if all fits into `width`; else narrower, so that changes have CHANGES characters.
+    """
+    sizes = [size + GAP for size in widest]
+    if NUMBER + sum(sizes) + max(map(len, right), default=0) > width:
+        room = max(width - CHANGES - NUMBER, 0) // max(len(sizes), 1)
+        sizes = [min(size, max(room, title + GAP)) for size, title in zip(sizes, titles, strict=True)]
+    return [NUMBER + sum(sizes[:n]) for n in range(len(sizes) + 1)]
+
+
+def _step_lines(mark: str, said: str, start: int, right: str, changes: int, width: int) -> Iterator[str]:
+    """A step that begins at `start` in as many lines as it needs; what it changed is beside its last line, or below.
+
+    A long step leaves less room beside it: what then would not fit, but does below, is below.
+    """
+    mine = wrap(said, max(width - start, NARROWEST), break_on_hyphens=False) or [""]
+    begin = max(changes, start + len(mine[-1]) + GAP)
+    room, below = max(width - begin, 1), max(width - changes, NARROWEST)
+    parts = wrap(right, room, break_on_hyphens=False)
+    if room < NARROWEST or room < len(right) <= below:
+        parts = ["", *wrap(right, below, break_on_hyphens=False)]
+    elif len(parts) > 1:
+        parts = [parts[0], *wrap(right[len(parts[0]) :].lstrip(), below, break_on_hyphens=False)]
+    for number, line in enumerate(mine):
+        text = f"{mark if number == 0 else '':{start}}{line}"
+        yield f"{text:{begin}}{parts[0]}" if parts and number == len(mine) - 1 else text
+    yield from (f"{'':{changes}}{part}" for part in parts[1:])
 
 
 def mail(trace: Sequence[Step], width: int = MAIL_WIDTH) -> str:

@@ -15,13 +15,15 @@ from typing import Any, cast
 
 import pluggy
 
-from core.base.errortext import describe
+from core.base.errortext import describe, short
 from core.base.suggest import nearest
+from core.base.version import fulfilled
 from core.facts import first_wrong
 from core.hookspecs import PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
 from core.plugins.hidden_state import hidden_state
 from core.plugins.load import PluginError, load_object
 from core.plugins.out_of_scope import OUT_OF_SCOPE
+from core.words import WORDS_VERSION
 
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
@@ -59,13 +61,15 @@ class Arch:
 def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None = None) -> Arch:
     """Set up `plugin` on top of the generic architecture, with some of its facts replaced by `facts`.
 
-    PluginError if it has no hooks, misspells one, has a hook with wrong arguments or of the wrong kind (async or not),
-    keeps an iterator (core.plugins.hidden_state), or if its facts raise or are invalid (core.facts).
+    PluginError if it requires another version of hooks and words (`requires`), has no hooks, misspells one, has a hook
+    with wrong arguments or of the wrong kind (async or not), keeps an iterator (core.plugins.hidden_state), or if its
+    facts raise or are invalid (core.facts).
     """
     from arch_plugins.generic import Generic
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(ArchSpec)
+    _check_version(name, plugin)
     _check_hooks(name, plugin)
     hidden = hidden_state(plugin)
     if hidden:
@@ -104,6 +108,45 @@ def _replace(facts: Facts, changes: dict[str, Any]) -> Facts:
     return replace(facts, **changes)
 
 
+def requires(plugin: object) -> str:
+    """What a plugin says in its attribute `requires` of the version of hooks and words, as in '>=1.2'; '' if nothing.
+
+    PluginError if that is no such condition.
+    """
+    said = getattr(plugin, "requires", "")
+    if not isinstance(said, str):
+        raise PluginError(f"requires: expected a string such as '>={WORDS_VERSION}', got {short(repr(said))}")
+    try:
+        fulfilled(said, WORDS_VERSION)
+    except ValueError as error:
+        raise PluginError(f"requires: {error}") from None
+    return said
+
+
+def optional_unknown(plugin: object) -> tuple[str, ...]:
+    """The hooks of a plugin that this version does not have, and that are marked @hookimpl(optionalhook=True)."""
+    members = {a: getattr(plugin, a, None) for a in dir(plugin) if not a.startswith("__")}
+    return tuple(a for a, member in members.items() if a not in SPECS and _is_optional(member))
+
+
+def _is_optional(member: object) -> bool:
+    options = getattr(member, f"{PROJECT}_impl", None)
+    return isinstance(options, dict) and bool(options.get("optionalhook"))
+
+
+def _check_version(name: str, plugin: object) -> None:
+    """PluginError if the plugin needs hooks or words of another version: said before its hooks are looked at."""
+    try:
+        needed = requires(plugin)
+    except PluginError as error:
+        raise PluginError(f"plugin {name}: {error}") from None
+    if not fulfilled(needed, WORDS_VERSION):
+        raise PluginError(
+            f"plugin {name}: it requires hooks and words {needed}, and this is Shootdown with {WORDS_VERSION}: "
+            f"install a Shootdown that has them, or a version of the plugin for {WORDS_VERSION} (docs/versions.md)"
+        )
+
+
 def _check_hooks(name: str, plugin: object) -> None:
     """Check that there is a hook, and that all that is marked or named like one is a valid hook. PluginError."""
     members = {a: getattr(plugin, a, None) for a in dir(plugin) if not a.startswith("__")}
@@ -121,6 +164,8 @@ def _check_hooks(name: str, plugin: object) -> None:
 
 def _wrong_hook(attribute: str, member: Any) -> str:
     """What is wrong with a function marked @hookimpl; '' if nothing."""
+    if attribute not in SPECS and _is_optional(member):
+        return ""
     if attribute in OUT_OF_SCOPE:
         return f"{attribute} is no hook: {OUT_OF_SCOPE[attribute]}"
     if attribute not in SPECS:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.base.errortext import describe, short
-from core.base.suggest import hint
+from core.base.suggest import hint, nearest
 from core.base.told import Told
 from core.hookspecs import ENTRY_POINT_GROUP
 
@@ -75,9 +75,10 @@ def _entry_point(name: str, of: Wanted) -> Any:
     points = {p.name: p for p in importlib.metadata.entry_points(group=of.group)}
     if name not in points:
         known = ", ".join(sorted(points)) or "none is installed"
+        near = nearest(name, points)
         raise NoSuchPlugin(
             f"{of.what} {name}: expected module:object, file.py:object, or the name of an entry point in the group "
-            f"{of.group} ({known})"
+            f"{of.group} ({known})" + (f"; did you mean {near}?" if near else "")
         )
     try:
         return points[name].load()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -61,13 +62,15 @@ def run(
     memory: int = CELL_MEMORY,
     together: int = JOBS_PER_CHILD,
     guest_timeout: float | None = None,
+    until: float | None = None,
 ) -> Iterator[Any]:
     """The results of `jobs`, in their order.
 
     `done` is called with the number of finished jobs; `timeout` (seconds) and `memory` (bytes) limit each job, and
     `guest_timeout` those that run a third party's code, which need not end by themselves.  At most `together` jobs
     share a child process; jobs of different guests never do.  After Ctrl-C, running jobs report how far they came and
-    the others that they were interrupted; KeyboardInterrupt is raised after the last result.
+    the others that they were interrupted; KeyboardInterrupt is raised after the last result.  The same, but for the
+    exception, at the time `until` (of time.monotonic()).
     """
     begin()
     stopped = False
@@ -80,9 +83,9 @@ def run(
     try:
         for batch, future in zip(batches, futures, strict=True):
             try:
-                answers = _answers_of(batch, future, pool)
-            except KeyboardInterrupt:
-                stopped = True
+                answers = _answers_of(batch, future, pool, until)
+            except (KeyboardInterrupt, _TimeIsUp) as why:
+                stopped, until = stopped or isinstance(why, KeyboardInterrupt), None
                 for other in futures:
                     other.cancel()
                 interrupt()
@@ -105,9 +108,17 @@ def _batches(jobs: Sequence[Job], together: int) -> Iterator[tuple[Job, ...]]:
             yield tuple(same[first : first + together])
 
 
-def _answers_of(batch: tuple[Job, ...], future: Future[list[Any]], pool: Executor) -> list[Any]:
+class _TimeIsUp(Exception):
+    """The run has had its time."""
+
+
+def _answers_of(
+    batch: tuple[Job, ...], future: Future[list[Any]], pool: Executor, until: float | None = None
+) -> list[Any]:
     closed = False
     while not wait((future,), LOOK).done:
+        if until is not None and time.monotonic() >= until:
+            raise _TimeIsUp
         if closed:  # Dask may go on waiting for an answer that was being fetched as the scheduler died
             return [job.failed(INTERRUPTED if interrupted() else LOST) for job in batch]
         closed = _is_closed(pool)

@@ -10,14 +10,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from core.base import plain
+from core.base.caches import cache
 from core.base.files import write_atomically
 from core.run.isolate import INTERRUPTED, Job, kind_of
+
+KEPT = "kept"
+"""The directory of the cache that checkpoints are in."""
+
+
+def place(output: Path) -> Path:
+    """Where the checkpoints of runs that write their reports to `output` are: in the cache, of this source alone."""
+    return _of_output(output) / suite_digest()[:16]
+
+
+def forget_others(output: Path) -> None:
+    """Remove the checkpoints of runs to `output` that were made with another source: nothing would find them."""
+    with suppress(OSError):
+        for directory in _of_output(output).iterdir():
+            if directory != place(output):
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+def _of_output(output: Path) -> Path:
+    return cache() / KEPT / hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
 
 
 class Kept:

@@ -5,6 +5,7 @@ Each is a core.run.isolate.Job: picklable, run in a child process, never raising
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,6 +41,20 @@ killed.
 """
 
 
+LONGEST = 1e8
+"""Seconds that no job takes."""
+
+
+def out_of_time(result: Result, budget: float) -> Result:
+    """`result` of a run whose time of `budget` seconds is up: a cell that was not reached is bounded, and says so."""
+    said = f"the run's time of {budget:g} s was up"
+    if result.verdict == "error" and result.reason == INTERRUPTED:
+        return replace(result, verdict="bounded", reason="", bounds=f"not searched: {said}")
+    if result.verdict == "bounded" and result.bounds.startswith(INTERRUPTED):
+        return replace(result, bounds=said + result.bounds.removeprefix(INTERRUPTED))
+    return result
+
+
 @dataclass(frozen=True)
 class VerdictJob:
     """One architecture in one scenario, of the suite by its id or from outside; answers a Result.
@@ -65,6 +80,8 @@ class VerdictJob:
         want = self.failed("")
         if (answer.architecture, answer.scenario, answer.tier) != (want.architecture, want.scenario, want.tier):
             return f"it is of {answer.architecture} {answer.scenario}"
+        if not 0 <= answer.seconds < LONGEST:
+            return f"it took {answer.seconds:g} s"
         return "" if answer.verdict in VERDICTS else f"its verdict is {answer.verdict}"
 
     def run(self) -> Result:
@@ -73,6 +90,10 @@ class VerdictJob:
 
     def judged(self, observe: Observe | None = None) -> Result:
         """As `run`; `observe` is shown what the search has found."""
+        started = time.perf_counter()
+        return replace(self._judged(observe), seconds=time.perf_counter() - started)
+
+    def _judged(self, observe: Observe | None) -> Result:
         if self.row.problem:
             return self.failed(self.row.problem)
         try:

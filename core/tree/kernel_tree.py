@@ -22,8 +22,8 @@ ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
 
 
 def cache_directory() -> Path:
-    """Where trees are unpacked and units kept: $SHOOTDOWN_CACHE, or ~/.cache/shootdown/tree."""
-    return Path(os.environ.get("SHOOTDOWN_CACHE") or cache() / "tree")
+    """Where trees are unpacked and units kept: in the cache."""
+    return cache() / "tree"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
 from core.explore import Model, Thread, check
 from core.explore.model import Property, Step
 from core.explore.text import columns
@@ -41,3 +45,27 @@ def test_the_violating_step_is_marked_and_nothing_is_cut() -> None:
     assert one.endswith(long)
     assert two.startswith("  2> short")
     assert two.endswith("x: 1 -> 2 [y: 3]")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_line_is_wider_than_asked_and_every_word_is_there(width: int) -> None:
+    """Steps and changes of any length: random ones, in three columns."""
+    draw = random.Random(width)
+    steps = tuple(
+        Step(
+            cpu := draw.randrange(3),
+            f"t{cpu}",
+            " ".join("step" * draw.randint(1, 3) for _ in range(draw.randint(1, 8))),
+            tuple((f"c[{n}]", "1", "value" * draw.randint(1, 4)) for n in range(draw.randint(0, 4))),
+        )
+        for _ in range(40)
+    )
+    shown = columns(steps, width)
+    assert max(map(len, shown.splitlines())) <= width
+    for step in steps:
+        for word in (*step.step.split(), *(value for _, _, value in step.changes)):
+            assert word in shown
+    assert [line.split()[0] for line in shown.splitlines() if line[:3].strip()] == [
+        *map(str, range(1, 40)),
+        "40>",
+    ]

@@ -19,9 +19,11 @@ REPORTS = (
     "document",
     "formats",
     "gate",
+    "github",
     "junit",
     "lines",
     "overview",
+    "results",
     "separated",
     "tables",
 )

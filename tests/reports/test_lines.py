@@ -58,7 +58,7 @@ def test_either_form_can_be_the_baseline(report: dict[str, Any], tmp_path: Path)
 def test_a_report_of_another_version_is_refused(report: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     file.write_text(json.dumps(report | {"schema": {"name": "shootdown-run", "version": "2.0"}}))
-    with pytest.raises(ReportError, match=r"schema\.version: expected 1\.0, got '2\.0'"):
+    with pytest.raises(ReportError, match=r"schema\.version: expected 1\.1, got '2\.0'"):
         read(file)
 
 

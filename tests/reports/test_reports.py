@@ -13,6 +13,7 @@ import pytest
 from core.base import files
 from core.compare import main
 from reports import tables
+from reports.document import AS_FAILURE, to_json
 from reports.junit import junit
 
 
@@ -33,7 +34,13 @@ def report(**verdicts: str) -> dict[str, Any]:
     ]
     costs = [{"architecture": "smp", "workload": "w", "counts": {"flushes": len(verdicts)}, "price": None}]
     schema = {"name": "shootdown-run", "version": "1.0"}
-    return {"schema": schema, "architectures": [{"name": "smp"}], "results": results, "costs": costs}
+    return {
+        "schema": schema,
+        "suite": {"version": "1.0"},
+        "architectures": [{"name": "smp"}],
+        "results": results,
+        "costs": costs,
+    }
 
 
 def written(path: Path, content: object) -> str:
@@ -120,7 +127,7 @@ def test_junit_counts_what_is_not_as_declared() -> None:
     root = ElementTree.fromstring(junit(report(a="pass", b="fail", c="error", d="xfail", e="unsupported", f="xpass")))
     (suite,) = root
     assert suite.attrib == {"name": "smp", "tests": "6", "failures": "2", "errors": "1", "skipped": "2"}
-    assert [[element.tag for element in case] for case in suite] == [
+    assert [[element.tag for element in case] for case in suite.iter("testcase")] == [
         [],
         ["failure"],
         ["error"],
@@ -137,6 +144,23 @@ def test_junit_has_sentence_and_trace_of_a_failure_and_skips_what_is_unfinished(
     failure, skipped = (case[0] for case in ElementTree.fromstring(junit(told)).iter("testcase"))
     assert failure.text == "The data is lost.\n1 CPU1 unmap: ptep_get(0)"
     assert (skipped.tag, skipped.get("message")) == ("skipped", "bounded: 1000 states")
+
+
+def test_junit_shows_what_is_unfinished_as_a_failure_on_request() -> None:
+    (suite,) = ElementTree.fromstring(junit(report(a="pass", b="bounded") | {AS_FAILURE: True}))
+    assert (suite.get("failures"), suite.get("skipped")) == ("1", "0")
+    assert suite[-1][0].get("message") == "bounded: 1000 states"
+    assert AS_FAILURE not in to_json(report(a="bounded") | {AS_FAILURE: True})
+
+
+def test_junit_has_the_time_of_each_case_and_the_versions() -> None:
+    told = report(a="pass", b="fail")
+    told["timing"] = {"seconds": 2.0, "cells": [{"architecture": "smp", "scenario": "a", "seconds": 0.25}]}
+    told["architectures"][0] |= {"plugin": "mine.py:Mine", "distribution": "mine 1.0"}
+    (suite,) = ElementTree.fromstring(junit(told))
+    assert suite.get("time") == "0.250"
+    assert [case.get("time") for case in suite.iter("testcase")] == ["0.250", None]
+    assert {p.get("name"): p.get("value") for p in suite.iter("property")}["distribution"] == "mine 1.0"
 
 
 def test_junit_survives_control_characters() -> None:

@@ -25,9 +25,10 @@ from core.cost import STANDARD
 from core.explore import Limits, check
 from core.run.isolate import close, isolated
 from core.run.pool import LOST, ExecutorError, executor, run
-from core.table.checkpoint import Kept
+from core.table.checkpoint import Kept, place
 from core.table.jobs import CountJob, VerdictJob
 from core.table.rows import load, plugin_row
+from tests.timeless import timeless
 
 ROWS = {row.name: row for row in load(None)}
 JOBS = [
@@ -145,7 +146,7 @@ def test_an_interrupted_run_tells_what_it_knows(
     (line,) = [line for line in told_as_table.splitlines() if line.startswith("| s390")][:1]
     assert line.rstrip(" |").endswith("1 of 2")  # what was not run is not exhaustive
     assert "Not as declared" not in told_as_table
-    assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert len(list(place(tmp_path).iterdir())) == 1
     monkeypatch.undo()
     assert main([*argv, "--resume"]) == 0
     assert [result["verdict"] for result in json.loads(capsys.readouterr().out)["results"]] == ["pass", "pass"]
@@ -202,10 +203,10 @@ def test_resume_runs_only_what_is_missing(
     argv += ["--scenario", "use-after-free", "--scenario", "freed-once"]
     assert main(argv) == 0
     first = capsys.readouterr().out
-    (path,) = [p for p in (tmp_path / "kept").iterdir() if "freed-once" in p.read_text()]
+    (path,) = [p for p in place(tmp_path).iterdir() if "freed-once" in p.read_text()]
     path.unlink()
     assert main([*argv, "--resume"]) == 0
-    assert capsys.readouterr().out == first
+    assert timeless(capsys.readouterr().out) == timeless(first)
     assert ran == ["use-after-free", "freed-once", "freed-once"]
 
 
@@ -227,11 +228,11 @@ def test_a_kept_file_that_was_edited_is_computed_again(
     argv += ["--output", str(tmp_path)]
     assert main(argv) == 0
     first = capsys.readouterr().out
-    (path,) = (tmp_path / "kept").iterdir()
+    (path,) = place(tmp_path).iterdir()
     path.write_text(damage(path.read_text()))
     assert main([*argv, "--resume"]) == 0
     told = capsys.readouterr()
-    assert told.out == first
+    assert timeless(told.out) == timeless(first)
     assert f"{path}: damaged or edited, computed again" in told.err
     assert main([*argv, "--resume"]) == 0
     assert "damaged" not in capsys.readouterr().err
@@ -242,11 +243,11 @@ def test_a_kept_file_under_anothers_name_is_no_answer(tmp_path: Path, capsys: py
     argv += ["--scenario", "use-after-free", "--scenario", "freed-once"]
     assert main(argv) == 0
     first = capsys.readouterr().out
-    one, other = (tmp_path / "kept").iterdir()
+    one, other = place(tmp_path).iterdir()
     other.write_text(one.read_text())
     assert main([*argv, "--resume"]) == 0
     told = capsys.readouterr()
-    assert told.out == first
+    assert timeless(told.out) == timeless(first)
     assert "damaged or edited" in told.err
 
 
@@ -268,7 +269,7 @@ def test_resume_notices_that_what_a_plugin_imports_has_changed(
     helper.write_text("from arch_plugins.generic import Smp as Base\n")
     argv = ["--plugin", f"{tmp_path / 'mine.py'}:Mine", "--scenario", "use-after-free", "--no-costs", "--resume"]
     argv += ["--output", str(tmp_path / "out")]
-    kept = tmp_path / "out" / "kept"
+    kept = place(tmp_path / "out")
     assert main(argv) == main(argv) == 0
     assert len(list(kept.iterdir())) == 1
     helper.write_text(
@@ -316,7 +317,7 @@ def test_resume_notices_that_what_a_plugin_reads_has_changed(
         monkeypatch.setenv("MODE_OF_PLUGIN", "other")
         close()  # a warden has the environment of when it was started
     assert main(argv) == 0
-    kept = Path(argv[-1]) / "kept"
+    kept = place(Path(argv[-1]))
     assert len(list(kept.iterdir())) == (1 if change == "nothing" else 2)
     assert "does not see" not in capsys.readouterr().err
 

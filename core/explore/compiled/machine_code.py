@@ -112,7 +112,7 @@ def _digest() -> str:
 
 
 def _places(name: str, words: int) -> list[Path]:
-    places = [place for place in (HERE / "__pycache__", cache(), own_cache()) if place is not None]
+    places = [place for place in (cache(), own_cache()) if place is not None]
     return [place / f"{name}-{words}.{_digest()}.o" for place in places]
 
 
