@@ -13,9 +13,12 @@ import re
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.base.caches import own_cache
 from core.base.files import write_atomically
 from core.tree import automaton, learn, vocabulary
 from core.tree import unit as unit_module
@@ -27,6 +30,14 @@ from core.tree.sites import lines_of
 
 SECONDS = 60.0
 """That learning one automaton may take."""
+
+
+def _keep(places: Sequence[Path], text: str) -> None:
+    """Write `text` in the first of `places` that can be written; if none can, it is learned again the next time."""
+    for place in places:
+        with suppress(OSError):
+            write_atomically(place, text)
+            return
 
 
 @dataclass(eq=False)
@@ -50,17 +61,21 @@ class Automata:
         """The automaton of `entry`. TreeError if it cannot be learned."""
         key = (entry, args, cpus)
         if key not in self._known:
-            path = self._path(*key)
-            if path.is_file():
-                self._known[key] = from_json(path.read_text(encoding="utf-8"))
+            places = self._places(*key)
+            kept = next((place for place in places if place.is_file()), None)
+            if kept is not None:
+                self._known[key] = from_json(kept.read_text(encoding="utf-8"))
             else:
                 self._known[key] = from_json(self._learned(*key))
-                write_atomically(path, self._known[key].to_json())
+                _keep(places, self._known[key].to_json())
         return self._known[key]
 
-    def _path(self, entry: str, args: tuple[int, ...], cpus: int) -> Path:
+    def _places(self, entry: str, args: tuple[int, ...], cpus: int) -> list[Path]:
+        """Where an automaton may be kept: beside the unit, or in the cache of a guest, who must not write there."""
         name = "-".join([entry, *(f"{value:x}" for value in args), f"{cpus}cpus"])
-        return self.unit.directory / f"automata-{self.words}" / f"{name}.json"
+        own, under = own_cache(), Path(f"automata-{self.words}") / f"{name}.json"
+        places = [self.unit.directory / under]
+        return places if own is None else [*places, own / self.unit.directory.name / under]
 
     def _learned(self, entry: str, args: tuple[int, ...], cpus: int) -> str:
         worker = self._worker()

@@ -254,4 +254,4 @@ def test_a_test_that_is_too_large_is_given_up() -> None:
 def test_the_page_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[3] / "docs" / "litmus.md").read_text()
     main(["litmus", str(OWN)])
-    assert f"tests/data/litmus_own.jsonl\n{capsys.readouterr().out}```" in page
+    assert f"litmus litmus_own.jsonl\n{capsys.readouterr().out}```" in page
