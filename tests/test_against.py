@@ -145,3 +145,16 @@ def test_a_workload_that_calls_no_hook_of_the_plugin_says_so(capsys: pytest.Capt
     assert f"none of the hooks of {luf} ran in: page_fault3" in capsys.readouterr().out
     assert main(["workloads", "--plugin", "arch_plugins.x86:X86", "--workload", "page_fault3"]) == 0
     assert "none of the hooks" not in capsys.readouterr().out
+
+
+def test_a_page_has_both_side_by_side(plugin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jinja2")
+    command = ["compare", f"{plugin}:OneShort", "--against", "smp-6.2-fix", *SOME, "--format", "html"]
+    assert main(command) == 1
+    page = capsys.readouterr().out
+    assert page.startswith("<!doctype html>")
+    assert "OneShort against smp-6.2-fix</h2>" in page
+    table = page[page.index('id="beside"') : page.index("Verdicts that differ: 1; the same: 1")]
+    assert "range-of-three" in table
+    assert "own-tlb" not in table
+    assert 'href="#/cell/smp-6.2-fix/range-of-three">✓ pass</a>' in table

@@ -37,7 +37,7 @@ from core.table.rows import Row
 
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered
-    from core.table.jobs import Counted
+    from core.table.jobs import Counted, VerdictJob
 
 MEMORY = {
     "sc": "the order of memory accesses is sequentially consistent",
@@ -69,19 +69,36 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     compare.add_argument("--workload", action="append", default=[], metavar="NAME", help="count this workload")
     compare.add_argument("--all", action="store_true", help="also the slow scenarios (tiers long and large)")
     compare.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
+    compare.add_argument("--format", choices=("text", "html"), default="text", help="html: a page to step through both")
     add_limits(compare)
-    compare.set_defaults(command=compare_command)
+    compare.set_defaults(command=compare_command, walks=None)
 
 
 def compare_command(arguments: argparse.Namespace) -> int:
-    """Print what differs, in lines of at most MAIL_WIDTH characters; exit status 1 if anything does."""
-    return compared(*sides_named(arguments), arguments)
+    """Print what differs, in lines of at most MAIL_WIDTH characters, or the page; exit status 1 if anything does."""
+    new, old = sides_named(arguments)
+    return _page(new, old, arguments) if arguments.format == "html" else compared(new, old, arguments)
+
+
+def _page(new: Row, old: Row, arguments: argparse.Namespace) -> int:
+    from core.cli.against_page import page
+    from core.cli.pictures import ready_for_pictures
+    from core.table.recorded_jobs import RecordedJob
+
+    ready_for_pictures()
+    cells = _cells(new, old, _asked(arguments), arguments)
+    recorded, counted, found = _run(new, old, [RecordedJob(cell, whole=True) for cell in cells], arguments)
+    first, second = _sides(new, old, [one.result for one in recorded], counted)
+    sys.stdout.write(page(first, second, recorded, cells, unseen(new, first.results, found), arguments))
+    differ = verdict_changes(second.results, first.results) or count_changes(second.counted, first.counted)
+    return 1 if differ else 0
 
 
 def compared(new: Row, old: Row, arguments: argparse.Namespace) -> int:
-    """`compare_command` of two rows."""
-    scenarios = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)] or _scenarios(arguments.all)
-    first, second, found = _run(new, old, scenarios, arguments)
+    """`compare_command` of two rows, as lines."""
+    scenarios = _asked(arguments)
+    results, counted, found = _run(new, old, _cells(new, old, scenarios, arguments), arguments)
+    first, second = _sides(new, old, results, counted)
     print(wrapped(f"{new.name} against {old.name}"))
     print(wrapped(f"{len(scenarios)} scenarios; eras {new.era.name} and {old.era.name}"))
     verdicts = verdict_changes(second.results, first.results)
@@ -156,36 +173,42 @@ def _on(row: Row, era: str | None) -> Row:
     return replace(row, era=kept)
 
 
-def _scenarios(everything: bool) -> list[str | Outside]:
-    left_out = () if everything else ("long", "large")
-    return [scenario.id for scenario in SUITE.values() if scenario.tier not in left_out]
+def _asked(arguments: argparse.Namespace) -> list[str | Outside]:
+    left_out = () if arguments.all else ("long", "large")
+    named = [chosen_scenario(name) for name in dict.fromkeys(arguments.scenario)]
+    return named or [scenario.id for scenario in SUITE.values() if scenario.tier not in left_out]
+
+
+def _cells(new: Row, old: Row, scenarios: Sequence[str | Outside], arguments: argparse.Namespace) -> list[VerdictJob]:
+    """The verdicts of `new`, then those of `old`."""
+    from core.table.jobs import VerdictJob
+
+    limits = limits_of(arguments)
+    return [VerdictJob(row, scenario, limits, arguments.searcher) for row in (new, old) for scenario in scenarios]
 
 
 def _run(
-    new: Row, old: Row, scenarios: Sequence[str | Outside], arguments: argparse.Namespace
-) -> tuple[Side, Side, list[Covered]]:
-    """All jobs: verdicts and counts of both, and the hook coverage of the new one."""
+    new: Row, old: Row, judging: Sequence[Any], arguments: argparse.Namespace
+) -> tuple[list[Any], list[Counted], list[Covered]]:
+    """The answers of the jobs `judging`, which are those of `_cells`, the counts of both, the new one's coverage."""
     from core.cli.progress import Progress
     from core.run import pool
-    from core.table.jobs import CountJob, CoverageJob, VerdictJob
+    from core.table.jobs import CountJob, CoverageJob
 
     loads = tuple(chosen_workload(name, WORKLOADS) for name in dict.fromkeys(arguments.workload))
     loads = loads or tuple(STANDARD.values())
-    limits = limits_of(arguments)
-    jobs: list[Any] = [
-        VerdictJob(row, scenario, limits, arguments.searcher) for row in (new, old) for scenario in scenarios
-    ]
-    jobs += [CountJob(row, loads) for row in (new, old)] + [CoverageJob(new, scenario) for scenario in scenarios]
+    jobs = [*judging, *(CountJob(row, loads) for row in (new, old))]
+    jobs += [CoverageJob(new, scenario) for scenario in _asked(arguments)]
     with Progress(len(jobs), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
         answers = list(pool.run(jobs, workers, progress.done, job_timeout(arguments), memory))
-    number = len(scenarios)
-    counted = answers[2 * number : 2 * number + 2]
-    return (
-        Side(new, answers[:number], counted[0]),
-        Side(old, answers[number : 2 * number], counted[1]),
-        answers[2 * number + 2 :],
-    )
+    number = len(judging)
+    return answers[:number], answers[number : number + 2], answers[number + 2 :]
+
+
+def _sides(new: Row, old: Row, results: list[Result], counted: Sequence[Counted]) -> tuple[Side, Side]:
+    half = len(results) // 2
+    return Side(new, results[:half], counted[0]), Side(old, results[half:], counted[1])
 
 
 # ---- what differs --------------------------------------------------------------------------------------------

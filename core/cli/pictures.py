@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from inspect import getdoc
 from typing import TYPE_CHECKING, Any
 
 from core.base.printable import all_printable
 from core.cli.arguments import UsageError
-from core.conformance import FINDINGS, SUITE
+from core.conformance import FINDINGS, SUITE, LargeRun
 from core.conformance.outside import Outside
 from reports.page.page import NoJinja, require_jinja
 
 if TYPE_CHECKING:
+    from core.conformance.scenario import Scenario
     from core.table.jobs import VerdictJob
     from core.table.recorded_jobs import ExhibitJob, ShownExhibit, WithRecording
 
@@ -41,20 +44,36 @@ def with_pictures(
     """`report` with the recordings of its cells and of the museum, and with what the page says of scenarios."""
     from core.cli.report import result_of
 
-    outside = [cell.scenario for cell in cells if isinstance(cell.scenario, Outside)]
-    scenarios = {s.id: {"title": s.title, "origin": s.origin} for s in (*SUITE.values(), *outside)}
     bugs = [one.bug for one in shown]
     more: dict[str, Any] = {
-        "scenarios": scenarios,
         "museum": [_bug(one) for one in shown],
         "museum_results": [result_of(one.result) for one in bugs],
         "findings": [{"id": f.id, "title": f.title, "origin": f.origin} for f in FINDINGS.values()],
     }
+    told: dict[str, Any] = all_printable(more)
+    return with_recordings(report, [*judged, *bugs], cells) | told
+
+
+def with_recordings(
+    report: Mapping[str, Any], judged: Sequence[WithRecording], cells: Sequence[VerdictJob]
+) -> dict[str, Any]:
+    """`report` with what the page needs to step through its cells."""
+    outside = [cell.scenario for cell in cells if isinstance(cell.scenario, Outside)]
+    asked = (*SUITE.values(), *outside)
+    scenarios = {s.id: {"title": s.title, "origin": s.origin, "scene": _scene(s)} for s in asked}
     recordings = [
         {"architecture": r.result.architecture, "scenario": r.result.scenario, "trace": r.trace, "model": r.model}
-        for r in (*judged, *bugs)
+        for r in judged
     ]
-    return {**report, **all_printable(more), "recordings": recordings}
+    return {**report, "scenarios": all_printable(scenarios), "recordings": recordings}
+
+
+def _scene(scenario: Scenario | LargeRun | Outside) -> str:
+    """What the danger is: the first paragraph of the module that the scenario is in; '' for one from outside."""
+    if isinstance(scenario, (Outside, LargeRun)):
+        return ""
+    described = getdoc(import_module(scenario.build.__module__)) or ""
+    return " ".join(described.partition("\n\n")[0].split())
 
 
 def _bug(shown: ShownExhibit) -> dict[str, str]:

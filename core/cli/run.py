@@ -179,11 +179,12 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     report |= {AS_FAILURE: True} if arguments.junit_unfinished == "failure" else {}
     if drawn:
         report = with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
-    saved = _save(report, arguments.output, arguments.format)
+    shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
+    text = FORMATS[shown].write(report)
+    saved = _save(report, arguments.output, shown, text)
     if sys.stderr.isatty():
         print(f"shootdown: reports in {arguments.output}", file=sys.stderr)
-    shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
-    sys.stdout.write(FORMATS[shown].write(report))
+    sys.stdout.write(text)
     sys.stdout.flush()
     if interrupted:
         print("shootdown: interrupted; --resume continues", file=sys.stderr)
@@ -200,16 +201,16 @@ def _containment(jobs: Sequence[Job], executor: str) -> str:
     return containment() + (" where it was set up; as each worker of the cluster can, where judged" if executor else "")
 
 
-def _save(report: Mapping[str, Any], directory: Path, asked: str) -> bool:
+def _save(report: Mapping[str, Any], directory: Path, asked: str, text: str) -> bool:
     """Write the report in every format that has a file; says on stderr which could not be written.
 
-    `asked` is the format that --format names.
+    `text` is the report in the format `asked` for on stdout.
     """
     saved = True
     for name, form in FORMATS.items():
         try:
             if form.file and (name == asked or not form.on_request):
-                write_atomically(directory / form.file, form.write(report))
+                write_atomically(directory / form.file, text if name == asked else form.write(report))
         except OSError as error:
             saved = False
             print(f"shootdown: {directory / form.file}: not written: {error.strerror}", file=sys.stderr)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import groupby, product
+from itertools import product
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from core.conformance.kernel_place import kernel_place
 from core.explore.cursor import Choice
 from core.explore.recording import Data, Note, model_data, trace_data
 from core.explore.transition_tables import TransitionTables
@@ -36,22 +37,35 @@ FLAGS = ("fullmm", "freed_tables", "unshared_tables", "delayed_rmap", "need_flus
 
 def trace(tables: TransitionTables, path: Sequence[Choice], violated: str) -> Data:
     """The path with every cell's values; see `core.explore.recording.trace_data`."""
-    return _placed(trace_data(tables, path, violated, annotate))
+    annotate = Annotator()
+    return _placed(trace_data(tables, path, violated, annotate)) | {"files": annotate.files}
 
 
 def model(tables: TransitionTables, path: Sequence[Choice], max_states: int = MAX_STATES) -> Data | None:
     """The tables of the whole model; None if it has more than `max_states` states."""
+    annotate = Annotator()
     data = model_data(tables, path, annotate, max_states)
-    return None if data is None else _placed(data)
+    return None if data is None else _placed(data) | {"files": annotate.files}
 
 
-def annotate(stack: Sequence[FrameType]) -> Note:
-    """The kernel functions of a suspended program, innermost first, and the gather that it has open."""
-    codes = [frame.f_code for frame in stack if not frame.f_code.co_filename.startswith(SCAFFOLD)]
-    names = [code.co_qualname for code in codes if not code.co_name.startswith("_")]
-    functions = [name for name, _ in groupby(names)]  # a level of the page table is a call of its own
-    gathers = [value for frame in stack for value in frame.f_locals.values() if isinstance(value, MmuGather)]
-    return Note(tuple(reversed(functions)), _gather(gathers[-1]) if gathers else ())
+class Annotator:
+    """Says of suspended programs what is in no cell; `files` has the kernel's file of each function that was named."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def __call__(self, stack: Sequence[FrameType]) -> Note:
+        """The kernel functions of a suspended program, innermost first, and the gather that it has open."""
+        functions: list[str] = []
+        for frame in stack:
+            code = frame.f_code
+            if not code.co_name.startswith("_") and not code.co_filename.startswith(SCAFFOLD):
+                name = code.co_qualname
+                self.files.setdefault(name, kernel_place(frame))
+                if functions[-1:] != [name]:  # a level of the page table is a call of its own
+                    functions.append(name)
+        gathers = [value for frame in stack for value in frame.f_locals.values() if isinstance(value, MmuGather)]
+        return Note(tuple(reversed(functions)), _gather(gathers[-1]) if gathers else ())
 
 
 def _gather(tlb: MmuGather) -> tuple[tuple[str, Hashable], ...]:

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from core.base.digest import digest
 from core.base.errortext import describe
 from core.base.watch import watching
+from core.conformance.names import told_apart
 from core.conformance.scenario import Scenario
 from core.explore.model import Model, Property
 from core.mm.era import Era
@@ -128,11 +129,22 @@ def ruled(scenario: Scenario, references: Sequence[str]) -> Scenario:
                 _asked(reference, rule.always, arch, model),
                 _asked(reference, rule.finally_, arch, model),
             )
-            model = replace(model, always=(*model.always, *always), finally_=(*model.finally_, *finally_))
+            model = _with(model, rule.name, always, finally_)
         return model
 
     build.__module__ = scenario.build.__module__
     return replace(scenario, build=build)
+
+
+def _with(model: Model, rule: str, always: Sequence[Property], finally_: Sequence[Property]) -> Model:
+    """The model with a rule's properties; one that has the name of another says whose it is."""
+    taken = {prop.name for prop in (*model.always, *model.finally_, *model.sometimes)}
+
+    def own(prop: Property) -> Property:
+        return replace(prop, name=f"{prop.name} of {rule}") if prop.name in taken else prop
+
+    always, finally_, _ = told_apart([*map(own, always)], [*map(own, finally_)], [])
+    return replace(model, always=(*model.always, *always), finally_=(*model.finally_, *finally_))
 
 
 def _asked(

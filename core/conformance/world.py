@@ -20,6 +20,7 @@ from itertools import zip_longest
 from typing import Any
 
 from core.conformance.memory_model import memory_model
+from core.conformance.names import told_apart
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.facts import Facts
@@ -147,14 +148,15 @@ class World:
         self.of_mm(*self.cpus())
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
         threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
+        always, finally_, sometimes = told_apart(always, (*finally_, self._balanced(mm)), sometimes)
         return Model(
             name,
             threads,
             self.memory,
             daemons,
-            tuple(always),
-            (*finally_, self._balanced(mm)),
-            tuple(sometimes),
+            always,
+            finally_,
+            sometimes,
             {**SENTENCES, **sentences} if sentences else SENTENCES,
             (tuple(equal),) if equal else (),
             memory_model(self.memory_model),

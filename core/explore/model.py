@@ -111,7 +111,8 @@ class Model:
     `initial` must have a value for every cell that an operation or property touches.
     `sentences` explain, by name, the properties that a step itself violates (`Outcome.violated`).
     `symmetric` lists groups of members that are claimed to be interchangeable; the explorer checks the claim.
-    `memory` makes the machine whose memory model the operations are subject to; None is sequential consistency."""
+    `memory` makes the machine whose memory model the operations are subject to; None is sequential consistency.
+    ValueError if two properties share a name: a verdict names the one that is violated."""
 
     name: str
     threads: tuple[Thread, ...]
@@ -123,6 +124,12 @@ class Model:
     sentences: Mapping[str, str] = field(default_factory=dict)
     symmetric: tuple[tuple[Member, ...], ...] = ()
     memory: Callable[[Model], MemoryMachine] | None = None
+
+    def __post_init__(self) -> None:
+        names = [prop.name for prop in (*self.always, *self.finally_, *self.sometimes)]
+        if len({*names}) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"model {self.name}: two properties are called {twice!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def in_file(vma: Vma) -> Op:
 
 
 async def unlink_file_vma(mm: Mm, vma: Vma) -> None:
-    """mm/mmap.c: remove the VMA from its file's i_mmap."""
+    """mm/mmap.c:unlink_file_vma(), in mm/vma.c since 6.11: remove the VMA from its file's i_mmap."""
     await rmap_lock(mm)
     await Op("unlink_file_vma", (), (in_file_cell(vma),), lambda: [Outcome(None, (False,))], order=Order.PLAIN)
     await rmap_unlock(mm)

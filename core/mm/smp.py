@@ -28,8 +28,8 @@ async def flush_cpus_by_ipi(mm: Mm, cpus: frozenset[Cpu], request: Request) -> N
 
 
 async def on_each_cpu(mm: Mm, request: Request) -> None:
-    """on_each_cpu(): `flush_by_ipi` for every CPU that is online, whatever it runs: flush_tlb_all(), an ASID rollover.
+    """`flush_by_ipi` for every CPU that is online, whatever it runs: flush_tlb_all(), an ASID rollover.
 
-    A CPU that runs a kernel thread serves it as any other does.
+    include/linux/smp.h:on_each_cpu().  A CPU that runs a kernel thread serves it as any other does.
     """
     await flush_cpus_by_ipi(mm, mm.cpu_online_mask, request)

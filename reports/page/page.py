@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -71,6 +71,17 @@ class Point(NamedTuple):
     best: bool
 
 
+class Beside(NamedTuple):
+    """Two architectures side by side: the scenarios in which they differ, and the counts."""
+
+    old: str
+    new: str
+    verdicts: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None]]
+    alike: int
+    counts: Sequence[Mapping[str, Any]]
+    unseen: str
+
+
 class Front(NamedTuple):
     """Rows of one workload by two counts, with the ranges of both."""
 
@@ -90,7 +101,11 @@ def require_jinja() -> None:
 
 
 def write(report: Report) -> str:
-    """The page. `report` may have `recordings`, `museum`, `findings` and `scenarios` beside what every report has."""
+    """The page.
+
+    `report` may have `recordings`, `museum`, `findings`, `scenarios` and `against`, which names two architectures and
+    the counts in which they differ, beside what every report has.
+    """
     require_jinja()
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -101,6 +116,7 @@ def write(report: Report) -> str:
     style, script = _own("style.css"), _own("engine.js") + _own("stepper.js").replace('"use strict";\n', "", 1)
     text = environment.get_template("report.html.j2").render(
         title="Shootdown report",
+        beside=_beside(report),
         summary=" ".join(summary(report, WIDE).split()),
         made=reproducibility(report),
         style=Markup(style),
@@ -173,6 +189,23 @@ def _matrix(report: Report) -> dict[str, Any]:
     return {"columns": columns, "areas": areas, "folded": [names for names in columns if len(names) > 1]}
 
 
+def _beside(report: Report) -> Beside | None:
+    against = report.get("against")
+    if not against:
+        return None
+    own: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for result in report["results"]:
+        own.setdefault(result["scenario"], {})[result["architecture"]] = result
+    pairs = [(scenario, of.get(against["old"]), of.get(against["new"])) for scenario, of in own.items()]
+    differ = [(s, _cell(old), _cell(new)) for s, old, new in pairs if _judged(old) != _judged(new)]
+    alike = len(pairs) - len(differ)
+    return Beside(against["old"], against["new"], differ, alike, against["counts"], against["unseen"])
+
+
+def _judged(result: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if result is None else (*_kind(result), result["violated"])
+
+
 def _kind(result: Mapping[str, Any]) -> tuple[str, int]:
     return result["verdict"], len(result["trace"] or ())
 
@@ -182,7 +215,7 @@ def _cell(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     steps = len(result["trace"] or ())
     sign = SIGNS[result["verdict"]] + (str(steps) if steps else "")
-    return {name: result[name] for name in ("architecture", "scenario", "verdict")} | {"sign": sign}
+    return {name: result[name] for name in ("architecture", "scenario", "verdict", "violated")} | {"sign": sign}
 
 
 def _sound(report: Report) -> set[str]:

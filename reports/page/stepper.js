@@ -28,17 +28,36 @@ function chunk(id) {
   return chunks.get(id);
 }
 
-// The recording of an architecture, put together from the parts that its scenario's block has (reports/page/blocks.py).
+// The recording of an architecture, put together from the parts that its scenario's block has (reports/page/packing.py).
 function assembled(block, arch) {
   if (!block || block.of[arch] === undefined) return null;
   const [kind, numbers] = block.cells[block.of[arch]], data = {}, rows = [];
   for (const [name, number] of Object.entries(numbers)) {
-    const [key, agent] = name.split(".");
-    if (kind === "model" && key === "rows" && agent !== undefined) rows[Number(agent)] = block.parts[name][number];
-    else data[name] = block.parts[name][number];
+    const part = block.parts[name][number], pool = block.pools[name], [key, agent] = name.split(".");
+    if (kind === "model" && key === "rows" && agent !== undefined) rows[Number(agent)] = rowsOf(part, pool);
+    else data[name] = pool && Array.isArray(part) ? part.map((number) => pool[number]) : part;
   }
   if (rows.length) data.rows = rows;
   return { [kind]: data };
+}
+
+// Rows from columns: [operation, cells read, moves, note, CPU], or null where the thread has ended.
+function rowsOf(columns, pool) {
+  const [ops, moves, ...more] = columns.slice(0, -1).map(summed);
+  return Array.from({ length: columns[columns.length - 1] }, (none, local) => {
+    if (!ops || ops[local] === null) return null;
+    const [reads, relative] = pool[moves[local]];
+    const absolute = relative.map(([values, ...known]) => [values, ...known.map(([after, ...rest]) => [local + after, ...rest])]);
+    const row = [ops[local], reads, absolute];
+    for (const column of more) if (column[local] !== null) row.push(column[local]);
+    return row;
+  });
+}
+
+// A column from its differences.
+function summed(differences) {
+  let last = 0;
+  return differences.map((one) => (one === null ? null : (last += one)));
 }
 
 // ---- values in words ----
@@ -101,11 +120,16 @@ class Walk {
     const property = this.model.violated || (this.model.properties || []).find((one) => one.name === end);
     this.asked = new Set(property ? property.reads : []); // the cells that the violated property reads
     if (path && this.engine) this.take(path);
+    // The stores that each thread has still to make, by its local state.
+    this.stores = this.engine ? this.model.asserts.map((own, agent) => this.engine.stores(agent)) : [];
   }
 
   take(path) {
     this.path = path;
     this.frames = this.engine ? this.computed(path) : this.recorded();
+    // The first step behind which no way leads to an end without a violation; -1 if there is none.
+    this.turn = this.engine ? this.frames.findIndex((frame, at) => at && !this.engine.open(frame.state)) : -1;
+    if (this.turn > 0 && !this.engine.open(this.engine.start)) this.turn = -1;
   }
 
   computed(path) {
@@ -193,10 +217,22 @@ function said() {
     return el("li", {}, `${label(cell, model)}: ${what}`);
   });
   const parts = [el("p", { class: "what" }, `CPU${frame.cpu} ${model.agents[frame.agent].name}: ${frame.step}`)];
-  if (frame.functions.length) parts.push(el("p", { class: "in" }, `in ${frame.functions.join(" ← ")}`));
+  if (frame.functions.length) parts.push(el("p", { class: "in" }, `in ${called(frame.functions, model)}`));
   if (lines.length) parts.push(el("ul", {}, lines));
+  if (view.at === view.walk.turn) parts.push(el("p", { class: "turn" }, `◆ ${TURN}`));
   if (frame.violated) parts.push(el("p", { class: "broken" }, `✗ violated: ${frame.violated}. ${sentence(frame.violated)}`));
   $("said").replaceChildren(...parts);
+}
+
+const TURN = "The step that decides: before it all could still end without a violation, from here on nothing avoids one.";
+
+// A chain of calls with the kernel's files, each said where it is another than the caller's.
+function called(functions, model) {
+  const files = model.files || {};
+  return functions.map((name, at) => {
+    const file = files[name], outer = at + 1 < functions.length ? files[functions[at + 1]] : "";
+    return file && file !== outer ? `${name} (${file})` : name;
+  }).join(" ← ");
 }
 
 function sentence(name) {
@@ -212,7 +248,7 @@ function listed() {
   const lanes = cpus.slice(0, 4);
   $("steps").replaceChildren(...walk.frames.slice(1).map((frame, at) => el("li", {},
     el("button", { type: "button", class: `step lane${Math.max(0, lanes.indexOf(frame.cpu))}`, onclick: () => show(at + 1) },
-      el("b", {}, String(at + 1)), el("span", { class: "who" }, `CPU${frame.cpu} ${walk.model.agents[frame.agent].name}`),
+      el("b", {}, at + 1 === walk.turn ? `${at + 1} ◆` : String(at + 1)), el("span", { class: "who" }, `CPU${frame.cpu} ${walk.model.agents[frame.agent].name}`),
       el("span", { class: "op" }, frame.step)))));
 }
 
@@ -267,10 +303,24 @@ function machine() {
     }
     return el("div", { class: changed ? "changed" : "" }, el("dt", {}, `${asked.has(number) ? "⚑ " : ""}${label(cell, model)}`), el("dd", {}, value));
   });
-  const drawn = [...view.cards].map(([name, numbers]) => el("section", { class: `card${frame.step && numbers.cpu === frame.cpu ? " here" : ""}` },
-    el("h4", {}, name), numbers.length ? el("dl", {}, rows(numbers)) : el("p", {}, "nothing of this CPU is modelled")));
+  const drawn = [...view.cards].map(([name, numbers]) => {
+    const own = [...storesLeft(frame, numbers.cpu), ...rows(numbers)];
+    return el("section", { class: `card${frame.step && numbers.cpu === frame.cpu ? " here" : ""}` },
+      el("h4", {}, name), own.length ? el("dl", {}, own) : el("p", {}, "nothing of this CPU is modelled"));
+  });
   for (const [name, gather] of frame.gathers) drawn.push(gatherCard(name, gather));
   $("machine").replaceChildren(...drawn);
+}
+
+// Of each thread of a CPU that stores: how often it still will.
+function storesLeft(frame, cpu) {
+  const walk = view.walk, before = view.at ? walk.frames[view.at - 1] : frame;
+  return walk.stores.flatMap((left, agent) => {
+    if (!left.length || walk.model.agents[agent].cpu !== cpu) return [];
+    const changed = left[before.state[agent]] !== left[frame.state[agent]];
+    return [el("div", { class: changed ? "changed" : "" }, el("dt", {}, `stores still to come of ${walk.model.agents[agent].name}`),
+      el("dd", {}, el("span", {}, left[frame.state[agent]])))];
+  });
 }
 
 function gatherCard(name, gather) {
@@ -288,18 +338,17 @@ function choices() {
   }
   const engine = walk.engine, state = walk.frames[at].state, items = [];
   const taken = walk.path[at];
-  for (let agent = 0; agent < engine.known.length; agent++) {
-    engine.moves(state, agent).forEach((move, outcome) => {
-      const next = engine.after(state, agent, move);
-      if (agent >= engine.threads && next.join() === state.join()) return;
-      const on = taken && taken[0] === agent && taken[1] === outcome, row = engine.row(state, agent);
-      const far = engine.byStep(move) ? 0 : engine.distance(next);
-      const to = far < 0 ? "no violation can be reached from here" : far === 0 ? "violation" : `violation in ${far}`;
-      const cpu = row.length > 4 ? row[4] : walk.model.agents[agent].cpu;
-      items.push(el("li", {}, el("button", { type: "button", onclick: () => choose(agent, outcome) },
-        `CPU${cpu} ${walk.model.agents[agent].name}: ${engine.said(state, agent, move)}`), el("span", { class: far < 0 ? "safe" : "danger" }, to),
-      on ? el("span", { class: "on" }, "the next step shown") : ""));
-    });
+  for (const [agent, outcome, move] of engine.next(state)) {
+    const next = engine.after(state, agent, move);
+    if (agent >= engine.threads && next.join() === state.join()) continue;
+    const on = taken && taken[0] === agent && taken[1] === outcome, row = engine.row(state, agent);
+    const far = engine.byStep(move) ? 0 : engine.distance(next);
+    const sure = far > 0 && !engine.open(next) ? ", and nothing avoids it" : "";
+    const to = far < 0 ? "no violation can be reached from here" : far === 0 ? "violation" : `violation in ${far}${sure}`;
+    const cpu = row.length > 4 ? row[4] : walk.model.agents[agent].cpu;
+    items.push(el("li", {}, el("button", { type: "button", onclick: () => choose(agent, outcome) },
+      `CPU${cpu} ${walk.model.agents[agent].name}: ${engine.said(state, agent, move)}`), el("span", { class: far < 0 ? "safe" : "danger" }, to),
+    on ? el("span", { class: "on" }, "the next step shown") : ""));
   }
   const over = engine.ended(state) ? "Everything has ended." : "Nothing can happen: a deadlock.";
   box.replaceChildren(items.length ? el("ul", {}, items) : el("p", {}, over));
@@ -313,6 +362,63 @@ function choose(agent, outcome) {
   }
   $("again").hidden = walk.path === walk.trace;
   show(at + 1);
+}
+
+// ---- the scene, and where another architecture leaves the trace ----
+
+function scene(about) {
+  const { walk } = view, model = walk.model, threads = model.agents.filter((agent) => agent.kind === "thread");
+  $("scene").textContent = about.scene || "";
+  $("who").replaceChildren(...threads.map((agent, number) => el("li", {}, el("b", {}, `CPU${agent.cpu} ${agent.name}`), `: ${does(number)}`)));
+  const hardware = [...new Set(model.agents.filter((agent) => agent.kind !== "thread").map((agent) => agent.name))];
+  if (hardware.length) $("who").append(el("li", {}, el("b", {}, "hardware"), `, at any time: ${hardware.join(", ")}`));
+}
+
+// What a thread does: its own instructions, and the kernel functions that it begins.
+function does(agent) {
+  const { walk } = view, own = new Set(), begun = new Set();
+  const note = (functions, name) => (functions.length ? begun.add(called(functions.slice(-1), walk.model)) : own.add(name));
+  if (walk.engine) {
+    for (const row of walk.model.rows[agent]) if (row) note(walk.model.notes[row[3]][0], walk.model.strings[row[0]]);
+  } else for (const step of walk.model.steps) if (step.agent === agent) note(step.functions, step.step);
+  const stores = walk.stores[agent] && walk.stores[agent][0];
+  const named = [...own].map((name) => (name.startsWith("store(") && own.size === 1 && stores ? `${name}, ${stores === "1" ? "once" : stores === "many" ? "again and again" : `${stores} times`}` : name));
+  return [named.join(", "), [...begun].join(", ")].filter(Boolean).join("; in the kernel ");
+}
+
+// The cell of the block that passes and takes the most steps of the trace; null if none passes.
+function parting(block, arch, scenario, results) {
+  const { walk } = view, trace = walk.frames;
+  const passes = new Set(results.cells.filter((one) => one.scenario === scenario && one.verdict === "pass").map((one) => one.architecture));
+  const seen = new Set();
+  let best = null;
+  for (const [name, number] of Object.entries(block.of)) {
+    if (name === arch || !passes.has(name) || seen.has(number)) continue;
+    seen.add(number);
+    const { model } = assembled(block, name);
+    if (!model) continue;
+    const engine = new Engine(model), found = engine.follow(trace, walk.model.agents);
+    if (!best || found.path.length > best.path.length) best = { name, engine, ...found };
+  }
+  return best;
+}
+
+function differs(block, arch, scenario, results) {
+  const walk = view.walk, box = $("differs");
+  box.replaceChildren();
+  if (!walk.engine || !walk.trace.length) return;
+  const other = parting(block, arch, scenario, results);
+  if (!other) return;
+  const steps = other.path.length, frame = walk.frames[steps + 1];
+  const place = `#/cell/${encodeURIComponent(other.name)}/${encodeURIComponent(scenario)}/${steps}/${other.path.map((choice) => choice.join(".")).join(",")}`;
+  const parts = [el("a", { href: place }, other.name), " passes here."];
+  if (!frame) parts.push(" It can take all these steps, and nothing is violated behind them.");
+  else {
+    const name = walk.model.agents[frame.agent].name, ended = other.agent >= 0 && other.agent < other.engine.threads && !other.engine.row(other.state, other.agent);
+    const instead = other.instead.length ? `does: ${other.instead.join(", or ")}` : other.agent === undefined ? "does not exist" : ended ? "has ended" : "has to wait";
+    parts.push(steps ? ` It takes the same ${steps} steps` : " It differs from the first step on", `; where step ${steps + 1} is here "${frame.step}", ${name} ${instead}.`);
+  }
+  box.append(...parts);
 }
 
 // ---- places ----
@@ -364,13 +470,14 @@ async function go() {
   $("verdict").textContent = `${VERDICTS[result.verdict] || result.verdict}${result.reason ? `: ${result.reason}` : ""}.${bound}`;
   $("violation").textContent = result.sentence ? `Violated: ${result.sentence}` : "";
   $("origin").textContent = `${about.origin ? `The scenario is about ${about.origin}. ` : ""}${numbers}`;
-  const block = await chunk(`m-${results.chunks[scenario]}`), recorded = assembled(block, arch);
-  $("stepper").hidden = !recorded;
-  if (!recorded) {
-    $("verdict").textContent += " There is nothing to step through.";
-    return;
-  }
+  const block = await chunk(`m-${results.chunks[scenario]}`);
   try {
+    const recorded = assembled(block, arch);
+    $("stepper").hidden = !recorded;
+    if (!recorded) {
+      $("verdict").textContent += " There is nothing to step through.";
+      return;
+    }
     view.walk = new Walk(recorded, chosen(path));
     view.cards = cards();
   } catch (error) { // a third party's process may have sent anything
@@ -378,12 +485,30 @@ async function go() {
     $("verdict").textContent += " Its recording cannot be read.";
     return;
   }
-  const counted = view.walk.engine ? `This page steps through ${recorded.model.states} states, those behind the first violation too.` : "";
+  scene(about);
+  differs(block, arch, scenario, results);
+  const counted = view.walk.engine ? `This page steps through ${view.walk.model.states} states, those behind the first violation too.` : "";
   $("size").textContent = counted;
   $("again").hidden = view.walk.path === view.walk.trace;
   listed();
   show(at === undefined ? 0 : Number(at) || 0);
   $("title").focus();
+}
+
+// The cells of the matrix become links: without a script there is nothing to open.
+function linked() {
+  const table = document.querySelector(".matrix"), names = [...table.querySelectorAll("thead [data-name]")].map((head) => head.dataset.name);
+  for (const row of table.querySelectorAll("tbody tr:not(.area)")) {
+    const scenario = row.cells[0].textContent;
+    names.forEach((name, at) => {
+      const cell = row.cells[at + 1], sign = cell.textContent;
+      if (!sign) return;
+      const href = `#/cell/${encodeURIComponent(name)}/${encodeURIComponent(scenario)}`;
+      const link = el("a", { href, class: cell.className, "aria-label": `${name}, ${scenario}: ${cell.className.slice(2)}` }, sign);
+      cell.className = "";
+      cell.replaceChildren(link);
+    });
+  }
 }
 
 document.addEventListener("keydown", (event) => {
@@ -412,5 +537,6 @@ $("theme").addEventListener("click", () => {
   document.documentElement.dataset.theme = dark ? "light" : "dark";
 });
 $("theme").hidden = false;
+linked();
 window.addEventListener("hashchange", go);
 go();

@@ -56,6 +56,47 @@ def test_another_step_can_be_chosen_and_its_address_leads_back(opened: Any) -> N
     assert page.evaluate("view.walk.trace.length") == 28
 
 
+def test_the_scene_says_who_acts_and_how_many_stores_are_to_come(opened: Any) -> None:
+    page = opened().at(f"{FAILS}/22")
+    assert "unmap and writeback race on a page" in text(page, "#scene")
+    who = text(page, "#who")
+    assert "CPU0 user: store(0), 2 times; in the kernel handle_write_fault (mm/memory.c)" in who
+    assert "CPU1 unmap: madvise_dontneed (mm/madvise.c)" in who
+    left = "[...document.querySelectorAll('#machine dt')].find((one) => one.innerText.startsWith('stores still'))"
+    assert page.evaluate(f"{left}.nextSibling.innerText") == "1"
+    assert page.evaluate(f"(show(27), {left}.nextSibling.innerText)") == "0"
+    page.evaluate("show(22)")
+    assert "folio_remove_rmap_ptes (mm/rmap.c)" in text(page, "#said .in")
+
+
+def test_the_step_that_decides_is_marked_once(opened: Any) -> None:
+    page = opened().at(f"{FAILS}/27")
+    assert "The step that decides" in text(page, "#said")
+    assert page.evaluate("document.querySelector('#steps').innerText.split('◆').length") == 2
+    assert page.evaluate("view.walk.engine.open(view.walk.frames[26].state)")
+    assert not page.evaluate("view.walk.engine.open(view.walk.frames[27].state)")
+    assert opened().at(f"{PASSES}/0").evaluate("view.walk.turn") == -1
+
+
+def test_a_cell_that_fails_says_what_the_fix_does_instead(opened: Any) -> None:
+    page = opened().at(f"{FAILS}/0")
+    assert "smp-6.2-fix passes here. It takes the same 21 steps; where step 22 is here" in text(page, "#differs")
+    assert '"page_remove_rmap(page0)", unmap does: send IPI to CPU0: flush [0, 1).' in text(page, "#differs")
+    page.click("#differs a")
+    page.wait_for_function("document.querySelector('#title').textContent.startsWith('smp-6.2-fix')")
+    assert "step 21 of 21" in text(page, "#count")
+    assert "send IPI to CPU0: flush [0, 1)" in text(page, "#choices")
+
+
+def test_every_cell_of_the_matrix_is_a_link(opened: Any) -> None:
+    page = opened().at("")
+    bare = "[...document.querySelectorAll('.matrix td')].filter((cell) => cell.textContent && !cell.firstChild.href)"
+    assert page.evaluate(f"{bare}.length") == 0
+    page.click(".matrix a[aria-label='smp-6.1, lost-dirty-dontneed: xfail']")
+    page.wait_for_selector("#said .what")
+    assert "smp-6.1, lost-dirty-dontneed" in text(page, "#title")
+
+
 def test_every_step_of_a_cell_that_passes_is_safe(opened: Any) -> None:
     page = opened().at(f"{PASSES}/0")
     for _ in range(60):

@@ -68,7 +68,7 @@ PINNED = {
     "B-53g": ("walk-of-freed-table", 20),
     "B-53l": ("walk-of-freed-table", 21),
     "B-53x": ("walk-of-freed-table", 21),
-    "B-54": ("store-after-copy", 49),
+    "B-54": ("store-after-copy of newer[0]", 49),
     "B-46": ("reached-by-device", 24),
     "B-58": ("emitted-covers", 1071),
     "B-55": ("emitted-covers", 10),

@@ -157,15 +157,15 @@ def test_a_run_equals_its_pages(
 @pytest.mark.parametrize(
     ("policy", "scenario", "broken"),
     [
-        (SetsOne, "folio-fork", "mapped-at-end"),
+        (SetsOne, "folio-fork", "mapped-at-end of pte[3]"),
         (ClearsOne, "folio-zap", "use-after-free"),
         (SaysTheFirstIsDirty, "folio-dirty", "no-lost-dirty"),
-        (ProtectsOne, "folio-fork", "shared-writable"),
+        (ProtectsOne, "folio-fork", "shared-writable of pte[1]"),
         (CleansOne, "folio-free", "vacuous: never reached cleaned"),
         (LooksAtOne, "folio-young", "young-unseen"),
         (AddsTheFirst, "folio-reclaim", "use-after-free"),
         (FlushesTheFirst, "folio-zap", "use-after-free"),
-        (QueuesOne, "folio-zap", "all-freed"),
+        (QueuesOne, "folio-zap", "all-freed of ref[1]"),
     ],
 )
 def test_a_hook_that_takes_the_first_for_all_is_found(policy: type, scenario: str, broken: str) -> None:
