@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from core.cost.sweep import (
     Point,
     SweptArch,
     axis,
+    drawn,
     gathered,
     known_axes,
     pareto,
@@ -59,6 +60,9 @@ MORE_COLUMNS = ("full_flushes", "flush_insns", "sync_ipis")
 INTERRUPTED = ("running", "lazy", "away", "isolated")
 """What an interrupted CPU was doing, by the count `ipis_...`."""
 
+SWEPT = "mapping"
+"""The workload of which `run --sweep` sets parameters."""
+
 SMP = "arch_plugins.generic:Smp"
 
 
@@ -73,6 +77,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     one.add_argument(
         "--plot", type=Path, action="append", default=[], metavar="FILE", help="plot to FILE (.svg or .png)"
     )
+    one.add_argument("--format", choices=("table", "html"), default="table", help="html: a page of small plots")
     one.add_argument("--x", help="parameter on the x axis (default: the first)")
     one.add_argument("--y", default="flushes", help=f"count on the y axis, or {' or '.join(RANGES)} with its range")
     one.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
@@ -163,6 +168,10 @@ def sweep_command(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--workload {name}: no such workload; {hint(name, (*NAMED, *own))}")
     workload: str | Workload = own.get(name, name)
     _can_plot(arguments.plot)
+    if arguments.format == "html":
+        from core.cli.pictures import ready_for_pictures
+
+        ready_for_pictures()
     _can_write([*arguments.plot, *([arguments.csv] if arguments.csv else [])])
     model = chosen_model(arguments.prices)
     rows, unusable = chosen_rows(arguments, [SMP])
@@ -181,12 +190,39 @@ def sweep_command(arguments: argparse.Namespace) -> int:
     columns = [*(["arch"] if len(subjects) > 1 else []), *[one.name for one in axes], *COLUMNS]
     ranges = [[_microseconds(p, PRICE) + _without(p), _microseconds(p, HOLD)] for p in shown]
     lines = [[p[c] for c in columns] + more for p, more in zip(shown, ranges, strict=True)]
-    print(tabulate(lines, [*columns, "price in us", "longest lock hold in us"]))
+    columns += ["price in us", "longest lock hold in us"]
+    if arguments.format == "html":
+        from reports.page.page import write_sweep
+
+        names = [one.name for one in axes]
+        sys.stdout.write(write_sweep(drawn(points, name, names, x, arguments.y), columns, lines))
+    else:
+        print(tabulate(lines, columns))
     if arguments.csv:
         _write_csv(points, arguments.csv)
     if arguments.plot:
         plot(points, x, arguments.y, arguments.plot)
     return status
+
+
+def asked_sweep(rows: Sequence[Row], texts: Sequence[str], model: PriceModel) -> list[Piece]:
+    """What is to be counted for `run --sweep`: the workload `mapping` on each usable row. ConfigError if wrong."""
+    try:
+        axes = [axis(text, known_axes(SWEPT)) for text in texts]
+        usable = [row for row in rows if not row.problem]
+        return pieces([SweptArch(r.name, r.arch, r.era, r.model(model), r.guest) for r in usable], axes, SWEPT)
+    except ValueError as error:
+        raise ConfigError(f"--sweep: {error}") from error
+
+
+def swept(cut: list[Piece], jobs: int, timeout: float) -> dict[str, Any] | None:
+    """That sweep as the page draws it: flushes over the first parameter; None if nothing can be counted.
+
+    What cannot be is said on stderr.
+    """
+    points, problems = _points(cut, jobs, timeout)
+    tell(problems)
+    return drawn(points, SWEPT, cut[0].axes, cut[0].axes[0], FRONT[0]) if points else None
 
 
 def _points(cut: list[Piece], at_once: int, timeout: float) -> tuple[list[Point], dict[str, str]]:

@@ -31,7 +31,7 @@ from core.cli.arguments import (
     shard,
     walks_of,
 )
-from core.cli.costs import chosen_model, not_asked
+from core.cli.costs import asked_sweep, chosen_model, not_asked, swept
 from core.cli.gate import add_gate, add_threshold, annotate, baseline_of, diff_command, status
 from core.cli.pictures import exhibits, ready_for_pictures, with_pictures
 from core.cli.signals import hold
@@ -96,6 +96,9 @@ def add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--all", action="store_true", help="also run the slow scenarios (tier long)")
     run.add_argument("--no-costs", action="store_true", help="verdicts only: count no workloads")
+    run.add_argument(
+        "--sweep", action="append", default=[], metavar="NAME=VALUES", help="draw a sweep too (--format html)"
+    )
     run.add_argument("--prices", default=DEFAULT, metavar="NAME|FILE", help="price model, or a file from calibrate")
     run.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes at once")
     run.add_argument("--executor", default="", metavar="dask://HOST:PORT", help="run the jobs on a Dask cluster")
@@ -141,7 +144,10 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     ready_for_reports(arguments.output)
     if arguments.format == "html":
         ready_for_pictures()
+    elif arguments.sweep:
+        raise UsageError("--sweep: only the page has a sweep: --format html; a table of one: shootdown sweep")
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
+    sweep = asked_sweep(rows, arguments.sweep, model) if arguments.sweep else []
     scenarios = _scenarios(arguments, of_plugin)
     limits, rules = limits_of(arguments), rules_of(arguments)
     if arguments.resume:
@@ -179,6 +185,8 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     report |= {AS_FAILURE: True} if arguments.junit_unfinished == "failure" else {}
     if drawn:
         report = with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
+        if sweep and not interrupted:
+            report["sweep"] = swept(sweep, arguments.jobs, arguments.timeout or COUNTING_TIMEOUT)
     shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
     text = FORMATS[shown].write(report)
     saved = _save(report, arguments.output, shown, text)

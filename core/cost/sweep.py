@@ -306,6 +306,18 @@ def write_csv(points: Sequence[Point], file: TextIO) -> None:
     writer.writerows(points)
 
 
+def drawn(points: Sequence[Point], workload: str, axes: Sequence[str], x: str, y: str) -> dict[str, Any]:
+    """The sweep as a page draws it (reports/page/multiples.py): `y` over `x`; ranges are in microseconds."""
+    front = {id(point) for point in pareto(points)}
+    told = [
+        {name: point[name] for name in ("arch", *dict.fromkeys([*axes, x]))}
+        | {end: _height(point, y, end) for end in ("low", "high")}
+        | {"best": id(point) in front}
+        for point in points
+    ]
+    return {"workload": workload, "axes": list(axes), "x": x, "y": f"{y} in us" if y in RANGES else y, "points": told}
+
+
 def plot(points: Sequence[Point], x: str, y: str, paths: Sequence[Path]) -> None:
     """Plot `y` over `x`, one colour per architecture, to files by suffix (.svg, .png). Needs matplotlib.
 

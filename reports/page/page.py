@@ -12,6 +12,7 @@ from urllib.parse import quote
 from reports.gate import UNEXPECTED
 from reports.overview import Failure, by_reason, folded, summary
 from reports.page.blocks import blocks
+from reports.page.multiples import multiples
 from reports.tables import COST_COLUMNS, interrupted, microseconds, reproducibility
 
 Report = Mapping[str, Any]
@@ -107,20 +108,16 @@ def write(report: Report) -> str:
     the counts in which they differ, beside what every report has.
     """
     require_jinja()
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("reports.page", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    style, script = _own("style.css"), _own("engine.js") + _own("stepper.js").replace('"use strict";\n', "", 1)
-    text = environment.get_template("report.html.j2").render(
+    script = _own("engine.js") + _own("stepper.js").replace('"use strict";\n', "", 1)
+    return _rendered(
+        "report.html.j2",
         title="Shootdown report",
         beside=_beside(report),
         summary=" ".join(summary(report, WIDE).split()),
         made=reproducibility(report),
-        style=Markup(style),
-        style_digest=_digest(style),
+        sweep=multiples(report["sweep"]) if report.get("sweep") else None,
         script=Markup(script),
         script_digest=_digest(script),
         place=place,
@@ -136,7 +133,24 @@ def write(report: Report) -> str:
         architectures=report["architectures"],
         blocks=list(blocks(report, report.get("recordings", ()))),
     )
-    return text if text.endswith("\n") else text + "\n"
+
+
+def write_sweep(sweep: Mapping[str, Any], columns: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    """The page of a sweep (`multiples` has its form) and a table of all its points."""
+    return _rendered("sweep.html.j2", sweep=multiples(sweep), columns=columns, lines=lines)
+
+
+def _rendered(template: str, **given: Any) -> str:
+    require_jinja()
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("reports.page", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    style = _own("style.css")
+    text = environment.get_template(template).render(style=Markup(style), style_digest=_digest(style), **given)
+    return text.lstrip() if text.endswith("\n") else text.lstrip() + "\n"
 
 
 def place(architecture: str, scenario: str) -> str:

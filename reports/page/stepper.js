@@ -248,7 +248,7 @@ function listed() {
   const lanes = cpus.slice(0, 4);
   $("steps").replaceChildren(...walk.frames.slice(1).map((frame, at) => el("li", {},
     el("button", { type: "button", class: `step lane${Math.max(0, lanes.indexOf(frame.cpu))}`, onclick: () => show(at + 1) },
-      el("b", {}, at + 1 === walk.turn ? `${at + 1} ◆` : String(at + 1)), el("span", { class: "who" }, `CPU${frame.cpu} ${walk.model.agents[frame.agent].name}`),
+      el("b", {}, `${at + 1}${at + 1 === walk.turn ? " ◆" : ""}${at + 1 === walk.parts && walk.path === walk.trace ? " ⇄" : ""}`), el("span", { class: "who" }, `CPU${frame.cpu} ${walk.model.agents[frame.agent].name}`),
       el("span", { class: "op" }, frame.step)))));
 }
 
@@ -408,6 +408,7 @@ function differs(block, arch, scenario, results) {
   box.replaceChildren();
   if (!walk.engine || !walk.trace.length) return;
   const other = parting(block, arch, scenario, results);
+  walk.parts = other ? other.path.length + 1 : -1; // the first step that the other does not take
   if (!other) return;
   const steps = other.path.length, frame = walk.frames[steps + 1];
   const place = `#/cell/${encodeURIComponent(other.name)}/${encodeURIComponent(scenario)}/${steps}/${other.path.map((choice) => choice.join(".")).join(",")}`;
