@@ -44,7 +44,9 @@ MM = _mm()
 def is_program(thing: Any) -> bool:
     """Whether it returns something to await."""
     returned = inspect.signature(thing).return_annotation
-    return inspect.iscoroutinefunction(thing) or returned == "Op" or str(returned).startswith("Coroutine")
+    return (
+        inspect.iscoroutinefunction(inspect.unwrap(thing)) or returned == "Op" or str(returned).startswith("Coroutine")
+    )
 
 
 # ---- the specification ---------------------------------------------------------------------------------------

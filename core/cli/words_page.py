@@ -152,7 +152,7 @@ def _word(name: str, mm: Mm) -> str:
     doc = as_markdown(inspect.getdoc(thing) or "")
     if inspect.isclass(thing):
         return f"### {name}\n\n{doc}"
-    kind = "async def" if inspect.iscoroutinefunction(thing) else "def"
+    kind = "async def" if inspect.iscoroutinefunction(inspect.unwrap(thing)) else "def"
     shown = f"### {name}\n\n```python\n{kind} {name}{_signature(thing)}\n```\n\n{doc}"
     if name not in SAMPLES:
         return shown

@@ -186,6 +186,7 @@ class World:
             memcgs=self.memcgs,
             choices=self.choices,
             early_broadcasts=self.memory_model != "sc",
+            functions=getattr(self.arch.plugin, "core_functions", {}),
         )
         return replace(mm, **self.more)
 

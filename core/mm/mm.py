@@ -81,6 +81,7 @@ class Mm:
     context    the cell of mm->context.id, if ASIDs are reallocated; None if the mm keeps its own
     early_broadcasts  an invalidation by hardware may have its effect as it is issued, which matters where stores wait
     copies     the page that the allocator returns for a copy: page -> its copy
+    functions  other texts of functions of the core, by name: C of a kernel tree (core.mm.stand_in)
     """
 
     __shootdown_entity__ = True
@@ -106,6 +107,7 @@ class Mm:
     remaps: bool = False
     context: Cell | None = None
     copies: Mapping[int, int] = field(default_factory=dict)
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     early_broadcasts: bool = False
     folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)
     special: Callable[[int], bool] = lambda page: False

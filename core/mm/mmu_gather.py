@@ -17,6 +17,7 @@ Data types
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,7 @@ from core.mm.mm import (
     mm_tlb_flush_nested,
 )
 from core.mm.rmap import folio_remove_rmap_ptes
+from core.mm.stand_in import or_c
 from core.mm.swap import Slot, Table, first_page, free_table, free_table_page
 from core.mm.swap_state import free_pages_and_swap_cache
 
@@ -166,6 +168,7 @@ def batch_full(mm: Mm, batch: Batch) -> int:
     return batch.max - 1 if mm.era.folio_entries else batch.max
 
 
+@or_c
 async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
     """The generic tlb_remove_page(): `nr` pages of one large folio as one entry, or (others, and before v6.9) as `nr`
     entries.
@@ -176,6 +179,7 @@ async def gather_page(tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> b
     return await queue(tlb, Slot(encode_page(page_pointer(page), flags), nr))
 
 
+@or_c
 async def tlb_flush_rmaps(tlb: MmuGather, addr: int) -> None:
     """Do the delayed rmap removals, after the flush and still under the page-table lock that covers `addr`.
 
@@ -255,6 +259,7 @@ def _behind(slot: Slot, entries: int) -> Slot:
 # ---- tables --------------------------------------------------------------------------------------------------
 
 
+@or_c
 async def tlb_remove_table(tlb: MmuGather, table: Table) -> None:
     """Queue a page-table page: like any page, or in an RCU batch of its own if there are lockless walkers."""
     if not tlb.mm.facts.rcu_table_free:
@@ -304,19 +309,25 @@ async def tlb_table_flush(tlb: MmuGather) -> None:
     """Hand the batch of tables over to RCU."""
     if tlb.tables is not None:
         await tlb_table_invalidate(tlb)
-        await free_batch(tlb.mm, "call_rcu", tuple(tlb.tables))
-        if tlb.mm.readers:
-            for table in tlb.tables:
-                await call_rcu(table, tlb.mm.readers)
-        elif tlb.mm.walked:  # the grace period waits for readers in software, and there are none
-            for table in tlb.tables:
-                await free_table_page(table)
+        await tlb_remove_table_free(tlb, tlb.tables)
         tlb.tables = None
+
+
+async def tlb_remove_table_free(tlb: MmuGather, tables: Sequence[Table]) -> None:
+    """call_rcu(&batch->rcu, tlb_remove_table_rcu)."""
+    await free_batch(tlb.mm, "call_rcu", tuple(tables))
+    if tlb.mm.readers:
+        for table in tables:
+            await call_rcu(table, tlb.mm.readers)
+    elif tlb.mm.walked:  # the grace period waits for readers in software, and there are none
+        for table in tables:
+            await free_table_page(table)
 
 
 # ---- the whole -----------------------------------------------------------------------------------------------
 
 
+@or_c
 async def tlb_flush_mmu_tlbonly(tlb: MmuGather) -> None:
     """Flush what the gather covers, if anything was cleared; frees nothing."""
     cleared = tlb.cleared_ptes or tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds
@@ -347,6 +358,7 @@ def flush_flags(tlb: MmuGather, kind: str) -> tuple[str, ...]:
     return (kind, *(name for name, on in flags.items() if on))
 
 
+@or_c
 async def tlb_flush_mmu(tlb: MmuGather) -> None:
     """Flush, then free; no page-table lock is held."""
     await tlb_flush_mmu_tlbonly(tlb)
@@ -368,6 +380,7 @@ async def tlb_change_page_size(tlb: MmuGather, pages: int) -> None:
     tlb.page_size = pages
 
 
+@or_c
 async def tlb_gather_mmu(mm: Mm, fullmm: bool = False) -> MmuGather:
     """Open a gather. `fullmm` promises that no task runs on the mm any more."""
     tlb = MmuGather(mm, fullmm, [Batch(mm.facts.bundle)])
@@ -393,6 +406,7 @@ def force_flush(tlb: MmuGather) -> None:
         tlb.cleared_ptes = True  # in its place the end of the range said that there is something to flush
 
 
+@or_c
 async def tlb_finish_mmu(tlb: MmuGather) -> None:
     """Flush and free what is left, and close the gather.
 

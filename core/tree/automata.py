@@ -28,6 +28,9 @@ from core.tree.build import Unit
 from core.tree.errors import TreeError
 from core.tree.sites import lines_of
 
+LONGEST_NAME = 120
+"""Of a file; one with more arguments is named by their hash."""
+
 SECONDS = 60.0
 """That learning one automaton may take."""
 
@@ -73,6 +76,8 @@ class Automata:
     def _places(self, entry: str, args: tuple[int, ...], cpus: int) -> list[Path]:
         """Where an automaton may be kept: beside the unit, or in the cache of a guest, who must not write there."""
         name = "-".join([entry, *(f"{value:x}" for value in args), f"{cpus}cpus"])
+        if len(name) > LONGEST_NAME:
+            name = f"{entry}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
         own, under = own_cache(), Path(f"automata-{self.words}") / f"{name}.json"
         places = [self.unit.directory / under]
         return places if own is None else [*places, own / self.unit.directory.name / under]

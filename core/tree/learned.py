@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
@@ -10,6 +11,9 @@ from core.tree.automata import digest_of
 from core.tree.automaton import CAutomaton, from_json
 from core.tree.row import Built
 from core.tree.sites import all_sites, lines_of
+
+OPERANDS = re.compile(r" 0x[0-9a-f]+")
+"""Of a word, and addresses that no place has a name for."""
 
 
 class LearnedOfC(NamedTuple):
@@ -28,7 +32,8 @@ def learned(built: Built) -> LearnedOfC:
     lines = lines_of(built.unit.library, all_sites(built.unit.library))
     reached = {lines[site] for one in automata for site in one.reached if site in lines}
     left = {line for line in lines.values() if line.partition("/")[2]} - reached
-    return LearnedOfC(len(automata), tuple(sorted({word for one in automata for word in one.hidden})), tuple(left))
+    hidden = {OPERANDS.sub("", word) for one in automata for word in one.hidden}
+    return LearnedOfC(len(automata), tuple(sorted(hidden)), tuple(left))
 
 
 def _kept(built: Built) -> Iterator[CAutomaton]:

@@ -13,10 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from core.tree.errors import TreeError
+
 STACK_END = 0x100000000000 + 0x10000
 ARENA = 0x100000100000
 PERCPU, PERCPU_STRIDE, MAX_CPUS = 0x300000000000, 0x10000, 16
 """As in shim/runtime.c."""
+
+MOST_ARGUMENTS = 256
+"""Of an entry: the size of rt_arguments there."""
 
 CONSTANT = re.compile(r"\s*\[\s*\d+\]\s+(\.rodata\S*|\.text|\.data\.rel\.ro\S*|\.got\S*)\s+\S+\s+(\w+)\s+\w+\s+(\w+)")
 """Sections that no thread writes to, in what readelf -SW prints."""
@@ -98,8 +103,12 @@ class LoadedUnit:
         """Start the function `entry` and run it to its first request."""
         for (address, size), fresh in zip(self.owned, self._fresh, strict=True):
             ctypes.memmove(address, fresh, size)
+        if len(args) > MOST_ARGUMENTS:
+            raise TreeError(f"{entry}() has {len(args)} arguments; expected {MOST_ARGUMENTS} at most")
+        arguments = (ctypes.c_uint64 * MOST_ARGUMENTS)(*args)
+        ctypes.memmove(self.base + self.symbols["rt_arguments"][0], arguments, ctypes.sizeof(arguments))
         function = ctypes.cast(self.library[entry], ctypes.c_void_p)
-        return self._suspended(self.library.rt_start(function, (ctypes.c_uint64 * 4)(*args)))
+        return self._suspended(self.library.rt_start(function, (ctypes.c_uint64 * 4)(*args[:4])))
 
     def resume(self, at: Snapshot, answer: int) -> Snapshot:
         """Answer the request at which a thread was suspended, and run it to the next."""

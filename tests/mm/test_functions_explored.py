@@ -117,6 +117,7 @@ EXPLORED = {
     "mmu_gather:tlb_flush_rmaps": ("lost-dirty-dontneed", "folio_remove_rmap_ptes", "mapcount-is-ptes"),
     "mmu_gather:tlb_gather_mmu": ("use-after-free", "inc_tlb_flush_pending", "balanced"),
     "mmu_gather:tlb_remove_table": ("table-free", "flush", "walk-of-freed-table"),
+    "mmu_gather:tlb_remove_table_free": ("table-reclaim-twice", "free pte table #", "all-freed of pmd[0]"),
     "mmu_gather:tlb_remove_table_one": ("table-reclaim-gup", "free pte table #", "all-freed of pmd[0]"),
     "mmu_gather:tlb_table_flush": ("table-reclaim-twice", "free pte table #", "all-freed of pmd[0]"),
     "mmu_gather:tlb_table_invalidate": ("table-free", "flush", "walk-of-freed-table"),
@@ -223,7 +224,7 @@ def test_every_function_stands_in_one_of_the_tables() -> None:
         f"{module.name}:{name}"
         for module in pkgutil.iter_modules(core.mm.__path__)
         for name, value in vars(importlib.import_module(f"core.mm.{module.name}")).items()
-        if inspect.iscoroutinefunction(value)
+        if inspect.iscoroutinefunction(inspect.unwrap(value))
         and value.__module__ == f"core.mm.{module.name}"
         and not name.startswith("_")
     }

@@ -69,7 +69,7 @@ def test_a_tree_that_cannot_be_built_is_not_equal(toy: Path, edit: Edit, capsys:
     assert "use-after-free: not compared: arch/toy/mm/tlb.c:16: does not compile" in said
 
 
-SCALE = frozenset({"gup-fast-unshare", "table-pud", "tables-freed"})
+SCALE = frozenset({"exec-stack", "gup-fast-unshare", "hugetlb-unshare", "table-full", "table-pud", "tables-freed"})
 """Where arm64's C computes with PMD_SIZE and P4D_SIZE, and the model has smaller tables."""
 
 INVALID = frozenset(
@@ -87,7 +87,7 @@ INVALID = frozenset(
 COPIES = frozenset({"lazy-back", "lazy-twice", "local-flush", "switch-back", "switch-twice"})
 """Where a CPU may come between s390's read of cpu_attach_mask and its write of mm_cpumask."""
 
-DIFFER = {"arm64": SCALE, "riscv": frozenset(), "s390": INVALID | COPIES}
+DIFFER = {"arm64": SCALE, "mmu_gather": frozenset(), "riscv": frozenset(), "s390": INVALID | COPIES}
 """The scenarios that differ, by architecture; docs/tree.md explains each."""
 
 

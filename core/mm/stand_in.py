@@ -1,0 +1,32 @@
+"""Functions of the core that an architecture may have another text of: the kernel's own C (core.tree)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from core.machine.op import Op
+from core.mm.mm import Mm
+
+P = ParamSpec("P")
+F = TypeVar("F")
+R = TypeVar("R")
+
+Text = Callable[Concatenate[F, P], Coroutine[Op, Any, R]]
+
+
+def or_c(function: Text[F, P, R]) -> Text[F, P, R]:
+    """`function`, or what `Mm.functions` has by its name. Its first argument is the mm, or a gather on it.
+
+    No program of its own: which of the two runs is decided before it begins.
+    """
+    name = function.__name__
+
+    @wraps(function)
+    def either(of: F, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Op, Any, R]:
+        mm: Mm = of if isinstance(of, Mm) else of.mm  # type: ignore[attr-defined]
+        chosen: Text[F, P, R] = mm.functions.get(name, function)
+        return chosen(of, *args, **kwargs)
+
+    return cast(Text[F, P, R], either)

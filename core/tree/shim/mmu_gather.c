@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The functions of mm/mmu_gather.c, each on a gather that the arguments describe; what has become of it is said behind.
+ *
+ * rt_arguments: settings, four sizes, start, end, bits, then the call's own two, the number of tables (~0: no batch of them) and
+ * the tables, the number of the active batch, the number of batches, and of each its number of slots and the slots.
+ */
+#include "driver.h"
+
+struct rcu_synchronize;
+void flush_tlb_mm(struct mm_struct *mm) { OP("BUG"); }
+void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end) { OP("BUG"); }
+void flush_tlb_page(struct vm_area_struct *vma, unsigned long address) { OP("BUG"); }
+
+enum { A_SETTINGS, A_BUNDLE, A_BATCH, A_BATCHES, A_TABLE_BATCH, A_START, A_END, A_BITS, A_CALL, A_CALL2, A_TABLES };
+#define G_DELAYED 256
+#if KVER >= 612
+#define SLOTS(batch) ((batch)->encoded_pages)
+#else
+#define SLOTS(batch) ((batch)->pages)
+#define delayed_rmap need_flush_all /* not in this version */
+#define unshared_tables need_flush_all
+#endif
+
+const struct place places[] = { MM_PLACES, FIELD("mm", struct mm_struct, MM, tlb_flush_pending), { } };
+
+static void take_tables(struct mmu_gather *tlb, u64 **at)
+{
+	u64 nr = *(*at)++;
+
+	if (nr == ~0UL)
+		return;
+	tlb->batch = rt_alloc(PAGE_SIZE);
+	while (tlb->batch->nr < nr)
+		tlb->batch->tables[tlb->batch->nr++] = (void *)*(*at)++;
+}
+
+static void take(struct mmu_gather *tlb)
+{
+	u64 bits = rt_arguments[A_BITS], *at = rt_arguments + A_TABLES, active, batches;
+	struct mmu_gather_batch *batch = &tlb->local;
+
+	tlb_gather_mmu(tlb, MM);
+	op("gathered", 0, 0, 0, 0);
+	tlb->start = rt_arguments[A_START];
+	tlb->end = rt_arguments[A_END];
+#if KVER >= 612
+	tlb->delayed_rmap = !!(bits & G_DELAYED);
+	tlb->unshared_tables = !!(bits & G_UNSHARED);
+#endif
+	tlb->fullmm = !!(bits & G_FULLMM);
+	tlb->freed_tables = !!(bits & G_FREED);
+	tlb->cleared_ptes = !!(bits & G_PTES);
+	tlb->cleared_pmds = !!(bits & G_PMDS);
+	tlb->cleared_puds = !!(bits & G_PUDS);
+	tlb->cleared_p4ds = !!(bits & G_P4DS);
+	tlb->need_flush_all = !!(bits & G_ALL);
+	take_tables(tlb, &at);
+	active = *at++;
+	batches = *at++;
+	for (u64 i = 0; i < batches; i++) {
+		u64 nr = *at++;
+
+		if (i) {
+			batch->next = rt_alloc(PAGE_SIZE);
+			batch = batch->next;
+			batch->max = MAX_GATHER_BATCH;
+			tlb->batch_count++;
+		}
+		if (i == active)
+			tlb->active = batch;
+		while (batch->nr < nr)
+			SLOTS(batch)[batch->nr++] = (void *)*at++;
+	}
+}
+
+/* Say what the gather is, before the architecture's flush and at the end. */
+void gathered(struct mmu_gather *tlb)
+{
+	u64 bits = GATHER_BITS(tlb);
+
+#if KVER >= 612
+	bits |= tlb->delayed_rmap * G_DELAYED;
+#else
+	bits &= ~(u64)G_UNSHARED;
+#endif
+	op("gather", 0, tlb->start, tlb->end, bits);
+}
+
+static void contents(struct mmu_gather *tlb)
+{
+	u64 number = 0, active = 0;
+
+	gathered(tlb);
+	if (tlb->batch)
+		for (unsigned int i = 0; i < tlb->batch->nr; i++)
+			OP1("table", tlb->batch->tables[i]);
+	for (struct mmu_gather_batch *batch = &tlb->local; batch; batch = batch->next, number++) {
+		OP2("batch", batch->nr, batch->max);
+		for (unsigned int i = 0; i < batch->nr; i++)
+			OP1("slot", SLOTS(batch)[i]);
+		if (batch == tlb->active)
+			active = number;
+	}
+	op("contents", 0, active, tlb->batch != NULL, tlb->batch_count);
+}
+
+#define ON_GATHER(name, ...)                    \
+	u64 name(void)                          \
+	{                                       \
+		struct mmu_gather gather = { }; \
+		struct mmu_gather *tlb = &gather; \
+		u64 returned = 0;               \
+                                                \
+		take(tlb);                      \
+		__VA_ARGS__;                    \
+		contents(tlb);                  \
+		return returned;                \
+	}
+#define CALL rt_arguments[A_CALL]
+#define CALL2 rt_arguments[A_CALL2]
+
+u64 enter_tlb_gather_mmu(void)
+{
+	struct mmu_gather tlb = { };
+
+	if (CALL)
+		tlb_gather_mmu_fullmm(&tlb, MM);
+	else
+		tlb_gather_mmu(&tlb, MM);
+	contents(&tlb);
+	return 0;
+}
+
+#if KVER >= 612
+ON_GATHER(enter_gather_page,
+	returned = CALL2 >> 1 > 1 ? __tlb_remove_folio_pages(tlb, (struct page *)CALL, CALL2 >> 1, CALL2 & 1)
+				  : __tlb_remove_page_size(tlb, (struct page *)CALL, CALL2 & 1, PAGE_SIZE))
+ON_GATHER(enter_tlb_flush_rmaps, struct vm_area_struct vma = { .vm_mm = MM }; tlb_flush_rmaps(tlb, &vma))
+#else
+ON_GATHER(enter_gather_page, returned = __tlb_remove_page_size(tlb, (struct page *)CALL, PAGE_SIZE))
+#endif
+/* CALL2: tables are freed by RCU; otherwise include/asm-generic/tlb.h makes them pages like others. */
+ON_GATHER(enter_tlb_remove_table,
+	if (CALL2)
+		tlb_remove_table(tlb, (void *)CALL);
+	else
+		tlb_remove_page(tlb, (struct page *)CALL))
+ON_GATHER(enter_tlb_flush_mmu, tlb_flush_mmu(tlb))
+ON_GATHER(enter_tlb_flush_mmu_tlbonly, tlb_flush_mmu_tlbonly(tlb))
+ON_GATHER(enter_tlb_finish_mmu, tlb_finish_mmu(tlb))
