@@ -15,7 +15,7 @@ from core.conformance import SUITE
 from core.cost import STANDARD
 from core.explore import Limits
 from core.table.rows import Row
-from core.tree.learned import by_file, learned
+from core.tree.learned import LearnedOfC, by_file, unreached
 
 if TYPE_CHECKING:
     from core.explore.same import Difference
@@ -93,13 +93,15 @@ def _report(side: Sides, answers: Sequence[Compared]) -> Iterator[str]:
     yield from _listed("silent, on one side only, and changes nothing:", [_named(text) for text in silent])
     sampled = [f"{one.scenario}: {one.found.bounds}" for one in answers if one.found and not one.found.exhaustive]
     yield from _listed("sampled and not proved:", sampled)
+    known = LearnedOfC()
+    for one in answers:
+        known = known.joined(one.learned)
+    yield wrapped(f"{len(known.functions)} functions of C, each with its arguments and CPUs, were run", "  ")
+    yield from _listed(
+        "hidden words, which the model does not know and whose answers change nothing:", sorted(known.hidden)
+    )
     if side.built is not None:
-        known = learned(side.built)
-        yield wrapped(f"{known.functions} functions of C, each with its arguments and CPUs, were learned", "  ")
-        yield from _listed(
-            "hidden words, which the model does not know and whose answers change nothing:", known.hidden
-        )
-        yield from _listed("lines with operations that nothing has reached:", by_file(known.unreached))
+        yield from _listed("lines with operations that nothing has reached:", by_file(unreached(side.built, known)))
 
 
 def _summary(answers: Sequence[Compared]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.base.errortext import describe
 from core.conformance import LargeRun
@@ -13,13 +13,17 @@ from core.plugins.arch import PluginError
 from core.run.isolate import preload
 from core.table.jobs import scenario_named
 from core.table.rows import Row
+from core.tree.learned import LearnedOfC, learned_of
 
 preload(__name__, "arch_plugins.generic")
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The rows `first` and `second` in a scenario: what was found, or why nothing was: `lacking` or a `problem`."""
+    """The rows `first` and `second` in a scenario: what was found, or why nothing was: `lacking` or a `problem`.
+
+    `learned` is what the second has run of its C, if it has any.
+    """
 
     first: str
     second: str
@@ -27,6 +31,7 @@ class Compared:
     found: Sameness | None = None
     lacking: str = ""
     problem: str = ""
+    learned: LearnedOfC = LearnedOfC()
 
     @property
     def equal(self) -> bool:
@@ -67,7 +72,8 @@ class EqualJob:
             if lacking or isinstance(scenario, LargeRun):
                 return self._answer(lacking=lacking)
             models = scenario.build(first, self.first.era), scenario.build(second, self.second.era)
-            return self._answer(found=same(*models, limits=self.limits))
+            found = same(*models, limits=self.limits)
+            return replace(self._answer(found=found), learned=learned_of(second.plugin))
         except PluginError as error:
             return self.failed(str(error))
         except Exception as error:

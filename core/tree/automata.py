@@ -13,7 +13,7 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +72,10 @@ class Automata:
                 self._known[key] = from_json(self._learned(*key))
                 _keep(places, self._known[key].to_json())
         return self._known[key]
+
+    def known(self) -> Mapping[str, CAutomaton]:
+        """Those that were asked for, by function, arguments and number of CPUs."""
+        return {f"{entry}{args} on {cpus} CPUs": one for (entry, args, cpus), one in self._known.items()}
 
     def _places(self, entry: str, args: tuple[int, ...], cpus: int) -> list[Path]:
         """Where an automaton may be kept: beside the unit, or in the cache of a guest, who must not write there."""

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from core.tree.automata import digest_of
-from core.tree.automaton import CAutomaton, from_json
+from core.tree.hybrid import FromC
 from core.tree.row import Built
 from core.tree.sites import all_sites, lines_of
 
@@ -17,28 +16,30 @@ OPERANDS = re.compile(r" 0x[0-9a-f]+")
 
 
 class LearnedOfC(NamedTuple):
-    """Of the functions that were learned: their number, the `hidden` words with their lines, and the lines of the unit
-    with requests that none of them reaches.
-    """
+    """The functions that were run, the `hidden` words with their lines, and the sites `reached` (core.tree.sites)."""
 
-    functions: int
-    hidden: tuple[str, ...]
-    unreached: tuple[str, ...]
+    functions: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    reached: frozenset[int] = frozenset()
+
+    def joined(self, other: LearnedOfC) -> LearnedOfC:
+        """Both together."""
+        return LearnedOfC(*(mine | its for mine, its in zip(self, other, strict=True)))  # type: ignore[arg-type]
 
 
-def learned(built: Built) -> LearnedOfC:
-    """What the automata say that are kept beside a unit."""
-    automata = list(_kept(built))
+def learned_of(plugin: object) -> LearnedOfC:
+    """Of an architecture whose hooks are C, what its programs have run so far; nothing of any other."""
+    known = plugin.automata.known() if isinstance(plugin, FromC) else {}
+    hidden = frozenset(OPERANDS.sub("", word) for one in known.values() for word in one.hidden)
+    reached = frozenset(site for one in known.values() for site in one.reached)
+    return LearnedOfC(frozenset(known), hidden, reached)
+
+
+def unreached(built: Built, learned: LearnedOfC) -> list[str]:
+    """The lines of a unit with requests that no function has reached."""
     lines = lines_of(built.unit.library, all_sites(built.unit.library))
-    reached = {lines[site] for one in automata for site in one.reached if site in lines}
-    left = {line for line in lines.values() if line.partition("/")[2]} - reached
-    hidden = {OPERANDS.sub("", word) for one in automata for word in one.hidden}
-    return LearnedOfC(len(automata), tuple(sorted(hidden)), tuple(left))
-
-
-def _kept(built: Built) -> Iterator[CAutomaton]:
-    for file in sorted(built.unit.directory.glob(f"automata-{digest_of(built.reference)}/*.json")):
-        yield from_json(file.read_text(encoding="utf-8"))
+    reached = {lines[site] for site in learned.reached if site in lines}
+    return sorted({line for line in lines.values() if line.partition("/")[2]} - reached)
 
 
 def by_file(lines: Iterable[str]) -> list[str]:
