@@ -42,14 +42,19 @@ class Run(NamedTuple):
     memory: int
 
 
-def spin(model: Path, policy: str, size: str, stops: bool) -> Run:
-    """Run spin -a, gcc and pan: breadth-first to the first violation (`stops`), or through the whole state space."""
+def spin(model: Path, policy: str, size: str, stops: bool, cores: int = 1) -> Run:
+    """Run spin -a, gcc and pan: breadth-first to the first violation (`stops`), or through the whole state space.
+
+    With several `cores` pan goes breadth-first with all of them.
+    """
     cpus, pages, stores, rounds = size.split(",")
     defines = [f"-DPOLICY={policy}", f"-DCPUS={cpus}", f"-DPAGES={pages}", f"-DW={stores}", f"-DR={rounds}"]
     with tempfile.TemporaryDirectory() as place:
         started = time.perf_counter()
         _ok(["spin", "-a", *defines, str(model.resolve())], place)
         options, go_on = (["-DBFS"], []) if stops else ([], ["-A"])
+        if cores > 1:
+            options, go_on = ["-DBFS_PAR"], [*go_on, f"-u{cores}"]
         _ok(["gcc", "-O3", "-DSAFETY", "-DNOREDUCE", *options, "-o", "pan", "pan.c"], place)
         told = _ok(["./pan", "-m1000000", "-w24", "-E", *go_on], place)
         whole = time.perf_counter() - started

@@ -24,6 +24,7 @@ from core.cli.arguments import (
     limits_of,
     positive,
     under,
+    workers_of,
 )
 from core.cli.costs import not_asked
 from core.cli.coverage import never_ran, own_hooks
@@ -183,8 +184,12 @@ def _cells(new: Row, old: Row, scenarios: Sequence[str | Outside], arguments: ar
     """The verdicts of `new`, then those of `old`."""
     from core.table.jobs import VerdictJob
 
-    limits = limits_of(arguments)
-    return [VerdictJob(row, scenario, limits, arguments.searcher) for row in (new, old) for scenario in scenarios]
+    limits, threads = limits_of(arguments), workers_of(arguments, min(arguments.jobs, 2 * len(scenarios)))
+    return [
+        VerdictJob(row, scenario, limits, arguments.searcher, workers=threads)
+        for row in (new, old)
+        for scenario in scenarios
+    ]
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +70,11 @@ def add_memory(command: argparse.ArgumentParser) -> None:
 
 
 def add_limits(command: argparse.ArgumentParser) -> None:
-    """Add --searcher, --memory and the limits of a search."""
+    """Add --searcher, --workers, --memory and the limits of a search."""
     add_memory(command)
+    command.add_argument(
+        "--workers", type=positive, metavar="N", help="threads of a large search (default: the cores that are left)"
+    )
     command.add_argument("--searcher", choices=("auto", "reference", "fast"), default="auto")
     command.add_argument("--max-states", type=positive, metavar="N", help="stop a search after N states")
     command.add_argument("--timeout", type=seconds, metavar="S", help="stop a search after S seconds")
@@ -236,6 +240,12 @@ def guest_timeout(arguments: argparse.Namespace) -> float:
 def limits_of(arguments: argparse.Namespace) -> Limits:
     """The limits given with the flags of `add_limits`."""
     return Limits(arguments.max_states, arguments.timeout, arguments.max_memory)
+
+
+def workers_of(arguments: argparse.Namespace, searches: int) -> int:
+    """Threads of each of so many searches at once: --workers, or an equal share of the cores, one at least."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(arguments.workers or max(1, there // max(1, searches)))
 
 
 def walks_of(arguments: argparse.Namespace) -> Walks | None:

@@ -30,6 +30,7 @@ from core.cli.arguments import (
     seconds,
     shard,
     walks_of,
+    workers_of,
 )
 from core.cli.costs import asked_sweep, chosen_model, not_asked, swept
 from core.cli.gate import add_gate, add_threshold, annotate, baseline_of, diff_command, status
@@ -152,8 +153,11 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     limits, rules = limits_of(arguments), rules_of(arguments)
     if arguments.resume:
         _say_unseen([*rows, *(one for one in scenarios if isinstance(one, Outside)), *rules])
+    workers = workers_of(arguments, min(arguments.jobs, len(rows) * len(scenarios)))
+    if arguments.executor and not arguments.workers:
+        workers = 1  # the cores are those of another machine
     cells = [
-        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules)
+        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules, workers=workers)
         for row in rows
         for scenario in scenarios
     ]

@@ -26,6 +26,7 @@ from core.cli.arguments import (
     scenario_of,
     under,
     walks_of,
+    workers_of,
 )
 from core.cli.traces import FORMS, as_json, trace_of
 from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
@@ -82,7 +83,8 @@ def explain_command(arguments: argparse.Namespace) -> int:
     named = arguments.scenario if arguments.scenario in FINDINGS else chosen_scenario(arguments.scenario)
     scenario = (FINDINGS.get(named) or SUITE[named]) if isinstance(named, str) else named
     row = under(choose(arguments.arch, arguments.era, arguments.config, arguments.timeout), arguments.memory)
-    cell = VerdictJob(replace(row, expect={}), named, limits_of(arguments), arguments.searcher, walks_of(arguments))
+    limits, threads = limits_of(arguments), workers_of(arguments, 1)
+    cell = VerdictJob(replace(row, expect={}), named, limits, arguments.searcher, walks_of(arguments), workers=threads)
     time = guest_timeout(arguments) if row.foreign or not isinstance(named, str) else None
     with pool.executor("", 1) as workers:
         (recorded,) = pool.run([RecordedJob(cell)], workers, timeout=time, memory=pool.memory_for_each(1))
@@ -129,13 +131,20 @@ def _explain_bug(arguments: argparse.Namespace) -> int:
     from core.conformance import museum
 
     exhibit = _exhibit(arguments.arch)
-    showing = museum.show(exhibit, limits_of(arguments), arguments.searcher, memory=arguments.memory)
+    showing = _shown(exhibit, arguments)
     title = museum.scenario_of(exhibit).title
     print(f"{exhibit.id}: {exhibit.wrong}")
     print(explanation(showing.bug, title, exhibit.commit))
     print()
     print(explanation(showing.fixed, title, exhibit.commit))
     return 0 if showing.holds else 1
+
+
+def _shown(exhibit: Exhibit, arguments: argparse.Namespace) -> Showing:
+    from core.conformance import museum
+
+    limits, workers = limits_of(arguments), workers_of(arguments, 1)
+    return museum.show(exhibit, limits, arguments.searcher, memory=arguments.memory, workers=workers)
 
 
 def _exhibit(identity: str) -> Exhibit:
@@ -155,9 +164,7 @@ def bugs_command(arguments: argparse.Namespace) -> int:
     from reports import tables
 
     exhibits = [_exhibit(identity) for identity in arguments.ids] or museum.EXHIBITS
-    showings = [
-        museum.show(exhibit, limits_of(arguments), arguments.searcher, memory=arguments.memory) for exhibit in exhibits
-    ]
+    showings = [_shown(exhibit, arguments) for exhibit in exhibits]
     print(tables.museum([_bug(showing) for showing in showings]))
     red = sum(showing.holds for showing in showings)
     print(f"{red} of {len(showings)} bugs are found, and proved absent without them")

@@ -35,12 +35,13 @@ def judge(
     walks: Walks | None = None,
     thorough: bool = False,
     observe: Observe | None = None,
+    workers: int = 1,
 ) -> Result:
     """The verdict of `arch` in `scenario`. An exception of a plugin becomes the verdict 'error'.
 
     `observe` is shown what a search has found (`core.explore.check`).  With `walks` the model is not searched but
     walked through at random; the verdict is then never 'pass'.  A large run is neither searched nor walked through;
-    with `thorough` it makes its call on many more layouts.
+    with `thorough` it makes its call on many more layouts.  `workers` are the threads of a large search.
     """
     lacking = scenario.lacking(arch)
     if lacking:
@@ -56,7 +57,9 @@ def judge(
             result = _result(arch.name, scenario, model, verdict)
         else:
             model = scenario.build(arch, era)
-            verdict = check(model, limits=limits, searcher=searcher, reductions=reductions, observe=observe)
+            verdict = check(
+                model, limits=limits, searcher=searcher, reductions=reductions, observe=observe, workers=workers
+            )
             result = _result(arch.name, scenario, model, verdict)
     except Exception as error:  # an exception of a plugin fails this verdict only
         return _error(arch.name, scenario, describe(error))

@@ -67,16 +67,17 @@ def show(
     searcher: str = "auto",
     observe: Observe | None = None,
     memory: str = "arch",
+    workers: int = 1,
 ) -> Showing:
     """Judge `exhibit` with the bug, which `observe` is shown, and with the fix, under a memory model.
 
-    'arch' is that of its architecture.
+    'arch' is that of its architecture.  `workers` are the threads of a large search.
     """
     scenario = scenario_of(exhibit)
     arch, era = subject(exhibit, memory)
-    fixed = judge(arch, era, scenario, limits=limits, searcher=searcher)
+    fixed = judge(arch, era, scenario, limits=limits, searcher=searcher, workers=workers)
     broken, old = exhibit.with_bug(arch, era)
-    bug = judge(broken, old, scenario, limits=limits, searcher=searcher, observe=observe)
+    bug = judge(broken, old, scenario, limits=limits, searcher=searcher, observe=observe, workers=workers)
     return Showing(exhibit, replace(bug, architecture=f"{exhibit.id} with the bug"), fixed)
 
 

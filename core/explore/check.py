@@ -78,6 +78,7 @@ def check(
     reductions: object = "default",
     stop_at_violation: bool = True,
     observe: Observe | None = None,
+    workers: int = 1,
 ) -> Verdict:
     """Explore every interleaving of `model` and return the verdict.
 
@@ -86,8 +87,9 @@ def check(
     at all on a model that is searched completely before a plan is made.  Traces are shortest in single steps either
     way.  `observe` is shown the tables, the path to the violation and its name before the verdict is returned.
     With `stop_at_violation=False` the search continues after a violation, so that the counts are those of the
-    whole state space; the verdict is still about the first violation.  Raises ExploreError if a program does what it
-    may not, or numba is missing for 'fast'; ValueError for an unknown searcher or reduction.
+    whole state space; the verdict is still about the first violation.  The compiled searcher uses `workers` threads;
+    the verdict is the same with any number.  Raises ExploreError if a program does what it may not, or numba is missing
+    for 'fast'; ValueError for an unknown searcher or reduction.
     """
     if searcher not in SEARCHERS:
         raise ValueError(f"searcher {searcher!r}, expected one of {', '.join(SEARCHERS)}")
@@ -96,7 +98,7 @@ def check(
     if limits.max_memory is None:
         limits = replace(limits, max_memory=available_memory.available())
     with patience():
-        return _verdict(_Job(model, limits, searcher, wanted(reductions), stop_at_violation), observe)
+        return _verdict(_Job(model, limits, searcher, wanted(reductions), stop_at_violation, workers), observe)
 
 
 def _verdict(job: _Job, observe: Observe | None) -> Verdict:
@@ -139,9 +141,11 @@ def _unreached(tables: TransitionTables, found: SearchResult) -> Iterator[str]:
 class _Job:
     """The searches of one model: a first one without reductions, and, if that is not enough, one with a plan."""
 
-    def __init__(self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool) -> None:
+    def __init__(
+        self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool, workers: int = 1
+    ) -> None:
         self.tables = tables_of(model, before=bool(names))
-        self.limits, self.searcher, self.names, self.stop = limits, searcher, names, stop
+        self.limits, self.searcher, self.names, self.stop, self.workers = limits, searcher, names, stop, workers
         self.started = time.monotonic()
         self.plan = reductions.none(self.tables)
         self.name = "reference"
@@ -229,5 +233,5 @@ class _Job:
         from core.explore.compiled.search import FastSearch  # imports numpy, which small searches do not need
 
         self.name = "fast"
-        self.last = FastSearch(self.tables, self.limits, stop, plan, self.started)
+        self.last = FastSearch(self.tables, self.limits, stop, plan, self.started, self.workers)
         return self.last.run()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.base.errortext import describe
@@ -60,6 +60,7 @@ class VerdictJob:
     """One architecture in one scenario, of the suite by its id or from outside; answers a Result.
 
     `thorough`: a large run is made on many layouts.  `rules` from outside are to hold besides, but in large runs.
+    `workers`: threads of a large search, which change nothing of its result.
     """
 
     row: Row
@@ -69,6 +70,7 @@ class VerdictJob:
     walks: Walks | None = None
     thorough: bool = False
     rules: tuple[OutsideRule, ...] = ()
+    workers: int = field(default=1, repr=False)  # not in the name under which a result is kept
 
     @property
     def guest(self) -> str:
@@ -116,6 +118,7 @@ class VerdictJob:
                 walks=self.walks,
                 thorough=self.thorough,
                 observe=observe,
+                workers=self.workers,
             )
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")

@@ -41,3 +41,10 @@ def test_a_third_party_s_plugin_is_set_up_for_each_job(monkeypatch: pytest.Monke
     (tmp_path / "own.py").write_text("from arch_plugins.generic import Smp\n\n\nclass Own(Smp):\n    pass\n")
     theirs = Row("own", f"{tmp_path / 'own.py'}:Own", ERAS["6.2-fix"])
     assert set_ups(theirs, monkeypatch) == len(SCENARIOS)
+
+
+def test_the_number_of_workers_is_not_in_the_name_of_a_kept_result() -> None:
+    row = Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"])
+    one, two = (VerdictJob(row, "use-after-free", workers=workers) for workers in (1, 2))
+    assert repr(one) == repr(two)
+    assert pickle.loads(pickle.dumps(two)).workers == 2

@@ -71,8 +71,9 @@ class Arrays(NamedTuple):
     control           the state of the search
     states            the words of all states, in the order in which they were found; the frontier is at the end
     table             an open-addressing hash table of the same states, `slot_words` numbers each, so that one cache
-                      line answers "seen before?"; `slot_shift` turns a hash into a slot number, `slot_mask` is the last
-                      slot's number; `distance` is the bit in a slot at which the distance from the home slot begins
+                      line answers "seen before?"; `slot_shift` turns a hash into a slot number; `distance` is the bit
+                      in a slot at which the distance from the home slot begins; the first `part_bits` of a slot's
+                      number say in which part of the table it is, which `part_mask` leaves out
     threads..danger   the model; the first `running` of the `agents` are threads; `asserts`: is any local state
                       ASSERTED; `longest`: operations fused into one step at most, 0 without fusion; `width`: bits of
                       one Fusible in `danger` members..         permutations of equal members, the first of them the
@@ -83,15 +84,17 @@ class Arrays(NamedTuple):
                       the same for each member's own fields, moved to the position of the first member's
     buffer..front     work space: successors waiting to be looked up; the violation, source and hash of each (`notes`);
                       a state and an agent (`scratch`); keys of members; words; states from the front of the table
+    team              what several workers share (core.explore.compiled.parallel)
     """
 
     control: int
     states: int
     table: int
     slot_shift: int
-    slot_mask: int
     slot_words: int
     distance: int
+    part_bits: int
+    part_mask: int
     threads: int
     running: int
     agents: int
@@ -129,6 +132,7 @@ class Arrays(NamedTuple):
     image: int
     kept: int
     front: int
+    team: int
 
 
 class ArrayContext:
@@ -139,6 +143,10 @@ class ArrayContext:
         self._places = {name: place for place, name in enumerate(Arrays._fields)}
         self._alive: dict[str, Any] = {}
         self.address = int(self._values.ctypes.data)
+
+    def take(self, other: ArrayContext) -> None:
+        """Take all values of another, whose arrays must live as long."""
+        self._values[:] = other._values
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Set arrays (by address) or numbers, by name."""

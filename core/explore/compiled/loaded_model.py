@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.explore.compiled.arrays import ACTIVE, BATCH, FINALLY, SOMETIMES
+from core.explore.compiled.arrays import ACTIVE, BATCH, BUFFERED, FINALLY, SOMETIMES
 from core.explore.compiled.exchange import exchange, no_exchange
 from core.explore.compiled.packed import Packed
 from core.explore.compiled.store import Store
@@ -40,12 +40,17 @@ class LoadedModel:
     """The arrays of one model under a plan, and the states found."""
 
     def __init__(
-        self, tables: TransitionTables, plan: Plan, watched: WatchedProperties, max_memory: int | None
+        self,
+        tables: TransitionTables,
+        plan: Plan,
+        watched: WatchedProperties,
+        max_memory: int | None,
+        part_bits: int = 0,
     ) -> None:
         self.tables, self.plan, self.watched = tables, plan, watched
         for prop, _ in watched:
             tables.reads(prop)
-        self.store = Store(self._layout(None), max_memory)
+        self.store = Store(self._layout(None), max_memory, part_bits)
         self._wanted = np.zeros((MAX_HOLES, 2), np.int64)
         self._pack()
 
@@ -112,9 +117,18 @@ class LoadedModel:
         self.store.widen(after, [*threads, *zip(before.cells, after.cells, strict=False)])
         self._pack()
 
+    @property
+    def most_buffered(self) -> int:
+        """Successors in a full buffer, at most."""
+        return len(self.room["notes"]) // 4
+
     def grow(self, cramped: bool = False) -> None:
         """Make room for another buffer of successors; in a larger table if `cramped`. OutOfMemory if not allowed."""
-        self.store.grow(len(self.room["notes"]) // 4, cramped)
+        self.store.grow(self.most_buffered, cramped)
+
+    def buffered(self) -> Any:
+        """The `notes` of all successors in the buffer: violation, source and hash of each."""
+        return self.room["notes"].reshape(-1, 4)[: int(self.store.control[BUFFERED])]
 
     # Learning.
 

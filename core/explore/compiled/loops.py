@@ -43,64 +43,10 @@ from core.explore.compiled.arrays import (
     VIOLATED_STEP,
 )
 from core.explore.compiled.canonical import canonical, moved_bits
-from core.explore.compiled.steps import (
-    NUMBER,
-    answer,
-    fuse_on,
-    fusing_agent,
-    local_state,
-    look,
-    place_of,
-    step,
-    stuck,
-)
+from core.explore.compiled.parallel import work
+from core.explore.compiled.steps import NUMBER, answer, fuse_on, fusing_agent, local_state, look, place_of, step
+from core.explore.compiled.successors import successors
 from core.explore.compiled.words import arrays, get, inlined, put
-
-
-@inlined
-def successors(words: Any, a: Any, number: int, buffered: int) -> int:
-    """Buffer the successors of a state; the new length of the buffer.
-
-    -1 if an answer is missing in the state itself, -2 if one is missing for an operation fused to a step: then
-    `scratch` has the state and the agent."""
-    count = len(words)
-    at = number * count
-    first, end = 0, a.agents
-    if a.longest:
-        agent = fusing_agent(words, a, a.states, at)
-        if agent == -2:
-            return -1
-        if agent >= 0:
-            first, end = agent, agent + 1
-    moved = False
-    for agent in range(first, end):
-        leaf = answer(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
-        if leaf < 0:
-            return -1
-        move = leaf >> COUNT_BITS
-        for _ in range(leaf & NUMBER):
-            to = buffered * count
-            moved |= step(words, a, move, a.states, at, a.buffer, to)
-            if a.longest:
-                missing = fuse_on(words, a, agent, a.buffer, to)
-                if missing >= 0:
-                    state_table.copied(words, a.buffer, to, a.scratch, 0)
-                    put(a.scratch, count, missing)
-                    return -2
-            if a.permutations > 1:
-                canonical(words, a, a.buffer, to)
-            hashed = state_table.hash_of(words, a.buffer, to)
-            state_table.prefetched(words, a, hashed)
-            put(a.notes, 4 * buffered, get(a.moves, move + 2 * count))
-            put(a.notes, 4 * buffered + 1, number)
-            put(a.notes, 4 * buffered + 2, hashed)
-            buffered += 1
-            move += 2 * count + 1
-    if not moved and stuck(words, a, a.states, at):
-        put(a.notes, 4 * buffered, DEADLOCK_FLAG)
-        put(a.notes, 4 * buffered + 1, number)
-        buffered += 1
-    return buffered
 
 
 @inlined
@@ -117,7 +63,7 @@ def expand(words: Any, a: Any) -> int:
     while True:
         # Fill the buffer.
         while drained == 0 and buffered < BATCH and at_state < level_end:
-            after = successors(words, a, at_state, buffered)
+            after = successors(words, a, at_state, buffered, True)
             if after < 0:
                 why = MISS if after == -1 else FUSION_MISS
                 break
@@ -157,7 +103,7 @@ def expand(words: Any, a: Any) -> int:
                 to = states_found * count
                 state_table.copied(words, a.buffer, at, a.states, to)
                 states_found += 1
-                if not look(words, a, a.states, to, quiet):
+                if not look(words, a, a.states, to, quiet, True):
                     why = LOOK
                     leave = True
                     break
@@ -198,6 +144,16 @@ def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> 
                 if held == room:
                     return held
     return held
+
+
+@inlined
+def looks(words: Any, a: Any, first: int, end: int) -> int:
+    """The first of the states first..end that does not pass all checks; `end` if all do."""
+    quiet = get(a.control, QUIET)
+    for number in range(first, end):
+        if not look(words, a, a.states, number * len(words), quiet, True):
+            return number
+    return end
 
 
 @inlined
@@ -261,11 +217,13 @@ def translate(words: Any, a: Any, old: int, old_words: int, number: int, shifts:
 LOOPS: dict[str, tuple[Callable[..., int], int]] = {
     "expand": (expand, 0),
     "misses": (misses, 4),
+    "looks": (looks, 2),
     "predecessor": (predecessor, 3),
     "canonical": (canonical, 2),
     "translate": (translate, 5),
     "fill": (state_table.fill, 1),
-    "unfold": (state_table.unfold, 1),
+    "unfold": (state_table.unfold, 2),
+    "work": (work, 1),
 }
 """The functions that Python calls, each with the number of its arguments after the address of the arrays."""
 

@@ -21,7 +21,18 @@ from core.base.caches import cache, own_cache
 
 HERE = Path(__file__).parent
 
-SOURCES = ("arrays", "words", "state_table", "steps", "canonical", "loops", "machine_code")
+SOURCES = (
+    "arrays",
+    "shared",
+    "words",
+    "state_table",
+    "steps",
+    "canonical",
+    "successors",
+    "parallel",
+    "loops",
+    "machine_code",
+)
 
 Loop = Callable[..., int]
 

@@ -196,8 +196,10 @@ class Packed:
     def room(self) -> dict[str, Any]:
         """Work space for a full buffer and the successors of one more state, by the names of `Arrays`."""
         words, records = self.layout.words, BATCH + self.most_moves()
-        sizes = {"buffer": records * words, "notes": 4 * records, "scratch": words + 1, "keys": self.running + 1}
-        return {name: np.zeros(size, np.int64) for name, size in {**sizes, **dict.fromkeys(WORDS, words)}.items()}
+        found = work_space(words, self.running)
+        for name, size in {"buffer": records * words, "notes": 4 * records}.items():
+            found[name] = np.zeros(size, np.int64)
+        return found
 
     def grow(self) -> None:
         """Add the local states that `tables` has learned since. LayoutFull if one does not fit."""
@@ -296,6 +298,12 @@ class Packed:
 
 
 WORDS = ("least", "image", "kept")
+
+
+def work_space(words: int, running: int) -> dict[str, Any]:
+    """Work space of one worker, but for its buffer, by the names of `Arrays`."""
+    sizes = {"scratch": words + 1, "keys": running + 1, **dict.fromkeys(WORDS, words)}
+    return {name: np.zeros(size, np.int64) for name, size in sizes.items()}
 
 
 def _write(field: Field, value: int, numbers: list[int]) -> None:

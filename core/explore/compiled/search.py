@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from core.explore.compiled import arrays
+from core.explore.compiled import arrays, shared
 from core.explore.compiled.loaded_model import LoadedModel
 from core.explore.compiled.store import OutOfMemory
+from core.explore.compiled.team import MOST_WORKERS, NoTeam, Team, part_bits
 from core.explore.counterexample import concrete
 from core.explore.model import Limits
 from core.explore.never_ends import MetState, WaitingStates
@@ -27,12 +28,15 @@ from core.explore.transition_tables import TransitionTables
 PAUSE = 1 << 17
 """New states between two checks of the limits: some hundredths of a second."""
 
+LEAST_TOGETHER = 1 << 11
+"""States left in a level that are worth waking other workers for."""
+
 FIRST_CHECK = 1 << 17
 """States after which a plan is first checked; then again whenever there are four times as many."""
 
 
 class FastSearch:
-    """One search in machine code."""
+    """One search in machine code, by `workers` threads at most."""
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class FastSearch:
         stop_at_violation: bool,
         plan: Plan | None = None,
         started: float | None = None,
+        workers: int = 1,
     ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.plan = no_plan(tables) if plan is None else plan
@@ -52,9 +57,13 @@ class FastSearch:
             *[(p, arrays.FINALLY) for p in model.finally_],
             *[(p, arrays.SOMETIMES) for p in model.sometimes],
         ]
-        self.compiled = LoadedModel(tables, self.plan, watched, limits.max_memory)
+        self.workers = min(workers, MOST_WORKERS)
+        self.compiled = LoadedModel(tables, self.plan, watched, limits.max_memory, part_bits(self.workers))
         self.store, self.control = self.compiled.store, self.compiled.store.control
         self.levels = [0]
+        self.team: Team | None = None
+        self.alone_to = 0
+        self.one_by_one = self.in_step = False
         self.check_at, self.entries = FIRST_CHECK, tables.entries()
 
     def run(self) -> SearchResult:
@@ -65,8 +74,10 @@ class FastSearch:
             self._bound(f"{self.limits.max_memory} bytes of memory")
         except KeyboardInterrupt:
             self.found.interrupt(self._frontier())
+        finally:
+            self._dismiss()
         self.found.states = self.store.count
-        self.found.transitions = int(self.control[arrays.EDGES])
+        self.found.transitions = int(self.control[arrays.EDGES]) - self._ahead()
         left = {prop.name for prop, _ in self.compiled.unticked()}
         self.found.reached = {p.name for p in self.tables.model.sometimes} - left
         return self.found
@@ -75,7 +86,6 @@ class FastSearch:
         if self._look(0):
             return
         while self.control[arrays.NEXT] < self.store.count:
-            self.control[arrays.LEVEL_END] = self.store.count
             self.levels.append(self.store.count)
             if self._level():
                 return
@@ -84,30 +94,129 @@ class FastSearch:
 
     def _level(self) -> bool:
         """Expand one level. True if the search is over."""
+        end = self.levels[-1]
         while True:
             why = self.step()
-            if why == arrays.DONE:
+            if why == arrays.DONE and self.control[arrays.NEXT] >= end:
                 self._planned()
                 return self._limited()
             if why == arrays.MISS:
-                self.compiled.learn(int(self.control[arrays.NEXT]), int(self.control[arrays.LEVEL_END]))
+                self.compiled.learn(int(self.control[arrays.NEXT]), end)
             elif why == arrays.FUSION_MISS:
                 self.compiled.learn_fused()
-            elif why == arrays.GROW:
-                self.compiled.grow()
-            elif why == arrays.CRAMPED:
-                self.compiled.grow(cramped=True)
+            elif why in (arrays.GROW, arrays.CRAMPED):
+                self._grow(cramped=why == arrays.CRAMPED)
             elif self._said(why) or self._limited():
                 return True
 
     def step(self) -> int:
-        """Run the loops until they return; the reason, as in `arrays`."""
-        states = self.store.count
+        """Run the loops until they return; the reason, as in `arrays`.
+
+        However many workers there are, a search ends at `max_states` behind the first state with whose successors there
+        are as many: before that it goes one by one.
+        """
+        next_, end, states = int(self.control[arrays.NEXT]), self.levels[-1], self.store.count
+        most = None if self.limits.max_states is None else self.limits.max_states - self.compiled.most_buffered
+        one = self.one_by_one or (most is not None and states >= most)
         pause = states + PAUSE
-        if self.limits.max_states is not None:
-            pause = min(pause, max(self.limits.max_states, states + 1))
-        self.control[arrays.PAUSE_AT] = pause
+        self.control[arrays.PAUSE_AT] = pause if most is None else max(min(pause, most), states + 1)
+        self.control[arrays.LEVEL_END] = end
+        if not one and next_ >= self.alone_to and end - next_ >= LEAST_TOGETHER and not self.control[arrays.BUFFERED]:
+            team = self._together()
+            if team is not None:
+                return self._expand(team, most)
+        if one:
+            self.control[arrays.LEVEL_END] = min(end, next_ + 1)
+        elif next_ < self.alone_to:
+            self.control[arrays.LEVEL_END] = min(end, self.alone_to)
         return self.store.loops.expand(self.store.context.address)
+
+    # Several workers.
+
+    def _together(self) -> Team | None:
+        """The team, if there are several workers."""
+        if self.workers == 1:
+            return None
+        moves = self.compiled.packed.most_moves()
+        if self.team is not None and not self.team.fits(moves):
+            self.team.close()
+            self.team = None
+        if self.team is None:
+            try:
+                self.team = Team(self.store, self.workers, self.compiled.packed.running, 2 * moves)
+            except NoTeam:
+                self._dismiss()
+                return None
+            self.store.unfold = self.team.unfold
+        return self.team
+
+    def _dismiss(self) -> None:
+        """From now on there is one worker."""
+        self.workers = 1
+        if self.team is not None:
+            self.team.close()
+            self.team = None
+            self.store.unfold = None
+
+    def _expand(self, team: Team, most: int | None) -> int:
+        """Let all workers expand what they can of the level; the reason as in `arrays` why Python must go on."""
+        why = team.expand(most)
+        if why == shared.NEAR_LIMIT:
+            self._dismiss()
+        elif why in (arrays.GROW, arrays.CRAMPED):
+            try:
+                if why == arrays.GROW:
+                    self.store.grow(team.entries)
+                else:
+                    self.store.refill()
+            except OutOfMemory:  # a single worker needs less at once
+                self._dismiss()
+        elif why == shared.ALONE:
+            self.alone_to = int(self.control[arrays.NEXT]) + 1
+        elif why == arrays.LOOK:
+            return shared.LOOK_BEHIND
+        else:
+            return why
+        return arrays.PAUSED
+
+    def _look_behind(self, team: Team) -> bool:
+        """Check the new states of the last block from the first that did not pass on. True if the search is over."""
+        state = team.first_look
+        while True:
+            state = self.store.loops.looks(self.store.context.address, state, self.store.count)
+            if state == self.store.count:
+                return False
+            if self._look(state):
+                self.control[arrays.EDGES] = team.edges_to(state)
+                self.control[arrays.COUNT] = state + 1
+                return True
+            state += 1
+
+    # Room.
+
+    def _grow(self, cramped: bool) -> None:
+        """Make room. Where there is none, go on one by one, up to the first state whose successors do not fit."""
+        try:
+            self.compiled.grow(cramped)
+        except OutOfMemory:
+            self._rewind()
+            if self.one_by_one:
+                raise
+            self.one_by_one = True
+
+    def _rewind(self) -> None:
+        """Forget the successors in the buffer from the first state on that has not all of its successors inserted."""
+        notes, drained = self.compiled.buffered(), int(self.control[arrays.DRAINED])
+        if drained < len(notes):
+            source = int(notes[drained, 1])
+            self.control[arrays.NEXT] = source
+            self.control[arrays.EDGES] -= int(((notes[:, 1] >= source) & (notes[:, 0] != arrays.DEADLOCK_FLAG)).sum())
+        self.control[arrays.BUFFERED] = self.control[arrays.DRAINED] = 0
+
+    def _ahead(self) -> int:
+        """The edges in the buffer that a search has not come to which was over before."""
+        notes = self.compiled.buffered()[int(self.control[arrays.DRAINED]) :]
+        return int((notes[:, 0] != arrays.DEADLOCK_FLAG).sum()) - self.in_step
 
     def _planned(self) -> None:
         """Check the plan now and then, so that little is searched in vain. PlanBroken if it does not hold any more."""
@@ -134,6 +243,8 @@ class FastSearch:
         source = int(self.control[arrays.SOURCE])
         if why == arrays.LOOK:
             return self._look(self.store.count - 1)
+        if why == shared.LOOK_BEHIND and self.team is not None:
+            return self._look_behind(self.team)
         if why == arrays.DEADLOCK:
             return self._violation("deadlock", source)
         if why == arrays.VIOLATED_STEP:
@@ -158,6 +269,7 @@ class FastSearch:
             first_violation(self.found, self.tables.model, name, sentence, self.stop)
             self.found.find_path = partial(self._path, state, name if step else "")
             self.control[arrays.QUIET] = 0 if self.stop else 1
+            self.in_step = step and self.stop
         return self.stop
 
     def _path(self, state: int, violated: str) -> list[Choice]:

@@ -13,6 +13,10 @@ has to grow.
 States are stored in the order of their hash, and they keep that order when the table grows.  Moving them to their new
 slots is therefore one pass through the table, which is many times faster than inserting them again, and needs neither a
 second table nor the states.
+
+The table has 1 << part_bits parts, which are of equal size: where a search has one worker it is one.  Probing goes
+around within the part of the home slot.  So what happens in one part depends on nothing in the others, and several
+workers can insert states at once, each into its own part, and move the parts one by one when the table grows.
 """
 
 from __future__ import annotations
@@ -94,7 +98,7 @@ def insert(words: Any, a: Any, array: int, at: int, hashed: int) -> Any:
                 same &= get(a.table, place + k) == get(array, at + k)
             if same:
                 return KNOWN
-        slot = (slot + 1) & a.slot_mask
+        slot = (slot & ~a.part_mask) | ((slot + 1) & a.part_mask)
         code += 1 << a.distance
         if code >= 0:
             return CRAMPED
@@ -107,8 +111,9 @@ def lift(words: Any, a: Any, shift: int, slot: int, target: int, to: int) -> Non
     place = slot * count
     held = get(a.table, place)
     pushed = (held ^ TAKEN) >> a.distance
-    mask = (1 << (64 - shift)) - 1
-    put(target, to, (((slot - pushed) & mask) << shift) | (held & ((1 << shift) - 1)))
+    mask = (1 << (64 - shift - a.part_bits)) - 1
+    home = (slot & ~mask) | ((slot - pushed) & mask)
+    put(target, to, (home << shift) | (held & ((1 << shift) - 1)))
     for k in range(1, count):
         put(target, to + k, get(a.table, place + k))
     if count < len(words):
@@ -129,25 +134,26 @@ def fill(words: Any, a: Any, count: int) -> bool:
 
 
 @inlined
-def unfold(words: Any, a: Any, shift: int) -> bool:
-    """Move all states to their new slots, after the table has grown in place from the time `slot_shift` was `shift`.
+def unfold(words: Any, a: Any, shift: int, part: int) -> bool:
+    """Move the states of a part to their new slots, after the table has grown in place from `slot_shift` `shift`.
 
-    The pass goes backwards.  A state's home slot number at least doubles, so a state moves into slots that have already
-    been emptied.  This does not hold for the first FRONT slots, whose states may have been displaced further than their
-    distance from the front, or around the end: they are taken out and inserted last.  Returns False, with the table
-    unusable, if another state was displaced as far or is CRAMPED now.
+    All parts behind it must have been moved.  A part but the first moves into slots that do not belong to it yet.  In
+    the first the pass goes backwards: a state's home slot number at least doubles, so a state moves into slots that
+    have already been emptied.  This does not hold for the first FRONT slots, whose states may have been displaced
+    further than their distance from the front, or around the end: they are taken out and inserted last.  Returns False,
+    with the table unusable, if another state was displaced as far or is CRAMPED now.
     """
-    count, slots = width(words, a), 1 << (64 - shift)
-    front = min(FRONT, slots)
+    count, slots = width(words, a), 1 << (64 - shift - a.part_bits)
+    base, front = part * slots, min(FRONT, slots)
     for back in range(1, slots - front + 1):
-        slot = slots - back
+        slot = base + slots - back
         if get(a.table, slot * count) != 0:
             lift(words, a, shift, slot, a.scratch, 0)
             hashed = get(a.scratch, 0)
             if start(a, hashed) < slot or insert(words, a, a.scratch, 0, hashed) == CRAMPED:
                 return False
     held = 0
-    for slot in range(front):
+    for slot in range(base, base + front):
         if get(a.table, slot * count) != 0:
             lift(words, a, shift, slot, a.front, held * len(words))
             held += 1

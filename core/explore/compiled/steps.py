@@ -161,10 +161,11 @@ def stuck(words: Any, a: Any, array: int, at: int) -> bool:
 
 
 @inlined
-def look(words: Any, a: Any, array: int, at: int, quiet: int) -> bool:
+def look(words: Any, a: Any, array: int, at: int, quiet: int, alone: Any) -> bool:
     """Does the new state at array[at] pass all checks?  (If not, or if an answer is missing, Python checks it.)
 
-    A sometimes-property that holds is deactivated in `props`.
+    A sometimes-property that holds is deactivated in `props`.  A worker that is not `alone` changes nothing: for it
+    such a state does not pass either.
     """
     if a.asserts and not quiet:
         for agent in range(a.running):
@@ -181,5 +182,7 @@ def look(words: Any, a: Any, array: int, at: int, quiet: int) -> bool:
         if holds < 0 or (holds == 0 and kind != SOMETIMES):
             return False
         if holds == 1 and kind == SOMETIMES:
+            if not alone:
+                return False
             put(p, ACTIVE, 0)
     return True

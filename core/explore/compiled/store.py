@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, ArrayContext
 from core.explore.compiled.exchange import flat
@@ -28,10 +28,15 @@ class OutOfMemory(Exception):
 
 
 class Store:
-    """The states and their hash table, in a layout that may be widened. `control` and `context` are as in `arrays`."""
+    """The states and their hash table, in a layout that may be widened. `control` and `context` are as in `arrays`.
 
-    def __init__(self, layout: WordLayout, max_memory: int | None) -> None:
-        self.layout, self.max_memory = layout, max_memory
+    `unfold` is how several workers redistribute the states over a table that has grown from this `slot_shift`; it says
+    whether they could.  None: one worker does that.
+    """
+
+    def __init__(self, layout: WordLayout, max_memory: int | None, part_bits: int = 0) -> None:
+        self.layout, self.max_memory, self.part_bits = layout, max_memory, part_bits
+        self.unfold: Callable[[int], bool] | None = None
         self.context = ArrayContext()
         self.control = np.zeros(CONTROL_SIZE, np.int64)
         self.context.put({"control": self.control})
@@ -72,16 +77,35 @@ class Store:
         shift, self.slots = _shift(self.slots), slots
         self.table.grow(slots * self.layout.slot_words)
         self._place()
-        if not self.loops.unfold(self.context.address, shift):
+        if not (self.unfold or self._unfold)(shift):
             self.table.clear()
             self._fill()
+
+    def _unfold(self, shift: int) -> bool:
+        """Move all states to their new slots, part by part from the last."""
+        parts = reversed(range(1 << self.part_bits))
+        return all(self.loops.unfold(self.context.address, shift, part) for part in parts)
+
+    def refill(self) -> None:
+        """Make the table again, because it is cramped and holds states that have no place: larger, if that is allowed.
+
+        OutOfMemory if not.
+        """
+        try:
+            self._allowed(self.states.size + 2 * self.slots * self.layout.slot_words)
+        except OutOfMemory:
+            self.table.clear()
+            self._fill()
+            raise
+        self._enlarge()
+        self._fill()
 
     def widen(self, layout: WordLayout, pairs: Iterable[tuple[Field, Field]]) -> None:
         """Translate all states into another layout; `pairs` are (old field, new field). OutOfMemory as for `grow`."""
         old, words, room = self.states, self.layout.words, self.states.size // self.layout.words
         self._allowed(old.size + room * layout.words + self.slots * layout.slot_words)
         moved = flat(shifts(pairs), 4)
-        self.loops, self.layout = loops(layout.words), layout
+        self.loops, self.layout, self.unfold = loops(layout.words), layout, None
         del self.table
         self.states, self.table = Numbers(room * layout.words), Numbers(self.slots * layout.slot_words)
         self._place()
@@ -97,14 +121,19 @@ class Store:
         """Insert all states into the empty table; while it is cramped, into a larger one."""
         while not self.loops.fill(self.context.address, self.count):
             self._allowed(self.states.size + 2 * self.slots * self.layout.slot_words)
-            self.slots *= 2
-            self.table = Numbers(self.slots * self.layout.slot_words)
-            self._place()
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        """Make an empty table of twice as many slots."""
+        self.slots *= 2
+        self.table = Numbers(self.slots * self.layout.slot_words)
+        self._place()
 
     def _place(self) -> None:
         """Pass the addresses of the arrays, and how many states fit, to the loops."""
         self.context.put({"states": self.states.address, "table": self.table.address})
-        self.context.put({"slot_shift": _shift(self.slots), "slot_mask": self.slots - 1})
+        self.context.put({"slot_shift": _shift(self.slots), "part_bits": self.part_bits})
+        self.context.put({"part_mask": (self.slots >> self.part_bits) - 1})
         self.context.put({"slot_words": self.layout.slot_words, "distance": LOW + self.layout.short})
         self.context.put({"front": np.zeros(FRONT * self.layout.words, np.int64)})
         self.control[LIMIT] = min(self.states.size // self.layout.words, int(self.slots * FULL))

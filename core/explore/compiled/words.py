@@ -77,7 +77,51 @@ def _arrays(typing_context: Any, address: Any) -> Any:
     return kind(int64), code
 
 
+def _atomic_get(typing_context: Any, address: Any, index: Any) -> Any:
+    """Load the number at address[index], in one order with all other atomic operations."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(_place(builder, *arguments), "seq_cst", 8)
+
+    return int64(int64, int64), code
+
+
+def _atomic_put(typing_context: Any, address: Any, index: Any, value: Any) -> Any:
+    """Store a number at address[index], in one order with all other atomic operations."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[2], _place(builder, *arguments[:2]), "seq_cst", 8)
+        return arguments[2]
+
+    return int64(int64, int64, int64), code
+
+
+def _atomic_add(typing_context: Any, address: Any, index: Any, value: Any) -> Any:
+    """Add to the number at address[index]; what it was before."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("add", _place(builder, *arguments[:2]), arguments[2], "seq_cst")
+
+    return int64(int64, int64, int64), code
+
+
+def _call_at(typing_context: Any, function: Any, one: Any, two: Any) -> Any:
+    """Call the C function at an address with two pointers, as int f(void *, void *)."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(number, [pointer, pointer]).as_pointer()
+        given = [builder.inttoptr(argument, pointer) for argument in arguments[1:]]
+        return builder.sext(builder.call(builder.inttoptr(arguments[0], kind), given), ir.IntType(64))
+
+    return int64(int64, int64, int64), code
+
+
 get: Any = numba.extending.intrinsic(_get)
 put: Any = numba.extending.intrinsic(_put)
 prefetch: Any = numba.extending.intrinsic(_prefetch)
 arrays: Any = numba.extending.intrinsic(_arrays)
+atomic_get: Any = numba.extending.intrinsic(_atomic_get)
+atomic_put: Any = numba.extending.intrinsic(_atomic_put)
+atomic_add: Any = numba.extending.intrinsic(_atomic_add)
+call_at: Any = numba.extending.intrinsic(_call_at)
