@@ -1,47 +1,70 @@
-"""From the wheel to a policy of one's own: scaffold, red with a trace, one line mended, green, badge."""
+"""From the wheel to a green badge, as docs/first-plugin.md has it: red with a trace, one line mended, green."""
 
 from __future__ import annotations
 
 import json
-import subprocess
+import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from core.compare import main
-from tests.installed import environment
+from tests.installed import Environment, environment
 
-RIGHT = ("FlushRequest(start, end - 1)", "FlushRequest(start, end)")
+PAGE = Path(__file__).parents[1] / "docs" / "first-plugin.md"
+PIP = ["-m", "pip", "--python"]
+OFFLINE = ["-q", "--no-deps", "--no-index", "--no-build-isolation"]
+
+
+def commands() -> list[tuple[str, str]]:
+    """The commands of the tutorial in their order, each with what it says that they print."""
+    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return [
+        (line, output) for block in blocks for line, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
+    ]
+
+
+def done(command: str, of: Environment, cwd: Path, status: int) -> str:
+    """What a command of the tutorial prints, and its exit status where that is not `status`.
+
+    pip takes what is here, since tests have no network.
+    """
+    words = shlex.split(command)
+    if words[0] == "pip":
+        python = str(of.directory / "bin" / "python")
+        run = Environment(Path(sys.prefix)).run("python", *PIP, python, words[1], *OFFLINE, *words[2:], cwd=cwd)
+    elif words[0] == "pytest":
+        run = of.run("python", "-m", *words, cwd=cwd)
+    elif words[0] == "sed":
+        module = cwd / words[-1]
+        wrong, right = words[2].split("/")[1:3]
+        assert wrong in module.read_text()
+        module.write_text(module.read_text().replace(wrong, right))
+        return ""
+    else:
+        run = of.run(*words, cwd=cwd)
+    return run.stdout if run.returncode == status else f"{run.stdout}{run.stderr}exit status {run.returncode}"
 
 
 @pytest.mark.slow
-def test_from_the_wheel_to_a_green_badge(wheel: Path, tmp_path: Path) -> None:
+def test_the_tutorial_from_the_wheel_to_a_green_badge(wheel: Path, tmp_path: Path) -> None:
     """In an environment of its own: what is installed here is an entry point that other tests would find."""
-    wheel_environment = environment(tmp_path / "venv", wheel)
-
-    def run(*command: str, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
-        return wheel_environment.run(*command, cwd=cwd)
-
-    assert run("shootdown", "new-plugin", "my-policy").returncode == 0
-    package = tmp_path / "my-policy"
-    pip = [sys.executable, "-m", "pip", "--python", str(wheel_environment.directory / "bin" / "python"), "install"]
-    installing = [*pip, "-q", "--no-deps", "--no-index", "--no-build-isolation", "-e", str(package)]
-    subprocess.run(installing, check=True, capture_output=True)
-
-    red = run("python", "-m", "pytest", "-q", "-x", cwd=package)
-    assert red.returncode == 1, red.stdout + red.stderr
-    assert "CPU0" in red.stdout
-
-    module = package / "my_policy.py"
-    wrong = module.read_text()
-    assert RIGHT[0] in wrong
-    module.write_text(wrong.replace(*RIGHT))
-    green = run("python", "-m", "pytest", "-q", cwd=package)
-    assert green.returncode == 0, green.stdout + green.stderr
-
-    badge = run("shootdown", "--plugin", "my-policy", "--no-costs", "--format", "badge", cwd=package)
-    assert (badge.returncode, json.loads(badge.stdout)["color"]) == (0, "brightgreen")
+    of, cwd, mended = environment(tmp_path / "venv", wheel), tmp_path, False
+    for command, output in commands():
+        if command.startswith("cd "):
+            cwd = cwd / command[3:]
+            continue
+        mended = mended or command.startswith("sed ")
+        judges = command.startswith(("pytest", "shootdown explain", "shootdown --plugin"))
+        printed = done(command, of, cwd, 1 if judges and not mended else 0)
+        assert "exit status " not in printed, f"{command}\n{printed}"
+        parts = [part.strip("\n") for part in output.split("...\n")]
+        assert [part for part in parts if part not in printed] == [], f"{command}\n{printed}"
+    assert command.endswith("--format badge")
+    assert mended
+    assert json.loads(printed)["color"] == "brightgreen"
 
 
 @pytest.mark.parametrize(

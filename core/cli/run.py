@@ -54,13 +54,13 @@ if TYPE_CHECKING:
 
 
 EXAMPLES = """examples:
-  shootdown run --plugin mine.py:Mine --era 6.12          a plugin from a file, on the mm code of 6.12
-  shootdown run --plugin my-policy --tier smoke           an installed one: is it wired at all?
-  shootdown run --arch smp-6.1 --scenario use-after-free -v
-  shootdown run --config mine.toml --baseline old.json    fail on what is worse than in old.json
-  shootdown run --fail-on unexpected --budget 300         what is not searched in 300 s fails nothing
-  shootdown run --plugin my-policy --shard 1/4            a quarter of the scenarios, in a CI matrix
-  shootdown run --arch x86 --config arches-all.toml --format html > report.html
+  run --plugin mine.py:Mine --era 6.12      a plugin from a file, on mm of 6.12
+  run --plugin my-policy --tier smoke       an installed one: is it wired at all?
+  run --arch smp-6.1 --scenario use-after-free -v
+  run --config mine.toml --baseline old.json    fail on what is worse
+  run --fail-on unexpected --budget 300     what 300 s leave fails nothing
+  run --plugin my-policy --shard 1/4        a quarter, in a CI matrix
+  run --arch x86 --config arches-all.toml --format html > report.html
 """
 
 MOST_DAMAGED = 3
