@@ -124,6 +124,32 @@ ASIDS: dict[tuple[str, str], str] = {
 }
 """Of rows that give ASIDs out from a bitmap."""
 
+NOTHING_PUT_OFF: dict[tuple[str, str], str] = {
+    (
+        "late",
+        "lazy_mmu_state = N",
+    ): "only the task itself reads it, as its next section begins or ends, to choose among hooks that do nothing here",
+    ("late", "lazy_mmu_state = N, paused"): "the same: nothing is put off that a section left late could hold back",
+}
+"""Of rows whose lazy-MMU sections are empty."""
+
+MOVED_TASK: dict[tuple[str, str], str] = {
+    (
+        "late",
+        "schedule: continue on CPUN",
+    ): "no step of a kernel: the scenario notes that the move is over, and what is "
+    "behind it is executed by the other CPU whenever it is noted",
+}
+"""Of rows with a batch, whose task is moved."""
+
+YOUNG_PMD = (
+    "it changes the accessed bit of a huge entry alone: what is in use is a guess, and the gather flushes anyway"
+)
+AGED: dict[tuple[str, str], str] = {
+    (operator, "pmdp_test_and_clear_young(N)"): YOUNG_PMD for operator in ("drop", "late", "twice")
+}
+"""Of rows of kernels in which MADV_COLD ages a huge entry where it is."""
+
 VMA_LOCKS: dict[tuple[str, str], str] = {
     ("late", "link VMA"): "mmap_lock is held for writing, and a fault that finds no VMA waits for it",
     ("late", "vma_end_read"): "held one step longer",
@@ -145,11 +171,25 @@ DISCARDED: dict[tuple[str, str], str] = {("drop", "smp_mb()"): DISCARD, ("weak",
 """Of rows whose words that clear or flush an entry have it seen, before the references of a page are read."""
 
 OF_ROW: dict[str, dict[tuple[str, str], str]] = {
-    "smp-6.2-fix": SYNC_IPI,
+    "smp-6.2-fix": {
+        **SYNC_IPI,
+        **NOTHING_PUT_OFF,
+        **MOVED_TASK,
+        ("late", "folio_remove_rmap_ptes(pageN)"): "still under the page-table lock, and the reclaimer, who has taken "
+        "the folio from the LRU list, holds a reference of his own: nobody frees it meanwhile",
+    },
     "arm64": {
         **VMA_LOCKS,
         **ASIDS,
         **DISCARDED,
+        **NOTHING_PUT_OFF,
+        **MOVED_TASK,
+        **AGED,
+        (
+            "twice",
+            "ptep_set_access_flags(N)",
+        ): "flags that are set are set again: nothing that the entry allowed is taken back",
+        ("twice", "TLBI_VAAENIS: flush [N, N)"): REPEATED,
         ("twice", "TLBI_VALENIS: flush leaf [N, N)"): REPEATED,
         ("twice", "TLBI_VAENIS: flush [N, N)"): REPEATED,
         ("twice", "TLBI_ASIDENIS: flush all"): REPEATED,
@@ -164,6 +204,9 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     "x86": {
         **VMA_LOCKS,
         **SYNC_IPI,
+        **NOTHING_PUT_OFF,
+        **MOVED_TASK,
+        **AGED,
         ("late", "irqs_off[N] = False"): "interrupts stay off for one load more; whoever waits for one waits longer",
         (
             "late",
@@ -201,6 +244,9 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     },
     "riscv": {
         **VMA_LOCKS,
+        **NOTHING_PUT_OFF,
+        **MOVED_TASK,
+        **AGED,
         **ASIDS,
         **DISCARDED,
         ("late", "local flush leaf [N, N)"): LOCAL,
@@ -214,6 +260,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
     },
     "s390": {
         **VMA_LOCKS,
+        **NOTHING_PUT_OFF,
         ("drop", "smp_mb()"): DISCARD,
         ("drop", "test and clear flush_mm"): "the flush stays owed, and is done again",
         ("drop", "TestClearPageDirty(pageN)"): "the page stays dirty, and is written once more",

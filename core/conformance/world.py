@@ -13,7 +13,7 @@ CPUs are not in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -40,7 +40,8 @@ from core.mm.memory import handle_write_fault
 from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
 from core.mm.swap import Table, table_cell
-from core.plugins.arch import Arch, PluginError
+from core.plugins.arch import Arch
+from core.plugins.own_words import own_words
 
 Program = Callable[[Mm], Coroutine[Op, Any, Any]]
 
@@ -108,11 +109,11 @@ class World:
         thing.
         """
         self.memory[on_mm_cell(cpu)] = True
-        self.memory.update(_cells("cells_on_mm", self.arch.hook.cells_on_mm(mm=self.mm(), cpu=cpu, lazy=lazy)))
+        self.memory.update(own_words("cells_on_mm", self.arch.hook.cells_on_mm(mm=self.mm(), cpu=cpu, lazy=lazy)))
 
     def of_mm(self, *cpus: Cpu) -> None:
         """The mm begins with `cpus` on it: the architecture says what its words of the mm hold (`cells_of_mm`)."""
-        self.memory.update(_cells("cells_of_mm", self.arch.hook.cells_of_mm(mm=self.mm(), cpus=frozenset(cpus))))
+        self.memory.update(own_words("cells_of_mm", self.arch.hook.cells_of_mm(mm=self.mm(), cpus=frozenset(cpus))))
 
     def _add(self, name: str, program: Program, user: bool) -> Task:
         number = len(self._tasks)
@@ -218,13 +219,6 @@ class World:
         self.memory[csd_cell(sender.tid, cpu)] = None
         serve = mm.hook.flush_tlb_func(mm=mm, sender=sender.tid, cpu=cpu)
         return Daemon(f"IPI from {sender.name}", cpu, serve)
-
-
-def _cells(hook: str, cells: object) -> Mapping[Cell, Hashable]:
-    """What a hook says of its cells. PluginError if that is no mapping of cells."""
-    if not isinstance(cells, Mapping) or not all(isinstance(cell, Cell) for cell in cells):
-        raise PluginError(f"hook {hook} returned {cells!r}, expected a mapping of cells to values")
-    return cells
 
 
 def _one_by_one(program: Program) -> Program:

@@ -25,6 +25,7 @@ from core.mm.pgtable import upper_entry
 from core.mm.rmap import folio_mkclean
 from core.mm.syscalls import dup_mmap, exit_mmap, munmap
 from core.plugins.arch import Arch
+from core.plugins.own_words import own_words
 
 
 class Accountant:
@@ -78,7 +79,7 @@ class Accountant:
         self.counts.others = len(running) - 1
         self.skip, self.long_runs = skip, long_runs
         self.memory.spans = self.mm.span
-        self.memory.update(self.mm.hook.cells_of_mm(mm=self.mm, cpus=running))
+        self.memory.update(own_words("cells_of_mm", self.mm.hook.cells_of_mm(mm=self.mm, cpus=running)))
         self.memory[MM_USERS] = 0 if how == "exit" else len(running)
         self.memory[current_mm_cell(HERE)] = how != "exit"
 

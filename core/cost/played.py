@@ -29,6 +29,7 @@ from core.mm.mm import Mm
 from core.mm.page import mapcount_cell
 from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
+from core.plugins.own_words import own_words
 
 
 class MappedPages(Mapping[int, tuple[int, ...]]):
@@ -120,7 +121,8 @@ class Stage:
         return one_by_one(does) if self.step.folio > 1 else does
 
     def _cells(self) -> dict[Cell, Hashable]:
-        cells: dict[Cell, Hashable] = {**self.arch.hook.cells_of_mm(mm=self.mm, cpus=frozenset())}
+        said = self.arch.hook.cells_of_mm(mm=self.mm, cpus=frozenset())
+        cells: dict[Cell, Hashable] = dict(own_words("cells_of_mm", said))
         users = {turn.cpu for turn in self.step.turns if not of_kthread(turn)}
         cells[MM_USERS] = len(users)
         for page in range(self.step.pages, 2 * self.step.pages):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 
 from core.machine.op import Cell
@@ -25,6 +26,9 @@ PANELS = ("cpu", "tables", "page", "mm", "check")
 """Where a picture of the machine shows a cell: with its CPU, with the page tables, with its page, with the mm and the
 locks, or with what the model notes to check something."""
 
+DECLARED_BY: dict[str, str] = {}
+"""The module that has declared an array first."""
+
 PANEL_OF: dict[str, str] = {}
 """The panel of an array, where `declare` names one."""
 
@@ -38,6 +42,7 @@ def declare(array: str, initial: Hashable, kind: str = "memory", panel: str = ""
     use one name for different cells.
     """
     known = INITIAL.setdefault(array, initial)
+    DECLARED_BY.setdefault(array, sys._getframe(1).f_globals.get("__name__", ""))
     if kind != "memory":
         {"ghost": GHOSTS, "user": USER, "entry": ENTRIES}[kind].add(array)
     if panel:

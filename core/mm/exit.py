@@ -12,7 +12,16 @@ from core.mm.mmap import exit_mmap
 
 
 async def exit_mm(mm: Mm, vmas: Sequence[Vma]) -> None:
-    """exit_mm(): the CPU continues like a kernel thread, on borrowed page tables; then mmput(), __mmput()."""
+    """exit_mm() of a thread whose mm nobody has borrowed, so that the last one to exit is the last one on it."""
+    if await exit_and_mmput(mm, vmas):
+        await mm.hook.destroy_context(mm=mm)  # mmdrop()
+
+
+async def exit_and_mmput(mm: Mm, vmas: Sequence[Vma]) -> bool:
+    """exit_mm(): the CPU continues like a kernel thread, on borrowed page tables; then mmput(), __mmput().
+
+    Returns whether it was the last user.  The mm itself goes with the last mmdrop(), which is the caller's.
+    """
     await Op(
         "current->mm = NULL",
         (),
@@ -21,6 +30,7 @@ async def exit_mm(mm: Mm, vmas: Sequence[Vma]) -> None:
         order=Order.PRIVATE,
     )
     await mm.hook.enter_lazy_tlb(mm=mm)
-    if await mmput():
+    last = bool(await mmput())
+    if last:
         await exit_mmap(mm, vmas)
-        await mm.hook.destroy_context(mm=mm)  # mmdrop(): nobody has borrowed its page tables any more
+    return last

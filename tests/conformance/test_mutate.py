@@ -57,6 +57,7 @@ def test_an_argument_whose_operation_was_reworded_is_told_with_the_new_wording()
 
 
 VMAS = ("lost-dirty-munmap", "lost-dirty-mmap-over")
+SECTIONS = ("lazy-mmu-nested", "batch-moves")
 
 ELSEWHERE = {
     "x86": (
@@ -67,9 +68,11 @@ ELSEWHERE = {
         "switch-back",
         "switch-gen",
         "table-reclaim-gup",
+        *SECTIONS,
+        "huge-cold",
         *VMAS,
     ),
-    "smp-6.2-fix": ("table-reclaim-gup",),
+    "smp-6.2-fix": ("table-reclaim-gup", "folio-reclaim", *SECTIONS),
     "arm64": (
         "asid-kept",
         "asid-rollover",
@@ -77,10 +80,23 @@ ELSEWHERE = {
         "hugetlb-unshare",
         "lazyfree-dio",
         "mremap-writeback",
+        *SECTIONS,
+        "huge-cold",
+        "kernel-table",
+        "entry-values",
         *VMAS,
     ),
-    "riscv": ("asid-kept", "lazyfree-dio", "switch-tso", *VMAS),
-    "s390": ("lazyfree-dio", "local-flush", "lost-dirty-dontneed", "pfnmap", "switch-back", "switch-tso", *VMAS),
+    "riscv": ("asid-kept", "lazyfree-dio", "switch-tso", "huge-cold", *SECTIONS, *VMAS),
+    "s390": (
+        "lazyfree-dio",
+        "local-flush",
+        "lost-dirty-dontneed",
+        "pfnmap",
+        "switch-back",
+        "switch-tso",
+        "lazy-mmu-nested",
+        *VMAS,
+    ),
 }
 """By row: scenarios in which its mutants turn up that are argued away."""
 

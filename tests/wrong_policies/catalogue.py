@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 from arch_plugins.arm64 import Arm64, Arm64Range
 from arch_plugins.generic import Smp
+from arch_plugins.powerpc_hash import PowerpcHash
+from arch_plugins.research.luf import Luf
 from arch_plugins.riscv import RiscvIpi
+from arch_plugins.s390 import S390
 from arch_plugins.x86 import X86
 from tests.wrong_policies import (
     clears,
+    contexts,
     counts,
     cpus,
     elsewhere,
@@ -267,7 +271,34 @@ ENTRIES = [
     Wrong(entries.WaitsWithIrqsOff, entries.SpinsWithIrqsOn, ("flush-crosswise",)),
 ]
 
-CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS, *PARTLY, *ELSEWHERE, *COUNTS, *ENTRIES]
+CONTEXTS = [
+    Wrong(contexts.SaysNothing, X86, ("kthread-use-mm", "lazy-walk")),
+    Wrong(contexts.SaysLazy, X86, ("kthread-use-mm",)),
+    Wrong(contexts.LastAttached, S390, ("use-after-free",)),
+    Wrong(contexts.ExitLeavesAll, contexts.ExitFlushesTwice, ("lazy-exit",)),
+    Wrong(contexts.ExitFlushesFirst, contexts.ExitFlushesTwice, ("lazy-exit", "large-exit")),
+    Wrong(contexts.DestroysFlushed, contexts.ExitFlushesTwice, ("lazy-exit", "large-exit")),
+    Wrong(contexts.ReusesHere, Luf, ("flush-on-reuse",)),
+    Wrong(contexts.ReusesPaid, Luf, ("flush-on-reuse-twice",)),
+    Wrong(contexts.ReusesOnePage, Luf, ("flush-on-reuse-twice",)),
+    Wrong(contexts.SwitchesUnfinished, Arm64, ("batch-moves",)),
+    Wrong(contexts.FinishesThere, Arm64, ("batch-moves",)),
+    Wrong(contexts.LeavesQueueOpen, PowerpcHash, ("lazy-mmu-moved",)),
+    Wrong(contexts.OpensAnyQueue, PowerpcHash, ("lazy-mmu-moved",)),
+    Wrong(contexts.InnerUnflushed, PowerpcHash, ("lazy-mmu-nested",)),
+    Wrong(contexts.InnerDropped, PowerpcHash, ("lazy-mmu-nested",)),
+    Wrong(contexts.NotesBeforeClear, Smp, ("batch-join",)),
+    Wrong(contexts.FlushesAndDefers, Smp, ("reclaim-two-mms", "large-reclaim")),
+    Wrong(contexts.AloneNeedsNothing, contexts.DefersIfAlone, ("own-pageout",)),
+    Wrong(contexts.SyncsNobody, Arm64, ("gup-fast", "gup-fast-unshare")),
+    Wrong(contexts.SyncsUnwaited, Arm64, ("gup-fast", "gup-fast-unshare")),
+    Wrong(contexts.SyncsOne, Arm64, ("gup-fast-two",)),
+    Wrong(contexts.SyncsByFlush, Arm64, ("gup-fast", "gup-fast-collapse")),
+    Wrong(contexts.GenerationOfBit, X86, ("switch-twice", "switch-round")),
+    Wrong(contexts.GenerationOf6Bits, X86, ("switch-round",)),
+]
+
+CATALOGUE = [*FLUSHES, *CPUS, *CLEARS, *GATHERS, *INSTRUCTIONS, *PARTLY, *ELSEWHERE, *COUNTS, *ENTRIES, *CONTEXTS]
 
 HIDDEN = {
     states.CountsInAModule: "tests.wrong_policies.states.CALLS is a itertools.count",

@@ -14,6 +14,7 @@ from core.mm.era import ERAS
 from core.plugins.arch import PluginError, set_up
 from tests.wrong_policies import (
     clears,
+    contexts,
     counts,
     cpus,
     elsewhere,
@@ -26,7 +27,7 @@ from tests.wrong_policies import (
 )
 from tests.wrong_policies.catalogue import CATALOGUE, HIDDEN, Wrong
 
-MODULES = (clears, counts, cpus, elsewhere, entries, flushes, gathers, instructions, partly, states)
+MODULES = (clears, contexts, counts, cpus, elsewhere, entries, flushes, gathers, instructions, partly, states)
 
 
 def judged(policy: type, scenario: str) -> Result:

@@ -30,6 +30,7 @@ from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.mm import Choices, Mm
 from core.mm.swap import Table
 from core.plugins.arch import Arch
+from core.plugins.own_words import own_words
 
 MAX_OPERATIONS = 200_000
 """A call that has not returned behind so many hangs."""
@@ -126,7 +127,7 @@ class CallRun:
         cells, here = self.machine.cells, self.mm.task.cpu
         cells[MM_USERS] = 0 if call.exits else layout.cpus
         cells[current_mm_cell(here)] = not call.exits
-        cells.update(self.mm.hook.cells_of_mm(mm=self.mm, cpus=self.mm.everyone))
+        cells.update(own_words("cells_of_mm", self.mm.hook.cells_of_mm(mm=self.mm, cpus=self.mm.everyone)))
         self.writers = arch.facts.hw_dirty and layout.cpus > 1 and not call.exits
         """Other CPUs write to what is writable, and hardware notes it in the entry."""
         self.delays = call.zaps and era.delays_rmap and arch.facts.smp and arch.facts.gather

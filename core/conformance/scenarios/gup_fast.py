@@ -27,11 +27,12 @@ the leaf is still the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes, table_freed
-from core.conformance.scenario import Scenario
+from core.conformance.scenario import Build, Scenario
 from core.conformance.world import Program, World
 from core.explore.model import Daemon, Model
 from core.machine.ipi import irqs_off_cell
@@ -159,27 +160,33 @@ async def map_in_own_table(mm: Mm) -> None:
     await rmap_unlock(mm)
 
 
-def unshared(arch: Arch, era: Era) -> Model:
-    """munmap of a shared table of hugetlb pages, next to GUP-fast and to the table's other user, which keeps using
-    it.
+def unshared(name: str, walkers: Sequence[Cpu]) -> Build:
+    """munmap of a shared table of hugetlb pages, next to GUP-fast on each of `walkers`, the first CPUs, and to the
+    table's other user, which keeps using it.
     """
-    more = {"tables": True, "readers": frozenset({WALKER})}
-    world = World(arch, era, {ADDR: Pte(PAGE)}, geometry={"ptes_per_table": 1}, more=more)
-    world.memory[upper_entry(0, ADDR)] = 0
-    world.memory[table_cell(Table("pmd", 0))] = True
-    world.task("GUP-fast", pin_huge)
-    unmapper = world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
-    world.memory[sync_cell(unmapper.tid, WALKER)] = False
-    world.kthread("P2", map_in_own_table)
-    window = sometimes(
-        "used-by-the-other",
-        "the other process has mapped its own page, and this one has left the table",
-        (pte_cell(ADDR), upper_entry(0, ADDR)),
-        lambda pte, pud: pte == Pte(OTHER) and pud is None,
-    )
-    made = world.model("gup-fast-unshare", sometimes=[window])
-    sync = Daemon("IPI from munmap", WALKER, take_sync_ipi(unmapper.tid, WALKER))
-    return replace(made, daemons=(*made.daemons, sync))
+
+    def build(arch: Arch, era: Era) -> Model:
+        more = {"tables": True, "readers": frozenset(walkers)}
+        world = World(arch, era, {ADDR: Pte(PAGE)}, geometry={"ptes_per_table": 1}, more=more)
+        world.memory[upper_entry(0, ADDR)] = 0
+        world.memory[table_cell(Table("pmd", 0))] = True
+        for walker in walkers:
+            world.task(f"GUP-fast{walker or ''}", pin_huge)
+        unmapper = world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+        for walker in walkers:
+            world.memory[sync_cell(unmapper.tid, walker)] = False
+        world.kthread("P2", map_in_own_table)
+        window = sometimes(
+            "used-by-the-other",
+            "the other process has mapped its own page, and this one has left the table",
+            (pte_cell(ADDR), upper_entry(0, ADDR)),
+            lambda pte, pud: pte == Pte(OTHER) and pud is None,
+        )
+        made = world.model(name, sometimes=[window])
+        syncs = [Daemon("IPI from munmap", walker, take_sync_ipi(unmapper.tid, walker)) for walker in walkers]
+        return replace(made, daemons=(*made.daemons, *syncs))
+
+    return build
 
 
 SCENARIOS = [
@@ -195,7 +202,15 @@ SCENARIOS = [
         "gup-fast-unshare",
         "GUP-fast returns no page of the process to which a shared hugetlb page table was left",
         "1013af4f585f",
-        unshared,
+        unshared("gup-fast-unshare", [WALKER]),
+        tier="optional",
+        requires=("gather", "smp", "several_cpus", "gup_fast", "shares_pmd_tables"),
+    ),
+    Scenario(
+        "gup-fast-two",
+        "every CPU on which GUP-fast runs is waited for before a shared hugetlb page table is left",
+        "mm/mmu_gather.c:tlb_remove_table_sync_one",
+        unshared("gup-fast-two", [WALKER, Cpu(1)]),
         tier="optional",
         requires=("gather", "smp", "several_cpus", "gup_fast", "shares_pmd_tables"),
     ),

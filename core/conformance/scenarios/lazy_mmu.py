@@ -54,21 +54,30 @@ def goes_to(cpu: Cpu | None) -> Op:
 
 
 async def moved_once(mm: Mm, program: Coroutine[Op, Any, Any]) -> None:
-    """Run `program`, and move its task to the other CPU at most once, at any moment at which it may be preempted."""
+    """Run `program`, and move its task to the other CPU at most once, at any moment at which it may be preempted: also
+    behind its last step.
+    """
     preempt_count, moved, value = 0, False, None
     while True:
         try:
             op = program.send(value)
         except StopIteration:
+            op = None
+        if not (moved or preempt_count) and await pick(2):
+            await move(mm)
+            moved = True
+        if op is None:
             await goes_to(None)
             return
-        if not (moved or preempt_count) and await pick(2):
-            lazy = await mm.hook.arch_start_context_switch(mm=mm)
-            await goes_to(THERE)
-            await mm.hook.arch_end_context_switch(mm=mm, lazy=lazy)
-            moved = True
         preempt_count += op.preempt
         value = await op
+
+
+async def move(mm: Mm) -> None:
+    """The task is switched away, and continues on the other CPU."""
+    lazy = await mm.hook.arch_start_context_switch(mm=mm)
+    await goes_to(THERE)
+    await mm.hook.arch_end_context_switch(mm=mm, lazy=lazy)
 
 
 async def change_memory_attr(mm: Mm) -> None:
@@ -86,7 +95,7 @@ def movable(mm: Mm) -> Mm:
 
 @cache
 def over_here(mm: Mm) -> Mm:
-    """The mm as a task sees it that runs where the other one was at first."""
+    """The mm as a task of the other CPU sees it where the first one was at first."""
     return mm.on(replace(mm.task, cpu=HERE))
 
 
@@ -101,9 +110,19 @@ async def reader(mm: Mm) -> None:
         await load(mm, ADDR, [PAGE])
 
 
+def starts() -> Op:
+    """The scheduler starts another task: where the first one is not, or, once it has ended, where it has been."""
+
+    def step(cpu: Cpu | None) -> list[Outcome]:
+        return [Outcome(free) for free in (HERE, THERE) if cpu is None or cpu != free]
+
+    return Op("schedule: start", (TASK_CPU,), (), lambda cpu: [] if cpu == HERE else step(cpu), order=Order.FULL)
+
+
 async def reclaims(mm: Mm) -> None:
-    """kswapd, on the CPU that the other task has left: it takes the page, with no section of its own."""
-    await Op("schedule: start", (TASK_CPU,), (), lambda cpu: [] if cpu == HERE else [Outcome(None)], order=Order.FULL)
+    """kswapd, on a CPU that the other task has left: it takes the page, with no section of its own."""
+    if await starts() == HERE:
+        mm = over_here(mm)
     await pte_lock(mm, ADDR)
     await mm.hook.ptep_clear_flush(mm=mm, addr=ADDR)
     await pte_unlock(mm, ADDR)
@@ -111,7 +130,7 @@ async def reclaims(mm: Mm) -> None:
 
 
 def moved(arch: Arch, era: Era) -> Model:
-    """A user, a task that may be moved, and one that runs where that was: each queue has one user at a time."""
+    """A user, a task that may be moved, and one that runs where that has been: each queue has one user at a time."""
     world = World(
         arch,
         era,
@@ -120,7 +139,7 @@ def moved(arch: Arch, era: Era) -> Model:
     )
     world.task("user", reader)
     world.kthread("set_memory", changes)
-    world.kthread("reclaim", lambda mm: reclaims(over_here(mm)))
+    world.kthread("reclaim", reclaims)
     window = sometimes(
         "unmapped-after-the-move",
         "the task has been moved, the entry is gone, and the user has had it cached",

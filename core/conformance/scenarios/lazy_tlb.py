@@ -11,6 +11,8 @@ the walker goes on in the freed table
 
 lazy-collapse: the same with khugepaged, which frees a table that a huge page has made superfluous
 
+lazy-exit: the same where the last thread exits, whose CPU flushes for a process that no thread runs any more
+
 leaving-walk: the same with a CPU that switches to another mm, and is sent no flush although it is still on the page
 tables
 
@@ -54,6 +56,7 @@ from core.machine.tlb import ref_cell, tlb_cell
 from core.machine.walk import cache_upper, walk_on
 from core.mm.batched_unmap import UnmapBatch, set_tlb_ubc_flush_pending, try_to_unmap_flush
 from core.mm.era import Era
+from core.mm.exit import exit_and_mmput
 from core.mm.khugepaged import retract_page_tables
 from core.mm.kthread import MM_USERS, current_mm_cell, while_on
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
@@ -75,6 +78,25 @@ def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
     world.task("user", lambda mm: switch_out(mm, lazily))
     world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
     made = world.model(name, sometimes=windows())
+    attached_to(world, Cpu(0), Cpu(1))
+    return replace(made, daemons=(*made.daemons, *walker()))
+
+
+async def exits(mm: Mm) -> None:
+    """A thread exits, and its CPU stays on the page tables, which the last one tears down."""
+    await exit_and_mmput(mm, [Vma(0, 1)])
+
+
+def exited(arch: Arch, era: Era) -> Model:
+    """Two threads exit, and the walker of a CPU that is idle then goes on."""
+    world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more=on(2, tables=True, walked=True))
+    for level in range(3):
+        world.memory[upper_entry(level, 0)] = 0
+    world.memory[TABLE] = True
+    world.memory[MM_USERS] = 2
+    for name in ("one", "other"):
+        world.task(name, exits)
+    made = world.model("lazy-exit", sometimes=windows())
     attached_to(world, Cpu(0), Cpu(1))
     return replace(made, daemons=(*made.daemons, *walker()))
 
@@ -169,6 +191,14 @@ SCENARIOS = [
         "no page table is freed while the walker of an idle CPU has it cached",
         "arch/x86/mm/tlb.c:native_flush_tlb_multi",
         lambda arch, era: walked(arch, era, "lazy-walk", lazily=True),
+        tier="optional",
+        requires=("smp", "spread", "upper_cache"),
+    ),
+    Scenario(
+        "lazy-exit",
+        "the last thread to exit frees no page table that the walker of an idle CPU has cached",
+        "mm/mmap.c:exit_mmap",
+        exited,
         tier="optional",
         requires=("smp", "spread", "upper_cache"),
     ),

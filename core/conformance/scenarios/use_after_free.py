@@ -14,7 +14,7 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.mm import Mm, Vma
-from core.mm.syscalls import madvise_dontneed
+from core.mm.syscalls import madvise_dontneed, madvise_pageout
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)
@@ -55,7 +55,30 @@ def own_tlb(arch: Arch, era: Era) -> Model:
     return world.model("own-tlb", finally_=[all_freed(0, 0)], sometimes=[window])
 
 
+async def uses_pages_out_uses(mm: Mm) -> None:
+    """Load, MADV_PAGEOUT, load: reclaim in the task's own context, where no other CPU need be asked."""
+    await load(mm, 0, [0])
+    await madvise_pageout(mm, VMA, 0, 1)
+    await load(mm, 0, [0])
+
+
+def own_pageout(arch: Arch, era: Era) -> Model:
+    """One task alone, which has its own page reclaimed."""
+    world = World(arch, era, {0: Pte(0, write=False)}, more={"reclaims": True})
+    world.task("task", uses_pages_out_uses)
+    window = sometimes("freed", "the page is free", (ref_cell(0),), lambda ref: ref == 0)
+    return world.model("own-pageout", finally_=[all_freed(0, 0)], sometimes=[window])
+
+
 SCENARIOS = [
+    Scenario(
+        "own-pageout",
+        "a task that has its own page reclaimed does not reach it any more, although no other CPU is asked",
+        "mm/rmap.c:try_to_unmap_one",
+        own_pageout,
+        tier="optional",
+        requires=("flush_before_free",),
+    ),
     Scenario(
         "own-tlb",
         "the CPU that unmaps flushes its own TLB too",

@@ -34,6 +34,7 @@ from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import upper_entry
 from core.mm.syscalls import CALLS, Mapping
 from core.plugins.arch import Arch, PluginError, load_object, set_up
+from core.plugins.own_words import own_words
 from core.truth.emulated.rescheduled import MOST_CUTS, Price, Stretch, guesses
 from core.truth.golden.traces import Comparison
 from core.truth.lines import Shape, check_pages, json_object, read_lines
@@ -221,7 +222,7 @@ def predict(row: Row, arch: Arch, era: Era, cuts: Sequence[int] = ()) -> Predict
     floor, ceiling = (vma.start, vma.end) if row["keep_neighbours"] else (0, 0)
     call = CALLS[row["op"]](mm, Mapping(vma, (), floor, ceiling))
     cells = lay_out(row, arch, era, vma)
-    cells.update(mm.hook.cells_of_mm(mm=mm, cpus=cpus))
+    cells.update(own_words("cells_of_mm", mm.hook.cells_of_mm(mm=mm, cpus=cpus)))
     run(call, cells, answer if cuts else _only, emit, [take_ipi(task.tid, Cpu(1), ())])
     return made
 

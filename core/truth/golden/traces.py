@@ -22,6 +22,7 @@ from core.machine.schedule import ScheduleError, run
 from core.mm.era import ERAS
 from core.mm.syscalls import exit_mmap, munmap
 from core.plugins.arch import Arch, PluginError, load_object, set_up
+from core.plugins.own_words import own_words
 from core.truth.golden.address_space import lay_out
 from core.truth.golden.events import EventStream
 from core.truth.lines import check_pages, json_object, read_lines
@@ -123,7 +124,8 @@ def replay(case: Case) -> EventStream:
     arch = architecture(case["config"])
     space = lay_out(case, arch.facts)
     mm = space.mm(arch, ERAS[case["kernel"]])
-    space.cells.update(mm.hook.cells_of_mm(mm=mm, cpus=frozenset({Cpu(0), Cpu(1)})))  # not this task's alone
+    said = mm.hook.cells_of_mm(mm=mm, cpus=frozenset({Cpu(0), Cpu(1)}))  # not this task's alone
+    space.cells.update(own_words("cells_of_mm", said))
     stream = EventStream(arch.facts.gather, arrays=mm.era.folio_entries)
     script = Script(case["fail_allocs"], case["resched"])
 

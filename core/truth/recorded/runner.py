@@ -41,6 +41,7 @@ from core.mm.syscalls import (
     setup_arg_pages,
 )
 from core.plugins.arch import Arch, load_object, set_up
+from core.plugins.own_words import own_words
 from core.truth.recorded.page_tables import PageTables, geometry_of
 from core.truth.recorded.setup import ALIKE, UNMAPS, Setup, View
 from core.truth.recorded.spaces import PROT_EXEC
@@ -153,7 +154,7 @@ def run_on(
         cells = _PageCells()
         cells.tables = tables
         cells.lay_out(setup, view, mm.span)
-    cells.update(mm.hook.cells_of_mm(mm=mm, cpus=cpus))
+    cells.update(own_words("cells_of_mm", mm.hook.cells_of_mm(mm=mm, cpus=cpus)))
     cells[MM_USERS] = 0 if exits else len(cpus)
     cells[current_mm_cell(HERE)] = not exits
     environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
