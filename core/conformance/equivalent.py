@@ -163,6 +163,20 @@ VMA_LOCKS: dict[tuple[str, str], str] = {
 }
 """Of rows with per-VMA locks."""
 
+ALONE = "no other CPU has the mm, and this one runs no user code before the flush is over"
+
+LOCAL_PID: dict[tuple[str, str], str] = {
+    ("late", "tlbiel: flush leaf [N, N)"): ALONE,
+    ("twice", "tlbiel: flush leaf [N, N)"): REPEATED,
+    ("late", "tlbiel: flush [N, N)"): ALONE,
+    ("late", "tlbiel: flush leaf all"): ALONE,
+    ("twice", "tlbiel: flush leaf all"): REPEATED,
+    ("short", "tlbiel: flush leaf all"): "tlbiel of a PID has no range that could be a page short",
+}
+"""Of a row that flushes by tlbiel where no other CPU has the mm."""
+
+FLAGS_AGAIN = "flags that are set are set again: nothing that the entry allowed is taken back"
+
 DISCARD = (
     "in may_discard() the flush in front of it has made the cleared entry visible; nothing waits of a task that moves"
 )
@@ -185,10 +199,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         **NOTHING_PUT_OFF,
         **MOVED_TASK,
         **AGED,
-        (
-            "twice",
-            "ptep_set_access_flags(N)",
-        ): "flags that are set are set again: nothing that the entry allowed is taken back",
+        ("twice", "ptep_set_access_flags(N)"): FLAGS_AGAIN,
         ("twice", "TLBI_VAAENIS: flush [N, N)"): REPEATED,
         ("twice", "TLBI_VALENIS: flush leaf [N, N)"): REPEATED,
         ("twice", "TLBI_VAENIS: flush [N, N)"): REPEATED,
@@ -241,6 +252,30 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
             "late",
             "send IPI to CPUN: flush all for tlb_gen N",
         ): "the local part comes first; both before the wait is over",
+    },
+    "powerpc-radix": {
+        **VMA_LOCKS,
+        **NOTHING_PUT_OFF,
+        **AGED,
+        **LOCAL_PID,
+        ("twice", "ptep_set_access_flags(N)"): FLAGS_AGAIN,
+        ("twice", "tlbie_va: flush leaf [N, N)"): REPEATED,
+        ("twice", "tlbie_pid: flush [N, N)"): REPEATED,
+        ("twice", "tlbie_pid: flush leaf all"): REPEATED,
+        ("twice", "tlbie_pid: flush all"): REPEATED,
+        ("twice", "eieio;tlbsync;ptesync"): "a barrier that is repeated waits for nothing more",
+        ("short", "send IPI to CPUN: exit lazy TLB"): "the request has no range: the mutant sends the same",
+        (
+            "drop",
+            "load PID",
+        ): "a walker that is on other page tables fetches nothing of this mm, as one may at any time",
+        ("late", "load PID"): "the same for one step",
+        (
+            "drop",
+            "active_mm = new mm",
+        ): "a CPU that is asked to leave the mm believes that it has not left yet: it leaves "
+        "again, with a flush of its own",
+        ("late", "active_mm = new mm"): "the same for one step",
     },
     "riscv": {
         **VMA_LOCKS,

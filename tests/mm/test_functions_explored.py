@@ -41,6 +41,7 @@ EXPLORED = {
     "batched_unmap:try_to_unmap_flush_dirty": ("reclaim-dirty", "flush", "no-lost-dirty"),
     "dax:dax_writeback_one": ("dax-writeback", "flush", "no-lost-dirty"),
     "direct_io:dio_read": ("lazyfree-dio", "set_page_dirty", "reached-by-device"),
+    "exit:exit_and_mmput": ("lazy-exit", "flush", "walk-of-freed-table"),
     "exit:exit_mm": ("exit-mmap", "mmput", "all-freed"),
     "fork:copy_present_ptes": ("fork-dirty", "get_page", "all-freed"),
     "fork:copy_pte_range": ("fork-dirty", "get_page", "all-freed"),

@@ -257,6 +257,15 @@ class AloneNeedsNothing(DefersIfAlone):
         return pte
 
 
+class ForksAlone(Smp):
+    """flush_tlb_mm() leaves this CPU out: it faults before it writes, for its own entry is read-only by now."""
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        cpus = await mm_cpumask(mm)
+        await flush_cpus_by_ipi(mm, cpus - {mm.task.cpu}, FlushRequest())
+
+
 # ---- lockless walks ------------------------------------------------------------------------------------------
 
 

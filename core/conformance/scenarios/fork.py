@@ -96,6 +96,20 @@ def protected(arch: Arch, era: Era) -> Model:
     return world.model("fork-protects", finally_=[*kept, shared_read_only(PAGE, both)], sometimes=[window])
 
 
+def own(arch: Arch, era: Era) -> Model:
+    """fork() of a process with one thread, which no other CPU has: what is stale is its own."""
+    world = parent(arch, era, Pte(PAGE, dirty=True))
+    world.task("process", fork)
+    window = sometimes(
+        "written-and-shared",
+        "the page has been written to, and is the child's as well",
+        (newer_cell(PAGE), pte_cell(CHILD)),
+        lambda newer, child: newer and child is not None,
+    )
+    both = [HERE, CHILD]
+    return world.model("own-fork", finally_=[all_freed(PAGE, 2), shared_read_only(PAGE, both)], sometimes=[window])
+
+
 def faulted(arch: Arch, era: Era) -> Model:
     """fork() while one thread of the parent writes through a cached entry and another one faults."""
     world = World(
@@ -148,6 +162,13 @@ SCENARIOS = [
         "no CPU of the parent writes to a page shared with the child once fork() has returned",
         "Documentation/core-api/cachetlb.rst: flush_tlb_mm() around fork",
         protected,
+    ),
+    Scenario(
+        "own-fork",
+        "the only CPU of a process cannot write to a page shared with the child once fork() has returned",
+        "Documentation/core-api/cachetlb.rst: flush_tlb_mm() around fork",
+        own,
+        tier="optional",
     ),
     Scenario(
         "fork-fault",
