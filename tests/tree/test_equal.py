@@ -87,7 +87,10 @@ INVALID = frozenset(
 COPIES = frozenset({"lazy-back", "lazy-twice", "local-flush", "switch-back", "switch-twice"})
 """Where a CPU may come between s390's read of cpu_attach_mask and its write of mm_cpumask."""
 
-DIFFER = {"arm64": SCALE, "mmu_gather": frozenset(), "riscv": frozenset(), "s390": INVALID | COPIES}
+PAIRS = frozenset({"flush-crosswise"})
+"""Where loongarch's INVTLB drops the other page of a pair too."""
+
+DIFFER = {"arm64": SCALE, "loongarch": PAIRS, "mmu_gather": frozenset(), "riscv": frozenset(), "s390": INVALID | COPIES}
 """The scenarios that differ, by architecture; docs/tree.md explains each."""
 
 

@@ -31,6 +31,7 @@ class Patch(NamedTuple):
 S390_TLBFLUSH = "arch/s390/include/asm/tlbflush.h"
 S390_PGTABLE = "arch/s390/mm/pgtable.c"
 RISCV_TLBFLUSH = "arch/riscv/mm/tlbflush.c"
+LOONGARCH_SMP = "arch/loongarch/kernel/smp.c"
 GATHER = "mm/mmu_gather.c"
 
 PATCHES = {
@@ -68,6 +69,21 @@ PATCHES = {
         "tlb->fullmm || tlb->need_flush_all || tlb->freed_tables",
         "tlb->fullmm || tlb->need_flush_all",
         "table-pmd",
+    ),
+    "loongarch leaves the contexts of other CPUs": Patch(
+        "loongarch",
+        LOONGARCH_SMP,
+        "\t\t\tif (cpu != smp_processor_id() && cpu_context(cpu, mm))\n\t\t\t\tcpu_context(cpu, mm) = 0;\n"
+        "\t\t}\n\t\tlocal_flush_tlb_range",
+        "\t\t}\n\t\tlocal_flush_tlb_range",
+        "task-moves",
+    ),
+    "loongarch takes a borrower for the user": Patch(
+        "loongarch",
+        LOONGARCH_SMP,
+        "\tif ((atomic_read(&mm->mm_users) != 1) || (current->mm != mm)) {\n\t\tstruct flush_tlb_data fd",
+        "\tif (atomic_read(&mm->mm_users) != 1) {\n\t\tstruct flush_tlb_data fd",
+        "kthread-use-mm",
     ),
     "the gather is not flushed": Patch(
         "mmu_gather",

@@ -1,0 +1,192 @@
+"""loongarch from its C: the flushes of kernel/smp.c and mm/tlb.c, and tlb_flush() of tlb.h.
+
+Which ASID an mm has on a CPU (mmu_context.h) stays in Python, and so do flushes where a model follows ASIDs, and what a
+CPU does that receives an IPI: it is sent what the plugin would send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from arch_plugins.families.context import context_cell
+from arch_plugins.from_c._common import COMMON, Hook
+from arch_plugins.loongarch import Loongarch
+from core.hookspecs import Facts, hookimpl
+from core.machine.insn import EVERYTHING, Operand, insn
+from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
+from core.machine.op import Op, Outcome
+from core.machine.order import Order
+from core.mm.kthread import current_mm, mm_users
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather
+from core.tree.binding import Binding
+from core.tree.gather import bits
+from core.tree.hybrid import FromC, cpus_in, cpus_of
+from core.tree.manifest import Manifest, Source, Version, names_in
+from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just, truth
+
+CONTEXTS = "#cpu_context #asid_cache #cpu_asid asid_version_mask asid_valid"
+LOCAL = "local_flush_tlb_mm local_flush_tlb_range local_flush_tlb_page"
+SENT = "flush_tlb_mm_ipi flush_tlb_mm flush_tlb_range_ipi flush_tlb_range flush_tlb_page_ipi flush_tlb_page"
+PAGE_SHIFT, PAIR = 14, 2
+"""Pages of 16 KiB, of which a TLB entry has two."""
+
+
+def manifest(version: Version) -> Manifest:
+    """The same names in 6.1 and 6.12."""
+    arch = "arch/loongarch/"
+    return Manifest(
+        (
+            Source(f"{arch}include/asm/mmu_context.h", keep=names_in(CONTEXTS)),
+            Source(f"{arch}include/asm/tlb.h", keep=("tlb_flush",)),
+            Source(f"{arch}mm/tlb.c", keep=names_in(LOCAL)),
+            Source(f"{arch}kernel/smp.c", keep=(*names_in(SENT), "struct flush_tlb_data")),
+        ),
+        "loongarch.h",
+        "loongarch.c",
+    )
+
+
+# ---- what its operations mean ------------------------------------------------------------------------------------
+
+VERSION = 0x400
+"""The version of ASIDs that every CPU is in; an mm without a context has 0."""
+
+
+@dataclass
+class FlushHands(Hook):
+    """`request` is what other CPUs are sent."""
+
+    request: FlushRequest = FlushRequest()
+
+
+async def _users(of: FlushHands, word: Word) -> int:
+    return min(int(await mm_users()), 2)
+
+
+async def _current(of: FlushHands, word: Word) -> int:
+    return int(await current_mm(of.mm.task.cpu))
+
+
+async def _read_context(of: FlushHands, word: Word) -> int:
+    cpus = cpus_of(of.mm)
+    at = int(word.place.removeprefix("context[").removesuffix("]"))
+    if at >= len(cpus):
+        return 0
+    cell = context_cell(min(cpus[at]))
+    there = await Op(f"cpu_context({min(cpus[at])}, mm)", (cell,), (), lambda v: [Outcome(v)], order=Order.PLAIN)
+    return VERSION | 1 if there else 0
+
+
+async def _zero_context(of: FlushHands, word: Word) -> int:
+    at = int(word.place.removeprefix("context[").removesuffix("]"))
+    cell = context_cell(min(cpus_of(of.mm)[at]))
+    name = f"cpu_context({cell.index}, mm) = 0"
+    await Op(name, (), (cell,), lambda: [Outcome(None, (False,))], order=Order.PLAIN)
+    return 0
+
+
+async def _send(of: FlushHands, word: Word) -> int:
+    await send_ipis(of.mm.task, cpus_in(of.mm, word.a), of.request)
+    return 0
+
+
+async def _wait(of: FlushHands, word: Word) -> int:
+    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
+    return 0
+
+
+async def _drop(of: FlushHands, word: Word) -> int:
+    """Nothing is cached under a new ASID."""
+    here = of.mm.task.cpu
+    await insn(here, "drop_mmu_context", 1, EVERYTHING)
+    await flush_here(here, of.mm.addrs, FlushRequest(), "drop_mmu_context")
+    return 0
+
+
+async def _invtlb(of: FlushHands, word: Word) -> int:
+    """A pair of pages; a run of them is one flush, at its last."""
+    here, first = of.mm.task.cpu, word.a >> PAGE_SHIFT
+    await insn(here, "INVTLB_ADDR_GFALSE_AND_ASID", 1, Operand(first, 1, PAIR, PAIR))
+    start = first if of.run_from is None else of.run_from
+    then = of.following
+    more = then is not None and then.kind == word.kind and then.a >> PAGE_SHIFT == first + PAIR
+    of.run_from = start if more else None
+    if not more:
+        await flush_here(here, of.mm.addrs, FlushRequest(start, first + PAIR), f"INVTLB [{start}, {first + PAIR})")
+    return 0
+
+
+VOCABULARY = Vocabulary(
+    (
+        Rule("atomic_read", "mm.mm_users", _users, just(0, 1, 2)),
+        Rule("current->mm", "", _current, truth),
+        Rule("read|READ_ONCE", "context[[]*", _read_context, just(0, VERSION | 1)),
+        Rule("write|WRITE_ONCE", "context[[]*", _zero_context, when=lambda word: word.a == 0),
+        Rule("send_ipi", "flush_tlb_*_ipi", _send),
+        Rule("wait_ipi", "flush_tlb_*_ipi", _wait),
+        Rule("drop_mmu_context", "", _drop),
+        Rule("invtlb INVTLB_ADDR_GFALSE_AND_ASID", "", _invtlb),
+        hidden("read|READ_ONCE", "cpu_data*", "the version of ASIDs that this CPU gives out", just(VERSION)),
+        *COMMON,
+    )
+)
+
+# ---- the hooks ---------------------------------------------------------------------------------------------------
+
+
+def _address(page: int) -> int:
+    return page << PAGE_SHIFT
+
+
+class LoongarchFromC(FromC, Loongarch):
+    """The flushes; each is the plugin's where a model follows ASIDs."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.facts_of(super().arch_facts())
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_mm(mm)
+        else:
+            await self.run(FlushHands(mm), "enter_flush_tlb_mm")
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_range(mm, start, end, stride)
+        else:
+            of = FlushHands(mm, request=self.request(start, end))
+            await self.run(of, "enter_flush_tlb_range", _address(start), _address(end))
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_page(mm, addr)
+        else:
+            of = FlushHands(mm, request=self.request(addr, addr + 1))
+            await self.run(of, "enter_flush_tlb_page", _address(addr))
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        if tlb.mm.context is not None:
+            kind: str | None = await super().tlb_flush(tlb)
+            return kind
+        request = FlushRequest() if tlb.fullmm else self.request(tlb.start, tlb.end)
+        bounds = (1, 2) if tlb.fullmm else (_address(tlb.start), _address(tlb.end))
+        await self.run(FlushHands(tlb.mm, tlb=tlb, request=request), "enter_tlb_flush", *bounds, bits(tlb))
+        return "mm" if tlb.fullmm else "range"
+
+
+def _beside(version: Version) -> str:
+    return "arch_plugins.loongarch:Loongarch"
+
+
+def _plugin(automata: Any) -> object:
+    return LoongarchFromC(automata)
+
+
+BINDING = Binding("loongarch", manifest, VOCABULARY, _plugin, _beside)
