@@ -71,7 +71,7 @@ class Annotator:
 def _gather(tlb: MmuGather) -> tuple[tuple[str, Hashable], ...]:
     """A gather's range of pages, the levels it has cleared, its flags, and the batches as (room, what is in it)."""
     some = tlb.start < tlb.end
-    span = "everything" if tlb.fullmm else f"{tlb.start} to {tlb.end - 1}" if some else "none"
+    span = "everything" if tlb.fullmm else f"[{tlb.start}, {tlb.end})" if some else "none"
     return (
         ("range", span),
         ("cleared", tuple(level for level in LEVELS if getattr(tlb, f"cleared_{level}"))),

@@ -126,6 +126,27 @@ class Engine {
     return found.open[found.number.get(state.join())] === 1;
   }
 
+  // The shortest way from a state to an end without a violation; [] if there is none.
+  innocent(state) {
+    const from = new Map([[state.join(), null]]), queue = [state];
+    for (const now of queue) {
+      if (this.ended(now)) return this.back(from, now.join());
+      for (const [agent, outcome, move] of this.next(now)) {
+        const next = this.after(now, agent, move), key = next.join();
+        if (from.has(key) || this.byStep(move) || this.violated(next)) continue;
+        from.set(key, [now.join(), [agent, outcome]]);
+        queue.push(next);
+      }
+    }
+    return [];
+  }
+
+  back(from, key) {
+    const path = [];
+    for (let came = from.get(key); came; came = from.get(came[0])) path.unshift(came[1]);
+    return path;
+  }
+
   // What a state may do next, as [agent, move number, move].
   next(state) {
     return this.known.flatMap((own, agent) => this.moves(state, agent).map((move, number) => [agent, number, move]));

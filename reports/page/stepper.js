@@ -217,11 +217,21 @@ function said() {
     return el("li", {}, `${label(cell, model)}: ${what}`);
   });
   const parts = [el("p", { class: "what" }, `CPU${frame.cpu} ${model.agents[frame.agent].name}: ${frame.step}`)];
-  if (frame.functions.length) parts.push(el("p", { class: "in" }, `in ${called(frame.functions, model)}`));
-  if (lines.length) parts.push(el("ul", {}, lines));
+  parts.push(el("ul", {}, lines.length ? lines : el("li", {}, unchanged(frame))));
+  if (view.at === view.walk.parts && view.walk.path === view.walk.trace) parts.push(el("p", { class: "turn" }, `⇄ ${view.walk.otherwise}`));
   if (view.at === view.walk.turn) parts.push(el("p", { class: "turn" }, `◆ ${TURN}`));
   if (frame.violated) parts.push(el("p", { class: "broken" }, `✗ violated: ${frame.violated}. ${sentence(frame.violated)}`));
+  if (frame.functions.length) parts.push(el("p", { class: "in" }, `in ${called(frame.functions, model)}`));
   $("said").replaceChildren(...parts);
+}
+
+// A step that changes nothing has looked at something, or waits.
+function unchanged(frame) {
+  const cells = view.walk.model.cells, read = (frame.reads || []).map((number) => {
+    const cell = cells[number];
+    return `${label(cell, view.walk.model)}: ${shownIn(cell, cell.values[frame.cells[number]], view.walk.model)}`;
+  });
+  return read.length ? `nothing changes; it has read ${read.join(", ")}` : "nothing changes";
 }
 
 const TURN = "The step that decides: before it all could still end without a violation, from here on nothing avoids one.";
@@ -250,10 +260,11 @@ function listed() {
     el("button", { type: "button", class: `step lane${Math.max(0, lanes.indexOf(frame.cpu))}`, onclick: () => show(at + 1) },
       el("b", {}, `${at + 1}${at + 1 === walk.turn ? " ◆" : ""}${at + 1 === walk.parts && walk.path === walk.trace ? " ⇄" : ""}`), el("span", { class: "who" }, `CPU${frame.cpu} ${walk.model.agents[frame.agent].name}`),
       el("span", { class: "op" }, frame.step)))));
+  if (walk.frames.length === 1) $("steps").append(el("li", {}, "None yet: choose one under “What can happen next”."));
 }
 
 function marked() {
-  [...$("steps").children].forEach((item, at) => {
+  [...$("steps").children].filter((item) => item.firstChild.nodeName === "BUTTON").forEach((item, at) => {
     const here = at + 1 === view.at;
     if (here) item.firstChild.setAttribute("aria-current", "step");
     else item.firstChild.removeAttribute("aria-current");
@@ -306,7 +317,7 @@ function machine() {
   const drawn = [...view.cards].map(([name, numbers]) => {
     const own = [...storesLeft(frame, numbers.cpu), ...rows(numbers)];
     return el("section", { class: `card${frame.step && numbers.cpu === frame.cpu ? " here" : ""}` },
-      el("h4", {}, name), own.length ? el("dl", {}, own) : el("p", {}, "nothing of this CPU is modelled"));
+      el("h4", {}, name), own.length ? el("dl", {}, own) : el("p", {}, "it has no TLB entry or other state of its own here"));
   });
   for (const [name, gather] of frame.gathers) drawn.push(gatherCard(name, gather));
   $("machine").replaceChildren(...drawn);
@@ -344,7 +355,7 @@ function choices() {
     const on = taken && taken[0] === agent && taken[1] === outcome, row = engine.row(state, agent);
     const far = engine.byStep(move) ? 0 : engine.distance(next);
     const sure = far > 0 && !engine.open(next) ? ", and nothing avoids it" : "";
-    const to = far < 0 ? "no violation can be reached from here" : far === 0 ? "violation" : `violation in ${far}${sure}`;
+    const to = far < 0 ? "no violation can be reached from here" : far === 0 ? "violates" : `a violation ${far} ${far === 1 ? "step" : "steps"} later${sure}`;
     const cpu = row.length > 4 ? row[4] : walk.model.agents[agent].cpu;
     items.push(el("li", {}, el("button", { type: "button", onclick: () => choose(agent, outcome) },
       `CPU${cpu} ${walk.model.agents[agent].name}: ${engine.said(state, agent, move)}`), el("span", { class: far < 0 ? "safe" : "danger" }, to),
@@ -369,7 +380,7 @@ function choose(agent, outcome) {
 function scene(about) {
   const { walk } = view, model = walk.model, threads = model.agents.filter((agent) => agent.kind === "thread");
   $("scene").textContent = about.scene || "";
-  $("who").replaceChildren(...threads.map((agent, number) => el("li", {}, el("b", {}, `CPU${agent.cpu} ${agent.name}`), `: ${does(number)}`)));
+  $("who").replaceChildren(...threads.map((agent, number) => el("li", {}, el("b", {}, `CPU${agent.cpu} ${agent.name}`), `${agent.task === undefined ? "" : ` (T${agent.task})`}: ${does(number)}`)));
   const hardware = [...new Set(model.agents.filter((agent) => agent.kind !== "thread").map((agent) => agent.name))];
   if (hardware.length) $("who").append(el("li", {}, el("b", {}, "hardware"), `, at any time: ${hardware.join(", ")}`));
 }
@@ -411,13 +422,15 @@ function differs(block, arch, scenario, results) {
   walk.parts = other ? other.path.length + 1 : -1; // the first step that the other does not take
   if (!other) return;
   const steps = other.path.length, frame = walk.frames[steps + 1];
-  const place = `#/cell/${encodeURIComponent(other.name)}/${encodeURIComponent(scenario)}/${steps}/${other.path.map((choice) => choice.join(".")).join(",")}`;
+  const whole = [...other.path, ...other.engine.innocent(other.state)].map((choice) => choice.join("."));
+  const place = `#/cell/${encodeURIComponent(other.name)}/${encodeURIComponent(scenario)}/${steps}/${whole.join(",")}`;
   const parts = [el("a", { href: place }, other.name), " passes here."];
   if (!frame) parts.push(" It can take all these steps, and nothing is violated behind them.");
   else {
     const name = walk.model.agents[frame.agent].name, ended = other.agent >= 0 && other.agent < other.engine.threads && !other.engine.row(other.state, other.agent);
     const instead = other.instead.length ? `does: ${other.instead.join(", or ")}` : other.agent === undefined ? "does not exist" : ended ? "has ended" : "has to wait";
-    parts.push(steps ? ` It takes the same ${steps} steps` : " It differs from the first step on", `; where step ${steps + 1} is here "${frame.step}", ${name} ${instead}.`);
+    parts.push(steps ? ` It takes the same ${steps} steps` : " It differs from the first step on", `; where step ${steps + 1} is here "${frame.step}", ${name} ${instead}. The link opens there, on a way to its end.`);
+    walk.otherwise = `${other.name}, which passes, differs from here on: ${name} ${instead}.`;
   }
   box.append(...parts);
 }
@@ -488,9 +501,10 @@ async function go() {
   }
   scene(about);
   differs(block, arch, scenario, results);
-  const counted = view.walk.engine ? `This page steps through ${view.walk.model.states} states, those behind the first violation too.` : "";
+  const counted = view.walk.engine ? `This page steps through ${view.walk.model.states} states${view.walk.trace.length ? ", those behind the first violation too" : ""}.` : "";
   $("size").textContent = counted;
   $("again").hidden = view.walk.path === view.walk.trace;
+  $("again").textContent = view.walk.trace.length ? "Back to the trace" : "Start again";
   listed();
   show(at === undefined ? 0 : Number(at) || 0);
   $("title").focus();

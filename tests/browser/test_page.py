@@ -30,7 +30,7 @@ def test_a_trace_is_stepped_through_with_buttons_keys_and_slider(opened: Any) ->
     assert page.evaluate("location.hash") == f"{FAILS}/20"
     assert "zap_pte_range" in text(page, "#said .in")
     assert "stale: pte[0] is empty" in text(page, "#machine")
-    assert "0 to 0" in page.evaluate("(show(21), document.querySelector('#machine').innerText)")
+    assert "[0, 1)" in page.evaluate("(show(21), document.querySelector('#machine').innerText)")
     page.click("#last")
     assert "step 28 of 28" in text(page, "#count")
     assert "violated: no-lost-dirty" in text(page, "#said")
@@ -46,7 +46,7 @@ def test_a_trace_is_stepped_through_with_buttons_keys_and_slider(opened: Any) ->
 def test_another_step_can_be_chosen_and_its_address_leads_back(opened: Any) -> None:
     first = opened()
     page = first.at(f"{FAILS}/20")
-    assert "violation in" in text(page, "#choices")
+    assert "a violation" in text(page, "#choices")
     page.click("#choices button:has-text('CPU0 user: store(0)')")
     assert "CPU0 user: store(0)" in text(page, "#said")
     place = page.evaluate("location.hash")
@@ -60,13 +60,18 @@ def test_the_scene_says_who_acts_and_how_many_stores_are_to_come(opened: Any) ->
     page = opened().at(f"{FAILS}/22")
     assert "unmap and writeback race on a page" in text(page, "#scene")
     who = text(page, "#who")
-    assert "CPU0 user: store(0), 2 times; in the kernel handle_write_fault (mm/memory.c)" in who
-    assert "CPU1 unmap: madvise_dontneed (mm/madvise.c)" in who
+    assert "CPU0 user (T1): store(0), 2 times; in the kernel handle_write_fault (mm/memory.c)" in who
+    assert "CPU1 unmap (T2): madvise_dontneed (mm/madvise.c)" in who
     left = "[...document.querySelectorAll('#machine dt')].find((one) => one.innerText.startsWith('stores still'))"
     assert page.evaluate(f"{left}.nextSibling.innerText") == "1"
     assert page.evaluate(f"(show(27), {left}.nextSibling.innerText)") == "0"
     page.evaluate("show(22)")
     assert "folio_remove_rmap_ptes (mm/rmap.c)" in text(page, "#said .in")
+
+
+def test_a_step_that_changes_nothing_says_what_it_has_read(opened: Any) -> None:
+    page = opened().at(f"{FAILS}/24")
+    assert "nothing changes; it has read mapcount[0]: 0" in text(page, "#said")
 
 
 def test_the_step_that_decides_is_marked_once(opened: Any) -> None:
@@ -82,10 +87,19 @@ def test_a_cell_that_fails_says_what_the_fix_does_instead(opened: Any) -> None:
     page = opened().at(f"{FAILS}/0")
     assert "smp-6.2-fix passes here. It takes the same 21 steps; where step 22 is here" in text(page, "#differs")
     assert '"page_remove_rmap(page0)", unmap does: send IPI to CPU0: flush [0, 1).' in text(page, "#differs")
+    assert "⇄ smp-6.2-fix, which passes, differs from here on" in page.evaluate(
+        "(show(22), document.querySelector('#said').innerText)"
+    )
     page.click("#differs a")
     page.wait_for_function("document.querySelector('#title').textContent.startsWith('smp-6.2-fix')")
-    assert "step 21 of 21" in text(page, "#count")
+    assert "step 21 of 37" in text(page, "#count")
     assert "send IPI to CPU0: flush [0, 1)" in text(page, "#choices")
+    page.click("#last")
+    assert "Everything has ended" in text(page, "#choices")
+    assert text(page, "#again") == "Start again"
+    page.click("#again")
+    assert text(page, "#count") == "step 0 of 0"
+    assert "None yet" in text(page, "#steps")
 
 
 def test_every_cell_of_the_matrix_is_a_link(opened: Any) -> None:

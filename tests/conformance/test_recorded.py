@@ -70,7 +70,7 @@ def test_a_trace_names_kernel_functions_and_what_the_gather_holds() -> None:
         "madvise_dontneed",
     ]
     rmap = next(step for step in steps if step["step"] == "page_remove_rmap(page0)")
-    assert rmap["gather"]["range"] == "0 to 0"
+    assert rmap["gather"]["range"] == "[0, 1)"
     assert rmap["gather"]["cleared"] == ("ptes",)
 
 
