@@ -8,6 +8,8 @@ Without any nothing would be judged, so that is an error.  The options are those
 from __future__ import annotations
 
 import os
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -20,12 +22,13 @@ from core.conformance import SUITE
 from core.conformance.outside import Outside, described
 from core.conformance.verdict import Result, as_declared, expected
 from core.explore.text import columns
+from core.run.isolate import interrupt, interrupted
 from core.run.pool import executor, memory_for_each, run
 from core.table.jobs import VerdictJob
 from core.table.rows import ConfigError, Row
 
-EACH = 16
-"""Cells for each core that are found together: a failure under `-x` has cost the verdicts of as many that follow it."""
+TOGETHER = 8
+"""Cells that share a child process."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -67,31 +70,60 @@ def job_of(item: pytest.Item) -> VerdictJob | ConfigError:
 
 
 class Ahead:
-    """Verdicts that are found before their tests come: the next cells together, on all cores, as `run` finds them.
+    """Verdicts that are found before their tests come, on all cores, as `run` finds them.
 
-    A worker of pytest-xdist does not know which tests it will be given, and has one core: there, one at a time.
+    One search after another is begun, in the order of the tests, and each test waits for its own; those that no test
+    came for (`-x`) end with the session.  A worker of pytest-xdist does not know which tests it will be given, and has
+    one core: there, one at a time.
     """
 
     def __init__(self) -> None:
         self.found: dict[str, Result] = {}
+        self.asked: dict[str, VerdictJob] = {}
+        self.coming: Iterator[tuple[str, Result]] = iter(())
 
     def result(self, item: pytest.Item) -> Result:
         """The verdict that the test `item` is about. pytest.fail.Exception if it cannot be asked for."""
-        if item.nodeid not in self.found:
-            self._find(item)
+        if item.nodeid not in self.asked:
+            self._begin(item)
+        for name, result in () if item.nodeid in self.found else self.coming:
+            if interrupted():  # each search says how far it came, and that is no verdict
+                raise KeyboardInterrupt
+            self.found[name] = result
+            if name == item.nodeid:
+                break
+        del self.asked[item.nodeid]
         return self.found.pop(item.nodeid)
 
-    def _find(self, item: pytest.Item) -> None:
+    def _begin(self, item: pytest.Item) -> None:
+        """Search from `item` on, in the order of the tests."""
+        self.close()
         first = job_of(item)
         if isinstance(first, ConfigError):
             pytest.fail(str(first), pytrace=False)
-        cores = 1 if hasattr(item.config, "workerinput") else os.cpu_count() or 1
-        last = 1 if hasattr(item.config, "workerinput") else cores * EACH
-        following = _following(item)[1:last]
-        asked = {item.nodeid: first} | {i.nodeid: job for i in following if isinstance(job := job_of(i), VerdictJob)}
-        with executor("", cores) as workers:
-            answers = run(list(asked.values()), workers, together=EACH // 2, memory=memory_for_each(cores))
-            self.found |= dict(zip(asked, answers, strict=True))
+        alone = hasattr(item.config, "workerinput")
+        items = [item] if alone else _following(item)
+        self.asked = {one.nodeid: job for one in items if isinstance(job := job_of(one), VerdictJob)}
+        self.coming = _verdicts(dict(self.asked), 1 if alone else os.cpu_count() or 1)
+        item.config.add_cleanup(self.close)
+
+    def close(self) -> None:
+        """End the searches that no test has come for."""
+        if isinstance(self.coming, Generator):
+            self.coming.close()
+        self.coming, self.found, self.asked = iter(()), {}, {}
+
+
+def _verdicts(asked: Mapping[str, VerdictJob], cores: int) -> Generator[tuple[str, Result], None, None]:
+    """The verdicts of jobs by their names, in their order, each as soon as it is ready."""
+    with executor("", cores) as workers:
+        answers = run(list(asked.values()), workers, together=TOGETHER, memory=memory_for_each(cores))
+        with closing(cast(Generator[Result, None, None], answers)):
+            try:
+                yield from zip(asked, answers, strict=True)
+            except GeneratorExit:
+                interrupt()  # the executor waits for what is running
+                raise
 
 
 def _following(item: pytest.Item) -> list[pytest.Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -151,3 +152,45 @@ def test_a_tier_is_a_marker(tmp_path: Path) -> None:
     command = [*KIT, "--arch", "smp-6.2-fix", "-m", "shootdown_smoke"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert re.match(r"1 passed, \d+ deselected", done.stdout.splitlines()[-1]), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "tests"),
+    [
+        ([], ["own-tlb", "use-after-free", "range-of-three"]),
+        (["-p", "backwards"], ["range-of-three", "use-after-free", "own-tlb"]),
+        (["-p", "twice"], ["own-tlb", "own-tlb", "use-after-free", "use-after-free"]),
+    ],
+)
+def test_verdicts_that_are_found_ahead_are_those_of_their_tests(
+    flags: list[str], tests: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the order in which a plugin lets the tests come, and if one comes again."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    (tmp_path / "backwards.py").write_text("def pytest_collection_modifyitems(items):\n    items.reverse()\n")
+    again = "from _pytest.runner import runtestprotocol\n\n\ndef pytest_runtest_protocol(item, nextitem):\n"
+    again += "    for _ in range(2):\n        for report in runtestprotocol(item, nextitem=nextitem, log=False):\n"
+    again += "            item.ihook.pytest_runtest_logreport(report=report)\n    return True\n"
+    (tmp_path / "twice.py").write_text(again)
+    chosen = " or ".join(dict.fromkeys(tests))
+    done = subprocess.run(
+        [*KIT, *flags, "--arch", "tests.mutants.plugins:NoFlush", "-k", chosen],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = re.findall(r"^FAILED .*NoFlush-([\w-]+)\]", done.stdout, re.MULTILINE)
+    assert shown == tests, done.stdout
+
+
+def test_a_run_that_stops_at_its_first_failure_ends_the_searches_behind_it() -> None:
+    done = subprocess.run(
+        [*KIT, "-x", "--arch", "tests.mutants.plugins:NoFlush"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("1 failed")
+    assert "Traceback" not in done.stderr
