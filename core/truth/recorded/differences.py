@@ -42,6 +42,18 @@ AROUND = Kind(
     "how far mappings that exec made go is not recorded: without what fault-around is taken to have mapped in them, "
     "it is as recorded",
 )
+AGED = Kind(
+    "MADV_COLD",
+    True,
+    "which pages have been used since the last MADV_COLD, and which are in another CPU's LRU batch, is not recorded: "
+    "MADV_COLD flushes from the first to the last entry that it makes old",
+)
+PAGED_OUT = Kind(
+    "MADV_PAGEOUT",
+    True,
+    "what reclaim can take is not recorded: swap space, who owns the file, references; it ends in flushes of "
+    "everything (try_to_unmap_flush()), or of a page under the lock if no other CPU has the mm",
+)
 CONCURRENT = Kind(
     "concurrent flush",
     True,
@@ -108,6 +120,15 @@ class Replayed:
 def _said(flushes: Flushes) -> str:
     """Flushes in words: strides or 'all', and a star if under the page-table lock."""
     return " ".join(("all" if strides < 0 else str(strides)) + "*" * locked for strides, locked in flushes) or "none"
+
+
+def by_advice(name: str, measured: Flushes, predicted: Sequence[Flush]) -> Kind | None:
+    """Advice that leaves to the state of the pages what it flushes: the kind, if the flushes can be its own."""
+    if name == "pageout" and all(strides in (-1, 1) for strides, _ in measured):
+        return PAGED_OUT
+    if name == "cold" and len(measured) <= len(predicted) == 1 and not any(locked for _, locked in measured):
+        return AGED if all(0 < strides <= predicted[0].extent for strides, _ in measured) else None
+    return None
 
 
 def cut_in_pieces(measured: Flushes, flushes: Sequence[Flush], pages: int) -> bool:

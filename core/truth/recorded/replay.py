@@ -2,8 +2,9 @@
 
 Faults say which pages are there when a range goes (spaces.py); the range then goes through the same programs as
 everywhere (runner.py), and on x86 the flushes predicted stand beside those recorded, each given to the operation that
-made it (flush_attribution.py).  Replayed are munmap(), mmap() over something, MADV_DONTNEED, MADV_FREE, a shrinking
-brk(), mremap(), mprotect(), page faults that copy on write, fork, exec's move of its arguments, and exit.
+made it (flush_attribution.py).  Replayed are munmap(), mmap() over something, MADV_DONTNEED, _FREE, _COLD,
+_COLLAPSE and _REMOVE, a shrinking brk(), mremap(), mprotect(), page faults that copy on write, fork, exec's move of its
+arguments, and exit.
 
 Who is asked: mm_cpumask has every CPU that the program ran on (cpumask.py).  A flush of freed tables asks them all, and
 those that run something else leave it (arch/x86/mm/tlb.c:flush_tlb_func()); other flushes interrupt only CPUs that
@@ -38,6 +39,7 @@ from core.truth.recorded.differences import (
     Flushes,
     Kind,
     Replayed,
+    by_advice,
     by_other_generations,
     cut_in_pieces,
     kind_of_mask,
@@ -56,8 +58,9 @@ APPROXIMATIONS = (
     "taken to fill the window of fault-around unless a later event shows that it does not",
     "of what exec has written before it returns only the faults are recorded, and nothing of the first exec",
     "exec is taken to move one page of arguments, to just above the first store to its stack",
-    "flushes of ftruncate(), of advice but MADV_DONTNEED, MADV_FREE, MADV_DONTNEED_LOCKED and MADV_GUARD_INSTALL, and "
-    "of calls that failed are counted, not predicted",
+    "flushes of ftruncate(), of MADV_PAGEOUT and of calls that failed are counted, not predicted",
+    "MADV_COLD finds every page used that only this program maps; MADV_COLLAPSE flushes once for each huge page of "
+    "which a part is there, and its pages count as small afterwards",
     "fault-around finds every page of its window in the page cache; all folios are small, also where a program asked "
     "for huge pages",
     "stores without a fault are not recorded: pages count as written again after MADV_FREE",
@@ -274,6 +277,9 @@ class _Following:
         """How the flushes can differ from those predicted."""
         if cut_in_pieces(measured, flushes, len(setup.fine.pages)):
             return RESCHEDULED
+        advised = by_advice(setup.operation.name, measured, flushes)
+        if advised is not None:
+            return advised
         if self.last[cpu] in self.disturbed and by_other_generations(recorded, flushes):
             return CONCURRENT
         sent, exits = sum(flush.sent is not None for flush in recorded), setup.operation.name == "exit"

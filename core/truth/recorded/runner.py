@@ -24,14 +24,16 @@ from core.machine.pte import Entry, Present, ProtNone, Pte, pte_cell
 from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
+from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.kthread import MM_USERS, current_mm_cell
-from core.mm.memory import wp_page_copy
+from core.mm.memory import wp_page_copy, zap_page_range_single
 from core.mm.mm import Mm, Vma, log, pte_lock
 from core.mm.mprotect import accessible, protnone
 from core.mm.pgtable import LEVELS, upper_entry
 from core.mm.syscalls import (
     dup_mmap,
     exit_mmap,
+    madvise_cold,
     madvise_dontneed,
     madvise_free,
     mmap_over,
@@ -172,6 +174,10 @@ def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
         "fork": lambda: dup_mmap(mm, [], {}),  # the flush is the same whatever is copied
         "mprotect": lambda: mprotect(mm, vmas, _protect(view, setup.operation.prot)),
         "free": lambda: madvise_free(mm, whole, view.start, view.end),
+        "cold": lambda: madvise_cold(mm, whole, view.start, view.end),
+        "pageout": _nothing,
+        "collapse": lambda: _collapse(mm, view),
+        "remove": lambda: zap_page_range_single(mm, whole, view.start, view.end),
         "dontneed": lambda: madvise_dontneed(mm, whole, view.start, view.end),
         "mmap over": lambda: mmap_over(mm, vmas, whole, floor, ceiling),
         "exec": lambda: setup_arg_pages(mm, whole, to),
@@ -258,6 +264,20 @@ async def _copy_on_write(mm: Mm, addr: int) -> None:
     await pte_lock(mm, addr)
     await wp_page_copy(mm, addr, SHARED, addr)
     await log("clean_flush", addr, addr + 1, ("range", "ptes"))
+
+
+async def _nothing() -> None:
+    """MADV_PAGEOUT: what reclaim can take, and so what it flushes, is not recorded."""
+
+
+async def _collapse(mm: Mm, view: View) -> None:
+    """MADV_COLLAPSE: what collapse_huge_page() does to the TLBs, for each huge page in the range that has pages."""
+    span = mm.span[0]
+    for start in sorted({page // span * span for page in view.pages}):
+        if view.start <= start and start + span <= view.end:
+            await pmd_lock(mm, start)
+            await mm.hook.pmdp_collapse_flush(mm=mm, addr=start)
+            await pmd_unlock(mm, start)
 
 
 def _first(op: Op, outcomes: Sequence[Outcome]) -> Outcome:

@@ -21,7 +21,10 @@ from core.truth.recorded.page_tables import Geometry, PageTables, Written
 from core.truth.recorded.spaces import PROT_EXEC, PROT_READ, PROT_WRITE, Space
 
 FREES_TABLES = frozenset({"munmap", "mmap over", "brk", "mremap", "move"})
-UNMAPS = (FREES_TABLES | {"dontneed", "exit"}) - {"move"}
+UNMAPS = (FREES_TABLES | {"dontneed", "remove", "exit"}) - {"move"}
+LOOKS_ONCE = frozenset({"cold", "pageout"})
+"""What passes over pages that are mapped elsewhere too."""
+
 MOVES = frozenset({"move", "move and keep", "exec"})
 ANONYMOUS = ("anon_dirty", "zero")
 ALIKE = frozenset({"copy on write", "fork"})
@@ -128,6 +131,8 @@ class Setup:
             return self._arguments()
         pages = [] if name in ALIKE else [page for area in areas for page in space.resident(*area)]
         pages = [page for page in pages if page not in self.absent] if self.absent else pages
+        if name in LOOKS_ONCE:
+            pages = [page for page in pages if space.pages[page].mappers == 1]
         kinds = ["file_dirty" if page in self.dirty else space.pages[page].kind for page in pages]
         changed = pages if name == "mprotect" else []
         return View(

@@ -151,6 +151,14 @@ class Space:
         for page in self.resident(start, end):
             self._forget(page)
 
+    def punch(self, start: int, end: int) -> None:
+        """MADV_REMOVE: the pages leave the mappings and the page cache. mm/shmem.c:shmem_fallocate()."""
+        for page in self.resident(start, end):
+            area = self.area_at(page)
+            if area is not None and area.cache is not None:
+                area.cache.pop(page - area.offset, None)
+        self.drop(start, end)
+
     def _forget(self, page: int) -> None:
         self.pages.pop(page).mappers -= 1
         self.readonly.discard(page)

@@ -13,7 +13,10 @@ from core.truth.recorded.spaces import PROT_WRITE, TOP, WRITE_FAULT, Area, Space
 
 MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK = 0x01, 0x10, 0x20, 0x2000, 0x8000, 0x10000
 MREMAP_FIXED, MREMAP_DONTUNMAP = 2, 4
-MADV_FREE, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_GUARD_INSTALL = 8, 22, 23, 102
+MADV_FREE, MADV_REMOVE, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_GUARD_INSTALL = 8, 9, 22, 23, 102
+ADVICE = {MADV_FREE: "free", MADV_REMOVE: "remove", 20: "cold", 21: "pageout", 25: "collapse"}
+"""Advice that changes entries, by the operation's name; the numbers are MADV_COLD, MADV_PAGEOUT and MADV_COLLAPSE."""
+
 DROPS = frozenset({4, 24, MADV_GUARD_INSTALL})
 """MADV_DONTNEED, MADV_DONTNEED_LOCKED and MADV_GUARD_INSTALL: each zaps by zap_page_range_single() what is there."""
 
@@ -56,8 +59,8 @@ def operation_of(event: Event, result: int, space: Space) -> Operation | None:
     first = args[0] >> PAGE
     if code == "munmap>" or (code == "madvise>" and args[2] in DROPS):
         return Operation("munmap" if code == "munmap>" else "dontneed", first, first + pages_of(args[1]))
-    if code == "madvise>" and args[2] == MADV_FREE:
-        return Operation("free", first, first + pages_of(args[1]))
+    if code == "madvise>" and args[2] in ADVICE:
+        return Operation(ADVICE[args[2]], first, first + pages_of(args[1]))
     if code == "mmap>":
         start = result >> PAGE
         end = start + pages_of(args[1])
@@ -97,6 +100,8 @@ def apply(space: Space, event: Event, result: int) -> None:
         space.drop(first, first + pages_of(args[1]))
         if args[2] == MADV_GUARD_INSTALL:
             space.mark(first, first + min(pages_of(args[1]), MOST_POPULATED))
+    elif code == "madvise>" and args[2] == MADV_REMOVE:
+        space.punch(first, first + pages_of(args[1]))
     elif code == "madvise>" and args[2] in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
         _populate(space, first, first + pages_of(args[1]), args[2] == MADV_POPULATE_WRITE)
     elif code == "mprotect>":

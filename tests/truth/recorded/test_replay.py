@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.cost.counts import Counts
-from core.truth.recorded.differences import OTHER, RESCHEDULED, TMPFS, Replayed
+from core.truth.recorded.differences import AGED, OTHER, PAGED_OUT, RESCHEDULED, TMPFS, Replayed
 from core.truth.recorded.replay import Gaps, replay
 from core.truth.recorded.runner import Runner, run_on
 from core.truth.recorded.setup import UNMAPS, Setup
@@ -330,3 +330,49 @@ def test_dirty_pages_of_tmpfs_explain_a_difference_only_if_they_give_the_flushes
     (dirty,) = replay(write(tmp_path / "a.gz", *shared, unmap[0], "F 3 1", "F 0 0", unmap[1]), {})
     (wrong,) = replay(write(tmp_path / "b.gz", *shared, unmap[0], "F 2 1", "F 0 0", unmap[1]), {})
     assert (dirty.kind, wrong.kind) == (TMPFS, OTHER)
+
+
+def advised(tmp_path: Path, advice: int, *flushes: str, mapped: tuple[str, ...] = MAPPED) -> list[Replayed]:
+    """The advice for three written pages, and their munmap."""
+    calls = (f"madvise> 0x700000000000 0x3000 {advice:#x}", *flushes, "madvise< 0x0")
+    unmap = ("munmap> 0x700000000000 0x3000", "munmap< 0x0")
+    return list(replay(write(tmp_path / "r.gz", *mapped, *WRITTEN, *calls, *unmap), ARCHS))
+
+
+def test_madv_cold_flushes_from_the_first_to_the_last_page_and_keeps_them(tmp_path: Path) -> None:
+    cold, unmap = advised(tmp_path, 20, "F 3 0")
+    assert (cold.name, cold.exact, cold.counts["6.12"]["pages_freed"]) == ("cold", True, 0)
+    assert unmap.counts["6.12"]["pages_freed"] == 3
+    fewer, _ = advised(tmp_path, 20, "F 2 0")
+    none, _ = advised(tmp_path, 20)
+    more, _ = advised(tmp_path, 20, "F 4 0")
+    assert (fewer.kind, none.kind, more.kind) == (AGED, AGED, OTHER)
+
+
+def test_madv_cold_passes_over_pages_that_another_process_maps(tmp_path: Path) -> None:
+    calls = ("new 2 0", "madvise> 0x700000000000 0x3000 0x14", "madvise< 0x0")
+    fork, cold = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *calls), ARCHS)
+    assert (fork.name, cold.name, cold.predicted) == ("fork", "cold", ())
+
+
+def test_madv_remove_unmaps_shared_memory_and_empties_its_cache(tmp_path: Path) -> None:
+    shared = ("mmap> 0 0x3000 3 0x21 0xffffffff 0", "mmap< 0x700000000000")
+    remove, unmap = advised(tmp_path, 9, "F 3 1", "F 0 0", mapped=shared)
+    assert (remove.name, remove.pages, unmap.pages) == ("remove", 3, 0)
+    assert remove.counts["6.12"]["pages_freed"] == 3
+
+
+def test_madv_pageout_is_counted_as_what_it_can_be(tmp_path: Path) -> None:
+    (batched, _), (single, _) = advised(tmp_path, 21, "F -1 0"), advised(tmp_path, 21, "F 1 1")
+    other, _ = advised(tmp_path, 21, "F 2 0")
+    assert (batched.kind, single.kind, other.kind) == (PAGED_OUT, PAGED_OUT, OTHER)
+    none, _ = advised(tmp_path, 21)
+    assert none.exact
+
+
+def test_madv_collapse_flushes_once_for_each_huge_page_under_its_lock(tmp_path: Path) -> None:
+    mapped = ("mmap> 0 0x600000 3 0x22 0xffffffff 0", "mmap< 0x700000000000")
+    written = ("pf 700000001000 6", "pf 700000200000 6")
+    calls = ("madvise> 0x700000000000 0x600000 0x19", "F -1 1", "F -1 1", "madvise< 0x0")
+    (collapse,) = replay(write(tmp_path / "r.gz", *mapped, *written, *calls), ARCHS)
+    assert (collapse.name, collapse.exact) == ("collapse", True)
