@@ -42,7 +42,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of some rows of the table, as the command writes it."""
     directory = tmp_path_factory.mktemp("page")
     rows = [flag for row in ROWS for flag in ("--arch", row)]
-    command = [sys.executable, "-m", "core.compare", "run", *rows, "--format", "html", "--output", str(directory)]
+    sweep = ["--sweep", "bundle=1,8", "--sweep", "dirty=0,100"]
+    command = [sys.executable, "-m", "core.compare", "run", *rows, "--format", "html", *sweep]
+    command += ["--output", str(directory)]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
     return directory / "report.html"
 

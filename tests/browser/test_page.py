@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.compare import main
 from reports.page.page import write
 from tests.reports.page.test_page import HOSTILE, hostile_report
 
@@ -167,6 +169,25 @@ def test_no_barrier_in_any_view(opened: Any, width: int, scheme: str) -> None:
         page = window.at(place)
         found = axe.run(page)
         assert [(one["id"], one["nodes"][0]["html"]) for one in found.response["violations"]] == [], place
+
+
+COMPARE = ["compare", "smp-6.2-fix", "--against", "smp-6.1", "--scenario", "lost-dirty-dontneed", "--format", "html"]
+SWEEP = ["sweep", "bundle=1,8", "dirty=0,100", "--arch", "smp-6.1", "--arch", "smp-6.2-fix", "--format", "html"]
+
+
+@pytest.mark.parametrize("command", [COMPARE, SWEEP], ids=["compare", "sweep"])
+def test_no_barrier_in_a_comparison_or_a_sweep(
+    opened: Any, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    main(command)
+    file = tmp_path / "page.html"
+    file.write_text(capsys.readouterr().out)
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        window = opened(file=file, width=width, scheme=scheme, bypass_csp=True)
+        page = window.at("")
+        assert [one["id"] for one in axe.run(page).response["violations"]] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_at_390_pixels_the_machine_comes_first_and_nothing_is_cut_off(opened: Any) -> None:
