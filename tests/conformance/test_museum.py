@@ -48,7 +48,7 @@ PINNED = {
     "B-37": ("walk-of-freed-table", 36),
     "B-38": ("use-after-free", 27),
     "B-35p": ("use-after-free", 40),
-    "B-39p": ("use-after-free", 20),
+    "B-39p": ("use-after-free", 21),
     "B-44": ("one-hash-entry", 25),
     "B-38s": ("use-after-free", 19),
     "B-39": ("use-after-free", 10),
