@@ -13,6 +13,7 @@ from typing import Any
 
 from arch_plugins.families.at_clear import (
     ATTACH_MASK,
+    activate,
     attach,
     detach,
     flush_mm_lazy,
@@ -66,6 +67,11 @@ class S390(DirectEntries, Tables):
     async def switch_mm(self, mm: Mm) -> None:
         """finish_arch_post_lock_switch(): do the flush that is owed before user code runs."""
         await attach(mm)
+
+    @hookimpl
+    async def activate_mm(self, mm: Mm) -> None:
+        """switch_mm() and the bit of mm_cpumask: exec waits for no flusher, and does no flush that is owed."""
+        await activate(mm)
 
     @hookimpl
     async def leave_mm(self, mm: Mm) -> None:

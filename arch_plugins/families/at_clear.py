@@ -200,6 +200,12 @@ async def attach(mm: Mm) -> None:
     await flush_mm_lazy(mm)
 
 
+async def activate(mm: Mm) -> None:
+    """activate_mm(): finish_arch_post_lock_switch() is not called, and nobody is at work on an mm that is new."""
+    await join(ATTACH_MASK, mm.task.cpu)
+    await join(CPUMASK, mm.task.cpu)
+
+
 def join(mask: Cell, cpu: Cpu) -> Op:
     """cpumask_set_cpu()."""
     return Op(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arch_plugins.arm64 import Arm64, Arm64Range, Arm64V61
+from arch_plugins.families.at_clear import ATTACH_MASK, FLUSH_COUNT, FLUSH_MM
 from arch_plugins.loongarch import Loongarch
 from arch_plugins.mips import Mips, MipsGinvt
 from arch_plugins.parisc import Parisc
@@ -26,7 +27,7 @@ from core.machine.ipi import take_ipi
 from core.machine.op import Cpu, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Upper, tlb_cell
-from core.mm.mm import Mm
+from core.mm.mm import CPUMASK, Mm
 from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import upper_entry
 from tests.arch_plugins.test_families import CPUS, STALE, go, space
@@ -91,6 +92,19 @@ def test_s390_flushes_an_entry_that_it_makes_old() -> None:
     mm, cells = space(X86())
     go(mm.hook.ptep_clear_flush_young(mm=mm, addr=0), cells)
     assert (cells[accessed_cell(0)], cells[tlb_cell(OTHER, 0)]) == (False, STALE)
+
+
+def test_s390_execs_without_waiting_for_flushers() -> None:
+    """activate_mm() sets both masks; only the scheduler calls finish_arch_post_lock_switch(), which waits."""
+    mm, cells = space(S390())
+    mm = replace(mm, cpus=None)
+    cells[FLUSH_COUNT], cells[FLUSH_MM], cells[tlb_cell(Cpu(0), 0)] = 1, True, STALE
+    cells[ATTACH_MASK] = cells[CPUMASK] = frozenset()
+    go(mm.hook.activate_mm(mm=mm), cells)
+    assert cells[ATTACH_MASK] == cells[CPUMASK] == {Cpu(0)}
+    assert (cells[FLUSH_MM], cells[tlb_cell(Cpu(0), 0)]) == (True, STALE)
+    with pytest.raises(Exception, match="flush_count"):
+        go(mm.hook.switch_mm(mm=mm), cells)
 
 
 @pytest.mark.parametrize("plugin", [PowerpcRadix, PowerpcRadixHcall])
