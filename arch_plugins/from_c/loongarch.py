@@ -6,25 +6,21 @@ CPU does that receives an IPI: it is sent what the plugin would send.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from arch_plugins.families.context import context_cell
-from arch_plugins.from_c._common import COMMON, Hook
+from arch_plugins.from_c._common import COMMON
+from arch_plugins.from_c._context import CONTEXT_RULES, FlushHands
 from arch_plugins.loongarch import Loongarch
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import EVERYTHING, Operand, insn
-from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
-from core.machine.op import Op, Outcome
-from core.machine.order import Order
-from core.mm.kthread import current_mm, mm_users
+from core.machine.insn import Operand, insn
+from core.machine.ipi import FlushRequest, flush_here
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 from core.tree.binding import Binding
 from core.tree.gather import bits
-from core.tree.hybrid import FromC, cpus_in, cpus_of
+from core.tree.hybrid import FromC
 from core.tree.manifest import Manifest, Source, Version, names_in
-from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just, truth
+from core.tree.vocabulary import Rule, Vocabulary, Word
 
 CONTEXTS = "#cpu_context #asid_cache #cpu_asid asid_version_mask asid_valid"
 LOCAL = "local_flush_tlb_mm local_flush_tlb_range local_flush_tlb_page"
@@ -50,60 +46,6 @@ def manifest(version: Version) -> Manifest:
 
 # ---- what its operations mean ------------------------------------------------------------------------------------
 
-VERSION = 0x400
-"""The version of ASIDs that every CPU is in; an mm without a context has 0."""
-
-
-@dataclass
-class FlushHands(Hook):
-    """`request` is what other CPUs are sent."""
-
-    request: FlushRequest = FlushRequest()
-
-
-async def _users(of: FlushHands, word: Word) -> int:
-    return min(int(await mm_users()), 2)
-
-
-async def _current(of: FlushHands, word: Word) -> int:
-    return int(await current_mm(of.mm.task.cpu))
-
-
-async def _read_context(of: FlushHands, word: Word) -> int:
-    cpus = cpus_of(of.mm)
-    at = int(word.place.removeprefix("context[").removesuffix("]"))
-    if at >= len(cpus):
-        return 0
-    cell = context_cell(min(cpus[at]))
-    there = await Op(f"cpu_context({min(cpus[at])}, mm)", (cell,), (), lambda v: [Outcome(v)], order=Order.PLAIN)
-    return VERSION | 1 if there else 0
-
-
-async def _zero_context(of: FlushHands, word: Word) -> int:
-    at = int(word.place.removeprefix("context[").removesuffix("]"))
-    cell = context_cell(min(cpus_of(of.mm)[at]))
-    name = f"cpu_context({cell.index}, mm) = 0"
-    await Op(name, (), (cell,), lambda: [Outcome(None, (False,))], order=Order.PLAIN)
-    return 0
-
-
-async def _send(of: FlushHands, word: Word) -> int:
-    await send_ipis(of.mm.task, cpus_in(of.mm, word.a), of.request)
-    return 0
-
-
-async def _wait(of: FlushHands, word: Word) -> int:
-    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
-    return 0
-
-
-async def _drop(of: FlushHands, word: Word) -> int:
-    """Nothing is cached under a new ASID."""
-    here = of.mm.task.cpu
-    await insn(here, "drop_mmu_context", 1, EVERYTHING)
-    await flush_here(here, of.mm.addrs, FlushRequest(), "drop_mmu_context")
-    return 0
-
 
 async def _invtlb(of: FlushHands, word: Word) -> int:
     """A pair of pages; a run of them is one flush, at its last."""
@@ -120,15 +62,8 @@ async def _invtlb(of: FlushHands, word: Word) -> int:
 
 VOCABULARY = Vocabulary(
     (
-        Rule("atomic_read", "mm.mm_users", _users, just(0, 1, 2)),
-        Rule("current->mm", "", _current, truth),
-        Rule("read|READ_ONCE", "context[[]*", _read_context, just(0, VERSION | 1)),
-        Rule("write|WRITE_ONCE", "context[[]*", _zero_context, when=lambda word: word.a == 0),
-        Rule("send_ipi", "flush_tlb_*_ipi", _send),
-        Rule("wait_ipi", "flush_tlb_*_ipi", _wait),
-        Rule("drop_mmu_context", "", _drop),
         Rule("invtlb INVTLB_ADDR_GFALSE_AND_ASID", "", _invtlb),
-        hidden("read|READ_ONCE", "cpu_data*", "the version of ASIDs that this CPU gives out", just(VERSION)),
+        *CONTEXT_RULES,
         *COMMON,
     )
 )

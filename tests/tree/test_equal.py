@@ -90,7 +90,29 @@ COPIES = frozenset({"lazy-back", "lazy-twice", "local-flush", "switch-back", "sw
 PAIRS = frozenset({"flush-crosswise"})
 """Where loongarch's INVTLB drops the other page of a pair too."""
 
-DIFFER = {"arm64": SCALE, "loongarch": PAIRS, "mmu_gather": frozenset(), "riscv": frozenset(), "s390": INVALID | COPIES}
+WAITS = frozenset(
+    {
+        "any-order",
+        "borrower-flushes",
+        "dontneed-remap",
+        "fork-protects",
+        "kthread-dontneed",
+        "kthread-use-mm",
+        "nested-gathers",
+        "reclaim-elsewhere",
+        "reclaim-two-mms",
+    }
+)
+"""Where mips waits for the other CPUs, all that there are, before it flushes its own."""
+
+DIFFER = {
+    "arm64": SCALE,
+    "loongarch": PAIRS,
+    "mips": PAIRS | WAITS,
+    "mmu_gather": frozenset(),
+    "riscv": frozenset(),
+    "s390": INVALID | COPIES,
+}
 """The scenarios that differ, by architecture; docs/tree.md explains each."""
 
 

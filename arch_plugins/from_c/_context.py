@@ -1,0 +1,85 @@
+"""What bindings of loongarch and mips have in common: contexts of CPUs, users of an mm, and calls to other CPUs.
+
+Which ASID an mm has on a CPU stays in Python: a context is there or not (`arch_plugins.families.context`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arch_plugins.families.context import context_cell
+from arch_plugins.from_c._common import Hook
+from core.machine.insn import EVERYTHING, insn
+from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
+from core.machine.op import Op, Outcome
+from core.machine.order import Order
+from core.mm.kthread import current_mm, mm_users
+from core.tree.hybrid import cpus_in, cpus_of
+from core.tree.vocabulary import Rule, Word, hidden, just, truth
+
+VERSION = 0x400
+"""The version of ASIDs that every CPU is in; an mm without a context has 0."""
+
+
+@dataclass
+class FlushHands(Hook):
+    """`request` is what other CPUs are sent; `run_to` is the end of the run that begins at `run_from`."""
+
+    request: FlushRequest = FlushRequest()
+    run_to: int = 0
+
+
+async def _users(of: FlushHands, word: Word) -> int:
+    return min(int(await mm_users()), 2)
+
+
+async def _current(of: FlushHands, word: Word) -> int:
+    return int(await current_mm(of.mm.task.cpu))
+
+
+async def _read_context(of: FlushHands, word: Word) -> int:
+    cpus = cpus_of(of.mm)
+    at = int(word.place.removeprefix("context[").removesuffix("]"))
+    if at >= len(cpus):
+        return 0
+    cell = context_cell(min(cpus[at]))
+    there = await Op(f"cpu_context({min(cpus[at])}, mm)", (cell,), (), lambda v: [Outcome(v)], order=Order.PLAIN)
+    return VERSION | 1 if there else 0
+
+
+async def _zero_context(of: FlushHands, word: Word) -> int:
+    at = int(word.place.removeprefix("context[").removesuffix("]"))
+    cell = context_cell(min(cpus_of(of.mm)[at]))
+    name = f"cpu_context({cell.index}, mm) = 0"
+    await Op(name, (), (cell,), lambda: [Outcome(None, (False,))], order=Order.PLAIN)
+    return 0
+
+
+async def _send(of: FlushHands, word: Word) -> int:
+    await send_ipis(of.mm.task, cpus_in(of.mm, word.a), of.request)
+    return 0
+
+
+async def _wait(of: FlushHands, word: Word) -> int:
+    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
+    return 0
+
+
+async def drop_mmu_context(of: FlushHands, word: Word) -> int:
+    """Nothing is cached under a new ASID."""
+    here = of.mm.task.cpu
+    await insn(here, "drop_mmu_context", 1, EVERYTHING)
+    await flush_here(here, of.mm.addrs, FlushRequest(), "drop_mmu_context")
+    return 0
+
+
+CONTEXT_RULES = (
+    Rule("atomic_read", "mm.mm_users", _users, just(0, 1, 2)),
+    Rule("current->mm", "", _current, truth),
+    Rule("read|READ_ONCE", "context[[]*", _read_context, just(0, VERSION | 1)),
+    Rule("write|WRITE_ONCE", "context[[]*", _zero_context, when=lambda word: word.a < VERSION),
+    Rule("send_ipi", "flush_tlb_*_ipi", _send),
+    Rule("wait_ipi", "flush_tlb_*_ipi", _wait),
+    Rule("drop_mmu_context", "", drop_mmu_context),
+    hidden("read|READ_ONCE", "cpu_data*", "the version of ASIDs that this CPU gives out", just(VERSION)),
+)
