@@ -6,17 +6,18 @@ translated; the search then continues.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.explore.compiled.arrays import ACTIVE, BATCH, BUFFERED, FINALLY, SOMETIMES
 from core.explore.compiled.exchange import exchange, no_exchange
 from core.explore.compiled.packed import Packed
 from core.explore.compiled.store import Store
-from core.explore.compiled.word_layout import Field, LayoutFull, WordLayout, lay_out, width
+from core.explore.compiled.waiting import PackedWaiting
+from core.explore.compiled.word_layout import LayoutFull, WordLayout, lay_out, width
 from core.explore.cursor import Cursor
 from core.explore.model import Property
-from core.explore.never_ends import MetState, Stays, WaitingStates
+from core.explore.never_ends import MetState, WaitingStates
 from core.explore.numeric import numpy
 from core.explore.reductions import Plan, representative
 from core.explore.transition_tables import Move, TransitionTables
@@ -26,8 +27,8 @@ np = numpy()
 AT_ONCE = 1 << 16
 """States that are looked through at once."""
 
-MOST_BITS = 62
-"""Of the values that are compared at once."""
+STEPS = 2
+"""Steps that are tried together to leave waiting states: each further one costs as much as it saves."""
 
 MAX_HOLES = 1 << 12
 """Missing answers that are collected before Python learns them."""
@@ -190,43 +191,22 @@ class LoadedModel:
         return self.packed.unpack(self.store.words(number))
 
     def waiting(self, waiting: WaitingStates) -> Iterator[MetState]:
-        """The waiting states (core.explore.never_ends), in order."""
-        words = self.store.layout.words
+        """The waiting states (core.explore.never_ends), in order, but those that a few steps leave."""
+        packed, words = PackedWaiting(self.tables, self.store.layout, waiting), self.store.layout.words
+        numbers, kept, held = list[Any](), list[Any](), 0
         for first in range(0, self.store.count, AT_ONCE):
             number = min(AT_ONCE, self.store.count - first)
-            states = np.array(self.store.states.read(first * words, number * words), np.int64).reshape(number, words)
-            wanted, turns = np.arange(number), np.full(number, waiting.daemons_turn)
-            for thread, stays in enumerate(waiting.stays):
-                held = self._stays(thread, stays, states[wanted])
-                turn = np.array([n in stays and stays[n].turns for n in range(len(self.tables.rows[thread]))])
-                wanted = wanted[held]
-                turns[wanted] |= turn[_field(states[wanted], self.store.layout.threads[thread])]
-            for at in wanted[turns[wanted]].tolist():
-                own, cells = self.packed.unpack(states[at].tolist())
-                yield MetState(first + at, tuple(own), tuple(cells))
-
-    def _stays(self, thread: int, stays: Mapping[int, Stays], states: Any) -> Any:
-        """In which of the states may the thread stay where it is, as far as a comparison of numbers tells?"""
-        locals_ = _field(states, self.store.layout.threads[thread])
-        held = np.array([row is None for row in self.tables.rows[thread]])[locals_]
-        for local in np.unique(locals_).tolist():
-            if local in stays:
-                there = np.flatnonzero(locals_ == local)
-                held[there] = self._hold(stays[local], states[there])
-        return held
-
-    def _hold(self, one: Stays, states: Any) -> Any:
-        """Which of the states, in which the thread is in the local state of `one`, have one of its values?"""
-        known, bits, shift = self.store.layout.cells, np.zeros(len(states), np.int64), 0
-        answers = [(values, 0) for values in one.values]
-        for at, cell in enumerate(one.cells):
-            if cell < len(known):
-                bits |= _field(states, known[cell]) << shift
-            answers = [(values, number | values[at] << shift) for values, number in answers]
-            shift += width(len(self.tables.values[cell]))
-            if shift > MOST_BITS:
-                return np.ones(len(states), bool)  # too many to compare at once: never_ends() looks more closely
-        return np.isin(bits, [number for _, number in answers])
+            states = self.store.states.numbers(first * words, number * words).reshape(number, words)
+            wanted = np.flatnonzero(packed.among(states))
+            numbers.append(first + wanted)
+            kept.append(states[wanted])
+            held += len(wanted)
+            if held < AT_ONCE and first + number < self.store.count:
+                continue
+            some, met = np.concatenate(kept), np.concatenate(numbers)
+            closed = ~packed.left(some, STEPS)
+            yield from map(MetState, met[closed].tolist(), *packed.unpacked(some[closed]))
+            numbers, kept, held = [], [], 0
 
     def violated_step(self, state: int) -> str:
         """The property violated by the first violating step from a state."""
@@ -275,11 +255,6 @@ class LoadedModel:
         if self.plan.symmetry is not None:
             self.store.loops.canonical(self.store.context.address, array.ctypes.data, 0)
         return tuple(array.tolist())
-
-
-def _field(states: Any, field: Field) -> Any:
-    """One field of many states."""
-    return states[:, field.word] >> field.shift & field.mask
 
 
 def _widened(known: int, bits: int) -> int:

@@ -7,6 +7,7 @@ requested, because a hash table that is accessed at random would otherwise miss 
 from __future__ import annotations
 
 import mmap
+from typing import Any
 
 from core.explore.numeric import numpy
 
@@ -29,8 +30,12 @@ class Numbers:
 
     def read(self, first: int, count: int) -> list[int]:
         """`count` numbers from index `first` on."""
-        found: list[int] = np.frombuffer(self._memory, np.int64, count, BYTES * first).tolist()
+        found: list[int] = self.numbers(first, count).tolist()
         return found
+
+    def numbers(self, first: int, count: int) -> Any:
+        """The same as an array of its own: the memory can grow."""
+        return np.frombuffer(self._memory, np.int64, count, BYTES * first).copy()
 
     def clear(self) -> None:
         """Set all numbers to 0."""
