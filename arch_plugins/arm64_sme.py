@@ -70,13 +70,13 @@ class Arm64Sme(Arm64):
         await self.sme_do_dvmsync(mm, cpus)
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        """sme_set_active(): a TLBI elsewhere waits for this store, which is older than the accesses of user mode."""
-        await super().switch_mm(mm)
-        await cpumask_set_cpu(mm)
-        await barrier(Order.SMP_MB)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """sme_clear_active()."""
-        await cpumask_clear_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """sme_clear_active(), sme_set_active(): a TLBI elsewhere waits for the store of the second, which is older than
+        the accesses of user mode.
+        """
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+        await super().switch_mm(prev, next)
+        if next is not None:
+            await cpumask_set_cpu(next)
+            await barrier(Order.SMP_MB)

@@ -49,9 +49,10 @@ class Generic(Architecture):
         return Facts()
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """Entries are tagged by address space: the CPU is sent flushes from now on, also while it runs other mms."""
-        await cpumask_set_cpu(mm)
+        if next is not None:
+            await cpumask_set_cpu(next)
 
     @hookimpl
     def cells_on_mm(self, mm: Mm, cpu: Cpu, lazy: bool) -> Mapping[Cell, Hashable]:
@@ -68,15 +69,11 @@ class Generic(Architecture):
     @hookimpl
     async def activate_mm(self, mm: Mm) -> None:
         """asm-generic/mmu_context.h: switch_mm()."""
-        await mm.hook.switch_mm(mm=mm)
+        await mm.hook.switch_mm(prev=None, next=mm)
 
     @hookimpl
     async def enter_lazy_tlb(self, mm: Mm) -> None:
         """asm-generic/mmu_context.h: nothing."""
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """The CPU stays in mm_cpumask."""
 
     @hookimpl
     async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:

@@ -97,7 +97,7 @@ class Ia64(FlushesRelaxed, Stated):
         await self.flush_tlb_range(mm, addr, addr + 1, 1)
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """activate_mm(): whatever the CPU was on."""
-        if mm.cpus is None:
-            await activate_context(mm)
+        if next is not None and next.cpus is None:
+            await activate_context(next)

@@ -81,9 +81,11 @@ class LoongarchPtw(Loongarch):
             await on_mm("atomic_update_pgd_asid", mm, True)
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """The CPU stays in mm_cpumask."""
-        await on_mm("atomic_update_pgd_asid(other)", mm, False)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """The CPU stays in the mm_cpumask of `prev`."""
+        if prev is not None and prev is not next:
+            await on_mm("atomic_update_pgd_asid(other)", prev, False)
+        await super().switch_mm(prev, next)
 
 
 def on_mm(name: str, mm: Mm, on: bool) -> Op:

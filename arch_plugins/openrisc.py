@@ -11,7 +11,7 @@ from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import hookimpl
 from core.machine.tlb import invalidate
-from core.mm.mm import Mm, cpumask_clear_cpu
+from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu
 
 
 class Openrisc(Ipi):
@@ -31,7 +31,11 @@ class Openrisc(Ipi):
     )
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """arch/openrisc/mm/tlb.c:switch_mm(): without contexts, everything of the previous mm is flushed."""
-        await cpumask_clear_cpu(mm)
-        await invalidate((mm.task.cpu,), mm.addrs, "local_flush_tlb_mm(prev)")
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+        if next is not None:
+            await cpumask_set_cpu(next)
+        if prev is not None and prev is not next:
+            await invalidate((prev.task.cpu,), prev.addrs, "local_flush_tlb_mm(prev)")

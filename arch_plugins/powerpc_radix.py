@@ -79,9 +79,9 @@ class PowerpcRadix(RadixPte, RadixTlb):
         return take_ipi(sender, cpu, mm.addrs) if mm.cpus is not None else exit_lazy_flush_tlb(mm, sender, cpu)
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """switch_mm_irqs_off(): the bit is set before the PID is loaded; only exit_lazy_flush_tlb() clears it."""
-        if mm.cpus is None:
-            await cpumask_set_cpu(mm)
+        if next is not None and next.cpus is None:
+            await cpumask_set_cpu(next)
             await barrier(Order.SMP_MB)
-            await load_pid(mm.task.cpu)
+            await load_pid(next.task.cpu)

@@ -86,11 +86,17 @@ class Riscv(Fences):
         return bool(await test_and_clear_young(addr))
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        """set_mm_asid(): as on arm64, except that the flush after a rollover follows the load of SATP."""
-        await cpumask_set_cpu(mm)
-        if mm.context is not None:
-            await check_and_switch_context(mm, mm.context, compares=True)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """set_mm_asid(): as on arm64, except that the flush after a rollover follows the load of SATP.
+
+        With ASIDs the entries of `prev` stay, and so does the CPU in its mask (commit 82dd33fde026).
+        """
+        if prev is not None and prev is not next and not prev.era.has("82dd33fde026"):
+            await cpumask_clear_cpu(prev)
+        if next is not None:
+            await cpumask_set_cpu(next)
+            if next.context is not None:
+                await check_and_switch_context(next, next.context, compares=True)
 
     @hookimpl
     async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
@@ -101,12 +107,6 @@ class Riscv(Fences):
         else:
             await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
         return table
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """set_mm(): with ASIDs the entries stay, and so does the CPU in the mask (commit 82dd33fde026)."""
-        if not mm.era.has("82dd33fde026"):
-            await cpumask_clear_cpu(mm)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -24,19 +24,14 @@ class RiscvNoAsid(Riscv):
         return replace(super().arch_facts(), user_asids=0)
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        """switch_mm() returns where prev == next; set_mm() of another sets the bit before SATP is written."""
-        cpu = mm.task.cpu
-        if mm.cpus is not None or await on_mm(cpu):
-            return
-        await cpumask_set_cpu(mm)
-        await self.set_mm_noasid(mm, on=True)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """set_mm() of another: the bit is cleared before SATP is written."""
-        await cpumask_clear_cpu(mm)
-        await self.set_mm_noasid(mm, on=False)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """switch_mm() returns where prev == next; set_mm() changes both bits before SATP is written."""
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+            await self.set_mm_noasid(prev, on=False)
+        if next is not None and next.cpus is None and not await on_mm(next.task.cpu):
+            await cpumask_set_cpu(next)
+            await self.set_mm_noasid(next, on=True)
 
     async def set_mm_noasid(self, mm: Mm, on: bool) -> None:
         """Load SATP and flush everything; interrupts are off, so no request is served between the two."""

@@ -64,19 +64,20 @@ class S390(DirectEntries, Tables):
         return {ATTACH_MASK: cpus}
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        """finish_arch_post_lock_switch(): do the flush that is owed before user code runs."""
-        await attach(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """switch_mm_irqs_off(): entries of `prev` stay cached, and are flushed by IPTE, or when the CPU attaches again.
+
+        finish_arch_post_lock_switch(): the flush that `next` is owed is done before user code runs.
+        """
+        if prev is not None and prev is not next:
+            await detach(prev)
+        if next is not None:
+            await attach(next)
 
     @hookimpl
     async def activate_mm(self, mm: Mm) -> None:
         """switch_mm() and the bit of mm_cpumask: exec waits for no flusher, and does no flush that is owed."""
         await activate(mm)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """switch_mm_irqs_off(): entries stay cached, and are flushed by IPTE, or when the CPU attaches again."""
-        await detach(mm)
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:

@@ -37,17 +37,13 @@ class Sh(LoadStore, ContextReset):
     )
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """arch/sh/include/asm/mmu_context.h; nobody ever leaves mm_cpumask."""
-        if await set_ttb(mm.task.cpu):
-            await self.take_context(mm)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """Load the page table of another mm."""
-        await Op(
-            "set_TTB(other)", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))], order=Order.PRIVATE
-        )
+        if prev is not None and prev is not next:
+            cell = on_mm_cell(prev.task.cpu)
+            await Op("set_TTB(other)", (), (cell,), lambda: [Outcome(None, (False,))], order=Order.PRIVATE)
+        if next is not None and await set_ttb(next.task.cpu):
+            await self.take_context(next)
 
 
 def set_ttb(cpu: Cpu) -> Op:

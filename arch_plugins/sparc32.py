@@ -83,7 +83,7 @@ class Sparc32(LoadStore, Ipi):
             await trim_cpumask(mm.task.cpu)
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """arch/sparc/mm/srmmu.c: loads the context, and sets no bit; so do activate_mm() and kthread_use_mm()."""
 
     @hookimpl

@@ -100,8 +100,8 @@ class Sparc64(Queued):
         return table
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """A CPU that is not in mm_cpumask flushes when it switches to the mm."""
-        if mm.cpus is None and mm.task.cpu not in await mm_cpumask(mm):
-            await cpumask_set_cpu(mm)
-            await invalidate((mm.task.cpu,), mm.addrs, "__flush_tlb_mm")
+        if next is not None and next.cpus is None and next.task.cpu not in await mm_cpumask(next):
+            await cpumask_set_cpu(next)
+            await invalidate((next.task.cpu,), next.addrs, "__flush_tlb_mm")

@@ -146,9 +146,9 @@ class Asids(Broadcast):
         raise NotImplementedError
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
-            await check_and_switch_context(mm, mm.context, self.compares)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if next is not None and next.context is not None:
+            await check_and_switch_context(next, next.context, self.compares)
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
         """A walker that starts under a newer ASID than the one read here must see the entry cleared."""

@@ -94,8 +94,9 @@ class ContextReset(CpuAsids):
             await self.ask(mm, FlushRequest())
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await self.take_context(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if next is not None:
+            await self.take_context(next)
 
     async def take_context(self, mm: Mm) -> None:
         """Take a context; nothing is cached under a new one."""

@@ -134,8 +134,10 @@ class CpuAsids(Ipi):
         return take_asid_ipi(mm, mm.context, sender, cpu)
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """Entries are tagged: the CPU is sent flushes from now on, also while it runs other mms."""
-        await cpumask_set_cpu(mm)
-        if mm.context is not None:
-            await self.renew(mm, mm.context)
+        if next is None:
+            return
+        await cpumask_set_cpu(next)
+        if next.context is not None:
+            await self.renew(next, next.context)

@@ -37,13 +37,15 @@ class PcbContext(ContextReset):
     """kthread_use_mm() calls switch_mm() alone: the kernel thread goes on under the ASN that is loaded."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """arch/alpha/include/asm/mmu_context.h:ev5_switch_mm(). 6.12 loads the ASN where next == current."""
-        if mm.cpus is not None:
-            await self.take_context(mm)
+        if next is None:
             return
-        cpu = mm.task.cpu
-        await cpumask_set_cpu(mm)
+        if next.cpus is not None:
+            await self.take_context(next)
+            return
+        cpu = next.task.cpu
+        await cpumask_set_cpu(next)
         if not await get_context(cpu):
             await Op("pcb.asn = new", (), (pcb_asn_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PLAIN)
 

@@ -118,10 +118,15 @@ class TlbGen(Architecture):
         return {loaded_mm_cell(cpu): "this", is_lazy_cell(cpu): lazy}
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        """switch_mm_irqs_off() to this mm; an ASID that is up to date is used without a flush."""
-        if mm.cpus is not None:
-            return
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """switch_mm_irqs_off(); of two mms that are both known the one is left before the other is taken."""
+        if prev is not None and prev is not next:
+            await self.leave(prev)
+        if next is not None and next.cpus is None:
+            await self.take(next)
+
+    async def take(self, mm: Mm) -> None:
+        """The part about `next`; an ASID that is up to date is used without a flush."""
         cpu = mm.task.cpu
         await write(irqs_off_cell(cpu), True)
         was_lazy = await read(is_lazy_cell(cpu))
@@ -149,9 +154,8 @@ class TlbGen(Architecture):
         if mm.cpus is None:
             await write(is_lazy_cell(mm.task.cpu), True)
 
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """switch_mm_irqs_off(), to another."""
+    async def leave(self, mm: Mm) -> None:
+        """The part about `prev`, whose page tables are left."""
         cpu = mm.task.cpu
         await write(irqs_off_cell(cpu), True)
         if await read(is_lazy_cell(cpu)):

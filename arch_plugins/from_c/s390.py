@@ -240,12 +240,11 @@ class S390FromC(GatherFromC, S390):
         return self.facts_of(super().arch_facts())
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await self.run(Hands(mm), "enter_attach")
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await self.run(Hands(mm), "enter_detach")
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await self.run(Hands(prev), "enter_detach")
+        if next is not None:
+            await self.run(Hands(next), "enter_attach")
 
     @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:

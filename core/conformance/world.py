@@ -37,7 +37,7 @@ from core.machine.tlb import Entry, tlb_cell, user_load, user_store
 from core.mm.era import Era
 from core.mm.kthread import active_mm_cell, current_mm_cell, on_mm_cell
 from core.mm.memory import handle_write_fault
-from core.mm.mm import Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
+from core.mm.mm import CPUMASK, Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
 from core.mm.swap import Table, table_cell
 from core.plugins.arch import Arch
@@ -57,6 +57,8 @@ class World:
     reclaims_tables  MADV_DONTNEED frees the page tables that it empties (CONFIG_PT_RECLAIM), whatever the era
     buffers     the memory model under which a row runs that is sequentially consistent otherwise: the scenario is about
                 stores that wait
+    attached    the CPUs that are on the mm at the start, in a model in which CPUs come and go: mm_cpumask is a cell,
+                and the architecture's switch_mm() changes it.  None: it has the CPUs of all tasks, and does not change
     """
 
     arch: Arch
@@ -69,6 +71,7 @@ class World:
     more: Mapping[str, Any] = field(default_factory=dict)
     reclaims_tables: bool = False
     buffers: str = "sc"
+    attached: frozenset[Cpu] | None = None
 
     def __post_init__(self) -> None:
         self.memory = Memory()
@@ -115,6 +118,13 @@ class World:
         """The mm begins with `cpus` on it: the architecture says what its words of the mm hold (`cells_of_mm`)."""
         self.memory.update(own_words("cells_of_mm", self.arch.hook.cells_of_mm(mm=self.mm(), cpus=frozenset(cpus))))
 
+    def attach(self, *cpus: Cpu) -> None:
+        """mm_cpumask is a cell, and `cpus` are on the mm at the start; whether the others join is up to switch_mm()."""
+        self.memory[CPUMASK] = frozenset(cpus)
+        self.of_mm(*cpus)
+        for cpu in cpus:
+            self.on_mm(cpu)
+
     def _add(self, name: str, program: Program, user: bool) -> Task:
         number = len(self._tasks)
         shares = not self.facts.smp or (self.facts.one_cpu and user)
@@ -146,7 +156,10 @@ class World:
         those of core.conformance.properties.
         """
         mm = self.mm()
-        self.of_mm(*self.cpus())
+        if self.attached is None:
+            self.of_mm(*self.cpus())
+        else:
+            self.attach(*self.attached)
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
         threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
         always, finally_, sometimes = told_apart(always, (*finally_, self._balanced(mm)), sometimes)
@@ -181,8 +194,8 @@ class World:
             addrs=tuple(sorted(self.mapped)),
             is_anon=self.anon.__contains__,
             mappings=mappings,
-            cpus=frozenset(self.cpus()),
-            online=frozenset(self.cpus()),
+            cpus=None if self.attached is not None else frozenset(self.cpus()),
+            online=frozenset(self.cpus() if self.attached is None else self.machine()),
             machine=frozenset(self.machine()),
             memcgs=self.memcgs,
             choices=self.choices,

@@ -1,7 +1,7 @@
 """What a workload does in turns: one CPU at a time switches, lets the process call the kernel, or runs a kernel thread.
 
 A layout that is unmapped (core.cost.layout) has one CPU that acts, while others run throughout.  Here CPUs come and go:
-mm_cpumask is a cell, and the architecture's own switch_mm(), enter_lazy_tlb() and leave_mm() say who is interrupted
+mm_cpumask is a cell, and the architecture's own switch_mm() and enter_lazy_tlb() say who is interrupted
 later.  Pages are handled one by one, so a workload has thousands of them and not millions.
 
 Data types
@@ -85,15 +85,15 @@ class Turns:
 
 
 def _on(mm: Mm, uses: bool, active: bool) -> Op:
-    """current->mm and current->active_mm of the CPU, which the scheduler sets."""
+    """current->mm and current->active_mm of the CPU, which the scheduler sets. Returns active_mm == mm of before."""
     cpu = mm.task.cpu
     cells = current_mm_cell(cpu), active_mm_cell(cpu)
-    return Op("current->mm", (), cells, lambda: [Outcome(None, (uses, active))], order=Order.PRIVATE)
+    return Op("current->mm", (cells[1],), cells, lambda was: [Outcome(was, (uses, active))], order=Order.PRIVATE)
 
 
 async def _run(mm: Mm, start: int, end: int) -> None:
-    await _on(mm, uses=True, active=True)
-    await switch_in(mm)
+    on_it = await _on(mm, uses=True, active=True)
+    await switch_in(mm, mm if on_it else None)
 
 
 async def _idle(mm: Mm, start: int, end: int) -> None:

@@ -111,7 +111,7 @@ async def kthread_use_mm(mm: Mm) -> None:
     await local_irq_disable(cpu)
     await Op("active_mm = mm", (), (active_mm_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
     await Op("current->mm = mm", (), (current_mm_cell(cpu),), lambda: [Outcome(None, (True,))], order=Order.PRIVATE)
-    await mm.hook.switch_mm(mm=mm)
+    await mm.hook.switch_mm(prev=None, next=mm)
     await local_irq_enable(cpu)
 
 

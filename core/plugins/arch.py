@@ -28,6 +28,7 @@ from core.words import WORDS_VERSION
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
     ("arch_tlbbatch_add_pending", "addr"): "several entries may be added at once, those from start to end",
+    ("switch_mm", "mm"): "what was mm is next, or None if the model does not know it",
 }
 """(hook, argument) -> where what it said is found now.  pluggy would take one that has a default, and never pass it."""
 

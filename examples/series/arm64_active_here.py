@@ -66,12 +66,12 @@ class ActiveHere(Arm64):
         return {ACTIVE: SEVERAL}
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """Mark the CPU, and only then let its walker look at the tables."""
-        if mm.cpus is None:
-            await self.mark(mm.task.cpu)
+        if next is not None and next.cpus is None:
+            await self.mark(next.task.cpu)
             await self.behind_the_mark()
-        await super().switch_mm(mm)
+        await super().switch_mm(prev, next)
 
     def mark(self, cpu: Cpu) -> Op:
         """cmpxchg(&active_cpu, nobody, cpu), else several."""
@@ -120,8 +120,10 @@ class Leaves(ActiveHere):
     """Wrong: the CPU that leaves takes its mark with it, but not its entries."""
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await Op("nobody is active", (), (ACTIVE,), lambda: [Outcome(None, (None,))], order=Order.PLAIN)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await Op("nobody is active", (), (ACTIVE,), lambda: [Outcome(None, (None,))], order=Order.PLAIN)
+        await super().switch_mm(prev, next)
 
 
 class MarksLate(ActiveHere):

@@ -75,22 +75,20 @@ class LeavesWhenFlushed(RiscvIpi):
         return {loaded(cpu): True}
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        if mm.cpus is not None or mm.context is not None:
-            await super().switch_mm(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """The bit of `prev` stays."""
+        if prev is not None and prev is not next:
+            await set_loaded(prev.task.cpu, False)
+        if next is None or next.cpus is not None or next.context is not None:
+            await super().switch_mm(prev, next)
         else:
-            await self.join(mm)
+            await self.join(next)
 
     async def join(self, mm: Mm) -> None:
         """Take the mm, then the bit; user code walks the tables behind the barrier."""
         await set_loaded(mm.task.cpu, True)
         await cpumask_set_cpu(mm)
         await barrier(Order.SMP_MB)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """The bit stays."""
-        await set_loaded(mm.task.cpu, False)
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:

@@ -71,10 +71,13 @@ class Deferred(RiscvIpi):
         return {loaded(cpu): True}
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await super().switch_mm(mm)
-        if mm.cpus is None:
-            await self.load_and_drain(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        """What the CPU has cached of `prev` stays, under the ASID; its bit in the mask too."""
+        if prev is not None and prev is not next:
+            await write(loaded(prev.task.cpu), False)
+        await super().switch_mm(prev, next)
+        if next is not None and next.cpus is None:
+            await self.load_and_drain(next)
 
     async def load_and_drain(self, mm: Mm) -> None:
         """Say that the mm is loaded, then do what was noted until now."""
@@ -89,11 +92,6 @@ class Deferred(RiscvIpi):
             await write(noted(cpu), False)
             await barrier(Order.SMP_MB)
             await invalidate((cpu,), mm.addrs, "SFENCE.VMA of the ASID")
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        """What the CPU has cached stays, under the ASID; its bit in the mask too."""
-        await write(loaded(mm.task.cpu), False)
 
     async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
         if mm.cpus is not None or mm.context is not None:

@@ -90,20 +90,20 @@ def test_a_dropped_context_is_taken_anew_by_switch_mm(plugin: type) -> None:
     assert not [event for event in events if event[0] == "ipi"]
     assert cells[tlb_cell(Cpu(0), 0)] is None
     assert cells[tlb_cell(Cpu(1), 0)] == STALE
-    go(mm.hook.switch_mm(mm=mm.on(Task("t", Tid(1), Cpu(1)))), cells)
+    go(mm.hook.switch_mm(prev=None, next=mm.on(Task("t", Tid(1), Cpu(1)))), cells)
     assert cells[tlb_cell(Cpu(1), 0)] is None
 
 
 def test_a_switch_that_keeps_the_context_leaves_what_was_flushed() -> None:
     class Forgets(Mips):
         @hookimpl
-        async def switch_mm(self, mm: Mm) -> None:
+        async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
             pass
 
     mm, cells = space(Forgets())
     cells[Cell("mm_users")] = 1
     go(mm.hook.flush_tlb_mm(mm=mm), cells)
-    go(mm.hook.switch_mm(mm=mm.on(Task("t", Tid(1), Cpu(1)))), cells)
+    go(mm.hook.switch_mm(prev=None, next=mm.on(Task("t", Tid(1), Cpu(1)))), cells)
     assert cells[tlb_cell(Cpu(1), 0)] == STALE
 
 

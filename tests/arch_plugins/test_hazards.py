@@ -9,7 +9,7 @@ import pytest
 from arch_plugins.alpha import Alpha, AlphaV61
 from arch_plugins.arm64 import Arm64
 from arch_plugins.csky import Csky
-from arch_plugins.families.at_clear import ATTACH_MASK, flush_mm_lazy, join, set_flush_mm
+from arch_plugins.families.at_clear import ATTACH_MASK, detach, flush_mm_lazy, join, set_flush_mm
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.tlb_gen import GEN, GenRequest, Info, TlbGen, ctx_gen_cell, loaded_mm_cell, read, write
 from arch_plugins.loongarch import Loongarch
@@ -46,21 +46,27 @@ class ForgetsOnSwitch(S390):
     """A task is switched in and the flush that was put off is not paid."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        if mm.cpus is None:
-            await join(ATTACH_MASK, mm.task.cpu)
-            await cpumask_set_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await detach(prev)
+        if next is not None and next.cpus is None:
+            await join(ATTACH_MASK, next.task.cpu)
+            await cpumask_set_cpu(next)
 
 
 class DoesNotWaitForFlushers(S390):
     """It is paid, but a flusher that has seen nobody attached may not have put it off yet."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        if mm.cpus is None:
-            await join(ATTACH_MASK, mm.task.cpu)
-            await cpumask_set_cpu(mm)
-        await flush_mm_lazy(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await detach(prev)
+        if next is None:
+            return
+        if next.cpus is None:
+            await join(ATTACH_MASK, next.task.cpu)
+            await cpumask_set_cpu(next)
+        await flush_mm_lazy(next)
 
 
 class ClearsWithoutBarrier(Csky):
@@ -112,27 +118,34 @@ class LeavesTheMask(Riscv):
     """B-39: with ASIDs the entries stay, and the CPU leaves the mask."""
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await cpumask_clear_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+        await super().switch_mm(prev, next)
 
 
 class KeepsEntries(Openrisc):
     """There are no contexts, and the CPU goes on to another mm without a flush."""
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await cpumask_clear_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+        if next is not None:
+            await cpumask_set_cpu(next)
 
 
 class TakesUpWhatItHas(TlbGen):
     """The generation is read and not compared."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        if mm.cpus is not None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await self.leave(prev)
+        if next is None or next.cpus is not None:
             return
-        cpu = mm.task.cpu
-        await cpumask_set_cpu(mm)
+        cpu = next.task.cpu
+        await cpumask_set_cpu(next)
         await write(ctx_gen_cell(cpu), await read(GEN))
         await write(loaded_mm_cell(cpu), "this")
 
@@ -194,8 +207,9 @@ def keeping_its_context(family: type) -> type:
 
     class Keeps(family):  # type: ignore[misc]
         @hookimpl
-        async def switch_mm(self, mm: Mm) -> None:
-            await cpumask_set_cpu(mm)
+        async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+            if next is not None:
+                await cpumask_set_cpu(next)
 
     return Keeps
 

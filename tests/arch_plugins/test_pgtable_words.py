@@ -104,7 +104,7 @@ def test_s390_execs_without_waiting_for_flushers() -> None:
     assert cells[ATTACH_MASK] == cells[CPUMASK] == {Cpu(0)}
     assert (cells[FLUSH_MM], cells[tlb_cell(Cpu(0), 0)]) == (True, STALE)
     with pytest.raises(Exception, match="flush_count"):
-        go(mm.hook.switch_mm(mm=mm), cells)
+        go(mm.hook.switch_mm(prev=None, next=mm), cells)
 
 
 @pytest.mark.parametrize("plugin", [PowerpcRadix, PowerpcRadixHcall])

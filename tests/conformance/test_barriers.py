@@ -79,22 +79,22 @@ class X86WithoutSmpMb(X86):
     """switch_mm_irqs_off() of a CPU that was lazy, without smp_mb() before it reads tlb_gen."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         async def do(op: Op) -> Any:
             return None if op.order is Order.SMP_MB else await op
 
-        await doing(TlbGen.switch_mm(self, mm), do)
+        await doing(TlbGen.switch_mm(self, prev, next), do)
 
 
 class X86WithPlainBit(X86):
     """The bit of mm_cpumask is set by a plain store."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         async def do(op: Op) -> Any:
             return await (rewritten(op, order=Order.PLAIN) if CPUMASK in op.writes else op)
 
-        await doing(TlbGen.switch_mm(self, mm), do)
+        await doing(TlbGen.switch_mm(self, prev, next), do)
 
 
 def verdict(plugin: type, scenario: str, **facts: Any) -> Result:
@@ -143,11 +143,13 @@ class RiscvOrdered(RiscvIpi):
     """The CPU's bit is seen to be set before its walker reads the page table."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await cpumask_set_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if next is None:
+            return
+        await cpumask_set_cpu(next)
         await barrier(Order.SMP_MB_AFTER_ATOMIC)
-        if mm.context is not None:
-            await check_and_switch_context(mm, mm.context, compares=True)
+        if next.context is not None:
+            await check_and_switch_context(next, next.context, compares=True)
 
 
 class RiscvRelaxedClear(RiscvOrdered):

@@ -138,8 +138,9 @@ class AlwaysTakesAContext(Sh):
     """sh that looks at the context also where prev == next."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await self.take_context(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if next is not None:
+            await self.take_context(next)
 
 
 class FlushesWhosever(Hexagon):

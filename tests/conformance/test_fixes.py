@@ -13,6 +13,7 @@ from arch_plugins.families.at_clear import (
     FLUSH_COUNT,
     count_flusher,
     cpu_attach_mask,
+    detach,
     flush_mm_lazy,
     ipte,
     join,
@@ -104,12 +105,16 @@ class JoinsFirst(S390):
     """finish_arch_post_lock_switch() that sets its bit of mm_cpumask before it waits."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        if mm.cpus is None:
-            await join(ATTACH_MASK, mm.task.cpu)
-            await join(CPUMASK, mm.task.cpu)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await detach(prev)
+        if next is None:
+            return
+        if next.cpus is None:
+            await join(ATTACH_MASK, next.task.cpu)
+            await join(CPUMASK, next.task.cpu)
             await Op("wait for flush_count", (FLUSH_COUNT,), (), lambda n: [] if n else [Outcome(None)])
-        await flush_mm_lazy(mm)
+        await flush_mm_lazy(next)
 
 
 class ReadsOnce(Mips):
@@ -135,8 +140,9 @@ class SetsTheBit(Sparc32):
     """switch_mm() that sets the bit, as switch_to() does."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await cpumask_set_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if next is not None:
+            await cpumask_set_cpu(next)
 
 
 class AsksForUnshared(X86):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arch_plugins.families.at_clear import detach
 from arch_plugins.generic import Generic, Smp, flush_by_ipi
 from arch_plugins.s390 import S390
 from arch_plugins.up import Up
@@ -75,8 +76,9 @@ class S390ForgetsSwitch(S390):
     """Does not pay the flush owed when a task is switched in."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        return None
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await detach(prev)
 
 
 class ForgetsFirstPage(Smp):

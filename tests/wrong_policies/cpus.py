@@ -175,24 +175,30 @@ class LeavesAndKeeps(Smp):
     """A CPU leaves mm_cpumask with the mm, and keeps its entries."""
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await cpumask_clear_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+        if next is not None:
+            await cpumask_set_cpu(next)
 
 
 class LeavesAndFlushes(Smp):
     """Right: without them."""
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await cpumask_clear_cpu(mm)
-        await invalidate((mm.task.cpu,), mm.addrs, "flush on leaving")
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await cpumask_clear_cpu(prev)
+            await invalidate((prev.task.cpu,), prev.addrs, "flush on leaving")
+        if next is not None:
+            await cpumask_set_cpu(next)
 
 
 class NeverJoins(Smp):
     """A CPU that takes up the mm does not say so."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         return None
 
 
@@ -205,26 +211,24 @@ class JoinsLate(LeavesAndFlushes):
     """A CPU loads the page table, and joins the mask only then: what its walker fetches in between stays."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await load_page_table(mm.task.cpu)
-        await cpumask_set_cpu(mm)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await leave(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await leave(prev)
+        if next is not None:
+            await load_page_table(next.task.cpu)
+            await cpumask_set_cpu(next)
 
 
 class JoinsFirst(LeavesAndFlushes):
     """Right: the other way round."""
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await cpumask_set_cpu(mm)
-        await load_page_table(mm.task.cpu)
-
-    @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await leave(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            await leave(prev)
+        if next is not None:
+            await cpumask_set_cpu(next)
+            await load_page_table(next.task.cpu)
 
 
 async def leave(mm: Mm) -> None:
@@ -243,9 +247,10 @@ class PutsOff(Smp):
         return "mm"
 
     @hookimpl
-    async def switch_mm(self, mm: Mm) -> None:
-        await cpumask_set_cpu(mm)
-        await flush_mm_lazy(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if next is not None:
+            await cpumask_set_cpu(next)
+            await flush_mm_lazy(next)
 
 
 class PutsOffToReallocation(Smp):

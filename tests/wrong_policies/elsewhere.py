@@ -163,10 +163,14 @@ class FlushesBeforeLeaving(JoinsFirst):
     """A CPU that leaves flushes first: its walker may fetch what is flushed, until it is on other page tables."""
 
     @hookimpl
-    async def leave_mm(self, mm: Mm) -> None:
-        await invalidate((mm.task.cpu,), mm.addrs, "flush on leaving")
-        await Op("load another", (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (False,))])
-        await cpumask_clear_cpu(mm)
+    async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
+        if prev is not None and prev is not next:
+            cpu = prev.task.cpu
+            await invalidate((cpu,), prev.addrs, "flush on leaving")
+            await Op("load another", (), (on_mm_cell(cpu),), lambda: [Outcome(None, (False,))])
+            await cpumask_clear_cpu(prev)
+            prev = None
+        await super().switch_mm(prev, next)
 
 
 # ---- mmap_lock -----------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def load_unmapped(cpu: Cpu) -> Op:
 async def takes_away(mm: Mm) -> None:
     """The process, on its new CPU."""
     await arrives()
-    await mm.hook.switch_mm(mm=mm)
+    await mm.hook.switch_mm(prev=None, next=mm)
     await mm.hook.ptep_clear_flush(mm=mm, addr=0)
     await put_page(PAGE)
 
@@ -97,14 +97,14 @@ def renewed(arch: Arch, era: Era) -> Model:
     others: list[Mm] = []
 
     async def runs(mm: Mm) -> None:
-        await mm.hook.switch_mm(mm=mm)
+        await mm.hook.switch_mm(prev=None, next=mm)
         await load_tagged(HERE, 0, range(1, ASIDS), [PAGE], mm.facts.hw_dirty)
-        await mm.hook.leave_mm(mm=mm)
+        await mm.hook.switch_mm(prev=mm, next=None)
         await moved()
         for other in others:
-            await other.hook.switch_mm(mm=other)
+            await other.hook.switch_mm(prev=None, next=other)
             await load_unmapped(HERE)
-            await other.hook.leave_mm(mm=other)
+            await other.hook.switch_mm(prev=other, next=None)
 
     task = world.task("others", runs)
     world.task("process", takes_away)
@@ -157,13 +157,13 @@ def dropped(arch: Arch, era: Era) -> Model:
     world.memory[tlb_cell(THERE, tagged(0, kept))] = Entry(OTHERS, False, False)
 
     async def process(mm: Mm) -> None:
-        await mm.hook.switch_mm(mm=mm)
+        await mm.hook.switch_mm(prev=None, next=mm)
         await mm.hook.ptep_clear_flush(mm=mm, addr=gone)
         await put_page(gone)
 
     async def kthread(mm: Mm) -> None:
-        await mm.hook.switch_mm(mm=mm)
-        await mm.hook.leave_mm(mm=mm)
+        await mm.hook.switch_mm(prev=None, next=mm)
+        await mm.hook.switch_mm(prev=mm, next=None)
         if await mmget_not_zero():
             await kthread_use_mm(mm)
             await load_own(THERE, kept, asids)

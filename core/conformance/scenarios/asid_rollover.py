@@ -57,7 +57,7 @@ async def unmap(mm: Mm) -> None:
 async def run(mm: Mm) -> None:
     """Switch to the mm and use it, then switch again to another of its threads."""
     for _ in range(2):
-        await mm.hook.switch_mm(mm=mm)
+        await mm.hook.switch_mm(prev=None, next=mm)
         await load_tagged(USER, 0, range(1, ASIDS), [PAGE, ANOTHERS], mm.facts.hw_dirty)
 
 
@@ -89,7 +89,7 @@ def rolled_over(arch: Arch, era: Era) -> Model:
     newcomers: list[Mm] = []
     world.task("unmap", unmap)
     world.task("user", run)
-    other = world.task("newcomer", lambda mm: mm.hook.switch_mm(mm=newcomers[0]))
+    other = world.task("newcomer", lambda mm: mm.hook.switch_mm(prev=None, next=newcomers[0]))
     newcomers.append(replace(world.mm().on(other), context=NEWCOMER))
     window = sometimes(
         "rolled-over",
@@ -114,7 +114,7 @@ def own_asid(mm: Mm) -> Op:
 
 async def runs(mm: Mm) -> None:
     """Switch to the mm and use it, twice under what is hoped to be the same ASID."""
-    await mm.hook.switch_mm(mm=mm)
+    await mm.hook.switch_mm(prev=None, next=mm)
     for _ in range(2):
         await own_asid(mm)
         await load_tagged(mm.task.cpu, 0, range(1, ASIDS), [PAGE, ANOTHERS], mm.facts.hw_dirty)
@@ -123,7 +123,7 @@ async def runs(mm: Mm) -> None:
 async def unmaps(mm: Mm) -> None:
     """Another thread of the mm, on another CPU: it uses the page too, unmaps it, and has nothing left of it."""
     cpu, hw_dirty = mm.task.cpu, mm.facts.hw_dirty
-    await mm.hook.switch_mm(mm=mm)
+    await mm.hook.switch_mm(prev=None, next=mm)
     await own_asid(mm)
     await load_tagged(cpu, 0, range(1, ASIDS), [PAGE, ANOTHERS], hw_dirty)
     await mm.hook.ptep_get_and_clear(mm=mm, addr=0, nr=1, full=False)
@@ -167,7 +167,7 @@ def kept(name: str, mine: tuple[int, int]) -> Build:
 
         async def come(mm: Mm) -> None:
             for newcomer in newcomers:
-                await newcomer.hook.switch_mm(mm=newcomer)
+                await newcomer.hook.switch_mm(prev=None, next=newcomer)
 
         other = world.task("newcomers", come)
         newcomers += [replace(world.mm().on(other), context=context) for context in (NEWCOMER, SECOND)]

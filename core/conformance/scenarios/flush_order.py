@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.scenarios.task_migration import attached_to, on
+from core.conformance.scenarios.task_migration import on
 from core.conformance.world import World, load
 from core.explore.model import Model
 from core.machine.op import Cpu
@@ -69,7 +69,7 @@ def unordered(arch: Arch, era: Era) -> Model:
         lambda one, other, *refs: one is other is None and refs == (1, 1),
     )
     made = world.model("any-order", finally_=[all_freed(page, 0) for page in PAGES], sometimes=[window])
-    attached_to(world, Cpu(0), Cpu(1), Cpu(2))
+    world.attach(Cpu(0), Cpu(1), Cpu(2))
     return made
 
 

@@ -36,7 +36,6 @@ from core.conformance.properties import sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios.freed_table import windows
 from core.conformance.scenarios.lazy_tlb import on_borrowed_tables, walker
-from core.conformance.scenarios.task_migration import attached_to
 from core.conformance.world import World
 from core.explore.model import Model
 from core.machine.op import Cpu
@@ -101,7 +100,7 @@ def left(arch: Arch, era: Era) -> Model:
 
     world.kthread("munmap by P2", last)
     made = world.model("hugetlb-walk", sometimes=windows())
-    attached_to(world, Cpu(0), Cpu(1))
+    world.attach(Cpu(0), Cpu(1))
     return replace(made, daemons=(*made.daemons, *walker()))
 
 

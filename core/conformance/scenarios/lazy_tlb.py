@@ -47,7 +47,7 @@ from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios.freed_table import TABLE, windows
-from core.conformance.scenarios.task_migration import HERE, attached_to, on
+from core.conformance.scenarios.task_migration import HERE, on
 from core.conformance.world import World, load
 from core.explore.model import Daemon, Model
 from core.machine.op import Cpu
@@ -78,7 +78,7 @@ def walked(arch: Arch, era: Era, name: str, lazily: bool) -> Model:
     world.task("user", lambda mm: switch_out(mm, lazily))
     world.task("munmap", lambda mm: munmap(mm, [Vma(0, 1)], 0, 1))
     made = world.model(name, sometimes=windows())
-    attached_to(world, Cpu(0), Cpu(1))
+    world.attach(Cpu(0), Cpu(1))
     return replace(made, daemons=(*made.daemons, *walker()))
 
 
@@ -106,7 +106,7 @@ def collapsed(arch: Arch, era: Era) -> Model:
     world = on_borrowed_tables(arch, era)
     world.kthread("khugepaged", lambda mm: retract_page_tables(mm, Vma(0, 1)))
     made = world.model("lazy-collapse", sometimes=windows())
-    attached_to(world, HERE)
+    world.attach(HERE)
     return replace(made, daemons=(*made.daemons, *walker()))
 
 
@@ -143,7 +143,7 @@ def execed(arch: Arch, era: Era) -> Model:
     world.task("kthread", exec_mmap)
     world.task("process", forks_and_unmaps)
     made = world.model("exec-lazily", sometimes=windows())
-    attached_to(world, Cpu(0), Cpu(1))
+    world.attach(Cpu(0), Cpu(1))
     return replace(made, daemons=(*made.daemons, *walker()))
 
 
@@ -154,7 +154,7 @@ async def comes_back(mm: Mm) -> None:
     """Load, run a kernel thread, load again."""
     await load(mm, 0, [0])
     await switch_out(mm, lazily=True)
-    await switch_in(mm)
+    await switch_in(mm, prev=mm)
     await load(mm, 0, [0])
 
 
@@ -181,7 +181,7 @@ def batched(arch: Arch, era: Era) -> Model:
         lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
     )
     made = world.model("lazy-batch", finally_=[all_freed(0, 0)], sometimes=[window])
-    attached_to(world, Cpu(0))
+    world.attach(Cpu(0))
     return made
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from core.conformance.properties import all_freed, mm_users_is, sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.scenarios.task_migration import HERE, THERE, attached_to, on, over_there
+from core.conformance.scenarios.task_migration import HERE, THERE, on, over_there
 from core.conformance.world import Program, World, load
 from core.explore.model import Model
 from core.machine.memory import declare
@@ -80,7 +80,7 @@ def process(lazily: bool) -> Program:
             await load(mm, page, PAGES)
         await switch_out(mm, False)
         await turn(2)
-        await switch_in(there)
+        await switch_in(there, there if lazily else None)
         for page in PAGES:
             await load(there, page, PAGES)
 
@@ -119,7 +119,7 @@ def flushed_by(lazily: bool, name: str) -> Build:
         )
         gone = [*(all_freed(page, 0) for page in PAGES), mm_users_is(1)]
         made = world.model(name, finally_=gone, sometimes=[window])
-        attached_to(world, THERE)
+        world.attach(THERE)
         return made
 
     return build

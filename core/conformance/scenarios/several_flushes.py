@@ -42,7 +42,7 @@ from dataclasses import replace
 
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.scenarios.task_migration import HERE, attached_to, on
+from core.conformance.scenarios.task_migration import HERE, on
 from core.conformance.world import Program, World, load, pick
 from core.explore.model import Daemon, Model
 from core.machine.pte import Pte, pte_cell
@@ -68,7 +68,7 @@ def away_once(lazily: bool, *pages: int) -> Program:
         await switch_in(mm)
         await load(mm, addr, [addr])
         await switch_out(mm, lazily)
-        await switch_in(mm)
+        await switch_in(mm, mm if lazily else None)
         await load(mm, addr, [addr])
 
     return program
@@ -102,7 +102,7 @@ def twice(arch: Arch, era: Era) -> Model:
         lambda first, second, entry: first == 0 and second == 1 and entry is not None,
     )
     made = world.model("switch-twice", finally_=[all_freed(page, 0) for page in BOTH], sometimes=[window])
-    attached_to(world)
+    world.attach()
     return made
 
 
@@ -125,7 +125,7 @@ def lazy_twice(arch: Arch, era: Era) -> Model:
         lambda entry: entry is not None,
     )
     made = world.model("lazy-twice", finally_=[all_freed(0, 0)], sometimes=[window])
-    attached_to(world)
+    world.attach()
     if arch.facts.walker not in ("caches", "hardware"):
         return made
     fill = Daemon("walker", HERE, lazy_fill(HERE, 0, arch.facts.hw_dirty))
@@ -165,7 +165,7 @@ def joins(arch: Arch, era: Era) -> Model:
         lambda first, second, ref, entry: not isinstance(first, Pte) and second and ref and entry is not None,
     )
     made = world.model("batch-join", finally_=[all_freed(page, 0) for page in BOTH], sometimes=[window])
-    attached_to(world)
+    world.attach()
     return made
 
 

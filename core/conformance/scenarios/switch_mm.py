@@ -67,7 +67,7 @@ from typing import Any
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import sometimes
 from core.conformance.scenario import Build, Scenario
-from core.conformance.scenarios.task_migration import attached_to, on
+from core.conformance.scenarios.task_migration import on
 from core.conformance.world import Program, World, clears_plainly, load
 from core.explore.model import Daemon, Model
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, wait_ipis
@@ -286,7 +286,7 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
             lambda mask, entry, ref: (HERE in mask or not cached) and entry is not None and ref == 1,
         )
         made = world.model(name, sometimes=[window])
-        attached_to(world, THERE)
+        world.attach(THERE)
         if switching is back_from_lazy:
             world.memory[CPUMASK], world.memory[LAZY], world.memory[LOADED] = frozenset({HERE, THERE}), True, "this"
             world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of before the kernel thread ran

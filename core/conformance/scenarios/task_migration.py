@@ -51,7 +51,7 @@ from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.kthread import active_mm_cell, current_mm_cell, lazy_fill
-from core.mm.mm import CPUMASK, Mm, Vma, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
 from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
 from core.mm.syscalls import madvise_dontneed
@@ -75,11 +75,13 @@ def comes_back(lazily: bool, addr: int = ADDR) -> Program:
     """A user whose CPU runs another task in between, or a kernel thread. The page has the number of its address."""
 
     async def program(mm: Mm) -> None:
+        prev = None
         for _ in range(2):
-            await switch_in(mm)
+            await switch_in(mm, prev)
             await load(mm, addr, [addr])
             await switch_out(mm, lazily)
-        await switch_in(mm)
+            prev = mm if lazily else None
+        await switch_in(mm, prev)
         await load(mm, addr, [addr])
 
     return program
@@ -119,7 +121,7 @@ def moves(lazily: bool) -> Program:
         await switch_out(mm, lazily)
         await barrier(Order.SMP_MB)
         await executed_on(THERE, unmaps_there(there, lazily))
-        await switch_in(mm)
+        await switch_in(mm, mm if lazily else None)
         await load(mm, ADDR, [PAGE])
 
     return program
@@ -155,16 +157,8 @@ def executed(arch: Arch, era: Era) -> Model:
         lambda cloned, entry: cloned and entry is not None,
     )
     made = world.model("exec-then-flush", finally_=[all_freed(PAGE, 0)], sometimes=[window])
-    attached_to(world)
+    world.attach()
     return made
-
-
-def attached_to(world: World, *cpus: Cpu) -> None:
-    """`cpus` are on the mm at the start; whether the others are is up to switch_mm()."""
-    world.memory[CPUMASK] = frozenset(cpus)
-    world.of_mm(*cpus)
-    for cpu in cpus:
-        world.on_mm(cpu)
 
 
 def switched(arch: Arch, era: Era) -> Model:
@@ -209,7 +203,7 @@ def between_flushes(arch: Arch, era: Era) -> Model:
         lambda pte, ref, entry: pte is None and ref == 1 and entry is not None,
     )
     made = world.model("switch-full", finally_=[all_freed(page, 0) for page in mapped], sometimes=[window])
-    attached_to(world)
+    world.attach()
     return made
 
 
@@ -219,7 +213,7 @@ def against_unmap(arch: Arch, era: Era, name: str, user: Program, window: Proper
     world.task("user", user)
     world.task("unmap", unmaps)
     made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
-    attached_to(world)
+    world.attach()
     if arch.facts.walker not in ("caches", "hardware"):
         return made
     # of the page tables that the CPU is on the walker may fetch a translation at any time
@@ -259,7 +253,7 @@ def taken_while_away(name: str, takes: Program) -> Build:
             lambda entry: entry is not None,
         )
         made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
-        attached_to(world)
+        world.attach()
         return made
 
     return build
@@ -274,7 +268,7 @@ def moved(name: str, lazily: bool) -> Build:
         world.memory[Cell("mm_users")] = 1
         window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
         made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
-        attached_to(world)
+        world.attach()
         interrupts = [world.interrupt(world.mm(), task, cpu) for cpu in (HERE, THERE)]
         return replace(made, daemons=(*made.daemons, *interrupts))
 
