@@ -114,6 +114,25 @@ def batch(tmp_path: Path) -> Path:
     return file
 
 
+def test_the_scenario_of_a_cpu_that_joins_is_as_the_page_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It passes on the rows that the page names, and a policy whose CPUs do not say that they join fails it."""
+    (source,) = (text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "JOINS = " in text)
+    file = tmp_path / "joins.py"
+    file.write_text(source)
+    rows = ["--arch", "x86", "--arch", "arm64", "--config", "arches-all.toml"]
+    assert main(["--scenario", f"{file}:JOINS", *rows, "--no-costs", "--output", str(tmp_path)]) == 0
+    plugin = tmp_path / "silent.py"
+    plugin.write_text(
+        "from arch_plugins.generic import Smp\nfrom core.hookspecs import hookimpl\n"
+        "class Silent(Smp):\n    @hookimpl\n    async def switch_mm(self, prev, next):\n        pass\n"
+    )
+    capsys.readouterr()
+    main(["explain", f"{plugin}:Silent", f"{file}:JOINS"])
+    assert "use-after-free" in capsys.readouterr().out
+
+
 def test_the_scenario_of_the_page_passes_on_a_row(
     batch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

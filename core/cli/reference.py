@@ -1,6 +1,7 @@
 """The subcommand `reference`: pages of documentation that are made from the code they are about.
 
-docs/hooks.md, docs/scenarios.md and docs/words.md are what it prints; `make docs` writes them, a test compares them.
+docs/hooks.md, docs/scenarios.md, docs/words.md and docs/scenario-words.md are what it prints; `make docs` writes them, a
+test compares them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 from core import hookspecs
-from core.cli.words_page import as_markdown, words_page
+from core.cli.words_page import as_markdown, scenario_words_page, words_page
 from core.conformance import SUITE, LargeRun
 from core.conformance.museum import EXHIBITS
 from core.conformance.scenario import CAPABILITIES, Scenario
@@ -123,4 +124,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "hooks": hooks_page,
     "scenarios": scenarios_page,
     "words": lambda: words_page(MADE.format("words")),
+    "scenario-words": lambda: scenario_words_page(MADE.format("scenario-words")),
 }

@@ -1,4 +1,6 @@
-"""The page docs/words.md: what a policy is written in, made from core.words and from the words themselves.
+"""The pages docs/words.md and docs/scenario-words.md: what a policy, and what a scenario, is written in.
+
+They are made from core.words and core.scenarios, and from the words themselves.
 
 The order of a word is not written down a second time: a sample of each is run, and its operations say it.
 """
@@ -7,10 +9,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
-from core import words
+from core import scenarios, words
 from core.conformance.world import World
 from core.machine.meaning import MEANINGS, Meaning
 from core.machine.memory import Memory
@@ -81,6 +84,8 @@ NAMED = {
     "CPUMASK": "The cell of mm_cpumask, a frozenset of `Cpu`, in models in which it changes (`mm.cpus` is None).",
     "EVERYTHING": "The operand of an instruction that invalidates all of the address space on its own CPU.",
     "EVERYWHERE": "The same on every CPU.",
+    "Build": "A function of (arch, era) that returns a `Model`.",
+    "Program": "An `async def` that takes the task's view of the address space, an `Mm`.",
 }
 """Words that are no class and no function."""
 
@@ -97,12 +102,21 @@ def words_page(made: str) -> str:
     head = ["# The words", made, inspect.cleandoc(words.__doc__ or "").partition("\n\nData types")[0]]
     version = f"Version {words.WORDS_VERSION} (`core.words.WORDS_VERSION`), of the words and of the [hooks](hooks.md)."
     mm = _mm()
-    sections = (
-        part
-        for section in SECTIONS
-        for part in (f"## {section.title}", section.text, *(_word(name, mm) for name in section.words))
-    )
-    return "\n\n".join([*head, version, *sections, "## Orders", ORDERS, _orders()])
+    return "\n\n".join([*head, version, *_sections(words, SECTIONS, mm), "## Orders", ORDERS, _orders()])
+
+
+def scenario_words_page(made: str) -> str:
+    """The words of scenarios, workloads and rules; `made` says what the page is made by."""
+    doc = as_markdown(inspect.cleandoc(scenarios.__doc__ or ""))
+    return "\n\n".join(["# The words of scenarios", made, doc, *_sections(scenarios, scenarios.SECTIONS, _mm())])
+
+
+def _sections(module: ModuleType, sections: Sequence[words.Section], mm: Mm) -> Iterator[str]:
+    for section in sections:
+        yield f"## {section.title}"
+        yield section.text
+        for name in section.words:
+            yield _word(module, name, mm)
 
 
 def _mm() -> Mm:
@@ -145,19 +159,35 @@ def operations_of(name: str, mm: Mm) -> list[Op]:
     return met
 
 
-def _word(name: str, mm: Mm) -> str:
-    thing = getattr(words, name)
+def _word(module: ModuleType, name: str, mm: Mm) -> str:
+    thing = getattr(module, name)
     if name in NAMED:
         return f"### {name}\n\n{NAMED[name]}"
     doc = as_markdown(inspect.getdoc(thing) or "")
     if inspect.isclass(thing):
-        return f"### {name}\n\n{doc}"
+        return "\n\n".join([f"### {name}", _with_bullets(doc), *_methods(thing, METHODS.get(name, ()))])
     kind = "async def" if inspect.iscoroutinefunction(inspect.unwrap(thing)) else "def"
     shown = f"### {name}\n\n```python\n{kind} {name}{_signature(thing)}\n```\n\n{doc}"
-    if name not in SAMPLES:
+    if module is not words or name not in SAMPLES:
         return shown
     orders = dict.fromkeys(op.order.name for op in operations_of(name, mm) if op.order is not None)
     return f"{shown}\n\nOrder: {', '.join(orders) or 'no step of its own'}."
+
+
+METHODS = {"World": ("task", "kthread", "model", "attach")}
+"""Of a class, the methods that are words as well."""
+
+
+def _methods(cls: type, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        method = getattr(cls, name)
+        shown = f"{cls.__name__}.{name}{_signature(method)}".replace("(self, ", "(")
+        yield f"```python\n{shown}\n```\n\n{as_markdown(inspect.getdoc(method) or '')}"
+
+
+def _with_bullets(doc: str) -> str:
+    """A docstring's columns of attributes (name, two spaces or more, text) as a list."""
+    return re.sub(r"(?m)^( *)(\w+) {2,}(?=\S)", r"\1* `\2`: ", doc)
 
 
 def _signature(thing: Any) -> str:

@@ -22,19 +22,9 @@ from collections.abc import Hashable, Mapping
 
 from arch_plugins.arm64 import Arm64
 from arch_plugins.families.broadcast import Insns, with_operands
-from core.conformance.properties import sometimes
-from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
-from core.explore.model import Model
 from core.hookspecs import hookimpl
-from core.machine.tlb import Entry
-from core.mm.era import Era
-from core.mm.mprotect import wrprotect
-from core.mm.sched import switch_in
-from core.mm.syscalls import mprotect
-from core.plugins.arch import Arch
+from core.scenarios import Arch, Era, Model, Scenario, World, load, mprotect, sometimes, switch_in, wrprotect
 from core.words import (
-    CPUMASK,
     Cell,
     Cpu,
     FlushRequest,
@@ -43,6 +33,7 @@ from core.words import (
     Order,
     Outcome,
     Pte,
+    TlbEntry,
     Vma,
     barrier,
     declare,
@@ -146,7 +137,7 @@ class LooksEarly(ActiveHere):
 def returns() -> Op:
     """mprotect() returns: CPU 1 must not have the page writable."""
 
-    def step(entry: Entry | None) -> list[Outcome]:
+    def step(entry: TlbEntry | None) -> list[Outcome]:
         return [Outcome(None, (), "stale-after-return" if entry is not None and entry.write else "")]
 
     return Op("return to user mode", (tlb_cell(Cpu(1), 0),), (), step, order=Order.PLAIN)
@@ -167,8 +158,7 @@ async def joins(mm: Mm) -> None:
 
 def joined(arch: Arch, era: Era) -> Model:
     """Nobody is on the mm at first."""
-    more = {"cpus": None, "online": frozenset({Cpu(0), Cpu(1)})}
-    world = World(arch, era, {0: Pte(0, dirty=True)}, frozenset({0}), more=more)
+    world = World(arch, era, {0: Pte(0, dirty=True)}, frozenset({0}), attached=frozenset())
     world.task("protects", protects)
     world.task("joins", joins)
     cached = sometimes(
@@ -177,10 +167,7 @@ def joined(arch: Arch, era: Era) -> Model:
         (tlb_cell(Cpu(1), 0),),
         lambda entry: entry is not None and entry.write,
     )
-    model = world.model("join-mprotect", sometimes=[cached])
-    world.memory[CPUMASK] = frozenset()
-    world.of_mm()
-    return model
+    return world.model("join-mprotect", sometimes=[cached])
 
 
 JOINS = Scenario(

@@ -20,15 +20,20 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from arch_plugins.riscv import RiscvIpi
-from core.conformance.properties import all_freed, sometimes
-from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
-from core.explore.model import Model
 from core.hookspecs import Facts, hookimpl
-from core.mm.era import Era
-from core.mm.sched import switch_in, switch_out
-from core.mm.syscalls import madvise_dontneed
-from core.plugins.arch import Arch
+from core.scenarios import (
+    Arch,
+    Era,
+    Model,
+    Scenario,
+    World,
+    all_freed,
+    load,
+    madvise_dontneed,
+    sometimes,
+    switch_in,
+    switch_out,
+)
 from core.words import (
     CPUMASK,
     Cell,
@@ -161,8 +166,8 @@ async def unmaps(mm: Mm) -> None:
 
 def twice(arch: Arch, era: Era) -> Model:
     """Nobody is on the mm at first."""
-    more = {"cpus": None, "online": frozenset({Cpu(0), Cpu(1)})}
-    world = World(arch, era, {page: Pte(page, dirty=True) for page in PAGES}, frozenset(PAGES), more=more)
+    mapped = {page: Pte(page, dirty=True) for page in PAGES}
+    world = World(arch, era, mapped, frozenset(PAGES), attached=frozenset())
     world.task("away", away)
     world.task("unmaps", unmaps)
     window = sometimes(
@@ -171,10 +176,7 @@ def twice(arch: Arch, era: Era) -> Model:
         (pte_cell(0), tlb_cell(Cpu(0), 0), tlb_cell(Cpu(0), 1)),
         lambda pte, first, second: pte is None and first is None and second is not None,
     )
-    model = world.model("flushed-twice", finally_=[all_freed(page, 0) for page in PAGES], sometimes=[window])
-    world.memory[CPUMASK] = frozenset()
-    world.of_mm()
-    return model
+    return world.model("flushed-twice", finally_=[all_freed(page, 0) for page in PAGES], sometimes=[window])
 
 
 TWICE = Scenario(

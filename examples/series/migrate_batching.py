@@ -18,18 +18,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.conformance.properties import held_by_mappings, mapcount_is_ptes, sometimes, store_after_copy
-from core.conformance.scenario import Build, Scenario
-from core.conformance.world import World, raw_stores
-from core.explore.model import Model
-from core.machine.pte import Migration, Pte, pte_cell
-from core.machine.tlb import ref_cell
-from core.mm.batched_unmap import UnmapBatch, try_to_unmap_flush
-from core.mm.era import Era
-from core.mm.migrate import migrate_folio_move, try_to_migrate_one
-from core.mm.mm import Mm
-from core.mm.page import lock_page, mapcount_cell, pg_locked_cell, trylock_page, unlock_page
-from core.plugins.arch import Arch
+from core.scenarios import (
+    Arch,
+    Build,
+    Era,
+    Model,
+    Scenario,
+    World,
+    held_by_mappings,
+    lock_page,
+    mapcount_cell,
+    mapcount_is_ptes,
+    migrate_folio_move,
+    pg_locked_cell,
+    raw_stores,
+    ref_cell,
+    sometimes,
+    store_after_copy,
+    try_to_migrate_one,
+    try_to_unmap_flush,
+    trylock_page,
+    unlock_page,
+)
+from core.words import Migration, Mm, Pte, UnmapBatch, pte_cell
 
 COPIES = {0: 2, 1: 3}
 """Two pages, and what the allocator hands out for each."""

@@ -18,13 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.conformance.properties import all_freed, sometimes
-from core.conformance.scenario import Build, Scenario
-from core.conformance.world import World, load
-from core.explore.model import Model
-from core.mm.era import Era
-from core.mm.page import put_page
-from core.plugins.arch import Arch
+from core.scenarios import Arch, Build, Era, Model, Scenario, World, all_freed, load, put_page, sometimes
 from core.words import (
     Cell,
     Cpu,

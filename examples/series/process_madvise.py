@@ -21,21 +21,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.conformance.properties import all_freed, sometimes
-from core.conformance.scenario import Build, Scenario
-from core.conformance.world import World, load, returned
-from core.cost.turns import Turn, Turns
-from core.cost.workload import Workload
-from core.explore.model import Model
-from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import tlb_cell
-from core.mm.era import Era
-from core.mm.memory import unmap_page_range
-from core.mm.mm import Mm, Vma
-from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
-from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
-from core.mm.syscalls import madvise_dontneed
-from core.plugins.arch import Arch
+from core.scenarios import (
+    Arch,
+    Build,
+    Era,
+    Model,
+    Scenario,
+    Turn,
+    Turns,
+    Workload,
+    World,
+    all_freed,
+    load,
+    madvise_dontneed,
+    mmap_read_lock,
+    mmap_read_unlock,
+    returned,
+    sometimes,
+    tlb_finish_mmu,
+    tlb_gather_mmu,
+    unmap_page_range,
+)
+from core.words import Mm, Pte, Vma, pte_cell, tlb_cell
 
 PAGES = (0, 1)
 """Two VMAs of a page each, under tables of their own."""
