@@ -17,6 +17,7 @@ class Arm(Asids):
     """ARMv7 without LPAE; a core with maintenance broadcast (ID_MMFR3)."""
 
     prologue, barrier, mm_insn, page_insn = "DSB_ISHST", "DSB_ISH", "TLBIASIDIS", "TLBIMVAIS"
+    kernel_insn, kernel_all_insn = "TLBIMVAIS", "TLBIALLIS"
     compares = False  # arch/arm/mm/context.c:check_and_switch_context()
 
     FACTS = replace(

@@ -17,6 +17,7 @@ class Csky(Asids):
     """CK860, SMP."""
 
     prologue, barrier, mm_insn, page_insn = "sync.is", "sync.i", "tlbi.asids", "tlbi.vas"
+    kernel_insn, kernel_all_insn = "tlbi.vaas", "tlbi.alls"
     pages_per_insn = 2
 
     FACTS = replace(

@@ -38,6 +38,7 @@ from core.mm.pgtable import (
 )
 from core.mm.smp import flush_by_ipi as flush_by_ipi
 from core.mm.smp import flush_cpus_by_ipi as flush_cpus_by_ipi
+from core.mm.smp import on_each_cpu
 from core.mm.swap import Table, free_table, free_table_page
 
 
@@ -65,6 +66,14 @@ class Generic(Architecture):
     @hookimpl
     async def switch_to(self, mm: Mm) -> None:
         """Nothing about the mm: it switches stacks and registers."""
+
+    @hookimpl
+    async def enter_from_user_mode(self, mm: Mm) -> None:
+        """Nothing about translations."""
+
+    @hookimpl
+    async def exit_to_user_mode(self, mm: Mm) -> None:
+        """Nothing about translations."""
 
     @hookimpl
     async def activate_mm(self, mm: Mm) -> None:
@@ -262,6 +271,11 @@ class Generic(Architecture):
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_by_ipi(mm, FlushRequest(start, end))
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """on_each_cpu(), as x86, riscv, mips, sparc and others have it."""
+        await on_each_cpu(mm, FlushRequest(start, end))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

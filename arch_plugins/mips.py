@@ -22,6 +22,7 @@ from core.machine.insn import insn
 from core.machine.ipi import FlushRequest, Request
 from core.mm.kthread import mm_users
 from core.mm.mm import Mm
+from core.mm.smp import on_each_cpu
 
 SOURCES = (
     "arch/mips/kernel/smp.c",
@@ -70,6 +71,11 @@ class MipsGinvt(Refetches, LoadStore, Asids):
     FACTS = replace(
         COMMON, user_asids=1 << 16, family="hardware broadcast", sources=(*SOURCES, "arch/mips/mm/context.c")
     )
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """arch/mips/kernel/smp.c: GINVT is for user mms, this is an IPI."""
+        await on_each_cpu(mm, FlushRequest(start, end))
 
     def asid_behind_barrier(self, mm: Mm) -> bool:
         """flush_tlb_page(): write_c0_memorymapid(cpu_asid(0, mm)) follows the plain store that cleared the entry."""

@@ -87,6 +87,10 @@ class PowerpcHash(Queued):
             await open_queue(await smp_processor_id(mm))
 
     @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """Empty: pte_update() of init_mm is in no lazy-MMU section, and has flushed."""
+
+    @hookimpl
     async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
         """hash__pmdp_collapse_flush(): who has read the pmd inserts nothing more once it is over, and then all goes."""
         table: int | None = await get_and_clear_pmd(mm, addr)

@@ -58,6 +58,16 @@ class X86Invlpgb(Refetches, X86Pte, Broadcast):
         await super().send(mm, both, request)
 
     @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """invlpgb_kernel_range_flush(): by address, of every ASID, and TLBSYNC; which ASID the mm has says nothing."""
+        nr = -(-(end - start) // self.count_max)
+        of = tuple(
+            Operand(at, min(self.count_max, end - at), everywhere=True) for at in range(start, end, self.count_max)
+        )
+        await X86Invlpgb.send(self, mm, [("INVLPGB_ADDR_NOSYNC", nr, of)], FlushRequest(start, end))
+        await Broadcast.wait(self, mm)
+
+    @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         """batch->unmapped_pages, which is the core's `flush_required`: no CPU has to be noted."""
 

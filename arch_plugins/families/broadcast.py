@@ -51,6 +51,7 @@ class Broadcast(FlushesRelaxed, Stated):
     barrier = "sync"
     store_barrier: Order | None = None
     mm_insn = "flush_mm"
+    kernel_insn, kernel_all_insn = "flush_kernel_page", "flush_all"
     page_insn = "flush_page"
     spares_walks = takes_stride = False
     ceiling: int | None = None
@@ -114,6 +115,15 @@ class Broadcast(FlushesRelaxed, Stated):
         else:
             insns = self.given(self.of_range(start, end, stride, leaf), start, stride, leaf)
             await self.broadcast(mm, insns, FlushRequest(start, end, leaf))
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """Of whatever ASID: kernel mappings are global."""
+        if self.above_ceiling(start, end, 1):
+            await self.broadcast(mm, [(self.kernel_all_insn, 1)], FlushRequest())
+        else:
+            of = (Operand(start, end - start, size=self.pages_per_insn, leaf=True, everywhere=True),)
+            await self.broadcast(mm, [(self.kernel_insn, end - start, of)], FlushRequest(start, end, leaf=True))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

@@ -23,6 +23,10 @@ class Local(Ipi, Up):
         cpus = sorted(mm.everyone) if self.FACTS.smp else [here]
         await invalidate(cpus, [a for a in mm.addrs if request.covers(a)], f"local {request}")
 
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        await Local.ask(self, mm, FlushRequest(start, end))
+
     def operand(self, name: str, nr: int, request: FlushRequest) -> Operand:
         return super().operand(name, nr, request)._replace(everywhere=self.FACTS.smp)
 

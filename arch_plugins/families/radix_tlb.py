@@ -43,6 +43,11 @@ class RadixTlb(Broadcast):
         """radix__flush_tlb_mm(): RIC_FLUSH_TLB, which spares the page-walk cache."""
         await self.broadcast(mm, self.whole(leaf=True), FlushRequest(leaf=True))
 
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """radix__flush_tlb_kernel_range(): _tlbie_pid(0, RIC_FLUSH_ALL), whatever the mask of the task's mm is."""
+        await super().broadcast(mm, self.whole(leaf=False), FlushRequest())
+
     async def flush_all_mm(self, mm: Mm) -> None:
         """radix__flush_all_mm(): RIC_FLUSH_ALL."""
         await self.broadcast(mm, self.whole(leaf=False), FlushRequest())

@@ -1,7 +1,7 @@
 """The subcommand `reference`: pages of documentation that are made from the code they are about.
 
-docs/hooks.md, docs/scenarios.md, docs/words.md and docs/scenario-words.md are what it prints; `make docs` writes them, a
-test compares them.
+docs/hooks.md, docs/scenarios.md, docs/words.md and docs/scenario-words.md are what it prints; `make docs` writes them,
+a test compares them.
 """
 
 from __future__ import annotations

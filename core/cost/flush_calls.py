@@ -25,6 +25,7 @@ FLUSHES = (
     "flush_tlb_mm",
     "flush_tlb_range",
     "flush_tlb_page",
+    "flush_tlb_kernel_range",
     "flush_pmd_tlb_range",
     "ptep_clear_flush",
     "pmdp_collapse_flush",

@@ -72,6 +72,7 @@ class Stage:
             folio=lambda page: (page - page % step.folio, step.folio),
             cpus=None,
             online=online,
+            nohz_full=frozenset(self.cpu(turn) for turn in step.turns if turn.does == "isolate"),
             readers=online if facts.rcu_table_free and facts.smp else frozenset(),
             tables=True,
             spares_tables=True,

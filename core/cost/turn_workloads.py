@@ -101,6 +101,15 @@ def isolated(rounds: int = 16, threads: int = 4, pages: int = 4) -> Workload:
     return _workload("isolated", title, turns, pages)
 
 
+def vunmap(rounds: int = 16, threads: int = 4, pages: int = 4) -> Workload:
+    """Kernel memory is mapped and unmapped beside a thread on an isolated CPU (nohz_full), and idle CPUs."""
+    turns = [Turn(0, "run"), Turn(1, "isolate"), *(Turn(cpu, "run") for cpu in range(2, threads))]
+    turns += [Turn(cpu, "idle") for cpu in range(2, threads)]
+    turns += [Turn(0, "vunmap", 0, pages)] * rounds
+    title = f"{rounds} times vunmap of {pages} kernel pages beside an isolated CPU and {max(threads - 2, 0)} lazy ones"
+    return _workload("vunmap", title, turns, pages)
+
+
 TURN_WORKLOADS: tuple[Callable[..., Workload], ...] = (
     migrate,
     reclaim,
@@ -112,4 +121,5 @@ TURN_WORKLOADS: tuple[Callable[..., Workload], ...] = (
     switching,
     left_behind,
     isolated,
+    vunmap,
 )

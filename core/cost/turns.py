@@ -15,6 +15,7 @@ The words (`Turn.does`), with pages from `start` to `end`:
     fault                  the pages are allocated and mapped
     munmap, dontneed, free, mprotect, pageout, fork     system calls of the thread that runs there
     reclaim, migrate, collapse                          kswapd, kcompactd or khugepaged on that CPU
+    vunmap                 a kernel thread maps kernel memory there, at these addresses, and unmaps it again
 
 From outside the project `does` may also be a program: an `async def` of the mm.  A thread of the process runs it, or a
 kernel thread if `kthread`.
@@ -42,6 +43,7 @@ from core.mm.pgtable import set_pte_at
 from core.mm.reclaim import shrink_folio_list
 from core.mm.sched import switch_in, switch_out
 from core.mm.syscalls import dup_mmap, madvise_dontneed, madvise_free, madvise_pageout, mprotect, munmap
+from core.mm.vmalloc import vmap_range, vunmap_range
 
 Program = Callable[[Mm], Coroutine[Op, Any, None]]
 
@@ -186,6 +188,11 @@ async def _collapse(mm: Mm, start: int, end: int) -> None:
         await collapse_huge_page(mm, Vma(start, end), addr, -1 - addr)
 
 
+async def _vunmap(mm: Mm, start: int, end: int) -> None:
+    await vmap_range(mm, start, range(start, end))
+    await vunmap_range(mm, start, end)
+
+
 SWITCHES: dict[str, str] = {"run": "running", "isolate": "isolated", "idle": "lazy", "leave": "away"}
 """What a CPU is from this word on, for who asks which CPUs were interrupted."""
 
@@ -195,7 +202,7 @@ USING = ("running", "isolated")
 SMALL = ("migrate", "pageout")
 """Words that core/mm has for small pages only."""
 
-KTHREADS = ("reclaim", "migrate", "collapse")
+KTHREADS = ("reclaim", "migrate", "collapse", "vunmap")
 """Words of kernel threads, whose CPU need not be on the mm."""
 
 WORDS: dict[str, Callable[[Mm, int, int], Coroutine[Op, Any, None]]] = {
@@ -213,6 +220,7 @@ WORDS: dict[str, Callable[[Mm, int, int], Coroutine[Op, Any, None]]] = {
     "reclaim": _reclaim,
     "migrate": _migrate,
     "collapse": _collapse,
+    "vunmap": _vunmap,
 }
 
 
@@ -223,7 +231,18 @@ def of_kthread(turn: Turn) -> bool:
 
 def program(turn: Turn, mm: Mm) -> Coroutine[Op, Any, None]:
     """What is done in `turn`; `mm` is of the task that does it."""
-    return WORDS[turn.does](mm, turn.start, turn.end) if isinstance(turn.does, str) else turn.does(mm)
+    does = WORDS[turn.does](mm, turn.start, turn.end) if isinstance(turn.does, str) else turn.does(mm)
+    return does if of_kthread(turn) else _around(turn, mm, does)
+
+
+async def _around(turn: Turn, mm: Mm, does: Coroutine[Op, Any, None]) -> None:
+    """What a thread of the process does begins and ends in user mode, unless it comes or goes."""
+    becomes = SWITCHES.get(str(turn.does))
+    if becomes not in USING:
+        await mm.hook.enter_from_user_mode(mm=mm)
+    await does
+    if becomes is None or becomes in USING:
+        await mm.hook.exit_to_user_mode(mm=mm)
 
 
 def wrong(step: Turns) -> str:

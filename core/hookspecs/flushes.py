@@ -66,6 +66,15 @@ class FlushesSpec:
         """Program. Flush one virtual page on every CPU; the page-table lock is held. cachetlb.rst."""
 
     @hookspec
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """Program. Mappings of the kernel from `start` to `end` have been removed; no page-table lock is held.
+
+        On return no kernel code may translate by one of them, on any CPU that is online, whatever it runs: they may
+        become mappings of something else.  `mm` is of the task that calls; its mask has nothing to do with it.  CPUs in
+        `mm.nohz_full` are not to be interrupted while they run user code.  cachetlb.rst.
+        """
+
+    @hookspec
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:  # type: ignore[empty-body]
         """Plain. Returns the operation by which `cpu` serves the request that the thread `sender` has sent it.
 

@@ -71,6 +71,21 @@ class SwitchingSpec:
         """
 
     @hookspec
+    async def enter_from_user_mode(self, mm: Mm) -> None:
+        """Program. The CPU has left user mode, by a system call or an interrupt, and is about to run kernel code.
+
+        When it returns, kernel code may use every mapping of the kernel. Mirrors kernel/entry/common.c:
+        enter_from_user_mode(), with context tracking; called only in models that have mappings of the kernel.
+        """
+
+    @hookspec
+    async def exit_to_user_mode(self, mm: Mm) -> None:
+        """Program. The CPU is about to run user code, which uses no mapping of the kernel. exit_to_user_mode().
+
+        Called only in models that have mappings of the kernel.
+        """
+
+    @hookspec
     async def arch_exit_mmap(self, mm: Mm) -> None:
         """Program. No task runs on the mm any more, and its mappings are about to be removed. arch_exit_mmap()."""
 

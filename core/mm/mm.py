@@ -80,6 +80,7 @@ class Mm:
                of the program: then the entries are empty, and the run is as long as what was zapped
     context    the cell of mm->context.id, if ASIDs are reallocated; None if the mm keeps its own
     early_broadcasts  an invalidation by hardware may have its effect as it is issued, which matters where stores wait
+    nohz_full  CPUs that are not to be interrupted while they run user code (tick_nohz_full_mask)
     copies     the page that the allocator returns for a copy: page -> its copy
     functions  other texts of functions of the core, by name: C of a kernel tree (core.mm.stand_in)
     """
@@ -106,6 +107,7 @@ class Mm:
     reclaims: bool = False
     remaps: bool = False
     context: Cell | None = None
+    nohz_full: frozenset[Cpu] = frozenset()
     copies: Mapping[int, int] = field(default_factory=dict)
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     early_broadcasts: bool = False

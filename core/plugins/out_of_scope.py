@@ -4,8 +4,7 @@ from __future__ import annotations
 
 OUT_OF_SCOPE = {
     "init_new_context": "no model creates an mm; what it would set up is in `cells_on_mm` and in `declare`",
-    "flush_tlb_kernel_range": "the models have no mappings of the kernel; a scenario of your own can have them",
-    "flush_tlb_all": "as flush_tlb_kernel_range",
+    "flush_tlb_all": "of modules, ASIDs and CPUs that come up; mappings of the kernel have `flush_tlb_kernel_range`",
     "flush_tlb_fix_spurious_fault": "a fault drops the entry that it went through: no CPU faults on a stale one twice",
     "update_mmu_cache": "the refill handlers of the models read the page table, and preload nothing",
     "p4d_free_tlb": "no model has p4d tables",
@@ -24,7 +23,6 @@ OUT_OF_SCOPE = {
     "arch_free_page": "what is done to a page that is free concerns no translation",
     "leave_mm": "it is switch_mm(prev, next) that leaves prev; what Linux calls leave_mm() is of idle states",
     "arch_prepare_to_switch": "`switch_mm` and `switch_to` are called where it is",
-    "exit_to_user_mode": "user code is atomic steps: a CPU that acts before it returns to it does so in `switch_mm`",
     "__tlb_remove_tlb_entry": "no architecture of 6.12 does anything in it; `ptep_get_and_clear` sees each entry",
     "clear_not_present_full_ptes": "entries that are not present are in no TLB",
     "move_pte": "sparc's, for the colour of its cache; mremap() clears and sets by the hooks",
@@ -41,7 +39,7 @@ OUT_OF_SCOPE = {
     "update_mmu_tlb_range": "a fault that finds the entry right drops what it went through",
     "deactivate_mm": "what it resets is none of the page tables'",
     "arch_check_zapped_pte": "checks what has been zapped, and changes nothing",
-    "arch_sync_kernel_mappings": "the models have no mappings of the kernel",
+    "arch_sync_kernel_mappings": "a table of the kernel is one for every mm",
     "arch_dup_mmap": "what a child inherits of its parent's context is made when no CPU runs the child",
 }
 """By the kernel's name: why it is no hook. A plugin that defines one is told."""

@@ -31,7 +31,7 @@ FLUSHES = """
 TASKS = """
     switch_mm activate_mm deactivate_mm enter_lazy_tlb arch_enter_lazy_mmu_mode arch_leave_lazy_mmu_mode
     arch_flush_lazy_mmu_mode arch_start_context_switch arch_end_context_switch arch_prepare_to_switch init_new_context
-    destroy_context arch_dup_mmap arch_exit_mmap arch_alloc_page arch_free_page exit_to_user_mode
+    destroy_context arch_dup_mmap arch_exit_mmap arch_alloc_page arch_free_page exit_to_user_mode enter_from_user_mode
     arch_check_zapped_pte arch_sync_kernel_mappings
 """
 """include/linux/pgtable.h, include/asm-generic/{tlb,hugetlb,mmu_context}.h and mm/ of 6.12, and what came up to 7.0.

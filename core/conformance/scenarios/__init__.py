@@ -32,6 +32,7 @@ from core.conformance.scenarios import (
     huge_pmd,
     huge_zero_page,
     hugetlb,
+    kernel_range,
     kernel_table,
     ksm,
     kthread,
@@ -101,7 +102,7 @@ AREAS: dict[str, tuple[ModuleType, ...]] = {
         several_flushes,
         batch_moves,
     ),
-    "tables": (freed_table, exec_stack, kernel_table, refill, gup_fast, table_reclaim, vanishing_table),
+    "tables": (freed_table, exec_stack, kernel_table, kernel_range, refill, gup_fast, table_reclaim, vanishing_table),
     "huge": (huge_pmd, huge_advice, huge_zero_page, hugetlb, folio_runs, contpte, contpte_reads, collapse),
     "paper": (research_policies,),
 }
