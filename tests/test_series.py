@@ -18,6 +18,9 @@ SERIES = Path(__file__).parents[1] / "examples" / "series"
 
 ERA = "6.12"
 
+ERA_OF = {"young_folios": "7.0", "batched_folios": "7.0"}
+"""Series for a later kernel."""
+
 SWITCHES = (
     "switch-back",
     "task-moves",
@@ -38,6 +41,14 @@ RIGHT = {
         "dontneed-against-mprotect",
         "lost-dirty-dontneed",
     ),
+    "hugetlb_unshare:AsksForUnshared": ("hugetlb-walk", "hugetlb-unshare", "lazy-walk"),
+    "hugetlb_unshare:AsksOnArm64": ("hugetlb-walk", "hugetlb-unshare"),
+    "rar:Rar": ("use-after-free", "gup-fast", "three-cpus", "flush-crosswise", "range-of-three", "migrate-batch"),
+    "table_sync:Implied": ("gup-fast-collapse", "gup-fast-unshare", "gup-fast"),
+    "table_sync:GracePeriod": ("gup-fast-collapse", "gup-fast-unshare", "gup-fast"),
+    "young_folios:OneFlush": ("folio-young", "young-dirty", "reclaim-old"),
+    "batched_folios:OneRange": ("folio-reclaim", "batch-several", "batch-join", "migrate-batch", "reclaim-pending"),
+    "lazy_mmu_nesting:Sections": ("lazy-mmu-nested", "use-after-free", "reclaim-mprotect", "lost-dirty-dontneed"),
     "nohz_kernel_flush:DefersKernelFlush": ("kernel-range", "own-tlb", "use-after-free", *SWITCHES),
     "arm64_batched_unmap:Batched": ("migrate-batch", "migrate-batch-dontneed", "reclaim-pending", "batch-join"),
     "arm64_batched_unmap:OneEach": ("migrate-batch", "migrate-batch-dontneed", "reclaim-pending", "batch-join"),
@@ -65,6 +76,29 @@ WRONG = {
     ("nohz_kernel_flush:TwoSteps", "kernel-range"): ("use-after-free", 17),
     ("nohz_kernel_flush:NeverDone", "kernel-range"): ("use-after-free", 16),
     ("nohz_kernel_flush:LeftOut", "kernel-range"): ("use-after-free", 16),
+    ("hugetlb_unshare:OnlyFreed", "hugetlb-walk"): ("walk-of-freed-table", 20),
+    ("hugetlb_unshare:LeafOnly", "hugetlb-walk"): ("walk-of-freed-table", 17),
+    ("rar:GivesBackEarly", "use-after-free"): ("use-after-free", 17),
+    ("rar:GivesBackEarly", "flush-crosswise"): ("use-after-free", 25),
+    ("rar:NeverWaits", "use-after-free"): ("use-after-free", 15),
+    ("rar:NotEnabled", "use-after-free"): ("deadlock", 11),
+    ("rar:WithoutRcu", "gup-fast"): ("gup-in-freed-table", 36),
+    ("table_sync:ImpliedByBroadcast", "gup-fast-collapse"): ("gup-in-freed-table", 35),
+    ("table_sync:ImpliedByBroadcast", "gup-fast-unshare"): ("gup-of-another", 19),
+    ("table_sync:ImpliedInGuest", "gup-fast-collapse"): ("gup-in-freed-table", 34),
+    ("table_sync:ImpliedInGuest", "gup-fast-unshare"): ("gup-of-another", 18),
+    ("table_sync:NoGracePeriod", "gup-fast-collapse"): ("gup-in-freed-table", 36),
+    ("table_sync:NoGracePeriod", "gup-fast-unshare"): ("gup-of-another", 20),
+    ("young_folios:AsksFirst", "folio-young"): ("young-unseen", 13),
+    ("young_folios:SaysLast", "folio-young"): ("young-unseen", 15),
+    ("young_folios:WritesBack", "young-dirty"): ("no-lost-dirty", 20),
+    ("batched_folios:FirstOnly", "folio-reclaim"): ("use-after-free", 27),
+    ("batched_folios:LastLeft", "folio-reclaim"): ("use-after-free", 27),
+    ("batched_folios:NeverWaits", "folio-reclaim"): ("use-after-free", 26),
+    ("lazy_mmu_nesting:FlushesLate", "lazy-mmu-nested"): ("use-after-free", 15),
+    ("lazy_mmu_nesting:LosesAtFlush", "lazy-mmu-nested"): ("use-after-free", 16),
+    ("lazy_mmu_nesting:StaysOpen", "lazy-mmu-nested"): ("use-after-free", 34),
+    ("lazy_mmu_nesting:NeverLeaves", "lazy-mmu-nested"): ("use-after-free", 46),
     ("arm64_batched_unmap:WaitsThere", "migrate-batch-dontneed"): ("stale-after-return", 29),
     ("arm64_batched_unmap:WaitsThere", "reclaim-pending"): ("stale-after-return", 51),
     ("arm64_batched_unmap:NeverWaits", "migrate-batch"): ("store-after-copy", 49),
@@ -95,7 +129,8 @@ def judged(reference: str, scenario: str) -> Result:
         assert isinstance(found, Scenario)
     else:
         found = load(of_folder(scenario))
-    return judge(set_up("mine", load_object(reference), reference), ERAS[ERA], found)
+    era = ERAS[ERA_OF.get(Path(reference.partition(":")[0]).stem, ERA)]
+    return judge(set_up("mine", load_object(reference), reference), era, found)
 
 
 def of_folder(name: str) -> str:
@@ -129,6 +164,40 @@ def test_one_gather_is_one_full_flush_on_x86_and_saves_nothing_on_arm64(capsys: 
     assert main(["workloads", "--config", "arches-all.toml", "--arch", "x86", "--arch", "arm64", *loads]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("one_", "each_"))]
     assert [row[1:3] for row in rows] == [["1", "3"], ["16", "48"], ["16", "0"], ["16", "0"]]
+
+
+def of(text: str, row: str) -> dict[str, str]:
+    """The columns of a workload in a printed table, by their titles."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+    head = next(line for line in lines if line[0] == "workload")
+    return dict(zip(head, next(line for line in lines if line[0] == row), strict=True))
+
+
+SAVINGS = {
+    ("nohz_kernel_flush:DefersKernelFlush", "x86", "vunmap"): ("ipis_isolated 16 -> 0", "ipis 48 -> 32"),
+    ("table_sync:Implied", "x86", "collapse"): ("sync_ipis 4 -> 0",),
+    ("batched_folios:OneRange", "arm64-range-7.2", "batched_folios:DISCARDS"): ("flush_insns 512 -> 32",),
+    ("rar:Rar", "smp-6.12", "protect"): ("ipis 3 -> 0", "insn:RAR 0 -> 3"),
+    ("leave_when_flushed:LeavesWhenFlushed", "riscv-ipi", "left_behind"): ("ipis 48 -> 3",),
+}
+"""(plugin, row, workload) -> what `compare` says about the counts."""
+
+
+@pytest.mark.parametrize(("plugin", "row", "workload"), SAVINGS)
+def test_what_a_series_saves(plugin: str, row: str, workload: str, capsys: pytest.CaptureFixture[str]) -> None:
+    load = of_folder(workload) if ":" in workload else workload
+    config = [] if row == "smp-6.12" else ["--config", "arches-all.toml"]
+    main(["compare", of_folder(plugin), "--against", row, *config, "--workload", load, "--scenario", "own-tlb"])
+    printed = capsys.readouterr().out
+    for saving in SAVINGS[plugin, row, workload]:
+        assert f"{workload.partition(':')[2].lower() or workload}: {saving}" in printed
+
+
+def test_one_flush_ages_a_folio(capsys: pytest.CaptureFixture[str]) -> None:
+    loads = [f"--workload={of_folder(f'young_folios:{name}')}" for name in ("AGES", "EACH")]
+    assert main(["workloads", "--plugin", of_folder("young_folios:OneFlush"), "--era", "7.0", *loads]) == 0
+    printed = capsys.readouterr().out
+    assert [of(printed, name)["flush_insns"] for name in ("ages", "ages_each")] == ["32", "512"]
 
 
 def test_every_file_has_its_forms_here_and_says_which_are_wrong() -> None:

@@ -99,10 +99,17 @@ def _import(module: str, reference: str, of: Wanted) -> Any:
         raise PluginError(f"{of.what} {reference}: importing {module} raised {describe(error)}") from error
 
 
+SOURCE = "__shootdown_source__"
+"""Of a module from a file: its path and its text.  A file may have a plugin and a workload: it is one module for both."""
+
+
 def _from_file(path: Path, reference: str, of: Wanted) -> Any:
     if not path.is_file():
         raise NoSuchPlugin(f"{of.what} {reference}: no such file: {path}")
-    name = f"shootdown_plugin_{path.stem}"
+    name, text = f"shootdown_plugin_{path.stem}", path.read_bytes()
+    loaded = sys.modules.get(name)
+    if getattr(loaded, SOURCE, None) == (path.resolve(), text):
+        return loaded
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -113,6 +120,7 @@ def _from_file(path: Path, reference: str, of: Wanted) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:
         raise PluginError(f"{of.what} {reference}: running it raised {describe(error)}") from error
+    setattr(module, SOURCE, (path.resolve(), text))
     return module
 
 

@@ -201,11 +201,14 @@ UNSEEN = "young-unseen"
 
 
 def aged(arch: Arch, era: Era) -> Model:
-    """Only the second page has been used: the folio has."""
+    """Only one of the pages has been used, whichever: the folio has."""
     world = folio(arch, replace(era, ages_folios=True, folio_entries=True), Pte(0), anon=True)
-    world.memory[accessed_cell(0)] = False
+    for page in PAGES:
+        world.memory[accessed_cell(page)] = False
 
     async def looks(mm: Mm) -> None:
+        used = accessed_cell(await pick(2))
+        await Op("use the page", (), (used,), lambda: [Outcome(None, (True,))], order=Order.PLAIN)
         seen = [await folio_referenced_one(mm, 0, 0) for _ in range(2)]
         wrong = "" if seen == [True, False] else UNSEEN
         await Op("was it used?", (accessed_cell(1),), (), lambda young: [Outcome(None, (), wrong)], order=Order.PLAIN)

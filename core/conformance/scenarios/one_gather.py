@@ -85,11 +85,11 @@ async def nests(mm: Mm) -> None:
     """A section within a section, and a stretch in which both are paused; each page is freed when its own has ended."""
     await pte_lock(mm, 0)
     await lazy_mmu_mode_enable(mm)
-    await clears(mm, 0)
     await lazy_mmu_mode_enable(mm)
     await clears(mm, 1)
     await lazy_mmu_mode_disable(mm)
     await put_page(1)
+    await clears(mm, 0)
     await lazy_mmu_mode_pause(mm)
     await clears(mm, 2)
     await put_page(2)
