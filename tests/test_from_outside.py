@@ -40,6 +40,17 @@ def test_the_workload_of_the_page_is_counted(file: Path, capsys: pytest.CaptureF
     assert "compacts: ipis 0 -> 3" in capsys.readouterr().out
 
 
+def test_a_sweep_takes_the_workload_of_the_page(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its axes are facts of the machine: 64 pages are one full flush at a ceiling of 33."""
+    (source,) = (text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "Workload(" in text)
+    file.write_text(source)
+    assert main(["sweep", "ceiling=33,64", "--workload", f"{file}:COMPACTS", "--arch", "smp-6.2-fix"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:3] for row in rows] == [["33", "1", "3"], ["64", "1", "3"]]
+    assert main(["sweep", "ceiling=33", "--workload", f"{file}:NOPE"]) == 2
+    assert "there is no NOPE in it; it has COMPACTS" in capsys.readouterr().err
+
+
 WRONG = {
     "workload {}:MINE: steps[0].turns[3]: there is no word 'fly'": workload("Turn(0, 'fly', 0, 1)"),
     "workload {}:MINE: name: expected letters": workload("Turn(0, 'dontneed', 0, 1)").replace("'mine'", "'a b'"),

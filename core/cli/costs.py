@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.files import can_write_in
-from core.base.suggest import hint
 from core.cli.arguments import add_timeout, chosen_workload, positive
 from core.cli.progress import Progress
 from core.cost import prices
@@ -34,7 +33,7 @@ from core.cost.sweep import (
     plot,
     write_csv,
 )
-from core.cost.workloads import NAMED, WORKLOADS, Workload
+from core.cost.workloads import NAMED, WORKLOADS
 from core.mm.era import ERAS
 from core.run.isolate import Job, isolated, preload
 from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
@@ -71,7 +70,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     one = add("sweep", help="count over ranges of parameters, with the Pareto front")
     one.add_argument("axes", nargs="+", metavar="NAME=VALUES", help="bundle=1,8,64  pages=512:4096:512  dirty=0:100")
     add_rows(one, f"a row of arches.toml to sweep over, or a plugin ({SMP})")
-    one.add_argument("--workload", metavar="NAME", help="workload whose parameters NAME=VALUES sets (mapping)")
+    one.add_argument(
+        "--workload", metavar="NAME", help="workload whose parameters NAME=VALUES sets (mapping); FILE.py:NAME"
+    )
     one.add_argument("--front", action="store_true", help=f"only the Pareto front of {', '.join(FRONT)}")
     one.add_argument("--csv", type=Path, metavar="FILE", help="write all points with all counts to FILE")
     one.add_argument(
@@ -164,9 +165,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
 
     name = arguments.workload or "mapping"
     own = load_workloads(arguments.config)
-    if name not in own and name not in NAMED:
-        raise ConfigError(f"--workload {name}: no such workload; {hint(name, (*NAMED, *own))}")
-    workload: str | Workload = own.get(name, name)
+    workload = name if name in NAMED and name not in own else chosen_workload(name, {**WORKLOADS, **own})
     _can_plot(arguments.plot)
     if arguments.format == "html":
         from core.cli.pictures import ready_for_pictures

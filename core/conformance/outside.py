@@ -1,10 +1,10 @@
 """Scenarios from outside the project: named on the command line, checked like plugins, run in processes of their own.
 
 A scenario of a patch series lies beside the patch: a file with a `core.conformance.scenario.Scenario`, whose build
-function makes a `World`, its tasks and its properties (docs/add-a-scenario.md).  Its code is foreign.  So it is never
-imported in the process that prints the report: `described` asks a child for what the report says of it, and the child
-that judges it loads it again.  It must not depend on anything but its arguments: it is built twice and the two models
-are compared; its module is compared before and after (core.plugins.purity); its programs are replayed by the explorer.
+function makes a `World`, its tasks and its properties (docs/add-a-scenario.md).  A child describes it, and the child
+that judges it loads it again (core.plugins.from_outside).  It must not depend on anything but its arguments: it is
+built twice and the two models are compared; its module is compared before and after (core.plugins.purity); its programs
+are replayed by the explorer.
 
 Data types
     Outside    a scenario from outside as the rest of the project knows it: words, no code
@@ -12,33 +12,25 @@ Data types
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from core.base.digest import digest
-from core.base.watch import watching
 from core.conformance.large.scenarios import LARGE
 from core.conformance.scenario import CAPABILITIES, TIERS, Build, Scenario
 from core.conformance.scenarios import FINDINGS, SCENARIOS
 from core.explore.model import Model
 from core.facts import CAPABILITIES as FACTS_CAPABILITIES
 from core.mm.era import Era
+from core.plugins import from_outside
 from core.plugins.arch import Arch, PluginError, load_object
+from core.plugins.from_outside import Described, Loading, one_line
 from core.plugins.hidden_state import hidden_state
 from core.plugins.load import Wanted
-from core.run.isolate import isolated
 
-ENTRY_POINT_GROUP = "shootdown.scenarios"
-
-SCENARIO = Wanted("scenario", ENTRY_POINT_GROUP, Scenario)
-
-LOADING_TIMEOUT = 30.0
-"""Seconds that importing a scenario may take."""
+SCENARIO = Wanted("scenario", "shootdown.scenarios", Scenario)
 
 OUTSIDE_TIERS = tuple(tier for tier in TIERS if tier != "large")
 """A large run is no scenario: it has no model."""
@@ -47,67 +39,46 @@ ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
-class Outside:
-    """A scenario from outside: the `reference` that names it, its words, and the `digest` of the files it consists of.
+class Outside(Described):
+    """A scenario from outside, in words."""
 
-    `problem` says why it cannot be used, or is ''.  `unseen`: what it may have read that is not in the digest.
-    """
-
-    reference: str
-    id: str
+    id: str = ""
     title: str = ""
     origin: str = ""
     tier: str = "required"
     requires: tuple[str, ...] = ()
-    digest: str = ""
-    problem: str = ""
-    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Describing:
+class Describing(Loading):
     """A job that loads a scenario from outside; its result is `Outside`."""
 
-    reference: str
-
-    @property
-    def guest(self) -> str:
-        """The third party whose code is run."""
-        return self.reference
-
     def wrong(self, answer: Outside) -> str:
-        """Why `answer` is not one of this job; '' if it may be."""
-        if answer.reference != self.reference:
-            return f"it is of {answer.reference}"
-        return "" if answer.problem else wrong_words(answer)
+        """Why `answer` is not one of this job; its words are checked too."""
+        return super().wrong(answer) or ("" if answer.problem else wrong_words(answer))
 
     def run(self) -> Outside:
         """Load it and discard it."""
-        before = frozenset(sys.modules)
-        try:
-            with watching() as seen:
-                scenario = load(self.reference)
-        except PluginError as error:
-            return self.failed(str(error))
-        files = digest(_of_module(scenario.build), before, seen)
-        words = scenario.id, scenario.title, scenario.origin, scenario.tier, scenario.requires
-        return Outside(self.reference, *words, digest=files, unseen=seen.words())
+        return self.loaded(load, self.words, lambda scenario: _of_module(scenario.build))
+
+    def words(self, found: Scenario) -> Outside:
+        """What the report says of it."""
+        words = found.id, found.title, found.origin, found.tier, found.requires
+        return Outside(self.reference, "", "", (), *words)
 
     def failed(self, reason: str) -> Outside:
         """A scenario that raised, hung or killed its process as it was loaded."""
-        return Outside(self.reference, self.reference, problem=" ".join(reason.split()))
+        return Outside(reference=self.reference, id=self.reference, problem=one_line(reason))
 
 
 def entry_points() -> list[str]:
     """The names under which installed distributions offer scenarios."""
-    return sorted(point.name for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+    return from_outside.entry_points(SCENARIO)
 
 
 def described(reference: str) -> Outside:
     """The scenario that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
-    answer: Outside = isolated(Describing(reference), LOADING_TIMEOUT)
-    if answer.problem and not answer.problem.startswith("scenario "):
-        return replace(answer, problem=f"scenario {reference}: loading it: {answer.problem}")
+    answer: Outside = from_outside.described(Describing(reference), SCENARIO)
     return answer
 
 

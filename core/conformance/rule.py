@@ -11,23 +11,21 @@ Data types
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
-from core.base.digest import digest
 from core.base.errortext import describe
-from core.base.watch import watching
 from core.conformance.names import told_apart
 from core.conformance.scenario import Scenario
 from core.explore.model import Model, Property
 from core.mm.era import Era
+from core.plugins import from_outside
 from core.plugins.arch import Arch, PluginError, load_object
+from core.plugins.from_outside import Described, Loading, one_line
 from core.plugins.hidden_state import hidden_state
 from core.plugins.load import Wanted
 from core.plugins.purity import changed, snapshot
-from core.run.isolate import isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +42,10 @@ class PolicyRule:
 
 RULE = Wanted("property", "shootdown.properties", PolicyRule)
 
-LOADING_TIMEOUT = 30.0
-"""Seconds that importing a rule may take."""
-
 
 @dataclass(frozen=True)
-class OutsideRule:
-    """A rule from outside: the `reference` that names it, and the `digest` of the files it consists of.
-
-    `problem` says why it cannot be used, or is ''.  `unseen`: what it may have read that is not in the digest.
-    """
-
-    reference: str
-    digest: str = ""
-    problem: str = ""
-    unseen: tuple[str, ...] = ()
+class OutsideRule(Described):
+    """A rule from outside, in words."""
 
     @property
     def id(self) -> str:
@@ -67,40 +54,21 @@ class OutsideRule:
 
 
 @dataclass(frozen=True)
-class DescribingRule:
+class DescribingRule(Loading):
     """A job that loads a rule from outside; its result is `OutsideRule`."""
-
-    reference: str
-
-    @property
-    def guest(self) -> str:
-        """The third party whose code is run."""
-        return self.reference
-
-    def wrong(self, answer: OutsideRule) -> str:
-        """Why `answer` is not one of this job; '' if it may be."""
-        return "" if answer.reference == self.reference else f"it is of {answer.reference}"
 
     def run(self) -> OutsideRule:
         """Load it and discard it."""
-        before = frozenset(sys.modules)
-        try:
-            with watching() as seen:
-                load(self.reference)
-        except PluginError as error:
-            return self.failed(str(error))
-        return OutsideRule(self.reference, digest(SimpleNamespace(), before, seen), unseen=seen.words())
+        return self.loaded(load, lambda rule: OutsideRule(reference=self.reference))
 
     def failed(self, reason: str) -> OutsideRule:
         """A rule that raised, hung or killed its process as it was loaded."""
-        return OutsideRule(self.reference, problem=" ".join(reason.split()))
+        return OutsideRule(reference=self.reference, problem=one_line(reason))
 
 
 def described(reference: str) -> OutsideRule:
     """The rule that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
-    answer: OutsideRule = isolated(DescribingRule(reference), LOADING_TIMEOUT)
-    if answer.problem and not answer.problem.startswith("property "):
-        return replace(answer, problem=f"property {reference}: loading it: {answer.problem}")
+    answer: OutsideRule = from_outside.described(DescribingRule(reference), RULE)
     return answer
 
 

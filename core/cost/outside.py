@@ -1,8 +1,8 @@
 """Workloads from outside the project: named on the command line, checked like plugins, counted in a process of its own.
 
 A file beside a patch has a `core.cost.workload.Workload`.  Its steps may be turns with programs of the patch.  So its
-code is foreign, and is never imported in the process that prints the counts: `described` asks a child for its words,
-and the child that counts it loads it again.  It is counted twice, and the counts must be equal.
+code is foreign: a child describes it, and the child that counts it loads it again (core.plugins.from_outside).  It is
+counted twice, and the counts must be equal.
 
 Data types
     OutsideWorkload    such a workload as the rest of the project knows it: words, no code
@@ -10,91 +10,58 @@ Data types
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 
-from core.base.digest import digest
 from core.base.errortext import describe
-from core.base.watch import watching
 from core.cost.turns import Turns
 from core.cost.workload import Workload
 from core.cost.workloads import WORKLOADS, wrong_step
+from core.plugins import from_outside
 from core.plugins.arch import PluginError, load_object
+from core.plugins.from_outside import Described, Loading, one_line
 from core.plugins.hidden_state import hidden_state
 from core.plugins.load import Wanted
-from core.run.isolate import isolated
 
-ENTRY_POINT_GROUP = "shootdown.workloads"
-
-WORKLOAD = Wanted("workload", ENTRY_POINT_GROUP, Workload)
-
-LOADING_TIMEOUT = 30.0
-"""Seconds that importing a workload may take."""
+WORKLOAD = Wanted("workload", "shootdown.workloads", Workload)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
-class OutsideWorkload:
-    """A workload from outside: the `reference` that names it, its words, and the `digest` of the files it consists of.
+class OutsideWorkload(Described):
+    """A workload from outside, in words."""
 
-    `problem` says why it cannot be used, or is ''.  `unseen`: what it may have read that is not in the digest.
-    """
-
-    reference: str
-    name: str
+    name: str = ""
     title: str = ""
-    digest: str = ""
-    problem: str = ""
-    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class DescribingWorkload:
+class DescribingWorkload(Loading):
     """A job that loads a workload from outside; its result is `OutsideWorkload`."""
 
-    reference: str
-
-    @property
-    def guest(self) -> str:
-        """The third party whose code is run."""
-        return self.reference
-
     def wrong(self, answer: OutsideWorkload) -> str:
-        """Why `answer` is not one of this job; '' if it may be."""
-        if answer.reference != self.reference:
-            return f"it is of {answer.reference}"
-        return "" if answer.problem else wrong_words(answer)
+        """Why `answer` is not one of this job; its words are checked too."""
+        return super().wrong(answer) or ("" if answer.problem else wrong_words(answer))
 
     def run(self) -> OutsideWorkload:
         """Load it and discard it."""
-        before = frozenset(sys.modules)
-        try:
-            with watching() as seen:
-                workload = load(self.reference)
-        except PluginError as error:
-            return self.failed(str(error))
-        files = digest(SimpleNamespace(), before, seen)
-        return OutsideWorkload(self.reference, workload.name, workload.title, files, unseen=seen.words())
+        return self.loaded(load, lambda w: OutsideWorkload(reference=self.reference, name=w.name, title=w.title))
 
     def failed(self, reason: str) -> OutsideWorkload:
         """A workload that raised, hung or killed its process as it was loaded."""
-        return OutsideWorkload(self.reference, self.reference, problem=" ".join(reason.split()))
+        return OutsideWorkload(reference=self.reference, name=self.reference, problem=one_line(reason))
 
 
 def entry_points() -> list[str]:
     """The names under which installed distributions offer workloads."""
-    return sorted(point.name for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+    return from_outside.entry_points(WORKLOAD)
 
 
 def described(reference: str) -> OutsideWorkload:
     """The workload that FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child process only."""
-    answer: OutsideWorkload = isolated(DescribingWorkload(reference), LOADING_TIMEOUT)
-    if answer.problem and not answer.problem.startswith("workload "):
-        return replace(answer, problem=f"workload {reference}: loading it: {answer.problem}")
+    answer: OutsideWorkload = from_outside.described(DescribingWorkload(reference), WORKLOAD)
     return answer
 
 

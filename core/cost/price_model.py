@@ -4,9 +4,8 @@ A price is a range, from the lowest to the highest value that a source gives, an
 
     local           a flush page by page: base + pages x invlpg; above the ceiling: base + full, and refill afterwards
     instructions    instead of that, for an architecture that reports its TLB instructions
-    remote          IPIs x ipi
-    sync            IPIs of tlb_remove_table_sync_one() x ipi: sent, taken and waited for like those of a flush; what
-                    the handler of a flush does is in the measured figure too, so this is at most what they cost
+    remote          IPIs x ipi; with those of tlb_remove_table_sync_one(), which are sent, taken and waited for like
+                    those of a flush (what a flush's handler does is in the figure: it is at most what they cost)
     zap             pages x zap_page: the kernel's own gather and zap code
 
 An instruction without a coefficient is listed as not priced.
@@ -67,8 +66,8 @@ class PriceModel:
             executed.pop(name, None)
         parts = {"instructions": self._of_instructions(executed)} if executed else {"local": self._of_flushes(counts)}
         by_firmware = BY_FIRMWARE in executed
-        parts["remote"] = self._sum(("ipi", 0 if by_firmware else counts["ipis"]))
-        parts["sync"] = self._sum(("ipi", counts.get("sync_ipis", 0)))
+        ipis = 0 if by_firmware else counts["ipis"]
+        parts["remote"] = self._sum(("ipi", ipis + counts.get("sync_ipis", 0)))
         parts["zap"] = self._sum(("zap_page", counts["pages_freed"]))
         unpriced = tuple(sorted(name for name, nr in executed.items() if nr and not self.covers(name)))
         return Price(sum(p[0] for p in parts.values()), sum(p[1] for p in parts.values()), parts, unpriced)

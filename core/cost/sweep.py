@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from core.cost.counts import CEILING
+from core.cost.outside import OutsideWorkload
+from core.cost.outside import load as load_workload
 from core.cost.price_model import PriceModel
 from core.cost.workload_counts import REPORTED, CannotCount, Learned
 from core.cost.workloads import Workload, build, parameters
@@ -132,7 +134,7 @@ class Piece:
     """
 
     subject: SweptArch
-    workload: str | Workload
+    workload: str | Workload | OutsideWorkload
     axes: tuple[str, ...]
     ceilings: tuple[int, ...]
     stride: int
@@ -140,8 +142,9 @@ class Piece:
 
     @property
     def guest(self) -> str:
-        """The third party whose code is run."""
-        return self.subject.guest
+        """The third parties whose code is run."""
+        outside = self.workload.reference if isinstance(self.workload, OutsideWorkload) else ""
+        return "\n".join(filter(None, (self.subject.guest, outside)))
 
     def wrong(self, answer: Swept) -> str:
         """Why `answer` is not one of this piece; '' if it may be."""
@@ -180,11 +183,22 @@ class Piece:
             yield case, known[key]
 
     def _points(self, case: GridCase, learned: Learned) -> Iterator[tuple[int, Point]]:
-        load = self.workload if isinstance(self.workload, Workload) else _built(self.workload, _own(case.given))
-        counted = learned.accounts(load, case.given.get("cpus", MACHINE["cpus"]), self.ceilings)
+        load = self._workload(case)
+        cpus = case.given.get("cpus", MACHINE["cpus"])
+        counted = list(learned.accounts(load, cpus, self.ceilings))
+        if isinstance(self.workload, OutsideWorkload) and counted != list(learned.accounts(load, cpus, self.ceilings)):
+            raise PluginError(f"workload {self.workload.reference}: counting it twice gives different counts")
         for number, (ceiling, counts) in enumerate(zip(self.ceilings, counted, strict=True)):
             point = self._point({**case.given, "ceiling": ceiling}, counts)
             yield case.place + number * self.stride, point
+
+    def _workload(self, case: GridCase) -> Workload:
+        """That of the case; one from outside is loaded where it is counted."""
+        if isinstance(self.workload, Workload):
+            return self.workload
+        if isinstance(self.workload, OutsideWorkload):
+            return _from_outside(self.workload.reference)
+        return _built(self.workload, _own(case.given))
 
     def _point(self, given: dict[str, int], counts: dict[str, int]) -> Point:
         price = self.subject.model.price(counts)
@@ -206,6 +220,11 @@ def _built(name: str, own: tuple[tuple[str, int], ...]) -> Workload:
         raise _NoWorkload(str(error)) from None
 
 
+@lru_cache(maxsize=1)
+def _from_outside(reference: str) -> Workload:
+    return load_workload(reference)
+
+
 class _NoWorkload(Exception):
     """Values of the axes that make no valid workload."""
 
@@ -215,7 +234,9 @@ def _own(given: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple((name, n) for name, n in given.items() if name not in (*FACTS, *MACHINE))
 
 
-def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | Workload) -> list[Piece]:
+def pieces(
+    subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | Workload | OutsideWorkload
+) -> list[Piece]:
     """The grid on every architecture in pieces, with cases of the same facts together.
 
     ValueError if there are too many points, or if an axis occurs twice or has an invalid value.
@@ -244,7 +265,8 @@ def pieces(subjects: Sequence[SweptArch], axes: Sequence[Axis], workload: str | 
     cut = []
     for number, subject in enumerate(subjects):
         placed = [GridCase(number * size + case.place, case.given) for case in cases]
-        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if subject.guest else PIECE
+        foreign = subject.guest or isinstance(workload, OutsideWorkload)
+        most = max(PIECE, -(-len(cases) // FOREIGN_PIECES)) if foreign else PIECE
         each = max(1, most // len(ceilings))
         for first in range(0, len(placed), each):
             cut.append(Piece(subject, workload, names, ceilings, stride, tuple(placed[first : first + each])))

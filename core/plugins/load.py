@@ -100,7 +100,7 @@ def _import(module: str, reference: str, of: Wanted) -> Any:
 
 
 SOURCE = "__shootdown_source__"
-"""Of a module from a file: its path and its text.  A file may have a plugin and a workload: it is one module for both."""
+"""Of a module from a file: its path and its text.  A file with a plugin and a workload is one module for both."""
 
 
 def _from_file(path: Path, reference: str, of: Wanted) -> Any:
