@@ -25,7 +25,7 @@ from core.mm.mm import Mm, log
 
 SMP_CAPABILITIES = frozenset({"batched_unmap", "huge_vmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
 
-LEFT = Cell(declare("left_mask", frozenset()))
+LEFT = Cell(declare("left_mask", frozenset(), of_mm=True))
 """CPUs that have left mm_cpumask since the start."""
 
 

@@ -12,8 +12,9 @@ Three rules hold for all of them.
   completes what this CPU has issued.  A thread that the scheduler moves leaves both behind: what has to be complete
   before it goes on elsewhere is the business of `arch_start_context_switch`.
 * A policy's own state is in cells: `declare` gives an array its initial value, `Cell(array, cpu)` is one word for each
-  CPU.  An `Op` of one's own reads and writes any cells in one step, and says its `order`; what hardware does with them
-  by itself is in the hook `cpu_daemons`.
+  CPU, and `declare(..., of_mm=True)` says that each mm has such a word: what one mm's word says must not be taken for
+  another's (scenario `two-mms`).  An `Op` of one's own reads and writes any cells in one step, and says its `order`;
+  what hardware does with them by itself is in the hook `cpu_daemons`.
 
 Data types
     Section    a part of the specification: words that belong together, and what holds of all of them

@@ -29,6 +29,7 @@ SWITCHES = (
     "switch-reclaim",
     "switch-range",
     "switch-full",
+    "two-mms",
 )
 
 RIGHT = {
@@ -66,6 +67,7 @@ WRONG = {
     ("riscv_deferred:NeverDrains", "switch-reclaim"): ("use-after-free", 21),
     ("riscv_deferred:NoBarrierHere", "switch-reclaim"): ("use-after-free", 23),
     ("riscv_deferred:NoBarrierThere", "switch-reclaim"): ("use-after-free", 15),
+    ("riscv_deferred:NotedOnce", "two-mms"): ("use-after-free", 37),
     ("leave_when_flushed:KeepsEntries", "leave_when_flushed:TWICE"): ("use-after-free", 47),
     ("leave_when_flushed:BitFirst", "leave_when_flushed:TWICE"): ("use-after-free", 46),
     ("leave_when_flushed:NoBarrier", "switch-reclaim"): ("use-after-free", 12),

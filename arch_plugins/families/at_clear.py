@@ -25,12 +25,12 @@ from core.mm.mmu_gather import MmuGather, tlb_remove_table
 from core.mm.page import put_page
 from core.mm.swap import Table
 
-FLUSH_MM = Cell(declare("flush_mm", False))
-ATTACH_MASK = Cell(declare("cpu_attach_mask", frozenset()))
+FLUSH_MM = Cell(declare("flush_mm", False, of_mm=True))
+ATTACH_MASK = Cell(declare("cpu_attach_mask", frozenset(), of_mm=True))
 
 
-FLUSH_COUNT = Cell(declare("flush_count", 0))
-CONTEXT_LOCK = Cell(declare("context.lock", None))
+FLUSH_COUNT = Cell(declare("flush_count", 0, of_mm=True))
+CONTEXT_LOCK = Cell(declare("context.lock", None, of_mm=True))
 
 
 def cpu_attach_mask() -> Op:

@@ -26,7 +26,7 @@ from core.machine.tlb import invalidate
 from core.mm.kthread import current_mm, mm_users
 from core.mm.mm import Mm, cpumask_set_cpu
 
-CONTEXT = declare("context", True)
+CONTEXT = declare("context", True, of_mm=True)
 
 
 def context_cell(cpu: Cpu) -> Cell:

@@ -14,7 +14,7 @@ from core.machine.order import Order
 from core.machine.tlb import tlb_cell
 from core.mm.mm import Mm, cpumask_set_cpu
 
-PCB_ASN = declare("pcb_asn", False)
+PCB_ASN = declare("pcb_asn", False, of_mm=True)
 
 
 def pcb_asn_cell(cpu: Cpu) -> Cell:

@@ -20,9 +20,9 @@ from core.machine.tlb import tlb_cell
 from core.mm.kthread import active_mm_cell
 from core.mm.mm import CPUMASK, Mm, cpumask_set_cpu
 
-RID, NEXT = Cell(declare("rid", 1)), Cell(declare("rid_next", 2))
+RID, NEXT = Cell(declare("rid", 1, of_mm=True)), Cell(declare("rid_next", 2))
 
-LOADED_RID = declare("loaded_rid", 1, "ghost")
+LOADED_RID = declare("loaded_rid", 1, "ghost", of_mm=True)
 
 
 def loaded_cell(cpu: Cpu) -> Cell:

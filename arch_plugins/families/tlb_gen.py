@@ -43,9 +43,9 @@ from core.mm.batched_unmap import UnmapBatch
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import CPUMASK, Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 
-GEN = Cell(declare("tlb_gen", 0))
+GEN = Cell(declare("tlb_gen", 0, of_mm=True))
 
-CTX_GEN = declare("ctx_gen", 0, "ghost")
+CTX_GEN = declare("ctx_gen", 0, "ghost", of_mm=True)
 
 
 def ctx_gen_cell(cpu: Cpu) -> Cell:
@@ -53,7 +53,7 @@ def ctx_gen_cell(cpu: Cpu) -> Cell:
     return Cell(CTX_GEN, cpu)
 
 
-LOADED_MM = declare("loaded_mm", "other")
+LOADED_MM = declare("loaded_mm", "other", of_mm=True)
 
 
 def loaded_mm_cell(cpu: Cpu) -> Cell:
@@ -61,7 +61,7 @@ def loaded_mm_cell(cpu: Cpu) -> Cell:
     return Cell(LOADED_MM, cpu)
 
 
-IS_LAZY = declare("is_lazy", False)
+IS_LAZY = declare("is_lazy", False, of_mm=True)
 
 
 def is_lazy_cell(cpu: Cpu) -> Cell:

@@ -40,6 +40,7 @@ from core.mm.memory import handle_write_fault
 from core.mm.mm import CPUMASK, Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
 from core.mm.swap import Table, table_cell
+from core.mm.two_mms import second_cell, second_mm, second_op
 from core.plugins.arch import Arch
 from core.plugins.own_words import own_words
 
@@ -59,6 +60,7 @@ class World:
                 stores that wait
     attached    the CPUs that are on the mm at the start, in a model in which CPUs come and go: mm_cpumask is a cell,
                 and the architecture's switch_mm() changes it.  None: it has the CPUs of all tasks, and does not change
+    second      the pages of a second mm, on which no CPU is at the start (core.mm.two_mms); `attached` is set
     """
 
     arch: Arch
@@ -72,13 +74,14 @@ class World:
     reclaims_tables: bool = False
     buffers: str = "sc"
     attached: frozenset[Cpu] | None = None
+    second: Mapping[int, Pte] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory = Memory()
         self.facts = replace(self.arch.facts, **self.geometry)
         self.era = replace(self.era, reclaims_tables=self.reclaims_tables)
         self._tasks: list[tuple[Task, Program, bool]] = []
-        for addr, pte in self.mapped.items():
+        for addr, pte in (*self.mapped.items(), *self.second.items()):
             self.memory[pte_cell(addr)] = pte
 
     @property
@@ -103,6 +106,8 @@ class World:
         if task.cpu not in self.cpus():
             for cell in (current_mm_cell(task.cpu), active_mm_cell(task.cpu)):
                 self.memory.setdefault(cell, False)
+                if self.second:
+                    self.memory.setdefault(second_cell(cell), False)
         return task
 
     def on_mm(self, cpu: Cpu, lazy: bool = False) -> None:
@@ -122,6 +127,9 @@ class World:
         """mm_cpumask is a cell, and `cpus` are on the mm at the start; whether the others join is up to switch_mm()."""
         self.memory[CPUMASK] = frozenset(cpus)
         self.of_mm(*cpus)
+        if self.second:
+            words = self.arch.hook.cells_of_mm(mm=second_mm(self.mm()), cpus=frozenset())
+            self.memory.update({second_cell(cell): value for cell, value in own_words("cells_of_mm", words).items()})
         for cpu in cpus:
             self.on_mm(cpu)
 
@@ -201,6 +209,7 @@ class World:
             choices=self.choices,
             early_broadcasts=self.memory_model != "sc",
             functions=getattr(self.arch.plugin, "core_functions", {}),
+            second=tuple(sorted(self.second)),
         )
         return replace(mm, **self.more)
 
@@ -222,9 +231,12 @@ class World:
         for sender, _, _ in self._tasks:
             for cpu in self.machine():
                 if cpu != sender.cpu:
+                    if mm.second:
+                        daemons.append(self._interrupt_of_second(mm, sender, cpu))
                     daemons.append(self.interrupt(mm, sender, cpu))
+        both = replace(mm, addrs=(*mm.addrs, *mm.second)) if mm.second else mm
         for cpu in self.machine():
-            daemons += [Daemon(f"CPU{cpu} by itself", cpu, op) for op in mm.hook.cpu_daemons(mm=mm, cpu=cpu)]
+            daemons += [Daemon(f"CPU{cpu} by itself", cpu, op) for op in mm.hook.cpu_daemons(mm=both, cpu=cpu)]
         return daemons
 
     def interrupt(self, mm: Mm, sender: Task, cpu: Cpu) -> Daemon:
@@ -232,6 +244,12 @@ class World:
         self.memory[csd_cell(sender.tid, cpu)] = None
         serve = mm.hook.flush_tlb_func(mm=mm, sender=sender.tid, cpu=cpu)
         return Daemon(f"IPI from {sender.name}", cpu, serve)
+
+    def _interrupt_of_second(self, mm: Mm, sender: Task, cpu: Cpu) -> Daemon:
+        """The same for requests about the second mm."""
+        self.memory[second_cell(csd_cell(sender.tid, cpu))] = None
+        serve = mm.hook.flush_tlb_func(mm=second_mm(mm), sender=sender.tid, cpu=cpu)
+        return Daemon(f"IPI from {sender.name}, mm2", cpu, second_op(serve))
 
 
 def _one_by_one(program: Program) -> Program:

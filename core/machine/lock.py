@@ -88,7 +88,7 @@ def sleeping_unlock(lock: Cell, task: Task) -> Op:
     return _release(lock, task, 0, None, Order.ATOMIC_RELEASE)
 
 
-MMAP_LOCK = Cell(declare("mmap_lock", frozenset()))
+MMAP_LOCK = Cell(declare("mmap_lock", frozenset(), of_mm=True))
 """mm->mmap_lock: the set of its readers' Tids (empty when it is free), or its writer's Tid."""
 
 FREE: frozenset[Tid] = frozenset()

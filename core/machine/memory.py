@@ -22,6 +22,9 @@ USER: set[str] = set()
 ENTRIES: set[str] = set()
 """Arrays of cells that are page-table entries: memory that walkers read."""
 
+OF_MM: set[str] = set()
+"""Arrays of cells that each mm has of its own: its fields, and what a CPU notes about it."""
+
 PANELS = ("cpu", "tables", "page", "mm", "check")
 """Where a picture of the machine shows a cell: with its CPU, with the page tables, with its page, with the mm and the
 locks, or with what the model notes to check something."""
@@ -33,10 +36,12 @@ PANEL_OF: dict[str, str] = {}
 """The panel of an array, where `declare` names one."""
 
 
-def declare(array: str, initial: Hashable, kind: str = "memory", panel: str = "") -> str:
+def declare(array: str, initial: Hashable, kind: str = "memory", panel: str = "", of_mm: bool = False) -> str:
     """Give every cell of `array` the value `initial` to start with. Returns `array`, to be used in Cell(array, index).
 
     `kind` is 'memory', 'ghost' (`GHOSTS`), 'user' (`USER`) or 'entry' (`ENTRIES`): what a store buffer holds is memory.
+    `of_mm`: each mm has such a cell, or one for each CPU; otherwise there is one in the machine, or in each CPU,
+    whatever mm is there.  It matters in models with two mms (core.mm.two_mms).
     `panel` is one of `PANELS`; without it a cell with a CPU in its index is shown with that CPU, any other with the mm.
     Call it when the module is imported.  ValueError if the array has another initial value already: then two modules
     use one name for different cells.
@@ -45,6 +50,8 @@ def declare(array: str, initial: Hashable, kind: str = "memory", panel: str = ""
     DECLARED_BY.setdefault(array, sys._getframe(1).f_globals.get("__name__", ""))
     if kind != "memory":
         {"ghost": GHOSTS, "user": USER, "entry": ENTRIES}[kind].add(array)
+    if of_mm:
+        OF_MM.add(array)
     if panel:
         PANEL_OF[array] = panel
     if known != initial:

@@ -25,7 +25,7 @@ from core.machine.pte import Present
 from core.mm.mm import Mm
 from core.mm.pgtable import pte_accessible
 
-BATCHED = Cell(declare("tlb_flush_batched", (0, 0)))
+BATCHED = Cell(declare("tlb_flush_batched", (0, 0), of_mm=True))
 """(pending, flushed): equal when no reclaimer of the mm has cleared entries since the last flush of the whole mm."""
 
 

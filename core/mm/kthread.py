@@ -24,7 +24,7 @@ from core.machine.order import Order
 from core.machine.tlb import speculative_fill, tlb_cell
 from core.mm.mm import CPUMASK, Mm
 
-MM_USERS = Cell(declare("mm_users", 2))
+MM_USERS = Cell(declare("mm_users", 2, of_mm=True))
 
 
 def mm_users() -> Op:
@@ -46,7 +46,7 @@ def mmput() -> Op:
     return Op("mmput", (MM_USERS,), (MM_USERS,), lambda users: [Outcome(users == 1, (users - 1,))], order=Order.FULL)
 
 
-CURRENT_MM = declare("current_mm", True, "ghost")
+CURRENT_MM = declare("current_mm", True, "ghost", of_mm=True)
 
 
 def current_mm_cell(cpu: Cpu) -> Cell:
@@ -54,7 +54,7 @@ def current_mm_cell(cpu: Cpu) -> Cell:
     return Cell(CURRENT_MM, cpu)
 
 
-ACTIVE_MM = declare("active_mm", True, "ghost")
+ACTIVE_MM = declare("active_mm", True, "ghost", of_mm=True)
 
 
 def active_mm_cell(cpu: Cpu) -> Cell:
@@ -62,7 +62,7 @@ def active_mm_cell(cpu: Cpu) -> Cell:
     return Cell(ACTIVE_MM, cpu)
 
 
-ON_MM = declare("on_mm", False, "ghost")
+ON_MM = declare("on_mm", False, "ghost", of_mm=True)
 
 
 def on_mm_cell(cpu: Cpu) -> Cell:

@@ -80,6 +80,7 @@ class Mm:
                of the program: then the entries are empty, and the run is as long as what was zapped
     context    the cell of mm->context.id, if ASIDs are reallocated; None if the mm keeps its own
     early_broadcasts  an invalidation by hardware may have its effect as it is issued, which matters where stores wait
+    second     the virtual pages of a second mm, in models with two (core.mm.two_mms)
     nohz_full  CPUs that are not to be interrupted while they run user code (tick_nohz_full_mask)
     copies     the page that the allocator returns for a copy: page -> its copy
     functions  other texts of functions of the core, by name: C of a kernel tree (core.mm.stand_in)
@@ -107,6 +108,7 @@ class Mm:
     reclaims: bool = False
     remaps: bool = False
     context: Cell | None = None
+    second: tuple[int, ...] = ()
     nohz_full: frozenset[Cpu] = frozenset()
     copies: Mapping[int, int] = field(default_factory=dict)
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
@@ -243,7 +245,7 @@ def free_batch(mm: Mm, *event: Any) -> Op:
     return Op(f"({event[0]})", (cell,), (cell,), step, event=event, order=Order.PRIVATE)
 
 
-PENDING = Cell(declare("tlb_flush_pending", 0))
+PENDING = Cell(declare("tlb_flush_pending", 0, of_mm=True))
 """mm->tlb_flush_pending: how many gathers are open; include/linux/mm_types.h:inc_tlb_flush_pending()."""
 
 
@@ -302,7 +304,7 @@ def set_vma(mm: Mm, vma: Vma, there: bool) -> Op:
     return Op(name, (MMAP_LOCK,), (vma_cell(vma),), step, order=Order.PLAIN)
 
 
-CPUMASK = Cell(declare("mm_cpumask", frozenset()))
+CPUMASK = Cell(declare("mm_cpumask", frozenset(), of_mm=True))
 
 
 def mm_cpumask(mm: Mm) -> Op:

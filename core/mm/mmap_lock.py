@@ -21,7 +21,7 @@ from core.mm.mm import Mm, Vma, vma_cell
 Readers = frozenset[tuple[int, Tid]]
 """(start of a VMA, thread that has it locked for reading)."""
 
-VMA_LOCKS = Cell(declare("vma_locks", (frozenset(), frozenset())))
+VMA_LOCKS = Cell(declare("vma_locks", (frozenset(), frozenset()), of_mm=True))
 """(`Readers`, the starts of the VMAs that are write-locked)."""
 
 NOBODY: frozenset[int] = frozenset()

@@ -10,7 +10,7 @@ from core.mm.mm import Mm, Vma
 from core.mm.mmap_lock import mmap_read_trylock, mmap_read_unlock
 from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
 
-MMF_OOM_SKIP = Cell(declare("MMF_OOM_SKIP", False))
+MMF_OOM_SKIP = Cell(declare("MMF_OOM_SKIP", False, of_mm=True))
 """Nothing is left for the oom reaper; set by exit_mmap() between its two holds of mmap_lock."""
 
 

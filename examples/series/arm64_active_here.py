@@ -44,7 +44,7 @@ from core.words import (
 
 SEVERAL = -1
 
-ACTIVE = Cell(declare("active_here.active_cpu", None))
+ACTIVE = Cell(declare("active_here.active_cpu", None, of_mm=True))
 """mm->context.active_cpu: None, a CPU, or SEVERAL."""
 
 

@@ -55,7 +55,7 @@ from core.words import (
     tlb_cell,
 )
 
-LOADED = declare("leave_when_flushed.loaded", False)
+LOADED = declare("leave_when_flushed.loaded", False, of_mm=True)
 
 
 def loaded(cpu: Cpu) -> Cell:

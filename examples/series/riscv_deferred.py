@@ -3,6 +3,8 @@
 Each CPU says which mm it has loaded.  A flusher notes the flush at every CPU of the mask, and interrupts only those
 that have the mm loaded.  switch_mm() loads the mm and then does what has been noted.
 
+A note is of one mm: a CPU that comes to another must not take it for done (NotedOnce).
+
 The discussion: the two sides cross.  The flusher notes and then looks who has the mm loaded; the switch says that it
 has it loaded and then looks what was noted.  In any other order a CPU comes in between (LooksFirst, DrainsFirst), and
 both need a barrier between the two (NoBarrierHere, NoBarrierThere: riscv's rows run under the weak model).
@@ -25,18 +27,19 @@ from core.words import (
     Cpu,
     FlushRequest,
     Mm,
-    Op,
     Order,
-    Outcome,
     barrier,
     declare,
     flush_cpus_by_ipi,
     invalidate,
     mm_cpumask,
+    read_once,
+    write_once,
 )
 
-LOADED = declare("riscv_deferred.loaded", False)
-NOTED = declare("riscv_deferred.noted", False)
+LOADED = declare("riscv_deferred.loaded", False, of_mm=True)
+NOTED = declare("riscv_deferred.noted", False, of_mm=True)
+NOTED_ONCE = declare("riscv_deferred.noted_once", False)
 
 
 def loaded(cpu: Cpu) -> Cell:
@@ -47,16 +50,6 @@ def loaded(cpu: Cpu) -> Cell:
 def noted(cpu: Cpu) -> Cell:
     """Has it a flush to do before it runs the mm?"""
     return Cell(NOTED, cpu)
-
-
-def read(cell: Cell) -> Op:
-    """READ_ONCE()."""
-    return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
-
-
-def write(cell: Cell, value: bool) -> Op:
-    """WRITE_ONCE()."""
-    return Op(f"{cell} = {value}", (), (cell,), lambda: [Outcome(None, (value,))], order=Order.PLAIN)
 
 
 class Deferred(RiscvIpi):
@@ -74,22 +67,26 @@ class Deferred(RiscvIpi):
     async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """What the CPU has cached of `prev` stays, under the ASID; its bit in the mask too."""
         if prev is not None and prev is not next:
-            await write(loaded(prev.task.cpu), False)
+            await write_once(loaded(prev.task.cpu), False)
         await super().switch_mm(prev, next)
         if next is not None and next.cpus is None:
             await self.load_and_drain(next)
 
     async def load_and_drain(self, mm: Mm) -> None:
         """Say that the mm is loaded, then do what was noted until now."""
-        await write(loaded(mm.task.cpu), True)
+        await write_once(loaded(mm.task.cpu), True)
         await barrier(Order.SMP_MB)
         await self.drain(mm)
+
+    def note_of(self, cpu: Cpu) -> Cell:
+        """Where a flush is noted."""
+        return noted(cpu)
 
     async def drain(self, mm: Mm) -> None:
         """The flush that was put off.  The note goes first: one that comes later is another."""
         cpu = mm.task.cpu
-        if await read(noted(cpu)):
-            await write(noted(cpu), False)
+        if await read_once(self.note_of(cpu)):
+            await write_once(self.note_of(cpu), False)
             await barrier(Order.SMP_MB)
             await invalidate((cpu,), mm.addrs, "SFENCE.VMA of the ASID")
 
@@ -107,19 +104,26 @@ class Deferred(RiscvIpi):
     async def note_and_look(self, mm: Mm, others: list[Cpu]) -> list[Cpu]:
         """Note the flush at all of them, then look which have the mm loaded."""
         for cpu in others:
-            await write(noted(cpu), True)
+            await write_once(self.note_of(cpu), True)
         await barrier(Order.SMP_MB)
-        return [cpu for cpu in others if await read(loaded(cpu))]
+        return [cpu for cpu in others if await read_once(loaded(cpu))]
+
+
+class NotedOnce(Deferred):
+    """Wrong: a note for the CPU and not for the mm: who comes to another mm takes it, and flushes the ASID of that."""
+
+    def note_of(self, cpu: Cpu) -> Cell:
+        return Cell(NOTED_ONCE, cpu)
 
 
 class LooksFirst(Deferred):
     """Wrong: a CPU may come back between the look and the note."""
 
     async def note_and_look(self, mm: Mm, others: list[Cpu]) -> list[Cpu]:
-        running = [cpu for cpu in others if await read(loaded(cpu))]
+        running = [cpu for cpu in others if await read_once(loaded(cpu))]
         for cpu in others:
             if cpu not in running:
-                await write(noted(cpu), True)
+                await write_once(self.note_of(cpu), True)
         return running
 
 
@@ -128,7 +132,7 @@ class DrainsFirst(Deferred):
 
     async def load_and_drain(self, mm: Mm) -> None:
         await self.drain(mm)
-        await write(loaded(mm.task.cpu), True)
+        await write_once(loaded(mm.task.cpu), True)
 
 
 class NeverDrains(Deferred):
@@ -143,13 +147,13 @@ class NoBarrierHere(Deferred):
 
     async def note_and_look(self, mm: Mm, others: list[Cpu]) -> list[Cpu]:
         for cpu in others:
-            await write(noted(cpu), True)
-        return [cpu for cpu in others if await read(loaded(cpu))]
+            await write_once(self.note_of(cpu), True)
+        return [cpu for cpu in others if await read_once(loaded(cpu))]
 
 
 class NoBarrierThere(Deferred):
     """Wrong on riscv: the drain may come before the load is visible."""
 
     async def load_and_drain(self, mm: Mm) -> None:
-        await write(loaded(mm.task.cpu), True)
+        await write_once(loaded(mm.task.cpu), True)
         await self.drain(mm)

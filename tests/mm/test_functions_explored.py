@@ -171,6 +171,7 @@ EXPLORED = {
     "userfaultfd:mwriteprotect_range": ("dontneed-against-uffd", "set_pte", "mapcount-is-ptes"),
     "vma_exec:relocate_vma_down": ("exec-stack", "flush", "walk-of-freed-table"),
     "vma_exec:setup_arg_pages": ("exec-stack", "flush", "walk-of-freed-table"),
+    "vmalloc:vunmap_range": ("kernel-range", "flush", "use-after-free"),
     "writeback:write_page": ("lost-dirty-dontneed", "write # to disk", "no-lost-dirty"),
 }
 
@@ -216,6 +217,8 @@ ELSEWHERE = {
     "rmap:folio_mkclean": "page_vma_mkclean_one(), above, for each mapping",
     "sched:switch_out": "of s390: s390_attach",
     "smp:on_each_cpu": "of xtensa, and of core.words: tests/test_words.py",
+    "two_mms:of_second": "renames cells: two-mms",
+    "vmalloc:vmap_range": "a store for each page; without it a load of the new mapping faults, which ends it",
     "vmalloc:vmap_try_huge_pmd": "of arm64 and x86: exhibit of 51696d346c49",
 }
 
