@@ -4,8 +4,10 @@ A price is a range, from the lowest to the highest value that a source gives, an
 
     local           a flush page by page: base + pages x invlpg; above the ceiling: base + full, and refill afterwards
     instructions    instead of that, for an architecture that reports its TLB instructions
-    remote          IPIs x ipi; with those of tlb_remove_table_sync_one(), which are sent, taken and waited for like
-                    those of a flush (what a flush's handler does is in the figure: it is at most what they cost)
+    remote          IPIs x ipi
+    sync            IPIs of tlb_remove_table_sync_one() x ipi, if there are any: sent, taken and waited for like
+                    those of a flush (what its handler does is in the figure too: it is at most what they cost), behind
+                    the page-table lock
     zap             pages x zap_page: the kernel's own gather and zap code
 
 An instruction without a coefficient is listed as not priced.
@@ -66,8 +68,9 @@ class PriceModel:
             executed.pop(name, None)
         parts = {"instructions": self._of_instructions(executed)} if executed else {"local": self._of_flushes(counts)}
         by_firmware = BY_FIRMWARE in executed
-        ipis = 0 if by_firmware else counts["ipis"]
-        parts["remote"] = self._sum(("ipi", ipis + counts.get("sync_ipis", 0)))
+        parts["remote"] = self._sum(("ipi", 0 if by_firmware else counts["ipis"]))
+        if sync := counts.get("sync_ipis", 0):
+            parts["sync"] = self._sum(("ipi", sync))
         parts["zap"] = self._sum(("zap_page", counts["pages_freed"]))
         unpriced = tuple(sorted(name for name, nr in executed.items() if nr and not self.covers(name)))
         return Price(sum(p[0] for p in parts.values()), sum(p[1] for p in parts.values()), parts, unpriced)
@@ -83,7 +86,7 @@ class PriceModel:
         is the price of `counts`, if the caller has it.
         """
         parts = (price or self.price(counts)).parts
-        flush = [p for name, p in parts.items() if name != "zap"]
+        flush = [p for name, p in parts.items() if name not in ("zap", "sync")]
         share = counts["max_flushes_per_hold"] / max(counts["flushes"], 1)
         zap = self._sum(("zap_page", counts["max_ptes_per_hold"]))
         return zap[0] + share * sum(p[0] for p in flush), zap[1] + share * sum(p[1] for p in flush)

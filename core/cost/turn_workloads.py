@@ -26,9 +26,9 @@ def _by_kthread(
     return _workload(name, f"{who} {pages} pages of a process with {threads} threads", turns, pages, folio, kind)
 
 
-def migrate(pages: int = 512, threads: int = 4) -> Workload:
-    """kcompactd migrates pages of a running process, as many in one call of migrate_pages()."""
-    return _by_kthread("migrate", "kcompactd migrates", "migrate", pages, threads)
+def migrate(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
+    """kcompactd migrates pages of a running process, all in one call of migrate_pages()."""
+    return _by_kthread("migrate", "kcompactd migrates", "migrate", pages, threads, folio)
 
 
 def reclaim(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
@@ -51,14 +51,14 @@ def collapse(pages: int = 512, threads: int = 4) -> Workload:
     return _by_kthread("collapse", "khugepaged collapses", "collapse", pages, threads)
 
 
-def _by_thread(name: str, call: str, does: str, pages: int, threads: int) -> Workload:
+def _by_thread(name: str, call: str, does: str, pages: int, threads: int, folio: int = 1) -> Workload:
     turns = [*_running(threads), Turn(0, "fault", 0, pages), Turn(0, does, 0, pages)]
-    return _workload(name, f"{call} of {pages} pages of a process with {threads} threads", turns, pages)
+    return _workload(name, f"{call} of {pages} pages of a process with {threads} threads", turns, pages, folio)
 
 
-def pageout(pages: int = 512, threads: int = 4) -> Workload:
+def pageout(pages: int = 512, threads: int = 4, folio: int = 1) -> Workload:
     """A process gives its own pages to swap."""
-    return _by_thread("pageout", "MADV_PAGEOUT", "pageout", pages, threads)
+    return _by_thread("pageout", "MADV_PAGEOUT", "pageout", pages, threads, folio)
 
 
 def protect(pages: int = 512, threads: int = 4) -> Workload:

@@ -161,21 +161,21 @@ async def _fork(mm: Mm, start: int, end: int) -> None:
 
 
 async def _isolated(mm: Mm, start: int, end: int) -> list[int]:
-    """folio_isolate_lru() of the pages that are mapped."""
+    """folio_isolate_lru() of the folios that are mapped. Returns their first pages."""
     pages = []
     for addr in range(start, end):
         await pte_lock(mm, addr)
         pte = await mm.hook.ptep_get(mm=mm, addr=addr)
         if pte_present(pte):
-            pages.append(pte.frame)
+            if mm.folio(pte.frame)[0] == pte.frame:
+                pages.append(pte.frame)
             await get_page(pte.frame)
         await pte_unlock(mm, addr)
     return pages
 
 
 async def _reclaim(mm: Mm, start: int, end: int) -> None:
-    heads = [page for page in await _isolated(mm, start, end) if mm.folio(page)[0] == page]
-    await shrink_folio_list(mm, UnmapBatch(), heads)
+    await shrink_folio_list(mm, UnmapBatch(), await _isolated(mm, start, end))
 
 
 async def _migrate(mm: Mm, start: int, end: int) -> None:
@@ -198,9 +198,6 @@ SWITCHES: dict[str, str] = {"run": "running", "isolate": "isolated", "idle": "la
 
 USING = ("running", "isolated")
 """A thread of the process runs there."""
-
-SMALL = ("migrate", "pageout")
-"""Words that core/mm has for small pages only."""
 
 KTHREADS = ("reclaim", "migrate", "collapse", "vunmap")
 """Words of kernel threads, whose CPU need not be on the mm."""
@@ -247,8 +244,6 @@ async def _around(turn: Turn, mm: Mm, does: Coroutine[Op, Any, None]) -> None:
 
 def wrong(step: Turns) -> str:
     """What is wrong with a step; '' if nothing."""
-    if step.folio != 1 and any(turn.does in SMALL for turn in step.turns):
-        return f"folio: {', '.join(SMALL)} are of small pages in core/mm, got {step.folio!r}"
     if type(step.pages) is not int or not 1 <= step.pages <= MOST_TURN_PAGES:
         return f"pages: expected a number from 1 to {MOST_TURN_PAGES}, got {step.pages!r}"
     if type(step.folio) is not int or not 1 <= step.folio <= step.pages or step.pages % step.folio:

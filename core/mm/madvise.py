@@ -162,8 +162,9 @@ async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: A
     table = await madvise_cold_or_pageout_pte_range(tlb, start, end, not tlb.mm.era.folio_entries, pages)
     if table is None:
         return Action.CONTINUE
-    for page in pages:
-        await get_page(page)  # folio_isolate_lru()
+    for head in pages:
+        for page in range(head, head + tlb.mm.folio(head)[1]):
+            await get_page(page)  # folio_isolate_lru()
     await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
     await pte_unlock(tlb.mm, table)
     await shrink_folio_list(tlb.mm, UnmapBatch(), pages)  # reclaim_pages()
@@ -191,10 +192,11 @@ async def madvise_cold_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any)
 async def madvise_cold_or_pageout_pte_range(
     tlb: MmuGather, start: int, end: int, ages: bool, pages: list[int]
 ) -> int | None:
-    """Make the entries of one table old, if `ages`, for pages that are small and mapped once; the gather flushes them.
+    """Make the entries of one table old, if `ages`, for folios that are mapped once; the gather flushes them.
 
-    Adds their pages to `pages`, and returns with the lock of the table held, which it names; None if the table has
-    gone.  Before clear_young_dirty_ptes() (1b68112c4039) an entry was emptied and set.
+    Adds the first pages of their folios to `pages`.  A large one that is only partly in the range is left alone, as it
+    is where others map it too (folio_likely_mapped_shared()).  Returns with the lock of the table held, which it names;
+    None if the table has gone.  Before clear_young_dirty_ptes() (1b68112c4039) an entry was emptied and set.
     """
     mm = tlb.mm
     await tlb_change_page_size(tlb, 1)
@@ -203,16 +205,27 @@ async def madvise_cold_or_pageout_pte_range(
         return None
     await flush_tlb_batched_pending(mm)
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
-    for addr in range(start, end):
+    addr = start
+    while addr < end:
         pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-        if not pte_present(pte) or mm.special(pte.frame):
-            continue
-        pages.append(pte.frame)
-        if not ages:
-            continue
+        nr = 1
+        if pte_present(pte) and not mm.special(pte.frame):
+            size = mm.folio(pte.frame)[1]
+            nr = await folio_pte_batch(mm, addr, pte, end - addr) if size > 1 else 1
+            if nr == size:
+                pages.append(pte.frame)
+                if ages:
+                    await _make_old(tlb, addr, nr)
+        addr += nr
+    return table
+
+
+async def _make_old(tlb: MmuGather, start: int, nr: int) -> None:
+    """The entries of one folio."""
+    mm = tlb.mm
+    for addr in range(start, start + nr):
         if mm.era.folio_entries:
             await mm.hook.ptep_test_and_clear_young(mm=mm, addr=addr)
         else:
             await set_pte_at(mm, addr, await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False))
-        tlb_flush_pte_range(tlb, addr, 1)
-    return table
+    tlb_flush_pte_range(tlb, start, nr)

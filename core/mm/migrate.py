@@ -37,10 +37,11 @@ async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
 
 
 async def migrate_pages(mm: Mm, pages: Sequence[int]) -> None:
-    """migrate_pages_sync(): all pages in one batch, and those that somebody else has locked again one by one.
+    """migrate_pages_sync(): all folios in one batch, and those that somebody else has locked again one by one.
 
-    Whoever holds the locks of some folios must not wait for that of another: two such would wait for each other
-    (fb3592c41a44).  Before v6.3 there were no batches.  The caller has isolated the pages.
+    A large folio is named by its first page.  Whoever holds the locks of some folios must not wait for that of another:
+    two such would wait for each other (fb3592c41a44).  Before v6.3 there were no batches.  The caller has isolated the
+    pages.
     """
     if not mm.era.batches_migration or len(pages) == 1:
         left = list(pages)
@@ -66,7 +67,8 @@ async def migrate_pages_batch(mm: Mm, pages: Sequence[int], waits: bool) -> list
             continue
         locked.append(page)
         for addr in mm.mappings[page]:
-            await try_to_migrate_one(mm, ubc, page, addr)
+            for at in range(mm.folio(page)[1]):  # page_vma_mapped_walk() finds each entry of a large folio
+                await try_to_migrate_one(mm, ubc, page + at, addr + at)
     await try_to_unmap_flush(mm, ubc)
     for page in locked:
         await migrate_folio_move(mm, page)
@@ -74,13 +76,15 @@ async def migrate_pages_batch(mm: Mm, pages: Sequence[int], waits: bool) -> list
 
 
 async def migrate_folio_move(mm: Mm, page: int) -> None:
-    """Copy a page that is unmapped and locked, and map the copy."""
-    new = mm.copies[page]
-    await copy_page(page, new)
+    """Copy a folio that is unmapped and locked, and map the copy."""
+    new, nr = mm.copies[page], mm.folio(page)[1]
+    for at in range(nr):
+        await copy_page(page + at, new + at)
     for addr in mm.mappings[page]:
-        await remove_migration_pte(mm, page, new, addr)
+        for at in range(nr):
+            await remove_migration_pte(mm, page + at, new + at, addr + at)
     await unlock_page(mm, page)
-    await put_page(page)
+    await put_page(page, nr)
 
 
 async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:

@@ -166,3 +166,13 @@ def test_plots_are_the_same_for_the_same_points(tmp_path) -> None:
     assert (tmp_path / "d.svg").read_bytes() != (tmp_path / "a.svg").read_bytes()
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "c.png").stat().st_size > 1000
+
+
+def test_the_ipis_that_wait_for_lockless_walks_cost_what_ipis_cost_and_no_lock_is_held() -> None:
+    counts = {"flushes": 1, "small_flushes": 1, "small_pages": 0, "ipis": 4, "pages_freed": 0}
+    counts |= {"max_flushes_per_hold": 1, "max_ptes_per_hold": 0}
+    model = MODELS["zen4"]
+    without, priced = model.price(counts), model.price({**counts, "sync_ipis": 4})
+    assert priced.parts["sync"] == priced.parts["remote"] == (4 * 10850, 4 * 13970)
+    assert priced.low - without.low == 4 * 10850
+    assert model.lock_hold({**counts, "sync_ipis": 4}) == model.lock_hold(counts)

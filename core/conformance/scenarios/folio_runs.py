@@ -17,7 +17,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from core.conformance.properties import all_freed, mapped_at_end, shared_read_only, sometimes
+from core.conformance.properties import (
+    all_freed,
+    held_by_mappings,
+    mapcount_is_ptes,
+    mapped_at_end,
+    shared_read_only,
+    sometimes,
+    store_after_copy,
+)
 from core.conformance.scenario import Build, Scenario
 from core.conformance.scenarios.contpte import dirty_known
 from core.conformance.world import Program, World, load, pick, raw_stores, returned
@@ -26,12 +34,14 @@ from core.machine.accessed import accessed_cell
 from core.machine.early_ack import handler_cell
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell, tlb_cell
 from core.mm.aging import folio_referenced_one
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
+from core.mm.migrate import migrate_pages
 from core.mm.mm import Mm, Vma
+from core.mm.page import mapcount_cell
 from core.mm.reclaim import shrink_folio_list
 from core.mm.syscalls import dup_mmap, madvise_dontneed, madvise_free
 from core.plugins.arch import Arch
@@ -197,6 +207,37 @@ def reclaimed(arch: Arch, era: Era) -> Model:
     return world.model("folio-reclaim", finally_=[all_freed(page, 0) for page in PAGES], sometimes=[window])
 
 
+COPIES = {0: 2, 1: 3}
+"""The folio's pages, and those of the folio that takes its place."""
+
+
+def migrated(arch: Arch, era: Era) -> Model:
+    """kcompactd moves the folio, to which somebody stores: every entry is unmapped before anything is copied."""
+    more = {"folio": lambda page: (page - page % 2, 2), "copies": COPIES, "reclaims": True}
+    mapped = {page: Pte(page, dirty=True) for page in PAGES}
+    world = World(arch, era, mapped, frozenset({*COPIES, *COPIES.values()}), geometry={"ptes_per_table": 2}, more=more)
+    for page, new in COPIES.items():
+        world.memory[ref_cell(page)] = 2
+        world.memory[ref_cell(new)] = world.memory[mapcount_cell(new)] = 0
+
+    async def stores(mm: Mm) -> None:
+        addr = await pick(2)
+        await raw_stores(addr, [addr, COPIES[addr]])(mm)
+
+    world.task("user", stores)
+    world.kthread("kcompactd", lambda mm: migrate_pages(mm, [0]))
+    window = sometimes(
+        "first-unmapped",
+        "the first entry is that of a migration, and the second page is mapped",
+        tuple(map(pte_cell, PAGES)),
+        lambda first, second: isinstance(first, Migration) and isinstance(second, Pte),
+    )
+    copied = [store_after_copy(page, new, page) for page, new in COPIES.items()]
+    counted = [mapcount_is_ptes(page, [addr]) for addr, new in COPIES.items() for page in (addr, new)]
+    held = [held_by_mappings(page) for page in (*COPIES, *COPIES.values())]
+    return world.model("folio-migrate", always=copied, finally_=[*counted, *held], sometimes=[window])
+
+
 UNSEEN = "young-unseen"
 
 
@@ -257,6 +298,14 @@ SCENARIOS = [
         "no page of a folio that reclaim unmaps as a whole is freed while a CPU can use its entry",
         "mm/rmap.c:folio_unmap_pte_batch",
         reclaimed,
+        "smp",
+        "flush_before_free",
+    ),
+    scenario(
+        "folio-migrate",
+        "no page of a folio is copied while a CPU can store to it",
+        "mm/rmap.c:try_to_migrate_one",
+        migrated,
         "smp",
         "flush_before_free",
     ),
