@@ -134,13 +134,23 @@ class TlbGen(Architecture):
             await write(is_lazy_cell(cpu), False)
         if await read(loaded_mm_cell(cpu)) != "this":
             await write(loaded_mm_cell(cpu), "switching")
-            await cpumask_set_cpu(mm)
+            await self.join(mm)
             await self.catch_up(mm)
             await load_cr3(cpu)
         elif was_lazy:
             await barrier(Order.SMP_MB)  # is_lazy is seen to be clear before tlb_gen is read (6.12 tlb.c:590)
             await self.catch_up(mm)
         await write(irqs_off_cell(cpu), False)
+
+    async def join(self, mm: Mm) -> None:
+        """LOADED_MM_SWITCHING is seen before tlb_gen is read: by the locked operation that sets the bit.
+
+        A CPU that has stayed in the mask sets none, and needs a barrier (83b0177a6c48, 6.18).
+        """
+        if self.leaves_mask or mm.task.cpu not in await mm_cpumask(mm):
+            await cpumask_set_cpu(mm)
+        elif mm.era.has("83b0177a6c48"):
+            await barrier(Order.SMP_MB)
 
     async def catch_up(self, mm: Mm) -> None:
         """Flush if a flush has been missed.  A CPU that comes back from lazy TLB mode has not been sent any either."""

@@ -227,7 +227,6 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
             "late",
             "load CRN with a flush",
         ): "interrupts are off and no user code runs until loaded_mm says which mm it is",
-        ("twice", "tlb_gen += N"): "a generation is skipped: what a CPU has seen is still older",
         ("twice", "inc_mm_tlb_gen"): "a generation is skipped: what a CPU has seen is still older",
         ("drop", "ctx_gen[N] = N"): FOR_NOTHING,
         ("late", "ctx_gen[N] = N"): IRQS_OFF,

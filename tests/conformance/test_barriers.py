@@ -114,6 +114,8 @@ def verdict(plugin: type, scenario: str, **facts: Any) -> Result:
         (RadixWithoutPtesync, "any-order", 14),
         (RadixWithoutSmpMb, "switch-asid", 17),
         (X86WithoutSmpMb, "lazy-batch", 20),
+        (X86WithoutSmpMb, "lazy-tso", 19),
+        (X86WithPlainBit, "switch-gen", 20),
         (X86WithPlainBit, "switch-back", 38),
     ],
 )

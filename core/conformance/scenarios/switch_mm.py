@@ -1,7 +1,6 @@
 """A CPU switches to an address space while another CPU flushes it: which CPUs must be sent the flush?
 
-Each model has one CPU that switches, with the operations of its architecture's switch_mm(), and one that unmaps and
-frees the page.
+Each model has one CPU that switches, by its architecture's switch_mm(), and one that unmaps and frees the page.
 
 B-34, 71b3c126e611, CVE-2016-2069, x86, with store buffers
 
@@ -60,7 +59,6 @@ load through the stale entry
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -69,16 +67,13 @@ from core.conformance.properties import sometimes
 from core.conformance.scenario import Build, Scenario
 from core.conformance.scenarios.task_migration import on
 from core.conformance.world import Program, World, clears_plainly, load
-from core.explore.model import Daemon, Model
-from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, wait_ipis
-from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier, doing
+from core.explore.model import Model
+from core.machine.op import Cpu, Op, Outcome, barrier, doing
 from core.machine.order import Order
-from core.machine.pte import Pte, pte_cell, set_pte, xchg_pte
-from core.machine.tlb import Entry, invalidate, ref_cell, tlb_cell
-from core.machine.variable import read_once as get
-from core.machine.variable import write_once as put
+from core.machine.pte import Pte, pte_cell, set_pte
+from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.mm import CPUMASK, Mm, mm_cpumask
+from core.mm.mm import CPUMASK, Mm, pte_lock, pte_unlock
 from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
 from core.plugins.arch import Arch
@@ -86,24 +81,6 @@ from core.plugins.arch import Arch
 PAGE, COPY = 0, 1
 HERE, THERE = Cpu(0), Cpu(1)
 """The CPU that switches, and the one that flushes."""
-
-GEN, LOADED, LAZY = Cell("tlb_gen"), Cell("loaded_mm", HERE), Cell("is_lazy", HERE)
-
-
-def add(cell: Cell, by: int) -> Op:
-    """atomic_add()."""
-    return Op(f"{cell} += {by}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))], order=Order.FULL)
-
-
-def set_bit(cpu: Cpu) -> Op:
-    """cpumask_set_cpu(cpu, mm_cpumask(mm)): a locked operation on x86, which waits for the CPU's stores."""
-    return Op(
-        f"mm_cpumask += CPU{cpu}",
-        (CPUMASK,),
-        (CPUMASK,),
-        lambda mask: [Outcome(None, (mask | {cpu},))],
-        order=Order.ATOMIC,
-    )
 
 
 def clear_bit(cpu: Cpu) -> Op:
@@ -152,87 +129,20 @@ async def clear_buffered(mm: Mm, op: Op) -> Any:
     return pte
 
 
-# ---- B-35 ----------------------------------------------------------------------------------------------------
-
-
-async def switch_mm_irqs_off(mm: Mm) -> None:
-    """arch/x86/mm/tlb.c: an ASID that is up to date is used without a flush (choose_new_asid()).
-
-    loaded_mm is written with plain stores.  Only the locked operation that sets the bit keeps the first of them from
-    becoming visible after tlb_gen has been read.
-    """
-    await put(irqs_off_cell(HERE), True)
-    await put(LOADED, "LOADED_MM_SWITCHING")
-    await set_bit(HERE)
-    await load_if_current(mm)
-
-
-async def switch_mm_that_stays(mm: Mm) -> None:
-    """switch_mm_irqs_off() since 209954cbc7d0: the CPU has stayed in the mask, so no locked operation drains its
-    stores.
-    """
-    await put(irqs_off_cell(HERE), True)
-    await put(LOADED, "LOADED_MM_SWITCHING")
-    if mm.era.has("83b0177a6c48"):
-        await barrier(Order.SMP_MB)
-    await load_if_current(mm)
-
-
-async def load_if_current(mm: Mm) -> None:
-    """Load CR3 after the test whether the ASID is up to date."""
-    if await get(GEN):
-        await invalidate((HERE,), (0,), "load CR3 with a flush")
-    await put(LOADED, "next")
-    await put(irqs_off_cell(HERE), False)
-    await loads(mm)
-
-
-def flush_tlb_func(sender: Tid) -> Op:
-    """The IPI: a CPU that has not loaded the mm believes that it has nothing to flush."""
-    request, entry = csd_cell(sender, HERE), tlb_cell(HERE, 0)
-
-    def step(asked: object, irqs_off: bool, loaded: str, cached: object) -> list[Outcome]:
-        if asked is None or irqs_off:
-            return []
-        return [Outcome(None, (None, None if loaded == "next" else cached))]
-
-    reads = (request, irqs_off_cell(HERE), LOADED, entry)
-    return Op(f"take IPI of T{sender}: flush_tlb_func", reads, (request, entry), step, order=Order.HANDLER)
-
-
-async def unmap_by_gen(mm: Mm) -> None:
-    """flush_tlb_mm_range(): should_flush_tlb() tests what each CPU of the mask has loaded."""
-    await xchg_pte(0, 1)
-    await add(GEN, 1)
-    if HERE in await mm_cpumask(mm):
-        loaded = await get(LOADED)
-        if loaded == "next" or (loaded == "LOADED_MM_SWITCHING" and mm.era.has("fea4e317f9e7")):
-            await send_ipis(mm.task, [HERE], FlushRequest())
-            await wait_ipis(mm.task, [HERE])
-    await put_page(PAGE)
-
-
-# ---- lazy-tso ------------------------------------------------------------------------------------------------
+# ---- B-35, B-52, lazy-tso ------------------------------------------------------------------------------------
 
 
 async def back_from_lazy(mm: Mm) -> None:
-    """switch_mm_irqs_off() where prev == next: is_lazy is cleared by a plain store, before tlb_gen is read."""
-    await put(irqs_off_cell(HERE), True)
-    await put(LAZY, False)
-    await barrier(Order.SMP_MB)
-    if await get(GEN):
-        await invalidate((HERE,), (0,), "load CR3 with a flush")
-    await put(irqs_off_cell(HERE), False)
+    """A kernel thread has borrowed the page tables; the architecture's switch where prev == next."""
+    await switch_in(mm, prev=mm)
     await loads(mm)
 
 
-async def unmap_unless_lazy(mm: Mm) -> None:
-    """flush_tlb_mm_range() without freed tables."""
-    await xchg_pte(0, 1)
-    await add(GEN, 1)
-    if HERE in await mm_cpumask(mm) and not await get(LAZY):
-        await send_ipis(mm.task, [HERE], FlushRequest())
-        await wait_ipis(mm.task, [HERE])
+async def unmap(mm: Mm) -> None:
+    """kswapd takes the page, with the architecture's own clearing and flush."""
+    await pte_lock(mm, 0)
+    await mm.hook.ptep_clear_flush(mm=mm, addr=0)
+    await pte_unlock(mm, 0)
     await put_page(PAGE)
 
 
@@ -262,10 +172,11 @@ async def copy(mm: Mm) -> None:
 # ---- the models ----------------------------------------------------------------------------------------------
 
 
-def model(name: str, switching: Program, flushing: Program) -> Build:
-    """One CPU each; what is not used of the architecture's words stays as it is."""
+def model(name: str, switching: Program, flushing: Program, here: frozenset[Cpu] = frozenset()) -> Build:
+    """One CPU each.  `here`: the CPU that switches is in the mask from the start, and has the page cached."""
 
     def build(arch: Arch, era: Era) -> Model:
+        lazy = switching is back_from_lazy
         world = World(
             arch,
             era,
@@ -274,11 +185,9 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
             more=on(2),
             buffers="sc" if flushing is copy else "tso",
         )
-        world.memory[GEN] = 0
-        asks = switching in (switch_mm_irqs_off, switch_mm_that_stays)
-        cached = asks or switching is back_from_lazy  # from the start
         world.task("switch", switching)
-        unmapper = world.task("unmap", flushing)
+        world.task("unmap", flushing)
+        cached = flushing is unmap
         window = sometimes(
             "switched-early",
             "the mm is in use here and the page is not free yet",
@@ -287,26 +196,18 @@ def model(name: str, switching: Program, flushing: Program) -> Build:
         )
         made = world.model(name, sometimes=[window])
         world.attach(THERE)
-        if switching is back_from_lazy:
-            world.memory[CPUMASK], world.memory[LAZY], world.memory[LOADED] = frozenset({HERE, THERE}), True, "this"
-            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of before the kernel thread ran
-        if switching is switch_mm_that_stays:
-            world.memory[CPUMASK] = frozenset({HERE, THERE})
-        if asks:
-            world.memory[LOADED] = "prev"
-            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)  # of the last time that it ran here
-        if asks:
-            interrupt = Daemon("IPI from unmap", HERE, flush_tlb_func(unmapper.tid))
-            made = replace(made, daemons=(interrupt,))
+        if lazy:
+            world.on_mm(HERE, lazy=True)
+        world.memory[CPUMASK] = frozenset({THERE, *here})
+        if cached:  # of the last time that it ran here
+            world.memory[tlb_cell(HERE, 0)] = Entry(PAGE, True, True)
         return made
 
     return build
 
 
-def _scenario(
-    name: str, title: str, origin: str, switching: Program, flushing: Program, requires: str = "spread"
-) -> Scenario:
-    return Scenario(name, title, origin, model(name, switching, flushing), tier="optional", requires=("smp", requires))
+def _scenario(name: str, title: str, origin: str, build: Build, requires: str = "spread") -> Scenario:
+    return Scenario(name, title, origin, build, tier="optional", requires=("smp", requires))
 
 
 SCENARIOS = [
@@ -314,34 +215,35 @@ SCENARIOS = [
         "switch-tso",
         "mm_cpumask is read after the entry is seen to be clear",
         "71b3c126e611",
-        takes_up,
-        unmap_buffered,
+        model("switch-tso", takes_up, unmap_buffered),
     ),
     _scenario(
         "switch-gen",
         "a CPU that is switching to the mm is sent the flush",
         "fea4e317f9e7",
-        switch_mm_irqs_off,
-        unmap_by_gen,
+        model("switch-gen", takes_up, unmap),
         "tlb_gen",
     ),
     _scenario(
         "switch-gen-stays",
         "a CPU that has stayed in the mask and is switching to the mm is sent the flush",
         "83b0177a6c48",
-        switch_mm_that_stays,
-        unmap_by_gen,
+        model("switch-gen-stays", takes_up, unmap, frozenset({HERE})),
         "tlb_gen",
     ),
     _scenario(
         "lazy-tso",
         "a CPU that comes back from a kernel thread is sent the flush, or sees the new generation",
         "arch/x86/mm/tlb.c:switch_mm_irqs_off",
-        back_from_lazy,
-        unmap_unless_lazy,
+        model("lazy-tso", back_from_lazy, unmap, frozenset({HERE})),
         "tlb_gen",
     ),
-    _scenario("switch-asid", "a CPU that keeps entries of an ASID stays in the mask", "82dd33fde026", out_and_in, copy),
+    _scenario(
+        "switch-asid",
+        "a CPU that keeps entries of an ASID stays in the mask",
+        "82dd33fde026",
+        model("switch-asid", out_and_in, copy),
+    ),
 ]
 
 EXHIBITS = [
