@@ -21,7 +21,6 @@ class Arm64(Arm64Entries):
     """6.12, without FEAT_TLBIRANGE."""
 
     prologue, barrier, mm_insn = "DSB_ISHST", "DSB_ISH", "TLBI_ASIDE1IS"
-    kernel_insn, kernel_all_insn = "TLBI_VAALE1IS", "TLBI_VMALLE1IS"
     ceiling: int | None = 511
     ranges, upwards, lpa2, batched, spares_walks, takes_stride = False, False, False, True, True, True
     kernel, most_pages = "6.12.117", MAX_TLBI_RANGE_PAGES

@@ -73,6 +73,9 @@ def decoded(bits: int, pte: Present) -> Present:
 class Arm64Entries(Asids):
     """The hooks of arch/arm64/include/asm/pgtable.h, mm/fault.c and kernel/process.c."""
 
+    kernel_insn, kernel_all_insn = "TLBI_VAALE1IS", "TLBI_VMALLE1IS"
+    """For entries that map the kernel, whatever the ASID: flush_tlb_kernel_range()."""
+
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         """Issue the flush of a page without waiting."""
         insns = self.given(self.of_range(addr, addr + 1, 1, True), addr, 1, True)

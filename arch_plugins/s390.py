@@ -16,6 +16,7 @@ from arch_plugins.families.at_clear import (
     activate,
     attach,
     detach,
+    flush_kernel,
     flush_mm_lazy,
     free_now,
     pmdp_flush_direct,
@@ -26,11 +27,8 @@ from arch_plugins.families.at_clear import (
 from arch_plugins.s390_pte import DirectEntries
 from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import EVERYWHERE, insn
 from core.machine.op import Cell, Cpu
-from core.machine.order import Order
 from core.machine.pte import Entry, local_ptep_get_and_clear, set_pte
-from core.machine.tlb import invalidate
 from core.mm.huge_memory import invalid, xchg_pmd
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
@@ -138,8 +136,7 @@ class S390(DirectEntries, Tables):
     @hookimpl
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
         """__tlb_flush_kernel(): IDTE of init_mm's tables, on every CPU."""
-        await insn(mm.task.cpu, "IDTE", 1, EVERYWHERE)
-        await invalidate(sorted({mm.task.cpu, *mm.online}), mm.addrs, "IDTE", order=Order.FLUSH_ALL)
+        await flush_kernel(mm)
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

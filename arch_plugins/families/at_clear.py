@@ -172,6 +172,12 @@ async def flush_mm(mm: Mm) -> None:
     await count_flusher(mm, -1)
 
 
+async def flush_kernel(mm: Mm) -> None:
+    """__tlb_flush_kernel(): mappings of the kernel go on every CPU, whatever mm it is on."""
+    await insn(mm.task.cpu, "IDTE", 1, EVERYWHERE)
+    await invalidate(sorted({mm.task.cpu, *mm.online}), mm.addrs, "IDTE", order=Order.FLUSH_ALL)
+
+
 async def reset_cpumask(mm: Mm) -> None:
     """cpumask_copy(mm_cpumask(mm), &mm->context.cpu_attach_mask)."""
     if mm.cpus is None:
