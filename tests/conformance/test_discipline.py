@@ -16,9 +16,10 @@ ROWS = {row.name: row for row in (*load(None), *load(ALL_ROWS))}
 
 WITHOUT = {
     **dict.fromkeys(
-        ("switch-tso", "switch-gen", "switch-gen-stays", "lazy-tso", "switch-asid"),
+        ("switch-tso", "switch-asid"),
         "the unmap is two operations of the architecture, with nobody else to lock against",
     ),
+    "kernel-range": "vunmap() of a range that its caller owns takes no lock: mm/vmalloc.c:vunmap_pte_range()",
     "gup-fast-unshare": "the other process maps its page under i_mmap_rwsem; there is no lock of a hugetlb table",
     "hugetlb-unshare": "truncation holds i_mmap_rwsem; there is no lock of a hugetlb table",
 }
