@@ -39,8 +39,8 @@ class BeginsAnew(X86):
 @pytest.mark.parametrize(
     ("policy", "scenario", "steps"),
     [
-        (EndsOnlyTheOutermost, "lazy-mmu-nested", 16),
-        (EndsOnlyTheOutermostHash, "lazy-mmu-nested", 16),
+        (EndsOnlyTheOutermost, "lazy-mmu-nested", 14),
+        (EndsOnlyTheOutermostHash, "lazy-mmu-nested", 14),
         (BeginsAnew, "process-madvise", 21),
     ],
 )
