@@ -259,7 +259,6 @@ WRONG = {
     "pages: expected a number from 1": Turns((Turn(0, "run"),), 0),
     "folio: expected a number of pages that divides 4": Turns((Turn(0, "run"),), 4, folio=3),
     "kind: expected one of anon, lazyfree, file, got 'hugetlb'": Turns((Turn(0, "run"),), 4, kind="hugetlb"),
-    "folio: migrate, pageout are of small pages": Turns((Turn(0, "migrate", 0, 4),), 4, folio=2),
     "times: expected": Turns((Turn(0, "run"),), 4, times=0),
     "turns: expected a tuple of Turn": Turns((), 4),
     r"turns\[0\]: there is no word 'fly'": Turns((Turn(0, "fly"),), 4),

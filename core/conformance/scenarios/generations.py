@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.scenarios.task_migration import attached_to, on
+from core.conformance.scenarios.task_migration import on
 from core.conformance.world import World, load
 from core.explore.model import Model
 from core.machine.memory import declare
@@ -84,7 +84,7 @@ def round_again(arch: Arch, era: Era) -> Model:
         lambda away, pte, ref: away == 1 and pte is None and ref == 1,
     )
     made = world.model("switch-round", finally_=[all_freed(0, 0)], sometimes=[window])
-    attached_to(world)
+    world.attach()
     return made
 
 

@@ -97,7 +97,7 @@ def exited(arch: Arch, era: Era) -> Model:
     for name in ("one", "other"):
         world.task(name, exits)
     made = world.model("lazy-exit", sometimes=windows())
-    attached_to(world, Cpu(0), Cpu(1))
+    world.attach(Cpu(0), Cpu(1))
     return replace(made, daemons=(*made.daemons, *walker()))
 
 
