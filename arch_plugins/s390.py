@@ -16,7 +16,6 @@ from arch_plugins.families.at_clear import (
     activate,
     attach,
     detach,
-    flush_kernel,
     flush_mm_lazy,
     free_now,
     pmdp_flush_direct,
@@ -132,11 +131,6 @@ class S390(DirectEntries, Tables):
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         await flush_mm_lazy(mm)
-
-    @hookimpl
-    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
-        """__tlb_flush_kernel(): IDTE of init_mm's tables, on every CPU."""
-        await flush_kernel(mm)
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
