@@ -104,7 +104,7 @@ def test_ksm_merges_its_page() -> None:
 def test_a_folio_is_zapped_in_stretches_of_one_protection(second: Entry, pages: tuple[tuple[int, int], ...]) -> None:
     """folio_pte_batch(): pte_same() but for the dirty, write and accessed bits."""
     memory = mapped(ProtNone(0, True, True))
-    memory[pte_cell(1)], memory[ref_cell(1)] = second, 1
+    memory[pte_cell(1)], memory[ref_cell(1)], memory[mapcount_cell(1)] = second, 1, 1
     mm = replace(an_mm(), era=ERAS["6.12"], folio=lambda page: (0, 2), facts=replace(an_mm().facts, ptes_per_table=2))
     freed: list[Any] = []
 
