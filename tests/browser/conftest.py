@@ -50,7 +50,10 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Opened:
-    """A page in a window of its own; `complaints` are console messages, errors and requests that it makes."""
+    """A page in a window of its own; `complaints` are console messages, errors and requests that it makes.
+
+    Wait for selectors: the policy of the page forbids what `wait_for_function` evaluates again and again.
+    """
 
     def __init__(self, context: Any, file: Path) -> None:
         self.page, self.file = context.new_page(), file
@@ -66,7 +69,6 @@ class Opened:
     def at(self, place: str) -> Any:
         """The page at an address within it."""
         self.page.goto(self.file.as_uri() + place)
-        self.page.wait_for_function("document.title !== ''")
         if place.startswith("#/cell/"):
             self.page.wait_for_selector("#said .what")
         return self.page
