@@ -28,8 +28,8 @@ from core.explore.transition_tables import TransitionTables
 PAUSE = 1 << 17
 """New states between two checks of the limits: some hundredths of a second."""
 
-LEAST_TOGETHER = 1 << 11
-"""States left in a level that are worth waking other workers for."""
+LEAST_TOGETHER = 1 << 13
+"""States left in a level that are worth waking other workers for, and loading their machine code."""
 
 FIRST_CHECK = 1 << 17
 """States after which a plan is first checked; then again whenever there are four times as many."""
