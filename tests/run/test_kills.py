@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -64,7 +65,7 @@ def test_a_killed_run_is_whole_or_absent_and_is_resumed_to_the_byte(seed: int, t
     assert list((tmp_path / "out").rglob(".*")) == []
     again = [*command(tmp_path), "--resume"]
     done = subprocess.run(again, capture_output=True, text=True, env=environment, check=False)
-    assert timeless(done.stdout).replace(str(tmp_path), "") == whole
+    assert elsewhere(done.stdout, tmp_path) == whole
     assert running(mark) == []
 
 
@@ -74,4 +75,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     tmp_path = tmp_path_factory.mktemp("whole")
     done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
-    return timeless(done.stdout).replace(str(tmp_path), "")
+    return elsewhere(done.stdout, tmp_path)
+
+
+def elsewhere(text: str, tmp_path: Path) -> str:
+    """A report without what two runs in different directories do not agree on: a digest has the place of a plugin."""
+    return re.sub(r'"digest": "\w*"', "", timeless(text).replace(str(tmp_path), ""))
