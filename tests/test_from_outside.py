@@ -10,7 +10,7 @@ import pytest
 from core.compare import main
 from core.conformance.rule import described as described_rule
 from core.cost.outside import described
-from core.table.jobs import CountJob
+from core.table.count_jobs import CountJob
 from core.table.rows import load as rows
 
 ROW = next(row for row in rows(None, ["smp-6.2-fix"]) if row.name == "smp-6.2-fix")

@@ -38,7 +38,8 @@ from core.table.rows import Row
 
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered
-    from core.table.jobs import Counted, VerdictJob
+    from core.table.count_jobs import Counted
+    from core.table.jobs import VerdictJob
 
 MEMORY = {
     "sc": "the order of memory accesses is sequentially consistent",
@@ -198,7 +199,8 @@ def _run(
     """The answers of the jobs `judging`, which are those of `_cells`, the counts of both, the new one's coverage."""
     from core.cli.progress import Progress
     from core.run import pool
-    from core.table.jobs import CountJob, CoverageJob
+    from core.table.count_jobs import CountJob
+    from core.table.jobs import CoverageJob
 
     loads = tuple(chosen_workload(name, WORKLOADS) for name in dict.fromkeys(arguments.workload))
     loads = loads or tuple(STANDARD.values())

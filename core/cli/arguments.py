@@ -11,24 +11,19 @@ from typing import TYPE_CHECKING
 
 from core.base.suggest import hint
 from core.base.told import Told
-from core.conformance import FINDINGS, SUITE
-from core.conformance.judge import Walks
-from core.conformance.outside import Outside, described, entry_points
-from core.conformance.scenario import TIERS
-from core.explore import Limits
+from core.explore.model import Limits
 from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
 from core.run.isolate import CELL_TIMEOUT, protect, protect_code
 from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
-
-RUN_TIERS = tuple(tier for tier in TIERS if tier != "finding")
-"""What `run` can be asked for by --tier."""
 
 GUEST_GRACE = 1.0
 """Seconds after --timeout in which a search of a third party's code must have said how far it came."""
 
 
 if TYPE_CHECKING:
+    from core.conformance.judge import Walks
+    from core.conformance.outside import Outside
     from core.conformance.rule import OutsideRule
     from core.cost.outside import OutsideWorkload
     from core.cost.workload import Workload
@@ -175,6 +170,8 @@ def _rows(arguments: argparse.Namespace) -> list[Row]:
 
 def scenario_of(name: str) -> str:
     """`name`, if it is the id of a scenario of the suite. UsageError otherwise."""
+    from core.conformance import FINDINGS, SUITE
+
     if name in FINDINGS:
         raise UsageError(f"scenario {name}: not part of the suite; `explain ARCH {name}` shows it")
     if name not in SUITE:
@@ -187,6 +184,9 @@ def chosen_scenario(name: str) -> str | Outside:
 
     FILE.py:NAME and MODULE:NAME are from outside; any other name is the suite's, or that of an entry point.
     """
+    from core.conformance import FINDINGS, SUITE
+    from core.conformance.outside import described, entry_points
+
     if ":" not in name and (name in SUITE or name in FINDINGS or name not in entry_points()):
         return scenario_of(name)
     scenario = described(name)
@@ -250,6 +250,8 @@ def workers_of(arguments: argparse.Namespace, searches: int) -> int:
 
 def walks_of(arguments: argparse.Namespace) -> Walks | None:
     """The random walks given with the flags of `add_walks`; None for a search."""
+    from core.conformance.judge import Walks
+
     return None if arguments.walks is None else Walks(arguments.walks, arguments.seed)
 
 

@@ -39,7 +39,7 @@ from core.run.isolate import Job, isolated, preload
 from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
 
 if TYPE_CHECKING:
-    from core.table.jobs import Counted
+    from core.table.count_jobs import Counted
 
 preload("core.cost.sweep")
 
@@ -296,7 +296,7 @@ def workloads_command(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--cpus {arguments.cpus}: expected a number of at least 1")
     loads = {**WORKLOADS, **load_workloads(arguments.config)}
     chosen = tuple(chosen_workload(name, loads) for name in dict.fromkeys(arguments.workload)) or tuple(loads.values())
-    from core.table.jobs import CountJob
+    from core.table.count_jobs import CountJob
 
     rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])
     base = chosen_model(arguments.prices)

@@ -20,8 +20,8 @@ from core.tree.learned import LearnedOfC, by_file, unreached
 if TYPE_CHECKING:
     from core.explore.same import Difference
     from core.run.isolate import Job
+    from core.table.count_jobs import Counted
     from core.table.equal_jobs import Compared
-    from core.table.jobs import Counted
     from core.tree.row import Built
 
 MOST_STATES = 200_000
@@ -63,8 +63,8 @@ def _run(
 ) -> tuple[list[Compared], dict[str, Counted]]:
     from core.cli.progress import Progress
     from core.run import pool
+    from core.table.count_jobs import CountJob
     from core.table.equal_jobs import EqualJob
-    from core.table.jobs import CountJob
 
     limits = limits_of(arguments)
     limits = Limits(limits.max_states or MOST_STATES, limits.timeout, limits.max_memory)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from core.base.caches import reports_directory
 from core.base.files import can_write_in, write_atomically
 from core.cli.arguments import (
-    RUN_TIERS,
     UsageError,
     add_limits,
     add_rules,
@@ -38,6 +37,7 @@ from core.cli.pictures import exhibits, ready_for_pictures, with_pictures
 from core.cli.signals import hold
 from core.conformance import SUITE
 from core.conformance.outside import Outside
+from core.conformance.scenario import TIERS
 from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
     from core.table.checkpoint import Kept
-    from core.table.jobs import Counted
+    from core.table.count_jobs import Counted
 
 
 EXAMPLES = """examples:
@@ -65,6 +65,9 @@ EXAMPLES = """examples:
 
 MOST_DAMAGED = 3
 """Damaged files of --resume that are named."""
+
+RUN_TIERS = tuple(tier for tier in TIERS if tier != "finding")
+"""What can be asked for by --tier."""
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -138,7 +141,8 @@ def ready_for_reports(directory: Path) -> None:
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.cli.report import document, memory_of
-    from core.table.jobs import COUNTING_TIMEOUT, CountJob, VerdictJob, out_of_time
+    from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
+    from core.table.jobs import VerdictJob, out_of_time
     from core.table.recorded_jobs import RecordedJob
 
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The jobs of a run: the verdict of one row in one scenario, and the counts of workloads on one row.
+"""The jobs of a run: the verdict of one row in one scenario, and what of a plugin ran there.
 
 Each is a core.run.isolate.Job: picklable, run in a child process, never raising.
 """
@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.base.errortext import describe
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.coverage import Covered, covered
 from core.conformance.judge import Walks
@@ -19,27 +18,18 @@ from core.conformance.rule import OutsideRule, ruled
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import VERDICTS
 from core.cost import Workload, account
-from core.cost.outside import OutsideWorkload
-from core.cost.outside import load as load_workload
-from core.cost.workload_counts import REPORTED, CannotCount
+from core.cost.workload_counts import CannotCount
 from core.explore import Hung, Limits
 from core.explore.check import Observe
 from core.explore.learn import answer_within, watchdog
 from core.hookspecs import SPECS
-from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
-from core.plugins.purity import remembering_nothing
 from core.run.isolate import INTERRUPTED, interrupted, preload
+from core.table.count_jobs import COUNTING_TIMEOUT
 from core.table.rows import Row
 
 preload(__name__, "arch_plugins.generic")
-
-COUNTING_TIMEOUT = 100.0
-"""Seconds to count a third-party plugin: less than CELL_TIMEOUT, so that a hang is noticed before the process is
-killed.
-"""
-
 
 LONGEST = 1e8
 """Seconds that no job takes."""
@@ -159,82 +149,6 @@ def _set_up(row: Row) -> Arch:
     if not _shipped or _shipped[0][0] != what:
         _shipped[:] = [(what, row.arch())]
     return replace(_shipped[0][1], name=row.name)
-
-
-@dataclass(frozen=True)
-class Counted:
-    """The counts of workloads on one row, by workload; `problem` says why they could not be counted, or is ''.
-
-    `unasked` are the workloads in which none of the plugin's own hooks ran: their counts say nothing about it.
-    """
-
-    architecture: str
-    counts: dict[str, dict[str, int]]
-    problem: str = ""
-    unasked: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CountJob:
-    """Workloads on one row, whose threads run on `cpus` CPUs; its result is Counted."""
-
-    row: Row
-    workloads: tuple[Workload | OutsideWorkload, ...]
-    cpus: int = 2
-    timeout: float = COUNTING_TIMEOUT
-
-    @property
-    def guest(self) -> str:
-        """The third parties whose code is run."""
-        outside = [load.reference for load in self.workloads if isinstance(load, OutsideWorkload)]
-        return "\n".join(filter(None, (self.row.guest, *outside)))
-
-    def wrong(self, answer: Counted) -> str:
-        """Why `answer` is not one of this job; '' if it may be."""
-        if answer.architecture != self.row.name:
-            return f"it is of {answer.architecture}"
-        if not answer.problem and list(answer.counts) != [load.name for load in self.workloads]:
-            return "it is not of the workloads"
-        lacking = [name for counts in answer.counts.values() for name in REPORTED if name not in counts]
-        return f"it has no {lacking[0]}" if lacking else ""
-
-    def run(self) -> Counted:
-        """Count all workloads. A third-party plugin that hangs is noticed here, before its process is killed."""
-        if self.row.problem:
-            return self.failed(self.row.problem)
-        try:
-            arch = self.row.arch()
-            hung = watchdog(f"timed out after {self.timeout:g} s", self.timeout)
-            with hung, remembering_nothing(arch.plugin):
-                counts, unasked, own = {}, [], arch.own - {"arch_facts"}
-                for load in self.workloads:
-                    calls: set[HookCall] = set()
-                    counts[load.name] = _counted(recording(arch, calls), self.row.era, load, self.cpus)
-                    if own and not any(call.hook in own for call in calls):
-                        unasked.append(load.name)
-        except (CannotCount, PluginError, Hung) as error:
-            return self.failed(str(error))
-        return Counted(self.row.name, counts, unasked=tuple(unasked))
-
-    def failed(self, reason: str) -> Counted:
-        """The result of a job that raised, hung or died."""
-        return Counted(self.row.name, {}, " ".join(reason.split()))
-
-
-def _counted(arch: Arch, era: Era, load: Workload | OutsideWorkload, cpus: int) -> dict[str, int]:
-    """The counts of a workload. PluginError if it is from outside and raises, or is not the same twice."""
-    if isinstance(load, Workload):
-        return account(arch, era, load, cpus)
-    found = load_workload(load.reference)
-    try:
-        first, second = account(arch, era, found, cpus), account(arch, era, found, cpus)
-    except (CannotCount, PluginError):
-        raise
-    except Exception as error:
-        raise PluginError(f"workload {load.reference}: {describe(error)}") from error
-    if first != second:
-        raise PluginError(f"workload {load.reference}: counting it twice gives different counts")
-    return first
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from core.explore import Limits, check
 from core.run.isolate import close, isolated
 from core.run.pool import LOST, ExecutorError, executor, run
 from core.table.checkpoint import Kept, place
-from core.table.jobs import CountJob, VerdictJob
+from core.table.count_jobs import CountJob
+from core.table.jobs import VerdictJob
 from core.table.rows import load, plugin_row
 from tests.timeless import timeless
 
