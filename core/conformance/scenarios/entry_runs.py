@@ -91,18 +91,21 @@ async def made_old(mm: Mm, run: tuple[Pte, ...]) -> tuple[object, object, Values
     return any(pte.dirty for pte in run), young, run
 
 
+TRIED: tuple[Try, ...] = (set_all, cleared, protected, cleaned, made_old)
+
+NEIGHBOURS = {addr: Pte(addr, dirty=True) for addr in (BEFORE, BEHIND)}
+
+
 async def on_a_run(mm: Mm) -> None:
     """One of the hooks, on one of the runs, between two entries that are none of its business."""
-    tried = (set_all, cleared, protected, cleaned, made_old)
-    attempt: Try = tried[await pick(len(tried))]
+    attempt: Try = TRIED[await pick(len(TRIED))]
     run = RUNS[await pick(len(RUNS))]
-    around = {addr: Pte(addr, dirty=True) for addr in (BEFORE, BEHIND)}
     await pte_lock(mm, FIRST)
-    for addr, pte in (*around.items(), *zip(RUN, run, strict=True)):
-        await chosen(pte_cell(addr), pte)
+    for addr in (BEFORE, *RUN, BEHIND):
+        await chosen(pte_cell(addr), run[addr - FIRST] if addr in RUN else NEIGHBOURS[addr])
     wanted, returned, left = await attempt(mm, run)
-    for addr, entry in (*around.items(), *zip(RUN, left, strict=True)):
-        if await peek(pte_cell(addr)) != entry:
+    for addr in (BEFORE, *RUN, BEHIND):
+        if await peek(pte_cell(addr)) != (left[addr - FIRST] if addr in RUN else NEIGHBOURS[addr]):
             await report("entry-as-told")
     if returned != wanted:
         await report("entry-as-told")

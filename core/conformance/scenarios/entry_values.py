@@ -193,11 +193,16 @@ def _allows(pte: Pte | ProtNone) -> set[str]:
     return _can(pte) | ({"store"} if isinstance(pte, Pte) and pte.write else set())
 
 
+PROGRAMS: dict[str, tuple[Program, ...]] = {}
+"""The programs of which a task runs one, by scenario: here they are no part of what the task is about to do."""
+
+
 def alone(name: str, *programs: Program) -> Build:
     """A model of one task, which runs one of `programs`."""
+    PROGRAMS[name] = programs
 
     async def any_of(mm: Mm) -> None:
-        await programs[await pick(len(programs))](mm)
+        await PROGRAMS[name][await pick(len(PROGRAMS[name]))](mm)
 
     def build(arch: Arch, era: Era) -> Model:
         world = World(
