@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from arch_plugins.families.asid import Asids
 from arch_plugins.families.broadcast import effect_of
+from arch_plugins.families.on_mm import LoadsTtbr0
 from arch_plugins.generic import ptep_clear_flush
 from core.hookspecs import hookimpl
 from core.machine.accessed import test_and_clear_young, xchg_pte_young
@@ -70,7 +71,7 @@ def decoded(bits: int, pte: Present) -> Present:
     return pte._replace(write=pte_write(bits), dirty=pte_dirty(bits))
 
 
-class Arm64Entries(Asids):
+class Arm64Entries(LoadsTtbr0, Asids):
     """The hooks of arch/arm64/include/asm/pgtable.h, mm/fault.c and kernel/process.c."""
 
     kernel_insn, kernel_all_insn = "TLBI_VAALE1IS", "TLBI_VMALLE1IS"

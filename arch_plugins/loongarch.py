@@ -13,12 +13,10 @@ from dataclasses import replace
 from arch_plugins.families.context import ContextReset
 from arch_plugins.families.facts import rcu_freed
 from arch_plugins.families.load_store import LoadStore
+from arch_plugins.families.on_mm import on_mm
 from core.hookspecs import Facts, hookimpl
-from core.machine.op import Op, Outcome
-from core.machine.order import Order
 from core.machine.pte import Entry
 from core.mm.huge_memory import generic_pmdp_establish, local_pmdp_get_and_clear
-from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm
 
 
@@ -86,11 +84,6 @@ class LoongarchPtw(Loongarch):
         if prev is not None and prev is not next:
             await on_mm("atomic_update_pgd_asid(other)", prev, False)
         await super().switch_mm(prev, next)
-
-
-def on_mm(name: str, mm: Mm, on: bool) -> Op:
-    """From here on the walker may, or may no longer, cache translations of the mm."""
-    return Op(name, (), (on_mm_cell(mm.task.cpu),), lambda: [Outcome(None, (on,))], order=Order.PRIVATE)
 
 
 class LoongarchV70(Loongarch):

@@ -58,10 +58,10 @@ RIGHT = {
 
 WRONG = {
     ("arm64_active_here:JoinsQuietly", "switch-back"): ("use-after-free", 22),
-    ("arm64_active_here:Leaves", "task-moves"): ("use-after-free", 32),
-    ("arm64_active_here:MarksLate", "switch-back"): ("use-after-free", 19),
-    ("arm64_active_here:MarksLate", "arm64_active_here:JOINS"): ("stale-after-return", 22),
-    ("arm64_active_here:LooksEarly", "arm64_active_here:JOINS"): ("stale-after-return", 24),
+    ("arm64_active_here:Leaves", "task-moves"): ("use-after-free", 37),
+    ("arm64_active_here:MarksLate", "switch-back"): ("use-after-free", 20),
+    ("arm64_active_here:MarksLate", "arm64_active_here:JOINS"): ("stale-after-return", 24),
+    ("arm64_active_here:LooksEarly", "arm64_active_here:JOINS"): ("stale-after-return", 26),
     ("riscv_deferred:LooksFirst", "switch-reclaim"): ("use-after-free", 23),
     ("riscv_deferred:DrainsFirst", "switch-reclaim"): ("use-after-free", 15),
     ("riscv_deferred:NeverDrains", "switch-reclaim"): ("use-after-free", 21),

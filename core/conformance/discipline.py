@@ -1,4 +1,7 @@
-"""Who changes an entry of a page table must hold a page-table lock: looked at in any model, whatever it is about.
+"""What kernel code must do whatever it is about: looked at in any program.
+
+Who changes an entry of a page table must hold a page-table lock.  Who asks on which CPU he is must not be preemptible,
+or he may be on another one when he uses the answer (CONFIG_DEBUG_PREEMPT).
 
 Hardware is exempt: a walker sets a dirty bit without asking.  It is the program that is looked at, not the state, so a
 model has no more states by it.  A model does not say how many entries its tables have; so it is not asked whose lock it
@@ -17,6 +20,7 @@ from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
 
 ENTRY_WITHOUT_LOCK = "entry-without-lock"
+PREEMPTIBLE = "this-cpu-preemptible"
 
 
 def with_lock_discipline(model: Model) -> Model:
@@ -58,3 +62,27 @@ def _after(held: frozenset[Cell], op: Op, value: Any) -> frozenset[Cell]:
     if word == "unlock":
         return held - locks
     return held if word == "trylock" and not value else held | locks
+
+
+async def with_this_cpu(program: Coroutine[Op, Any, Any]) -> Any:
+    """Run `program`; it violates this-cpu-preemptible if it calls smp_processor_id() where it may be preempted.
+
+    lib/smp_processor_id.c:check_preemption_disabled().
+    """
+    preempt_count = 0
+    value: Any = None
+    while True:
+        try:
+            op = program.send(value)
+        except StopIteration as stop:
+            return stop.value
+        if op.name == "smp_processor_id" and not preempt_count:
+            await Op(
+                "smp_processor_id() in preemptible code",
+                (),
+                (),
+                lambda: [Outcome(None, (), PREEMPTIBLE)],
+                order=Order.PRIVATE,
+            )
+        value = await op
+        preempt_count += op.preempt

@@ -49,6 +49,8 @@ SENTENCES = {
     "the written data is lost.",
     "rmap-under-ptl": "A mapping was removed from the reverse map without the page-table lock, which alone keeps "
     "folio_mkclean() and the memcg accounting consistent with it.",
+    "this-cpu-preemptible": "A task asks on which CPU it is where it may be moved to another before it uses the "
+    "answer: BUG: using smp_processor_id() in preemptible code.",
     "mapcount-underflow": "A mapping was removed from the reverse map that was in it no more: the page is taken for "
     "unmapped while another entry maps it.",
     "entry-as-told": "A hook has returned another entry than there was, or has left another than it should.",

@@ -22,7 +22,9 @@ class SwitchingSpec:
         kthread_use_mm() for a kernel thread that is about to use `next`.  When it returns, user code of `next` may run,
         so this CPU must have no entry left that an unmap has counted as flushed.  A CPU that leaves the mask of `prev`
         is sent no flush of it, so it must drop its entries, now or when it comes back.  `prev` is not None only in
-        models in which mm_cpumask is a cell (`mm.cpus` is None). Mirrors switch_mm() with
+        models in which mm_cpumask is a cell (`mm.cpus` is None).  There `core.words.on_mm_cell(cpu)` says from where on
+        the hardware walks the page tables of an mm: a policy whose order matters stores True as it loads them, and
+        False as it leaves, as arm64 does; otherwise nothing walks before this hook returns. Mirrors switch_mm() with
         finish_arch_post_lock_switch().
         """
 

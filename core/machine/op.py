@@ -93,7 +93,11 @@ async def doing(program: Coroutine[Op, Any, Any], do: Callable[[Op], Coroutine[O
 
 
 async def executed_on(cpu: Cpu, program: Coroutine[Op, Any, Any]) -> Any:
-    """Run `program` on `cpu`, where that is not the CPU of its thread: the task has been moved."""
+    """Run `program` on `cpu`, where that is not the CPU of its thread: the task has been moved.
+
+    Traces and store buffers go by it; words go by the CPU of their mm, so the program is one of `mm.on(task)` with that
+    CPU: `mm.on(replace(mm.task, cpu=cpu))`, made once, because an Mm is compared by identity.
+    """
 
     async def do(op: Op) -> Any:
         there = copy(op)

@@ -188,7 +188,10 @@ def pte_unlock(mm: Mm, addr: int) -> Op:
 
 
 def smp_processor_id(mm: Mm) -> Op:
-    """smp_processor_id(), this_cpu_ptr(): the CPU that the task is on at this moment."""
+    """smp_processor_id(), this_cpu_ptr(): the CPU that the task is on at this moment.
+
+    Called with preempt_count raised, by preempt_disable() or a spinlock: the task may be on another CPU afterwards.
+    """
     if mm.on_cpu is None:
         return Op("smp_processor_id", (), (), lambda: [Outcome(mm.task.cpu)], order=Order.PRIVATE)
     return Op("smp_processor_id", (mm.on_cpu,), (), lambda cpu: [Outcome(cpu)], order=Order.PRIVATE)

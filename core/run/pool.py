@@ -116,7 +116,7 @@ def _answers_of(
     batch: tuple[Job, ...], future: Future[list[Any]], pool: Executor, until: float | None = None
 ) -> list[Any]:
     closed = False
-    while not wait((future,), LOOK).done:
+    while not wait((future,), _pause(until)).done:
         if until is not None and time.monotonic() >= until:
             raise _TimeIsUp
         if closed:  # Dask may go on waiting for an answer that was being fetched as the scheduler died
@@ -129,6 +129,11 @@ def _answers_of(
         return [job.failed(INTERRUPTED if interrupted() else LOST) for job in batch]
     except Exception as error:
         return [job.failed(f"its worker failed: {error!r}") for job in batch]
+
+
+def _pause(until: float | None) -> float:
+    """Seconds to the next look, or to the time `until`."""
+    return LOOK if until is None else max(0.0, min(LOOK, until - time.monotonic()))
 
 
 def _is_closed(pool: Executor) -> bool:

@@ -104,12 +104,12 @@ def verdict(plugin: type, scenario: str, **facts: Any) -> Result:
 @pytest.mark.parametrize(
     ("plugin", "scenario", "steps"),
     [
-        (WithoutIshst, "switch-reclaim", 9),
-        (WithDmbIshst, "switch-reclaim", 10),
-        (WithDmbIsh, "switch-reclaim", 10),
+        (WithoutIshst, "switch-reclaim", 12),
+        (WithDmbIshst, "switch-reclaim", 13),
+        (WithDmbIsh, "switch-reclaim", 13),
         (WithoutIshst, "use-after-free", 15),
         (WithDmbIsh, "use-after-free", 16),
-        (WithoutFinalDsb, "switch-reclaim", 9),
+        (WithoutFinalDsb, "switch-reclaim", 12),
         (AsidReadEarly, "asid-rollover", 32),
         (RadixWithoutPtesync, "any-order", 14),
         (RadixWithoutSmpMb, "switch-asid", 17),

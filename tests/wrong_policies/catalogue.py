@@ -291,6 +291,7 @@ CONTEXTS = [
     Wrong(contexts.FlushesAndDefers, Smp, ("reclaim-two-mms", "large-reclaim")),
     Wrong(contexts.AloneNeedsNothing, contexts.DefersIfAlone, ("own-pageout",)),
     Wrong(contexts.ForksAlone, Smp, ("own-fork",)),
+    Wrong(contexts.FlushesAnywhere, contexts.FlushesHere, ("this-cpu",)),
     Wrong(contexts.SyncsNobody, Arm64, ("gup-fast", "gup-fast-unshare")),
     Wrong(contexts.SyncsUnwaited, Arm64, ("gup-fast", "gup-fast-unshare")),
     Wrong(contexts.SyncsOne, Arm64, ("gup-fast-two",)),

@@ -14,13 +14,14 @@ from arch_plugins.research.luf import Luf, paid, read_owed
 from arch_plugins.s390 import S390
 from arch_plugins.x86 import X86
 from core.hookspecs import hookimpl
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, flush_here
+from core.machine.lock import preempt_disable, preempt_enable
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 from core.machine.rcu import send_sync_ipis, wait_sync_ipis
 from core.mm.batched_unmap import UnmapBatch
-from core.mm.mm import Mm, cpumask_clear_cpu, mm_cpumask
+from core.mm.mm import Mm, cpumask_clear_cpu, mm_cpumask, smp_processor_id
 from core.mm.mmu_gather import MmuGather
 
 # ---- what it says of the beginning ---------------------------------------------------------------------------
@@ -264,6 +265,32 @@ class ForksAlone(Smp):
     async def flush_tlb_mm(self, mm: Mm) -> None:
         cpus = await mm_cpumask(mm)
         await flush_cpus_by_ipi(mm, cpus - {mm.task.cpu}, FlushRequest())
+
+
+class FlushesHere(Smp):
+    """Right: this CPU alone where mm_cpumask names no other, looked at and flushed on one CPU."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        await preempt_disable()
+        here = await smp_processor_id(mm)
+        await self.flush(mm, here, FlushRequest(start, end))
+        await preempt_enable()
+
+    async def flush(self, mm: Mm, here: Cpu, request: FlushRequest) -> None:
+        """Whoever is in the mask, and this CPU."""
+        if await mm_cpumask(mm) == {here}:
+            await flush_here(here, mm.addrs, request, f"local {request}")
+        else:
+            await flush_by_ipi(mm, request)
+
+
+class FlushesAnywhere(FlushesHere):
+    """The task may be moved between the look at mm_cpumask and the flush of the CPU that it is on by then."""
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        await self.flush(mm, await smp_processor_id(mm), FlushRequest(start, end))
 
 
 # ---- lockless walks ------------------------------------------------------------------------------------------

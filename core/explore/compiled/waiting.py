@@ -21,7 +21,7 @@ MOST_BITS = 62
 """Of the values that are compared at once."""
 
 
-class Asked(NamedTuple):
+class Questions(NamedTuple):
     """Local states of a thread that ask for the same cells: which they are, and (local state, values) to stay with."""
 
     cells: tuple[int, ...]
@@ -43,7 +43,7 @@ class PackedWaiting:
             list(self._groups(stays, len(rows))) for stays, rows in zip(waiting.stays, tables.rows, strict=True)
         ]
 
-    def _groups(self, stays: Mapping[int, Stays], number: int) -> Iterator[Asked]:
+    def _groups(self, stays: Mapping[int, Stays], number: int) -> Iterator[Questions]:
         """The local states, of so many, in which a thread can stay, by the cells that they ask for."""
         by_cells: dict[tuple[int, ...], list[int]] = {}
         for local, one in stays.items():
@@ -56,7 +56,7 @@ class PackedWaiting:
                 for local in locals_
                 for values in stays[local].values
             ]
-            yield Asked(cells, here, np.array(sorted(keys) if self._fit(cells, width(number)) else [], np.int64))
+            yield Questions(cells, here, np.array(sorted(keys) if self._fit(cells, width(number)) else [], np.int64))
 
     def among(self, states: Any) -> Any:
         """Which of the states are waiting, as far as a comparison of numbers tells: of the others none is."""
@@ -75,7 +75,7 @@ class PackedWaiting:
         found[wanted] = turns[wanted]
         return found
 
-    def _hold(self, asked: Asked, locals_: Any, states: Any) -> Any:
+    def _hold(self, asked: Questions, locals_: Any, states: Any) -> Any:
         """Which of the states, in which the thread is in one of these local states, have values to stay with?"""
         bits = self._bits(asked.cells, states, width(len(asked.locals)))
         if bits is None:
