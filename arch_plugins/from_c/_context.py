@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arch_plugins.families.context import context_cell
+from arch_plugins.families.context import ContextReset, context_cell
 from arch_plugins.from_c._common import Hook
+from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYTHING, insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
 from core.mm.kthread import current_mm, mm_users
-from core.tree.hybrid import cpus_in, cpus_of
+from core.mm.mm import Mm
+from core.tree.hybrid import FromC, cpus_in, cpus_of
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
 
 VERSION = 0x400
@@ -83,3 +85,44 @@ CONTEXT_RULES = (
     Rule("drop_mmu_context", "", drop_mmu_context),
     hidden("read|READ_ONCE", "cpu_data*", "the version of ASIDs that this CPU gives out", just(VERSION)),
 )
+
+
+class ContextFlushes(FromC, ContextReset):
+    """The flushes of a plugin with contexts from C; each is the plugin's own where a model follows ASIDs.
+
+    To be put before the plugin among the bases of a class.
+    """
+
+    page_shift: int
+    """PAGE_SHIFT of the configuration that the C is compiled with."""
+
+    def address(self, page: int) -> int:
+        """The address of a virtual page."""
+        return page << self.page_shift
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.facts_of(super().arch_facts())
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_mm(mm)
+        else:
+            await self.run(FlushHands(mm), "enter_flush_tlb_mm")
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_range(mm, start, end, stride)
+        else:
+            of = FlushHands(mm, request=self.request(start, end))
+            await self.run(of, "enter_flush_tlb_range", self.address(start), self.address(end))
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_page(mm, addr)
+        else:
+            of = FlushHands(mm, request=self.request(addr, addr + 1))
+            await self.run(of, "enter_flush_tlb_page", self.address(addr))

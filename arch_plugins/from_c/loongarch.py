@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.from_c._common import COMMON
-from arch_plugins.from_c._context import CONTEXT_RULES, FlushHands
+from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands
 from arch_plugins.loongarch import Loongarch
-from core.hookspecs import Facts, hookimpl
+from core.hookspecs import hookimpl
 from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest, flush_here
-from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 from core.tree.binding import Binding
 from core.tree.gather import bits
-from core.tree.hybrid import FromC
 from core.tree.manifest import Manifest, Source, Version, names_in
 from core.tree.vocabulary import Rule, Vocabulary, Word
 
@@ -71,39 +69,10 @@ VOCABULARY = Vocabulary(
 # ---- the hooks ---------------------------------------------------------------------------------------------------
 
 
-def _address(page: int) -> int:
-    return page << PAGE_SHIFT
-
-
-class LoongarchFromC(FromC, Loongarch):
+class LoongarchFromC(ContextFlushes, Loongarch):
     """The flushes; each is the plugin's where a model follows ASIDs."""
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return self.facts_of(super().arch_facts())
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_mm(mm)
-        else:
-            await self.run(FlushHands(mm), "enter_flush_tlb_mm")
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_range(mm, start, end, stride)
-        else:
-            of = FlushHands(mm, request=self.request(start, end))
-            await self.run(of, "enter_flush_tlb_range", _address(start), _address(end))
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_page(mm, addr)
-        else:
-            of = FlushHands(mm, request=self.request(addr, addr + 1))
-            await self.run(of, "enter_flush_tlb_page", _address(addr))
+    page_shift = PAGE_SHIFT
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
@@ -111,7 +80,7 @@ class LoongarchFromC(FromC, Loongarch):
             kind: str | None = await super().tlb_flush(tlb)
             return kind
         request = FlushRequest() if tlb.fullmm else self.request(tlb.start, tlb.end)
-        bounds = (1, 2) if tlb.fullmm else (_address(tlb.start), _address(tlb.end))
+        bounds = (1, 2) if tlb.fullmm else (self.address(tlb.start), self.address(tlb.end))
         await self.run(FlushHands(tlb.mm, tlb=tlb, request=request), "enter_tlb_flush", *bounds, bits(tlb))
         return "mm" if tlb.fullmm else "range"
 

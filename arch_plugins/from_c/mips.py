@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from arch_plugins.from_c._common import COMMON, address
-from arch_plugins.from_c._context import CONTEXT_RULES, FlushHands
+from arch_plugins.from_c._common import COMMON
+from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands
 from arch_plugins.mips import Mips
-from core.hookspecs import Facts, hookimpl
 from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest, flush_here
-from core.mm.mm import Mm
 from core.tree.binding import Binding
 from core.tree.gather import PAGE_SHIFT
-from core.tree.hybrid import FromC
 from core.tree.manifest import Manifest, Source, Version, names_in
 from core.tree.vocabulary import Rule, Vocabulary, Word
 
@@ -67,35 +64,10 @@ VOCABULARY = Vocabulary(
 )
 
 
-class MipsFromC(FromC, Mips):
+class MipsFromC(ContextFlushes, Mips):
     """The flushes; each is the plugin's where a model follows ASIDs."""
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return self.facts_of(super().arch_facts())
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_mm(mm)
-        else:
-            await self.run(FlushHands(mm), "enter_flush_tlb_mm")
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_range(mm, start, end, stride)
-        else:
-            of = FlushHands(mm, request=self.request(start, end))
-            await self.run(of, "enter_flush_tlb_range", address(start), address(end))
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_page(mm, addr)
-        else:
-            of = FlushHands(mm, request=self.request(addr, addr + 1))
-            await self.run(of, "enter_flush_tlb_page", address(addr))
+    page_shift = PAGE_SHIFT
 
 
 def _plugin(automata: Any) -> object:

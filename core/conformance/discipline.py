@@ -16,7 +16,7 @@ from typing import Any
 
 from core.conformance.properties import SENTENCES
 from core.explore.model import Model, Thread
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Op, Outcome, doing
 from core.machine.order import Order
 
 ENTRY_WITHOUT_LOCK = "entry-without-lock"
@@ -37,16 +37,16 @@ def _watched(thread: Thread) -> Thread:
 async def under_a_lock(program: Coroutine[Op, Any, Any]) -> Any:
     """Run `program`; it must hold a page-table lock whenever it changes an entry."""
     held: frozenset[Cell] = frozenset()
-    value: Any = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
+
+    async def do(op: Op) -> Any:
+        nonlocal held
         if not held and op.order is not Order.WALK and any(cell.array == "pte" for cell in op.writes):
             await _violation(op)
         value = await op
         held = _after(held, op, value)
+        return value
+
+    return await doing(program, do)
 
 
 def _violation(op: Op) -> Op:
@@ -70,19 +70,18 @@ async def with_this_cpu(program: Coroutine[Op, Any, Any]) -> Any:
     lib/smp_processor_id.c:check_preemption_disabled().
     """
     preempt_count = 0
-    value: Any = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
+
+    async def do(op: Op) -> Any:
+        nonlocal preempt_count
         if op.name == "smp_processor_id" and not preempt_count:
-            await Op(
-                "smp_processor_id() in preemptible code",
-                (),
-                (),
-                lambda: [Outcome(None, (), PREEMPTIBLE)],
-                order=Order.PRIVATE,
-            )
+            await _preemptible()
         value = await op
         preempt_count += op.preempt
+        return value
+
+    return await doing(program, do)
+
+
+def _preemptible() -> Op:
+    outcomes = [Outcome(None, (), PREEMPTIBLE)]
+    return Op("smp_processor_id() in preemptible code", (), (), lambda: outcomes, order=Order.PRIVATE)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from core.conformance import SCENARIOS
-from core.conformance.discipline import ENTRY_WITHOUT_LOCK, with_lock_discipline
-from core.conformance.world import World
+from core.conformance.discipline import ENTRY_WITHOUT_LOCK, PREEMPTIBLE, with_lock_discipline, with_this_cpu
+from core.conformance.world import Program, World
 from core.explore import check
+from core.machine.lock import preempt_disable, preempt_enable
 from core.machine.pte import Pte
-from core.mm.mm import Mm, pte_lock, pte_unlock
+from core.mm.mm import Mm, pte_lock, pte_unlock, smp_processor_id
 from core.table.rows import ALL_ROWS, Row, load
 
 ROWS = {row.name: row for row in (*load(None), *load(ALL_ROWS))}
@@ -21,6 +22,7 @@ WITHOUT = {
     ),
     "kernel-range": "vunmap() of a range that its caller owns takes no lock: mm/vmalloc.c:vunmap_pte_range()",
     "gup-fast-unshare": "the other process maps its page under i_mmap_rwsem; there is no lock of a hugetlb table",
+    "gup-fast-two": "the other process maps its page under i_mmap_rwsem; there is no lock of a hugetlb table",
     "hugetlb-unshare": "truncation holds i_mmap_rwsem; there is no lock of a hugetlb table",
 }
 """Scenarios, with the reason."""
@@ -63,3 +65,22 @@ def test_a_program_without_the_lock_is_found(locks: bool, violated: str) -> None
 
     world.kthread("kswapd", clears)
     assert check(with_lock_discipline(world.model("mine"))).violated == violated
+
+
+async def asks(mm: Mm) -> None:
+    """smp_processor_id(), with preemption off and then on again."""
+    await preempt_disable()
+    await smp_processor_id(mm)
+    await preempt_enable()
+
+
+async def asks_in_preemptible_code(mm: Mm) -> None:
+    await asks(mm)
+    await smp_processor_id(mm)
+
+
+@pytest.mark.parametrize(("program", "violated"), [(asks, ""), (asks_in_preemptible_code, PREEMPTIBLE)])
+def test_who_asks_for_his_cpu_is_not_preemptible(program: Program, violated: str) -> None:
+    world = World(ROWS["x86"].arch(), ROWS["x86"].era, {0: Pte(0)})
+    world.task("mine", lambda mm: with_this_cpu(program(mm)))
+    assert check(world.model("mine")).violated == violated
