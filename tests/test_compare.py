@@ -205,7 +205,7 @@ def test_github_is_told_what_fails_where_it_runs(
     ("plugin", "reason"),
     [
         ("Raises", "raised ValueError: no such luck"),
-        ("Hangs", "without awaiting an operation"),
+        pytest.param("Hangs", "without awaiting an operation", marks=pytest.mark.slow),
         ("Dies", "its process died with exit status 7"),
         ("Confused", "awaited 7, expected an operation"),
         ("Interrupts", "raised KeyboardInterrupt"),

@@ -14,6 +14,10 @@ ARGUED: dict[tuple[str, str], str] = {
     ("drop", "the device writes pageN"): "a device that writes nothing loses nothing",
     ("late", "the device writes pageN"): "still while the reader has its reference, or when the page is nobody's",
     ("late", "what the page had is given up"): "no step of a kernel, and the last one of its task",
+    ("late", "finished with the mapping"): "no step of a kernel, and the driver waits for it",
+    ("drop", "publish the mapping"): "nobody is told of the new mapping, so nobody can use it through a stale entry",
+    ("late", "publish the mapping"): "the last step of its task",
+    ("late", "use the page"): "no step of a kernel: used as the look is on its way to the entry, which it still sees",
     ("late", "mmap_read_unlock"): "held one step longer",
     ("late", "unlock PG_locked[N]"): "held one step longer",
     ("late", "unlock ptl[pmd,N]"): "held one step longer",
@@ -175,6 +179,17 @@ LOCAL_PID: dict[tuple[str, str], str] = {
 }
 """Of a row that flushes by tlbiel where no other CPU has the mm."""
 
+EVERY_CPU = (
+    "no flush asks who is on the mm, for each reaches every CPU: from when on a walker uses the tables matters to none"
+)
+TTBR0: dict[tuple[str, str], str] = {
+    (operator, f"{name}{whose}"): EVERY_CPU
+    for operator in ("drop", "late")
+    for name in ("cpu_switch_mm: load TTBRN", "cpu_set_reserved_ttbrN")
+    for whose in ("", ", mmN")
+}
+"""Of rows of arm64 that broadcast."""
+
 FLAGS_AGAIN = "flags that are set are set again: nothing that the entry allowed is taken back"
 
 DISCARD = (
@@ -199,8 +214,10 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         **NOTHING_PUT_OFF,
         **MOVED_TASK,
         **AGED,
+        **TTBR0,
         ("twice", "ptep_set_access_flags(N)"): FLAGS_AGAIN,
         ("twice", "TLBI_VAAENIS: flush [N, N)"): REPEATED,
+        ("twice", "TLBI_VAALENIS: flush leaf [N, N)"): REPEATED,
         ("twice", "TLBI_VALENIS: flush leaf [N, N)"): REPEATED,
         ("twice", "TLBI_VAENIS: flush [N, N)"): REPEATED,
         ("twice", "TLBI_ASIDENIS: flush all"): REPEATED,

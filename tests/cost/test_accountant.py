@@ -98,6 +98,7 @@ def test_equal_to_stepping_page_by_page(stretches, facts, plugin, era, failing, 
     assert Accountant(arch(plugin, **facts), ERAS[era], layout, **how).count() == slow
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     repeat=st.integers(50, 200),

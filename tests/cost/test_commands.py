@@ -161,6 +161,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "foreign.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_a_foreign_plugin_does_costs_its_own_rows_and_one_line(command: str, foreign: str, capsys) -> None:
     good = ["--arch", "s390", "--arch", f"{foreign}:Harmless"]

@@ -103,6 +103,7 @@ def test_an_interrupt_that_the_kernel_gives_to_another_thread_is_not_lost() -> N
 
 def ctrl_c_elsewhere() -> None:
     """What the test above runs: the job hangs until it is interrupted."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if the tests run in the background
 
     def other_thread() -> None:
         time.sleep(2)  # the main thread waits by then
@@ -116,6 +117,7 @@ def ctrl_c_elsewhere() -> None:
 
 def ctrl_c() -> None:
     """What the test above runs."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if the tests run in the background
     jobs: list[Any] = [Trouble("none"), Interrupting(os.getpid()), Trouble("none"), *[Trouble("hang")] * 20]
     answers: list[str] = []
     with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
@@ -343,8 +345,9 @@ def test_resume_says_what_it_does_not_see(tmp_path: Path, capsys: pytest.Capture
         ("dask://a b", "no scheduler"),
     ],
 )
-def test_an_executor_that_is_none_is_said(where: str, message: str) -> None:
+def test_an_executor_that_is_none_is_said(where: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
+    monkeypatch.setattr("core.run.pool.CONNECTING", 2)
     with pytest.raises(ExecutorError, match=message), executor(where, 1):
         pass
 
