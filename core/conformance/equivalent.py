@@ -183,10 +183,9 @@ EVERY_CPU = (
     "no flush asks who is on the mm, for each reaches every CPU: from when on a walker uses the tables matters to none"
 )
 TTBR0: dict[tuple[str, str], str] = {
-    (operator, f"{name}{whose}"): EVERY_CPU
+    (operator, name): EVERY_CPU
     for operator in ("drop", "late")
     for name in ("cpu_switch_mm: load TTBRN", "cpu_set_reserved_ttbrN")
-    for whose in ("", ", mmN")
 }
 """Of rows of arm64 that broadcast."""
 
@@ -302,6 +301,10 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         **DISCARDED,
         ("late", "local flush leaf [N, N)"): LOCAL,
         ("twice", "local flush leaf [N, N)"): LOCAL,
+        (
+            "late",
+            "send IPI to CPUN: flush [N, N)",
+        ): "the local part comes first; both before the wait is over",
         ("late", "local flush leaf [N, N) of ASID N"): LOCAL,
         ("twice", "local flush leaf [N, N) of ASID N"): LOCAL,
         (

@@ -77,7 +77,8 @@ class Autopsy:
 
 def kind_of(op: Op) -> str:
     """The operation's name with its numbers replaced by N, and a list of CPUs by one."""
-    return re.sub(r"(CPUN, )+CPUN", "CPUN", re.sub(r"\d+", "N", op.name))
+    name = re.sub(r"\d+", "N", op.name).removesuffix(", mmN")  # of a second mm it is the same operation
+    return re.sub(r"(CPUN, )+CPUN", "CPUN", name)
 
 
 def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:

@@ -74,6 +74,8 @@ ELSEWHERE = {
     ),
     "smp-6.2-fix": ("table-reclaim-gup", "folio-reclaim", *SECTIONS),
     "arm64": (
+        "kernel-range",
+        "switch-back",
         "asid-kept",
         "asid-rollover",
         "fork-protects",
@@ -103,7 +105,7 @@ ELSEWHERE = {
         "use-after-free",
         *VMAS,
     ),
-    "riscv": ("asid-kept", "lazyfree-dio", "switch-tso", "huge-cold", *SECTIONS, *VMAS),
+    "riscv": ("kernel-range", "asid-kept", "lazyfree-dio", "switch-tso", "huge-cold", *SECTIONS, *VMAS),
     "s390": (
         "lazyfree-dio",
         "local-flush",

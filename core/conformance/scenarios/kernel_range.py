@@ -1,6 +1,6 @@
 """A mapping of the kernel goes away, and its address becomes a mapping of something else.
 
-CPU0 a process                              CPU1 a driver
+CPU0 a process                              CPU1 another, in a driver
 kernel code uses the mapping: cached
 it has finished with it; user mode
                                             clear the entry, flush the kernel range
@@ -70,19 +70,21 @@ async def process(mm: Mm) -> None:
 
 
 async def driver(mm: Mm) -> None:
-    """vunmap(), and a vmap() that is given the same address."""
+    """vunmap(), and a vmap() that is given the same address; it has used the one, and uses the other."""
+    await load(mm, ADDR, [OLD])
     await wait_until_unused()
     await vunmap_range(mm, ADDR, ADDR + 1)
     await put_page(OLD)
     await vmap_range(mm, ADDR, [NEW])
     await publish()
+    await load(mm, ADDR, [NEW])
 
 
 def remapped(arch: Arch, era: Era) -> Model:
-    """A process on an isolated CPU, and a driver on another."""
+    """A process on an isolated CPU, and another that is in the driver."""
     world = World(arch, era, {ADDR: Pte(OLD, dirty=True)}, more={"nohz_full": frozenset({ISOLATED})})
     user = world.task("process", process)
-    world.kthread("driver", driver)
+    world.task("driver", driver)
     window = sometimes(
         "cached-unused",
         "the mapping is of no use any more, and the CPU has it cached",
