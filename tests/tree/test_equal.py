@@ -69,7 +69,17 @@ def test_a_tree_that_cannot_be_built_is_not_equal(toy: Path, edit: Edit, capsys:
     assert "use-after-free: not compared: arch/toy/mm/tlb.c:16: does not compile" in said
 
 
-SCALE = frozenset({"exec-stack", "gup-fast-unshare", "hugetlb-unshare", "table-full", "table-pud", "tables-freed"})
+SCALE = frozenset(
+    {
+        "exec-stack",
+        "gup-fast-two",
+        "gup-fast-unshare",
+        "hugetlb-unshare",
+        "table-full",
+        "table-pud",
+        "tables-freed",
+    }
+)
 """Where arm64's C computes with PMD_SIZE and P4D_SIZE, and the model has smaller tables."""
 
 INVALID = frozenset(
@@ -101,6 +111,7 @@ WAITS = frozenset(
         "nested-gathers",
         "reclaim-elsewhere",
         "reclaim-two-mms",
+        "this-cpu",
     }
 )
 """Where mips waits for the other CPUs, all that there are, before it flushes its own."""

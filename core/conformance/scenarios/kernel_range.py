@@ -77,7 +77,7 @@ async def driver(mm: Mm) -> None:
     await put_page(OLD)
     await vmap_range(mm, ADDR, [NEW])
     await publish()
-    await load(mm, ADDR, [NEW])
+    await load(mm, ADDR, [OLD, NEW])
 
 
 def remapped(arch: Arch, era: Era) -> Model:
