@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from reports.difference import read
 from reports.gate import UNEXPECTED, unfinished
 from reports.overview import summary
+from reports.separated import VERDICT
 from reports.tables import notes
 
 if TYPE_CHECKING:
@@ -57,19 +58,7 @@ class CellResult:
         return self.verdict not in UNEXPECTED and not unfinished(as_it_is)
 
 
-SAME = (
-    "architecture",
-    "scenario",
-    "area",
-    "tier",
-    "verdict",
-    "reason",
-    "exhaustive",
-    "states",
-    "transitions",
-    "depth",
-    "bounds",
-)
+SAME = (*VERDICT, "bounds")
 """What a CellResult has as the report has it."""
 
 
