@@ -15,7 +15,8 @@ from argparse import Namespace
 import pyperf
 
 from core.conformance import SCENARIOS, judge
-from core.table.rows import Row, load
+from core.table.row import Row
+from core.table.rows import load
 
 
 def suite(row: Row, searcher: str, reductions: object) -> None:

@@ -11,7 +11,8 @@ from core.compare import main
 from core.conformance import SCENARIOS, as_declared, expected, judge
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
-from core.table.rows import Row, load
+from core.table.row import Row
+from core.table.rows import load
 from tests.arch_plugins.test_geometry import FOUND
 
 ROOT = Path(__file__).parents[1]

@@ -226,7 +226,7 @@ def test_a_plugin_that_misbehaves_costs_its_own_cell(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.table.rows.SETUP_TIMEOUT", 2.0)
+    monkeypatch.setattr("core.table.row.SETUP_TIMEOUT", 2.0)
     argv = ["--plugin", f"{plugins}:{plugin}", "--arch", "smp-6.2-fix", "--scenario", "use-after-free"]
     if plugin in ("Dies", "Hangs"):
         argv += ["--no-costs"]

@@ -34,7 +34,7 @@ from core.cost import STANDARD
 from core.cost.workloads import WORKLOADS
 from core.explore.text import MAIL_WIDTH, mail
 from core.mm.era import ERAS, Era
-from core.table.rows import Row
+from core.table.row import Row
 
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered

@@ -15,7 +15,8 @@ from core.explore.model import Limits
 from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
 from core.run.isolate import CELL_TIMEOUT, protect, protect_code
-from core.table.rows import DEFAULT_ERA, Row, load, plugin_row
+from core.table.row import Row
+from core.table.rows import DEFAULT_ERA, load, plugin_row
 
 GUEST_GRACE = 1.0
 """Seconds after --timeout in which a search of a third party's code must have said how far it came."""

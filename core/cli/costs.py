@@ -36,7 +36,8 @@ from core.cost.sweep import (
 from core.cost.workloads import NAMED, WORKLOADS
 from core.mm.era import ERAS
 from core.run.isolate import Job, isolated, preload
-from core.table.rows import DEFAULT_ERA, ConfigError, Row, load, load_workloads, plugin_row
+from core.table.row import Row
+from core.table.rows import DEFAULT_ERA, ConfigError, load, load_workloads, plugin_row
 
 if TYPE_CHECKING:
     from core.table.count_jobs import Counted

@@ -17,7 +17,7 @@ from core.cost import STANDARD, WORKLOADS
 from core.cost.turn_workloads import TURN_WORKLOADS
 from core.hookspecs import SPECS
 from core.plugins.hook_calls import WHOLE, HookCall
-from core.table.rows import Row
+from core.table.row import Row
 
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered

@@ -14,7 +14,7 @@ from core.cli.arguments import chosen_scenario, job_timeout, limits_of
 from core.conformance import SUITE
 from core.cost import STANDARD
 from core.explore import Limits
-from core.table.rows import Row
+from core.table.row import Row
 from core.tree.learned import LearnedOfC, by_file, unreached
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from core.conformance import SUITE
 from core.conformance.scenario import CAPABILITIES as DERIVED
 from core.facts import CAPABILITIES, Facts
 from core.plugins.origin import distribution_of
-from core.table.rows import Row, judged_as
+from core.table.row import Row
+from core.table.rows import judged_as
 from core.words import WORDS_VERSION
 
 NAME = 14

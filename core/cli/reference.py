@@ -20,7 +20,8 @@ from core.explore.model import Model
 from core.facts import CAPABILITIES as DECLARED
 from core.hookspecs import SPECS, is_program
 from core.plugins.out_of_scope import OUT_OF_SCOPE
-from core.table.rows import ALL_ROWS, Row, load
+from core.table.row import Row
+from core.table.rows import ALL_ROWS, load
 
 MADE = "<!-- made by `python -m core.compare reference {}`; `make docs` writes it anew -->"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.costs import COLUMNS, add_rows, answer_of, chosen_model, chosen_rows, hold_text, tell
 from core.cost.price_model import PriceModel
-from core.table.rows import Row
+from core.table.row import Row
 from core.truth.shipped import ground_truth
 
 if TYPE_CHECKING:

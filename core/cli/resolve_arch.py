@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.base.suggest import nearest
-from core.table.rows import ConfigError, Row, load, plugin_row
+from core.table.row import Row
+from core.table.rows import ConfigError, load, plugin_row
 
 
 def choose(name: str, era: str | None = None, config: Path | None = None, timeout: float | None = None) -> Row:

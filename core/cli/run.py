@@ -41,7 +41,8 @@ from core.conformance.scenario import TIERS
 from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
-from core.table.rows import Row, judged_as, load_workloads
+from core.table.row import Row
+from core.table.rows import judged_as, load_workloads
 from reports.document import AS_FAILURE
 from reports.formats import FORMATS
 

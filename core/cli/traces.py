@@ -17,7 +17,8 @@ from core.conformance import FINDINGS, SUITE
 from core.explore.model import Step
 from core.explore.text import columns
 from core.table.recorded_jobs import RewalkJob, WithRecording
-from core.table.rows import Row, load
+from core.table.row import Row
+from core.table.rows import load
 from reports.traces import itf, mermaid, shiviz, svg
 from reports.traces.trace_file import SCHEMA, Trace, TraceError, ending, lines, read, title
 

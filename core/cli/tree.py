@@ -12,7 +12,8 @@ from core.cli.against import compared
 from core.cli.equal import Sides, equal_command
 from core.cli.run import add_run, judged
 from core.mm.era import ERAS
-from core.table.rows import Row, plugin_row, tried
+from core.table.row import Row, tried
+from core.table.rows import plugin_row
 from core.tree.binding import binding, names
 from core.tree.errors import TreeError
 from core.tree.kernel_tree import KernelTree, open_tree

@@ -33,7 +33,7 @@ from core.conformance import FINDINGS, SCENARIOS, SUITE, Result
 from core.conformance.exhibit import Exhibit
 from core.conformance.mutate import OPERATORS
 from core.explore.text import WIDTH, columns
-from core.table.rows import Row
+from core.table.row import Row
 
 if TYPE_CHECKING:
     from core.conformance import mutate

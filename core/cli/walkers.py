@@ -16,7 +16,7 @@ from core.conformance import SCENARIOS, Result
 from core.facts import TABLE_LEVELS, WALKERS, Facts
 from core.run import pool
 from core.table.jobs import VerdictJob
-from core.table.rows import Row
+from core.table.row import Row
 
 OF_TABLES = {"table_walk", "upper_cache"}
 NOT_OF_FREEING = {"move_pmd", "queues_all_tables", "software_dirty"}

@@ -25,7 +25,8 @@ from core.explore.text import columns
 from core.run.isolate import interrupt, interrupted
 from core.run.pool import executor, memory_for_each, run
 from core.table.jobs import VerdictJob
-from core.table.rows import ConfigError, Row
+from core.table.row import Row
+from core.table.rows import ConfigError
 
 TOGETHER = 8
 """Cells that share a child process."""

@@ -19,7 +19,7 @@ from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
 from core.plugins.purity import remembering_nothing
 from core.run.isolate import preload
-from core.table.rows import Row
+from core.table.row import Row
 
 preload(__name__, "arch_plugins.generic")
 

@@ -12,7 +12,7 @@ from core.explore.same import Sameness, same
 from core.plugins.arch import PluginError
 from core.run.isolate import preload
 from core.table.jobs import scenario_named
-from core.table.rows import Row
+from core.table.row import Row
 from core.tree.learned import LearnedOfC, learned_of
 
 preload(__name__, "arch_plugins.generic")

@@ -27,7 +27,7 @@ from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
 from core.run.isolate import INTERRUPTED, interrupted, preload
 from core.table.count_jobs import COUNTING_TIMEOUT
-from core.table.rows import Row
+from core.table.row import Row
 
 preload(__name__, "arch_plugins.generic")
 

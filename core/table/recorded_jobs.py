@@ -16,7 +16,7 @@ from core.explore.transition_tables import TransitionTables
 from core.plugins.arch import PluginError
 from core.run.isolate import preload
 from core.table.jobs import VerdictJob, scenario_named
-from core.table.rows import Row
+from core.table.row import Row
 
 preload(__name__)
 

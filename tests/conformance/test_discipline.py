@@ -11,7 +11,8 @@ from core.explore import check
 from core.machine.lock import preempt_disable, preempt_enable
 from core.machine.pte import Pte
 from core.mm.mm import Mm, pte_lock, pte_unlock, smp_processor_id
-from core.table.rows import ALL_ROWS, Row, load
+from core.table.row import Row
+from core.table.rows import ALL_ROWS, load
 
 ROWS = {row.name: row for row in (*load(None), *load(ALL_ROWS))}
 

@@ -30,6 +30,7 @@ from core.mm.syscalls import madvise_free, mprotect, mremap, truncate_pagecache
 from core.mm.task_mmu import clear_refs_write
 from core.mm.userfaultfd import mwriteprotect_range
 from core.plugins.arch import set_up
+from tests.mm.noting import noting
 
 ME, PAGE, COPY = Cpu(0), 0, 1
 HERE, THERE = Vma(0, 1), Vma(1, 2)
@@ -190,23 +191,12 @@ def test_without_the_fix_a_moved_page_stays_cached_until_the_end() -> None:
     mm = an_mm()
     old = replace(mm, era=replace(mm.era, lacks=frozenset({"eb66ae030829", "5d1904204c99"})))
     memory, names = mapped(Pte(PAGE, dirty=True)), list[str]()
-    alone(_noting(mremap(old, HERE, THERE), names), memory)
+    alone(noting(mremap(old, HERE, THERE), names), memory)
     assert memory[tlb_cell(ME, 0)] is None
     assert names.index("unlock ptl[0]") < names.index("local flush [0, 1)")
     names.clear()
-    alone(_noting(mremap(mm, HERE, THERE), names), mapped(Pte(PAGE, dirty=True)))
+    alone(noting(mremap(mm, HERE, THERE), names), mapped(Pte(PAGE, dirty=True)))
     assert names.index("local flush [0, 1)") < names.index("unlock ptl[1]") < names.index("unlock ptl[0]")
-
-
-async def _noting(program: Coroutine[Op, Any, Any], names: list[str]) -> Any:
-    value = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
-        names.append(op.name)
-        value = await op
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from core.mm.rmap import folio_mkclean
 from core.mm.syscalls import dup_mmap, madvise_dontneed, madvise_free, mprotect, mremap
 from core.mm.task_mmu import clear_refs_write
 from core.mm.userfaultfd import mwriteprotect_range
+from tests.mm.noting import noting
 from tests.mm.test_moving import COPY, HERE, PAGE, THERE, alone, an_mm, mapped
 
 HINT = ProtNone(PAGE, True, True)
@@ -57,7 +58,7 @@ def test_a_second_hint_leaves_the_entry_alone() -> None:
     """change_pte_range(): "Avoid TLB flush if possible"."""
     names: list[str] = []
     memory = mapped(HINT)
-    alone(_noting(change_prot_numa(an_mm(), HERE), names), memory)
+    alone(noting(change_prot_numa(an_mm(), HERE), names), memory)
     assert memory[pte_cell(0)] == HINT
     assert not [name for name in names if "clear" in name or "flush [" in name]
 
@@ -72,7 +73,7 @@ def test_fork_copies_it_write_protected_on_both_sides() -> None:
 
 def test_mremap_flushes_what_it_moves_under_both_locks() -> None:
     names: list[str] = []
-    alone(_noting(mremap(an_mm(), HERE, THERE), names), mapped(HINT))
+    alone(noting(mremap(an_mm(), HERE, THERE), names), mapped(HINT))
     assert names.index("local flush [0, 1)") < names.index("unlock ptl[1]")
 
 
@@ -122,14 +123,3 @@ def test_what_is_not_present_is_not(entry: Entry) -> None:
     assert not pte_present(entry)
     assert pte_present(HINT)
     assert pte_present(Pte(PAGE))
-
-
-async def _noting(program: Coroutine[Op, Any, Any], names: list[str]) -> Any:
-    value = None
-    while True:
-        try:
-            op = program.send(value)
-        except StopIteration as stop:
-            return stop.value
-        names.append(op.name)
-        value = await op

@@ -12,7 +12,7 @@ from core.plugins.arch import Arch
 from core.run.child import answer
 from core.table import jobs
 from core.table.jobs import VerdictJob
-from core.table.rows import Row
+from core.table.row import Row
 
 SCENARIOS = ("lost-dirty-munmap", "freed-once", "batch-limit")
 

@@ -25,6 +25,9 @@ from tests.wrong_policies import (
     states,
 )
 
+MODULES = (clears, contexts, counts, cpus, elsewhere, entries, flushes, gathers, instructions, partly, states)
+"""Where the wrong policies are."""
+
 
 class Wrong(NamedTuple):
     """`policy` fails each of `scenarios`, and `twin` passes it."""

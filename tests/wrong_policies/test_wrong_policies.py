@@ -12,22 +12,8 @@ from arch_plugins.generic import Smp
 from core.conformance import SUITE, Result, judge
 from core.mm.era import ERAS
 from core.plugins.arch import PluginError, set_up
-from tests.wrong_policies import (
-    clears,
-    contexts,
-    counts,
-    cpus,
-    elsewhere,
-    entries,
-    flushes,
-    gathers,
-    instructions,
-    partly,
-    states,
-)
-from tests.wrong_policies.catalogue import CATALOGUE, HIDDEN, Wrong
-
-MODULES = (clears, contexts, counts, cpus, elsewhere, entries, flushes, gathers, instructions, partly, states)
+from tests.wrong_policies import states
+from tests.wrong_policies.catalogue import CATALOGUE, HIDDEN, MODULES, Wrong
 
 
 def judged(policy: type, scenario: str) -> Result:
