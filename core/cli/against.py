@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from core.cli.arguments import (
     UsageError,
@@ -28,6 +28,7 @@ from core.cli.arguments import (
 )
 from core.cli.costs import not_asked
 from core.cli.coverage import never_ran, own_hooks
+from core.cli.side import Side
 from core.conformance import SUITE, Result
 from core.conformance.outside import Outside
 from core.cost import STANDARD
@@ -50,14 +51,6 @@ MEMORY = {
 
 SMP = "arch_plugins.generic:Smp"
 """The architecture of two eras that are compared with each other."""
-
-
-class Side(NamedTuple):
-    """What is compared: a row, and the results of its jobs."""
-
-    row: Row
-    results: list[Result]
-    counted: Counted
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:

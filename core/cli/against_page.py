@@ -15,7 +15,7 @@ from reports.page.page import write
 if TYPE_CHECKING:
     import argparse
 
-    from core.cli.against import Side
+    from core.cli.side import Side
     from core.table.jobs import VerdictJob
     from core.table.recorded_jobs import WithRecording
 
