@@ -24,6 +24,7 @@ from core.machine.ipi import FlushRequest
 from core.machine.op import barrier
 from core.machine.order import Order
 from core.machine.pte import Entry, Present, Pte, allow_pte
+from core.mm.init_mm import init_mm
 from core.mm.mm import Mm
 from core.mm.pgtable import clear_upper
 from core.mm.swap import Table, free_table_page
@@ -91,7 +92,7 @@ class Arm64Entries(LoadsTtbr0, Asids):
     @hookimpl
     async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
         """arch/arm64/mm/mmu.c:pmd_free_pte_page(), with tlbflush.h:__flush_tlb_kernel_pgtable()."""
-        cpu, request = mm.task.cpu, FlushRequest(addr, addr + 1)
+        cpu, request, mm = mm.task.cpu, FlushRequest(addr, addr + 1), init_mm(mm)
         await clear_upper(mm, 0, addr)
         await barrier(Order.DSB_ISHST)
         await issue(cpu, "TLBI_VAAE1IS", request, effect_of(mm))

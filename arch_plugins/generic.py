@@ -207,7 +207,7 @@ class Generic(Architecture):
     async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
         """As x86 has it: flush_tlb_kernel_range() interrupts every CPU (arch/x86/mm/pgtable.c, tlb.c)."""
         await clear_upper(mm, 0, addr)
-        await flush_cpus_by_ipi(mm, mm.everyone, FlushRequest(addr, addr + 1))
+        await on_each_cpu(mm, FlushRequest(addr, addr + 1))
         await free_table_page(Table("pte", addr // mm.span[0]))
 
     @hookimpl

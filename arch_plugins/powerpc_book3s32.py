@@ -26,6 +26,7 @@ class PowerpcBook3s32(Broadcast):
         merge_vmas=True,
         gather_page_size=True,
         walker="writes",
+        capabilities=frozenset({"init_mm_cpumask"}),
         kernel="6.12.117",
         family="hardware broadcast",
         sources=(

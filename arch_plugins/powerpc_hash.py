@@ -34,7 +34,7 @@ class PowerpcHash(Queued):
         walker="writes",
         kernel="6.12.117",
         family="flush on leaving the lazy-MMU section",
-        capabilities=frozenset({"cpu_queue", "gup_fast", "hash_table", "per_vma_lock", "thp"}),
+        capabilities=frozenset({"cpu_queue", "gup_fast", "hash_table", "init_mm_cpumask", "per_vma_lock", "thp"}),
         sources=("arch/powerpc/mm/book3s64/hash_tlb.c", "arch/powerpc/include/asm/book3s/64/tlbflush-hash.h"),
     )
 

@@ -25,6 +25,7 @@ class PowerpcNohash(Ipi):
         merge_vmas=True,
         gather_page_size=True,
         walker="handler",
+        capabilities=frozenset({"init_mm_cpumask"}),
         kernel="6.12.117",
         family="synchronous IPI to mm_cpumask",
         sources=(

@@ -31,7 +31,7 @@ class PowerpcRadix(RadixPte, RadixTlb):
         rcu_table_free=True,
         merge_vmas=True,
         gather_page_size=True,
-        capabilities=frozenset({"gup_fast", "move_pmd", "per_vma_lock", "thp", "trims_mm_cpumask"}),
+        capabilities=frozenset({"gup_fast", "init_mm_cpumask", "move_pmd", "per_vma_lock", "thp", "trims_mm_cpumask"}),
         sources=(
             "arch/powerpc/mm/book3s64/radix_tlb.c",
             "arch/powerpc/mm/book3s64/pgtable.c",

@@ -49,7 +49,7 @@ class S390(DirectEntries, Tables):
             hw_dirty=False,
             kernel="6.12.117",
             family="flush at PTE clear",
-            capabilities=frozenset({"flush_mm", "gup_fast", "per_vma_lock", "thp"}),
+            capabilities=frozenset({"flush_mm", "gup_fast", "init_mm_cpumask", "per_vma_lock", "thp"}),
             sources=(
                 "arch/s390/include/asm/tlb.h",
                 "arch/s390/include/asm/tlbflush.h",

@@ -75,6 +75,11 @@ class Sparc64(Queued):
         await set_pte_at(mm, addr, entry)
         await self.need_flush(mm, addr)
 
+    async def need_flush(self, mm: Mm, page: int) -> None:
+        """maybe_tlb_batch_add(): what maps the kernel is left to flush_tlb_kernel_range()."""
+        if not mm.is_init_mm:
+            await super().need_flush(mm, page)
+
     def stays(self, mm: Mm) -> bool:
         """No part of switch_to() looks at the queue."""
         return mm.era.has(SPARC_LAZY_FIX)

@@ -20,6 +20,7 @@ from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cpu
 from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.init_mm import init_mm
 from core.mm.mm import Mm, mm_cpumask
 
 
@@ -64,8 +65,8 @@ class X86Invlpgb(Refetches, X86Pte, Broadcast):
         of = tuple(
             Operand(at, min(self.count_max, end - at), everywhere=True) for at in range(start, end, self.count_max)
         )
-        await X86Invlpgb.send(self, mm, [("INVLPGB_ADDR_NOSYNC", nr, of)], FlushRequest(start, end))
-        await Broadcast.wait(self, mm)
+        await X86Invlpgb.send(self, init_mm(mm), [("INVLPGB_ADDR_NOSYNC", nr, of)], FlushRequest(start, end))
+        await Broadcast.wait(self, init_mm(mm))
 
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:

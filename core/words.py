@@ -64,6 +64,7 @@ from core.machine.tlb import Upper, invalidate, tlb_cell
 from core.machine.variable import read_once, write_once
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
+from core.mm.init_mm import init_mm
 from core.mm.kthread import active_mm, current_mm, mm_users, on_mm_cell
 from core.mm.mm import (
     CPUMASK,
@@ -205,6 +206,7 @@ SECTIONS = (
         "In most models mm_cpumask does not change (`mm.cpus` is set): then these words cost no step.",
         (
             "Mm",
+            "init_mm",
             "Vma",
             "mm_cpumask",
             "cpumask_set_cpu",
@@ -286,6 +288,7 @@ __all__ = [
     "gather_page",
     "get_and_clear_pmd",
     "handler_cell",
+    "init_mm",
     "insn",
     "invalidate",
     "irqs_off_cell",

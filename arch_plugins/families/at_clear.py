@@ -33,8 +33,10 @@ FLUSH_COUNT = Cell(declare("flush_count", 0, of_mm=True))
 CONTEXT_LOCK = Cell(declare("context.lock", None, of_mm=True))
 
 
-def cpu_attach_mask() -> Op:
-    """mm->context.cpu_attach_mask."""
+def cpu_attach_mask(mm: Mm) -> Op:
+    """mm->context.cpu_attach_mask; that of init_mm has every CPU, like its mm_cpumask (smp_start_secondary())."""
+    if mm.is_init_mm:
+        return mm_cpumask(mm)
     return Op("cpu_attach_mask", (ATTACH_MASK,), (), lambda cpus: [Outcome(cpus)], order=Order.PLAIN)
 
 
@@ -83,7 +85,7 @@ async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
 async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> Entry:
     """Clear `nr` entries; if the mm is attached to this CPU only, the flush is deferred."""
     await count_flusher(mm, +1)
-    if await cpu_attach_mask() == {mm.task.cpu}:
+    if await cpu_attach_mask(mm) == {mm.task.cpu}:
         pte = await local_ptep_get_and_clear(addr, nr)
         await set_flush_mm(True)
     else:
@@ -127,7 +129,7 @@ async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object
 async def pmdp_flush_lazy(mm: Mm, addr: int) -> Entry:
     """Clear a huge entry; if the mm is attached to this CPU only, the flush is deferred."""
     await count_flusher(mm, +1)
-    if await cpu_attach_mask() == {mm.task.cpu}:
+    if await cpu_attach_mask(mm) == {mm.task.cpu}:
         pmd: Entry = await xchg_pmd(mm, addr)
         await set_flush_mm(True)
     else:
@@ -175,7 +177,7 @@ async def flush_mm(mm: Mm) -> None:
 async def flush_kernel(mm: Mm) -> None:
     """__tlb_flush_kernel(): mappings of the kernel go on every CPU, whatever mm it is on."""
     await insn(mm.task.cpu, "IDTE", 1, EVERYWHERE)
-    await invalidate(sorted({mm.task.cpu, *mm.online}), mm.addrs, "IDTE", order=Order.FLUSH_ALL)
+    await invalidate(sorted(mm.cpu_online_mask), mm.addrs, "IDTE", order=Order.FLUSH_ALL)
 
 
 async def reset_cpumask(mm: Mm) -> None:

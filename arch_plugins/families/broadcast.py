@@ -17,6 +17,7 @@ from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cell, barrier
 from core.machine.order import Order
 from core.machine.tlb import tlb_cell
+from core.mm.init_mm import init_mm
 from core.mm.mm import Mm
 
 Given = Sequence[tuple[str, int, tuple[Operand, ...]]]
@@ -119,6 +120,7 @@ class Broadcast(FlushesRelaxed, Stated):
     @hookimpl
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
         """Of whatever ASID: kernel mappings are global."""
+        mm = init_mm(mm)
         if self.above_ceiling(start, end, 1):
             await self.broadcast(mm, [(self.kernel_all_insn, 1)], FlushRequest())
         else:

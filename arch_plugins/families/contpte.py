@@ -24,8 +24,8 @@ from core.mm.pgtable import clear_young_dirty_ptes, get_and_clear_full_ptes, set
 
 
 def folds(mm: Mm) -> bool:
-    """Can there be a contiguous block in this model?"""
-    return mm.facts.cont_ptes <= len(mm.addrs)
+    """Can there be a contiguous block in this model?  Entries of init_mm are not folded: contpte.c:mm_is_user()."""
+    return not mm.is_init_mm and mm.facts.cont_ptes <= len(mm.addrs)
 
 
 def pte_valid_cont(pte: object) -> bool:

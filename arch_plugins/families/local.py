@@ -11,6 +11,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.insn import Operand
 from core.machine.ipi import FlushRequest
 from core.machine.tlb import invalidate
+from core.mm.init_mm import init_mm
 from core.mm.mm import Mm
 
 
@@ -25,7 +26,7 @@ class Local(Ipi, Up):
 
     @hookimpl
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
-        await Local.ask(self, mm, FlushRequest(start, end))
+        await Local.ask(self, init_mm(mm), FlushRequest(start, end))
 
     def operand(self, name: str, nr: int, request: FlushRequest) -> Operand:
         return super().operand(name, nr, request)._replace(everywhere=self.FACTS.smp)

@@ -15,6 +15,7 @@ from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest, flush_here
 from core.machine.op import barrier
 from core.machine.order import Order
+from core.mm.init_mm import init_mm
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
@@ -46,7 +47,7 @@ class RadixTlb(Broadcast):
     @hookimpl
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
         """radix__flush_tlb_kernel_range(): _tlbie_pid(0, RIC_FLUSH_ALL), whatever the mask of the task's mm is."""
-        await super().broadcast(mm, self.whole(leaf=False), FlushRequest())
+        await super().broadcast(init_mm(mm), self.whole(leaf=False), FlushRequest())
 
     async def flush_all_mm(self, mm: Mm) -> None:
         """radix__flush_all_mm(): RIC_FLUSH_ALL."""

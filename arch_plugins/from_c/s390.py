@@ -173,7 +173,7 @@ async def _no_flusher(of: Hands, word: Word) -> int:
 
 
 async def _read_attach_mask(of: Hands, word: Word) -> int:
-    return mask_of(of.mm, await family.cpu_attach_mask())
+    return mask_of(of.mm, await family.cpu_attach_mask(of.mm))
 
 
 async def _change_attach_mask(of: Hands, word: Word) -> int:

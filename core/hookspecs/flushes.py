@@ -70,8 +70,9 @@ class FlushesSpec:
         """Program. Mappings of the kernel from `start` to `end` have been removed; no page-table lock is held.
 
         On return no kernel code may translate by one of them, on any CPU that is online, whatever it runs: they may
-        become mappings of something else.  `mm` is of the task that calls; its mask has nothing to do with it.  CPUs in
-        `mm.nohz_full` are not to be interrupted while they run user code.  cachetlb.rst.
+        become mappings of something else.  `mm` is of the task that calls; its mask has nothing to do with it.  The
+        hooks that have cleared the entries were given `core.words.init_mm(mm)`.  CPUs in `mm.nohz_full` are not to be
+        interrupted while they run user code.  cachetlb.rst.
         """
 
     @hookspec

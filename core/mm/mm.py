@@ -81,6 +81,7 @@ class Mm:
     context    the cell of mm->context.id, if ASIDs are reallocated; None if the mm keeps its own
     early_broadcasts  an invalidation by hardware may have its effect as it is issued, which matters where stores wait
     second     the virtual pages of a second mm, in models with two (core.mm.two_mms)
+    is_init_mm  it is the kernel's own (core.mm.init_mm), which no process has
     nohz_full  CPUs that are not to be interrupted while they run user code (tick_nohz_full_mask)
     copies     the page that the allocator returns for a copy: page -> its copy
     functions  other texts of functions of the core, by name: C of a kernel tree (core.mm.stand_in)
@@ -110,6 +111,7 @@ class Mm:
     context: Cell | None = None
     second: tuple[int, ...] = ()
     nohz_full: frozenset[Cpu] = frozenset()
+    is_init_mm: bool = False
     copies: Mapping[int, int] = field(default_factory=dict)
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     early_broadcasts: bool = False

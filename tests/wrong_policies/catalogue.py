@@ -98,6 +98,9 @@ CPUS = [
     Wrong(cpus.RangeWithoutGen, X86, ("switch-range",)),
     Wrong(cpus.PageWithoutGen, X86, ("switch-reclaim",)),
     Wrong(cpus.GenBehind, X86, ("switch-back",)),
+    Wrong(cpus.KernelRangeByMask, Smp, ("kernel-range",)),
+    Wrong(cpus.KernelRangeOfInitMm, Smp, ("kernel-range",)),
+    Wrong(cpus.KernelTableByMask, X86, ("kernel-table",)),
 ]
 
 CLEARS = [

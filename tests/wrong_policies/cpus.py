@@ -11,9 +11,12 @@ from core.machine.ipi import FlushRequest, csd_cell, flush_here, irqs_off_cell, 
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.tlb import invalidate
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.init_mm import init_mm
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import Mm, Vma, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather
+from core.mm.pgtable import clear_upper
+from core.mm.swap import Table, free_table_page
 
 
 class Asking(Smp):
@@ -344,3 +347,29 @@ class GenBehind(X86):
         cpus = await mm_cpumask(mm)
         await inc_mm_tlb_gen()
         await self.flush_tlb_multi(mm, cpus, request, freed_tables, True)
+
+
+class KernelRangeByMask(Smp):
+    """A kernel range is flushed on the CPUs of the caller's mm."""
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        await flush_by_ipi(mm, FlushRequest(start, end))
+
+
+class KernelRangeOfInitMm(Smp):
+    """A kernel range is flushed on the CPUs of init_mm, of which nobody keeps account."""
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        await flush_by_ipi(init_mm(mm), FlushRequest(start, end))
+
+
+class KernelTableByMask(X86):
+    """A page table of the kernel is freed behind a flush of the caller's mm."""
+
+    @hookimpl
+    async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
+        await clear_upper(mm, 0, addr)
+        await flush_by_ipi(mm, FlushRequest(addr, addr + 1))
+        await free_table_page(Table("pte", addr // mm.span[0]))

@@ -8,7 +8,8 @@ it has finished with it; user mode
 system call: kernel code uses the new
   mapping, through the stale entry
 
-The flush is for every CPU, whatever it runs.  One that runs user code uses no mapping of the kernel, so a policy may
+The flush is for every CPU, whatever it runs: what the kernel maps is in every mm, and the mask of none says who uses
+it.  One that runs user code uses no mapping of the kernel, so a policy may
 put its flush off until it enters the kernel (Mm.nohz_full, enter_from_user_mode()): then entry and flusher cross.
 """
 
@@ -81,9 +82,9 @@ async def driver(mm: Mm) -> None:
 
 
 def remapped(arch: Arch, era: Era) -> Model:
-    """A process on an isolated CPU, and another that is in the driver."""
+    """A process on an isolated CPU, and another that is in the driver, whose mm_cpumask does not have that CPU."""
     world = World(arch, era, {ADDR: Pte(OLD, dirty=True)}, more={"nohz_full": frozenset({ISOLATED})})
-    user = world.task("process", process)
+    user = world.kthread("process", process)
     world.task("driver", driver)
     window = sometimes(
         "cached-unused",

@@ -44,7 +44,7 @@ async def vmap(mm: Mm) -> None:
 
 
 async def elsewhere(mm: Mm) -> None:
-    """A task on the other CPU, whose walker has the tables of the kernel too."""
+    """A task of another mm, on another CPU, whose walker has the tables of the kernel too."""
 
 
 def freed(arch: Arch, era: Era) -> Model:
@@ -52,7 +52,7 @@ def freed(arch: Arch, era: Era) -> Model:
     world = World(arch, era, {0: None}, geometry={"ptes_per_table": 1}, more={"tables": True, "walked": True})
     world.memory[PMD], world.memory[TABLE] = 0, True
     world.task("vmap", vmap)
-    world.task("other", elsewhere)
+    world.kthread("other", elsewhere)
     window = sometimes(
         "remembered",
         "each CPU remembers the table, which is not linked any more",

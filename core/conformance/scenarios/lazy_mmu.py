@@ -35,6 +35,7 @@ from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import tlb_cell
 from core.mm.era import SPARC_LAZY_FIX, Era
+from core.mm.init_mm import init_mm
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.page import put_page
 from core.plugins.arch import Arch
@@ -83,7 +84,7 @@ async def move(mm: Mm) -> None:
 async def change_memory_attr(mm: Mm) -> None:
     """apply_to_existing_page_range() of init_mm: change one kernel entry, without a page-table lock."""
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
-    await mm.hook.ptep_get_and_clear(mm=mm, addr=KERNEL, nr=1, full=False)
+    await mm.hook.ptep_get_and_clear(mm=init_mm(mm), addr=KERNEL, nr=1, full=False)
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
 
 
