@@ -32,7 +32,8 @@ class Era:
     unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
                      (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
     ages_folios      folio_referenced_one() does so too: clear_flush_young_ptes() (the same series)
-    batches_madvise  process_madvise() has one gather for all its ranges (a series of 2025)
+    batches_madvise  MADV_DONTNEED and MADV_FREE have one gather for all ranges of process_madvise(), and all VMAs of a
+                     range (madvise_init_tlb(), v6.16)
     lacks            commits, or titles, that this kernel does not have: for historic variants
     """
 
@@ -71,7 +72,9 @@ _LATER = Era(
     per_vma_locks=True,
     batches_migration=True,
 )
-_SEVEN = replace(_LATER, name="7.0", flush_vmas_late=True, resched_first=True, unmaps_folios="lazyfree")
+_SEVEN = replace(
+    _LATER, name="7.0", flush_vmas_late=True, resched_first=True, unmaps_folios="lazyfree", batches_madvise=True
+)
 
 ERAS = {
     era.name: era
@@ -80,7 +83,14 @@ ERAS = {
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
         replace(_LATER, release="6.12.117"),
-        replace(_LATER, name="6.18", resched_first=True, reclaims_tables=True, unmaps_folios="lazyfree"),
+        replace(
+            _LATER,
+            name="6.18",
+            resched_first=True,
+            reclaims_tables=True,
+            unmaps_folios="lazyfree",
+            batches_madvise=True,
+        ),
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),
     )

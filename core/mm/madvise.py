@@ -39,9 +39,9 @@ async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
 
 async def process_madvise_dontneed(mm: Mm, ranges: Sequence[Range]) -> None:
-    """process_madvise() with MADV_DONTNEED of several ranges, each of one VMA.
+    """MADV_DONTNEED of several ranges, each of one VMA: those of process_madvise(), or the VMAs that madvise() finds.
 
-    With one gather for all of them and so, if VMAs are merged, one flush (vector_madvise() of a series of 2025,
+    With one gather for all of them and so, if VMAs are merged, one flush (madvise_init_tlb(),
     `Era.batches_madvise`); before, a gather for each.
     """
     await mmap_read_lock(mm)
@@ -68,27 +68,46 @@ async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
     madvise_free_single_vma().
     """
-    await _walk_vma(mm, vma, start, end, madvise_free_pmd_range)
+    await process_madvise_free(mm, [(vma, start, end)])
+
+
+async def process_madvise_free(mm: Mm, ranges: Sequence[Range]) -> None:
+    """MADV_FREE of several ranges, each of one VMA; gathers as in process_madvise_dontneed()."""
+    await _walk_vmas(mm, ranges, madvise_free_pmd_range, one_gather=mm.era.batches_madvise)
 
 
 async def madvise_cold(mm: Mm, vma: Vma, start: int, end: int) -> None:
     """MADV_COLD: the pages will not be used soon. madvise_cold()."""
-    await _walk_vma(mm, vma, start, end, madvise_cold_pte_range)
+    await process_madvise_cold(mm, [(vma, start, end)])
+
+
+async def process_madvise_cold(mm: Mm, ranges: Sequence[Range]) -> None:
+    """MADV_COLD of several ranges, each of one VMA and with a gather of its own (madvise_batch_tlb_flush())."""
+    await _walk_vmas(mm, ranges, madvise_cold_pte_range)
 
 
 async def madvise_pageout(mm: Mm, vma: Vma, start: int, end: int) -> None:
     """MADV_PAGEOUT: reclaim the pages at once. madvise_pageout_page_range()."""
-    await _walk_vma(mm, vma, start, end, madvise_pageout_pte_range)
+    await _walk_vmas(mm, [(vma, start, end)], madvise_pageout_pte_range)
 
 
-async def _walk_vma(mm: Mm, vma: Vma, start: int, end: int, pmd_entry: PmdEntry[MmuGather]) -> None:
-    """Walk a range of one VMA with a gather for what changes on the way."""
+async def _walk_vmas(
+    mm: Mm, ranges: Sequence[Range], pmd_entry: PmdEntry[MmuGather], *, one_gather: bool = False
+) -> None:
+    """Walk ranges of VMAs with a gather for what changes on the way: one for all, or one for each."""
     await mmap_read_lock(mm)
-    tlb = await tlb_gather_mmu(mm)
-    await mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
-    await walk_page_range(mm, start, end, pmd_entry, tlb)
-    await mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
-    await tlb_finish_mmu(tlb)
+    tlb: MmuGather | None = None
+    for vma, start, end in ranges:
+        if tlb is None:
+            tlb = await tlb_gather_mmu(mm)
+        await mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
+        await walk_page_range(mm, start, end, pmd_entry, tlb)
+        await mm.hook.tlb_end_vma(tlb=tlb, vma=vma)
+        if not one_gather:
+            await tlb_finish_mmu(tlb)
+            tlb = None
+    if tlb is not None:
+        await tlb_finish_mmu(tlb)
     await mmap_read_unlock(mm)
 
 

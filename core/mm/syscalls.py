@@ -13,7 +13,15 @@ from core.machine.op import Op
 from core.mm.exec import exec_mmap
 from core.mm.exit import exit_mm
 from core.mm.fork import dup_mmap
-from core.mm.madvise import madvise_cold, madvise_dontneed, madvise_free, madvise_pageout, process_madvise_dontneed
+from core.mm.madvise import (
+    madvise_cold,
+    madvise_dontneed,
+    madvise_free,
+    madvise_pageout,
+    process_madvise_cold,
+    process_madvise_dontneed,
+    process_madvise_free,
+)
 from core.mm.mm import Mm, Vma
 from core.mm.mmap import exit_mmap, mmap_over, munmap
 from core.mm.mprotect import mprotect, wrprotect
@@ -36,7 +44,9 @@ __all__ = [
     "mprotect",
     "mremap",
     "munmap",
+    "process_madvise_cold",
     "process_madvise_dontneed",
+    "process_madvise_free",
     "setup_arg_pages",
     "truncate_pagecache",
 ]

@@ -72,6 +72,8 @@ EXPLORED = {
     "madvise:madvise_free": ("merge-ksm", "set_pte", "mapcount-is-ptes of mapcount[0]"),
     "madvise:madvise_free_pmd_range": ("merge-ksm", "set_pte", "mapcount-is-ptes of mapcount[0]"),
     "madvise:madvise_free_pte_range": ("merge-ksm", "set_pte", "mapcount-is-ptes of mapcount[0]"),
+    "madvise:process_madvise_cold": ("madvise-cold@6.1", "ptep_get_and_clear", "mapcount-is-ptes"),
+    "madvise:process_madvise_free": ("merge-ksm", "set_pte", "mapcount-is-ptes of mapcount[0]"),
     "madvise:process_madvise_dontneed": ("process-madvise", "flush", "use-after-free"),
     "madvise:madvise_pageout": ("madvise-pageout", "set_page_dirty", "no-lost-dirty"),
     "madvise:madvise_pageout_pte_range": ("madvise-pageout", "set_page_dirty", "no-lost-dirty"),

@@ -91,6 +91,15 @@ class Attribution:
                 taken.append(shared.flush)
         return taken
 
+    def take_first(self, line: int, owed: Sequence[bool]) -> list[Recorded]:
+        """The flushes of the first of several operations at `line`: as many as it owes, under the lock or not as they
+        should be. What is left is the others'."""
+        flushes, number = self.flushes.get(line, []), 0
+        while number < min(len(flushes), len(owed)) and flushes[number].locked == owed[number]:
+            number += 1
+        taken, self.flushes[line] = flushes[:number], flushes[number:]
+        return taken
+
     def left(self) -> tuple[int, int]:
         """How many flushes no operation has taken, once all have: those of ftruncate(), and others."""
         truncated = sum(len(self.flushes.get(line, ())) for line in self.truncates)

@@ -50,7 +50,7 @@ from core.truth.recorded.recordings import Event, lost_events, read_events
 from core.truth.recorded.runner import CEILING, Flush, Runner
 from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
 from core.truth.recorded.spaces import PTRS_PER_PTE, STACK_FLOOR, STACK_TOP, TOP, WRITE_FAULT, Space
-from core.truth.recorded.system_calls import FAILED, apply, beyond, chosen, operation_of
+from core.truth.recorded.system_calls import apply, beyond, chosen, is_done, operations_of
 
 APPROXIMATIONS = (
     "mappings that exec makes are not recorded: pages outside known mappings count as the stack's above the highest "
@@ -211,13 +211,16 @@ class _Following:
         if entry is None or entry.code[:-1] != event.code[:-1]:
             self.gaps.unanswered += 1
             return
-        if 0 <= result < FAILED:
+        if is_done(entry, result):
             if beyond(entry, result):
                 where = f"{self.path}, line {entry.line}: {entry.code}"
                 raise FileError(f"{where}: beyond any address space, yet it succeeded")
             space.was_free(*chosen(entry, result, space))
-            operation = operation_of(entry, result, space)
-            if operation is not None:
+            operations = operations_of(entry, result, space)
+            for operation in operations[:-1]:
+                yield self._perform(operation, entry.line, event.cpu, space, goes_on=True)
+                space.unmap(operation.start, operation.end)
+            for operation in operations[-1:]:
                 yield self._perform(operation, entry.line, event.cpu, space)
             apply(space, entry, result)
         self._unlock(space)
@@ -232,10 +235,12 @@ class _Following:
             if self.spaces[tid] is space:
                 space.mask.woken(entry.cpu)
 
-    def _perform(self, operation: Operation, line: int, cpu: int, space: Space) -> Replayed:
+    def _perform(self, operation: Operation, line: int, cpu: int, space: Space, *, goes_on: bool = False) -> Replayed:
+        """`goes_on`: what is at this line does something else afterwards."""
         setup, exits = Setup(operation, space), operation.name == "exit"
         flushes = self.runner.predict(setup)
-        recorded = self.attribution.take(line, [flush.locked for flush in flushes])
+        owed = [flush.locked for flush in flushes]
+        recorded = self.attribution.take_first(line, owed) if goes_on else self.attribution.take(line, owed)
         answers = [answer for flush in recorded for answer in flush.answers]
         sent = sum(flush.sent is not None for flush in recorded)
         asked = self._asked(flushes, space, cpu, sent, exits)

@@ -26,6 +26,7 @@ from core.machine.task import Task
 from core.mm.era import ERAS, Era
 from core.mm.huge_memory import pmd_lock, pmd_unlock
 from core.mm.kthread import MM_USERS, current_mm_cell
+from core.mm.madvise import Range
 from core.mm.memory import wp_page_copy, zap_page_range_single
 from core.mm.mm import Mm, Vma, log, pte_lock
 from core.mm.mprotect import accessible, protnone
@@ -33,13 +34,13 @@ from core.mm.pgtable import LEVELS, upper_entry
 from core.mm.syscalls import (
     dup_mmap,
     exit_mmap,
-    madvise_cold,
-    madvise_dontneed,
-    madvise_free,
     mmap_over,
     mprotect,
     mremap,
     munmap,
+    process_madvise_cold,
+    process_madvise_dontneed,
+    process_madvise_free,
     setup_arg_pages,
 )
 from core.plugins.arch import Arch, load_object, set_up
@@ -167,18 +168,19 @@ def run_on(
 def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
     """The kernel's text of the operation; munmap() is also what a shrinking brk() or mremap() does."""
     whole, vmas, (floor, ceiling) = Vma(view.start, view.end), view.vmas, view.bounds
-    to = Vma(view.to, view.to + view.end - view.start)
+    to, ranges = Vma(view.to, view.to + view.end - view.start), [(vma, vma.start, vma.end) for vma in vmas]
     programs: dict[str, Callable[[], Coroutine[Op, Any, None]]] = {
         "copy on write": lambda: _copy_on_write(mm, view.start),
         "exit": lambda: exit_mmap(mm, vmas),
         "fork": lambda: dup_mmap(mm, [], {}),  # the flush is the same whatever is copied
         "mprotect": lambda: mprotect(mm, vmas, _protect(view, setup.operation.prot)),
-        "free": lambda: madvise_free(mm, whole, view.start, view.end),
-        "cold": lambda: madvise_cold(mm, whole, view.start, view.end),
+        "free": lambda: process_madvise_free(mm, ranges),
+        "cold": lambda: process_madvise_cold(mm, ranges),
         "pageout": _nothing,
         "collapse": lambda: _collapse(mm, view),
         "remove": lambda: zap_page_range_single(mm, whole, view.start, view.end),
-        "dontneed": lambda: madvise_dontneed(mm, whole, view.start, view.end),
+        "guard": lambda: _install_guards(mm, ranges),
+        "dontneed": lambda: process_madvise_dontneed(mm, ranges),
         "mmap over": lambda: mmap_over(mm, vmas, whole, floor, ceiling),
         "exec": lambda: setup_arg_pages(mm, whole, to),
         "move": lambda: mremap(mm, whole, to, floor, ceiling),
@@ -264,6 +266,12 @@ async def _copy_on_write(mm: Mm, addr: int) -> None:
     await pte_lock(mm, addr)
     await wp_page_copy(mm, addr, SHARED, addr)
     await log("clean_flush", addr, addr + 1, ("range", "ptes"))
+
+
+async def _install_guards(mm: Mm, ranges: Sequence[Range]) -> None:
+    """MADV_GUARD_INSTALL zaps what is there, and leaves its table for the guards. madvise_guard_install()."""
+    for vma, start, end in ranges:
+        await zap_page_range_single(mm, vma, start, end)
 
 
 async def _nothing() -> None:

@@ -21,7 +21,10 @@ from core.truth.recorded.page_tables import Geometry, PageTables, Written
 from core.truth.recorded.spaces import PROT_EXEC, PROT_READ, PROT_WRITE, Space
 
 FREES_TABLES = frozenset({"munmap", "mmap over", "brk", "mremap", "move"})
-UNMAPS = (FREES_TABLES | {"dontneed", "remove", "exit"}) - {"move"}
+UNMAPS = (FREES_TABLES | {"dontneed", "guard", "remove", "exit"}) - {"move"}
+ADVICE = frozenset({"dontneed", "guard", "free", "cold"})
+"""What madvise() does VMA by VMA."""
+
 LOOKS_ONCE = frozenset({"cold", "pageout"})
 """What passes over pages that are mapped elsewhere too."""
 
@@ -123,7 +126,7 @@ class Setup:
         operation, space = self.operation, self.space
         name, start, end = operation.name, operation.start, operation.end
         areas = space.areas() if name == "exit" else [(start, end)]
-        if name in FREES_TABLES:
+        if name in FREES_TABLES | ADVICE:
             areas = space.areas(start, end) or areas
         if name == "mprotect":
             areas = [area for area in space.areas(start, end) if space.prot_at(area[0]) != operation.prot]

@@ -56,7 +56,7 @@ Cache = dict[int, bool]
 
 class Area(NamedTuple):
     """Pages `start` to `end`, mapped with PROT_* bits `prot`. Of shared anonymous memory `cache` has the pages, and
-    `start - offset` is what address index 0 has."""
+    `start - offset` is what address index 0 has. `copied`: fork() copies its pages."""
 
     start: int
     end: int
@@ -64,6 +64,7 @@ class Area(NamedTuple):
     prot: int = PROT_READ | PROT_WRITE
     cache: Cache | None = None
     offset: int = 0
+    copied: bool = True
 
 
 @dataclass(eq=False)
@@ -101,10 +102,14 @@ class Space:
         mm/memory.c:vma_needs_copy(): a mapping without anonymous pages is not copied, faults bring its pages back.
         """
         child = Space(list(self.maps), brk=self.brk)
-        copied = {area.start for area in self.maps if area.kind != "shared" and self._has_anonymous(*area[:2])}
+        copied = {
+            area.start
+            for area in self.maps
+            if area.copied and area.kind != "shared" and self._has_anonymous(area.start, area.end)
+        }
         for page, folio in self.pages.items():
             area = self.area_at(page)
-            if folio.kind == "anon_dirty" or area is None or area.start in copied:
+            if area is None or area.start in copied:
                 child.pages[page] = folio
                 folio.mappers += 1
                 folio.exclusive = False
@@ -179,6 +184,18 @@ class Space:
                 self.readonly.add(page)
         inside = [
             area._replace(start=max(area.start, start), end=min(area.end, end), prot=prot)
+            for area in self.maps
+            if area.start < end and area.end > start
+        ]
+        self.maps = sorted([*self._outside(start, end), *inside], key=lambda area: area.start)
+
+    def advise(self, start: int, end: int, *, copied: bool) -> None:
+        """MADV_DONTFORK, MADV_WIPEONFORK and their opposites: a mapping without pages is as good as none in the child.
+
+        mm/madvise.c:madvise_vma_behavior().
+        """
+        inside = [
+            area._replace(start=max(area.start, start), end=min(area.end, end), copied=copied)
             for area in self.maps
             if area.start < end and area.end > start
         ]
@@ -338,8 +355,19 @@ class Space:
         return min(max(below, default=0), start), min((max(a, end) for a in above), default=0)
 
     def areas(self, start: int = 0, end: int = TOP) -> list[tuple[int, int]]:
-        """What an unmapping finds: the mappings, and stretches of pages that are there outside them."""
-        areas = [(max(a.start, start), min(a.end, end)) for a in self.maps if a.start < end and a.end > start]
+        """What an unmapping finds: the mappings, and stretches of pages that are there outside them.
+
+        Anonymous mappings side by side are one, if they are alike (mm/vma.c:vma_merge_new_range()).
+        """
+        areas: list[tuple[int, int]] = []
+        before: Area | None = None
+        for area in self.maps:
+            if area.start < end and area.end > start:
+                first, last = max(area.start, start), min(area.end, end)
+                if before is not None and before.end == first and _alike(before, area):
+                    first = areas.pop()[0]
+                areas.append((first, last))
+                before = area
         known = len(areas)
         for page in self.resident(start, end):
             if self.area_at(page) is not None:
@@ -349,6 +377,11 @@ class Space:
             else:
                 areas.append((page, page + 1))
         return sorted(areas)
+
+
+def _alike(one: Area, other: Area) -> bool:
+    """Would the kernel make one VMA of two anonymous mappings?"""
+    return one.kind == other.kind == "anon" and (one.prot, one.copied) == (other.prot, other.copied)
 
 
 def _fault_around(page: int, area: Area) -> range:

@@ -13,18 +13,35 @@ from core.truth.recorded.spaces import PROT_WRITE, TOP, WRITE_FAULT, Area, Space
 
 MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK = 0x01, 0x10, 0x20, 0x2000, 0x8000, 0x10000
 MREMAP_FIXED, MREMAP_DONTUNMAP = 2, 4
-MADV_FREE, MADV_REMOVE, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_GUARD_INSTALL = 8, 9, 22, 23, 102
-ADVICE = {MADV_FREE: "free", MADV_REMOVE: "remove", 20: "cold", 21: "pageout", 25: "collapse"}
-"""Advice that changes entries, by the operation's name; the numbers are MADV_COLD, MADV_PAGEOUT and MADV_COLLAPSE."""
+MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK = (
+    4, 8, 9, 10, 11, 18, 19
+)  # fmt: skip
+MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_DONTNEED_LOCKED, MADV_COLLAPSE = range(20, 26)
+MADV_GUARD_INSTALL = 102
 
-DROPS = frozenset({4, 24, MADV_GUARD_INSTALL})
-"""MADV_DONTNEED, MADV_DONTNEED_LOCKED and MADV_GUARD_INSTALL: each zaps by zap_page_range_single() what is there."""
+ADVICE = {
+    MADV_DONTNEED: "dontneed",
+    MADV_DONTNEED_LOCKED: "dontneed",
+    MADV_FREE: "free",
+    MADV_REMOVE: "remove",
+    MADV_COLD: "cold",
+    MADV_PAGEOUT: "pageout",
+    MADV_COLLAPSE: "collapse",
+    MADV_GUARD_INSTALL: "guard",
+}
+"""Advice that changes entries, by the operation's name."""
+
+DROPS = frozenset({MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL})
+COPIED = {MADV_DONTFORK: False, MADV_WIPEONFORK: False, MADV_DOFORK: True, MADV_KEEPONFORK: True}
+"""Advice that says whether fork() copies pages (VM_DONTCOPY, VM_WIPEONFORK)."""
 
 PROT = 7
 """PROT_READ, PROT_WRITE and PROT_EXEC; other bits (PROT_SEM, PROT_GROWSDOWN) do not show in an entry."""
 
 FAILED = 2**64 - 4095
 """A return value from here on is an error's: IS_ERR_VALUE()."""
+
+ENOMEM = 12
 
 TOP_BYTE = TOP << PAGE
 MOST_POPULATED = 1 << 20
@@ -46,36 +63,56 @@ def chosen(event: Event, result: int, space: Space) -> tuple[int, int]:
     code, args, first = event.code, event.numbers, result >> PAGE
     if code == "mmap>" and not args[3] & MAP_FIXED:
         return first, first + pages_of(args[1])
-    if code == "mremap>" and result != args[0] and not (len(args) > 3 and args[3] & MREMAP_FIXED):
+    if code == "mremap>" and result != args[0] and not _fixed(args):
         return first, first + pages_of(args[2])
     if code == "brk>" and space.brk:
         return space.brk, pages_of(result)
     return 0, 0
 
 
-def operation_of(event: Event, result: int, space: Space) -> Operation | None:
-    """What a call has done, by its entry and `result`; None if it has unmapped and changed nothing."""
+def is_done(event: Event, result: int) -> bool:
+    """Has the call done what it was asked for?  madvise() goes on behind a hole, and fails at the end."""
+    holes = event.code == "madvise>" and event.numbers[2] in ADVICE
+    return 0 <= result < FAILED or (holes and result in (-ENOMEM, 2**64 - ENOMEM))
+
+
+def operations_of(event: Event, result: int, space: Space) -> list[Operation]:
+    """What a call has done, by its entry and `result`, in order; nothing if it has unmapped and changed nothing.
+
+    What all but the last of several are about is not mapped any more when the next begins.
+    """
     code, args = event.code, event.numbers
     first = args[0] >> PAGE
-    if code == "munmap>" or (code == "madvise>" and args[2] in DROPS):
-        return Operation("munmap" if code == "munmap>" else "dontneed", first, first + pages_of(args[1]))
+    if code == "munmap>":
+        return [Operation("munmap", first, first + pages_of(args[1]))]
     if code == "madvise>" and args[2] in ADVICE:
-        return Operation(ADVICE[args[2]], first, first + pages_of(args[1]))
+        return [Operation(ADVICE[args[2]], first, first + pages_of(args[1]))]
     if code == "mmap>":
         start = result >> PAGE
         end = start + pages_of(args[1])
-        return Operation("mmap over", start, end) if space.areas(start, end) else None
+        return [Operation("mmap over", start, end)] if space.areas(start, end) else []
     if code == "mprotect>":
-        return Operation("mprotect", first, first + pages_of(args[1]), prot=args[2] & PROT)
+        return [Operation("mprotect", first, first + pages_of(args[1]), prot=args[2] & PROT)]
     if code == "brk>" and space.brk and args[0] and pages_of(result) < space.brk:
-        return Operation("brk", pages_of(result), space.brk)
+        return [Operation("brk", pages_of(result), space.brk)]
     if code == "mremap>":
-        start, old, new = first, pages_of(args[1]), pages_of(args[2])
-        if result >> PAGE != start:
-            name = "move and keep" if _keeps(args) else "move"
-            return Operation(name, start, start + min(old, new), result >> PAGE)
-        return Operation("mremap", start + new, start + old) if new < old else None
-    return None
+        return _mremap(args, result >> PAGE, space)
+    return []
+
+
+def _mremap(args: tuple[int, ...], to: int, space: Space) -> list[Operation]:
+    """mm/mremap.c:mremap_to() unmaps what is at the new place, then the tail that goes, and moves the rest."""
+    start, old, new = args[0] >> PAGE, pages_of(args[1]), pages_of(args[2])
+    tail = [Operation("mremap", start + new, start + old)] if new < old else []
+    if to == start:
+        return tail
+    there = [Operation("munmap", to, to + new)] if _fixed(args) and space.areas(to, to + new) else []
+    return [*there, *tail, Operation("move and keep" if _keeps(args) else "move", start, start + min(old, new), to)]
+
+
+def _fixed(args: tuple[int, ...]) -> bool:
+    """Has mremap() been told where to go?"""
+    return len(args) > 3 and bool(args[3] & MREMAP_FIXED)
 
 
 def pages_of(size: int) -> int:
@@ -102,6 +139,8 @@ def apply(space: Space, event: Event, result: int) -> None:
             space.mark(first, first + min(pages_of(args[1]), MOST_POPULATED))
     elif code == "madvise>" and args[2] == MADV_REMOVE:
         space.punch(first, first + pages_of(args[1]))
+    elif code == "madvise>" and args[2] in COPIED:
+        space.advise(first, first + pages_of(args[1]), copied=COPIED[args[2]])
     elif code == "madvise>" and args[2] in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
         _populate(space, first, first + pages_of(args[1]), args[2] == MADV_POPULATE_WRITE)
     elif code == "mprotect>":

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.cost.counts import Counts
+from core.mm.era import ERAS
+from core.plugins.arch import load_object, set_up
 from core.truth.recorded.differences import AGED, OTHER, PAGED_OUT, RESCHEDULED, TMPFS, Replayed
 from core.truth.recorded.replay import Gaps, replay
 from core.truth.recorded.runner import Runner, run_on
@@ -123,6 +125,72 @@ def test_mremap_that_shrinks_unmaps_the_tail(tmp_path: Path) -> None:
     lines = ("mremap> 0x700000000000 0x3000 0x1000 0", "mremap< 0x700000000000")
     (call,) = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *lines), {})
     assert (call.name, call.pages, call.predicted) == ("mremap", 2, ((2, False),))
+
+
+def test_mremap_that_shrinks_as_it_moves_over_something(tmp_path: Path) -> None:
+    """mremap_to(): what is at the new place goes, then the tail, then the rest is moved."""
+    there = ("mmap> 0x710000000000 0x2000 3 0x32 0xffffffff 0", "mmap< 0x710000000000", "pf 710000001000 6")
+    call = "mremap> 0x700000000000 0x3000 0x2000 3 0x710000000000"
+    flushes = ("F 2 0", "F 1 0", "F 2 1", "F 0 0")
+    lines = (*there, call, *flushes, "mremap< 0x710000000000")
+    gone, tail, move = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *lines), ARCHS)
+    assert [(call.name, call.pages) for call in (gone, tail, move)] == [("munmap", 1), ("mremap", 1), ("move", 2)]
+    assert [call.difference for call in (gone, tail, move)] == ["", "", ""]
+    assert [call.measured for call in (tail, move)] == [((1, False),), ((2, True), (0, False))]
+    assert [call.counts["6.12"]["pages_freed"] for call in (gone, tail, move)] == [1, 1, 0]
+
+
+TWO = (
+    "mmap> 0x700000000000 0x2000 3 0x32 0xffffffff 0",
+    "mmap< 0x700000000000",
+    "mmap> 0x700000003000 0x2000 3 0x32 0xffffffff 0",
+    "mmap< 0x700000003000",
+    "pf 700000000000 6",
+    "pf 700000003000 6",
+)
+"""Two mappings with a hole of one page between them, each with a page."""
+
+
+@pytest.mark.parametrize(("advice", "flushes"), [("4", 1), ("8", 1), ("14", 2)])
+def test_advice_over_several_mappings_and_a_hole(advice: str, flushes: int, tmp_path: Path) -> None:
+    """madvise() goes on behind a hole and says ENOMEM; since 6.16 DONTNEED and FREE, not COLD, have one gather."""
+    lines = (f"madvise> 0x700000000000 0x5000 {advice}", "madvise< 0xfffffffffffffff4")
+    (call,) = replay(write(tmp_path / "r.gz", *TWO, *lines), ARCHS)
+    assert (call.pages, len(call.predicted), call.counts["6.12"]["flushes"]) == (2, flushes, 2)
+
+
+def test_anonymous_mappings_side_by_side_are_one(tmp_path: Path) -> None:
+    """vma_merge_new_range(): arm64 flushes at the end of each VMA, so once for both, and for the tables."""
+    arm64 = "arch_plugins.arm64:Arm64"
+    archs = {"arm64": (set_up("arm64", load_object(arm64), arm64), ERAS["6.12"])}
+    for prot, flushes in ((3, 2), (7, 3)):
+        other = (f"mmap> 0x700000003000 0x1000 {prot} 0x32 0xffffffff 0", "mmap< 0x700000003000", "pf 700000003000 6")
+        gone = ("munmap> 0x700000000000 0x4000", "munmap< 0x0")
+        (call,) = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *other, *gone), archs)
+        assert call.counts["arm64"]["flushes"] == flushes
+
+
+def test_a_call_that_failed_has_done_nothing(tmp_path: Path) -> None:
+    lines = ("madvise> 0x700000000000 0x5000 4", "madvise< 0xffffffffffffffea")
+    assert list(replay(write(tmp_path / "r.gz", *TWO, *lines), {})) == []
+
+
+@pytest.mark.parametrize(("advice", "strides"), [("4", -1), ("66", 1)])
+def test_guards_leave_their_table(advice: str, strides: int, tmp_path: Path) -> None:
+    """MADV_DONTNEED of all that a table covers takes it along, MADV_GUARD_INSTALL (0x66) does not."""
+    mapped = ("mmap> 0x700000000000 0x400000 3 0x32 0xffffffff 0", "mmap< 0x700000000000", "pf 700000028000 6")
+    lines = (f"madvise> 0x700000000000 0x200000 {advice}", "madvise< 0x0")
+    (call,) = replay(write(tmp_path / "r.gz", *mapped, *lines), {})
+    assert call.predicted == ((strides, False),)  # from the start of the table to the page
+
+
+@pytest.mark.parametrize(("advice", "copies"), [("10", 0), ("18", 0), ("11", 1), ("13", 1)])
+def test_what_fork_does_not_copy_is_not_shared(advice: str, copies: int, tmp_path: Path) -> None:
+    """MADV_DONTFORK (10) and MADV_WIPEONFORK (18) leave the pages to the parent, who then need not copy."""
+    number = f"{int(advice):x}"
+    lines = (f"madvise> 0x700000000000 0x3000 {number}", "madvise< 0x0", "F -1 0", "new 2 0", "pf 700000000000 7")
+    found = list(replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *lines), {}))
+    assert [call.name for call in found] == ["fork", *["copy on write"] * copies]
 
 
 def test_who_copies_after_fork(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_guards_zap_what_is_there_and_have_tables(tmp_path: Path) -> None:
     """MADV_GUARD_INSTALL of untouched pages: munmap() has a table to free."""
     guard = ("madvise> 0x700000000000 0x3000 0x66", "madvise< 0x0", "munmap> 0x700000000000 0x3000", "munmap< 0x0")
     fresh, gone = replay(write(tmp_path / "r.gz", *MAPPED, *guard), {})
-    assert (fresh.name, fresh.predicted, gone.predicted) == ("dontneed", (), ((0, False),))
+    assert (fresh.name, fresh.predicted, gone.predicted) == ("guard", (), ((0, False),))
     used, _ = replay(write(tmp_path / "r.gz", *MAPPED, *WRITTEN, *guard), {})
     assert used.predicted == ((3, False),)
 
