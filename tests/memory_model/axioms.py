@@ -8,7 +8,8 @@ ordered, and a candidate is an execution if the whole has no cycle:
 * TSO: program order without store to load, but for fences and atomics; a load from the own thread's store orders
   nothing;
 * RVWMO: preserved program order, rules 1 to 13 of the Unprivileged ISA, and the load-value axiom;
-* Armv8: local order of herd's aarch64.cat (dependencies, barriers, acquire and release), external visibility.
+* Armv8: local order of herd's aarch64.cat (dependencies, barriers, acquire and release), external visibility.  A
+  compare-and-swap that succeeds has its result from memory or from its comparand; both are tried.
 
 On all of them, coherence per cell, and that nothing comes between the load and the store of an atomic.  What a test
 may contain is what `random_threads` makes: straight lines with dependencies, no translation.
@@ -17,13 +18,13 @@ may contain is what `random_threads` makes: straight lines with dependencies, no
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
-Words = list[Any]
+from tests.memory_model.random_threads import CELLS, Words, registers_of
+
 Pairs = set[tuple[int, int]]
 Result = tuple[tuple[tuple[tuple[int, str], int], ...], tuple[tuple[str, int], ...]]
 """Registers and cells in the end."""
@@ -31,8 +32,12 @@ Result = tuple[tuple[tuple[tuple[int, str], int], ...], tuple[tuple[str, int], .
 
 @dataclass(frozen=True)
 class Event:
-    """A load ('R') or store ('W') of `thread` at place `po`, or a fence ('F').  `address`, `data` and `control` are the
-    loads that it depends on; `rmw` is the load of the same atomic."""
+    """A load ('R') or store ('W') of `thread` at place `po`, or a fence ('F').
+
+    `address`, `data` and `control` are the loads that it depends on, `picked` those that only chose its address or
+    value, or whether it happens.  `rmw` is the load of the same atomic or exclusive pair.  `expected` is what a
+    compare-and-swap compares with: a value, or the number of the load that gave it, and whether they have to be equal.
+    `discards`: its result goes nowhere."""
 
     number: int
     thread: int
@@ -48,83 +53,67 @@ class Event:
     data: frozenset[int] = frozenset()
     control: frozenset[int] = frozenset()
     synchronised: frozenset[int] = frozenset()
+    picked: frozenset[int] = frozenset()
     rmw: int | None = None
+    expected: Expected | None = None
     discards: bool = False
 
 
-CELLS = ("x", "y")
+class Expected(NamedTuple):
+    """See `Event.expected`; `load` is None if `value` is known."""
+
+    value: int
+    load: int | None
+    equal: bool
 
 
-def random_threads(rng: random.Random, words: str) -> list[list[Words]]:
-    """Two or three threads of a few accesses, in the words of an architecture."""
-    count = rng.choice((2, 2, 2, 3))
-    value = itertools.count(1)
-    lengths = [rng.choice((2, 3) if count == 2 else (1, 2, 2)) for _ in range(count)]
-    return [_thread(rng, words, length, value) for length in lengths]
+class Choice(NamedTuple):
+    """Whether the compare-and-swap or store-exclusive at a place stores, and, if it compares, whether its result is
+    from memory."""
+
+    stores: bool
+    memory: bool = True
 
 
-FENCES: dict[str, list[Words]] = {
-    "arm64": [["DMB", "ish"], ["DMB", "ishld"], ["DMB", "ishst"], ["ISB"]],
-    "riscv": [*(["FENCE", p, s] for p in ("r", "w", "rw") for s in ("r", "w", "rw")), ["FENCE", "tso"], ["FENCEI"]],
-    "x86": [["MFENCE"], ["LFENCE"]],
-    "sc": [["MFENCE"]],
-}
+Choices = Mapping[tuple[int, int], Choice]
+NONE: frozenset[int] = frozenset()
 
 
-def _thread(rng: random.Random, words: str, length: int, values: Iterator[int]) -> list[Words]:
-    code: list[Words] = []
-    loaded: list[str] = []
-    for k in range(length):
-        cell = rng.choice(CELLS)
-        kind = rng.choices(("R", "W", "SWP"), (5, 4, 1.5))[0]
-        depends = loaded and words in ("arm64", "riscv") and rng.random() < 0.4
-        dependency = rng.choice(("addr", "data", "ctrl")) if depends else ""
-        address: Any = cell
-        value: Any = next(values)
-        if dependency == "ctrl":
-            code += [["CBNZ", loaded[-1], f"L{k}"], ["label", f"L{k}"]]
-            if words == "arm64" and rng.random() < 0.4:
-                code.append(["ISB"])
-        elif dependency:
-            code.append(["ALU", f"d{k}", "eor", loaded[-1], loaded[-1]])
-            if dependency == "addr":
-                address = {"base": cell, "idx": f"d{k}"}
-            elif kind != "R":
-                code.append(["ALU", f"v{k}", "add", f"d{k}", value])
-                value = f"v{k}"
-        code.append(_access(rng, words, kind, f"r{k}", address, value))
-        if kind != "W":
-            loaded.append(f"r{k}")
-        if k < length - 1 and rng.random() < 0.45:
-            code.append(rng.choice(FENCES[words]))
-    return code
+@dataclass
+class Registers:
+    """What the registers of a thread depend on, the values of those that are constant, and the loads of the others."""
+
+    data: dict[str, frozenset[int]]
+    picks: dict[str, frozenset[int]]
+    constants: dict[str, int]
+    loads: dict[str, int]
+
+    def depends(self, given: Any) -> tuple[frozenset[int], frozenset[int]]:
+        """Data and pick dependencies of an operand."""
+        name = given if isinstance(given, str) else ""
+        return self.data.get(name, NONE), self.picks.get(name, NONE)
+
+    def set(self, register: Any, number: int, data: frozenset[int], picks: frozenset[int]) -> None:
+        """`register` := what the load `number` gave."""
+        if register:
+            self.data[register], self.picks[register], self.loads[register] = data, picks, number
 
 
-def _access(rng: random.Random, words: str, kind: str, register: str, address: Any, value: Any) -> Words:
-    marks = {"arm64": {"R": ("acq", "acqpc"), "W": ("rel",)}, "riscv": {"R": ("acqpc",), "W": ("relpc",)}}.get(words)
-    if kind == "SWP":
-        order = rng.choice(("", "a", "l", "al")) if words in ("arm64", "riscv") else ""
-        return ["SWP", register, address, value, *([order] if order else [])]
-    access = ["R", register, address] if kind == "R" else ["W", address, value]
-    return [*access, *([rng.choice(marks[kind])] if marks and rng.random() < 0.25 else [])]
-
-
-def events_of(threads: list[list[Words]]) -> list[Event]:
+def events_of(threads: list[list[Words]], choices: Choices) -> list[Event]:
     """The events of straight-line code."""
     events: list[Event] = []
     for thread, code in enumerate(threads):
-        depends: dict[str, frozenset[int]] = {}
-        constants: dict[str, int] = {}
-        control: frozenset[int] = frozenset()
-        synchronised: frozenset[int] = frozenset()
-        addresses: frozenset[int] = frozenset()
+        registers = Registers({}, {}, {}, {})
+        control, synchronised, addresses = NONE, NONE, NONE
         for po, words in enumerate(code):
             match words:
                 case ["ALU", to, op, *args]:
-                    depends[to] = frozenset().union(*(depends.get(x, frozenset()) for x in args if isinstance(x, str)))
-                    constants[to] = 0 if op == "eor" else args[1]
+                    given = [registers.depends(x) for x in args]
+                    registers.data[to] = NONE.union(*(x for x, _ in given))
+                    registers.picks[to] = NONE.union(*(x for _, x in given))
+                    registers.constants[to] = 0 if op == "eor" else args[1]
                 case ["CBNZ", register, _]:
-                    control |= depends.get(register, frozenset())
+                    control |= registers.depends(register)[1]
                 case ["label", _] | ["FENCEI"] | ["LFENCE"]:
                     pass
                 case ["ISB"]:
@@ -132,68 +121,109 @@ def events_of(threads: list[list[Words]]) -> list[Event]:
                 case ["DMB" | "FENCE" | "MFENCE" as name, *rest]:
                     events.append(Event(len(events), thread, po, "F", fence=(name, *rest)))
                 case _:
-                    place = 1 if words[0] == "W" else 2
-                    given = words[place]
+                    given = words[1 if words[0] == "W" else 2]
                     cell = given["base"] if isinstance(given, dict) else given
-                    address = depends.get(given["idx"], frozenset()) if isinstance(given, dict) else frozenset()
-                    addresses |= address
-                    common = {"cell": cell, "address": address, "control": control, "synchronised": synchronised}
-                    new = list(_of_access(len(events), thread, po, words, common, depends, constants))
-                    events += new
-                    if new[0].kind == "R":
-                        depends[words[1]] = frozenset({new[0].number})
+                    address, picked = registers.depends(given["idx"] if isinstance(given, dict) else "")
+                    addresses |= picked
+                    common = Event(
+                        len(events), thread, po, "", cell, address=address, picked=picked, control=control,
+                        synchronised=synchronised,
+                    )  # fmt: skip
+                    events += _of_access(common, words, registers, choices.get((thread, po)))
     return events
 
 
-def _of_access(
-    number: int,
-    thread: int,
-    po: int,
-    words: Words,
-    common: dict[str, Any],
-    depends: dict[str, frozenset[int]],
-    constants: dict[str, int],
-) -> Iterator[Event]:
-    mark = words[3] if words[0] in "RW" and len(words) > 3 else ""
-    acquire = {"acq": "sc", "acqpc": "pc"}.get(mark, "")
-    release = {"rel": "sc", "relpc": "pc"}.get(mark, "")
-    if words[0] == "R":
-        yield Event(number, thread, po, "R", register=words[1], acquire=acquire, **common)
+def _of_access(common: Event, words: Words, registers: Registers, choice: Choice | None) -> Iterator[Event]:
+    name, number = words[0], common.number
+    place = {"R": 3, "W": 2, "SWP": 3, "CAS": 4, "STX": 3}[name]  # of the value; of a load, its mark
+    rest = words[place:] if name == "R" else words[place + 1 :]
+    mark = rest[0] if rest else ""
+    acquire = {"acq": "sc", "acq-excl": "sc", "acqpc": "pc", "a": "sc", "al": "sc"}.get(mark, "")
+    release = {"rel": "sc", "relpc": "pc", "l": "sc", "al": "sc"}.get(mark, "")
+    if name == "R":
+        yield replace(common, kind="R", register=words[1], acquire=acquire)
+        registers.set(words[1], number, frozenset({number}), frozenset({number}))
         return
-    given = words[2] if words[0] == "W" else words[3]
-    data = depends.get(given, frozenset()) if isinstance(given, str) else frozenset()
-    value = constants[given] if isinstance(given, str) else given
-    if words[0] == "W":
-        yield Event(number, thread, po, "W", value=value, data=data, release=release, **common)
+    data, picked = registers.depends(words[place])
+    value = registers.constants.get(words[place], 0) if isinstance(words[place], str) else words[place]
+    store = replace(common, kind="W", value=value, data=data, picked=common.picked | picked, release=release)
+    if name == "W":
+        yield store
         return
-    order = words[4] if len(words) > 4 else ""
-    acquire, release = "sc" if "a" in order else "", "sc" if "l" in order else ""
-    yield Event(number, thread, po, "R", register=words[1], acquire=acquire, **common)
-    yield Event(number + 1, thread, po, "W", value=value, data=data, release=release, rmw=number, **common)
+    if name == "STX":
+        assert choice is not None
+        if choice.stores:
+            yield replace(store, rmw=number - 1)
+        return
+    load = replace(common, kind="R", register=words[1] or "", acquire=acquire, discards=not words[1])
+    result = frozenset({number})
+    compared = NONE
+    if name == "CAS":
+        assert choice is not None
+        known, compared = registers.depends(words[3])
+        constant = registers.constants.get(words[3]) if isinstance(words[3], str) else words[3]
+        source = registers.loads.get(words[3]) if isinstance(words[3], str) and constant is None else None
+        load = replace(load, expected=Expected(constant or 0, source, choice.stores))
+        if not choice.memory:
+            result = known
+    yield load
+    if choice is None or choice.stores:
+        yield replace(store, number=number + 1, rmw=number, picked=store.picked | compared)
+    registers.set(words[1], number, result, frozenset({number}))
+
+
+def choices_of(threads: list[list[Words]]) -> Iterator[Choices]:
+    """Every way in which compare-and-swaps and store-exclusives can go."""
+    ways = {"CAS": (Choice(False), Choice(True), Choice(True, False)), "STX": (Choice(False), Choice(True))}
+    places = {(t, po): ways[x[0]] for t, code in enumerate(threads) for po, x in enumerate(code) if x[0] in ways}
+    for chosen in itertools.product(*places.values()):
+        yield dict(zip(places, chosen, strict=True))
 
 
 def outcomes(threads: list[list[Words]], architecture: str) -> set[Result]:
     """The final states of all executions."""
-    events = events_of(threads)
+    return {x for choices in choices_of(threads) for x in _outcomes(threads, choices, architecture)}
+
+
+def _outcomes(threads: list[list[Words]], choices: Choices, architecture: str) -> set[Result]:
+    events = events_of(threads, choices)
     order = {"sc": _sc, "x86": _tso, "riscv": _rvwmo, "arm64": _armv8}[architecture]
     stores = {cell: [e.number for e in events if e.kind == "W" and e.cell == cell] for cell in CELLS}
     loads = [e for e in events if e.kind == "R"]
+    stored = {place: choice for place, choice in choices.items() if threads[place[0]][place[1]][0] == "STX"}
     found: set[Result] = set()
     for orders in itertools.product(*(itertools.permutations(stores[cell]) for cell in CELLS)):
         coherence = dict(zip(CELLS, orders, strict=True))
         for sources in itertools.product(*([None, *stores[e.cell]] for e in loads)):
             source = {e.number: s for e, s in zip(loads, sources, strict=True)}
             if _consistent(events, coherence, source, architecture, order):
-                registers = tuple(
-                    ((e.thread, e.register), 0 if source[e.number] is None else events[source[e.number] or 0].value)
-                    for e in loads
-                )
+                values = {(e.thread, e.register): _value(events, source, e.number) for e in loads}
+                values |= {(t, threads[t][po][1]): 1 - choice.stores for (t, po), choice in stored.items()}
+                registers = tuple((place, values[place]) for place in registers_of(threads))
                 memory = tuple((cell, events[co[-1]].value if co else 0) for cell, co in coherence.items())
                 found.add((registers, memory))
     return found
 
 
+def _value(events: list[Event], source: dict[int, int | None], load: int) -> int:
+    found = source[load]
+    return 0 if found is None else events[found].value
+
+
+def _as_compared(events: list[Event], source: dict[int, int | None]) -> bool:
+    """Whether every compare-and-swap has found what it was said to find."""
+    for event in events:
+        if event.expected is not None:
+            value, load, equal = event.expected
+            expected = value if load is None else _value(events, source, load)
+            if (_value(events, source, event.number) == expected) != equal:
+                return False
+    return True
+
+
 def _consistent(events, coherence, source, architecture, order) -> bool:  # type: ignore[no-untyped-def]
+    if not _as_compared(events, source):
+        return False
     rank = {number: k for co in coherence.values() for k, number in enumerate(co)}
     rf = {(s, e) for e, s in source.items() if s is not None}
     co = {pair for x in coherence.values() for pair in itertools.combinations(x, 2)}
@@ -323,22 +353,30 @@ def _atomic_release(events: list[Event], e: Event) -> bool:
 def _armv8(events: list[Event], own: Pairs, source: object) -> Pairs:
     """aarch64.cat: lob.  An atomic with acquire and release is a barrier between what is before and after it."""
     ordered: Pairs = set()
+    forwarded = {r: events[w].picked for w, r in own}
+
+    def chosen(loads: frozenset[int]) -> frozenset[int]:
+        """`loads`, and those that chose what was forwarded to them."""
+        more = loads.union(*(forwarded.get(x, NONE) for x in loads))
+        return loads if more == loads else chosen(more)
+
     for a, b in _later(events):
         pair = (a.number, b.number)
         kinds = a.kind + b.kind
         for fence in _fences(events, a, b):
-            if fence[1] == "ish" or (fence[1] == "ishld" and a.kind == "R") or (fence[1] == "ishst" and kinds == "WW"):
+            reads = a.kind == "R" and not a.discards
+            if fence[1] == "ish" or (fence[1] == "ishld" and reads) or (fence[1] == "ishst" and kinds == "WW"):
                 ordered.add(pair)
         if a.cell == b.cell and b.kind == "W":  # lws
             ordered.add(pair)
-        if a.acquire or b.release or (a.release == "sc" and b.acquire == "sc"):
+        if _acquires(a) or b.release or (a.release == "sc" and _acquires(b) == "sc"):
             ordered.add(pair)
-        if a.rmw is not None and a.release and events[a.rmw].acquire:  # the store of an acquire-release atomic
-            ordered.add(pair)
+        if a.rmw is not None and a.release and _acquires(events[a.rmw]) and a.po == events[a.rmw].po:
+            ordered.add(pair)  # the store of an acquire-release atomic
         if a.kind == "R" and (
             a.number in b.address | b.data
-            or (b.kind == "W" and a.number in b.control)
-            or (b.kind in "RW" and a.number in b.synchronised)
+            or (b.kind == "W" and a.number in chosen(b.control | b.picked))
+            or a.number in chosen(b.synchronised)
         ):
             ordered.add(pair)
         if b.rmw == a.number:
@@ -353,6 +391,11 @@ def _armv8(events: list[Event], own: Pairs, source: object) -> Pairs:
             }
     for w, r in own:
         ordered |= {(m, r) for m in events[w].address | events[w].data}
-        if events[w].rmw is not None and events[r].acquire:
+        if events[w].rmw is not None and _acquires(events[r]):
             ordered.add((events[w].rmw or 0, r))
     return ordered
+
+
+def _acquires(event: Event) -> str:
+    """How `event` acquires; a load whose result is discarded does not."""
+    return "" if event.discards else event.acquire

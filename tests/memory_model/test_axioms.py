@@ -17,14 +17,15 @@ from core.truth.litmus import kernel
 from core.truth.litmus.machines import TARGETS
 from core.truth.litmus.primitives import KernelWord
 from core.truth.litmus.tests import parse_test, program_of
-from tests.memory_model.axioms import CELLS, Result, events_of, outcomes, random_threads
+from tests.memory_model.axioms import Result, outcomes
+from tests.memory_model.random_threads import CELLS, random_threads, registers_of
 
 NUMBER = 250
 """Tests per architecture."""
 
 
 def build(threads):
-    registers = [(e.thread, e.register) for e in events_of(threads) if e.kind == "R"]
+    registers = registers_of(threads)
     condition = ["and", *(["eq", ["reg", t, r], 0] for t, r in registers)]
     row = {"id": "random", "threads": threads, "init": {"mem": dict.fromkeys(CELLS, 0)}, "condition": condition}
     return program_of(parse_test("random", json.dumps(row))), registers
@@ -47,7 +48,7 @@ def samples(architecture: str, seed: int, number: int = NUMBER):
     made = 0
     while made < number:
         threads = random_threads(rng, architecture)
-        if sum(e.kind == "W" for e in events_of(threads)) <= 4:
+        if sum(x[0] in ("W", "SWP", "CAS", "STX") for code in threads for x in code) <= 4:
             made += 1
             yield threads
 

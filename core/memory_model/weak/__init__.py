@@ -24,14 +24,16 @@ in the place of promises; for the walker the rules are those of Simner et al., "
 2022), and of herd's aarch64.cat.  The tests hold it against published verdicts, and against an enumeration of
 executions by the axioms, which shares no code with it (tests/memory_model/axioms.py).
 
-What it lacks.  A compare-and-swap is never delayed: it waits until its comparand is known.  There is one level of
-tables and one stage, no ASID, no device memory.  It is multi-copy atomic: POWER is not.
+A compare-and-swap whose comparand is such a placeholder guesses whether it succeeds (compare.py).
+
+What it lacks.  There is one level of tables and one stage, no ASID, no device memory.  It is multi-copy atomic: POWER
+is not.
 
 What was rejected.  TLBs as state with fills as steps: a hundred times the states for the same final states.  A TLBI
 that acts in its turn, behind a DMB that waits: it could not refute DMB ISHST in the place of DSB ISHST.  FIFO buffers,
 loads that take only the newest value, and walks that read only now: each forbids what the architecture allows.
 
-The files: state.py the data; machine.py the steps; loads.py, atomics.py the accesses; buffer.py what leaves the buffer;
-translation.py walks and faults; barriers.py fences, DSB, ISB, TLBI; local.py register work; grace.py grace periods;
-future.py what a thread may still do; guarded.py cells under a lock; break_before_make.py the rule of that name;
-canonical.py when two states are the same."""
+The files: state.py the data; machine.py the steps; loads.py, atomics.py, compare.py the accesses; buffer.py what leaves
+the buffer; translation.py walks and faults; barriers.py fences, DSB, ISB, TLBI; local.py register work; grace.py grace
+periods; future.py what a thread may still do; guarded.py cells under a lock; break_before_make.py the rule of that
+name; canonical.py when two states are the same."""

@@ -2,7 +2,7 @@
 
 On Armv8 an atomic is a load, which reads the newest value, and a store, which waits in the buffer and reserves the
 cell: no other CPU writes it in between.  On RISC-V it is one event.  On both it may be delayed as a whole if it is no
-acquire."""
+acquire.  Without a result it is none on Armv8 (SWPAL with XZR), and orders nothing later."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from core.memory_model.program import Rmw, StoreExclusive, StoreValue
 from core.memory_model.values import Descriptor, Value, is_pending, updated, updated_later
 from core.memory_model.weak.buffer import make_visible
+from core.memory_model.weak.compare import compare_and_swap
 from core.memory_model.weak.context import Context, Destination, advance, operand
 from core.memory_model.weak.state import (
     FORWARDED,
@@ -46,6 +47,9 @@ def store(state: WeakState, i: int, instruction: StoreValue, access: Destination
 def rmw(context: Context, state: WeakState, i: int, instruction: Rmw, access: Destination) -> Iterator[WeakState]:
     """Every way in which an atomic can go on."""
     cpu = state.cpus[i]
+    if instruction.compare is not None and not instruction.spins and not context.rules.single_amo:
+        yield from compare_and_swap(context, state, i, instruction, access)
+        return
     if _may_be_delayed(context, state, i, instruction, access):
         yield _delayed(context, state, i, instruction, access)
     if access.dies <= state.now or (instruction.order.acquire and holds_release(cpu)):
@@ -62,7 +66,7 @@ def _may_be_delayed(context: Context, state: WeakState, i: int, instruction: Rmw
     """Acquires are not delayed.  An atomic without result is no acquire on Armv8; on RISC-V it is."""
     order = instruction.order
     acquires = order.acquire and (instruction.reg is not None or context.rules.single_amo)
-    if acquires or order.full or instruction.compare is not None or access.dies <= state.now:
+    if acquires or instruction.compare is not None or access.dies <= state.now:
         return False
     if not context.rules.delays:
         return False
@@ -160,19 +164,15 @@ def _pair(state: WeakState, i: int, instruction: Rmw, access: Destination) -> We
         if order.acquire:
             cpu.raise_loads(time)
     stores, value = result
-    if stores and instruction.compare is not None:
-        # it knows its result from the comparand, too: whichever is earlier counts
-        compare = operand(state.cpus[i], instruction.compare)
-        cpu.set(instruction.reg, old, min(time, compare.floor), max(time, compare.pick))
-    else:
-        cpu.set(instruction.reg, old, time)
+    cpu.set(instruction.reg, old, time)
     if stores:
         view = max(access.address_floor, operand(state.cpus[i], instruction.operand).floor)
+        full = order.full and instruction.reg is not None
         cpu.buffer = (
             *cpu.buffer,
-            BufferedStore(cell, value, view, access.page, access.entry_time, order.release, time, order.full, 0, None),
+            BufferedStore(cell, value, view, access.page, access.entry_time, order.release, time, full, 0, None),
         )
-        cpu.blocked = order.full
+        cpu.blocked = full
     return advance(new, i)
 
 

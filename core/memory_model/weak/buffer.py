@@ -25,6 +25,7 @@ from core.memory_model.weak.state import (
     BufferedStore,
     Delayed,
     Flags,
+    Guess,
     Item,
     Mark,
     Own,
@@ -49,7 +50,7 @@ def leaving(context: Context, state: WeakState, i: int) -> Iterator[tuple[str, W
             yield f"CPU{i}: hardware sets {item.cell} to {describe(item.value)}", _update(state, i, place, item)
         elif isinstance(item, Delayed):
             after = _take_effect(context, state, i, place, item)
-            if after is not None:
+            if after is not None and not after.dead:
                 yield f"CPU{i}: the delayed load of {item.cell} takes effect", after
 
 
@@ -85,7 +86,7 @@ def become_visible(context: Context, state: WeakState, i: int, place: int) -> We
         cpu.raise_loads(time)
         cpu.blocked = False
     if item.status is not None:
-        _substitute(cpu, item.status, 0, time)
+        _substitute(new, i, item.status, 0, time)
     return new
 
 
@@ -139,7 +140,7 @@ def _take_effect(context: Context, state: WeakState, i: int, place: int, item: D
         )
     if item.atomic is None or not item.atomic.discards or context.rules.single_amo:
         cpu.newest_load = max(cpu.newest_load, time)
-    _substitute(cpu, item.name, value, time)
+    _substitute(new, i, item.name, value, time)
     return new
 
 
@@ -203,8 +204,9 @@ def finish_fence(state: WeakState, i: int) -> WeakState | None:
     return None
 
 
-def _substitute(cpu: WeakCpu, name: Placeholder, value: Value, time: int) -> None:
-    """`value`, which was taken at `time`, goes where its placeholder is."""
+def _substitute(state: WeakState, i: int, name: Placeholder, value: Value, time: int) -> None:
+    """`value`, which was taken at `time`, goes where its placeholder is on CPU i, which may be changed."""
+    cpu = state.cpus[i]
     for register, (held, floor, pick) in list(cpu.registers.items()):
         if holds(held, name):
             data = floor if only_picks(held, name) else max(floor, time)
@@ -213,8 +215,19 @@ def _substitute(cpu: WeakCpu, name: Placeholder, value: Value, time: int) -> Non
     left, right, pick = cpu.flags
     if holds(left, name) or holds(right, name):
         cpu.flags = Flags(replace_pending(left, name, value), replace_pending(right, name, value), max(pick, time))
+    if cpu.guesses:
+        _check_guesses(state, cpu, name, value)
     if not any(type(x) is Delayed or (type(x) is BufferedStore and x.status is not None) for x in cpu.buffer):
         cpu.names = 0  # else the turns of a spinning loop would never be equal
+
+
+def _check_guesses(state: WeakState, cpu: WeakCpu, name: Placeholder, value: Value) -> None:
+    """The execution does not count if `cpu` has guessed wrong."""
+    guesses = [
+        Guess(replace_pending(x.left, name, value), replace_pending(x.right, name, value), x.equal) for x in cpu.guesses
+    ]
+    cpu.guesses = tuple(x for x in guesses if x.is_right() is None)
+    state.dead = state.dead or any(x.is_right() is False for x in guesses)
 
 
 def _substituted(item: Item, name: Placeholder, value: Value, time: int) -> Item:

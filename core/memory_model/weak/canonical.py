@@ -164,6 +164,7 @@ def _cpu(
         cpu.faults,
         cpu.names,
         cpu.blocked,
+        cpu.guesses,
         (
             cpu.sections,
             cpu.waits,

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 from core.memory_model.machine import Fault
 from core.memory_model.program import Cell
 from core.memory_model.program import Register as Name
-from core.memory_model.values import Placeholder, Value
+from core.memory_model.values import Placeholder, Value, is_pending
 
 NEVER = 1 << 30
 """A time after all others: when the value that a cell holds now ends, when a TLBI that nobody waited for completes."""
@@ -151,6 +151,20 @@ class Own(NamedTuple):
     pick: int
 
 
+class Guess(NamedTuple):
+    """A compare-and-swap went on as if `left` and `right` were equal, or as if they were not."""
+
+    left: Value
+    right: Value
+    equal: bool
+
+    def is_right(self) -> bool | None:
+        """Whether it was; None while that is not known."""
+        if is_pending(self.left) or is_pending(self.right):
+            return None
+        return (self.left == self.right) == self.equal
+
+
 class Flags(NamedTuple):
     """The two sides of the last compare, and its pick floor."""
 
@@ -172,6 +186,7 @@ class WeakCpu:
     released    the latest own store-release (sc) that is visible
     seen        per cell the time of the newest value that this CPU has read or written
     blocked     it waits until its full atomic is visible
+    guesses     what it has assumed of values that are not known yet
     passing     in a grace period: the CPUs that have not passed it (`waits`), and two floors
     done, entry per SRCU domain: the floor that a grace period inherits from this CPU's last section, and the floor that
                 its next section inherits from the grace period"""
@@ -198,6 +213,7 @@ class WeakCpu:
     faults: frozenset[Fault] = frozenset()
     names: int = 0
     blocked: bool = False
+    guesses: tuple[Guess, ...] = ()
     sections: tuple[str, ...] = ()
     waits: frozenset[int] | None = None
     begun: int = 0

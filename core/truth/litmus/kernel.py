@@ -68,7 +68,7 @@ class _Compiler:
             "R": self.read,
             "W": self.write,
             "F": self.fence,
-            "SWP": lambda x: self.atomic(x[1], "swp", self.address(x[2]), x[3], x[4]),
+            "SWP": lambda x: self.atomic(x[1] or NEW, "swp", self.address(x[2]), x[3], x[4]),
             "LDOP": lambda x: self.atomic(x[2], OPERATIONS[x[1]], self.address(x[3]), x[4], x[5] if x[2] else ""),
             "CAS": self.cmpxchg,
             "ADDUNLESS": self.add_unless,
