@@ -10,10 +10,13 @@ from dataclasses import replace
 from arch_plugins.families.cpu_asids import CpuAsids
 from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.load_store import LoadStore
-from arch_plugins.generic import flush_by_ipi
+from arch_plugins.generic import flush_by_ipi, flush_cpus_by_ipi
+from core.hookspecs import hookimpl
+from core.machine.insn import Operand, insn
 from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu
 from core.mm.kthread import mm_users
-from core.mm.mm import Mm
+from core.mm.mm import Mm, mm_cpumask
 
 NOTHING = FlushRequest(0, 0)
 
@@ -33,6 +36,14 @@ class Arc(LoadStore, CpuAsids):
         family="synchronous IPI to mm_cpumask",
         sources=("arch/arc/mm/tlb.c", "arch/arc/mm/tlbex.S", "arch/arc/include/asm/pgtable-levels.h"),
     )
+
+    @hookimpl
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        """local_flush_pmd_tlb_range(): one entry maps the huge page."""
+        cpus: frozenset[Cpu] = await mm_cpumask(mm)
+        for cpu in sorted(cpus):
+            await insn(cpu, self.page_insn, 1, Operand(start, 1, end - start, end - start))
+        await flush_cpus_by_ipi(mm, cpus, FlushRequest(start, end))
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         """Each CPU is interrupted before it reads mm_users, which stays 0 once it is 0."""

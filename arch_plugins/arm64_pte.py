@@ -110,6 +110,11 @@ class Arm64Entries(LoadsTtbr0, Asids):
             await mm.hook.flush_tlb_page(mm=mm, addr=addr)
 
     @hookimpl
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        """As flush_tlb_range(), by a TLBI for each huge page, with TTL 2."""
+        await self.flush_range(mm, start, end, mm.span[0], leaf=False)
+
+    @hookimpl
     async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
         """The trailing DSB is omitted: the next context switch has one."""
         young = bool(await test_and_clear_young(addr))

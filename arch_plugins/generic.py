@@ -172,7 +172,8 @@ class Generic(Architecture):
 
     @hookimpl
     async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
-        await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=mm.span[0])
+        """include/linux/pgtable.h: flush_tlb_range(), in which nothing says that the entries are large."""
+        await mm.hook.flush_tlb_range(mm=mm, start=start, end=end, stride=1)
 
     @hookimpl
     async def huge_ptep_get_and_clear(self, mm: Mm, addr: int) -> Entry:
@@ -192,8 +193,13 @@ class Generic(Architecture):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """As on x86: only the caller flushes."""
         entry: Entry = await establish_invalid_pmd(mm, addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        return entry
+
+    @hookimpl
+    async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> Entry:
+        entry: Entry = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
         return entry
 
     @hookimpl

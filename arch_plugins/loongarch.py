@@ -69,9 +69,9 @@ class LoongarchPtw(Loongarch):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """mm/pgtable-generic.c: flushed here, and by the caller again."""
+        """mm/pgtable-generic.c, with generic_pmdp_establish()."""
         pmd: Entry = await generic_pmdp_establish(mm, addr)
-        await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=mm.span[0])
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         return pmd
 
     async def load_tables(self, mm: Mm) -> None:

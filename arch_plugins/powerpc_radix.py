@@ -56,7 +56,7 @@ class PowerpcRadix(RadixPte, RadixTlb):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """book3s64/pgtable.c: flushed here, and by the caller again."""
+        """book3s64/pgtable.c: as the generic one, by _PAGE_PRESENT and _PAGE_INVALID."""
         pmd: Entry = await establish_invalid_pmd(mm, addr)
         await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         return pmd

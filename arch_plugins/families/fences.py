@@ -36,5 +36,9 @@ class Fences(Architecture):
         await self.fence(mm, FlushRequest(start, end, leaf=True), stride)
 
     @hookimpl
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        await self.fence(mm, FlushRequest(start, end, leaf=True), mm.span[0])
+
+    @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         await self.fence(mm, FlushRequest(addr, addr + 1, leaf=True), 1)

@@ -1,12 +1,13 @@
 """Which changes of an entry need a flush, where not all do.
 
-arch/x86/include/asm/tlbflush.h, arch/powerpc/include/asm/book3s/64/tlbflush.h.
+arch/x86/include/asm/tlbflush.h, arch/x86/mm/pgtable.c, arch/powerpc/include/asm/book3s/64/tlbflush.h.
 """
 
 from __future__ import annotations
 
 from core.hookspecs import hookimpl
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
+from core.mm.huge_memory import establish_invalid_pmd
 from core.mm.mm import Mm
 
 
@@ -20,6 +21,12 @@ class X86Pte:
     @hookimpl
     def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
         return x86_needs_flush(oldpmd, newpmd)
+
+    @hookimpl
+    async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> Entry:
+        """No flush: once the entry is invalid, no walk changes its accessed and dirty bits."""
+        entry: Entry = await establish_invalid_pmd(mm, addr)
+        return entry
 
 
 def x86_needs_flush(old: Entry, new: Entry) -> bool:

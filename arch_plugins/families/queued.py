@@ -134,7 +134,7 @@ class Queued(Stated):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """Change a huge entry and flush it at once, because flush_tlb_range() will do nothing."""
+        """Change a huge entry and flush it at once: flush_tlb_range(), or flush_pmd_tlb_range(), does nothing."""
         pmd: Entry = await establish_invalid_pmd(mm, addr)
         await self.flush_huge(mm, addr)
         return pmd

@@ -70,14 +70,15 @@ class RadixTlb(Broadcast):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        """__radix__flush_tlb_range() takes the page-walk cache along from PMD_SIZE on, on which mremap() depends;
-        radix__flush_pmd_tlb_range() does not."""
-        if stride > 1:
-            await self.flush_range(mm, start, end, stride, leaf=True)
-            return
+        """__radix__flush_tlb_range() takes the page-walk cache along from PMD_SIZE on, on which mremap() depends."""
         leaf = end - start < mm.span[0]
         thp = "thp" in mm.facts.capabilities
         await self.flush_some(mm, self.pages(mm, start, end, 1, leaf, both=thp), FlushRequest(start, end, leaf), 1)
+
+    @hookimpl
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        """radix__flush_pmd_tlb_range(), which spares the page-walk cache."""
+        await self.flush_range(mm, start, end, mm.span[0], leaf=True)
 
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
         """__radix__flush_tlb_range_psize()."""

@@ -124,10 +124,12 @@ class _Flushes(GatherFromC):
         bounds = address(start), address(end)
         if mm.context is not None:
             await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
-        elif stride == mm.span[0] > 1:
-            await self.run(Hook(mm, span=stride), "enter_flush_pmd_tlb_range", *bounds)
         else:
             await self.run(Hook(mm), "enter_flush_tlb_range", *bounds)
+
+    @hookimpl
+    async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
+        await self.run(Hook(mm, span=mm.span[0]), "enter_flush_pmd_tlb_range", address(start), address(end))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:

@@ -112,13 +112,13 @@ def no_lost_dirty(page: int, addrs: Sequence[int]) -> Property:
     return _property("no-lost-dirty", reads, holds)
 
 
-def dirty_known_at_end(page: int, addrs: Sequence[int]) -> Property:
-    """At the end: if memory is newer than the disk, PG_dirty or an entry that maps the page says so."""
+def dirty_known_at_end(page: int, addrs: Sequence[int], *huge: Cell) -> Property:
+    """At the end: if memory is newer than the disk, PG_dirty or an entry that maps the page says so (PTEs, `huge`)."""
 
     def holds(newer: bool, pg_dirty: bool, *ptes: object) -> bool:
         return not newer or pg_dirty or _maps_dirty(page, ptes)
 
-    return _property("no-lost-dirty", (newer_cell(page), pg_dirty_cell(page), *map(pte_cell, addrs)), holds)
+    return _property("no-lost-dirty", (newer_cell(page), pg_dirty_cell(page), *map(pte_cell, addrs), *huge), holds)
 
 
 def store_after_copy(page: int, new: int, addr: int) -> Property:

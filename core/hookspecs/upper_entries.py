@@ -25,9 +25,17 @@ class UpperEntriesSpec:
         """Program. Make the pmd that maps a huge page at `addr` fault in hardware; its lock is held. Returns the pmd
         as it was.
 
-        It must not be empty meanwhile, because others read it without the lock, and no CPU may set its dirty bit any
-        more.  Cached entries may stay until the caller's flush_tlb_range, unless that is empty. Mirrors
-        pmdp_invalidate_ad().
+        It must not be empty meanwhile, because others read it without the lock.  On return no CPU has it cached, and
+        none may set its dirty bit: the page may be mapped by its parts.  The generic one ends with
+        `flush_pmd_tlb_range`.  mm/pgtable-generic.c:pmdp_invalidate().
+        """
+
+    @hookspec
+    async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> Entry:
+        """Program. `pmdp_invalidate` for who changes the protection of the pmd: no CPU may set its dirty bit any more.
+
+        Cached entries may stay until the gather is flushed, which `huge_pmd_needs_flush` decides about.  The generic
+        one is `pmdp_invalidate`; only x86 has another.  mm/pgtable-generic.c:pmdp_invalidate_ad().
         """
 
     @hookspec
@@ -52,7 +60,7 @@ class UpperEntriesSpec:
     async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
         """Program. Flush pmds from `start` to `end` that mapped huge pages, on every CPU; their lock is held.
 
-        The generic one is flush_tlb_range() with the span of a pmd as its stride.  Mirrors flush_pmd_tlb_range().
+        The generic one is flush_tlb_range(), which goes by pages.  Mirrors flush_pmd_tlb_range().
         """
 
     @hookspec

@@ -138,7 +138,7 @@ async def generic_pmdp_establish(mm: Mm, addr: int) -> Any:
 def establish_invalid_pmd(mm: Mm, addr: int) -> Op:
     """pmdp_establish() of pmd_mkinvalid(): no CPU can set the dirty bit any more, and the entry is not empty.
 
-    Returns the old entry.  x86 flushes nothing here (arch/x86/mm/pgtable.c); the generic version does.
+    Returns the old entry.
     """
     cell = Cell("pmd", addr // mm.span[0])
     return Op(
@@ -172,7 +172,6 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
         pmd: Any = await pmdp_get(mm, addr)
         if pte_present(pmd) and pmd.frame == page and (pmd.dirty or pmd.write):
             await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-            await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
             await set_pmd_at(mm, addr, pmd._replace(write=False, dirty=False))
             cleaned = True
         await pmd_unlock(mm, addr)
@@ -214,7 +213,6 @@ async def split_huge_anon_pmd(mm: Mm, addr: int, table: int) -> None:
     await pmd_lock(mm, addr)
     if isinstance(await pmdp_get(mm, addr), Pte):
         pmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         if pmd.dirty:
             await set_page_dirty(pmd.frame)
         for page in range(pmd.frame + 1, pmd.frame + mm.span[0]):  # the first keeps the reference of the huge entry
@@ -236,7 +234,7 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     if mm.era.has("ced108037c2a"):
-        oldpmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)  # pmdp_invalidate_ad()
+        oldpmd: Any = await mm.hook.pmdp_invalidate_ad(mm=mm, addr=addr)
     else:
         oldpmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
     if pte_present(oldpmd):
@@ -265,7 +263,6 @@ async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool)
         await pmdp_test_and_clear_young(mm, addr)
     elif ages:
         pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         await set_pmd_at(mm, addr, pmd)
     if ages:
         tlb_flush_pmd_range(tlb, addr, mm.span[0])
@@ -283,8 +280,8 @@ def pmdp_test_and_clear_young(mm: Mm, addr: int) -> Op:
 async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     """MADV_FREE of a huge page: make the entry old and clean.
 
-    pmdp_invalidate() of mm/pgtable-generic.c flushes under the lock, and the gather again at the end. ValueError for a
-    part of a huge page: splitting is not modelled.
+    pmdp_invalidate() flushes under the lock, and the gather again at the end. ValueError for a part of a huge page:
+    splitting is not modelled.
     """
     mm = tlb.mm
     _check_whole(mm, addr, end)
@@ -293,7 +290,6 @@ async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     pmd: Any = await pmdp_get(mm, addr)
     if pte_present(pmd) and mm.is_anon(pmd.frame) and not mm.special(pmd.frame):
         pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-        await mm.hook.flush_tlb_range(mm=mm, start=addr, end=addr + mm.span[0], stride=1)
         await set_pmd_at(mm, addr, pmd._replace(dirty=False))
         tlb_flush_pmd_range(tlb, addr, mm.span[0])  # tlb_remove_pmd_tlb_entry()
     await pmd_unlock(mm, addr)

@@ -10,7 +10,6 @@ OUT_OF_SCOPE = {
     "p4d_free_tlb": "no model has p4d tables",
     "pudp_huge_get_and_clear_full": "no model has huge pages of pud size",
     "pudp_invalidate": "no model has huge pages of pud size",
-    "pmdp_invalidate_ad": "`pmdp_invalidate` is the hook for both",
     "pmdp_set_wrprotect": "fork() of huge pages is not modelled",
     "pmdp_test_and_clear_young": "aging of huge pages is not modelled",
     "pmdp_clear_flush_young": "aging of huge pages is not modelled",

@@ -95,7 +95,7 @@ class ComparesAttachMask(S390):
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         await count_flusher(mm, +1)
         here = {mm.task.cpu}
-        local = await mm_cpumask(mm) == here and await cpu_attach_mask() == here
+        local = await mm_cpumask(mm) == here and await cpu_attach_mask(mm) == here
         pte: Entry = await ipte(mm, addr, 1, local=local)
         await count_flusher(mm, -1)
         return pte

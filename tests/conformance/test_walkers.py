@@ -213,7 +213,9 @@ class Exchanges(LoongarchPtw):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        return await establish_invalid_pmd(mm, addr)
+        pmd: Entry = await establish_invalid_pmd(mm, addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        return pmd
 
 
 class UsesTheSwap(Sparc32):

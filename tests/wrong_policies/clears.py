@@ -9,8 +9,8 @@ from core.facts import Facts
 from core.hookspecs import hookimpl
 from core.machine.accessed import accessed_cell, test_and_clear_young, xchg_pte_young
 from core.machine.op import Op, Outcome
-from core.machine.pte import Pte, local_ptep_get_and_clear, pte_cell, ptep_get, set_pte, xchg_pte
-from core.mm.huge_memory import pmdp_get, set_pmd_at, xchg_pmd
+from core.machine.pte import Entry, Pte, local_ptep_get_and_clear, pte_cell, ptep_get, set_pte, xchg_pte
+from core.mm.huge_memory import establish_invalid_pmd, pmdp_get, set_pmd_at, xchg_pmd
 from core.mm.mm import Mm
 from core.mm.pgtable import clear_upper
 
@@ -130,15 +130,19 @@ class EmptyInvalidate(Smp):
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
-        return await xchg_pmd(mm, addr)
+        pmd = await xchg_pmd(mm, addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        return pmd
 
 
 class LooksOnly(Smp):
-    """pmdp_invalidate() reads."""
+    """pmdp_invalidate() reads, and flushes."""
 
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
-        return await pmdp_get(mm, addr)
+        pmd = await pmdp_get(mm, addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        return pmd
 
 
 class WritesItBack(Smp):
@@ -150,7 +154,40 @@ class WritesItBack(Smp):
 
         pmd: Any = await pmdp_get(mm, addr)
         await set_pmd_at(mm, addr, invalid(pmd))  # type: ignore[arg-type]
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         return pmd
+
+
+class InvalidatesUnflushed(Smp):
+    """pmdp_invalidate() leaves the flush to its caller, as x86's pmdp_invalidate_ad() does."""
+
+    @hookimpl
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
+        return await establish_invalid_pmd(mm, addr)
+
+
+class LooksOnlyAd(Smp):
+    """pmdp_invalidate_ad() reads: the gather will flush."""
+
+    @hookimpl
+    async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> object:
+        return await pmdp_get(mm, addr)
+
+
+class InvalidatesAd(Smp):
+    """Right, as x86 has it: pmdp_invalidate_ad() leaves the flush to the gather."""
+
+    @hookimpl
+    async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> object:
+        return await establish_invalid_pmd(mm, addr)
+
+
+class NeitherFlushes(InvalidatesAd):
+    """pmdp_invalidate_ad() leaves the flush to the gather, and huge_pmd_needs_flush() takes it for done."""
+
+    @hookimpl
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
+        return False
 
 
 class TornWrprotect(Smp):

@@ -269,6 +269,7 @@ class ReadOnlyInvalidate(Smp):
     @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> object:
         pmd: Any = await establish_invalid_pmd(mm, addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         return pmd._replace(write=False) if isinstance(pmd, Pte) else pmd
 
 

@@ -6,7 +6,7 @@ tried on every value that it may be given, so that one that is right for a dirty
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from itertools import product
 from typing import Any
 
@@ -20,7 +20,7 @@ from core.machine.order import Order
 from core.machine.pte import Entry, ProtNone, Pte, pte_cell, ptep_get
 from core.machine.tlb import user_load
 from core.mm.era import Era
-from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get
+from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get, pmdp_huge_clear_flush
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
@@ -144,23 +144,36 @@ def peek(cell: Cell) -> Op:
     return Op(f"read {cell}", (cell,), (), lambda value: [Outcome(value)], order=Order.PLAIN)
 
 
-def huge(clears: bool) -> Program:
-    """pmdp_huge_get_and_clear(), or pmdp_invalidate(), with the flush that the caller does."""
+async def huge_cleared(mm: Mm) -> Entry:
+    """pmdp_huge_clear_flush()."""
+    pmd: Entry = await pmdp_huge_clear_flush(mm, 0)
+    return pmd
+
+
+async def huge_invalidated(mm: Mm) -> Entry:
+    """pmdp_invalidate(), which has flushed."""
+    return await mm.hook.pmdp_invalidate(mm=mm, addr=0)
+
+
+async def huge_invalidated_ad(mm: Mm) -> Entry:
+    """pmdp_invalidate_ad(), and the flush that the gather does."""
+    pmd = await mm.hook.pmdp_invalidate_ad(mm=mm, addr=0)
+    await mm.hook.flush_tlb_range(mm=mm, start=0, end=mm.span[0], stride=1)
+    return pmd
+
+
+def huge(change: Callable[[Mm], Coroutine[Op, Any, Entry]], becomes: Callable[[Entry], Entry]) -> Program:
+    """Change a huge entry that is cached; it is what it was told to become, and no CPU has it any more."""
 
     async def program(mm: Mm) -> None:
         pmd = MAPPED[await pick(len(MAPPED))]
         await pmd_lock(mm, 0)
         await chosen(PMD, pmd)
         await user_load(mm.task.cpu, 0, [PAGE], mm.facts.hw_dirty, PMD)
-        if clears:
-            returned = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=0, full=False)
-        else:
-            returned = await mm.hook.pmdp_invalidate(mm=mm, addr=0)
-        await mm.hook.flush_tlb_range(mm=mm, start=0, end=mm.span[0], stride=mm.span[0])
+        returned = await change(mm)
         await no_stale(mm, 0, "flushed", "stale-after-return", PMD)
         now: Any = await pmdp_get(mm, 0)
-        as_told = now is None if clears else now == invalid(pmd)
-        if returned != pmd or not as_told:
+        if returned != pmd or now != becomes(pmd):
             await report("entry-as-told")
         await pmd_unlock(mm, 0)
 
@@ -237,7 +250,12 @@ SCENARIOS = [
         "huge-values",
         "the same of a huge entry",
         "mm/pgtable-generic.c",
-        alone("huge-values", huge(clears=True), huge(clears=False)),
+        alone(
+            "huge-values",
+            huge(huge_cleared, lambda pmd: None),
+            huge(huge_invalidated, invalid),
+            huge(huge_invalidated_ad, invalid),
+        ),
         tier="optional",
     ),
     Scenario(

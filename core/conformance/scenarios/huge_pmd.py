@@ -177,6 +177,21 @@ def protected(arch: Arch, era: Era) -> Model:
     return world.model("huge-protect", sometimes=[window])
 
 
+def cleaned(arch: Arch, era: Era) -> Model:
+    """Writeback of a huge page of a file, while a CPU writes to it: pmdp_invalidate() alone flushes."""
+    world = huge_page(arch, era, frozenset(), mappings={0: [0]})
+    world.memory[PMD], world.memory[ref_cell(0)] = Pte(0, dirty=True), 2
+    world.task("user", writer)
+    world.kthread("writeback", lambda mm: write_page(mm, 0, folio_mkclean_pmd))
+    window = sometimes(
+        "written-and-cleaned",
+        "the page has been written to, and then its entry cleaned",
+        (PMD, newer_cell(0)),
+        lambda pmd, newer: newer and isinstance(pmd, Pte) and not pmd.write,
+    )
+    return world.model("huge-cleaned", finally_=[dirty_known_at_end(0, [], PMD)], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "huge-emptied",
@@ -199,6 +214,14 @@ SCENARIOS = [
         "mm/huge_memory.c:change_huge_pmd",
         protected,
         tier="optional",
+    ),
+    Scenario(
+        "huge-cleaned",
+        "no CPU writes to a huge page through an entry that writeback has cleaned",
+        "mm/rmap.c:page_vma_mkclean_one",
+        cleaned,
+        tier="optional",
+        requires=("thp",),
     ),
     Scenario(
         "huge-split",
