@@ -284,8 +284,8 @@ class Program:
         return tuple(cell.removeprefix(ENTRY) for cell in self.memory if cell.startswith(ENTRY))
 
     def has_grace_periods(self) -> bool:
-        """Whether some thread waits for the others to be outside their sections."""
-        return any(isinstance(x, GracePeriod) for code in self.threads for x in code.instructions)
+        """Whether some thread waits until the others have an empty buffer: for RCU or membarrier, not for SRCU."""
+        return any(isinstance(x, GracePeriod) and not x.domain for code in self.threads for x in code.instructions)
 
 
 def reads(instruction: Instruction) -> frozenset[Register]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from core.memory_model.weak.machine import Weak
 from core.memory_model.weak.state import ARMV8, RVWMO, Rules
 from core.truth.litmus.condition import holds
 from core.truth.litmus.machines import machine_of
-from core.truth.litmus.tests import LitmusTest, program_of
+from core.truth.litmus.tests import LitmusTest, parse_test, program_of
 from tests.memory_model.shapes import Table, one, variants
 
 ARMV8_TABLE: Table = {
@@ -201,6 +202,32 @@ def test_an_acquire_atomic_orders_its_store_on_riscv_and_not_on_armv8() -> None:
     threads = SPECIAL["the store of a load-acquire swap is not ordered"][0]
     test = one(threads, {"0:a": 0, "1:a": 0}, "riscv")
     assert not reaches(test, "riscv")
+    assert reaches(test, "arm64")
+
+
+COMMITS = {
+    "a store behind a branch on a load that forwards": (
+        [["R", "r1", "x"], ["ALU", "r3", "eor", "r1", "r1"], ["ALU", "r3", "add", "r3", 1], ["W", "y", "r3"]],
+        [["R", "r1", "y"], ["W", "y", 2], ["R", "r4", "y"], ["CMP", "r4", "r4"], ["BCC", "eq", "L"], ["label", "L"],
+         ["W", "x", 1]],
+    ),
+    "a load behind a branch and an isync": (
+        [["W", "x", 1], ["LWSYNC"], ["W", "y", 1]],
+        [["R", "r1", "y"], ["W", "y", 2], ["R", "r6", "y"], ["CMP", "r6", "r6"], ["BCC", "eq", "L"], ["label", "L"],
+         ["ISYNC"], ["R", "r7", "x"]],
+    ),
+}  # fmt: skip
+WANTED = (
+    ["and", ["eq", ["mem", "y"], 2], ["eq", ["reg", 0, "r1"], 1], ["eq", ["reg", 1, "r1"], 1]],
+    ["and", ["eq", ["mem", "y"], 2], ["eq", ["reg", 1, "r1"], 1], ["eq", ["reg", 1, "r7"], 0]],
+)
+
+
+@pytest.mark.parametrize(("name", "condition"), list(zip(COMMITS, WANTED, strict=True)))
+def test_accesses_to_a_cell_are_committed_in_program_order_on_power(name: str, condition: list[object]) -> None:
+    row = {"id": "x", "threads": COMMITS[name], "init": {"mem": {"x": 0, "y": 0}}, "condition": condition}
+    test = parse_test("x", json.dumps(row))
+    assert not reaches(test, "powerpc")
     assert reaches(test, "arm64")
 
 

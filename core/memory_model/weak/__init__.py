@@ -21,8 +21,8 @@ Time counts the stores that became visible and the DSBs that completed a TLBI.  
 
 Why that is right.  For memory it is the view machine of Pulte et al., "Promising-ARM/RISC-V" (PLDI 2019), with a buffer
 in the place of promises; for the walker the rules are those of Simner et al., "Relaxed virtual memory in Armv8-A" (ESOP
-2022), and of herd's aarch64.cat.  The tests hold it against published verdicts, and against an enumeration of
-executions by the axioms, which shares no code with it (tests/memory_model/axioms.py).
+2022), and of herd's aarch64.cat.  The tests hold it against published verdicts, and against enumerations of executions
+by the axioms, which share no code with it (tests/memory_model/axioms.py, walk_axioms.py).
 
 A compare-and-swap whose comparand is such a placeholder guesses whether it succeeds (compare.py).
 
@@ -35,5 +35,5 @@ loads that take only the newest value, and walks that read only now: each forbid
 
 The files: state.py the data; machine.py the steps; loads.py, atomics.py, compare.py the accesses; buffer.py what leaves
 the buffer; translation.py walks and faults; barriers.py fences, DSB, ISB, TLBI; local.py register work; grace.py grace
-periods; future.py what a thread may still do; guarded.py cells under a lock; break_before_make.py the rule of that
-name; canonical.py when two states are the same."""
+periods; future.py what a thread may still do; guarded.py cells under a lock; commits.py what POWER adds;
+break_before_make.py the rule of that name; canonical.py when two states are the same."""

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from core.memory_model.program import ENTRY, Cell
 from core.memory_model.values import Descriptor, Value, is_pending
+from core.memory_model.weak.commits import COMMITTED
 from core.memory_model.weak.context import Context
 from core.memory_model.weak.future import FLAGS, Future
 from core.memory_model.weak.state import NEVER, BufferedStore, Delayed, Item, Mark, TlbiRecord, WeakCpu, WeakState
@@ -185,7 +186,8 @@ def _ranked(floors: dict[str, int], rank: Rank) -> tuple[tuple[str, int], ...]:
 def _registers(context: Context, i: int, cpu: WeakCpu, future: Future, rank: Rank) -> Iterator[Hashable]:
     for name in sorted(cpu.registers):
         value, floor, pick = cpu.registers[name]
-        if name in future.live or is_pending(value):
+        asked = name in future.live or (name.startswith(COMMITTED) and name.removeprefix(COMMITTED) in future.loads)
+        if asked or is_pending(value):
             yield name, value, rank(floor), rank(pick)
         elif (i, name) in context.program.kept:
             yield name, value, 0, 0

@@ -29,7 +29,8 @@ class Context:
 
     @cached_property
     def eager(self) -> bool:
-        """Whether a store may enter the buffer at once: a quiescent CPU has an empty buffer, so not before one."""
+        """Whether a store may enter the buffer at once: a CPU that passes a grace period has an empty buffer, so not
+        where there are any, but for SRCU's, which ask for its sections alone."""
         return not self.program.has_grace_periods()
 
     @cached_property

@@ -52,7 +52,8 @@ class Future:
     live            registers that it reads before it writes them
     acquires ...    whether it has an acquire, a barrier, context synchronisation, a TLBI
     waits           whether it has a full DSB, so that a TLBI before it completes
-    needs_delay     whether a store may come before the next barrier that waits for delayed loads"""
+    needs_delay     whether a store may come before the next barrier that waits for delayed loads
+    sections        whether it has a read-side section or a grace period, `domains` those of its sections"""
 
     loads: frozenset[Cell] = frozenset()
     touched: frozenset[Cell] = frozenset()
@@ -65,6 +66,7 @@ class Future:
     waits: bool = False
     needs_delay: bool = False
     sections: bool = False
+    domains: frozenset[str] = frozenset()
 
 
 NOTHING = Future()
@@ -174,6 +176,7 @@ def _joined(instruction: Instruction, own: Future, after: list[Future]) -> Futur
         own.waits or any(f.waits for f in after),
         own.needs_delay or (not _stops_delay(instruction) and any(f.needs_delay for f in after)),
         own.sections or any(f.sections for f in after),
+        own.domains.union(*(f.domains for f in after)),
     )
 
 
@@ -226,7 +229,9 @@ def _own(program: Program, outputs: _Outputs, i: int, instruction: Instruction) 
             return Future(live=live, synchronises=True)
         case Tlbi():
             return Future(live=live, invalidates=True, needs_delay=True)
-        case ReadLock() | ReadUnlock() | GracePeriod():
+        case ReadLock(domain) | ReadUnlock(domain):
+            return Future(live=live, barriers=True, sections=True, domains=frozenset({domain}))
+        case GracePeriod():
             return Future(live=live, barriers=True, sections=True)
         case Select():
             return Future(live=live | {FLAGS})

@@ -88,8 +88,7 @@ def passing(context: Context, state: WeakState, i: int, block: int | None) -> It
 
 
 def locally(context: Context, state: WeakState, i: int) -> WeakState | None:
-    """What CPU i's grace period does at once: it ends when all have passed, and who has ended passes, since nothing
-    that comes after could see more."""
+    """What CPU i's grace period does at once: it ends when all have passed, and who gains nothing by waiting passes."""
     waits = state.cpus[i].waits
     if waits is None:
         return None
@@ -98,9 +97,20 @@ def locally(context: Context, state: WeakState, i: int) -> WeakState | None:
     instruction = context.program.threads[i].instructions[state.cpus[i].pc or 0]
     assert isinstance(instruction, GracePeriod)
     for j in sorted(waits):
-        if state.cpus[j].pc is None and is_quiescent(state.cpus[j], instruction.domain):
+        if is_quiescent(state.cpus[j], instruction.domain) and _gains_nothing(context, state, j, instruction.domain):
             return _pass(state, i, j, instruction.domain)
     return None
+
+
+def _gains_nothing(context: Context, state: WeakState, j: int, domain: str | None) -> bool:
+    """Whether CPU j reaches no more by passing a grace period of `domain` later.
+
+    To pass raises its own floors, and later it raises the updater's as well.  So one that will neither load nor take
+    part in a section or grace period again may pass now; in an SRCU domain, one without a section of it to come."""
+    future = context.future(j, state.cpus[j].pc)
+    if domain:
+        return domain not in future.domains
+    return not (future.loads or future.walks or future.acquires or future.sections)
 
 
 def is_quiescent(cpu: WeakCpu, domain: str | None) -> bool:

@@ -38,7 +38,7 @@ from core.memory_model.program import (
     entry_cell,
 )
 from core.memory_model.values import Descriptor, NotExpressible
-from core.memory_model.weak import atomics, barriers, buffer, canonical, grace, local, translation
+from core.memory_model.weak import atomics, barriers, buffer, canonical, commits, grace, local, translation
 from core.memory_model.weak.break_before_make import note_entry
 from core.memory_model.weak.context import AddressedCell, Context, Destination, target
 from core.memory_model.weak.loads import load
@@ -235,10 +235,17 @@ class Weak:
         goal = target(state.cpus[i], instruction.address)
         if goal is None:
             return None
-        after = atomics.store(state, i, instruction, self._direct(state, goal))
+        access = self._direct(state, goal)
+        after = atomics.store(state, i, instruction, access)
         if after is not None:
-            after.cpus[i].context = max(after.cpus[i].context, goal.pick)
+            self._note(after.cpus[i], instruction, access, goal)
         return after
+
+    def _note(self, cpu: WeakCpu, instruction: Accessing, access: Destination, goal: AddressedCell) -> None:
+        """What the access leaves behind for later ones, beside its value."""
+        cpu.context = max(cpu.context, goal.pick)
+        if self.context.rules.commits and isinstance(instruction, Load | StoreValue):
+            commits.note(cpu, instruction, access.cell, goal.pick)
 
     def _unseen_store(self, state: WeakState, i: int) -> WeakState | None:
         """A store becomes visible at once if nobody can tell when: one to a cell that a lock guards, or to one that no
@@ -319,7 +326,7 @@ class Weak:
         self, state: WeakState, i: int, instruction: Accessing, access: Destination, goal: AddressedCell, shown: str
     ) -> Iterator[tuple[str, WeakState]]:
         for after in self._outcomes(state, i, instruction, access):
-            after.cpus[i].context = max(after.cpus[i].context, goal.pick)
+            self._note(after.cpus[i], instruction, access, goal)
             yield shown, after
 
     def _outcomes(self, state: WeakState, i: int, instruction: Accessing, access: Destination) -> Iterator[WeakState]:

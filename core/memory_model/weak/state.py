@@ -36,6 +36,7 @@ class Rules:
     status_orders   the result of a store-exclusive depends on its store (RISC-V)
     ets2            FEAT_ETS2: a translation fault is behind earlier accesses, and a DSB orders later walks
     ets3            FEAT_ETS3: a permission fault, too
+    commits         accesses to one cell are committed in program order (POWER; commits.py)
     delays          loads may be delayed; without it the machine is too strong, and smaller"""
 
     name: str
@@ -43,11 +44,13 @@ class Rules:
     status_orders: bool = False
     ets2: bool = False
     ets3: bool = False
+    commits: bool = False
     delays: bool = True
 
 
 ARMV8 = Rules("armv8")
 RVWMO = Rules("rvwmo", single_amo=True, status_orders=True)
+POWER = Rules("power, multi-copy atomic", commits=True)
 
 
 class TlbiRecord(NamedTuple):

@@ -10,7 +10,7 @@ from core.memory_model.machine import LitmusMachine
 from core.memory_model.program import Program
 from core.memory_model.strong import Strong
 from core.memory_model.weak.machine import Weak
-from core.memory_model.weak.state import ARMV8, RVWMO, Rules
+from core.memory_model.weak.state import ARMV8, POWER, RVWMO, Rules
 from core.truth.litmus import kernel, tests
 from core.truth.litmus.primitives import ARM64, ARM64_LL_SC, POWERPC, RISCV, X86, Primitives
 from core.truth.litmus.tests import LitmusTest
@@ -41,7 +41,7 @@ TARGETS: Mapping[str, LitmusArch] = {
     "riscv": LitmusArch(_weak(RVWMO), RISCV),
     "x86": LitmusArch(_strong(True), X86),
     "s390": LitmusArch(_strong(True), X86),
-    "powerpc": LitmusArch(_weak(replace(ARMV8, name="power, multi-copy atomic")), POWERPC),
+    "powerpc": LitmusArch(_weak(POWER), POWERPC),
     "sc": LitmusArch(_strong(False), X86),
 }
 """powerpc runs on the weak machine, which is multi-copy atomic.  docs/litmus.md says for which tests it is too
