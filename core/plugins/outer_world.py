@@ -82,7 +82,7 @@ def _of_object(thing: Any, name: str) -> Iterator[str]:
     if isinstance(thing, types.BuiltinFunctionType | types.FunctionType | type) and module in REFUSED:
         names = REFUSED[module]
         if names is None or getattr(thing, "__name__", name) in names:
-            yield f"uses {name}() of {module}"
+            yield f"uses {name}() of {module.lstrip('_')}"  # open() is of io, and of _io from Python 3.13 on
 
 
 def _of_attribute(held: Any, imported: list[str], name: str) -> Iterator[str]:
