@@ -1,10 +1,11 @@
 """The CPU time of start-up, cells and large runs beside another checkout of the project, measured in turn.
 
-    python -m benchmarks.beside OTHER [--python OTHER/.venv/bin/python] [--row NAME]... [--rounds N] [--large]
+    python -m benchmarks.beside OTHER [--python OTHER/.venv/bin/python] [--row NAME]... [--rounds N] [--large] [--run]
 
 Each figure is the least of N rounds, and in each round both are measured one behind the other: on a machine that does
 other things only their ratio says anything.  A cell is one row in one scenario that applies to it, judged in a process
-that judges all of them; rows must be in both.  With `--large` the large runs are judged too, if both have them.
+that judges all of them; rows must be in both.  With `--large` the large runs are judged too, if both have them.  With
+`--run` only the default run is measured, all its processes together, and how long it takes on a machine that is quiet.
 """
 
 from __future__ import annotations
@@ -41,6 +42,27 @@ for row in rows:
 print(cells, time.process_time() - start)
 """
 
+RUN = """
+import ctypes, os, resource, sys, tempfile, time
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: wardens that end behind the command are counted too
+with tempfile.TemporaryDirectory() as output:
+    start = time.monotonic()
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.dup2(2, 1)
+        os.execv(sys.executable, [sys.executable, "-m", "core.compare", "run", "--output", output, *sys.argv[1:]])
+    os.waitpid(pid, 0)
+    took = time.monotonic() - start
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            break
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, took)
+"""
+
 COMMANDS = {
     "--help": ("--help",),
     "workloads, exit of 1 TiB": ("workloads", "--arch", "smp-6.2-fix", "--workload", "exit_anon"),
@@ -66,8 +88,14 @@ class Checkout(NamedTuple):
         cells, seconds = self._run(("-c", JUDGING, kind, *rows)).split()
         return int(cells), float(seconds)
 
+    def running(self) -> tuple[float, float]:
+        """Seconds of CPU time, and from start to end, of the default run."""
+        used, took = self._run(("-c", RUN)).split()
+        return float(used), float(took)
+
     def _run(self, arguments: tuple[str, ...]) -> str:
         environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once
         done = subprocess.run(
             [self.python, *arguments], cwd=self.root, env=environment, stdout=subprocess.PIPE, text=True, check=True
         )
@@ -102,6 +130,14 @@ def judging(rounds: int, ours: Checkout, other: Checkout, kind: str, rows: list[
     )
 
 
+def running(rounds: int, ours: Checkout, other: Checkout) -> None:
+    """Print what the default run takes, and the ratios."""
+    pairs = [(ours.running(), other.running()) for _ in range(rounds)]
+    for what, at in (("CPU time", 0), ("from start to end", 1)):
+        here, there = (min(pair[side][at] for pair in pairs) for side in (0, 1))
+        print(f"the default run, {what}: {here:.1f} s, {there:.1f} s there: {here / there:.2f}")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.beside")
@@ -110,11 +146,15 @@ def main() -> None:
     parser.add_argument("--row", action="append", default=[])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--run", action="store_true")
     given = parser.parse_args()
     own = given.other / ".venv/bin/python"
     ours = Checkout(HERE, sys.executable)
     other = Checkout(given.other.resolve(), given.python or (str(own.absolute()) if own.exists() else sys.executable))
     rows = given.row or ["smp-6.2-fix", "up-preempt"]
+    if given.run:
+        running(given.rounds, ours, other)
+        return
     start_up(given.rounds, ours, other)
     judging(given.rounds, ours, other, "suite", rows)
     if given.large:

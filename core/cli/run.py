@@ -281,6 +281,7 @@ def _answers(everything: list[Job], arguments: argparse.Namespace, started: floa
     from core.cli.progress import Progress
     from core.run import isolate, pool
     from core.table import checkpoint
+    from core.table.jobs import kindred
 
     kept = checkpoint.Kept(checkpoint.place(arguments.output))
     checkpoint.forget_others(arguments.output)
@@ -290,7 +291,7 @@ def _answers(everything: list[Job], arguments: argparse.Namespace, started: floa
     if len(kept.damaged) > MOST_DAMAGED:
         print(f"shootdown: {len(kept.damaged) - MOST_DAMAGED} more are damaged or edited", file=sys.stderr)
     answers = [known.get(n) for n in range(len(everything))]
-    missing = [n for n, answer in enumerate(answers) if answer is None]
+    missing = [n for n in kindred(everything) if answers[n] is None]
     lost = False
     until = None if arguments.budget is None else started + arguments.budget
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:

@@ -7,9 +7,9 @@ violates the property of that name, so it is found like any other violation and 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
+from core.base.asked import changed
 from core.facts import Facts
 from core.machine.memory import declare
 from core.machine.op import Cell, Op, Outcome, doing
@@ -101,7 +101,7 @@ def batch_limit(own: Facts) -> Rule:
     `own` are the facts that the architecture states, which the model may have made smaller: a batch of theirs is a
     page, less struct mmu_gather_batch or mmu_table_batch, and all of them hold no more than is safe to free at once.
     """
-    derived = replace(own, max_gather_batch=None, max_table_batch=None)
+    derived = changed(own, max_gather_batch=None, max_table_batch=None)
     fit = own.batch_entries <= derived.batch_entries and own.table_batch_entries <= derived.table_batch_entries
     sound = fit and own.batch_entries * own.batch_count <= SAFE_PAGES
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
+from core.base.asked import changed
 from core.conformance.memory_model import memory_model
 from core.conformance.names import told_apart
 from core.conformance.properties import SENTENCES, balanced
@@ -78,8 +79,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.memory = Memory()
-        self.facts = replace(self.arch.facts, **self.geometry)
-        self.era = replace(self.era, reclaims_tables=self.reclaims_tables)
+        self.facts = changed(self.arch.facts, **self.geometry)
+        self.era = changed(self.era, reclaims_tables=self.reclaims_tables)
         self._tasks: list[tuple[Task, Program, bool]] = []
         for addr, pte in (*self.mapped.items(), *self.second.items()):
             self.memory[pte_cell(addr)] = pte

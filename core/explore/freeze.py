@@ -38,6 +38,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from core.base.asked import Number
 from core.explore.attributes import fields, hides, is_record, slots
 from core.machine.op import Op
 
@@ -153,7 +154,9 @@ _fixed: dict[type, Way] = {}
 
 def _way(kind: Any) -> Way:
     way: Way
-    if getattr(kind, "__shootdown_entity__", False):
+    if kind is Number:
+        way = _number
+    elif getattr(kind, "__shootdown_entity__", False):
         way = _equal_to_itself if kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__ else _entity
     elif is_record(kind):
         way = _record
@@ -226,7 +229,11 @@ def _record(to: Freezer, thing: Any) -> Hashable:
     return type(thing), *to.values(fields(thing))
 
 
-_IMMUTABLE = {_atom, _entity, _equal_to_itself, _tuple, _record}
+def _number(to: Freezer, thing: Number) -> Hashable:
+    return thing.frozen
+
+
+_IMMUTABLE = {_atom, _entity, _equal_to_itself, _tuple, _record, _number}
 """Ways of types whose instances are compared by contents alone: sharing them is no part of a state."""
 
 

@@ -7,8 +7,9 @@ discovering it changes no state.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from core.explore.errors import ExploreError, NotAnOperation, TooLarge
@@ -44,8 +45,16 @@ class TransitionRow:
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     moves: dict[tuple[int, ...], tuple[Move, ...]]
+    asks: Callable[[], Access] | None = None
     bits: tuple[int, int] | None = None
-    access: Access | None = None
+    known: Access | None = None
+
+    @property
+    def access(self) -> Access | None:
+        """What the memory model says of it; None without one.  Only plans need it, and most models have none."""
+        if self.known is None and self.asks is not None:
+            self.known = self.asks()
+        return self.known
 
 
 def touched(row: TransitionRow | None) -> tuple[int, int]:
@@ -203,15 +212,15 @@ class TransitionTables:
         return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
     def _row(self, op: Op, cpu: Cpu, before: bool) -> TransitionRow:
-        access = None
+        asks = None
         if self.machine is not None:
             cpu, plain = cpu if op.cpu is None else op.cpu, op
             op = self.machine.wrap(plain, cpu)
-            access = self.machine.access(plain, cpu)
+            asks = partial(self.machine.access, plain, cpu)
         reads, writes = tuple(map(self.cell, op.reads)), tuple(map(self.cell, op.writes))
         if before:
             reads += tuple(dict.fromkeys(cell for cell in writes if cell not in reads))
-        return TransitionRow(op, reads, writes, {}, access=access)
+        return TransitionRow(op, reads, writes, {}, asks)
 
     def _grow(self, thread: int) -> None:
         rows, states = self.rows[thread], self.automata[thread].states

@@ -34,7 +34,8 @@ class Job(Protocol):
     """What can be run in a child process; both methods return the same kind of result.
 
     The annotation of what `run` returns says how the result is written and read: it must be a type of core.base.plain.
-    A job may have a method `wrong(answer)` that says why an answer cannot be this job's, '' if it can.
+    A job may have a method `wrong(answer)` that says why an answer cannot be this job's, '' if it can, and an attribute
+    `kin`: neighbours of which it is equal, and not None, share a process where they can.
     """
 
     @property

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
 
 from core.base.available_memory import available
@@ -42,7 +42,7 @@ LOOK = 0.5
 LOST = "the executor gave it up: the cluster's scheduler has ended, or cannot be reached"
 """The reason of a job that was cancelled although nobody has interrupted the run."""
 
-JOBS_PER_CHILD = 16
+JOBS_PER_CHILD = 48
 """Jobs that share a child process at most, to save on processes."""
 
 
@@ -101,11 +101,25 @@ def run(
 
 
 def _batches(jobs: Sequence[Job], together: int) -> Iterator[tuple[Job, ...]]:
-    """Neighbouring jobs of the same guest, at most `together`."""
+    """Neighbouring jobs of the same guest, at most `together`; of the same kin in one batch, where they all fit."""
     for _, neighbours in groupby(jobs, lambda job: job.guest):
-        same = list(neighbours)
-        for first in range(0, len(same), together):
-            yield tuple(same[first : first + together])
+        batch: list[Job] = []
+        for _, same in groupby(neighbours, _kin):
+            for job in (kindred := list(same)):
+                if batch and len(batch) + (len(kindred) if job is kindred[0] else 1) > together:
+                    yield tuple(batch)
+                    batch = []
+                batch.append(job)
+        yield tuple(batch)
+
+
+_nobody = count()
+
+
+def _kin(job: Job) -> object:
+    """What jobs have in common that are to share a child, because one may save work that another has done."""
+    kin = getattr(job, "kin", None)
+    return next(_nobody) if kin is None else kin
 
 
 class _TimeIsUp(Exception):

@@ -6,9 +6,10 @@ Each is a core.run.isolate.Job: picklable, run in a child process, never raising
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.coverage import Covered, covered
@@ -25,9 +26,10 @@ from core.explore.learn import answer_within, watchdog
 from core.hookspecs import SPECS
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
-from core.run.isolate import INTERRUPTED, interrupted, preload
+from core.run.isolate import INTERRUPTED, Job, interrupted, preload
 from core.table.count_jobs import COUNTING_TIMEOUT
 from core.table.row import Row
+from core.table.shared import Shared
 
 preload(__name__, "arch_plugins.generic")
 
@@ -67,6 +69,13 @@ class VerdictJob:
         """The third parties whose code is run."""
         return "\n".join(filter(None, (_guests(self.row, self.scenario), *(rule.reference for rule in self.rules))))
 
+    @property
+    def kin(self) -> tuple[str, str] | None:
+        """What cells have in common of which one may save searching another; None if nothing is known of the cell."""
+        if self.guest or not isinstance(self.scenario, str) or self.walks is not None or self.row.stated is None:
+            return None
+        return self.row.plugin, self.scenario
+
     def wrong(self, answer: Result) -> str:
         """Why `answer` is not one of this job; '' if it may be."""
         want = self.failed("")
@@ -98,18 +107,21 @@ class VerdictJob:
                 scenario = ruled(scenario, [rule.reference for rule in self.rules])
         except PluginError as error:
             return self.failed(str(error))
+        judging = partial(
+            judge,
+            scenario=scenario,
+            limits=self.limits,
+            searcher=self.searcher,
+            walks=self.walks,
+            thorough=self.thorough,
+            observe=observe,
+            workers=self.workers,
+        )
         with answer_within(self.limits.timeout):
-            result = judge(
-                arch,
-                self.row.era,
-                scenario,
-                limits=self.limits,
-                searcher=self.searcher,
-                walks=self.walks,
-                thorough=self.thorough,
-                observe=observe,
-                workers=self.workers,
-            )
+            if observe is None and self.kin is not None and isinstance(scenario, Scenario):
+                result = _cells.result((self.kin, self.limits, self.searcher), arch, self.row.era, judging)
+            else:
+                result = judging(arch, self.row.era)
         if result.bounds.startswith(INTERRUPTED) and not interrupted():
             return self.failed("a program raised KeyboardInterrupt")
         reason = self.row.expect.get(scenario.id)
@@ -136,19 +148,25 @@ def scenario_named(named: str | Outside) -> Scenario | LargeRun:
     return load(named.reference)
 
 
-_shipped: list[tuple[tuple[str, dict[str, Any]], Arch]] = []
-"""The shipped plugin, with its facts, that this process judged last, set up: its jobs come one after another, and
-setting it up takes as long as a small search."""
+def kindred(jobs: Sequence[Job]) -> list[int]:
+    """The order in which to run jobs, as their numbers: where the first one of a kin stands, all of it."""
+    first: dict[object, int] = {}
+    return sorted(range(len(jobs)), key=lambda n: (first.setdefault(getattr(jobs[n], "kin", None) or n, n), n))
+
+
+_cells = Shared()
+
+_shipped: dict[str, Arch] = {}
+"""The shipped plugins that this process has judged, set up: that takes as long as a small search."""
 
 
 def _set_up(row: Row) -> Arch:
     """`row` set up. A third party's plugin is set up for each job, so that no job sees what another left behind."""
-    if row.foreign:
+    if row.foreign or row.stated is None:
         return row.arch()
-    what = row.plugin, row.facts
-    if not _shipped or _shipped[0][0] != what:
-        _shipped[:] = [(what, row.arch())]
-    return replace(_shipped[0][1], name=row.name)
+    if row.plugin not in _shipped:
+        _shipped[row.plugin] = row.arch()
+    return replace(_shipped[row.plugin], name=row.name, facts=row.stated)
 
 
 @dataclass(frozen=True)

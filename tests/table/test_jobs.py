@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from core.run.child import answer
 from core.table import jobs
 from core.table.jobs import VerdictJob
 from core.table.row import Row
+from core.table.rows import tried
 
 SCENARIOS = ("lost-dirty-munmap", "freed-once", "batch-limit")
 
@@ -33,8 +35,10 @@ def set_ups(row: Row, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_a_shipped_row_is_set_up_once_for_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_shipped", [])
-    assert set_ups(Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"]), monkeypatch) == 1
+    monkeypatch.setattr(jobs, "_shipped", {})
+    row = tried(Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"]))
+    assert set_ups(row, monkeypatch) == 1
+    assert set_ups(replace(row, name="another", facts={"bundle": 2}), monkeypatch) == 0
 
 
 def test_a_third_party_s_plugin_is_set_up_for_each_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ store to page 1
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from core.base.asked import changed
 from core.conformance.properties import (
     all_freed,
     held_by_mappings,
@@ -192,7 +192,7 @@ def kswapd(mm: Mm) -> Any:
 
 def reclaimed(arch: Arch, era: Era) -> Model:
     """A clean folio of MADV_FREE, which reclaim discards: the flush is of the whole range, deferred or not."""
-    later = replace(era, unmaps_folios=era.unmaps_folios or "lazyfree", folio_entries=True)
+    later = changed(era, unmaps_folios=era.unmaps_folios or "lazyfree", folio_entries=True)
     world = folio(arch, later, Pte(0), anon=True, lazyfree=frozenset(PAGES), reclaims=True)
     for page in PAGES:
         world.memory[ref_cell(page)] = 2  # the mapping's, and that of isolation
@@ -243,7 +243,7 @@ UNSEEN = "young-unseen"
 
 def aged(arch: Arch, era: Era) -> Model:
     """Only one of the pages has been used, whichever: the folio has."""
-    world = folio(arch, replace(era, ages_folios=True, folio_entries=True), Pte(0), anon=True)
+    world = folio(arch, changed(era, ages_folios=True, folio_entries=True), Pte(0), anon=True)
     for page in PAGES:
         world.memory[accessed_cell(page)] = False
 

@@ -15,8 +15,7 @@ store: they differ
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from core.base.asked import changed
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import store_after_copy
 from core.conformance.scenario import Scenario
@@ -35,7 +34,7 @@ from core.plugins.arch import Arch
 
 def ksm(arch: Arch, era: Era) -> Model:
     """KSM next to MADV_FREE and clear_refs, in a kernel where all three hold mmap_lock for reading (4.13)."""
-    era = replace(era, lacks=era.lacks | {"29a951dfb3c3"})
+    era = changed(era, lacks=era.lacks | {"29a951dfb3c3"})
     world = World(arch, era, {0: Pte(OLD, dirty=True)}, frozenset({OLD, NEW}))
     world.memory[mapcount_cell(NEW)] = 0
     world.task("user", raw_stores(0, [OLD, NEW]))

@@ -22,8 +22,7 @@ load 1 through the stale entry
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from core.base.asked import changed
 from core.conformance.properties import all_freed, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import Program, World, load, pick, returned
@@ -63,7 +62,7 @@ def advised(arch: Arch, era: Era) -> Model:
     """Two ranges under one gather, of which somebody uses either."""
     pages = (FIRST.start, SECOND.start)
     mapped = {page: Pte(page, dirty=True) for page in pages}
-    world = World(arch, replace(era, batches_madvise=True), mapped, frozenset(pages))
+    world = World(arch, changed(era, batches_madvise=True), mapped, frozenset(pages))
     user = world.task("user", either(*pages))
     world.task("madvise", advises)
     window = sometimes(
