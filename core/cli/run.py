@@ -297,7 +297,10 @@ def _answers(everything: list[Job], arguments: argparse.Namespace, started: floa
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
         jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
-        running = pool.run(jobs, workers, progress.done, limits[0], memory, guest_timeout=limits[1], until=until)
+        together = pool.per_child(len(jobs), arguments.jobs)
+        running = pool.run(
+            jobs, workers, progress.done, limits[0], memory, together, guest_timeout=limits[1], until=until
+        )
         try:
             for n, answer in zip(missing, running, strict=True):
                 answers[n] = answer

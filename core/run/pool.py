@@ -42,8 +42,11 @@ LOOK = 0.5
 LOST = "the executor gave it up: the cluster's scheduler has ended, or cannot be reached"
 """The reason of a job that was cancelled although nobody has interrupted the run."""
 
-JOBS_PER_CHILD = 48
+JOBS_PER_CHILD = 16
 """Jobs that share a child process at most, to save on processes."""
+
+MOST_PER_CHILD, SHARES = 48, 16
+"""The same in a run of so many jobs that each of those that run at once still gets SHARES child processes."""
 
 
 CONNECTING = 10
@@ -105,11 +108,14 @@ def _batches(jobs: Sequence[Job], together: int) -> Iterator[tuple[Job, ...]]:
     for _, neighbours in groupby(jobs, lambda job: job.guest):
         batch: list[Job] = []
         for _, same in groupby(neighbours, _kin):
-            for job in (kindred := list(same)):
-                if batch and len(batch) + (len(kindred) if job is kindred[0] else 1) > together:
-                    yield tuple(batch)
-                    batch = []
-                batch.append(job)
+            kindred = list(same)
+            if batch and len(batch) + len(kindred) > together:
+                yield tuple(batch)
+                batch = []
+            batch += kindred
+            while len(batch) > together:
+                yield tuple(batch[:together])
+                del batch[:together]
         yield tuple(batch)
 
 
@@ -154,6 +160,11 @@ def _is_closed(pool: Executor) -> bool:
     """Has Dask's client, in `pool`, given up the scheduler?"""
     client = getattr(pool, "_client", None)
     return client is not None and client.status not in ("running", "connecting")
+
+
+def per_child(jobs: int, at_once: int) -> int:
+    """How many of `jobs` are to share a child process, if `at_once` run at once."""
+    return max(JOBS_PER_CHILD, min(MOST_PER_CHILD, jobs // (at_once * SHARES)))
 
 
 def memory_for_each(jobs: int) -> int:

@@ -24,7 +24,7 @@ from core.compare import main
 from core.cost import STANDARD
 from core.explore import Limits, check
 from core.run.isolate import close, isolated
-from core.run.pool import LOST, ExecutorError, executor, run
+from core.run.pool import LOST, ExecutorError, executor, per_child, run
 from core.table.checkpoint import Kept, place
 from core.table.count_jobs import CountJob
 from core.table.jobs import VerdictJob
@@ -79,6 +79,45 @@ class Interrupting:
 def _collect(found: Iterator[str], answers: list[str]) -> None:
     for answer in found:
         answers.append(answer)
+
+
+@dataclass(frozen=True)
+class Kindred:
+    """A job with kin; it answers with the process that it ran in."""
+
+    kin: str | None
+    guest: str = ""
+
+    def run(self) -> int:
+        return os.getpid()
+
+    def failed(self, reason: str) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("kin", "batches"),
+    [
+        ("aabbb", "aa bbb"),
+        ("aabbcccd", "aabb cccd"),
+        ("aaaaaab", "aaaa aab"),
+        ("------", "---- --"),
+        ("-aaa-bbb", "-aaa -bbb"),
+        ("abc", "abc"),
+    ],
+)
+def test_kin_share_a_process_where_they_fit(kin: str, batches: str) -> None:
+    jobs = [Kindred(None if one == "-" else one) for one in kin]
+    with ThreadPoolExecutor(1) as pool:
+        processes = list(run(jobs, pool, together=4))
+    groups = ["".join(one for one, process in zip(kin, processes, strict=True) if process == p) for p in processes]
+    assert list(dict.fromkeys(groups)) == list(dict.fromkeys(batches.split()))
+    assert len(set(processes)) == len(batches.split())
+
+
+def test_few_jobs_are_spread_and_many_share_processes() -> None:
+    assert [per_child(jobs, 2) for jobs in (10, 600, 1000, 3000)] == [16, 18, 31, 48]
+    assert per_child(3000, 64) == 16
 
 
 def test_ctrl_c_leaves_what_has_been_found() -> None:
