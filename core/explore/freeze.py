@@ -126,9 +126,10 @@ class Freezer:
         fixed = _fixed.get(kind)
         if fixed is not None:
             return fixed(self, thing)
-        way = _ways.get(kind) or _way(kind)
-        if way in _IMMUTABLE:
-            return way(self, thing)
+        way = _ways.get(kind)
+        if way is None:
+            _way(kind)
+            return self.value(thing)
         met = self.met
         known = met.get(id(thing))
         if known is not None:

@@ -108,6 +108,9 @@ SYNCS = frozenset(
 )
 """Orders that put what follows, invalidations too, behind the entries that were stored."""
 
+AWAIT = frozenset({Order.COMPLETE, Order.FLUSH_ALL})
+"""Orders that wait for the stores of other CPUs."""
+
 MARK = Waiting(None)
 
 
@@ -163,7 +166,7 @@ class Wrapped:
         stored = held.stored.get(cpu, {}).keys()
         others = {cpu: cells & self.atomic for cpu, cells in held.reserved.items() if cells & self.atomic}
         self.reserved = [(c, cells) for c, cells in sorted(others.items()) if c != cpu]
-        self.awaited = [c for c in held.cpus if c != cpu] if op.order in (Order.COMPLETE, Order.FLUSH_ALL) else []
+        self.awaited = [c for c in held.cpus if c != cpu] if op.order in AWAIT else []
         self.before = {cell: n for n, cell in enumerate(op.reads)}
         self.watched = tuple(dict.fromkeys([*[c for c, _ in self.reserved], *self.awaited]))
         self.forwards = not self.walks and op.order is not Order.PRIVATE and not stored.isdisjoint(op.reads)
@@ -248,7 +251,8 @@ class KnownStores:
         """Note that `cpu` stores to `cells`. True if that was not known of one that `waits`."""
         before, stored = self.reserved.get(cpu, frozenset()), self.stored.setdefault(cpu, {})
         new = {cell for cell in cells if cell not in stored or (reserved and cell not in before)}
-        stored.update(dict.fromkeys(sorted(cells, key=str)))
+        if new:
+            stored.update(dict.fromkeys(sorted(cells, key=str)))
         if reserved:
             self.reserved[cpu] = before | cells
         return any(map(waits, new))
@@ -287,9 +291,19 @@ def stores(op: Op, means: Meaning) -> frozenset[Cell]:
     return frozenset(cell for cell in op.writes if cell.array not in GHOSTS | USER)
 
 
+def _is_apart(op: Op, cpu: Cpu, held: KnownStores) -> bool:
+    """Does nothing that waits matter to the operation?  True of most, at a glance."""
+    if held.reserved or cpu in held.issuers or op.order in AWAIT:
+        return False
+    stored = held.stored.get(cpu, {}).keys()
+    return stored.isdisjoint(op.reads) and stored.isdisjoint(op.writes)
+
+
 def wrapped(op: Op, cpu: Cpu, model: str, held: KnownStores) -> Op:
     """`op`, executed on `cpu` of a machine of this memory model, of whose stores those that are `held` wait."""
     means = meaning(model, op)
+    if not (means.waits or means.marks) and _is_apart(op, cpu, held):
+        return op
     made = Wrapped(op, cpu, model == "tso", means, stores(op, means) & held.stored.get(cpu, {}).keys(), held)
     if not (made.matters or means.waits or means.marks):
         return op

@@ -23,6 +23,7 @@ from core.cost.workload_counts import CannotCount
 from core.explore import Hung, Limits
 from core.explore.check import Observe
 from core.explore.learn import answer_within, watchdog
+from core.facts import first_wrong
 from core.hookspecs import SPECS
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
@@ -72,7 +73,7 @@ class VerdictJob:
     @property
     def kin(self) -> tuple[str, str] | None:
         """What cells have in common of which one may save searching another; None if nothing is known of the cell."""
-        if self.guest or not isinstance(self.scenario, str) or self.walks is not None or self.row.stated is None:
+        if self.guest or not isinstance(self.scenario, str) or self.walks is not None:
             return None
         return self.row.plugin, self.scenario
 
@@ -157,16 +158,19 @@ def kindred(jobs: Sequence[Job]) -> list[int]:
 _cells = Shared()
 
 _shipped: dict[str, Arch] = {}
-"""The shipped plugins that this process has judged, set up: that takes as long as a small search."""
+"""The shipped plugins that this process has judged, set up with their own facts: that takes as long as a small search.
+"""
 
 
 def _set_up(row: Row) -> Arch:
     """`row` set up. A third party's plugin is set up for each job, so that no job sees what another left behind."""
-    if row.foreign or row.stated is None:
+    if row.foreign:
         return row.arch()
     if row.plugin not in _shipped:
-        _shipped[row.plugin] = row.arch()
-    return replace(_shipped[row.plugin], name=row.name, facts=row.stated)
+        _shipped[row.plugin] = replace(row, facts={}).arch()
+    arch = _shipped[row.plugin]
+    facts = replace(arch.facts, **row.facts)
+    return row.arch() if first_wrong(facts) else replace(arch, name=row.name, facts=facts)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from core.run.child import answer
 from core.table import jobs
 from core.table.jobs import VerdictJob
 from core.table.row import Row
-from core.table.rows import tried
 
 SCENARIOS = ("lost-dirty-munmap", "freed-once", "batch-limit")
 
@@ -36,7 +35,7 @@ def set_ups(row: Row, monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_a_shipped_row_is_set_up_once_for_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_shipped", {})
-    row = tried(Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"]))
+    row = Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"])
     assert set_ups(row, monkeypatch) == 1
     assert set_ups(replace(row, name="another", facts={"bundle": 2}), monkeypatch) == 0
 

@@ -52,8 +52,7 @@ def test_rows_that_answer_otherwise_are_searched(searched: list[str]) -> None:
 
 
 def test_each_size_of_batch_is_searched_where_it_is_what_matters(searched: list[str]) -> None:
-    facts = ROWS["bundle-8"].arch().facts
-    rows = [replace(ROWS["bundle-8"], name=str(n), stated=replace(facts, bundle=n)) for n in (2, 4, 9)]
+    rows = [replace(ROWS["bundle-8"], name=str(n), facts={"bundle": n}) for n in (2, 4, 9)]
     found = [VerdictJob(row, "delay-ends").run() for row in rows]
     assert len({one.states for one in found}) == len(searched)
 
@@ -63,6 +62,19 @@ def test_only_the_last_kind_of_cells_is_kept(searched: list[str]) -> None:
         VerdictJob(ROWS["up"], scenario).run()
         VerdictJob(replace(ROWS["up"], name="again"), scenario).run()
     assert searched == ["up"] * 3
+
+
+def test_what_is_asked_of_a_row_as_it_is_changed_later(searched: list[str]) -> None:
+    """As --memory changes it, after it was set up."""
+    row = ROWS["s390"]
+    tso, sc = (VerdictJob(replace(row, facts={"memory_model": kind}), "use-after-free").run() for kind in ("tso", "sc"))
+    assert (len(searched), tso.states == sc.states) == (2, False)
+
+
+def test_facts_that_no_architecture_has_are_an_error(searched: list[str]) -> None:
+    found = VerdictJob(replace(ROWS["up"], facts={"bundle": -1}), "freed-once").run()
+    assert (found.verdict, searched) == ("error", [])
+    assert "facts.bundle: expected a number of at least 0" in found.reason
 
 
 def test_of_two_plugins_nothing_is_shared(searched: list[str]) -> None:
@@ -85,7 +97,7 @@ def test_an_error_is_not_shared() -> None:
 
 
 def test_a_guest_has_no_kin() -> None:
-    theirs = Row("own", "own.py:Own", ERAS["6.12"], stated=ROWS["up"].stated)
+    theirs = Row("own", "own.py:Own", ERAS["6.12"])
     assert VerdictJob(theirs, "freed-once").kin is None
     assert VerdictJob(ROWS["up"], "freed-once").kin == VerdictJob(ROWS["up-preempt"], "freed-once").kin is not None
 
