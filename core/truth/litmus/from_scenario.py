@@ -127,7 +127,7 @@ def litmus_test(name: str, model: Model, reached: bool) -> dict[str, Any]:
         "threads": threads,
         "fault_mode": "stop",
         "init": {"mem": making.memory(), "pte": making.entries(), "regs": {}},
-        "hw": ["", ""],
+        "hw": ["HA HD" if making.updates else ""] * 2,
         "el0": [],
         "condition": ["or", *making.used],
         "expected": "allowed" if reached else "forbidden",
@@ -138,7 +138,8 @@ class _Making:
     """A test in the making.
 
     `freed` are the pages that are given back, `pages` the entry of each virtual page, `words` the cells of one program
-    that are kept, `used` the ways in which user code can have reached a page behind its next owner.
+    that are kept, `used` the ways in which user code can have reached a page behind its next owner, `updates` whether
+    the hardware sets the dirty state for one of its stores.
     """
 
     def __init__(self, model: Model) -> None:
@@ -147,6 +148,7 @@ class _Making:
         self.pages: dict[int, Pte] = {}
         self.words: dict[str, None] = {}
         self.used: list[Words] = []
+        self.updates = False
 
     def thread(self, run: Solo) -> list[Words]:
         """The instructions of one program."""
@@ -162,7 +164,7 @@ class _Making:
         writes = dict(zip(op.writes, outcome.written, strict=True))
         arrays = {cell.array for cell in op.writes}
         if op.order is Order.WALK:
-            return self._user(thread, at, op)
+            return self._user(thread, at, op, writes)
         if op.order in (Order.HANDLER, Order.FLUSH, Order.FLUSH_ALL) or "csd" in arrays:
             raise DoesNotFit(f"{op.name} is no instruction of the test: it needs TLBI ...IS")
         if op.order is Order.COMPLETE:
@@ -177,10 +179,12 @@ class _Making:
             return [self._entry(at, op, writes)]
         return self._word(at, op)
 
-    def _user(self, thread: int, at: int, op: Op) -> Iterable[Words]:
-        addr = next(cell.index for cell in op.reads if cell.array == PTE)
-        page = self._page(addr)
+    def _user(self, thread: int, at: int, op: Op, writes: Mapping[Cell, Any]) -> Iterable[Words]:
+        entry = next(cell for cell in op.reads if cell.array == PTE)
+        page = self._page(entry.index)
         if any(cell.array in USER for cell in op.writes):
+            walked = writes.get(entry)
+            self.updates |= isinstance(walked, Pte) and walked.dirty and not self.pages[page].dirty
             self.used.append(["eq", ["mem", _frame(self.pages[page].frame)], STORED])
             return [["W", f"p{page}", STORED]]
         self.used.append(["eq", ["reg", thread, f"r{at}"], NEW])
@@ -258,14 +262,15 @@ def _frame(frame: int) -> str:
     return f"f{frame}"
 
 
-def _mapping(page: str, valid: int = 1, writable: int = 1) -> dict[str, Any]:
-    return {"oa": page, "valid": valid, "af": 1, "db": writable, "dbm": 0, "el0": 1}
+def _mapping(page: str, valid: int = 1, writable: int = 1, dbm: int = 0) -> dict[str, Any]:
+    return {"oa": page, "valid": valid, "af": 1, "db": writable, "dbm": dbm, "el0": 1}
 
 
 def _descriptor(value: object, before: Pte) -> dict[str, Any]:
-    """An entry; what the walker faults on is invalid, of the page that was mapped `before`."""
+    """An entry; what the walker faults on is invalid, of the page that was mapped `before`.  A store through one that
+    is writable and clean makes it dirty, or faults, as the hardware does it or not."""
     if isinstance(value, Pte):
-        return _mapping(_frame(value.frame), 1, int(value.write and value.dirty))
+        return _mapping(_frame(value.frame), 1, int(value.write and value.dirty), int(value.write and not value.dirty))
     return _mapping(_frame(before.frame), 0)
 
 

@@ -7,7 +7,8 @@
     ~exists (0:X2=1)
 
 What is read is what `text_of` writes, and no more: straight lines of loads, stores, atomics, barriers and TLBI, entries
-and pages in registers that the head sets, and one condition.  The tables of herd's variant `vmsa` are meant.
+and pages in registers that the head sets, and one condition.  The tables of herd's variant `vmsa` are meant; `TTHM=HD`
+behind the name says that hardware sets access flag and dirty state.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def text_of(raw: Mapping[str, Any]) -> str:
     head += [" " + " ".join(f"{c.thread}:X{at}={what};" for what, at in c.registers.items()) for c in columns]
     quantifier = "exists" if raw["expected"] == "allowed" else "~exists"
     condition = _condition(raw["condition"], columns)
-    lines = [f"AArch64 {raw['id']}", "{", *head, "}", *_table(columns), f"{quantifier} {condition}"]
+    tthm = ["TTHM=HD"] if any(raw["hw"]) else []
+    lines = [f"AArch64 {raw['id']}", *tthm, "{", *head, "}", *_table(columns), f"{quantifier} {condition}"]
     return "\n".join(lines) + "\n"
 
 
@@ -126,7 +128,9 @@ def _condition(given: Words, columns: list[_Column]) -> str:
 # ---- reading -------------------------------------------------------------------------------------------------
 
 FORM = re.compile(
-    r"AArch64 (?P<id>\S+)\s*\{(?P<head>.*?)\}(?P<code>.*;)\s*(?P<how>~?exists)\s*\((?P<what>.*)\)\s*", re.S
+    r"AArch64 (?P<id>\S+)\s*(?P<tthm>TTHM=HD)?\s*\{(?P<head>.*?)\}(?P<code>.*;)\s*"
+    r"(?P<how>~?exists)\s*\((?P<what>.*)\)\s*",
+    re.S,
 )
 PAGE_ENTRY = re.compile(r"\(oa:PA\((\w+)\), " + ", ".join(rf"{name}:([01])" for name in ENTRY) + r"\)")
 ACCESS = re.compile(r"(LDR|STR|STLR) [WX](\d+),\[X(\d+)\]")
@@ -162,7 +166,7 @@ def raw_of(where: str, text: str) -> dict[str, Any]:
         "threads": threads,
         "fault_mode": "stop",
         "init": {"mem": reader.memory, "pte": reader.entries, "regs": {}},
-        "hw": [""] * len(threads),
+        "hw": ["HA HD" if form["tthm"] else ""] * len(threads),
         "el0": [],
         "condition": ["or", *(reader.part(part.strip()) for part in form["what"].split("\\/"))],
         "expected": "allowed" if form["how"] == "exists" else "forbidden",

@@ -46,7 +46,7 @@ def test_what_the_explorer_proves_the_litmus_machine_forbids(scenario: str) -> N
     assert read_back(raw) == ("agree", False)
 
 
-@pytest.mark.parametrize("scenario", ["switch-reclaim", "use-after-free", "switch-asid"])
+@pytest.mark.parametrize("scenario", ["switch-reclaim", "use-after-free", "switch-asid", "reclaim-dirty"])
 @pytest.mark.parametrize("plugin", [WithoutIshst, WithDmbIshst, WithoutFinalDsb])
 def test_what_the_explorer_refutes_the_litmus_machine_reaches(plugin: type[Arm64], scenario: str) -> None:
     raw = made(set_up("arm64", plugin(), "test"), scenario)
