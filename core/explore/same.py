@@ -23,11 +23,12 @@ something.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from core.explore.errors import NewStore
+from core.explore.errors import NewStore, ProgramError
 from core.explore.frames import place
 from core.explore.learn import Automaton, LocalState, outcomes_of, patience
 from core.explore.model import Limits, Model
@@ -127,11 +128,15 @@ def same(first: Model, second: Model, *, limits: Limits = Limits()) -> Sameness:
 
 
 class Way(NamedTuple):
-    """How both may go on in a memory: `together`, or one of them alone; `to` are the pairs that follow."""
+    """How both may go on in a memory: `together`, or one of them alone; `to` are the pairs that follow.
+
+    Not `alike`: together by accident, for they look at different cells.
+    """
 
     together: bool
     to: tuple[Key, ...]
     silent: str = ""
+    alike: bool = True
 
 
 class InMemory(NamedTuple):
@@ -160,8 +165,8 @@ class _Comparison:
 
     def result(self, found: SearchResult) -> Sameness:
         """Compare everything."""
-        threads = [_Threads(self, number) for number in range(len(self.automata))]
-        differences = [one for thread in threads if (one := thread.difference())]
+        numbers = range(len(self.automata))
+        differences = [one for number in numbers if (one := self._difference(number))]
         differences += self._daemons()
         return Sameness(
             found.exhaustive,
@@ -172,6 +177,16 @@ class _Comparison:
             tuple(self.silent),
             tuple(differences),
         )
+
+    def _difference(self, number: int) -> Difference | None:
+        """Of the threads of this number. One that is there whichever reads of the two are taken for the same."""
+        first = _Threads(self, number).difference()
+        if first is None:
+            return None
+        with suppress(ProgramError):  # of one that goes where it never is, in a pair that is not equal
+            if _Threads(self, number, thorough=True).difference() is None:
+                return None
+        return first
 
     def wrapped(self, op: Op, cpu: Cpu) -> Op:
         """The operation of the second model as the machine of the first executes it."""
@@ -195,10 +210,15 @@ class _Comparison:
 
 @dataclass
 class _Threads:
-    """One thread of each model."""
+    """One thread of each model.
+
+    Where both look at the same cells they go on together; if they are `thorough` also one by one, for one may look more
+    often than the other.
+    """
 
     whole: _Comparison
     number: int
+    thorough: bool = False
 
     def __post_init__(self) -> None:
         self.first, self.second = self.whole.tables.automata[self.number], self.whole.automata[self.number]
@@ -251,8 +271,9 @@ class _Threads:
             assert first is not None
             assert second is not None
             to = [self._both(at, first, mine, its) for mine, its in zip(ours, theirs, strict=True)]
-            yield Way(True, tuple(self._met(pair, todo) for pair in to))
-            if first.reads == second.reads and first.writes == second.writes:
+            alike = first.reads == second.reads and first.writes == second.writes
+            yield Way(True, tuple(self._met(pair, todo) for pair in to), alike=alike)
+            if alike and not (self.thorough and _silent(ours)):
                 return
         if theirs is not None and _silent(theirs):
             assert second is not None
@@ -325,7 +346,8 @@ class _Threads:
                 if not at.ways:
                     return self._described(self.pairs[key], at.memory)
                 last = key, at.memory
-                following = [to for to in at.ways[0].to if to not in equal and to not in met]
+                best = next((way for way in at.ways if way.alike), at.ways[0])
+                following = [to for to in best.to if to not in equal and to not in met]
                 met.update(following)
                 todo += following
         key, memory = last  # every way goes on in silence without end

@@ -96,11 +96,28 @@ async def up_and_down() -> None:
     await write(X, 0)
 
 
-def test_a_word_that_is_read_again_matters_only_if_it_changes() -> None:
-    assert not compared(reads_once, reads_twice, sets).differences
-    (difference,) = compared(reads_once, reads_twice, up_and_down).differences
+@pytest.mark.parametrize("other", [sets, up_and_down])
+def test_a_word_that_is_read_again_does_not_matter_if_the_last_look_decides(other: Program) -> None:
+    assert not compared(reads_once, reads_twice, other).differences
+    assert not compared(reads_twice, reads_once, other).differences
+
+
+async def writes_if_it_changes() -> None:
+    """Y is written if X was 1, and is 0."""
+    if await read(X) and not await read(X):
+        await write(Y, 1)
+
+
+def test_a_word_that_is_read_again_matters_if_both_looks_decide() -> None:
+    assert not compared(reads_nothing, writes_if_it_changes, sets).differences
+    (difference,) = compared(reads_nothing, writes_if_it_changes, up_and_down).differences
     assert [step.step for step in difference.history] == ["read x", "the second alone: read x"]
-    assert difference.second == "the end"
+    assert difference.second.startswith("y = 1")
+
+
+async def reads_nothing() -> None:
+    """Changes nothing."""
+    await read(X)
 
 
 def test_the_sequence_of_answers_is_a_shortest_one() -> None:
