@@ -281,8 +281,7 @@ class GatherOfTree(FromC, Smp):
     def arch_facts(self) -> Facts:
         return self.facts_of(super().arch_facts())
 
-    @property
-    def core_functions(self) -> Mapping[str, Callable[..., Any]]:
+    def core_functions(self, mm: Mm) -> Mapping[str, Callable[..., Any]]:
         """The functions of core.mm.mmu_gather that the C stands for."""
         mine: tuple[Callable[..., Any], ...] = (
             self.gather_page,

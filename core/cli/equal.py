@@ -111,7 +111,9 @@ def _summary(answers: Sequence[Compared]) -> str:
     failed, lack = sum(bool(one.problem) for one in answers), sum(bool(one.lacking) for one in answers)
     pairs = sum(one.found.pairs for one in answers if one.found)
     memories = sum(one.found.combinations for one in answers if one.found)
+    without = sum(one.equal and not one.learned.functions for one in answers)
     parts = [f"{proved} scenarios equal (proved)", *([f"{sampled} equal on samples"] if sampled else [])]
+    parts += [f"{without} of these run no C"] if without else []
     parts += [f"{differ} differ"]
     parts += [f"{number} {what}" for number, what in ((failed, "not compared"), (lack, "do not apply")) if number]
     return f"{', '.join(parts)}; {pairs} pairs of local states in {memories} memories"

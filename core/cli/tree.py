@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from core.cli.against import compared
+from core.cli.against import compared, wrapped
 from core.cli.equal import Sides, equal_command
 from core.cli.run import add_run, judged
 from core.mm.era import ERAS
+from core.run.trusted import cache_of
 from core.table.row import Row, tried
 from core.table.rows import plugin_row
 from core.tree.binding import binding, names
 from core.tree.errors import TreeError
 from core.tree.kernel_tree import KernelTree, open_tree
+from core.tree.learned import hidden_words
 from core.tree.row import built, era_of
 
 
@@ -45,10 +47,24 @@ def tree_command(arguments: argparse.Namespace) -> int:
     if arguments.equal:
         return equal_command([side_of(name, tree) for name in references], arguments)
     if arguments.against is None:
-        return judged([row for name in references for row in rows_of(name, tree)], arguments, of_plugin=True)
+        rows = [rows_of(name, tree) for name in references]
+        status = judged([row for pair in rows for row in pair], arguments, of_plugin=True)
+        say_hidden(tree, zip(references, [c for _, c in rows], strict=True))
+        return status
     other = open_tree(arguments.against)
     sides = [(row_of(name, tree, ""), row_of(name, other, "-against")) for name in references]
-    return max(compared(new, old, arguments) for new, old in sides if _usable(new) and _usable(old))
+    status = max(compared(new, old, arguments) for new, old in sides if _usable(new) and _usable(old))
+    say_hidden(tree, zip(references, [new for new, _ in sides], strict=True))
+    return status
+
+
+def say_hidden(tree: KernelTree, rows: Iterable[tuple[str, Row]]) -> None:
+    """Say on stderr which words of the C the verdicts of its rows rest on, though the model does not know them."""
+    for reference, row in rows:
+        words = [] if row.problem else hidden_words(built(reference, tree), Path(cache_of(row.guest)))
+        if words:
+            said = f"shootdown: {row.name} rests on {len(words)} hidden words, whose answers change nothing:"
+            print(wrapped(f"{said} {'; '.join(words)}"), file=sys.stderr)
 
 
 def _usable(row: Row) -> bool:

@@ -40,6 +40,7 @@ from core.mm.kthread import active_mm_cell, current_mm_cell, on_mm_cell
 from core.mm.memory import handle_write_fault
 from core.mm.mm import CPUMASK, Choices, Mm, Vma, pmd_ptl_cell, ptl_cell
 from core.mm.sched import switch_in
+from core.mm.stand_in import other_texts
 from core.mm.swap import Table, table_cell
 from core.mm.two_mms import second_cell, second_mm, second_op
 from core.plugins.arch import Arch
@@ -209,10 +210,10 @@ class World:
             memcgs=self.memcgs,
             choices=self.choices,
             early_broadcasts=self.memory_model != "sc",
-            functions=getattr(self.arch.plugin, "core_functions", {}),
             second=tuple(sorted(self.second)),
         )
-        return replace(mm, **self.more)
+        mm = replace(mm, **self.more)
+        return replace(mm, functions=other_texts(self.arch.plugin, mm))
 
     def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
         mm = nobody.on(task)

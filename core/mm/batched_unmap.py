@@ -24,6 +24,7 @@ from core.machine.order import Order
 from core.machine.pte import Present
 from core.mm.mm import Mm
 from core.mm.pgtable import pte_accessible
+from core.mm.stand_in import or_c
 
 BATCHED = Cell(declare("tlb_flush_batched", (0, 0), of_mm=True))
 """(pending, flushed): equal when no reclaimer of the mm has cleared entries since the last flush of the whole mm."""
@@ -85,6 +86,7 @@ def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
     )
 
 
+@or_c
 async def flush_tlb_batched_pending(mm: Mm) -> None:
     """Flush if a reclaimer may have cleared entries under this page-table lock and not flushed them yet.
 
@@ -106,6 +108,7 @@ async def should_defer_flush(mm: Mm) -> bool:
     return "batched_unmap" in mm.facts.capabilities and bool(await mm.hook.arch_tlbbatch_should_defer(mm=mm))
 
 
+@or_c
 async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Present, start: int, end: int) -> None:
     """Note that entries have been cleared and their flush is deferred; the page-table lock is held.
 
@@ -122,6 +125,7 @@ async def set_tlb_ubc_flush_pending(mm: Mm, ubc: UnmapBatch, pte: Present, start
     ubc.read_only &= not pte.write
 
 
+@or_c
 async def try_to_unmap_flush(mm: Mm, ubc: UnmapBatch) -> None:
     """Do the batch's deferred flush, if any."""
     if ubc.flush_required:
@@ -129,6 +133,7 @@ async def try_to_unmap_flush(mm: Mm, ubc: UnmapBatch) -> None:
         ubc.flush_required, ubc.writable, ubc.read_only = False, False, True
 
 
+@or_c
 async def try_to_unmap_flush_dirty(mm: Mm, ubc: UnmapBatch) -> None:
     """Do the batch's deferred flush if a CPU may still write to one of its pages."""
     if ubc.writable:

@@ -52,6 +52,7 @@ from core.mm.pgtable import upper_addr_end as upper_addr_end
 from core.mm.pgtable import upper_entry as upper_entry
 from core.mm.pt_reclaim import reclaim_pt_is_enabled, skip_none_ptes, try_get_and_clear_pmd, try_to_clear_pmd
 from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, unlink_file_vma
+from core.mm.stand_in import or_c
 from core.mm.swap import Table
 
 # ---- zap -----------------------------------------------------------------------------------------------------
@@ -75,6 +76,7 @@ async def zap_page_range_single(mm: Mm, vma: Vma, start: int, end: int, reclaim_
     await tlb_finish_mmu(tlb)
 
 
+@or_c
 async def unmap_page_range(tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
     """Zap a range of one VMA. mmap_lock is held, for reading at least."""
     await tlb.mm.hook.tlb_start_vma(tlb=tlb, vma=vma)

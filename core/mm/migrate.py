@@ -27,6 +27,7 @@ from core.mm.page import (
 from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
+from core.mm.stand_in import or_c
 
 # ---- pages of the LRU ----------------------------------------------------------------------------------------
 
@@ -87,6 +88,7 @@ async def migrate_folio_move(mm: Mm, page: int) -> None:
     await put_page(page, nr)
 
 
+@or_c
 async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
     """mm/rmap.c:try_to_migrate_one(): replace the mapping by a migration entry."""
     found = await page_vma_mapped_walk(mm, page, addr)
@@ -98,7 +100,7 @@ async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> N
     else:
         pte = await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
     if pte.dirty:
-        await set_page_dirty(page)
+        await set_page_dirty(mm.folio(page)[0])
     await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
     await folio_remove_rmap_pte(mm, found.ptl, page, "early")
     await put_page(page)
@@ -111,7 +113,7 @@ async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
     if found is None:
         return
     await get_page(new)
-    dirty = await folio_test_dirty(page) and found.entry.dirty
+    dirty = await folio_test_dirty(mm.folio(page)[0]) and found.entry.dirty
     await inc_mapcount(new)
     await set_pte_at(mm, addr, Pte(new, found.entry.write, dirty))
     await pte_unlock(mm, found.ptl)
@@ -151,7 +153,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
             continue
         pte = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
         if pte.dirty and mm.era.has("fd35ca3d12cc"):
-            await set_page_dirty(page)
+            await set_page_dirty(mm.folio(page)[0])
         await set_pte_at(mm, addr, Migration(page, pte.write, pte.dirty))
         await folio_remove_rmap_pte(mm, table, page, "early")
         await put_page(page)

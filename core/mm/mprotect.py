@@ -16,6 +16,7 @@ from core.mm.mm import Mm, Vma, cond_resched, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
 from core.mm.pgtable import pte_offset_map_lock, read_upper, upper_addr_end
+from core.mm.stand_in import or_c
 
 Change = Callable[[Present], Entry]
 """pte_modify() to the new protection."""
@@ -66,6 +67,7 @@ async def change_vma(mm: Mm, vma: Vma, change: Change) -> None:
     await tlb_finish_mmu(tlb)
 
 
+@or_c
 async def change_protection(tlb: MmuGather, vma: Vma, change: Change) -> None:
     """Change the present entries of a VMA, or of a part of one; the gather flushes them at the end."""
     await tlb.mm.hook.tlb_start_vma(tlb=tlb, vma=vma)

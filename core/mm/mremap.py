@@ -17,6 +17,7 @@ from core.mm.mmap import unmap_region
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.pgtable import clear_upper, pmd_populate, pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.rmap import rmap_lock, rmap_unlock
+from core.mm.stand_in import or_c
 
 
 async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 0, *, dontunmap: bool = False) -> None:
@@ -33,6 +34,7 @@ async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 
     await mmap_write_unlock(mm)
 
 
+@or_c
 async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
     """Move the entries, as many at once as stay within one table at both places; a whole table by its pmd, where there
     is one.

@@ -36,8 +36,10 @@ from core.mm.page import (
 from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
+from core.mm.stand_in import or_c
 
 
+@or_c
 async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> int:
     """mm/rmap.c:try_to_unmap_one() with TTU_BATCH_FLUSH; the folio lock and the rmap lock are held.
 

@@ -20,6 +20,7 @@ from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_unlock, ptl_cell
 from core.mm.page import folio_mapped, mapcount_cell
 from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
+from core.mm.stand_in import or_c
 
 RMAP_UNDER_PTL = "rmap-under-ptl"
 MAPCOUNT_UNDERFLOW = "mapcount-underflow"
@@ -147,6 +148,7 @@ async def folio_mkclean(mm: Mm, page: int) -> bool:
     return cleaned
 
 
+@or_c
 async def page_vma_mkclean_one(mm: Mm, page: int, addr: int) -> bool:
     """Write-protect and clean one mapping. Returns whether it was dirty or writable."""
     found = await page_vma_mapped_walk(mm, page, addr)

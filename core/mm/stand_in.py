@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -30,3 +30,15 @@ def or_c(function: Text[F, P, R]) -> Text[F, P, R]:
         return chosen(of, *args, **kwargs)
 
     return cast(Text[F, P, R], either)
+
+
+def text_of(function: Text[F, P, R]) -> Text[F, P, R]:
+    """The core's own text of a function that may have another."""
+    return cast(Text[F, P, R], function.__wrapped__)  # type: ignore[attr-defined]
+
+
+def other_texts(plugin: object, mm: Mm) -> Mapping[str, Callable[..., Any]]:
+    """What an architecture has in place of functions of the core in the model of `mm`, by their names."""
+    chosen = getattr(plugin, "core_functions", None)
+    found: Mapping[str, Callable[..., Any]] = {} if chosen is None else chosen(mm)
+    return found

@@ -13,7 +13,7 @@ from core.plugins.arch import PluginError
 from core.run.isolate import preload
 from core.table.jobs import scenario_named
 from core.table.row import Row
-from core.tree.learned import LearnedOfC, learned_of
+from core.tree.learned import LearnedOfC, forget_learned, learned_of
 
 preload(__name__, "arch_plugins.generic")
 
@@ -71,6 +71,7 @@ class EqualJob:
             lacking = "a large run is one schedule" if isinstance(scenario, LargeRun) else scenario.lacking(first)
             if lacking or isinstance(scenario, LargeRun):
                 return self._answer(lacking=lacking)
+            forget_learned(second.plugin)
             models = scenario.build(first, self.first.era), scenario.build(second, self.second.era)
             found = same(*models, limits=self.limits)
             return replace(self._answer(found=found), learned=learned_of(second.plugin))

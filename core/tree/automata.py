@@ -53,6 +53,7 @@ class Automata:
     reference: str
     words: str
     _known: dict[tuple[str, tuple[int, ...], int], CAutomaton] = field(default_factory=dict)
+    _asked: set[tuple[str, tuple[int, ...], int]] = field(default_factory=set)
     _workers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -63,6 +64,7 @@ class Automata:
     def of(self, entry: str, args: tuple[int, ...], cpus: int) -> CAutomaton:
         """The automaton of `entry`. TreeError if it cannot be learned."""
         key = (entry, args, cpus)
+        self._asked.add(key)
         if key not in self._known:
             places = self._places(*key)
             kept = next((place for place in places if place.is_file()), None)
@@ -74,17 +76,20 @@ class Automata:
         return self._known[key]
 
     def known(self) -> Mapping[str, CAutomaton]:
-        """Those that were asked for, by function, arguments and number of CPUs."""
-        return {f"{entry}{args} on {cpus} CPUs": one for (entry, args, cpus), one in self._known.items()}
+        """Those that were asked for since `forget`, by function, arguments and number of CPUs."""
+        found = {key: one for key, one in self._known.items() if key in self._asked}
+        return {f"{entry}{args} on {cpus} CPUs": one for (entry, args, cpus), one in found.items()}
+
+    def forget(self) -> None:
+        """Forget what was asked for: another scenario begins."""
+        self._asked.clear()
 
     def _places(self, entry: str, args: tuple[int, ...], cpus: int) -> list[Path]:
-        """Where an automaton may be kept: beside the unit, or in the cache of a guest, who must not write there."""
+        """Where an automaton may be kept."""
         name = "-".join([entry, *(f"{value:x}" for value in args), f"{cpus}cpus"])
         if len(name) > LONGEST_NAME:
             name = f"{entry}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-        own, under = own_cache(), Path(f"automata-{self.words}") / f"{name}.json"
-        places = [self.unit.directory / under]
-        return places if own is None else [*places, own / self.unit.directory.name / under]
+        return [directory / f"{name}.json" for directory in kept_in(self.unit, self.words, own_cache())]
 
     def _learned(self, entry: str, args: tuple[int, ...], cpus: int) -> str:
         worker = self._worker()
@@ -134,6 +139,13 @@ class Automata:
     def _place(self, pc: int) -> str:
         lines = lines_of(self.unit.library, [pc + 1])
         return next(iter(lines.values()), "?")
+
+
+def kept_in(unit: Unit, words: str, own: Path | None) -> list[Path]:
+    """Where the automata of a unit are: beside it, or in the cache of a guest, `own`, who must not write there."""
+    under = Path(f"automata-{words}")
+    places = [unit.directory / under]
+    return places if own is None else [*places, own / unit.directory.name / under]
 
 
 def digest_of(reference: str) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import NamedTuple
 
+from core.tree.automata import digest_of, kept_in
+from core.tree.automaton import from_json
 from core.tree.hybrid import FromC
 from core.tree.row import Built
 from core.tree.sites import all_sites, lines_of
@@ -27,12 +30,27 @@ class LearnedOfC(NamedTuple):
         return LearnedOfC(*(mine | its for mine, its in zip(self, other, strict=True)))  # type: ignore[arg-type]
 
 
+def forget_learned(plugin: object) -> None:
+    """Of an architecture whose hooks are C, forget what has been run: another scenario begins."""
+    if isinstance(plugin, FromC):
+        plugin.automata.forget()
+
+
 def learned_of(plugin: object) -> LearnedOfC:
-    """Of an architecture whose hooks are C, what its programs have run so far; nothing of any other."""
+    """Of an architecture whose hooks are C, what its programs have run since `forget_learned`; nothing of any other."""
     known = plugin.automata.known() if isinstance(plugin, FromC) else {}
     hidden = frozenset(OPERANDS.sub("", word) for one in known.values() for word in one.hidden)
     reached = frozenset(site for one in known.values() for site in one.reached)
     return LearnedOfC(frozenset(known), hidden, reached)
+
+
+def hidden_words(built: Built, own: Path) -> list[str]:
+    """The hidden words of all automata of a unit that have been learned and kept, also in the cache `own`."""
+    found: set[str] = set()
+    for directory in kept_in(built.unit, digest_of(built.reference), own):
+        for path in directory.glob("*.json"):
+            found.update(OPERANDS.sub("", word) for word in from_json(path.read_text(encoding="utf-8")).hidden)
+    return sorted(found)
 
 
 def unreached(built: Built, learned: LearnedOfC) -> list[str]:

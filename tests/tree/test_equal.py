@@ -46,14 +46,14 @@ def test_a_difference_is_shown_with_both_lines(toy: Path, edit: Edit, capsys: py
     assert "> C: put_page(page0) (core/mm/swap.py:" in said
 
 
-def test_what_is_read_again_is_a_difference_where_it_may_change(
+def test_a_look_more_of_which_nothing_follows_is_silent(
     toy: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit("tlb.c", "\tpreempt_disable();", "\tif (cpumask_empty(mm_cpumask(mm)))\n\t\treturn;\n\tpreempt_disable();")
     status, said = equal(toy, REFERENCE, SCENARIOS, capsys, "--no-costs")
-    assert status == 1
-    assert "3 scenarios equal (proved), 1 differ" in said
-    assert "differs: lazy-back, unmap" in said
+    assert status == 0
+    assert "4 scenarios equal (proved), 0 differ" in said
+    assert "C: mm_cpumask at arch/toy/mm/tlb.c:14" in said
 
 
 def test_c_that_is_never_reached_is_listed(toy: Path, edit: Edit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,6 +67,11 @@ def test_a_tree_that_cannot_be_built_is_not_equal(toy: Path, edit: Edit, capsys:
     status, said = equal(toy, REFERENCE, ("use-after-free",), capsys, "--no-costs")
     assert status == 1
     assert "use-after-free: not compared: arch/toy/mm/tlb.c:16: does not compile" in said
+
+
+def test_scenarios_that_run_no_c_are_counted(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, said = equal(toy, REFERENCE, ("use-after-free", "kernel-range"), capsys, "--no-costs", "--jobs", "1")
+    assert "2 scenarios equal (proved), 1 of these run no C, 0 differ" in said
 
 
 SCALE = frozenset(
@@ -116,15 +121,20 @@ WAITS = frozenset(
 )
 """Where mips waits for the other CPUs, all that there are, before it flushes its own."""
 
+COLLAPSES = frozenset({"mremap-collapse"})
+"""Where khugepaged has no mmap_lock in the model, which it has in 6.1: move_normal_pmd() does not look twice."""
+
 DIFFER = {
     "arm64": SCALE,
     "loongarch": PAIRS,
     "mips": PAIRS | WAITS,
+    "mm": frozenset(),
+    "mm 6.1": COLLAPSES,
     "mmu_gather": frozenset(),
     "riscv": frozenset(),
     "s390": INVALID | COPIES,
 }
-"""The scenarios that differ, by architecture; docs/tree.md explains each."""
+"""The scenarios that differ, by architecture, or by it and version; docs/tree.md explains each."""
 
 
 @pytest.mark.slow
@@ -142,5 +152,5 @@ def test_the_plugins_are_the_c_of_the_kernel(
     answers = found[0][0]
     assert not [one.problem for one in answers if one.problem]
     differ = {one.scenario for one in answers if one.found and one.found.differences}
-    assert differ == DIFFER[arch]
+    assert differ == DIFFER.get(f"{arch} {version}", DIFFER[arch])
     assert sum(one.equal and one.found.exhaustive for one in answers) > 90

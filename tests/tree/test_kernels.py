@@ -32,7 +32,8 @@ S390_TLBFLUSH = "arch/s390/include/asm/tlbflush.h"
 S390_PGTABLE = "arch/s390/mm/pgtable.c"
 RISCV_TLBFLUSH = "arch/riscv/mm/tlbflush.c"
 LOONGARCH_SMP = "arch/loongarch/kernel/smp.c"
-GATHER = "mm/mmu_gather.c"
+GATHER, MEMORY, MPROTECT, MREMAP = "mm/mmu_gather.c", "mm/memory.c", "mm/mprotect.c", "mm/mremap.c"
+PGTABLE_GENERIC, RMAP = "mm/pgtable-generic.c", "mm/rmap.c"
 
 PATCHES = {
     "flush_mm forgotten": Patch(
@@ -104,6 +105,99 @@ PATCHES = {
     ),
     "delayed rmaps of the first batch are forgotten": Patch(
         "mmu_gather", GATHER, "\ttlb_flush_rmap_batch(&tlb->local, vma);\n", "", "lost-dirty-dontneed"
+    ),
+    "batches go on with delayed rmaps": Patch(
+        "mmu_gather",
+        GATHER,
+        "\tif (tlb->delayed_rmap && tlb->active != &tlb->local)\n\t\treturn false;\n",
+        "",
+        "delayed-in-last-batch",
+    ),
+    "a gather is not of the whole mm at its end": Patch(
+        "mmu_gather", GATHER, "\t\ttlb->fullmm = 1;\n\t\t__tlb_reset_range", "\t\t__tlb_reset_range", "nested-gathers"
+    ),
+    "the zap does not flush under the lock": Patch(
+        "mm",
+        MEMORY,
+        "\tif (force_flush) {\n\t\ttlb_flush_mmu_tlbonly(tlb);\n",
+        "\tif (force_flush) {\n",
+        "lost-dirty-dontneed",
+    ),
+    "the zap removes the rmap before the flush": Patch(
+        "mm", MEMORY, "if (tlb_delay_rmap(tlb)) {", "if (0) {", "lost-dirty-dontneed"
+    ),
+    "the zap forgets delayed rmaps": Patch("mm", MEMORY, "\t\ttlb_flush_rmaps(tlb, vma);\n", "", "lost-dirty-dontneed"),
+    "the zap flushes behind the lock": Patch(
+        "mm",
+        MEMORY,
+        "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n\t}\n\tpte_unmap_unlock(start_pte, ptl);\n",
+        "\t\ttlb_flush_rmaps(tlb, vma);\n\t}\n\tpte_unmap_unlock(start_pte, ptl);\n",
+        "lost-dirty-munmap",
+    ),
+    "the zap does not look for deferred flushes": Patch(
+        "mm", MEMORY, "\tflush_tlb_batched_pending(mm);\n\tarch_enter", "\tarch_enter", "reclaim-pending"
+    ),
+    "the zap forgets a range": Patch(
+        "mm", MEMORY, "\ttlb_remove_tlb_entries(tlb, pte, nr, addr);\n", "", "use-after-free"
+    ),
+    "mprotect flushes nothing": Patch(
+        "mm", MPROTECT, "if (pte_needs_flush(oldpte, ptent))", "if (0)", "reclaim-mprotect"
+    ),
+    "mprotect does not look for deferred flushes": Patch(
+        "mm", MPROTECT, "\tflush_tlb_batched_pending(vma->vm_mm);\n", "", "reclaim-mprotect"
+    ),
+    "mremap leaves the flush out": Patch(
+        "mm", MREMAP, "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n", "", "mremap-writeback"
+    ),
+    "mremap flushes behind both locks": Patch(
+        "mm",
+        MREMAP,
+        "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n\tif (new_ptl != old_ptl)\n"
+        "\t\tspin_unlock(new_ptl);\n\tpte_unmap(new_pte - 1);\n\tpte_unmap_unlock(old_pte - 1, old_ptl);\n",
+        "\tif (new_ptl != old_ptl)\n\t\tspin_unlock(new_ptl);\n\tpte_unmap(new_pte - 1);\n"
+        "\tpte_unmap_unlock(old_pte - 1, old_ptl);\n"
+        "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n",
+        "mremap-truncate",
+    ),
+    "mremap moves a table without the rmap locks": Patch(
+        "mm", MREMAP, "old_pmd, new_pmd, true))", "old_pmd, new_pmd, false))", "mremap-table"
+    ),
+    "mremap does not look at the pmd under its lock": Patch(
+        "mm", MREMAP, "if (unlikely(!pmd_present(pmd) || pmd_leaf(pmd)))", "if (0)", "mremap-collapse"
+    ),
+    "ptep_clear_flush() does not flush": Patch(
+        "mm",
+        PGTABLE_GENERIC,
+        "\tif (pte_accessible(mm, pte))\n\t\tflush_tlb_page(vma, address);\n\treturn pte;",
+        "\treturn pte;",
+        "lost-dirty-dontneed",
+    ),
+    "reclaim does not note its flush": Patch(
+        "mm", RMAP, "\t\t\t\tset_tlb_ubc_flush_pending(mm, pteval, address);\n", "", "reclaim-dirty"
+    ),
+    "reclaim writes a page that may still be written to": Patch(
+        "mm", RMAP, "\tif (tlb_ubc->writable)\n\t\ttry_to_unmap_flush();", "", "reclaim-dirty"
+    ),
+    "deferred flushes are taken for done": Patch(
+        "mm", RMAP, "if (pending != flushed) {", "if (0) {", "reclaim-mprotect"
+    ),
+    "writeback cleans an entry without a flush": Patch(
+        "mm",
+        RMAP,
+        "entry = ptep_clear_flush(vma, address, pte);",
+        "entry = ptep_get_and_clear(vma->vm_mm, address, pte);",
+        "lost-dirty-dontneed",
+    ),
+    "a lazyfree page is discarded though it is referenced": Patch(
+        "mm", RMAP, "if (ref_count == 1 + map_count &&", "if (1 &&", "lazyfree-dio"
+    ),
+    "a migration does not note its flush": Patch(
+        "mm",
+        RMAP,
+        "\t\t\t\tset_tlb_ubc_flush_pending(mm, pteval, address);\n\t\t\t} else {\n"
+        "\t\t\t\tpteval = ptep_clear_flush(vma, address, pvmw.pte);\n\t\t\t}\n\t\t}\n",
+        "\t\t\t} else {\n\t\t\t\tpteval = ptep_clear_flush(vma, address, pvmw.pte);\n\t\t\t}\n\t\t}\n",
+        "migrate-batch",
     ),
     "a single table is freed while walkers may be in it": Patch(
         "mmu_gather",

@@ -104,9 +104,11 @@ def judged(toy: Path, tmp_path: Path, *more: str) -> int:
 
 def test_the_tree_is_a_row_beside_the_plugin(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judged(toy, tmp_path, "-v") == 0
-    out = capsys.readouterr().out
-    assert "toy-6.12-c " in out
-    assert "toy-python " in out
+    said = capsys.readouterr()
+    assert "toy-6.12-c " in said.out
+    assert "toy-python " in said.out
+    assert "toy-6.12-c rests on 5 hidden words" in said.err
+    assert "READ_ONCE mm.context.id at arch/toy/include/asm/tlbflush.h:11" in " ".join(said.err.split())
 
 
 def test_a_mask_that_is_not_flushed_is_a_failure_whose_trace_names_lines(

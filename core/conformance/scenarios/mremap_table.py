@@ -79,6 +79,8 @@ def moved_table(arch: Arch, era: Era) -> Model:
     world.memory[ref_cell(PAGE)] = 2  # the mapping's and the reclaimer's
     world.memory[upper_entry(0, OLD)] = OLD
     world.memory[upper_entry(0, NEW)] = None
+    for level in (1, 2):
+        world.memory[upper_entry(level, 0)] = 0
     world.task("user", reader)
     world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, ceiling=NEW))
     world.kthread("reclaim", reclaim)
@@ -102,6 +104,8 @@ def retracted(arch: Arch, era: Era) -> Model:
     )
     world.memory[upper_entry(0, OLD)] = OLD
     world.memory[upper_entry(0, NEW)] = None
+    for level in (1, 2):
+        world.memory[upper_entry(level, 0)] = 0
     world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, ceiling=NEW))
     world.kthread("collapse", lambda mm: retract_page_tables(mm, VMA))
     moved = sometimes("moved", "the table is in its new place", (upper_entry(0, NEW),), lambda t: t is not None)

@@ -1,0 +1,229 @@
+"""Functions of mm/ of a tree, cut out by name, in place of those of core/mm, on generic SMP.
+
+Whatever they call of other functions is the model's text, also a gather: mmu_gather.c is `mmu_gather`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from arch_plugins.from_c._mm_words import VOCABULARY, MmHands, code
+from arch_plugins.generic import Smp
+from core.hookspecs import Facts, hookimpl
+from core.machine.pte import Entry, Present
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.memory import unmap_page_range
+from core.mm.mm import Mm, Vma
+from core.mm.mmu_gather import MmuGather
+from core.mm.mprotect import Change, prot_numa
+from core.mm.mremap import move_page_tables
+from core.mm.reclaim import try_to_unmap_one
+from core.mm.stand_in import text_of
+from core.mm.userfaultfd import uffd_wp, uffd_wp_resolve
+from core.tree.binding import Binding
+from core.tree.gather import PAGE_SHIFT
+from core.tree.hybrid import FromC
+from core.tree.manifest import Manifest, Source, Version, names_in
+
+PGTABLE_H = """
+    #pmd_addr_end #pud_addr_end #p4d_addr_end p4d_none_or_clear_bad pud_none_or_clear_bad
+    ?pmd_none_or_trans_huge_or_clear_bad
+    """
+
+MEMORY_C = """
+    should_zap_cows ?should_zap_page ?should_zap_folio zap_drop_file_uffd_wp zap_install_uffd_wp_if_needed
+    ?zap_present_folio_ptes ?zap_present_ptes zap_pte_range zap_pmd_range zap_pud_range zap_p4d_range unmap_page_range
+    """
+
+MPROTECT_C = """
+    change_pte_range ?pmd_none_or_clear_bad_unless_trans_huge change_pmd_range change_pud_range change_p4d_range
+    change_protection_range
+    """
+
+MREMAP_C = """
+    get_old_pud get_old_pmd move_soft_dirty_pte move_ptes move_normal_pmd@0 get_extent move_pgt_entry move_page_tables
+    """
+
+RMAP_C = """
+    #TLB_FLUSH_BATCH_\\w+ flush_tlb_batched_pending set_tlb_ubc_flush_pending@0 try_to_unmap_flush@0
+    try_to_unmap_flush_dirty@0 page_vma_mkclean_one try_to_unmap_one try_to_migrate_one
+    """
+
+PGTABLE_GENERIC_C = "ptep_clear_flush ptep_clear_flush_young pmdp_collapse_flush pmdp_huge_clear_flush"
+
+
+READ_MAPCOUNT = (("map_count = folio_mapcount(folio);", 'map_count = OP("folio_mapcount");'),)
+"""Elsewhere it is only tested for being negative, which removing a mapping does by itself."""
+
+
+def manifest(version: Version) -> Manifest:
+    """By name, of each file."""
+    return Manifest(
+        (
+            Source("include/linux/pgtable.h", keep=names_in(PGTABLE_H)),
+            Source("mm/pgtable-generic.c", keep=names_in(PGTABLE_GENERIC_C)),
+            Source("mm/rmap.c", keep=names_in(RMAP_C), replace=READ_MAPCOUNT),
+            Source("mm/memory.c", keep=names_in(MEMORY_C)),
+            Source("mm/mprotect.c", keep=names_in(MPROTECT_C)),
+            Source("mm/mremap.c", keep=names_in(MREMAP_C)),
+        ),
+        "generic_mm.h",
+        "generic_mm.c",
+    )
+
+
+MOST_PAGES = 8
+"""Of a range that the C is run on: its local states are as many as the square of that."""
+
+ANONYMOUS, UFFD_WP = 1, 2
+"""V_ bits of shim/generic_mm.h."""
+
+
+class MmOfTree(FromC, Smp):
+    """Generic SMP, with functions of mm/ from a tree."""
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.facts_of(super().arch_facts())
+
+    def core_functions(self, mm: Mm) -> Mapping[str, Callable[..., Any]]:
+        """The functions of core.mm that the C stands for; none where tables vanish as in no kernel of its version.
+
+        MADV_DONTNEED frees tables since v6.14, and a file's pages are collapsed without mmap_lock since v6.5.
+        """
+        version = self.automata.unit.version
+        if (mm.era.reclaims_tables and version < (6, 14)) or (mm.collapses and version < (6, 5)):
+            return {}
+        mine: tuple[Callable[..., Any], ...] = (
+            self.unmap_page_range,
+            self.change_protection,
+            self.move_page_tables,
+            self.pmdp_huge_clear_flush,
+            self.flush_tlb_batched_pending,
+            self.set_tlb_ubc_flush_pending,
+            self.try_to_unmap_flush,
+            self.try_to_unmap_flush_dirty,
+            self.page_vma_mkclean_one,
+            self.try_to_unmap_one,
+            self.try_to_migrate_one,
+        )
+        return {function.__name__: function for function in mine}
+
+    async def on(self, of: MmHands, name: str, *args: int) -> int:
+        """Run the C function `name`."""
+        shifts = (PAGE_SHIFT + span.bit_length() - 1 for span in of.mm.span)
+        moves_pmd = of.mm.tables and "move_pmd" in of.mm.facts.capabilities
+        return await self.run(of, f"enter_{name}", *shifts, int(moves_pmd), *args)
+
+    async def unmap_page_range(self, tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
+        """mm/memory.c."""
+        if end - addr > MOST_PAGES:
+            await text_of(unmap_page_range)(tlb, vma, addr, end)
+            return
+        of = MmHands(tlb.mm, base_of(tlb.mm, addr), vma, tlb)
+        await self.on(of, "unmap_page_range", *bounds(of, addr, end), flags_of(vma), tlb.fullmm)
+
+    async def change_protection(self, tlb: MmuGather, vma: Vma, change: Change) -> None:
+        """mm/mprotect.c."""
+        of = MmHands(tlb.mm, base_of(tlb.mm, vma.start), vma, tlb, change=change)
+        await self.on(of, "change_protection", *bounds(of, vma.start, vma.end), flags_of(vma), CP_FLAGS.get(change, 0))
+
+    async def move_page_tables(self, mm: Mm, vma: Vma, new_vma: Vma) -> None:
+        """mm/mremap.c."""
+        if vma.end - vma.start > MOST_PAGES:
+            await text_of(move_page_tables)(mm, vma, new_vma)
+            return
+        of = MmHands(mm, base_of(mm, min(vma.start, new_vma.start)), vma)
+        await self.on(of, "move_page_tables", *bounds(of, vma.start, new_vma.start), vma.end - vma.start << PAGE_SHIFT)
+
+    # ---- mm/rmap.c -----------------------------------------------------------------------------------------------
+
+    async def flush_tlb_batched_pending(self, mm: Mm) -> None:
+        """Flushes what reclaim has put off."""
+        await self.on(MmHands(mm), "flush_tlb_batched_pending")
+
+    async def set_tlb_ubc_flush_pending(self, mm: Mm, ubc: UnmapBatch, pte: Present, start: int, end: int) -> None:
+        """Of the entries from `start` to `end`, of which `pte` is the first."""
+        of = MmHands(mm, base_of(mm, start), addr=start, nr=end - start, ubc=ubc, entry=pte)
+        await self.on(of, "set_tlb_ubc_flush_pending", *bounds(of, start), code(pte))
+
+    async def try_to_unmap_flush(self, mm: Mm, ubc: UnmapBatch) -> None:
+        """The batch's deferred flush."""
+        await self.on(MmHands(mm, ubc=ubc), "try_to_unmap_flush")
+
+    async def try_to_unmap_flush_dirty(self, mm: Mm, ubc: UnmapBatch) -> None:
+        """The same before I/O."""
+        await self.on(MmHands(mm, ubc=ubc), "try_to_unmap_flush_dirty")
+
+    async def page_vma_mkclean_one(self, mm: Mm, page: int, addr: int) -> bool:
+        """Returns whether the mapping was dirty or writable."""
+        of = MmHands(mm, base_of(mm, addr), addr=addr, page=page)
+        return bool(await self.on(of, "page_vma_mkclean_one", *bounds(of, addr)))
+
+    async def try_to_unmap_one(self, mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> int:
+        """One page of a folio at a time; a huge mapping is split by the text."""
+        if (mm.tables and mm.folio(page)[1] == mm.span[0] > 1) or mm.era.unmaps_folios:
+            return await text_of(try_to_unmap_one)(mm, ubc, page, addr)
+        of = MmHands(mm, base_of(mm, addr), addr=addr, page=page, ubc=ubc)
+        await self.on(of, "try_to_unmap_one", *bounds(of, addr), TTU_BATCH_FLUSH)
+        return 1
+
+    async def try_to_migrate_one(self, mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> None:
+        """One page of a folio at a time."""
+        of = MmHands(mm, base_of(mm, addr), addr=addr, page=page, ubc=ubc)
+        flags = TTU_BATCH_FLUSH if mm.era.batches_migration else 0
+        await self.on(of, "try_to_migrate_one", *bounds(of, addr), flags)
+
+    # ---- mm/pgtable-generic.c ------------------------------------------------------------------------------------
+
+    async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        """Returns the entry that was there."""
+        of = MmHands(mm, base_of(mm, addr))
+        await self.on(of, "pmdp_huge_clear_flush", *bounds(of, addr))
+        result: Entry = of.upper
+        return result
+
+    @hookimpl
+    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
+        of = MmHands(mm, base_of(mm, addr), of_table=True)
+        await self.on(of, "pmdp_collapse_flush", *bounds(of, addr))
+        table: int | None = of.upper
+        return table
+
+    @hookimpl
+    async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        of = MmHands(mm, base_of(mm, addr))
+        await self.on(of, "ptep_clear_flush", *bounds(of, addr))
+        result: Entry = of.entry
+        return result
+
+    @hookimpl
+    async def ptep_clear_flush_young(self, mm: Mm, addr: int) -> bool:
+        of = MmHands(mm, base_of(mm, addr))
+        return bool(await self.on(of, "ptep_clear_flush_young", *bounds(of, addr)))
+
+
+TTU_BATCH_FLUSH = 0x40
+"""As in include/linux/rmap.h."""
+
+CP_FLAGS: Mapping[Change, int] = {prot_numa: 2, uffd_wp: 4, uffd_wp_resolve: 8}
+"""MM_CP_ flags of shim/generic_mm.h."""
+
+
+def flags_of(vma: Vma) -> int:
+    """The VMA's flags, as far as C looks at them."""
+    return (not vma.shared) * ANONYMOUS | vma.uffd_wp * UFFD_WP
+
+
+def bounds(of: MmHands, *addrs: int) -> list[int]:
+    """Virtual pages as addresses of C."""
+    return [addr - of.base << PAGE_SHIFT for addr in addrs]
+
+
+def base_of(mm: Mm, addr: int) -> int:
+    """The first page that the highest table maps with `addr`."""
+    return addr - addr % mm.span[2]
+
+
+BINDING = Binding("mm", manifest, VOCABULARY, MmOfTree, lambda version: "arch_plugins.generic:Smp")

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The functions of mm/, one by one.
+ *
+ * rt_arguments: the three shifts (PMD_SHIFT, PUD_SHIFT, P4D_SHIFT), then what each entry point says.
+ */
+#include "driver.h"
+
+const struct place places[] = {
+	MM_PLACES, { "entry", ENTRY_BASE, PMD_BASE - ENTRY_BASE },
+	WORD("second_lock", SECOND_LOCK), WORD("pmd_lock", PMD_LOCK),
+	FIELD("mm", struct mm_struct, MM, tlb_flush_batched),
+	FIELD("ubc", struct tlbflush_unmap_batch, current, flush_required),
+	FIELD("ubc", struct tlbflush_unmap_batch, current, writable),
+	{ "pmd", PMD_BASE, PUD_BASE - PMD_BASE }, { "pud", PUD_BASE, P4D_BASE - PUD_BASE }, { "p4d", P4D_BASE, 0x80000 },
+	{ }
+};
+
+#define ARGUMENT(n) rt_arguments[4 + (n)]
+#define GATHER_OF(mm_, full) { .mm = (mm_), .fullmm = (full) }
+
+/* start, end, VMA flags, fullmm */
+u64 enter_unmap_page_range(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = ARGUMENT(2) };
+	struct mmu_gather tlb = GATHER_OF(MM, ARGUMENT(3));
+
+	unmap_page_range(&tlb, &vma, ARGUMENT(0), ARGUMENT(1), NULL);
+	return 0;
+}
+
+/* start, end, VMA flags, cp_flags */
+u64 enter_change_protection(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = ARGUMENT(2) };
+	struct mmu_gather tlb = GATHER_OF(MM, false);
+	pgprot_t newprot = { 0 };
+
+	change_protection_range(&tlb, &vma, ARGUMENT(0), ARGUMENT(1), newprot, ARGUMENT(3));
+	return 0;
+}
+
+/* old start, new start, length */
+u64 enter_move_page_tables(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM }, new_vma = { .vm_mm = MM };
+
+#if KVER >= 607
+	move_page_tables(&vma, ARGUMENT(0), &new_vma, ARGUMENT(1), ARGUMENT(2), false, false);
+#else
+	move_page_tables(&vma, ARGUMENT(0), &new_vma, ARGUMENT(1), ARGUMENT(2), false);
+#endif
+	return 0;
+}
+
+/* address */
+u64 enter_ptep_clear_flush(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+
+	ptep_clear_flush(&vma, ARGUMENT(0), ENTRY(ARGUMENT(0)));
+	return 0;
+}
+
+u64 enter_ptep_clear_flush_young(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+
+	return ptep_clear_flush_young(&vma, ARGUMENT(0), ENTRY(ARGUMENT(0)));
+}
+
+u64 enter_pmdp_collapse_flush(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+
+	pmdp_collapse_flush(&vma, ARGUMENT(0), pmd_offset(NULL, ARGUMENT(0)));
+	return 0;
+}
+
+u64 enter_pmdp_huge_clear_flush(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+
+	pmdp_huge_clear_flush(&vma, ARGUMENT(0), pmd_offset(NULL, ARGUMENT(0)));
+	return 0;
+}
+
+/* ---- rmap.c: ARGUMENT(0) is the address ---- */
+
+u64 enter_flush_tlb_batched_pending(void)
+{
+	flush_tlb_batched_pending(MM);
+	return 0;
+}
+
+/* address, the entry that was cleared */
+u64 enter_set_tlb_ubc_flush_pending(void)
+{
+#if KVER >= 605
+	set_tlb_ubc_flush_pending(MM, __pte(ARGUMENT(1)), ARGUMENT(0));
+#else
+	set_tlb_ubc_flush_pending(MM, pte_dirty(__pte(ARGUMENT(1))));
+#endif
+	return 0;
+}
+
+u64 enter_try_to_unmap_flush(void)
+{
+	try_to_unmap_flush();
+	return 0;
+}
+
+u64 enter_try_to_unmap_flush_dirty(void)
+{
+	try_to_unmap_flush_dirty();
+	return 0;
+}
+
+u64 enter_page_vma_mkclean_one(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+	struct page_vma_mapped_walk walk = { .vma = &vma, .address = ARGUMENT(0) };
+
+	return page_vma_mkclean_one(&walk);
+}
+
+/* address, enum ttu_flags */
+u64 enter_try_to_unmap_one(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = V_ANONYMOUS };
+
+	return try_to_unmap_one(page_folio(PAGE), &vma, ARGUMENT(0), (void *)ARGUMENT(1));
+}
+
+u64 enter_try_to_migrate_one(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = V_ANONYMOUS };
+
+	return try_to_migrate_one(page_folio(PAGE), &vma, ARGUMENT(0), (void *)ARGUMENT(1));
+}
