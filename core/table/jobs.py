@@ -30,7 +30,7 @@ from core.plugins.hook_calls import HookCall, recording
 from core.run.isolate import INTERRUPTED, Job, interrupted, preload
 from core.table.count_jobs import COUNTING_TIMEOUT
 from core.table.row import Row
-from core.table.shared import Shared
+from core.table.shared import KnownCells
 
 preload(__name__, "arch_plugins.generic")
 
@@ -155,7 +155,7 @@ def kindred(jobs: Sequence[Job]) -> list[int]:
     return sorted(range(len(jobs)), key=lambda n: (first.setdefault(getattr(jobs[n], "kin", None) or n, n), n))
 
 
-_cells = Shared()
+_cells = KnownCells()
 
 _shipped: dict[str, Arch] = {}
 """The shipped plugins that this process has judged, set up with their own facts: that takes as long as a small search.

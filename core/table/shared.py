@@ -36,7 +36,7 @@ class Judged(NamedTuple):
         return self.facts.hold_for(facts) and self.era.hold_for(era)
 
 
-class Shared:
+class KnownCells:
     """The verdicts of the cells of one kind, which come one after another."""
 
     def __init__(self) -> None:

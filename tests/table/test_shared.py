@@ -14,7 +14,7 @@ from core.table import jobs
 from core.table.jobs import VerdictJob, kindred
 from core.table.row import Row
 from core.table.rows import load
-from core.table.shared import Shared
+from core.table.shared import KnownCells
 
 ROWS = {row.name: row for row in load(None)}
 SMP = [row for row in ROWS.values() if row.plugin == "arch_plugins.generic:Smp"]
@@ -31,7 +31,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return judge(arch, *given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(jobs, "judge", noted)
-    monkeypatch.setattr(jobs, "_cells", Shared())
+    monkeypatch.setattr(jobs, "_cells", KnownCells())
     return names
 
 
@@ -90,7 +90,7 @@ def test_an_error_is_not_shared() -> None:
         calls.append(arch.name)
         return Result(arch.name, "x", "required", "error", "raised")
 
-    cells, arch = Shared(), ROWS["bundle-8"].arch()
+    cells, arch = KnownCells(), ROWS["bundle-8"].arch()
     for name in ("one", "two"):
         assert cells.result("x", replace(arch, name=name), ERAS["6.12"], fails).architecture == name
     assert calls == ["one", "two"]
