@@ -85,6 +85,8 @@ FIELDS = {1: "valid", 1 << 7: "db", 1 << 10: "af", 1 << 51: "dbm"}
 """The bits of an Armv8 descriptor that tests change.  Bit 7 (AP[2]) is set in a read-only entry, so it is `db`
 inverted."""
 
+_KNOWN = sum(FIELDS)
+
 INVALID = 0
 """The all-zero descriptor."""
 
@@ -181,11 +183,32 @@ def _of_entries_and_pointers(op: str, a: Value, b: Value) -> Value:
         return Differs()
     if op == "lsr" and isinstance(a, Pointer) and b == 12:
         return PageNumber(a.cell)
-    if op in ("and", "bic", "orr") and isinstance(a, Descriptor) and isinstance(b, int) and b in FIELDS:
-        if op == "and":
-            return b if bit_of(a, b) else 0
-        return with_bits(a, b, op == "orr")
+    if isinstance(a, Descriptor) and isinstance(b, int):
+        return _of_bits(op, a, b)
     raise NotExpressible(f"arithmetic {op} on {describe(a)} and {describe(b)}")
+
+
+def _of_bits(op: str, entry: Descriptor, mask: int) -> Value:
+    """`op` of an entry and bits of it; an addition must not carry, and a subtraction not borrow."""
+    rest = ~mask & (1 << 64) - 1
+    if op == "and" and not rest & ~_KNOWN:
+        return with_bits(entry, rest, False)
+    bits = [bit for bit in FIELDS if mask & bit]
+    if mask & ~_KNOWN:
+        raise NotExpressible(f"bits {mask & ~_KNOWN:#x} of an entry")
+    on = [bit for bit in bits if bit_of(entry, bit)]
+    match op:
+        case "and":
+            return sum(on)
+        case "orr" | "bic":
+            return with_bits(entry, mask, op == "orr")
+        case "eor":
+            return with_bits(with_bits(entry, mask, True), sum(on), False)
+        case "add" if not on:
+            return with_bits(entry, mask, True)
+        case "sub" if on == bits:
+            return with_bits(entry, mask, False)
+    raise NotExpressible(f"arithmetic {op} on {describe(entry)} and {mask:#x}")
 
 
 def bit_of(entry: Descriptor, bit: int) -> int:
@@ -195,13 +218,10 @@ def bit_of(entry: Descriptor, bit: int) -> int:
 
 
 def with_bits(entry: Descriptor, mask: int, on: bool) -> Descriptor:
-    """`entry` with all bits of `mask` set, or cleared.  NotExpressible for a bit that is in no field."""
+    """`entry` with all bits of `mask`, which are in fields, set or cleared."""
     for bit, field in FIELDS.items():
         if mask & bit:
             entry = Descriptor(**(entry._asdict() | {field: int(on != (field == "db"))}))
-            mask &= ~bit
-    if mask:
-        raise NotExpressible(f"bits {mask:#x} of an entry")
     return entry
 
 
@@ -209,10 +229,6 @@ def updated(op: str, old: Value, operand: Value) -> Value:
     """What an atomic operation `op` (swp, add, set, clr, eor ...) leaves in a cell that held `old`."""
     if op == "swp":
         return operand
-    if isinstance(old, Descriptor):
-        if op not in ("set", "clr") or not isinstance(operand, int):
-            raise NotExpressible(f"atomic {op} of an entry")
-        return with_bits(old, operand, op == "set")
     return calculate({"set": "orr", "clr": "bic"}.get(op, op), old, operand)
 
 
