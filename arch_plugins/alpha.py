@@ -30,6 +30,7 @@ class Alpha(ContextReset):
     """8 KiB pages; stores fault on write to set the dirty bit (FOW)."""
 
     ceiling, page_insn, mm_insn, to_all, reads_twice = 0, "tbi", "flush_tlb_current", True, False
+    local_part = "first"  # flush_tlb_current(), and smp_call_function() behind it
     FACTS = Facts(
         page_size=8192,
         ptes_per_table=1024,

@@ -46,6 +46,7 @@ class Mips(Refetches, LoadStore, ContextReset):
 
     ceiling, page_insn, mm_insn = 64 // 2, "TLBWI", "drop_mmu_context"
     pages_per_insn, to_all, leaves_dead, joins_last = 2, True, True, True
+    local_part = "last"  # behind smp_on_other_tlbs()
     FACTS = replace(COMMON, family="IPI to every CPU, context reset", capabilities=COMMON.capabilities | {"cpu_asids"})
 
 

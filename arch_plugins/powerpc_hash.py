@@ -7,6 +7,8 @@ where that was done before, finds its queue empty.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arch_plugins.families.queued import Queued, open_queue
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
@@ -43,30 +45,12 @@ class PowerpcHash(Queued):
 
     async def flush_pages(self, mm: Mm, addrs: tuple[int, ...]) -> None:
         """flush_hash_range(): each hash entry, then one barrier."""
-        if mm.hashed:
-            await hpte_invalidate(addrs, mm.hashed)
-        await self.tlbie(mm, len(addrs), [FlushRequest(addr, addr + 1) for addr in addrs])
+        await flush_hash(mm, addrs, [FlushRequest(addr, addr + 1) for addr in addrs], await mm_is_thread_local(mm))
 
     async def flush_table(self, mm: Mm, addr: int) -> None:
         """The same for all that an entry of a pmd covers; as nobody sees them one by one, it is one request."""
         start, end = addr, addr + mm.span[0]
-        if mm.hashed:
-            await hpte_invalidate(tuple(range(start, end)), mm.hashed)
-        await self.tlbie(mm, end - start, [FlushRequest(start, end)])
-
-    async def tlbie(self, mm: Mm, nr: int, requests: list[FlushRequest]) -> None:
-        """`nr` invalidations: tlbiel where no other CPU has had the mm (mm_is_thread_local()), tlbie otherwise."""
-        here = mm.task.cpu
-        local = await mm_cpumask(mm) == {here}
-        of = (Operand(r.start, r.end - r.start, everywhere=not local) for r in requests if r.end is not None)
-        await insn(here, "tlbiel" if local else "tlbie", nr, *of)
-        if local:
-            for request in requests:
-                await flush_here(here, mm.addrs, request, f"tlbiel: {request}")
-            return
-        for request in requests:
-            await issue(here, "tlbie", request)
-        await complete(here, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")
+        await flush_hash(mm, range(start, end), [FlushRequest(start, end)], await mm_is_thread_local(mm))
 
     def stays(self, mm: Mm) -> bool:
         return mm.era.has("b9ef323ea168")
@@ -110,3 +94,24 @@ class PowerpcHash(Queued):
     async def flush_huge(self, mm: Mm, addr: int) -> None:
         """flush_hash_hugepage(): an entry for each page of the base size."""
         await self.flush_table(mm, addr)
+
+
+async def mm_is_thread_local(mm: Mm) -> bool:
+    """Has no other CPU had the mm?  Asked before the hash entries go."""
+    return bool(await mm_cpumask(mm) == {mm.task.cpu})
+
+
+async def flush_hash(mm: Mm, addrs: Sequence[int], requests: list[FlushRequest], local: bool) -> None:
+    """Take hash entries out, and invalidate: by tlbiel if `local`, by tlbie otherwise."""
+    here = mm.task.cpu
+    if mm.hashed:
+        await hpte_invalidate(tuple(addrs), mm.hashed)
+    of = (Operand(r.start, r.end - r.start, everywhere=not local) for r in requests if r.end is not None)
+    await insn(here, "tlbiel" if local else "tlbie", len(addrs), *of)
+    if local:
+        for request in requests:
+            await flush_here(here, mm.addrs, request, f"tlbiel: {request}")
+        return
+    for request in requests:
+        await issue(here, "tlbie", request)
+    await complete(here, mm.everyone, mm.addrs, "eieio;tlbsync;ptesync")

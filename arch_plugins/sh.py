@@ -23,6 +23,7 @@ class Sh(LoadStore, ContextReset):
     """SH-X3: a UTLB of 64 entries."""
 
     ceiling, page_insn, mm_insn, to_all = 16, "local_flush_tlb_one", "get_mmu_context", True
+    local_part = "last"  # behind smp_call_function()
     FACTS = replace(
         TWO_LEVELS,
         levels=3,

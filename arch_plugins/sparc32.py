@@ -16,6 +16,7 @@ from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu
 from core.mm.kthread import active_mm, mm_users, trim_cpumask
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+from core.mm.smp import LocalPart
 
 PGDIR = 1 << 24 - 12
 """Pages of an entry of the topmost table, which one store flushes as a whole: a region (PGDIR_SIZE is 16 MiB)."""
@@ -28,6 +29,7 @@ class Sparc32(LoadStore, Ipi):
     """
 
     page_insn, mm_insn = "sta_ASI_M_FLUSH_PROBE", "sta_ASI_M_FLUSH_PROBE_CTX"
+    local_part: LocalPart = "last"  # behind sun4m_cross_call()
     FACTS = Facts(
         pointer_size=4,
         ptes_per_table=64,
@@ -69,7 +71,7 @@ class Sparc32(LoadStore, Ipi):
         cpus = mm.everyone if any_other else frozenset({here})
         for cpu in sorted(cpus):
             await self.executed(cpu, request)
-        await flush_cpus_by_ipi(mm, cpus, request)
+        await flush_cpus_by_ipi(mm, cpus, request, self.local_part)
         return any_other
 
     @hookimpl

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from arch_plugins.families.queued import Queued
-from arch_plugins.generic import flush_by_ipi, flush_cpus_by_ipi
+from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import Operand, insn
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, Request
 from core.machine.op import Cpu
 from core.machine.pte import Pte, ptep_get
 from core.machine.tlb import invalidate
@@ -65,9 +65,13 @@ class Sparc64(Queued):
         if not mm.era.has("bafb056ce279") and await alone(mm):
             await trim_cpumask(mm.task.cpu)
         cpus: frozenset[Cpu] = await mm_cpumask(mm)
-        for cpu in sorted(cpus):
+        await self.cross_call(mm, cpus, Vaddrs(addrs), addrs)
+
+    async def cross_call(self, mm: Mm, cpus: frozenset[Cpu], request: Request, addrs: tuple[int, ...]) -> None:
+        """smp_cross_call_masked(), smp_call_function_many(): the other CPUs first; this one whatever the mask says."""
+        for cpu in sorted(cpus | {mm.task.cpu}):
             await insn(cpu, "stxa_DMMU_DEMAP", len(addrs), *(Operand(addr, 1) for addr in addrs))
-        await flush_cpus_by_ipi(mm, cpus, Vaddrs(addrs))
+        await flush_cpus_by_ipi(mm, cpus | {mm.task.cpu}, request, "last")
 
     @hookimpl
     async def ptep_set_access_flags(self, mm: Mm, addr: int, entry: Pte) -> None:
@@ -88,9 +92,7 @@ class Sparc64(Queued):
         """Two entries (REAL_HPAGE_SIZE), a cross call each: global_flush_tlb_page()."""
         half = -(-mm.span[0] // 2)
         for start in (addr, addr + half):
-            for cpu in sorted(await mm_cpumask(mm)):
-                await insn(cpu, "stxa_DMMU_DEMAP", 1, Operand(start, 1))
-            await flush_by_ipi(mm, FlushRequest(start, start + half))
+            await self.cross_call(mm, await mm_cpumask(mm), FlushRequest(start, start + half), (start,))
 
     @hookimpl
     async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:

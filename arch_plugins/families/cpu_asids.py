@@ -19,12 +19,13 @@ from typing import Any
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import hookimpl
 from core.machine.asid import AsidRequest, load_ttbr
-from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, take_ipi, wait_ipis
+from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, take_ipi
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+from core.mm.smp import call_cpus
 
 CPU_CONTEXT = declare("cpu_context", None)
 ASID_CACHE = declare("asid_cache", (1, 0))
@@ -118,13 +119,9 @@ class CpuAsids(Ipi):
         if mm.context is None:
             await super().ask(mm, request)
             return
+        here = mm.task.cpu
         cpus: frozenset[Cpu] = mm.everyone if self.to_all else await mm_cpumask(mm)
-        others = sorted(cpus - {mm.task.cpu})
-        if others:
-            await send_ipis(mm.task, others, request)
-        await flush_asid(mm, mm.context, mm.task.cpu, request)
-        if others:
-            await wait_ipis(mm.task, others)
+        await call_cpus(mm, cpus | {here}, request, flush_asid(mm, mm.context, here, request), self.local_part)
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:

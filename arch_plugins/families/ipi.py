@@ -16,6 +16,7 @@ from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest
 from core.machine.op import Cpu, Op
 from core.mm.mm import Mm, mm_cpumask
+from core.mm.smp import LocalPart
 
 
 class Ipi(FlushesRelaxed, Stated):
@@ -27,6 +28,8 @@ class Ipi(FlushesRelaxed, Stated):
     """2 where a TLB entry is a pair of pages."""
     to_all = False
     """Every CPU is interrupted, whatever mm_cpumask says."""
+    local_part: LocalPart = "meanwhile"
+    """When a CPU flushes its own TLB."""
     spares_walks = False
     """A flush of pages leaves what the TLB knows of page tables."""
 
@@ -41,7 +44,7 @@ class Ipi(FlushesRelaxed, Stated):
         cpus = mm.everyone if self.to_all else await mm_cpumask(mm)
         for cpu in sorted(cpus):
             await self.executed(cpu, request)
-        await flush_cpus_by_ipi(mm, cpus, request)
+        await flush_cpus_by_ipi(mm, cpus, request, self.local_part)
 
     def executed(self, cpu: Cpu, request: FlushRequest) -> Op:
         """Report what `cpu` executes."""

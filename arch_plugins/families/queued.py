@@ -38,6 +38,11 @@ def queue_cell(cpu: Cpu) -> Cell:
     return Cell(QUEUED, cpu)
 
 
+def read_queue(cpu: Cpu) -> Op:
+    """What is queued; None outside a section."""
+    return Op("the queue", (queue_cell(cpu),), (), lambda queue: [Outcome(queue)], order=Order.PRIVATE)
+
+
 def swap_queue(cpu: Cpu, to: Queue) -> Op:
     """Take the queue and replace it by `to`; the page-table lock keeps the task on its CPU."""
     cell = queue_cell(cpu)
@@ -77,10 +82,14 @@ class Queued(Stated):
         return xchg_pte(addr, nr, ("clear", addr, nr))
 
     async def flush_queue(self, mm: Mm, to: Queue) -> Queue:
-        """Flush the queue and leave it as `to`. Returns what it was."""
-        queue: Queue = await swap_queue(await smp_processor_id(mm), to)
+        """Flush the queue, empty it, and leave it as `to`. Returns what it was."""
+        cpu = await smp_processor_id(mm)
+        queue: Queue = await read_queue(cpu)
         if queue:
             await self.flush_pages(mm, queue)
+            await swap_queue(cpu, ())
+        if to != (() if queue else queue):
+            await swap_queue(cpu, to)
         return queue
 
     def stays(self, mm: Mm) -> bool:

@@ -24,15 +24,18 @@ FlushType = Literal["none", "local", "global"]
 """enum tlb_flush_type."""
 
 
-async def flush_type_needed(mm: Mm) -> FlushType:
-    """Nothing for an mm that no CPU is on; on this CPU alone where no other is, or can be made to leave."""
+async def flush_type_needed(mm: Mm, fullmm: bool = False) -> FlushType:
+    """Nothing for an mm that no CPU is on; on this CPU alone where no other is, or can be made to leave.
+
+    `fullmm`: the mm is taken down, and nobody is made to leave.
+    """
     here = mm.task.cpu
     mask: frozenset[Cpu] = await mm_cpumask(mm)
     if not mask:
         return "none"
     if mask == {here}:
         return "local"
-    if not await alone(mm):
+    if fullmm or not await alone(mm):
         return "global"
     await exit_flush_lazy_tlbs(mm)
     if not mm.era.has("a665eec0a22e"):

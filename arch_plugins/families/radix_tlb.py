@@ -34,10 +34,10 @@ class RadixTlb(Broadcast):
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
         await self.flush(mm, insns, request, await self.flush_type_needed(mm))
 
-    async def flush_type_needed(self, mm: Mm) -> FlushType:
+    async def flush_type_needed(self, mm: Mm, fullmm: bool = False) -> FlushType:
         """The entries are seen to be clear before mm_cpumask is read, which a CPU joins before it walks."""
         await barrier(Order.SMP_MB)
-        return await flush_type_needed(mm)
+        return await flush_type_needed(mm, fullmm)
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
@@ -49,9 +49,9 @@ class RadixTlb(Broadcast):
         """radix__flush_tlb_kernel_range(): _tlbie_pid(0, RIC_FLUSH_ALL), whatever the mask of the task's mm is."""
         await super().broadcast(init_mm(mm), self.whole(leaf=False), FlushRequest())
 
-    async def flush_all_mm(self, mm: Mm) -> None:
-        """radix__flush_all_mm(): RIC_FLUSH_ALL."""
-        await self.broadcast(mm, self.whole(leaf=False), FlushRequest())
+    async def flush_all_mm(self, mm: Mm, fullmm: bool = False) -> None:
+        """radix__flush_all_mm(), __flush_all_mm(): RIC_FLUSH_ALL."""
+        await self.flush(mm, self.whole(leaf=False), FlushRequest(), await self.flush_type_needed(mm, fullmm))
 
     def whole(self, leaf: bool) -> Insns:
         """_tlbie_pid(): RIC_FLUSH_TLB, or RIC_FLUSH_ALL."""
@@ -105,7 +105,7 @@ class RadixTlb(Broadcast):
         """
         if tlb.fullmm:
             await exit_flush_lazy_tlbs(tlb.mm)
-            await self.flush_all_mm(tlb.mm)
+            await self.flush_all_mm(tlb.mm, fullmm=True)
             return "mm"
         await self.flush_range(tlb.mm, tlb.start, tlb.end, tlb.page_size or 1, leaf=not tlb.freed_tables)
         return "range"

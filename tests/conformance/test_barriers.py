@@ -66,8 +66,8 @@ class RadixWithoutPtesync(PowerpcRadix):
 class RadixWithoutSmpMb(PowerpcRadix):
     """mm_cpumask is read while the cleared entry waits."""
 
-    async def flush_type_needed(self, mm: Mm) -> radix_lazy.FlushType:
-        return await radix_lazy.flush_type_needed(mm)
+    async def flush_type_needed(self, mm: Mm, fullmm: bool = False) -> radix_lazy.FlushType:
+        return await radix_lazy.flush_type_needed(mm, fullmm)
 
 
 def rewritten(op: Op, **changes: Any) -> Op:

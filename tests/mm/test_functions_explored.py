@@ -159,6 +159,7 @@ EXPLORED = {
     "rmap:unlink_file_vma": ("table-collapse-change", "unlink_file_vma", "freed-once"),
     "sched:switch_in": ("switch-tso", "mm_cpumask += #", "use-after-free"),
     "smp:flush_by_ipi": ("lost-dirty-dontneed", "flush", "no-lost-dirty"),
+    "smp:call_cpus": ("lost-dirty-dontneed", "flush", "no-lost-dirty"),
     "smp:flush_cpus_by_ipi": ("lost-dirty-dontneed", "flush", "no-lost-dirty"),
     "swap:folios_put_refs": ("use-after-free", "put_page", "all-freed"),
     "swap:free_table": ("table-reclaim-gup", "free pte table #", "all-freed of pmd[0]"),

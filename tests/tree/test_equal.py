@@ -105,21 +105,8 @@ COPIES = frozenset({"lazy-back", "lazy-twice", "local-flush", "switch-back", "sw
 PAIRS = frozenset({"flush-crosswise"})
 """Where loongarch's INVTLB drops the other page of a pair too."""
 
-WAITS = frozenset(
-    {
-        "any-order",
-        "borrower-flushes",
-        "dontneed-remap",
-        "fork-protects",
-        "kthread-dontneed",
-        "kthread-use-mm",
-        "nested-gathers",
-        "reclaim-elsewhere",
-        "reclaim-two-mms",
-        "this-cpu",
-    }
-)
-"""Where mips waits for the other CPUs, all that there are, before it flushes its own."""
+ELSEWHERE = frozenset({"reclaim-two-mms"})
+"""Where mips interrupts every CPU, also one that is on another mm."""
 
 COLLAPSES = frozenset({"mremap-collapse"})
 """Where khugepaged has no mmap_lock in the model, which it has in 6.1: move_normal_pmd() does not look twice."""
@@ -127,7 +114,7 @@ COLLAPSES = frozenset({"mremap-collapse"})
 DIFFER = {
     "arm64": SCALE,
     "loongarch": PAIRS,
-    "mips": PAIRS | WAITS,
+    "mips": PAIRS | ELSEWHERE,
     "mm": frozenset(),
     "mm 6.1": COLLAPSES,
     "mmu_gather": frozenset(),
