@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.hookspecs import hookimpl
+from core.machine.ipi import wait_ipis
+from core.machine.op import Op, barrier
+from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.kthread import active_mm, current_mm, mm_users
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
 from core.mm.swap import Table, free_table
 from core.tree.gather import PAGE_SHIFT, adopt, bits
-from core.tree.hybrid import FromC, mask_of
+from core.tree.hybrid import FromC, cpus_in, mask_of
 from core.tree.vocabulary import EVERYWHERE, Rule, Word, masks
 
 ADDRESS = 0x400000
@@ -23,6 +29,7 @@ class Hook:
 
     `following` is the word behind the one that is being done; None if that depends on its answer, or at the end.
     `run_from` is the first page of a run of invalidations that are issued together, at the last of them.
+    `page_shift` is PAGE_SHIFT of the C.
     """
 
     mm: Mm
@@ -33,6 +40,7 @@ class Hook:
     batch: UnmapBatch = field(default_factory=UnmapBatch)
     following: Word | None = None
     run_from: int | None = None
+    page_shift: int = PAGE_SHIFT
 
 
 async def read_cpumask(of: Hook, word: Word) -> int:
@@ -61,10 +69,43 @@ async def free_table_now(of: Hook, word: Word) -> int:
     return 0
 
 
+async def read_users(of: Hook, word: Word) -> int:
+    """mm_users: none, one, or more."""
+    return min(int(await mm_users()), 2)
+
+
+async def read_current_mm(of: Hook, word: Word) -> int:
+    """current->mm == mm."""
+    return int(await current_mm(of.mm.task.cpu))
+
+
+async def read_active_mm(of: Hook, word: Word) -> int:
+    """current->active_mm == mm."""
+    return int(await active_mm(of.mm.task.cpu))
+
+
+async def smp_mb(of: Hook, word: Word) -> int:
+    """A barrier that the memory model knows."""
+    await barrier(Order.SMP_MB)
+    return 0
+
+
+async def wait_for_ipis(of: Hook, word: Word) -> int:
+    """Wait for the CPUs of the mask."""
+    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
+    return 0
+
+
+async def write_batch(of: Hook, word: Word) -> int:
+    """The mask of a batch of unmapped pages."""
+    of.batch.cpus = cpus_in(of.mm, word.a)
+    return 0
+
+
 async def gathered(of: Hook, word: Word) -> int:
     """What the C has made of the gather."""
     assert of.tlb is not None
-    adopt(of.tlb, word, of.addr, ADDRESS)
+    adopt(of.tlb, word, of.addr, ADDRESS, of.page_shift)
     return 0
 
 
@@ -83,20 +124,35 @@ def address(page: int) -> int:
     return (page << PAGE_SHIFT) & (1 << 64) - 1
 
 
+class SizedFromC(FromC):
+    """For a shim that has the shifts of entries from the fifth argument of the entry point on."""
+
+    def run(self, hands: Hook, entry: str, *args: int) -> Coroutine[Op, Any, int]:
+        """Call a function of up to four arguments; a size that is no power of two is the next larger one to C."""
+        shifts = ((span - 1).bit_length() for span in hands.mm.span)
+        return super().run(hands, entry, *[*args, 0, 0, 0, 0][:4], *shifts)
+
+
 class GatherFromC(FromC):
     """The hooks that free tables, and tlb_flush()."""
 
+    page_shift = PAGE_SHIFT
+    """PAGE_SHIFT of the configuration that the C is compiled with."""
+
+    def _freeing(self, tlb: MmuGather, table: Table, addr: int) -> Hook:
+        return Hook(tlb.mm, addr, tlb=tlb, table=table, page_shift=self.page_shift)
+
     @hookimpl
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await self.run(Hook(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 0, ADDRESS)
+        await self.run(self._freeing(tlb, table, addr), "enter_free_table", 0, ADDRESS)
 
     @hookimpl
     async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await self.run(Hook(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 1, ADDRESS)
+        await self.run(self._freeing(tlb, table, addr), "enter_free_table", 1, ADDRESS)
 
     @hookimpl
     async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
-        await self.run(Hook(tlb.mm, addr, tlb=tlb, table=table), "enter_free_table", 2, ADDRESS)
+        await self.run(self._freeing(tlb, table, addr), "enter_free_table", 2, ADDRESS)
 
     async def run_tlb_flush(self, tlb: MmuGather, span: int) -> None:
         """tlb_flush() of the C."""

@@ -1,4 +1,4 @@
-"""What bindings of loongarch and mips have in common: contexts of CPUs, users of an mm, and calls to other CPUs.
+"""What bindings of machines with contexts have in common: contexts of CPUs, users of an mm, and calls to other CPUs.
 
 Which ASID an mm has on a CPU stays in Python: a context is there or not (`arch_plugins.families.context`).
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arch_plugins.families.context import ContextReset, context_cell
-from arch_plugins.from_c._common import Hook
+from arch_plugins.families.context import context_cell
+from arch_plugins.families.cpu_asids import CpuAsids
+from arch_plugins.from_c._common import Hook, read_current_mm, read_users, wait_for_ipis
 from core.hookspecs import Facts, hookimpl
-from core.machine.insn import EVERYTHING, insn
-from core.machine.ipi import FlushRequest, flush_here, send_ipis, wait_ipis
+from core.machine.insn import EVERYTHING, Operand, insn
+from core.machine.ipi import FlushRequest, flush_here, send_ipis
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
-from core.mm.kthread import current_mm, mm_users
 from core.mm.mm import Mm
 from core.tree.hybrid import FromC, cpus_in, cpus_of
-from core.tree.vocabulary import Rule, Word, hidden, just, truth
+from core.tree.vocabulary import Do, Rule, Word, hidden, just, truth
 
 VERSION = 0x400
 """The version of ASIDs that every CPU is in; an mm without a context has 0."""
@@ -29,14 +29,6 @@ class FlushHands(Hook):
 
     request: FlushRequest = FlushRequest()
     run_to: int = 0
-
-
-async def _users(of: FlushHands, word: Word) -> int:
-    return min(int(await mm_users()), 2)
-
-
-async def _current(of: FlushHands, word: Word) -> int:
-    return int(await current_mm(of.mm.task.cpu))
 
 
 async def _read_context(of: FlushHands, word: Word) -> int:
@@ -62,11 +54,6 @@ async def _send(of: FlushHands, word: Word) -> int:
     return 0
 
 
-async def _wait(of: FlushHands, word: Word) -> int:
-    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
-    return 0
-
-
 async def drop_mmu_context(of: FlushHands, word: Word) -> int:
     """Nothing is cached under a new ASID."""
     here = of.mm.task.cpu
@@ -75,19 +62,44 @@ async def drop_mmu_context(of: FlushHands, word: Word) -> int:
     return 0
 
 
+def by_page(name: str, page_shift: int, pages: int = 1, leaf: bool = False) -> Do:
+    """What the instruction `name` does with an address: flush the `pages` around it. A run of them is one flush, at its
+    last.
+    """
+
+    async def do(of: FlushHands, word: Word) -> int:
+        here, first = of.mm.task.cpu, word.a >> page_shift
+        await insn(here, name, 1, Operand(first, 1, pages, pages, leaf))
+        start = first if of.run_from is None else of.run_from
+        then = of.following
+        more = then is not None and then.kind == word.kind and then.a >> page_shift == first + pages
+        of.run_from = start if more else None
+        if not more:
+            request = FlushRequest(start, first + pages, leaf)
+            await flush_here(here, of.mm.addrs, request, f"{name} [{start}, {first + pages})")
+        return 0
+
+    return do
+
+
+def drops_own(word: Word) -> bool:
+    """Is the context of this CPU set to 0?  What is cached under it is out of use: the same as a new one."""
+    return word.a < VERSION
+
+
 CONTEXT_RULES = (
-    Rule("atomic_read", "mm.mm_users", _users, just(0, 1, 2)),
-    Rule("current->mm", "", _current, truth),
+    Rule("atomic_read", "mm.mm_users", read_users, just(0, 1, 2)),
+    Rule("current->mm", "", read_current_mm, truth),
     Rule("read|READ_ONCE", "context[[]*", _read_context, just(0, VERSION | 1)),
     Rule("write|WRITE_ONCE", "context[[]*", _zero_context, when=lambda word: word.a < VERSION),
-    Rule("send_ipi", "flush_tlb_*_ipi", _send),
-    Rule("wait_ipi", "flush_tlb_*_ipi", _wait),
+    Rule("send_ipi", "*flush_tlb_*", _send),
+    Rule("wait_ipi", "*flush_tlb_*", wait_for_ipis),
     Rule("drop_mmu_context", "", drop_mmu_context),
     hidden("read|READ_ONCE", "cpu_data*", "the version of ASIDs that this CPU gives out", just(VERSION)),
 )
 
 
-class ContextFlushes(FromC, ContextReset):
+class ContextFlushes(FromC, CpuAsids):
     """The flushes of a plugin with contexts from C; each is the plugin's own where a model follows ASIDs.
 
     To be put before the plugin among the bases of a class.
@@ -124,5 +136,5 @@ class ContextFlushes(FromC, ContextReset):
         if mm.context is not None:
             await super().flush_tlb_page(mm, addr)
         else:
-            of = FlushHands(mm, request=self.request(addr, addr + 1))
+            of = FlushHands(mm, request=FlushRequest(addr, addr + 1, self.spares_walks))
             await self.run(of, "enter_flush_tlb_page", self.address(addr))

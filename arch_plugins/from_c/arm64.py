@@ -10,7 +10,7 @@ from typing import Any
 
 from arch_plugins.arm64 import Arm64, Arm64V61
 from arch_plugins.families.broadcast import effect_of
-from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address
+from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, SizedFromC, address
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
@@ -105,7 +105,7 @@ VOCABULARY = Vocabulary(
 )
 
 
-class _Flushes(GatherFromC):
+class _Flushes(SizedFromC, GatherFromC):
     """The hooks of both versions; each is the plugin's where a model follows ASIDs."""
 
     @hookimpl

@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.from_c._common import COMMON
-from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands
+from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands, by_page
 from arch_plugins.loongarch import Loongarch
 from core.hookspecs import hookimpl
-from core.machine.insn import Operand, insn
-from core.machine.ipi import FlushRequest, flush_here
+from core.machine.ipi import FlushRequest
 from core.mm.mmu_gather import MmuGather
 from core.tree.binding import Binding
 from core.tree.gather import bits
 from core.tree.manifest import Manifest, Source, Version, names_in
-from core.tree.vocabulary import Rule, Vocabulary, Word
+from core.tree.vocabulary import Rule, Vocabulary
 
 CONTEXTS = "#cpu_context #asid_cache #cpu_asid asid_version_mask asid_valid"
 LOCAL = "local_flush_tlb_mm local_flush_tlb_range local_flush_tlb_page"
@@ -42,25 +41,9 @@ def manifest(version: Version) -> Manifest:
     )
 
 
-# ---- what its operations mean ------------------------------------------------------------------------------------
-
-
-async def _invtlb(of: FlushHands, word: Word) -> int:
-    """A pair of pages; a run of them is one flush, at its last."""
-    here, first = of.mm.task.cpu, word.a >> PAGE_SHIFT
-    await insn(here, "INVTLB_ADDR_GFALSE_AND_ASID", 1, Operand(first, 1, PAIR, PAIR))
-    start = first if of.run_from is None else of.run_from
-    then = of.following
-    more = then is not None and then.kind == word.kind and then.a >> PAGE_SHIFT == first + PAIR
-    of.run_from = start if more else None
-    if not more:
-        await flush_here(here, of.mm.addrs, FlushRequest(start, first + PAIR), f"INVTLB [{start}, {first + PAIR})")
-    return 0
-
-
 VOCABULARY = Vocabulary(
     (
-        Rule("invtlb INVTLB_ADDR_GFALSE_AND_ASID", "", _invtlb),
+        Rule("invtlb INVTLB_ADDR_GFALSE_AND_ASID", "", by_page("INVTLB_ADDR_GFALSE_AND_ASID", PAGE_SHIFT, PAIR)),
         *CONTEXT_RULES,
         *COMMON,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address
+from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address, write_batch
 from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.riscv import Riscv, RiscvV61
 from core.hookspecs import Facts, hookimpl
@@ -79,18 +79,13 @@ async def _read_batch(of: Hook, word: Word) -> int:
     return mask_of(of.mm, of.batch.cpus)
 
 
-async def _write_batch(of: Hook, word: Word) -> int:
-    of.batch.cpus = cpus_in(of.mm, word.a)
-    return 0
-
-
 VOCABULARY = Vocabulary(
     (
         Rule("sfence.vma page", "", _fence_page),
         Rule("sfence.vma all", "", _fence_all),
         Rule("sbi_remote_sfence_vma", "", _remote_fence),
         Rule("read|READ_ONCE", "batch.cpumask", _read_batch, masks),
-        Rule("write|WRITE_ONCE", "batch.cpumask", _write_batch),
+        Rule("write|WRITE_ONCE", "batch.cpumask", write_batch),
         hidden("atomic64_read", "mm.context.id", "the mm has an ASID of its own", just(1)),
         *COMMON,
     )

@@ -150,7 +150,12 @@ def kept_in(unit: Unit, words: str, own: Path | None) -> list[Path]:
 
 def digest_of(reference: str) -> str:
     """Of the files that say what the words mean: automata that were learned under others are not used."""
+    of = binding(reference)
+    said = {
+        of.plugin.__module__,
+        *(part.__module__ for rule in of.vocabulary.rules for part in (rule.do, rule.answers) if part),
+    }
     found = hashlib.sha256()
-    for module in (automaton, learn, unit_module, vocabulary, sys.modules[binding(reference).plugin.__module__]):
+    for module in (automaton, learn, unit_module, vocabulary, *(sys.modules[name] for name in sorted(said))):
         found.update(Path(str(module.__file__)).read_bytes())
     return found.hexdigest()[:12]

@@ -38,7 +38,7 @@ BINDING = Wanted("binding", "shootdown.bindings", Binding)
 @cache
 def binding(reference: str) -> Binding:
     """The binding that `s390`, module:object or file.py:object refers to, the same every time. TreeError if none."""
-    full = reference if ":" in reference else f"{PACKAGE}.{reference}:BINDING"
+    full = reference if ":" in reference else f"{PACKAGE}.{reference.replace('-', '_')}:BINDING"
     try:
         found: Binding = load_object(full, BINDING)
     except PluginError as error:

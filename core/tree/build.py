@@ -34,7 +34,7 @@ SECONDS = 60
 
 FLAGS = [
     "-O1",
-    "-g",
+    "-gdwarf-4",
     "-fPIC",
     "-std=gnu11",
     "-nostdinc",

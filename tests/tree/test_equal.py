@@ -74,19 +74,6 @@ def test_scenarios_that_run_no_c_are_counted(toy: Path, capsys: pytest.CaptureFi
     assert "2 scenarios equal (proved), 1 of these run no C, 0 differ" in said
 
 
-SCALE = frozenset(
-    {
-        "exec-stack",
-        "gup-fast-two",
-        "gup-fast-unshare",
-        "hugetlb-unshare",
-        "table-full",
-        "table-pud",
-        "tables-freed",
-    }
-)
-"""Where arm64's C computes with PMD_SIZE and P4D_SIZE, and the model has smaller tables."""
-
 INVALID = frozenset(
     {
         "dontneed-against-numa",
@@ -112,7 +99,7 @@ COLLAPSES = frozenset({"mremap-collapse"})
 """Where khugepaged has no mmap_lock in the model, which it has in 6.1: move_normal_pmd() does not look twice."""
 
 DIFFER = {
-    "arm64": SCALE,
+    "arm64": frozenset(),
     "loongarch": PAIRS,
     "mips": PAIRS | ELSEWHERE,
     "mm": frozenset(),

@@ -2,7 +2,8 @@
 /*
  * arm64: TLBI, which is broadcast, and DSB, which completes it; capabilities of the CPUs are constants.
  *
- * mm->context.id is the ASID of the mm: how it is given out (context.c) is not part of the unit.
+ * mm->context.id is the ASID of the mm: how it is given out (context.c) is not part of the unit.  How many pages an entry
+ * of each level maps is an argument of the entry point, so that C computes with the tables of small models.
  */
 #pragma once
 
@@ -11,6 +12,10 @@
 #define CONFIG_PGTABLE_LEVELS 4
 #define CONFIG_MMU_GATHER_TABLE_FREE 1
 #define CONFIG_MMU_GATHER_RCU_TABLE_FREE 1
+extern u64 rt_arguments[256];
+#define PMD_SHIFT (12 + rt_arguments[4])
+#define PUD_SHIFT (12 + rt_arguments[5])
+#define P4D_SHIFT (12 + rt_arguments[6])
 #include "mm.h"
 #define PGDIR_SHIFT P4D_SHIFT
 

@@ -18,7 +18,9 @@ struct place { const char *name; u64 address, size; };
 	{ "other_mm_cpumask", (u64)OTHER_MM + offsetof(struct mm_struct, cpu_bitmap), 8 },   \
 	WORD("pte", PTE), WORD("pmd", PMD), WORD("cpu_online_mask", &__cpu_online_mask)
 
+#ifndef init_mm
 struct mm_struct init_mm;
+#endif
 struct task_struct rt_current __attribute__((section("rt_const"))) = { .mm = MM, .active_mm = MM, .pid = 1 };
 cpumask_t __cpu_online_mask __attribute__((section("rt_const"))) = {{ 0xff }};
 

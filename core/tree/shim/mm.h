@@ -86,7 +86,9 @@ typedef PGTABLE_T pgtable_t;
 		void *owner;                                                                     \
 	};
 #define mm_cpumask(mm) (&(mm)->cpu_bitmap)
+#ifndef init_mm
 extern struct mm_struct init_mm;
+#endif
 extern struct task_struct rt_current;
 #ifndef current
 #define current (&rt_current)
