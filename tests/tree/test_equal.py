@@ -93,22 +93,99 @@ PAIRS = frozenset({"flush-crosswise"})
 """Where loongarch's INVTLB drops the other page of a pair too."""
 
 ELSEWHERE = frozenset({"reclaim-two-mms"})
-"""Where mips interrupts every CPU, also one that is on another mm."""
+"""Where mips, sh, sparc32 and xtensa interrupt every CPU, also one that is on another mm."""
+
+MOVES = frozenset(
+    {
+        "any-order",
+        "batch-join",
+        "borrower-flushes",
+        "exec-then-flush",
+        "hugetlb-walk",
+        "kthread-dontneed",
+        "kthread-use-mm",
+        "lazy-back",
+        "lazy-batch",
+        "lazy-exit",
+        "lazy-tso",
+        "lazy-twice",
+        "lazy-walk",
+        "reclaim-elsewhere",
+        "switch-asid",
+        "switch-back",
+        "switch-full",
+        "switch-gen",
+        "switch-gen-stays",
+        "switch-range",
+        "switch-reclaim",
+        "switch-round",
+        "switch-tso",
+        "switch-twice",
+        "task-moves",
+        "task-moves-lazily",
+        "this-cpu",
+        "two-mms",
+    }
+)
+"""Where x86's mm_cpumask is a cell: what the plugin does in one step with interrupts off (a CPU's own part of a flush,
+CR3 and loaded_mm), C does in several, and smp.c reads the mask again.
+"""
+
+SHOT_DOWN = frozenset(
+    {
+        "dontneed-against-numa",
+        "dontneed-against-uffd",
+        "dontneed-remap",
+        "exit-mmap",
+        "exit-oom-reaper",
+        "huge-emptied",
+        "lazy-exit",
+        "mremap-truncate",
+        "nested-gathers",
+        "numa-hint-nested",
+        "pfnmap",
+        "pfnmap-second",
+        "table-nested",
+        "table-reclaim-advice",
+        "table-reclaim-protect",
+        "table-reclaim-twice",
+    }
+)
+"""Where 6.1 flushes an mm that is taken down by tlbie; the plugin, as 6.12, makes others leave it first."""
+
+ZEROED = frozenset({"exit-mmap", "kthread-dontneed"})
+"""Where alpha's 6.1 flushes its own TLB before it sets the contexts of other CPUs to 0."""
 
 COLLAPSES = frozenset({"mremap-collapse"})
 """Where khugepaged has no mmap_lock in the model, which it has in 6.1: move_normal_pmd() does not look twice."""
 
 DIFFER = {
+    "alpha": frozenset(),
+    "alpha 6.1": ZEROED,
+    "arc": frozenset(),
+    "arm": frozenset(),
     "arm64": frozenset(),
     "loongarch": PAIRS,
     "mips": PAIRS | ELSEWHERE,
     "mm": frozenset(),
     "mm 6.1": COLLAPSES,
     "mmu_gather": frozenset(),
+    "parisc": frozenset(),
+    "powerpc_hash": frozenset(),
+    "powerpc_radix": frozenset(),
+    "powerpc_radix 6.1": SHOT_DOWN,
     "riscv": frozenset(),
     "s390": INVALID | COPIES,
+    "sh": ELSEWHERE,
+    "sparc32": ELSEWHERE,
+    "sparc64": frozenset(),
+    "x86": MOVES,
+    "xtensa": ELSEWHERE,
 }
 """The scenarios that differ, by architecture, or by it and version; docs/tree.md explains each."""
+
+LEAST_EQUAL = 75
+"""Of the architecture with the fewest."""
 
 
 @pytest.mark.slow
@@ -127,4 +204,4 @@ def test_the_plugins_are_the_c_of_the_kernel(
     assert not [one.problem for one in answers if one.problem]
     differ = {one.scenario for one in answers if one.found and one.found.differences}
     assert differ == DIFFER.get(f"{arch} {version}", DIFFER[arch])
-    assert sum(one.equal and one.found.exhaustive for one in answers) > 90
+    assert sum(bool(one.equal and one.found and one.found.exhaustive) for one in answers) >= LEAST_EQUAL

@@ -1,0 +1,192 @@
+"""x86 from its C: mm/tlb.c whole, tlbflush.h, tlb.h, and the freeing of tables, with PCIDs and without PTI.
+
+Where mm_cpumask is fixed every CPU has the mm loaded, and no generation is kept.  Where it is not, the words are those
+of `arch_plugins.families.tlb_gen`; switch_mm_irqs_off(), enter_lazy_tlb() and flush_tlb_func() are C then too.
+
+A handler is one step, because interrupts are off: only the handler changes what belongs to its CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Hashable
+from dataclasses import replace
+from typing import Any
+
+from arch_plugins.families.tlb_gen import (
+    GEN,
+    GenRequest,
+    Info,
+    handler_cells,
+)
+from arch_plugins.from_c._common import ADDRESS, GatherFromC
+from arch_plugins.from_c._x86 import HAS_MM, NOW, TLB_FLUSH_ALL, VOCABULARY, FlushHands
+from arch_plugins.x86 import X86
+from core.hookspecs import Facts, hookimpl
+from core.machine.ipi import csd_cell, irqs_off_cell
+from core.machine.op import Cpu, Op, Outcome, Tid
+from core.machine.order import Order
+from core.machine.tlb import tlb_cell
+from core.machine.variable import write_once
+from core.mm.batched_unmap import UnmapBatch
+from core.mm.init_mm import init_mm
+from core.mm.mm import Mm
+from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+from core.tree.binding import Binding
+from core.tree.gather import PAGE_SHIFT, bits
+from core.tree.hybrid import mask_of
+from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
+from core.tree.one_step import values_after
+
+# ---- what is built -----------------------------------------------------------------------------------------------
+
+DROPPED = """
+    tlbflush_read_file tlbflush_write_file create_tlb_single_page_flush_ceiling initialize_tlbstate_and_flush
+    l1d_flush_force_sigbus l1d_flush_evaluate nmi_uaccess_okay ;fops_tlbflush ;late_initcall
+"""
+FREEING = "___pte_free_tlb ___pmd_free_tlb ___pud_free_tlb ___p4d_free_tlb"
+INVLPG = ('asm volatile("invlpg (%0)" ::"r" (addr) : "memory")', "invlpg(addr)")
+"""What 6.1 has within a function."""
+
+
+def manifest(version: Version) -> Manifest:
+    """The same files in 6.1 and 6.12, but for where INVLPG is written."""
+    asm, old = "arch/x86/include/asm/", version < (6, 12)
+    return Manifest(
+        (
+            Source(f"{asm}mmu.h"),
+            Source(f"{asm}tlbflush.h"),
+            Source(f"{asm}tlb.h", drop=("?invlpg",)),
+            Source(GENERIC_GATHER),
+            Source(f"{asm}pgalloc.h", keep=names_in(FREEING.replace("___", "__"))),
+            Source("arch/x86/mm/pgtable.c", keep=names_in(FREEING)),
+            Source("arch/x86/mm/tlb.c", drop=names_in(DROPPED), replace=(INVLPG,) if old else ()),
+        ),
+        "x86.h",
+        "x86.c",
+        owned=("flush_tlb_info",),
+    )
+
+
+# ---- the hooks ---------------------------------------------------------------------------------------------------
+
+
+class X86FromC(GatherFromC, X86):
+    """Every hook of `arch_plugins.x86` that touches TLBs, masks or what a CPU has loaded."""
+
+    def __init__(self, automata: Any) -> None:
+        GatherFromC.__init__(self, automata)
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.facts_of(super().arch_facts())
+
+    # ---- flushing ------------------------------------------------------------------------------------------------
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        await self.run(FlushHands(mm), "enter_flush_tlb_mm")
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        scale = _scale(stride, mm)
+        entry = "enter_flush_tlb_range" if stride == 1 else "enter_flush_tlb_huge"
+        of = FlushHands(mm, start, stride, scale=scale)
+        await self.run(of, entry, ADDRESS, ADDRESS + (end - start) * scale)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        await self.run(FlushHands(mm, addr), "enter_flush_tlb_page", ADDRESS)
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        of = FlushHands(init_mm(mm), start)
+        await self.run(of, "enter_flush_tlb_kernel_range", ADDRESS, ADDRESS + (end - start << PAGE_SHIFT))
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str:
+        stride, whole = tlb_get_unmap_size(tlb), tlb.fullmm or tlb.need_flush_all
+        scale = bytes_of_page(tlb)
+        of = FlushHands(tlb.mm, 0 if whole else tlb.start, stride, tlb, scale=scale)
+        length = 1 if whole else tlb.end - tlb.start
+        await self.run(of, "enter_tlb_flush", ADDRESS, ADDRESS + length * scale, bits(tlb))
+        return "mm" if whole else "range"
+
+    @hookimpl
+    async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
+        for addr in range(start, end):  # the kernel of this tree takes one entry
+            of = FlushHands(mm, addr, batch=batch)
+            await self.run(of, "enter_tlbbatch_add_pending", ADDRESS, mask_of(mm, batch.cpus))
+
+    @hookimpl
+    async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
+        await self.run(FlushHands(mm, batch=batch), "enter_tlbbatch_flush", mask_of(mm, batch.cpus))
+
+    # ---- switching -----------------------------------------------------------------------------------------------
+
+    async def take(self, mm: Mm) -> None:
+        """switch_mm_irqs_off() to the mm."""
+        await self._irqs_off(mm, "enter_switch_in")
+
+    async def leave(self, mm: Mm) -> None:
+        """switch_mm_irqs_off() from the mm."""
+        await self._irqs_off(mm, "enter_switch_out")
+
+    async def _irqs_off(self, mm: Mm, entry: str) -> None:
+        """The scheduler's call."""
+        await write_once(irqs_off_cell(mm.task.cpu), True)
+        await self.run(FlushHands(mm), entry)
+        await write_once(irqs_off_cell(mm.task.cpu), False)
+
+    @hookimpl
+    async def enter_lazy_tlb(self, mm: Mm) -> None:
+        if mm.cpus is None:
+            await self.run(FlushHands(mm), "enter_lazy")
+
+    # ---- being asked ---------------------------------------------------------------------------------------------
+
+    @hookimpl
+    def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        there = mm.on(replace(mm.task, cpu=cpu))
+        csd, irqs_off = csd_cell(sender, cpu), irqs_off_cell(cpu)
+        moves = mm.cpus is None
+        cells = handler_cells(mm, cpu) if moves else tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
+        read = (GEN, *cells) if moves else cells
+
+        def step(request: Any, off: bool, *words: Hashable) -> list[Outcome]:
+            if request is None or off:
+                return []
+            after = values_after(self._handler(there, request), dict(zip(read, words, strict=True)))
+            return [Outcome(None, (None, *(after[cell] for cell in cells)))]
+
+        name = f"IPI of T{sender}: flush_tlb_func" if moves else f"take IPI of T{sender}"
+        return Op(name, (csd, irqs_off, *read), (csd, *cells), step, order=Order.HANDLER)
+
+    def _handler(self, mm: Mm, info: Info) -> Coroutine[Op, Any, int]:
+        """flush_tlb_func() with the request."""
+        request, gen = (info.request, info.gen) if isinstance(info, GenRequest) else (info, None)
+        stride = info.stride if isinstance(info, GenRequest) else 1
+        of_mm = gen is not None or (mm.cpus is not None and request.end is not None)
+        of = FlushHands(mm, request.start, stride, scale=_scale(stride, mm), gen=gen)
+        end = TLB_FLUSH_ALL if request.end is None else ADDRESS + (request.end - request.start) * of.scale
+        shift = (stride * of.scale).bit_length() - 1
+        known = NOW if of_mm else 0
+        return self.run(of, "enter_flush_tlb_func", ADDRESS, end, shift << 8 | (HAS_MM if of_mm else 0), known)
+
+
+def bytes_of_page(tlb: MmuGather) -> int:
+    """So that an entry of the lowest level that was cleared has the size that C computes with."""
+    if tlb.cleared_ptes or not (tlb.cleared_pmds or tlb.cleared_puds or tlb.cleared_p4ds):
+        return 1 << PAGE_SHIFT
+    level = 1 if tlb.cleared_pmds else 2 if tlb.cleared_puds else 3
+    return (1 << PAGE_SHIFT + 9 * level) // tlb_get_unmap_size(tlb)
+
+
+def _scale(stride: int, mm: Mm) -> int:
+    """The same of a stride alone."""
+    if stride == 1:
+        return 1 << PAGE_SHIFT
+    level = next((at for at, span in enumerate(mm.span) if span >= stride), len(mm.span) - 1)
+    return (1 << PAGE_SHIFT + 9 * (level + 1)) // stride
+
+
+BINDING = Binding("x86", manifest, VOCABULARY, X86FromC, lambda version: "arch_plugins.x86:X86")

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sparc32, sun4m: a cross call, which waits until every other CPU has served it, and the flush of this CPU. */
+#pragma once
+
+#define CONFIG_SMP 1
+#define CONFIG_MMU 1
+#define CONFIG_PGTABLE_LEVELS 3
+#define PMD_SHIFT 18
+/* Whose page tables this CPU is on is asked each time. */
+#define current (&(struct task_struct){ \
+	.active_mm = OP("current->active_mm") ? (struct mm_struct *)0x200000001000UL : NULL })
+#include "mm.h"
+typedef unsigned long mm_context_t;
+DEFINE_MM_STRUCT(mm_context_t)
+struct mmu_gather {
+	struct mm_struct *mm;
+	unsigned long start, end;
+	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
+	unsigned int unshared_tables;
+};
+#define NO_CONTEXT (-1UL)
+
+static inline void tlb_mm(struct mm_struct *mm) { OP("local flush"); }
+static inline void tlb_page(struct vm_area_struct *vma, unsigned long page) { OP("local flush"); }
+static inline void tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end) { OP("local flush"); }
+static const struct {
+	void (*tlb_mm)(struct mm_struct *);
+	void (*tlb_page)(struct vm_area_struct *, unsigned long);
+	void (*tlb_range)(struct vm_area_struct *, unsigned long, unsigned long);
+} operations = { tlb_mm, tlb_page, tlb_range };
+#define local_ops (&operations)
+#define CROSS_CALL(function) op("cross_call", function, cpumask_word(cpu_online_mask) & ~(1UL << CPU), 0, 0)
+#define xc1(function, a) CROSS_CALL(function)
+#define xc2(function, a, b) CROSS_CALL(function)
+#define xc3(function, a, b, c) CROSS_CALL(function)
+#define flush_tlb_mm(mm) smp_flush_tlb_mm(mm)
+#define flush_tlb_page(vma, page) smp_flush_tlb_page(vma, page)
+#define flush_tlb_range(vma, start, end) smp_flush_tlb_range(vma, start, end)

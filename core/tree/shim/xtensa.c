@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* xtensa: its entry points. */
+#include "driver.h"
+
+#define CONTEXT(cpu) { "context[" #cpu "]", (u64)&MM->context.asid[cpu], 8 }
+
+const struct place places[] = { MM_PLACES, CONTEXT(0), CONTEXT(1), CONTEXT(2), CONTEXT(3),
+	FIELD("mm.context", mm_context_t, &MM->context, cpu), { } };

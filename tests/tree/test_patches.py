@@ -1,0 +1,155 @@
+"""Patches of the C of x86, powerpc radix, sparc64 and of machines with contexts: bad ones are red, with lines of C in
+the trace, and what docs/findings.md proposes is green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.cli.tree import row_of
+from core.table.jobs import VerdictJob
+from core.tree.kernel_tree import KernelTree
+from tests.tree.test_kernels import Patch, scratch
+
+X86, RADIX = "arch/x86/mm/tlb.c", "arch/powerpc/mm/book3s64/radix_tlb.c"
+SPARC, SPARC_SMP = "arch/sparc/mm/tlb.c", "arch/sparc/kernel/smp_64.c"
+ZERO_CONTEXTS = "\t\tfor_each_online_cpu(i)\n\t\t\tif (smp_processor_id() != i)\n\t\t\t\tcpu_context(i, mm) = 0;\n"
+GET_INFO = "\tinfo = get_flush_tlb_info(mm, start, end, stride_shift, freed_tables,\n\t\t\t\t  new_tlb_gen);\n"
+
+BAD = {
+    "x86 leaves a flush of pages to this CPU": Patch(
+        "x86",
+        X86,
+        "\tif (cpumask_any_but(mm_cpumask(mm), cpu) < nr_cpu_ids) {\n\t\tinfo->trim",
+        "\tif (end == TLB_FLUSH_ALL && cpumask_any_but(mm_cpumask(mm), cpu) < nr_cpu_ids) {\n\t\tinfo->trim",
+        "use-after-free",
+    ),
+    "x86 reads mm_cpumask before it raises tlb_gen": Patch(
+        "x86",
+        X86,
+        f"\tnew_tlb_gen = inc_mm_tlb_gen(mm);\n\n{GET_INFO}",
+        "\tbool others = cpumask_any_but(mm_cpumask(mm), cpu) < nr_cpu_ids;\n\n"
+        f"\tnew_tlb_gen = inc_mm_tlb_gen(mm);\n{GET_INFO}"
+        "\tif (!others) { local_irq_disable(); flush_tlb_func(info); local_irq_enable(); put_cpu(); return; }\n",
+        "switch-gen",
+    ),
+    "fea4e317f9e7 reverted: a CPU that is switching is not flushed": Patch(
+        "x86", X86, "\tif (loaded_mm == LOADED_MM_SWITCHING)\n\t\treturn true;\n", "", "switch-gen"
+    ),
+    "x86 spares lazy CPUs though tables were freed": Patch(
+        "x86", X86, "\tif (info->freed_tables)\n", "\tif (0)\n", "lazy-walk"
+    ),
+    "x86 does not wait for its store of is_lazy": Patch(
+        "x86", X86, "\t\tsmp_mb();\n\t\tnext_tlb_gen", "\t\tnext_tlb_gen", "lazy-tso"
+    ),
+    "x86 flushes a range though it has missed another flush": Patch(
+        "x86", X86, "\t    f->new_tlb_gen == local_tlb_gen + 1 &&\n", "", "any-order"
+    ),
+    "radix flushes a range on this CPU alone": Patch(
+        "powerpc_radix",
+        RADIX,
+        "\t\telse if (cputlb_use_tlbie())\n\t\t\t_tlbie_va_range(start, end, pid, page_size, psize, also_pwc);",
+        "\t\telse if (cputlb_use_tlbie())\n\t\t\t_tlbiel_va_range(start, end, pid, page_size, psize, also_pwc);",
+        "use-after-free",
+    ),
+    "radix keeps the page-walk cache": Patch(
+        "powerpc_radix",
+        RADIX,
+        "\t__radix__flush_tlb_range_psize(mm, start, end, psize, true);",
+        "\t__radix__flush_tlb_range_psize(mm, start, end, psize, false);",
+        "table-pmd",
+    ),
+    "radix does not complete a tlbie": Patch(
+        "powerpc_radix",
+        RADIX,
+        "\t\t\t_tlbie_va(vmaddr, pid, psize, RIC_FLUSH_TLB);\n\t\telse\n",
+        "\t\t\t__tlbie_va(vmaddr, pid, mmu_get_ap(psize), RIC_FLUSH_TLB);\n\t\telse\n",
+        "reclaim-mprotect",
+    ),
+    "radix frees tables at once": Patch(
+        "powerpc_radix",
+        "arch/powerpc/mm/book3s64/pgtable.c",
+        "\ttlb_remove_table(tlb, (void *)pgf);",
+        "\tpagetable_free(table);",
+        "table-free",
+    ),
+    "sparc64 forgets its queue": Patch(
+        "sparc64",
+        SPARC,
+        "\tif (tb->tlb_nr)\n\t\tflush_tlb_pending();\n\ttb->active = 0;",
+        "\ttb->active = 0;",
+        "use-after-free",
+    ),
+    "sparc64 flushes a page on this CPU alone": Patch(
+        "sparc64",
+        SPARC_SMP,
+        "\tsmp_cross_call_masked(&xcall_flush_tlb_page,\n\t\t\t      context, vaddr, 0,\n"
+        "\t\t\t      mm_cpumask(mm));\n",
+        "",
+        "use-after-free",
+    ),
+    "alpha leaves other CPUs their contexts": Patch(
+        "alpha",
+        "arch/alpha/kernel/smp.c",
+        "\t\tif (atomic_read(&mm->mm_users) <= 1 &&\n\t\t    !mm_context_elsewhere(mm)) {",
+        "\t\tif (atomic_read(&mm->mm_users) <= 1) {",
+        "task-moves",
+    ),
+    "sh leaves other CPUs their contexts": Patch(
+        "sh",
+        "arch/sh/kernel/smp.c",
+        f"{ZERO_CONTEXTS}\t}}\n\tlocal_flush_tlb_range",
+        "\t}\n\tlocal_flush_tlb_range",
+        "task-moves",
+    ),
+    "arc flushes a range on this CPU alone": Patch(
+        "arc",
+        "arch/arc/mm/tlb.c",
+        "\ton_each_cpu_mask(mm_cpumask(vma->vm_mm), ipi_flush_tlb_range, &ta, 1);",
+        "\tipi_flush_tlb_range(&ta);",
+        "use-after-free",
+    ),
+    "xtensa flushes a range on this CPU alone": Patch(
+        "xtensa",
+        "arch/xtensa/kernel/smp.c",
+        "\ton_each_cpu(ipi_flush_tlb_range, &fd, 1);",
+        "\tipi_flush_tlb_range(&fd);",
+        "use-after-free",
+    ),
+}
+
+Trees = Callable[[str], KernelTree]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(name: str, unpacked: Trees, tmp_path: Path) -> None:
+    patch, tree = BAD[name], unpacked("6.12")
+    bad = KernelTree(scratch(patch.arch, tree, tmp_path / "patched", patch))
+    good, found = (VerdictJob(row_of(patch.arch, one, ""), patch.scenario).run() for one in (tree, bad))
+    assert good.verdict == "pass"
+    assert found.verdict == "fail"
+    assert any(f" at {'/'.join(patch.path.split('/')[:2])}/" in step.step for step in found.trace)
+
+
+UNSHARED = Patch(
+    "x86",
+    "arch/x86/include/asm/tlb.h",
+    "tlb->freed_tables);",
+    "tlb->freed_tables || tlb->unshared_tables);",
+    "hugetlb-walk",
+)
+"""tlb_flush() asks lazy CPUs too where a shared page table was left: docs/findings.md."""
+
+
+@pytest.mark.slow
+def test_a_flush_for_tables_that_are_no_longer_shared_turns_x86_green(unpacked: Trees, tmp_path: Path) -> None:
+    tree = unpacked("6.12")
+    fixed = KernelTree(scratch("x86", tree, tmp_path / "patched", UNSHARED))
+    old, new = (VerdictJob(row_of("x86", one, ""), UNSHARED.scenario).run() for one in (tree, fixed))
+    assert (old.verdict, old.violated) == ("fail", "walk-of-freed-table")
+    assert any(f" at {X86}:" in step.step for step in old.trace)
+    assert (new.verdict, new.exhaustive) == ("pass", True)
