@@ -206,6 +206,8 @@ class Space:
         kept, shift = min(old_size, new_size), new - old
         pages = {page + shift: self.pages.pop(page) for page in self.resident(old, old + kept)}
         readonly = {page + shift for page in self.readonly if old <= page < old + kept}
+        for page in pages:
+            self.around.pop(page - shift, None)  # what has been moved was there
         area = self.area_at(old) or Area(old, old, "anon")
         self.readonly -= {page - shift for page in readonly}
         if not keep:
