@@ -33,6 +33,8 @@ class Accountant:
 
     `fail_allocs` are the ordinals of allocations that fail, from 1.
 
+    `tables`: what is unmapped takes its page tables along.  They are freed one by one, once everything has been zapped.
+
     `cpus` CPUs run threads of the mm, or did until it exits, unless the architecture has one.  A flush of up to
     `ceiling` pages counts as small.  `skip` off steps through every period, `long_runs` off steps page by page: for
     comparison.
@@ -50,6 +52,7 @@ class Accountant:
         ceiling: int = CEILING,
         skip: bool = True,
         long_runs: bool = True,
+        tables: bool = False,
     ) -> None:
         self.layout, self.how = layout, how
         self.counts = Counts(ceiling)
@@ -73,7 +76,7 @@ class Accountant:
             long_runs=long_runs,
             run=self._run,
             tables=True,
-            spares_tables=True,
+            spares_tables=not tables,
         )
         self.others = list(handlers(self.mm, running - {HERE}))
         self.counts.others = len(running) - 1
@@ -98,6 +101,9 @@ class Accountant:
     def _emit(self, event: tuple[Any, ...]) -> None:
         if event[0] == "finish" and self.counts.tlb is not None:
             self.periods.finish(self.counts.tlb)
+        elif event[0] == "pgtables" and self.counts.tlb is not None:
+            self.periods.finish(self.counts.tlb)
+            self.memory.zap_is_over()
         self.counts.emit(event)
 
     async def _clean(self) -> None:

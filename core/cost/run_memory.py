@@ -21,7 +21,8 @@ class RunMemory(Memory):
 
     Entries below virtual page `zapped` have been cleared.  `spans` are the pages covered by an entry of each upper
     level.
-    Upper entries all of whose pages lie in `leapt` are empty: the zap has leapt over them.
+    Upper entries all of whose pages lie in `leapt` are empty: the zap has leapt over them.  Once it is over, tables are
+    there again, each until it is freed.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -29,7 +30,14 @@ class RunMemory(Memory):
         self.layout, self.zapped = layout, 0
         self.leapt = range(0)
         self.spans = (1, 1, 1)
+        self._zapped_all = False
         self._others: frozenset[tuple[Cell, Hashable]] | None = None
+
+    def zap_is_over(self) -> None:
+        """From now on upper entries are asked for by who frees tables. Huge pages have no table, and are gone."""
+        self._zapped_all, self.leapt = True, range(0)
+        for cell in [cell for cell in self if cell.array in LEVELS]:
+            del self[cell]
 
     def others(self) -> frozenset[tuple[Cell, Hashable]]:
         """The cells that belong to no page and no table, with their values."""
@@ -66,13 +74,15 @@ class RunMemory(Memory):
 
     def _upper(self, cell: Cell) -> int | Pte | None:
         """An upper-level entry: a huge page, a table where any entry below is not empty, or None."""
+        if self._zapped_all and cell in self:
+            return None
         index: int = cell.index  # type: ignore[assignment]
         span = self.spans[LEVELS.index(cell.array)]
         if self.leapt.start <= index * span and (index + 1) * span <= self.leapt.stop:
             return None
         inside = index * span < self.layout.end
         if cell.array == LEVELS[0] and inside and self.layout.run_at(index * span).kind == HUGE:
-            return Pte(index * span, True, True)
+            return None if self._zapped_all else Pte(index * span, True, True)
         return index if self.layout.present_in(index * span, (index + 1) * span) else None
 
     def _pte(self, addr: int) -> Pte | Swap | None:

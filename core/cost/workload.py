@@ -8,7 +8,7 @@ Data types
 
 Operations (`WorkloadStep.how`):
 
-    unmap    munmap() or MADV_DONTNEED of the whole layout, without its page tables
+    unmap    munmap() or MADV_DONTNEED of the whole layout
     exit     the whole address space is unmapped
     clean    writeback write-protects and cleans the mapping of the layout's only page, folio_mkclean()
     fork     fork() has write-protected what is mapped, and flushes: dup_mmap()
@@ -25,15 +25,20 @@ from core.cost.turns import Turns
 Runs = tuple[tuple[str, int] | tuple[int, tuple[tuple[str, int], ...]], ...]
 
 HOW = ("unmap", "exit", "clean", "fork")
+UNMAPS = ("unmap", "exit")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStep:
-    """An operation `how` on the layout of `runs`, repeated `times` times; see the module's docstring."""
+    """An operation `how` on the layout of `runs`, repeated `times` times; see the module's docstring.
+
+    `tables`: what unmaps also frees the page tables (free_pgtables()): all of the layout, as nothing else is mapped.
+    """
 
     runs: Runs
     times: int = 1
     how: str = "unmap"
+    tables: bool = False
 
 
 @dataclass(frozen=True, slots=True)

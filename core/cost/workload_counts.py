@@ -32,6 +32,7 @@ REPORTED = (
     "max_ptes_unbroken",
     "max_flushes_per_hold",
     "pages_freed",
+    "tables_freed",
     "full_flushes",
     "flushed_pages",
     "small_flushes",
@@ -46,9 +47,10 @@ REPORTED = (
 )
 """The counts in a report: IPIs sent and flushes made, entries flushed one by one, holds of a page-table lock, batch
 pages allocated; the most pages held back at once, rmap removals delayed at once, entries cleared under one hold of the
-lock and without a cond_resched(), flushes under one hold; pages freed, and the sizes of the flushes; instructions that
-invalidate; IPIs of tlb_remove_table_sync_one(), which are not among `ipis`; and all IPIs by what they interrupted: a
-thread of the process, a kernel thread on its page tables, another process, a thread of the process on an isolated CPU.
+lock and without a cond_resched(), flushes under one hold; pages and page tables freed, and the sizes of the flushes;
+instructions that invalidate; IPIs of tlb_remove_table_sync_one(), which are not among `ipis`; and all IPIs by what they
+interrupted: a thread of the process, a kernel thread on its page tables, another process, a thread of the process on an
+isolated CPU.
 """
 
 
@@ -96,7 +98,7 @@ class Learned:
             names = [counts.tell_apart(ceiling) for ceiling in ceilings]
             play(self.arch, self.era, step, counts)
             return counts.result(), names
-        accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus)
+        accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus, tables=step.tables)
         names = [accountant.counts.tell_apart(ceiling) for ceiling in ceilings]
         accountant.effects.known = self.effects.setdefault((cpus, step.how), {})
         return accountant.count(), names

@@ -1,25 +1,26 @@
 """Workloads with the names that users know; those in which CPUs come and go are in core/cost/turn_workloads.py.
 
 A named workload is a function of its parameters; sizes are in pages of the architecture unless they say GiB.
-arches.toml can give a named workload other parameters (`like`) or spell out steps; `read` reads both.
+arches.toml can give one other parameters, or spell out steps (core/cost/read_workloads.py).
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import gcd
 from typing import Any
 
-from core.base.suggest import hint
 from core.cost.layout import HUGE, Layout
 from core.cost.turn_workloads import TURN_WORKLOADS
-from core.cost.turns import Turn, Turns, wrong
-from core.cost.workload import HOW, Runs, Workload, WorkloadStep, layout
+from core.cost.turns import Turns, wrong
+from core.cost.workload import HOW, UNMAPS, Runs, Workload, WorkloadStep, layout
 
 GIB = 2**30 // 4096
 """Pages of 4 KiB in a GiB."""
+
+PTRS_PER_PTE = 512
+"""Entries of a page table, with pages of 4 KiB."""
 
 __all__ = [
     "NAMED",
@@ -31,7 +32,6 @@ __all__ = [
     "build",
     "layout",
     "parameters",
-    "read",
 ]
 
 
@@ -126,6 +126,26 @@ def kvm_teardown(gib: int = 64) -> Workload:
     return _one("kvm_teardown", f"munmap of {gib} GiB of guest memory in 2 MiB pages", ((HUGE, gib * GIB),))
 
 
+def munmap_sparse(tables: int = 4096, pages: int = 1) -> Workload:
+    """A mapping with few pages in each page table is unmapped, and its tables with it."""
+    return _sparse("munmap_sparse", f"munmap of {tables} page tables with {pages} anonymous pages each", tables, pages)
+
+
+def exit_sparse(tables: int = 4096, pages: int = 1) -> Workload:
+    """The exit of a process with few pages in each page table, tables included."""
+    title = f"exit of a process with {tables} page tables, {pages} anonymous pages in each"
+    return _sparse("exit_sparse", title, tables, pages, "exit")
+
+
+def _sparse(name: str, title: str, tables: int, pages: int, how: str = "unmap") -> Workload:
+    """ValueError unless a table of 4 KiB has `pages` pages."""
+    if not 0 < pages <= PTRS_PER_PTE or tables < 1:
+        raise ValueError(f"expected tables > 0 and 1 <= pages <= {PTRS_PER_PTE}, got {tables} tables, {pages} pages")
+    rest = (("none", PTRS_PER_PTE - pages),) if pages < PTRS_PER_PTE else ()
+    runs = ((tables, (("anon_dirty", pages), *rest)),)
+    return Workload(name, title, (WorkloadStep(runs, how=how, tables=True),))
+
+
 # ---- heaps and databases -------------------------------------------------------------------------------------
 
 
@@ -208,6 +228,8 @@ _BUILDS: tuple[Callable[..., Workload], ...] = (
     exit_anon,
     exit_shared,
     exit_mixed,
+    munmap_sparse,
+    exit_sparse,
     mapping,
     *TURN_WORKLOADS,
 )
@@ -235,6 +257,9 @@ SMALLEST_TABLE, MOST_UNEVEN = 256, 1 << 16
 """A pattern with large folios that divides every page table is counted once for a table.  Elsewhere the gather fills up
 at another place in each of many tables: after at most so many pages, or a gigantic folio's, if the tables are whole."""
 
+MOST_WITH_TABLES = 1 << 28
+"""1 TiB of pages of 4 KiB: half a million page tables, and as many seconds as there are 100 000."""
+
 MOST_TIMES = 1e18
 """Steps are multiplied, not repeated; still, what comes of it must be a number that can be priced."""
 
@@ -254,7 +279,7 @@ def build(name: str, values: Mapping[str, int]) -> Workload:
             if problem := wrong(step):
                 raise ValueError(problem)
         else:
-            _countable(layout(step.runs))
+            countable(layout(step.runs))
     return workload
 
 
@@ -270,14 +295,27 @@ def wrong_step(step: Any) -> str:
         return f"times: expected a number of at least 1, below {MOST_TIMES:g}, got {step.times!r:.60}"
     try:
         laid = layout(step.runs)
-        _countable(laid)
+        countable(laid)
     except (TypeError, ValueError) as error:
         return f"runs: {error}"
+    if problem := wrong_tables(step.tables, step.how, laid.end):
+        return problem
     one = step.how == "clean"
     return f"runs: expected one page, got {laid.end}" if one and laid.end != 1 else ""
 
 
-def _countable(laid: Layout) -> None:
+def wrong_tables(tables: Any, how: str, pages: int) -> str:
+    """What is wrong with `WorkloadStep.tables` of a step; '' if nothing."""
+    if not isinstance(tables, bool):
+        return f"tables: expected true or false, got {tables!r:.60}"
+    if tables and how not in UNMAPS:
+        return f"tables: {how} frees no page tables; expected how to be one of {', '.join(UNMAPS)}"
+    if tables and pages > MOST_WITH_TABLES:
+        return f"tables: {pages:.3g} pages; expected at most {MOST_WITH_TABLES}: tables are freed one by one"
+    return ""
+
+
+def countable(laid: Layout) -> None:
     """ValueError if the layout is larger than anything real, or takes too long to count."""
     if laid.end > MOST_PAGES:
         raise ValueError(f"{laid.end:.3g} pages; expected at most {MOST_PAGES}: more have no address")
@@ -298,102 +336,3 @@ def _countable(laid: Layout) -> None:
                 f"{pages} pages in patterns of {length}, which cannot be counted in time; expected patterns of at most "
                 f"{LONGEST_PATTERN} pages, or at most {MOST_WALKED} in all"
             )
-
-
-# ---- from TOML -----------------------------------------------------------------------------------------------
-
-
-def read(table: Any, at: str) -> Workload:
-    """A [[workload]] of arches.toml: `name`, and `like` with parameters or `steps`. ValueError names the key, from
-    `at`.
-    """
-    if not isinstance(table, dict):
-        raise ValueError(f"{at}: expected a table, got {table!r}")
-    name = table.get("name")
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"{at}.name: expected a string, got {name!r}")
-    if "like" in table:
-        return replace(_like(table, at), name=name)
-    _known(table, ("name", "title", "steps"), at)
-    title = table.get("title", "")
-    if not isinstance(title, str):
-        raise ValueError(f"{at}.title: expected a string, got {title!r}")
-    steps = table.get("steps")
-    if not isinstance(steps, list) or not steps:
-        raise ValueError(f"{at}.steps: expected an array of tables with runs, or the key like, got {steps!r}")
-    return Workload(name, title, tuple(_step(step, f"{at}.steps[{n}]") for n, step in enumerate(steps)))
-
-
-def _like(table: dict[str, Any], at: str) -> Workload:
-    like = table["like"]
-    if not isinstance(like, str) or like not in NAMED:
-        raise ValueError(f"{at}.like: expected one of {', '.join(NAMED)}, got {like!r}")
-    _known(table, ("name", "like", *parameters(like)), at)
-    values = {key: table[key] for key in table if key not in ("name", "like")}
-    for key, value in values.items():
-        if type(value) is not int or not 0 <= value < MOST_TIMES:
-            raise ValueError(f"{at}.{key}: expected a number of at least 0, below {MOST_TIMES:g}, got {value!r:.60}")
-    try:
-        return build(like, values)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"{at}: {error}") from None
-
-
-def _step(table: Any, at: str) -> WorkloadStep | Turns:
-    if not isinstance(table, dict):
-        raise ValueError(f"{at}: expected a table, got {table!r}")
-    if "turns" in table:
-        return _turns(table, at)
-    _known(table, ("how", "times", "runs"), at)
-    how, times = table.get("how", "unmap"), table.get("times", 1)
-    if not isinstance(how, str) or how not in HOW:
-        raise ValueError(f"{at}.how: expected one of {', '.join(HOW)}, got {how!r}")
-    if type(times) is not int or not 1 <= times < MOST_TIMES:
-        raise ValueError(f"{at}.times: expected a number of at least 1, below {MOST_TIMES:g}, got {times!r:.60}")
-    try:
-        runs = tuple(_run(run) for run in table.get("runs", ()))
-        laid = Layout(runs)
-        _countable(laid)
-        length = laid.end
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{at}.runs: {error}") from None
-    if not length or (how == "clean" and length != 1):
-        raise ValueError(f"{at}.runs: expected {'one page' if how == 'clean' else 'at least one run'}, got {length}")
-    return WorkloadStep(runs, times, how)
-
-
-def _turns(table: dict[str, Any], at: str) -> Turns:
-    """`turns` is an array of [cpu, word] and [cpu, word, start, end]."""
-    _known(table, ("turns", "pages", "folio", "times", "kind"), at)
-    rows = table["turns"]
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) in (2, 4) for row in rows):
-        raise ValueError(f"{at}.turns: expected an array of [cpu, word] or [cpu, word, start, end], got {rows!r:.80}")
-    if not all(isinstance(row[1], str) for row in rows):
-        raise ValueError(f"{at}.turns: expected a word behind each CPU, got {rows!r:.80}")
-    sizes = (table.get("pages", 0), table.get("folio", 1), table.get("times", 1))
-    step = Turns(tuple(Turn(*row) for row in rows), *sizes, table.get("kind", "anon"))
-    if problem := wrong(step):
-        raise ValueError(f"{at}.{problem}")
-    return step
-
-
-def _run(run: Any) -> Any:
-    if isinstance(run, list) and len(run) == 2:
-        first, second = run
-        if isinstance(first, str):
-            return _pair(run)
-        if type(first) is int and isinstance(second, list):
-            return first, tuple(_pair(part) for part in second)
-    raise ValueError(f"expected [kind, pages] or [repeat, [[kind, pages], ...]], got {run!r}")
-
-
-def _pair(run: Any) -> tuple[str, int]:
-    if isinstance(run, list) and len(run) == 2 and isinstance(run[0], str) and type(run[1]) is int:
-        return run[0], run[1]
-    raise ValueError(f"expected [kind, pages], got {run!r}")
-
-
-def _known(table: dict[str, Any], known: tuple[str, ...], at: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ValueError(f"{at}.{key}: unknown key; {hint(key, known)}")

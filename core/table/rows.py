@@ -17,8 +17,8 @@ from core.base.suggest import hint
 from core.base.told import Told
 from core.base.toml import TomlError, read_toml
 from core.cost.price_model import DEFAULT, MODELS
+from core.cost.read_workloads import read as read_workload
 from core.cost.workloads import Workload
-from core.cost.workloads import read as read_workload
 from core.facts import KINDS, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import PluginError

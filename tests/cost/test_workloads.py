@@ -157,6 +157,9 @@ WRONG = {
     'name = "m"\nsteps = [{ how = "fly", runs = [["swap", 1]] }]': r"how: expected one of unmap, exit, clean, fork",
     'name = "m"\nsteps = [{ times = 0, runs = [["swap", 1]] }]': r"times: expected a number of at least 1",
     'name = "m"\nsteps = [{ how = "clean", runs = [["swap", 2]] }]': r"runs: expected one page",
+    'name = "m"\nsteps = [{ tables = "yes", runs = [["swap", 2]] }]': r"tables: expected true or false, got 'yes'",
+    'name = "m"\nsteps = [{ how = "fork", tables = true, runs = [["swap", 2]] }]': r"tables: fork frees no page tables",
+    'name = "m"\nlike = "munmap_sparse"\npages = 513': r"workload\[0\]: expected tables > 0 and 1 <= pages <= 512, got",
     'name = "m"\nsteps = [3]': r"steps\[0\]: expected a table",
 }
 
