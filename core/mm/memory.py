@@ -1,26 +1,15 @@
-"""mm/memory.c: zapping a range, freeing page tables, and the write fault."""
+"""mm/memory.c: zapping a range, and freeing page tables. Page faults are in core/mm/page_fault.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from core.machine.pte import Entry, Present, ProtNone, Pte, Swap, pte_present, set_pte
+from core.machine.pte import Entry, Present, Swap, pte_present, set_pte
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.era import RECLAIM_FIX
 from core.mm.huge_memory import zap_huge_pmd
-from core.mm.migrate import migrate_misplaced_folio
-from core.mm.mm import (
-    Mm,
-    Vma,
-    cond_resched,
-    find_vma,
-    log,
-    mm_tlb_flush_pending,
-    need_resched,
-    pte_unlock,
-)
-from core.mm.mmap_lock import lock_vma_under_rcu, mmap_read_lock, mmap_read_unlock, vma_end_read
+from core.mm.mm import Mm, Vma, cond_resched, log, need_resched, pte_unlock
 from core.mm.mmu_gather import (
     MmuGather,
     adjust_range,
@@ -33,25 +22,20 @@ from core.mm.mmu_gather import (
     tlb_free_vmas,
     tlb_gather_mmu,
 )
-from core.mm.page import (
-    copy_page,
-    folio_ref_count,
-    get_page,
-    inc_mapcount,
-    lock_page,
-    put_page,
-    set_page_dirty,
-    unlock_page,
-)
+from core.mm.page import set_page_dirty
+from core.mm.page_fault import do_numa_page as do_numa_page
+from core.mm.page_fault import handle_numa_fault as handle_numa_fault
+from core.mm.page_fault import handle_write_fault as handle_write_fault
+from core.mm.page_fault import wp_page_copy as wp_page_copy
 from core.mm.pgtable import LEVELS as LEVELS
 from core.mm.pgtable import clear_upper as clear_upper
 from core.mm.pgtable import get_and_clear_full_ptes as get_and_clear_full_ptes
-from core.mm.pgtable import pte_offset_map_lock, set_pte_at
+from core.mm.pgtable import pte_offset_map_lock
 from core.mm.pgtable import read_upper as read_upper
 from core.mm.pgtable import upper_addr_end as upper_addr_end
 from core.mm.pgtable import upper_entry as upper_entry
 from core.mm.pt_reclaim import reclaim_pt_is_enabled, skip_none_ptes, try_get_and_clear_pmd, try_to_clear_pmd
-from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, unlink_file_vma
+from core.mm.rmap import folio_remove_rmap_ptes, unlink_file_vma
 from core.mm.stand_in import or_c
 from core.mm.swap import Table
 
@@ -300,138 +284,3 @@ def _whole_table(mm: Mm, level: int, addr: int, end: int, floor: int, ceiling: i
         if not ceiling:
             return False
     return not _beyond(end, ceiling)
-
-
-# ---- faults --------------------------------------------------------------------------------------------------
-
-
-async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
-    """Handle the page fault of a store to `addr`.  True if the store is to be tried again.
-
-    False if the access is not allowed (SIGSEGV), or if the page would have to be read in, which no scenario models.
-    do_user_addr_fault(): handle_mm_fault() under the lock of the VMA, or under mmap_lock for reading.
-    """
-    if await lock_vma_under_rcu(mm, vma):
-        done = await handle_pte_fault(mm, vma, addr)
-        await vma_end_read(mm, vma)
-        return done
-    await mmap_read_lock(mm)
-    there = await find_vma(vma) and await handle_pte_fault(mm, vma, addr)
-    await mmap_read_unlock(mm)
-    return bool(there)
-
-
-async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
-    """A present entry that does not allow the store: make it writable, or only dirty where software does that."""
-    table = await pte_offset_map_lock(mm, addr)
-    if table is None:
-        return True
-    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    if not isinstance(pte, Pte):
-        await pte_unlock(mm, table)
-        return False
-    if not pte.write:
-        return await do_wp_page(mm, vma, addr, pte, table)
-    if not pte.dirty:
-        await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=pte._replace(dirty=True))
-    await pte_unlock(mm, table)
-    return True
-
-
-async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte, table: int) -> bool:
-    """Called with the lock of `table` held, which it releases. A page of userfaultfd waits for user space: False."""
-    if vma.uffd_wp and orig_pte.uffd_wp:
-        await pte_unlock(mm, table)
-        return False  # handle_userfault()
-    if vma.uffd_wp and mm.era.has("6ce64428d62a") and await mm_tlb_flush_pending():
-        await mm.hook.flush_tlb_page(mm=mm, addr=addr)  # its flush may be put off, and the copy must be the last word
-    if not mm.is_anon(orig_pte.frame):
-        return await wp_page_shared(mm, addr, orig_pte, table)
-    if await folio_ref_count(orig_pte.frame) == 1:
-        await wp_page_reuse(mm, addr, orig_pte)
-        await pte_unlock(mm, table)
-        return True
-    return await wp_page_copy(mm, addr, orig_pte, table)
-
-
-async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:
-    """Copy on write: the copy is made without the page-table lock, and mapped if the entry is still the same.
-
-    Called with the lock of `table` held.  The table may go meanwhile, and the entry with it.
-    """
-    page, new = orig_pte.frame, mm.copies[orig_pte.frame]
-    await get_page(page)
-    await pte_unlock(mm, table)
-    await copy_page(page, new)
-    again = await pte_offset_map_lock(mm, addr)
-    same = again is not None and await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
-    if again is not None and same:
-        await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        await get_page(new)
-        await inc_mapcount(new)
-        await set_pte_at(mm, addr, Pte(new, write=True, dirty=True))
-        await folio_remove_rmap_pte(mm, again, page, "early")
-    if again is not None:
-        await pte_unlock(mm, again)
-    if same:
-        await put_page(page)
-    await put_page(page)
-    return True
-
-
-async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
-    """The page fault on a NUMA hint: migrate the page here, under the same locks as in handle_write_fault()."""
-    if await lock_vma_under_rcu(mm, vma):
-        await do_numa_page(mm, addr)
-        await vma_end_read(mm, vma)
-        return
-    await mmap_read_lock(mm)
-    await do_numa_page(mm, addr)
-    await mmap_read_unlock(mm)
-
-
-async def do_numa_page(mm: Mm, addr: int) -> None:
-    """Migrate the page of a NUMA hint."""
-    table = await pte_offset_map_lock(mm, addr)
-    if table is None:
-        return
-    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    hinted = isinstance(pte, ProtNone)
-    if hinted:
-        await get_page(pte.frame)  # folio_isolate_lru()
-    await pte_unlock(mm, table)
-    if hinted:
-        await migrate_misplaced_folio(mm, pte.frame)
-
-
-async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:
-    """Tell the file system (page_mkwrite, which returns with the folio locked) before the page may be written.
-
-    Called with the lock of `table` held.  The entry is checked again afterwards; the folio lock is taken before the
-    page-table lock.
-    """
-    page = orig_pte.frame
-    await pte_unlock(mm, table)
-    await lock_page(mm, page)
-    same = await finish_mkwrite_fault(mm, addr, orig_pte)
-    if same:
-        await set_page_dirty(page)  # fault_dirty_shared_page()
-    await unlock_page(mm, page)
-    return True  # not the same: VM_FAULT_NOPAGE, the store is tried again
-
-
-async def wp_page_reuse(mm: Mm, addr: int, orig_pte: Pte) -> None:
-    """The page may be written as it is; the page-table lock is held."""
-    await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=orig_pte._replace(write=True, dirty=True))
-
-
-async def finish_mkwrite_fault(mm: Mm, addr: int, orig_pte: Pte) -> bool:
-    """Make the entry writable if it is still the same, and its table has not gone. Returns whether it was."""
-    table = await pte_offset_map_lock(mm, addr)
-    if table is None:
-        return False
-    same: bool = await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
-    if same:
-        await wp_page_reuse(mm, addr, orig_pte)
-    await pte_unlock(mm, table)
-    return same
