@@ -22,11 +22,13 @@ from core.mm.pgtable import LEVELS
 PAGE = 12
 """log2 of the page size of recordings, which are of x86."""
 
+PAGES_OF_2_MIB = 512
+
 
 class Geometry(NamedTuple):
     """What decides which tables there are: sizes in bytes and entries, and whether MADV_DONTNEED takes tables away.
 
-    `levels` is PGTABLE_LEVELS.
+    `levels` is PGTABLE_LEVELS. `huge`: huge pages are 2 MiB, as on x86; a row with others is taken to have none.
     """
 
     page_size: int
@@ -34,6 +36,7 @@ class Geometry(NamedTuple):
     upper_entries: int
     levels: int
     reclaims: bool
+    huge: bool = False
 
     @property
     def scale(self) -> int:
@@ -49,7 +52,9 @@ class Geometry(NamedTuple):
 
 def geometry_of(facts: Facts, era: Era) -> Geometry:
     """The geometry of an architecture under a kernel."""
-    return Geometry(facts.page_size, facts.ptes_per_table, facts.upper_entries, facts.levels, era.reclaims_tables)
+    ptes, upper, levels = facts.ptes_per_table, facts.upper_entries, facts.levels
+    huge = "thp" in facts.capabilities and (facts.page_size >> PAGE, ptes) == (1, PAGES_OF_2_MIB)
+    return Geometry(facts.page_size, ptes, upper, levels, era.reclaims_tables, huge)
 
 
 Written = list[tuple[Cell, object]]
@@ -63,11 +68,21 @@ class PageTables:
         self.geometry = geometry
         self.entries: tuple[set[int], set[int], set[int]] = (set(), set(), set())
 
-    def touch(self, page: int) -> None:
-        """A fault, or a moved entry: the tables on the way to the recording's `page` are there from now on."""
+    def touch(self, page: int, lowest: int = 0) -> None:
+        """A fault, or a moved entry: the tables on the way to the recording's `page` are there from now on, from the
+        entries of level `lowest` up."""
         page //= self.geometry.scale
-        for entries, span in zip(self.entries, self.geometry.span, strict=True):
+        for entries, span in list(zip(self.entries, self.geometry.span, strict=True))[lowest:]:
             entries.add(page // span)
+
+    def touch_huge(self, page: int) -> None:
+        """A huge page of 2 MiB is mapped there: nothing below its pmd. A row without such ones has all small pages."""
+        if self.geometry.huge:
+            self.touch(page, lowest=1)
+            return
+        first = page - page % PAGES_OF_2_MIB
+        for small in range(first, first + PAGES_OF_2_MIB):
+            self.touch(small)
 
     def standing(self, level: int, start: int, end: int) -> Iterator[int]:
         """Indices of a level's entries with a table that pages `start` to `end` go through, in order."""

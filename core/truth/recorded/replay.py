@@ -28,6 +28,7 @@ from pathlib import Path
 from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.truth.lines import FileError
+from core.truth.recorded import fault_around, huge_pages
 from core.truth.recorded.cpumask import Asked
 from core.truth.recorded.differences import (
     AROUND,
@@ -48,7 +49,7 @@ from core.truth.recorded.flush_attribution import CLONE_VM, FAULTS, FLUSH_EVENTS
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event, lost_events, read_events
 from core.truth.recorded.runner import CEILING, Flush, Runner
-from core.truth.recorded.setup import ANONYMOUS, Operation, Setup
+from core.truth.recorded.setup import ANONYMOUS, COPIES, COPIES_HUGE, COPIES_PART, Operation, Setup
 from core.truth.recorded.spaces import PTRS_PER_PTE, STACK_FLOOR, STACK_TOP, TOP, WRITE_FAULT, Space
 from core.truth.recorded.system_calls import apply, beyond, chosen, is_done, operations_of
 
@@ -60,9 +61,10 @@ APPROXIMATIONS = (
     "exec is taken to move one page of arguments, to just above the first store to its stack",
     "flushes of ftruncate(), of MADV_PAGEOUT and of calls that failed are counted, not predicted",
     "MADV_COLD finds every page used that only this program maps; MADV_COLLAPSE flushes once for each huge page of "
-    "which a part is there, and its pages count as small afterwards",
-    "fault-around finds every page of its window in the page cache; all folios are small, also where a program asked "
-    "for huge pages",
+    "which a part is there",
+    "a huge page is there where a program has asked for one, until a fault shows that it is not; mremap() splits it, "
+    "and rows whose huge pages are not 2 MiB have small ones",
+    "fault-around finds every page of its window in the page cache; other folios are small",
     "stores without a fault are not recorded: pages count as written again after MADV_FREE",
     "the file behind a descriptor is not recorded: pages of a shared file mapping that were only read count as clean "
     "and write-protected; on tmpfs they are dirty if another mapping has written them",
@@ -203,7 +205,7 @@ class _Following:
         if event.line in self.attribution.unserved:
             return
         if space.copies_on_write(page, error) and event.tid not in self.entered:
-            yield self._perform(Operation("copy on write", page, page + 1), event.line, event.cpu, space)
+            yield self._perform(_copy(page, space), event.line, event.cpu, space)
         space.fault(page, error)
 
     def _return(self, event: Event, space: Space) -> Iterator[Replayed]:
@@ -215,7 +217,7 @@ class _Following:
             if beyond(entry, result):
                 where = f"{self.path}, line {entry.line}: {entry.code}"
                 raise FileError(f"{where}: beyond any address space, yet it succeeded")
-            space.was_free(*chosen(entry, result, space))
+            fault_around.was_free(space, *chosen(entry, result, space))
             operations = operations_of(entry, result, space)
             for operation in operations[:-1]:
                 yield self._perform(operation, entry.line, event.cpu, space, goes_on=True)
@@ -238,6 +240,8 @@ class _Following:
     def _perform(self, operation: Operation, line: int, cpu: int, space: Space, *, goes_on: bool = False) -> Replayed:
         """`goes_on`: what is at this line does something else afterwards."""
         setup, exits = Setup(operation, space), operation.name == "exit"
+        for block in setup.splits:
+            huge_pages.split(space, block * PTRS_PER_PTE, (block + 1) * PTRS_PER_PTE)
         flushes = self.runner.predict(setup)
         owed = [flush.locked for flush in flushes]
         recorded = self.attribution.take_first(line, owed) if goes_on else self.attribution.take(line, owed)
@@ -260,7 +264,7 @@ class _Following:
         setup.settle()
         space.mask.correct(cpu, asked, sent, len(recorded) - sent, answers)
         kinds = setup.fine.kinds
-        if operation.name == "copy on write" and operation.start in space.pages:
+        if operation.name in COPIES and operation.start in space.pages:
             kinds = [space.pages[operation.start].kind]
         return Replayed(
             line,
@@ -302,6 +306,19 @@ class _Following:
         here = {cpu for cpu, other in self.running.items() if other is space}
         threads = {other for other in here if not exits and self.last[other] != self.last[cpu]}
         return space.mask.ask(cpu, [flush.freed_tables for flush in flushes], sent, here, threads)
+
+
+def _copy(page: int, space: Space) -> Operation:
+    """What a store to a page that is not this mm's alone comes to; one to a part of a huge page splits it first.
+
+    mm/huge_memory.c:do_huge_pmd_wp_page().
+    """
+    if page // PTRS_PER_PTE not in space.huge:
+        return Operation("copy on write", page, page + 1)
+    if space.pages[page].kind != "zero":
+        return Operation(COPIES_PART, page, page + 1)
+    first = page - page % PTRS_PER_PTE
+    return Operation(COPIES_HUGE, first, first + PTRS_PER_PTE)
 
 
 def _compared(flushes: Sequence[Flush], asked: Asked, exits: bool) -> Flushes:

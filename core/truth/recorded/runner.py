@@ -10,7 +10,7 @@ Data types
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,13 @@ from core.machine.pte import Entry, Present, ProtNone, Pte, pte_cell
 from core.machine.schedule import Emit, run
 from core.machine.task import Task
 from core.mm.era import ERAS, Era
-from core.mm.huge_memory import pmd_lock, pmd_unlock
+from core.mm.huge_memory import pmd_lock, pmd_unlock, pmdp_huge_clear_flush
 from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.madvise import Range
 from core.mm.memory import wp_page_copy, zap_page_range_single
 from core.mm.mm import Mm, Vma, log, pte_lock
 from core.mm.mprotect import accessible, protnone
-from core.mm.pgtable import LEVELS, upper_entry
+from core.mm.pgtable import LEVELS, pmd_populate, upper_entry
 from core.mm.syscalls import (
     dup_mmap,
     exit_mmap,
@@ -45,8 +45,9 @@ from core.mm.syscalls import (
 )
 from core.plugins.arch import Arch, load_object, set_up
 from core.plugins.own_words import own_words
+from core.truth.recorded.huge_pages import BLOCK
 from core.truth.recorded.page_tables import PageTables, geometry_of
-from core.truth.recorded.setup import ALIKE, UNMAPS, Setup, View
+from core.truth.recorded.setup import ALIKE, COPIES, COPIES_HUGE, UNMAPS, Setup, View
 from core.truth.recorded.spaces import PROT_EXEC
 
 HERE = Cpu(0)
@@ -149,20 +150,24 @@ def run_on(
         long_runs=in_runs,
         run=_run_length(view) if in_runs else lambda addr, max_nr, span: 1,
     )
+    huge = view.huge.whole - setup.splits if geometry.huge else frozenset()
+    splits = sorted(view.huge.parts) if geometry.huge else []
     cells: _RunCells | _PageCells
     if in_runs:
         cells = _RunCells(view.layout)
-        cells.tables = tables
+        cells.tables, cells.huge = tables, huge
     else:
         cells = _PageCells()
         cells.tables = tables
-        cells.lay_out(setup, view, mm.span)
+        cells.lay_out(setup, view, mm.span, huge)
+    cells.update({upper_entry(0, block): Pte(block * BLOCK, True, True) for block in splits})
     cells.update(own_words("cells_of_mm", mm.hook.cells_of_mm(mm=mm, cpus=cpus)))
     cells[MM_USERS] = 0 if exits else len(cpus)
     cells[current_mm_cell(HERE)] = not exits
     environment = [take_ipi(Tid(1), cpu, ()) for cpu in sorted(cpus - {HERE})]
-    run(_program(mm, setup, view), cells, _first, emit, environment)
-    setup.written[geometry] = [item for item in cells.items() if item[0].array in LEVELS]
+    run(_split_first(mm, splits, _program(mm, setup, view)), cells, _first, emit, environment)
+    upper = [(cell, value) for cell, value in cells.items() if cell.array in LEVELS]
+    setup.written[geometry] = [(cell, value) for cell, value in upper if not isinstance(value, Pte | ProtNone)]
 
 
 def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
@@ -170,14 +175,15 @@ def _program(mm: Mm, setup: Setup, view: View) -> Coroutine[Op, Any, None]:
     whole, vmas, (floor, ceiling) = Vma(view.start, view.end), view.vmas, view.bounds
     to, ranges = Vma(view.to, view.to + view.end - view.start), [(vma, vma.start, vma.end) for vma in vmas]
     programs: dict[str, Callable[[], Coroutine[Op, Any, None]]] = {
-        "copy on write": lambda: _copy_on_write(mm, view.start),
+        **dict.fromkeys(COPIES, lambda: _copy_on_write(mm, view.start)),
         "exit": lambda: exit_mmap(mm, vmas),
         "fork": lambda: dup_mmap(mm, [], {}),  # the flush is the same whatever is copied
         "mprotect": lambda: mprotect(mm, vmas, _protect(view, setup.operation.prot)),
         "free": lambda: process_madvise_free(mm, ranges),
         "cold": lambda: process_madvise_cold(mm, ranges),
         "pageout": _nothing,
-        "collapse": lambda: _collapse(mm, view),
+        "collapse": lambda: _collapse(mm, view, setup.space.huge),
+        COPIES_HUGE: lambda: _copy_huge_zero(mm, view.start),
         "remove": lambda: zap_page_range_single(mm, whole, view.start, view.end),
         "guard": lambda: _install_guards(mm, ranges),
         "dontneed": lambda: process_madvise_dontneed(mm, ranges),
@@ -215,11 +221,15 @@ def _run_length(view: View) -> Callable[[int, int, int], int]:
 
 
 class _RunCells(RunMemory):
-    """The accountant's cells; which tables stand is `tables`'s to say, but for what the run itself has written."""
+    """The accountant's cells; which tables stand is `tables`'s to say, but for what the run itself has written, and for
+    entries that map `huge` pages."""
 
     tables: PageTables
+    huge: frozenset[int]
 
-    def _upper(self, cell: Cell) -> int | None:
+    def _upper(self, cell: Cell) -> int | Pte | None:
+        if cell.array == LEVELS[0] and cell.index in self.huge and cell not in self:
+            return Pte(cell.index * BLOCK, True, True)
         return _table(self, self.tables, cell)
 
 
@@ -231,15 +241,18 @@ class _PageCells(Memory):
     def __missing__(self, cell: Cell) -> Hashable:
         return _table(self, self.tables, cell) if cell.array in LEVELS else super().__missing__(cell)
 
-    def lay_out(self, setup: Setup, view: View, spans: tuple[int, int, int]) -> None:
-        """Write the entries of the pages that are there. Those of exec and of a copy on write are in tables that cover
-        `spans` pages, which nothing recorded has made."""
+    def lay_out(self, setup: Setup, view: View, spans: tuple[int, int, int], huge: frozenset[int]) -> None:
+        """Write the entries of the pages that are there, one for each of the `huge` pages. Those of exec and of a copy
+        on write are in tables that cover `spans` pages, which nothing recorded has made."""
         for number, page in enumerate(view.pages):
-            self[pte_cell(page)] = _entry(view, number)
+            if page // BLOCK not in huge:
+                self[pte_cell(page)] = _entry(view, number)
+            elif page % BLOCK == 0:
+                self[upper_entry(0, page // BLOCK)] = _entry(view, number)
             if setup.operation.name == "exec":
                 for level, span in enumerate(spans):
                     self[upper_entry(level, page // span)] = page // span
-        if setup.operation.name == "copy on write":
+        if setup.operation.name in COPIES:
             self[pte_cell(view.start)] = SHARED
             self[upper_entry(0, view.start // spans[0])] = view.start // spans[0]
 
@@ -278,14 +291,46 @@ async def _nothing() -> None:
     """MADV_PAGEOUT: what reclaim can take, and so what it flushes, is not recorded."""
 
 
-async def _collapse(mm: Mm, view: View) -> None:
-    """MADV_COLLAPSE: what collapse_huge_page() does to the TLBs, for each huge page in the range that has pages."""
+async def _collapse(mm: Mm, view: View, huge: Container[int]) -> None:
+    """MADV_COLLAPSE: what collapse_huge_page() does to the TLBs, for each huge page in the range that has pages.
+
+    Not for what is huge already (SCAN_PMD_MAPPED).
+    """
     span = mm.span[0]
     for start in sorted({page // span * span for page in view.pages}):
-        if view.start <= start and start + span <= view.end:
+        if view.start <= start and start + span <= view.end and (span != BLOCK or start // span not in huge):
             await pmd_lock(mm, start)
             await mm.hook.pmdp_collapse_flush(mm=mm, addr=start)
+            await log("flush", start, start + span, ("range", "ptes"))
             await pmd_unlock(mm, start)
+
+
+async def _copy_huge_zero(mm: Mm, addr: int) -> None:
+    """do_huge_zero_wp_pmd(): the huge zero page goes, another one comes."""
+    await pmd_lock(mm, addr)
+    await pmdp_huge_clear_flush(mm, addr)
+    await _log_flush(addr)
+    await pmd_unlock(mm, addr)
+
+
+def _log_flush(addr: int) -> Op:
+    """For the counts: a flush that no gather has made, of a huge page."""
+    return log("flush", addr, addr + BLOCK, ("range", "ptes"))
+
+
+async def _split_first(mm: Mm, blocks: Sequence[int], program: Coroutine[Op, Any, None]) -> None:
+    """What split_huge_anon_pmd() does to the TLBs, for huge pages of which the program is about a part; then that.
+
+    munmap() and mprotect() split them with their VMA (vma_adjust_trans_huge()), a zap as it meets them.
+    """
+    for block in blocks:
+        addr = block * BLOCK
+        await pmd_lock(mm, addr)
+        await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+        await _log_flush(addr)
+        await pmd_populate(mm, addr, block)
+        await pmd_unlock(mm, addr)
+    await program
 
 
 def _first(op: Op, outcomes: Sequence[Outcome]) -> Outcome:

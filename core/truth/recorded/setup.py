@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from core.cost.layout import Layout
 from core.mm.mm import Vma
+from core.truth.recorded.huge_pages import Overlap, overlap
 from core.truth.recorded.page_tables import Geometry, PageTables, Written
 from core.truth.recorded.spaces import PROT_EXEC, PROT_READ, PROT_WRITE, Space
 
@@ -28,9 +29,14 @@ ADVICE = frozenset({"dontneed", "guard", "free", "cold"})
 LOOKS_ONCE = frozenset({"cold", "pageout"})
 """What passes over pages that are mapped elsewhere too."""
 
+IN_PLACE = frozenset({"mprotect", "free", "cold"})
+COPIES_HUGE = "copy on write of the huge zero page"
+COPIES_PART = "copy on write of a part of a huge page"
+COPIES = frozenset({"copy on write", COPIES_PART})
+
 MOVES = frozenset({"move", "move and keep", "exec"})
 ANONYMOUS = ("anon_dirty", "zero")
-ALIKE = frozenset({"copy on write", "fork"})
+ALIKE = COPIES | {"fork"}
 """What costs the same whatever the pages."""
 
 BY_DIRT = ("zero", "file_clean", "file_dirty", "anon_dirty")
@@ -60,6 +66,7 @@ class View:
     pages     those that are there, in order, with their `kinds` and whether the entry is `writable`
     prots     of mprotect(), for each page: what its mapping allowed before; `allowed`: may it be stored to afterwards
     layout    the same pages as runs, of an operation that unmaps
+    huge      the huge pages among them; those that are only partly in the range are split first
     """
 
     start: int
@@ -73,6 +80,7 @@ class View:
     prots: list[int]
     allowed: list[bool]
     layout: Layout
+    huge: Overlap = Overlap()
 
 
 @dataclass
@@ -150,7 +158,20 @@ class Setup:
             [_before(space.prot_at(page), operation.prot) for page in changed],
             [space.writable_after_mprotect(page, operation.prot) for page in changed],
             self._layout(pages, kinds),
+            self._huge(),
         )
+
+    def _huge(self) -> Overlap:
+        """The huge pages that the operation meets, and whether it is about all of one."""
+        name, start, end = self.operation.name, self.operation.start, self.operation.end
+        meets = UNMAPS | IN_PLACE | MOVES | {COPIES_HUGE, COPIES_PART}
+        return overlap(self.space, start, end) if name in meets else Overlap()
+
+    @property
+    def splits(self) -> frozenset[int]:
+        """The huge pages that are small ones when the operation runs; that of a move is moved as its table would be."""
+        whole, parts = self.fine.huge
+        return whole | parts if self.operation.name in MOVES else parts
 
     def _arguments(self) -> View:
         """What exec moves: nothing else is mapped yet, and its neighbours are in the new place."""
@@ -203,7 +224,7 @@ class Setup:
         page, space = self.operation.start, self.space
         first = page // scale
         inside = (other for other in range(first * scale, (first + 1) * scale) if other != page)
-        copied = self.operation.name == "copy on write" and any(
+        copied = self.operation.name in COPIES and any(
             other in space.pages and space.pages[other].kind == "anon_dirty" and space.writable(other)
             for other in inside
         )

@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from core.truth.recorded import fault_around, huge_pages
 from core.truth.recorded.cpumask import Cpumask
 from core.truth.recorded.page_tables import PAGE, Geometry, PageTables
 
-FAULT_AROUND_PAGES, PTRS_PER_PTE = 16, 512
+PTRS_PER_PTE = 512
 PRESENT_FAULT, WRITE_FAULT = 1, 2
 """Bits of x86's page-fault error code: the entry was there; it was a store."""
 
@@ -56,7 +57,7 @@ Cache = dict[int, bool]
 
 class Area(NamedTuple):
     """Pages `start` to `end`, mapped with PROT_* bits `prot`. Of shared anonymous memory `cache` has the pages, and
-    `start - offset` is what address index 0 has. `copied`: fork() copies its pages."""
+    `start - offset` is what address index 0 has. `copied`: fork() copies its pages. `huge`: MADV_HUGEPAGE."""
 
     start: int
     end: int
@@ -65,6 +66,7 @@ class Area(NamedTuple):
     cache: Cache | None = None
     offset: int = 0
     copied: bool = True
+    huge: bool = False
 
 
 @dataclass(eq=False)
@@ -73,6 +75,8 @@ class Space:
 
     Page tables are kept for each geometry that something has asked for, from the first operation on (before it, nothing
     has been taken away).
+
+    `huge` has the huge pages, by block of 2 MiB (core.truth.recorded.huge_pages).
 
     Of mappings that exec made, `edges` are pages at which one is known to begin, and `around` has the pages that are
     taken to be there because of a fault near them, with the page of that fault.
@@ -84,6 +88,7 @@ class Space:
     brk: int = 0
     mask: Cpumask = field(default_factory=Cpumask)
     page_tables: dict[Geometry, PageTables] = field(default_factory=dict)
+    huge: dict[int, int | None] = field(default_factory=dict)
     edges: set[int] = field(default_factory=set)
     around: dict[int, int] = field(default_factory=dict)
 
@@ -93,8 +98,13 @@ class Space:
         if found is None:
             found = self.page_tables[geometry] = PageTables(geometry)
             for page in self.pages:
-                found.touch(page)
+                found.touch_huge(page) if page // PTRS_PER_PTE in self.huge else found.touch(page)
         return found
+
+    def has_table(self, page: int) -> bool:
+        """Does x86 have a page table for it, if only an empty one?"""
+        known = (tables for geometry, tables in self.page_tables.items() if geometry.huge)
+        return any(page // PTRS_PER_PTE in tables.entries[0] for tables in known)
 
     def fork(self) -> Space:
         """fork(): anonymous pages are shared and write-protected on both sides.
@@ -118,19 +128,28 @@ class Space:
         areas = [area[:2] for area in self.maps if area.start in copied]
         for geometry, tables in self.page_tables.items():
             child.page_tables[geometry] = tables.copy(areas)
-        child._touch(*child.pages)
+        child.huge = {block: page for block, page in self.huge.items() if block * PTRS_PER_PTE in child.pages}
+        child.touch(*(page for page in child.pages if page // PTRS_PER_PTE not in child.huge))
+        for block in child.huge:
+            child.touch_huge(block * PTRS_PER_PTE)
         child.edges = set(self.edges)
         child.around = {page: fault for page, fault in self.around.items() if page in child.pages}
         return child
 
-    def _touch(self, *pages: int) -> None:
+    def touch(self, *pages: int) -> None:
+        """The page tables on the way to pages are there."""
         for tables in self.page_tables.values():
             for page in pages:
                 tables.touch(page)
 
+    def touch_huge(self, first: int) -> None:
+        """A huge page is mapped from page `first` on: on rows that have huge pages nothing below its pmd is there."""
+        for tables in self.page_tables.values():
+            tables.touch_huge(first)
+
     def mark(self, start: int, end: int) -> None:
         """Entries that are no pages are set, so their tables are there: mm/madvise.c:guard_install_set_pte()."""
-        self._touch(*range(start, end))
+        self.touch(*range(start, end))
 
     def _has_anonymous(self, start: int, end: int) -> bool:
         return any(self.pages[page].kind == "anon_dirty" for page in self.resident(start, end))
@@ -153,8 +172,13 @@ class Space:
 
     def drop(self, start: int, end: int) -> None:
         """Forget the pages."""
+        whole, parts = huge_pages.overlap(self, start, end)
+        for block in whole:
+            del self.huge[block]
+        if parts:
+            huge_pages.split(self, start, end)
         for page in self.resident(start, end):
-            self._forget(page)
+            self.forget(page)
 
     def punch(self, start: int, end: int) -> None:
         """MADV_REMOVE: the pages leave the mappings and the page cache. mm/shmem.c:shmem_fallocate()."""
@@ -164,7 +188,8 @@ class Space:
                 area.cache.pop(page - area.offset, None)
         self.drop(start, end)
 
-    def _forget(self, page: int) -> None:
+    def forget(self, page: int) -> None:
+        """Its entry is empty."""
         self.pages.pop(page).mappers -= 1
         self.readonly.discard(page)
         self.around.pop(page, None)
@@ -189,13 +214,13 @@ class Space:
         ]
         self.maps = sorted([*self._outside(start, end), *inside], key=lambda area: area.start)
 
-    def advise(self, start: int, end: int, *, copied: bool) -> None:
-        """MADV_DONTFORK, MADV_WIPEONFORK and their opposites: a mapping without pages is as good as none in the child.
+    def advise(self, start: int, end: int, **what: bool) -> None:
+        """MADV_DONTFORK and MADV_WIPEONFORK (`copied`), MADV_HUGEPAGE (`huge`), and their opposites.
 
         mm/madvise.c:madvise_vma_behavior().
         """
         inside = [
-            area._replace(start=max(area.start, start), end=min(area.end, end), copied=copied)
+            area._replace(start=max(area.start, start), end=min(area.end, end), **what)  # type: ignore[arg-type]
             for area in self.maps
             if area.start < end and area.end > start
         ]
@@ -204,6 +229,7 @@ class Space:
     def move(self, old: int, old_size: int, new: int, new_size: int, *, keep: bool = False) -> None:
         """mremap() to another place; sizes in pages. `keep`: the old mapping stays, without its pages."""
         kept, shift = min(old_size, new_size), new - old
+        huge_pages.split(self, old, old + kept)
         pages = {page + shift: self.pages.pop(page) for page in self.resident(old, old + kept)}
         readonly = {page + shift for page in self.readonly if old <= page < old + kept}
         for page in pages:
@@ -214,7 +240,7 @@ class Space:
             self.unmap(old, old + old_size)
         self.map(area._replace(start=new, end=new + new_size, offset=area.offset + shift))
         self.pages.update(pages)
-        self._touch(*pages)
+        self.touch(*pages)
         self.readonly |= readonly
 
     def resident(self, start: int, end: int) -> list[int]:
@@ -270,75 +296,50 @@ class Space:
     def fault(self, page: int, error: int) -> None:
         """A page fault was served."""
         if not error & PRESENT_FAULT and page in self.around:
-            self._was_not_there(page)
-        area, folio, write = self.area_at(page), self.pages.get(page), bool(error & WRITE_FAULT)
+            fault_around.was_not_there(self, page)
+        area, write = self.area_at(page), bool(error & WRITE_FAULT)
         if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
             return  # access_error(): a signal
-        self._touch(page)
+        if not error & PRESENT_FAULT:
+            huge_pages.was_small(self, page)
+        if area is not None and area.kind == "anon" and huge_pages.serve(self, page, area, write):
+            return
+        self.touch(page)
+        folio = self.pages.get(page)
         kind = area.kind if area is not None else "anon" if page >= STACK_FLOOR else "file"
         if kind == "shared":
             self._fault_shared(page, area, write)
         elif write:
             if folio is None or folio.kind != "anon_dirty" or folio.mappers > 1:
-                self._set(page, "anon_dirty")
+                self.set_page(page, "anon_dirty")
             self.pages[page].exclusive = True  # wp_page_reuse() if it was there
         elif folio is None:
-            self._set(page, "zero" if kind == "anon" else "file_clean")
+            self.set_page(page, "zero" if kind == "anon" else "file_clean")
             if kind == "file":
-                self._map_around(page, area)
+                fault_around.map_around(self, page, area, STACK_FLOOR)
         if write:
             self.readonly.discard(page)
         self.around.pop(page, None)
-
-    def _map_around(self, page: int, area: Area | None) -> None:
-        """do_fault_around(), which stays in the mapping: as far as one that exec made is known."""
-        for other in _fault_around(page, area or self._made_by_exec(page)):
-            if other not in self.pages:
-                self.pages[other] = Folio("file_clean")
-                if area is None:
-                    self.around[other] = page
-
-    def _made_by_exec(self, page: int) -> Area:
-        """The most that a mapping which exec made can be: up to the next known mapping, or the next known edge."""
-        low = [area.end for area in self.maps if area.end <= page] + [edge for edge in self.edges if edge <= page]
-        high = [area.start for area in self.maps if area.start > page] + [edge for edge in self.edges if edge > page]
-        return Area(max(low, default=0), min(high, default=STACK_FLOOR), "file")
-
-    def was_free(self, start: int, end: int) -> None:
-        """The kernel has chosen these pages for a new mapping, so none was there: nothing that is only supposed is."""
-        for page in self.resident(start, end):
-            if page in self.around:
-                self._was_not_there(page)
-
-    def _was_not_there(self, page: int) -> None:
-        """A fault finds no entry where fault-around should have made one: another mapping begins between the two.
-
-        What lies beyond was not mapped either.
-        """
-        fault = self.around[page]
-        self.edges.add(page if page > fault else page + 1)
-        for other in [other for other, origin in self.around.items() if origin == fault]:
-            if other >= page > fault or other <= page < fault:
-                self._forget(other)
 
     def _fault_shared(self, page: int, area: Area | None, write: bool) -> None:
         """do_shared_fault() and do_read_fault(). What a file's page cache has of it is not known: everything."""
         assert area is not None
         cache, offset = area.cache, area.offset
         if write:
-            self._set(page, "file_dirty")
+            self.set_page(page, "file_dirty")
             if cache is not None:
                 cache[page - offset] = True
             return
-        for other in _fault_around(page, area):
+        for other in fault_around.window(page, area):
             if other not in self.pages and (cache is None or other - offset in cache):
-                self._set(other, "file_dirty" if cache is not None and cache[other - offset] else "file_clean")
+                self.set_page(other, "file_dirty" if cache is not None and cache[other - offset] else "file_clean")
         if page not in self.pages:
-            self._set(page, "file_clean")
+            self.set_page(page, "file_clean")
             if cache is not None:
                 cache[page - offset] = False
 
-    def _set(self, page: int, kind: str) -> None:
+    def set_page(self, page: int, kind: str) -> None:
+        """A new folio of `kind` is mapped there."""
         folio = self.pages.get(page)
         if folio is not None:
             folio.mappers -= 1
@@ -383,12 +384,4 @@ class Space:
 
 def _alike(one: Area, other: Area) -> bool:
     """Would the kernel make one VMA of two anonymous mappings?"""
-    return one.kind == other.kind == "anon" and (one.prot, one.copied) == (other.prot, other.copied)
-
-
-def _fault_around(page: int, area: Area) -> range:
-    """mm/memory.c:do_fault_around(): 64 KiB from where they are aligned or the mapping begins, as far as the table."""
-    pte_off, vma_off = page % PTRS_PER_PTE, page - area.start
-    from_pte = max(pte_off - pte_off % FAULT_AROUND_PAGES, pte_off - min(pte_off, vma_off))
-    to_pte = min(from_pte + FAULT_AROUND_PAGES, PTRS_PER_PTE, pte_off + area.end - page)
-    return range(page - pte_off + from_pte, page - pte_off + to_pte)
+    return one.kind == other.kind == "anon" and (one.prot, one[-2:]) == (other.prot, other[-2:])

@@ -6,16 +6,18 @@ in without a fault that is recorded (mm/gup.c:populate_vma_page_range(), faultin
 
 from __future__ import annotations
 
+from core.truth.recorded import huge_pages
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event
 from core.truth.recorded.setup import Operation
-from core.truth.recorded.spaces import PROT_WRITE, TOP, WRITE_FAULT, Area, Space
+from core.truth.recorded.spaces import PRESENT_FAULT, PROT_WRITE, TOP, WRITE_FAULT, Area, Space
 
 MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK = 0x01, 0x10, 0x20, 0x2000, 0x8000, 0x10000
 MREMAP_FIXED, MREMAP_DONTUNMAP = 2, 4
-MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK = (
-    4, 8, 9, 10, 11, 18, 19
+MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK, MADV_HUGEPAGE, MADV_NOHUGEPAGE = (
+    4, 8, 9, 10, 11, 14, 15
 )  # fmt: skip
+MADV_WIPEONFORK, MADV_KEEPONFORK = 18, 19
 MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_DONTNEED_LOCKED, MADV_COLLAPSE = range(20, 26)
 MADV_GUARD_INSTALL = 102
 
@@ -32,8 +34,16 @@ ADVICE = {
 """Advice that changes entries, by the operation's name."""
 
 DROPS = frozenset({MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL})
-COPIED = {MADV_DONTFORK: False, MADV_WIPEONFORK: False, MADV_DOFORK: True, MADV_KEEPONFORK: True}
-"""Advice that says whether fork() copies pages (VM_DONTCOPY, VM_WIPEONFORK)."""
+MARKS = {
+    MADV_DONTFORK: {"copied": False},
+    MADV_WIPEONFORK: {"copied": False},
+    MADV_DOFORK: {"copied": True},
+    MADV_KEEPONFORK: {"copied": True},
+    MADV_HUGEPAGE: {"huge": True},
+    MADV_NOHUGEPAGE: {"huge": False},
+}
+"""Advice that marks mappings: fork() copies their pages (not VM_DONTCOPY, VM_WIPEONFORK), pages are huge (VM_HUGEPAGE).
+"""
 
 PROT = 7
 """PROT_READ, PROT_WRITE and PROT_EXEC; other bits (PROT_SEM, PROT_GROWSDOWN) do not show in an entry."""
@@ -139,8 +149,10 @@ def apply(space: Space, event: Event, result: int) -> None:
             space.mark(first, first + min(pages_of(args[1]), MOST_POPULATED))
     elif code == "madvise>" and args[2] == MADV_REMOVE:
         space.punch(first, first + pages_of(args[1]))
-    elif code == "madvise>" and args[2] in COPIED:
-        space.advise(first, first + pages_of(args[1]), copied=COPIED[args[2]])
+    elif code == "madvise>" and args[2] in MARKS:
+        space.advise(first, first + pages_of(args[1]), **MARKS[args[2]])
+    elif code == "madvise>" and args[2] == MADV_COLLAPSE:
+        huge_pages.collapse(space, first, first + pages_of(args[1]))
     elif code == "madvise>" and args[2] in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
         _populate(space, first, first + pages_of(args[1]), args[2] == MADV_POPULATE_WRITE)
     elif code == "mprotect>":
@@ -166,5 +178,6 @@ def _mmap(space: Space, start: int, pages: int, prot: int, flags: int) -> None:
 
 def _populate(space: Space, start: int, end: int, write: bool) -> None:
     for page in range(start, min(end, start + MOST_POPULATED)):
-        if page not in space.pages or write:
-            space.fault(page, WRITE_FAULT if write else 0)
+        there = page in space.pages
+        if not there or (write and not space.writable(page)):
+            space.fault(page, (WRITE_FAULT if write else 0) | (PRESENT_FAULT if there else 0))
