@@ -43,15 +43,30 @@ def key(context: Context, state: WeakState) -> Hashable:
     memory = {cell: _kept(context, state, futures, used, cell) for cell in state.memory}
     tlbis = [x for x in state.tlbis if _takes_away(x, memory)]
     rank = _ranking(memory, tlbis, used)
-    periods = any(f.sections for f in futures) or any(cpu.waits is not None for cpu in state.cpus)
     return (
         tuple(tuple((rank(x.begin), x.value) for x in kept) for kept in memory.values()),
         tuple((x.issuer, x.page, x.broadcast, rank(x.acts), rank(x.done)) for x in tlbis),
-        tuple(_cpu(context, state, i, cpu, futures[i], rank, periods) for i, cpu in enumerate(state.cpus)),
+        tuple(
+            _cpu(context, state, i, cpu, futures[i], rank, _is_asked(context, state, i))
+            for i, cpu in enumerate(state.cpus)
+        ),
         state.dead,
         state.block,
         state.unbroken if context.program.asks_unbroken else None,
     )
+
+
+def _is_asked(context: Context, state: WeakState, i: int) -> bool:
+    """Whether a grace period may still ask CPU i for its floors: one of its own, or one that it has not passed."""
+    if context.future(i, state.cpus[i].pc).sections:
+        return True
+    for j, cpu in enumerate(state.cpus):
+        if j != i and cpu.pc is not None:
+            if cpu.waits is not None and i in cpu.waits:
+                return True
+            if context.future(j, cpu.pc if cpu.waits is None else cpu.pc + 1).periods:
+                return True
+    return False
 
 
 def _entries_in_use(state: WeakState) -> dict[str, set[int]]:

@@ -53,7 +53,8 @@ class Future:
     acquires ...    whether it has an acquire, a barrier, context synchronisation, a TLBI
     waits           whether it has a full DSB, so that a TLBI before it completes
     needs_delay     whether a store may come before the next barrier that waits for delayed loads
-    sections        whether it has a read-side section or a grace period, `domains` those of its sections"""
+    sections        whether it has a read-side section or a grace period, `domains` those of its sections
+    periods         whether it has a grace period"""
 
     loads: frozenset[Cell] = frozenset()
     touched: frozenset[Cell] = frozenset()
@@ -67,6 +68,7 @@ class Future:
     needs_delay: bool = False
     sections: bool = False
     domains: frozenset[str] = frozenset()
+    periods: bool = False
 
 
 NOTHING = Future()
@@ -177,6 +179,7 @@ def _joined(instruction: Instruction, own: Future, after: list[Future]) -> Futur
         own.needs_delay or (not _stops_delay(instruction) and any(f.needs_delay for f in after)),
         own.sections or any(f.sections for f in after),
         own.domains.union(*(f.domains for f in after)),
+        own.periods or any(f.periods for f in after),
     )
 
 
@@ -232,7 +235,7 @@ def _own(program: Program, outputs: _Outputs, i: int, instruction: Instruction) 
         case ReadLock(domain) | ReadUnlock(domain):
             return Future(live=live, barriers=True, sections=True, domains=frozenset({domain}))
         case GracePeriod():
-            return Future(live=live, barriers=True, sections=True)
+            return Future(live=live, barriers=True, sections=True, periods=True)
         case Select():
             return Future(live=live | {FLAGS})
         case BranchFlags():
