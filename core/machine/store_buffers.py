@@ -24,8 +24,10 @@ effect before the store, which is none.
 
 Why it is sound.  x86-TSO is exactly such a machine (Owens, Sarkar, Sewell, TPHOLs 2009).  The weak one has less than
 Armv8 and RVWMO allow: a load is done in its turn, so that neither load buffering nor the reordering of two loads is
-there.  A pass is about the order of stores against everything, which is what flushing is about; `litmus` says which
-behaviours of real machines are missing.
+there; an atomic operation without order loads in its turn, too.  That is all: where the program orders its loads, the
+two have the same final states (tests/conformance/test_explorer_and_litmus.py), and so they have on the programs of
+scenarios that are litmus tests (tests/truth/litmus/test_same_outcomes.py).  A pass is about the order of stores against
+everything, which is what flushing is about; `litmus` says which behaviours of real machines are missing.
 
 What is no memory.  A reference count that the model asks for use-after-free, a register, a TLB and who is running are
 `core.machine.memory.GHOSTS`: operations change them at once.
