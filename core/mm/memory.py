@@ -24,9 +24,14 @@ from core.mm.mmu_gather import (
 )
 from core.mm.page import set_page_dirty
 from core.mm.page_fault import do_numa_page as do_numa_page
+from core.mm.page_fault import do_wp_page as do_wp_page
+from core.mm.page_fault import finish_mkwrite_fault as finish_mkwrite_fault
 from core.mm.page_fault import handle_numa_fault as handle_numa_fault
+from core.mm.page_fault import handle_pte_fault as handle_pte_fault
 from core.mm.page_fault import handle_write_fault as handle_write_fault
 from core.mm.page_fault import wp_page_copy as wp_page_copy
+from core.mm.page_fault import wp_page_reuse as wp_page_reuse
+from core.mm.page_fault import wp_page_shared as wp_page_shared
 from core.mm.pgtable import LEVELS as LEVELS
 from core.mm.pgtable import clear_upper as clear_upper
 from core.mm.pgtable import get_and_clear_full_ptes as get_and_clear_full_ptes
