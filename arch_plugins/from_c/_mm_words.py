@@ -8,7 +8,7 @@ from typing import Any
 
 from core.machine.pte import Entry, Migration, Present, ProtNone, Pte, Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, add_batched, read_batched, set_flushed, should_defer_flush
-from core.mm.huge_memory import change_huge_pmd, pmd_lock, pmd_unlock, zap_huge_pmd
+from core.mm.huge_memory import establish_invalid_pmd, pmd_lock, pmd_unlock, set_pmd_at, tlb_flush_pmd_range
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch
 from core.mm.mm import Mm, Vma, cond_resched, need_resched, pte_lock, pte_unlock
 from core.mm.mmu_gather import (
@@ -19,7 +19,15 @@ from core.mm.mmu_gather import (
     tlb_flush_pte_range,
     tlb_flush_rmaps,
 )
-from core.mm.page import folio_mapcount, folio_ref_count, folio_test_dirty, put_page, set_page_dirty
+from core.mm.page import (
+    folio_mapcount,
+    folio_ref_count,
+    folio_test_dirty,
+    get_page,
+    inc_mapcount,
+    put_page,
+    set_page_dirty,
+)
 from core.mm.page_vma_mapped import MappedEntry, page_vma_mapped_walk
 from core.mm.pgtable import (
     clear_upper,
@@ -30,14 +38,17 @@ from core.mm.pgtable import (
     read_upper,
     set_pte_at,
 )
-from core.mm.rmap import folio_remove_rmap_ptes, rmap_lock, rmap_unlock
+from core.mm.rmap import folio_remove_rmap_pmd, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
 from core.tree.vocabulary import EVERYWHERE, Answers, Rule, Vocabulary, Word, hidden, just, truth
 
 PRESENT, DIRTY, WRITE, UFFD, PROTNONE, SWAP, MIGRATION, MODIFIED = (1 << at for at in range(8))
 """E_ bits of shim/generic_mm.h."""
 
-TABLE, HUGE = 1, 2
+TABLE, HUGE, HUGE_DIRTY, HUGE_WRITE, HUGE_PROTNONE, HUGE_UFFD, HUGE_MODIFIED = (1 << at for at in range(7))
 """U_ bits."""
+
+UPPER = (0, TABLE, *(HUGE | more for more in range(0, HUGE_UFFD, HUGE_DIRTY)))
+"""Every entry of a pmd table that C tells apart."""
 
 ENTRIES = (
     0,
@@ -51,6 +62,13 @@ ENTRIES = (
 PRESENT_ENTRIES = tuple(one for one in ENTRIES if one & PRESENT)
 
 
+PVMW_MIGRATION = 2
+"""As in include/linux/rmap.h."""
+
+OF_CHILD = 1 << 32
+"""CHILD_ENTRY of shim/generic_mm.h."""
+
+
 @dataclass
 class MmHands:
     """A function of mm/ at work: its pages count from `base`, which the highest table maps first.
@@ -59,7 +77,8 @@ class MmHands:
     read last, `new` what it has become; `upper` is an entry of a table above, and `pmd` the address whose pmd is
     locked.  `of_table`: the pmd is that of a table.  `change` is what pte_modify() makes of an entry.
 
-    In rmap.c `page` is looked for at `addr`, or `nr` pages are, and may have been `found`; `ubc` is the task's batch.
+    In a fork the child's entries are `child` pages further on.  In rmap.c `page` is looked for at `addr`, or `nr` pages
+    are, and may have been `found`; `ubc` is the task's batch.  In migrate.c `becomes` takes the place of the page.
     """
 
     mm: Mm
@@ -76,12 +95,16 @@ class MmHands:
     addr: int = 0
     nr: int = 1
     page: int = 0
+    child: int = 0
+    becomes: int | None = None
     found: MappedEntry | None = None
     ubc: UnmapBatch = field(default_factory=UnmapBatch)
     change: Callable[[Present], Entry] | None = None
 
     def entry_at(self, number: int) -> int:
-        """Where an entry is that C names by its page: elsewhere if its table has been moved."""
+        """Where an entry is that C names by its page: elsewhere if its table has been moved, or in a child."""
+        if number >= OF_CHILD:
+            return self.base + number - OF_CHILD + self.child
         return self.base + number if self.found is None else self.found.addr
 
     @property
@@ -109,6 +132,8 @@ def entry_of(of: MmHands, said: int) -> Entry:
         assert of.change is not None
         entry = of.change(entry)
         said = code(entry) & ~UFFD | said & UFFD
+    if of.becomes is not None:
+        return Pte(of.becomes, bool(said & WRITE), bool(said & DIRTY))
     if said & SWAP and pte_present(entry):
         return Swap(entry.frame)
     if said & MIGRATION:
@@ -117,6 +142,14 @@ def entry_of(of: MmHands, said: int) -> Entry:
         return entry._replace(write=bool(said & WRITE), dirty=bool(said & DIRTY), uffd_wp=bool(said & UFFD))
     result: Entry = entry
     return result if said else None
+
+
+def upper_code(entry: Any) -> int:
+    """An entry of a table above as C sees it: a table, or a huge page."""
+    if not pte_present(entry):
+        return 0 if entry is None else TABLE
+    found = HUGE | entry.dirty * HUGE_DIRTY | entry.write * HUGE_WRITE
+    return found | HUGE_PROTNONE if isinstance(entry, ProtNone) else found
 
 
 Call = Callable[[MmHands, Word], Awaitable[object]]
@@ -174,8 +207,8 @@ async def _clear_several(of: MmHands, word: Word) -> int:
 
 async def _read_upper(of: MmHands, word: Word) -> int:
     at = ("pmd", "pud", "p4d").index(word.place.partition("+")[0])
-    of.upper = entry = await read_upper(of.mm, at, of.base + index(word) * of.mm.span[at])
-    return HUGE if pte_present(entry) else 0 if entry is None else TABLE
+    of.upper = await read_upper(of.mm, at, of.base + index(word) * of.mm.span[at])
+    return upper_code(of.upper)
 
 
 async def _lock_table(of: MmHands, word: Word) -> int:
@@ -193,19 +226,8 @@ async def _unlock_table(of: MmHands, word: Word) -> None:
     await pte_unlock(of.mm, of.table)
 
 
-async def _zap_huge(of: MmHands, word: Word) -> None:
-    addr = of.base + word.a
-    await zap_huge_pmd(of.gather, addr, addr + of.mm.span[0])
-
-
 async def _split(of: MmHands, word: Word) -> None:
     raise ValueError(f"page {of.base + word.a} is in a huge page, which would have to be split")
-
-
-async def _change_huge(of: MmHands, word: Word) -> None:
-    addr = of.base + word.a
-    assert of.change is not None
-    await change_huge_pmd(of.gather, addr, addr + of.mm.span[0], of.change)
 
 
 async def _modify_start(of: MmHands, word: Word) -> int:
@@ -237,8 +259,30 @@ async def _clear_huge(of: MmHands, word: Word) -> int:
     if of.of_table:
         of.upper = await get_and_clear_pmd(of.mm, addr)
     else:
-        of.upper = await of.mm.hook.pmdp_huge_get_and_clear(mm=of.mm, addr=addr, full=False)
-    return HUGE if pte_present(of.upper) else 0 if of.upper is None else TABLE
+        of.upper = of.entry = await of.mm.hook.pmdp_huge_get_and_clear(mm=of.mm, addr=addr, full=bool(word.b))
+    return upper_code(of.upper)
+
+
+async def _establish(of: MmHands, word: Word) -> int:
+    of.upper = await establish_invalid_pmd(of.mm, of.base + word.a)
+    return upper_code(of.upper)
+
+
+async def _set_huge(of: MmHands, word: Word) -> None:
+    """change_huge_pmd(): what pmd_modify() has made of the entry."""
+    assert of.change is not None
+    of.new = of.change(of.upper) if word.b & HUGE_MODIFIED else of.upper
+    await set_pmd_at(of.mm, of.base + word.a, of.new)
+
+
+def _huge_needs_flush(of: MmHands, word: Word) -> bool:
+    return of.mm.hook.huge_pmd_needs_flush(mm=of.mm, oldpmd=of.upper, newpmd=of.new)
+
+
+async def _remove_huge_page(of: MmHands, word: Word) -> None:
+    """tlb_remove_page_size() of include/asm-generic/tlb.h."""
+    if await of.mm.hook.tlb_remove_page(tlb=of.gather, page=of.entry.frame, nr=1, delay_rmap=False):
+        await tlb_flush_mmu(of.gather)
 
 
 def _is_second(of: MmHands, word: Word) -> bool:
@@ -282,7 +326,7 @@ async def _write_ubc(of: MmHands, word: Word) -> int:
 
 
 async def _walk(of: MmHands, word: Word) -> bool:
-    of.found = await page_vma_mapped_walk(of.mm, of.page, of.addr)
+    of.found = await page_vma_mapped_walk(of.mm, of.page, of.addr, migration=bool(word.a & PVMW_MIGRATION))
     if of.found is not None:
         of.table, of.entry = of.found.ptl, of.found.entry
     return of.found is not None
@@ -291,6 +335,32 @@ async def _walk(of: MmHands, word: Word) -> bool:
 async def _end_walk(of: MmHands, word: Word) -> None:
     of.found = None
     await pte_unlock(of.mm, of.table)
+
+
+async def _lock_child(of: MmHands, word: Word) -> None:
+    of.table = of.entry_at(OF_CHILD + word.a)
+    await pte_lock(of.mm, of.table)
+
+
+def _more(of: MmHands, nr: int) -> range:
+    """The pages that are mapped once more."""
+    first: int = of.entry.frame if of.becomes is None else of.becomes
+    return range(first, first + nr)
+
+
+async def _add_refs(of: MmHands, word: Word) -> None:
+    for page in _more(of, word.a):
+        await get_page(page)
+
+
+async def _add_mappings(of: MmHands, word: Word) -> None:
+    for page in _more(of, word.a):
+        await inc_mapcount(page)
+
+
+async def _set_several(of: MmHands, word: Word) -> None:
+    entry = entry_of(of, word.b)
+    await of.mm.hook.set_ptes(mm=of.mm, addr=of.entry_at(word.a), pte=entry, nr=word.c)
 
 
 def _head(of: MmHands) -> tuple[int, int]:
@@ -302,7 +372,7 @@ RULES = (
     Rule("read|READ_ONCE", "entry*", _read_entry, just(*ENTRIES)),
     Rule("ptep_get_and_clear", "", _clear_one, just(*ENTRIES)),
     Rule("get_and_clear_full_ptes", "", _clear_several, just(*PRESENT_ENTRIES)),
-    Rule("read|READ_ONCE", "pmd*", _read_upper, just(0, TABLE, HUGE)),
+    Rule("read|READ_ONCE", "pmd*", _read_upper, just(*UPPER)),
     Rule("read|READ_ONCE", "pud*", _read_upper, just(0, TABLE)),
     Rule("read|READ_ONCE", "p4d*", _read_upper, just(0, TABLE)),
     Rule("pte_offset_map_lock", "", _lock_table, truth),
@@ -357,9 +427,14 @@ RULES = (
     call("tlb_flush_mmu_tlbonly", lambda of, word: tlb_flush_mmu_tlbonly(of.gather)),
     call("tlb_flush_rmaps", lambda of, word: tlb_flush_rmaps(of.gather, of.table)),
     call("tlb_flush_mmu", lambda of, word: tlb_flush_mmu(of.gather)),
-    call("zap_huge_pmd", _zap_huge),
     call("split_huge_pmd", _split),
-    call("change_huge_pmd", _change_huge),
+    known("is_huge_zero_pmd", lambda of, word: of.mm.special(of.upper.frame), truth),
+    call("folio_remove_rmap_pmd", lambda of, word: folio_remove_rmap_pmd(of.mm, of.pmd, of.upper.frame)),
+    known("tlb_flush_pmd_range", lambda of, word: tlb_flush_pmd_range(of.gather, of.base + word.a, of.mm.span[0])),
+    call("tlb_remove_page_size", _remove_huge_page),
+    Rule("pmdp_establish", "", _establish, just(*UPPER)),
+    call("set_pmd_at", _set_huge),
+    known("huge_pmd_needs_flush", _huge_needs_flush, truth),
     Rule("ptep_modify_prot_start", "", _modify_start, just(*PRESENT_ENTRIES)),
     call("ptep_modify_prot_commit", _modify_commit),
     known(
@@ -375,12 +450,19 @@ RULES = (
     call("flush_tlb_range", _flush_range),
     call("flush_pmd_tlb_range", _flush_pmd_range),
     call("flush_tlb_page", lambda of, word: of.mm.hook.flush_tlb_page(mm=of.mm, addr=of.base + word.a)),
-    Rule("pmdp_huge_get_and_clear", "", _clear_huge, just(0, TABLE, HUGE)),
+    Rule("pmdp_huge_get_and_clear", "", _clear_huge, just(*UPPER)),
     known("is_second_table", _is_second, truth),
     call("lock", lambda of, word: pte_lock(of.mm, of.second), place="second_lock"),
     call("unlock", lambda of, word: pte_unlock(of.mm, of.second), place="second_lock"),
     call("pmd_lock", _lock_pmd),
     call("unlock", lambda of, word: pmd_unlock(of.mm, of.pmd), place="pmd_lock"),
+    call("lock_child", _lock_child),
+    call("folio_ref_add", _add_refs),
+    call("inc_mapcount", _add_mappings),
+    call("wrprotect_ptes", lambda of, word: of.mm.hook.wrprotect_ptes(mm=of.mm, addr=of.entry_at(word.a), nr=word.b)),
+    call("set_ptes", _set_several),
+    hidden("lock|unlock", "", why="a child's table is never its parent's"),
+    hidden("copy_nonpresent_pte", why="no model forks with swap entries"),
     call("take_rmap_locks", lambda of, word: rmap_lock(of.mm)),
     call("drop_rmap_locks", lambda of, word: rmap_unlock(of.mm)),
     call("pmd_clear", lambda of, word: clear_upper(of.mm, 0, of.base + word.a * of.mm.span[0])),

@@ -33,7 +33,8 @@ PGTABLE_H = """
 
 MEMORY_C = """
     should_zap_cows ?should_zap_page ?should_zap_folio zap_drop_file_uffd_wp zap_install_uffd_wp_if_needed
-    ?zap_present_folio_ptes ?zap_present_ptes zap_pte_range zap_pmd_range zap_pud_range zap_p4d_range unmap_page_range
+    ?__copy_present_ptes ?copy_present_pte ?copy_present_ptes copy_pte_range ?zap_present_folio_ptes
+    ?zap_present_ptes zap_pte_range zap_pmd_range zap_pud_range zap_p4d_range unmap_page_range
     """
 
 MPROTECT_C = """
@@ -45,12 +46,16 @@ MREMAP_C = """
     get_old_pud get_old_pmd move_soft_dirty_pte move_ptes move_normal_pmd@0 get_extent move_pgt_entry move_page_tables
     """
 
+HUGE_MEMORY_C = "__pmd_trans_huge_lock zap_huge_pmd change_huge_pmd"
+
 RMAP_C = """
     #TLB_FLUSH_BATCH_\\w+ flush_tlb_batched_pending set_tlb_ubc_flush_pending@0 try_to_unmap_flush@0
     try_to_unmap_flush_dirty@0 page_vma_mkclean_one try_to_unmap_one try_to_migrate_one
     """
 
-PGTABLE_GENERIC_C = "ptep_clear_flush ptep_clear_flush_young pmdp_collapse_flush pmdp_huge_clear_flush"
+PGTABLE_GENERIC_C = """
+    ptep_clear_flush ptep_clear_flush_young pmdp_collapse_flush pmdp_huge_clear_flush pmdp_invalidate pmdp_invalidate_ad
+    """
 
 
 READ_MAPCOUNT = (("map_count = folio_mapcount(folio);", 'map_count = OP("folio_mapcount");'),)
@@ -63,6 +68,8 @@ def manifest(version: Version) -> Manifest:
         (
             Source("include/linux/pgtable.h", keep=names_in(PGTABLE_H)),
             Source("mm/pgtable-generic.c", keep=names_in(PGTABLE_GENERIC_C)),
+            Source("mm/migrate.c", keep=("remove_migration_pte",)),
+            Source("mm/huge_memory.c", keep=names_in(HUGE_MEMORY_C)),
             Source("mm/rmap.c", keep=names_in(RMAP_C), replace=READ_MAPCOUNT),
             Source("mm/memory.c", keep=names_in(MEMORY_C)),
             Source("mm/mprotect.c", keep=names_in(MPROTECT_C)),
@@ -96,6 +103,7 @@ class MmOfTree(FromC, Smp):
         if (mm.era.reclaims_tables and version < (6, 14)) or (mm.collapses and version < (6, 5)):
             return {}
         mine: tuple[Callable[..., Any], ...] = (
+            self.copy_pte_range,
             self.unmap_page_range,
             self.change_protection,
             self.move_page_tables,
@@ -107,6 +115,7 @@ class MmOfTree(FromC, Smp):
             self.page_vma_mkclean_one,
             self.try_to_unmap_one,
             self.try_to_migrate_one,
+            self.remove_migration_pte,
         )
         return {function.__name__: function for function in mine}
 
@@ -123,6 +132,11 @@ class MmOfTree(FromC, Smp):
             return
         of = MmHands(tlb.mm, base_of(tlb.mm, addr), vma, tlb)
         await self.on(of, "unmap_page_range", *bounds(of, addr, end), flags_of(vma), tlb.fullmm)
+
+    async def copy_pte_range(self, mm: Mm, addr: int, end: int, copy: int) -> None:
+        """mm/memory.c; the child's entries are those from `copy` on."""
+        of = MmHands(mm, base_of(mm, addr), child=copy - addr)
+        await self.on(of, "copy_pte_range", *bounds(of, addr, end))
 
     async def change_protection(self, tlb: MmuGather, vma: Vma, change: Change) -> None:
         """mm/mprotect.c."""
@@ -175,12 +189,31 @@ class MmOfTree(FromC, Smp):
         flags = TTU_BATCH_FLUSH if mm.era.batches_migration else 0
         await self.on(of, "try_to_migrate_one", *bounds(of, addr), flags)
 
+    async def remove_migration_pte(self, mm: Mm, page: int, new: int, addr: int) -> None:
+        """mm/migrate.c."""
+        of = MmHands(mm, base_of(mm, addr), addr=addr, page=page, becomes=new)
+        await self.on(of, "remove_migration_pte", *bounds(of, addr))
+
     # ---- mm/pgtable-generic.c ------------------------------------------------------------------------------------
 
     async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """Returns the entry that was there."""
         of = MmHands(mm, base_of(mm, addr))
         await self.on(of, "pmdp_huge_clear_flush", *bounds(of, addr))
+        result: Entry = of.upper
+        return result
+
+    @hookimpl
+    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
+        return await self._invalidated(mm, addr, "pmdp_invalidate")
+
+    @hookimpl
+    async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> Entry:
+        return await self._invalidated(mm, addr, "pmdp_invalidate_ad")
+
+    async def _invalidated(self, mm: Mm, addr: int, name: str) -> Entry:
+        of = MmHands(mm, base_of(mm, addr))
+        await self.on(of, name, *bounds(of, addr))
         result: Entry = of.upper
         return result
 

@@ -14,6 +14,7 @@ from core.mm.mm import Mm, Vma, log, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import ALL_ONES
 from core.mm.page import get_page, inc_mapcount
+from core.mm.stand_in import or_c
 
 
 async def dup_mmap(mm: Mm, vmas: Sequence[Vma], child: Mapping[int, int]) -> None:
@@ -48,6 +49,7 @@ def runs(child: Mapping[int, int]) -> list[tuple[int, int]]:
     return found
 
 
+@or_c
 async def copy_pte_range(mm: Mm, addr: int, end: int, copy: int) -> None:
     """Entries of one table, under both page-table locks: the child's first."""
     start, to_child = addr, copy - addr
@@ -68,6 +70,7 @@ async def copy_present_ptes(mm: Mm, addr: int, end: int, copy: int, pte: Present
     nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else 1
     for page in range(pte.frame, pte.frame + nr):
         await get_page(page)
+    for page in range(pte.frame, pte.frame + nr):
         await inc_mapcount(page)  # folio_try_dup_anon_rmap_ptes()
     if pte.write:
         await mm.hook.wrprotect_ptes(mm=mm, addr=addr, nr=nr)

@@ -225,8 +225,9 @@ async def split_huge_anon_pmd(mm: Mm, addr: int, table: int) -> None:
     await pmd_unlock(mm, addr)
 
 
-async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Present], Entry]) -> None:
-    """Change the protection of a huge entry, under mmap_lock; the gather flushes it at the end.
+async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[[Present], Entry]) -> bool:
+    """Change the protection of a huge entry, under mmap_lock; the gather flushes it at the end. False if it is huge no
+    more.
 
     Before ced108037c2a the entry was empty for a moment, and code that looked without the lock took it for unmapped.
     ValueError for a part of one: splitting is not modelled.
@@ -235,6 +236,9 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
     _check_whole(mm, addr, end)
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
+    if not pte_present(await pmdp_get(mm, addr)):  # __pmd_trans_huge_lock(): another has emptied it
+        await pmd_unlock(mm, addr)
+        return False
     if mm.era.has("ced108037c2a"):
         oldpmd: Any = await mm.hook.pmdp_invalidate_ad(mm=mm, addr=addr)
     else:
@@ -245,6 +249,7 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
         if mm.hook.huge_pmd_needs_flush(mm=mm, oldpmd=oldpmd, newpmd=newpmd):
             tlb_flush_pmd_range(tlb, addr, mm.span[0])
     await pmd_unlock(mm, addr)
+    return True
 
 
 async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool) -> int | None:

@@ -84,7 +84,8 @@ async def change_upper_range(tlb: MmuGather, level: int, addr: int, end: int, ch
             if level:
                 await change_upper_range(tlb, level - 1, addr, next_addr, change)
             elif pte_present(entry):
-                await change_huge_pmd(tlb, addr, next_addr, change)
+                if not await change_huge_pmd(tlb, addr, next_addr, change):
+                    continue  # huge no more
             elif not await change_pte_range(tlb, addr, next_addr, change):
                 continue  # -EAGAIN: look at the pmd once more, which may be huge by now
         if level == 0:

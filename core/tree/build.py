@@ -172,18 +172,20 @@ def _run(command: list[str]) -> None:
         raise TreeError(_first_error(done.stderr))
 
 
-def _first_error(said: str) -> str:
+def _first_error(printed: str) -> str:
     """The compiler's first complaint, without the cache's paths."""
-    for line in said.splitlines():
+    for line in printed.splitlines():
         found = re.search(
             r"(?:^|/)((?:arch|include|mm|kernel|shim)/[^:\s]+:\d+)(?::\d+)?: (?:fatal )?(?:error: |Error: )(.*)", line
         )
         if found:
-            return f"{found[1]}: does not compile: {found[2]}"
-    missing = re.search(r"undefined reference to .(\w+)", said)
+            ours = found[1].startswith("shim/")
+            more = "; was it changed, or is the tree not of its Makefile's version?" if ours else ""
+            return f"{found[1]}: does not compile: {found[2]}{more}"
+    missing = re.search(r"undefined reference to .(\w+)", printed)
     if missing:
         return f"does not link: nothing defines {missing[1]}(); the manifest has to keep it, or the shim to define it"
-    told = next((line for line in said.splitlines() if "rror" in line), said.strip() or "no message")
+    told = next((line for line in printed.splitlines() if "rror" in line), printed.strip() or "no message")
     return f"does not compile: {' '.join(told.split())}"
 
 

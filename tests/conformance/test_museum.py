@@ -33,7 +33,7 @@ PINNED = {
     "B-23": ("store-after-copy", 29),
     "B-23u": ("store-after-copy", 36),
     "B-21": ("walk-of-freed-table", 27),
-    "B-24": ("unmapped-at-end", 28),
+    "B-24": ("unmapped-at-end", 29),
     "B-25": ("use-after-free", 17),
     "B-26": ("stale-after-return", 29),
     "B-27": ("walk-of-freed-table", 18),

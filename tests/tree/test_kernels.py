@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ import pytest
 
 from core.compare import main
 from core.tree.binding import binding, names
-from core.tree.kernel_tree import KernelTree
+from core.tree.errors import TreeError
+from core.tree.kernel_tree import KernelTree, open_tree
+from core.tree.row import built
 
 VERSIONS = ("6.1", "6.12")
 Trees = Callable[[str], KernelTree]
@@ -33,7 +36,7 @@ S390_PGTABLE = "arch/s390/mm/pgtable.c"
 RISCV_TLBFLUSH = "arch/riscv/mm/tlbflush.c"
 LOONGARCH_SMP = "arch/loongarch/kernel/smp.c"
 GATHER, MEMORY, MPROTECT, MREMAP = "mm/mmu_gather.c", "mm/memory.c", "mm/mprotect.c", "mm/mremap.c"
-PGTABLE_GENERIC, RMAP = "mm/pgtable-generic.c", "mm/rmap.c"
+PGTABLE_GENERIC, RMAP, HUGE_MEMORY = "mm/pgtable-generic.c", "mm/rmap.c", "mm/huge_memory.c"
 
 PATCHES = {
     "flush_mm forgotten": Patch(
@@ -199,6 +202,26 @@ PATCHES = {
         "\t\t\t} else {\n\t\t\t\tpteval = ptep_clear_flush(vma, address, pvmw.pte);\n\t\t\t}\n\t\t}\n",
         "migrate-batch",
     ),
+    "a huge page is forgotten by the gather": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\ttlb_remove_pmd_tlb_entry(tlb, pmd, addr);\n\tif (vma_is_special_huge(vma)) {",
+        "\tif (vma_is_special_huge(vma)) {",
+        "huge-freed",
+    ),
+    "a dirty huge page is zapped as a clean one": Patch(
+        "mm", HUGE_MEMORY, "if (pmd_present(orig_pmd) && pmd_dirty(orig_pmd))", "if (0)", "huge-dirty"
+    ),
+    "a huge entry is empty for a moment": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "oldpmd = pmdp_invalidate_ad(vma, addr, pmd);",
+        "oldpmd = pmdp_huge_get_and_clear_full(vma, addr, pmd, 0);",
+        "huge-emptied",
+    ),
+    "fork leaves the parent's entries writable": Patch(
+        "mm", MEMORY, "\t\twrprotect_ptes(src_mm, addr, src_pte, nr);\n", "", "fork-protects"
+    ),
     "a single table is freed while walkers may be in it": Patch(
         "mmu_gather",
         GATHER,
@@ -259,3 +282,41 @@ def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(
     assert result["verdict"] == "fail"
     places = (f"arch/{patch.arch}/",) if patch.path.startswith("arch/") else ("mm/", "include/")
     assert any(f" at {place}" in step["step"] for step in result["trace"] for place in places)
+
+
+def without(path: str, tree: Path) -> None:
+    """Remove a file."""
+    (tree / path).unlink()
+
+
+def replaced(path: str, old: str, new: str, tree: Path) -> None:
+    """Replace a text wherever it is."""
+    (tree / path).write_text((tree / path).read_text().replace(old, new))
+
+
+BAD = {
+    "a file is missing": (partial(without, RMAP), "mm/rmap.c: No such file or directory in "),
+    "a function is renamed": (
+        partial(replaced, MEMORY, "zap_pte_range", "zap_ptes"),
+        "mm/memory.c: no function zap_pte_range(); was it renamed, or is the tree of another version?",
+    ),
+    "the tree is of another version": (
+        partial(replaced, "Makefile", "PATCHLEVEL = 12", "PATCHLEVEL = 1"),
+        "; was it changed, or is the tree not of its Makefile's version?",
+    ),
+    "a helper is new": (
+        partial(replaced, MEMORY, "\tinit_rss_vec(rss);\n", "\tinit_zap(rss);\n"),
+        "does not compile: implicit declaration of function",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_tree_of_the_core_is_one_line(name: str, unpacked: Trees, tmp_path: Path) -> None:
+    spoil, said = BAD[name]
+    root = scratch("mm", unpacked("6.12"), tmp_path / "bad", Patch("mm", MEMORY, "zap_pte_range", "zap_pte_range", ""))
+    spoil(root)
+    with pytest.raises(TreeError) as caught:
+        built("mm", open_tree(root))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -29,6 +29,15 @@ u64 enter_unmap_page_range(void)
 	return 0;
 }
 
+/* start, end */
+u64 enter_copy_pte_range(void)
+{
+	struct vm_area_struct dst = { .vm_mm = MM, .vm_flags = V_ANONYMOUS | V_COW }, src = dst;
+	pmd_t *pmd = pmd_offset(NULL, ARGUMENT(0));
+
+	return copy_pte_range(&dst, &src, pmd, pmd, ARGUMENT(0), ARGUMENT(1));
+}
+
 /* start, end, VMA flags, cp_flags */
 u64 enter_change_protection(void)
 {
@@ -85,6 +94,22 @@ u64 enter_pmdp_huge_clear_flush(void)
 	return 0;
 }
 
+u64 enter_pmdp_invalidate(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+
+	pmdp_invalidate(&vma, ARGUMENT(0), pmd_offset(NULL, ARGUMENT(0)));
+	return 0;
+}
+
+u64 enter_pmdp_invalidate_ad(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+
+	pmdp_invalidate_ad(&vma, ARGUMENT(0), pmd_offset(NULL, ARGUMENT(0)));
+	return 0;
+}
+
 /* ---- rmap.c: ARGUMENT(0) is the address ---- */
 
 u64 enter_flush_tlb_batched_pending(void)
@@ -137,4 +162,19 @@ u64 enter_try_to_migrate_one(void)
 	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = V_ANONYMOUS };
 
 	return try_to_migrate_one(page_folio(PAGE), &vma, ARGUMENT(0), (void *)ARGUMENT(1));
+}
+
+/* ---- migrate.c ---- */
+
+u64 enter_remove_migration_pte(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = V_ANONYMOUS };
+#if KVER >= 612
+	struct rmap_walk_arg argument = { .folio = page_folio(PAGE) };
+#else
+	struct folio *old = page_folio(PAGE);
+#define argument (*old)
+#endif
+
+	return remove_migration_pte(page_folio(PAGE), &vma, ARGUMENT(0), &argument);
 }

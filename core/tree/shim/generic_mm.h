@@ -40,11 +40,13 @@ struct mmu_gather { struct mm_struct *mm; bool fullmm; };
 #define flush_tlb_range(vma, start, end) ((void)OP2("flush_tlb_range", (start) >> PAGE_SHIFT, (end) >> PAGE_SHIFT))
 #define flush_tlb_page(vma, address) ((void)OP1("flush_tlb_page", (address) >> PAGE_SHIFT))
 
+#define OP3(kind, a, b, c) op(kind, 0, (u64)(a), (u64)(b), (u64)(c))
+
 /* ---- entries ---- */
 
 enum { E_PRESENT = 1, E_DIRTY = 2, E_WRITE = 4, E_UFFD = 8, E_PROTNONE = 16, E_SWAP = 32, E_MIGRATION = 64 };
 #define E_MODIFIED 128 /* pte_modify(): what it makes of an entry is the model's */
-enum { U_TABLE = 1, U_HUGE = 2 };
+enum { U_TABLE = 1, U_HUGE = 2, U_DIRTY = 4, U_WRITE = 8, U_PROTNONE = 16, U_UFFD = 32, U_MODIFIED = 64 };
 
 typedef struct { u64 val; } swp_entry_t;
 #define __pte(v) ((pte_t){ v })
@@ -186,7 +188,9 @@ typedef swp_entry_t softleaf_t;
 #define put_page(page) OP("folio_put")
 #define folio_remove_rmap_ptes(folio, page, nr, vma) OP1("folio_remove_rmap_ptes", nr)
 #define folio_remove_rmap_pte(folio, page, vma) OP1("folio_remove_rmap_ptes", 1)
-#define page_remove_rmap(page, vma, compound) OP1("folio_remove_rmap_ptes", 1)
+#define folio_remove_rmap_pmd(folio, page, vma) OP("folio_remove_rmap_pmd")
+#define page_remove_rmap(page, vma, compound) \
+	((compound) ? OP("folio_remove_rmap_pmd") : OP1("folio_remove_rmap_ptes", 1))
 typedef int fpb_t;
 #define FPB_IGNORE_DIRTY 0
 #define FPB_IGNORE_SOFT_DIRTY 0
@@ -213,14 +217,15 @@ typedef int fpb_t;
 #else
 #define NO_TABLE(address) ENTRY(address) /* it is always there */
 #endif
-#define pte_unmap_unlock(ptep, ptl) OP("pte_unmap_unlock")
+#define pte_unmap_unlock(ptep, ptl) \
+	((ptl) == SECOND_LOCK ? spin_unlock(SECOND_LOCK) : (void)OP("pte_unmap_unlock"))
 #define pte_unmap(ptep) ((void)(ptep))
 /* The table of a second place: locked by itself, unless it is the one that is locked already. */
 #define SECOND_LOCK ((spinlock_t *)0x200000d00000UL)
 #define SECOND(address) (OP1("is_second_table", (address) >> PAGE_SHIFT) ? SECOND_LOCK : NULL)
 #define pte_offset_map_nolock(mm, pmd, address, ptlp) (*(ptlp) = SECOND(address), ENTRY(address))
 #define pte_offset_map(pmd, address) ENTRY(address)
-#define pte_lockptr(mm, pmd) SECOND(new_addr)
+#define pte_lockptr(mm, pmd) SECOND((u64)((pmd) - (pmd_t *)PMD_BASE) << PMD_SHIFT)
 #define spin_lock_nested(lock, subclass) spin_lock(lock)
 #define PMD_LOCK ((spinlock_t *)0x200000d00008UL)
 #define pmd_lock(mm, pmd) (OP1("pmd_lock", (pmd) - (pmd_t *)PMD_BASE), PMD_LOCK)
@@ -248,17 +253,13 @@ typedef int fpb_t;
 #define tlb_flush_mmu_tlbonly(tlb) OP("tlb_flush_mmu_tlbonly")
 #define tlb_flush_rmaps(tlb, vma) OP("tlb_flush_rmaps")
 #define tlb_flush_mmu(tlb) OP("tlb_flush_mmu")
-#define OP3(kind, a, b, c) op(kind, 0, (u64)(a), (u64)(b), (u64)(c))
 #define ptep_get_and_clear_full(mm, address, ptep, full) __pte(OP3("ptep_get_and_clear", NUMBER(ptep), 1, full))
 #define get_and_clear_full_ptes(mm, address, ptep, nr, full) \
 	__pte(OP3("get_and_clear_full_ptes", NUMBER(ptep), nr, full))
 #define clear_full_ptes(mm, address, ptep, nr, full) OP3("get_and_clear_full_ptes", NUMBER(ptep), nr, full)
 #define clear_not_present_full_ptes(mm, address, ptep, nr, full) OP2("clear_not_present_full_ptes", NUMBER(ptep), nr)
 #define pte_clear_not_present_full(mm, address, ptep, full) OP2("clear_not_present_full_ptes", NUMBER(ptep), 1)
-#define zap_huge_pmd(tlb, vma, pmd, address) (OP2("zap_huge_pmd", (address) >> PAGE_SHIFT, 0), 1)
 #define zap_huge_pud(tlb, vma, pud, address) 0
-#define change_huge_pmd(tlb, vma, pmd, address, protection, flags) \
-	(OP1("change_huge_pmd", (address) >> PAGE_SHIFT), 1)
 #define change_huge_pud(tlb, vma, pud, address, protection, flags) 1
 #define __split_huge_pud(vma, pud, address) ((void)0)
 #define split_huge_pmd(vma, pmd, address) OP1("split_huge_pmd", (address) >> PAGE_SHIFT)
@@ -278,7 +279,109 @@ enum pgt_entry { NORMAL_PMD, HPAGE_PMD, NORMAL_PUD, HPAGE_PUD };
 #define vma_is_anonymous(vma) (!!((vma)->vm_flags & V_ANONYMOUS))
 #define userfaultfd_pte_wp(vma, entry) (((vma)->vm_flags & V_UFFD_WP) && pte_uffd_wp(entry))
 #define pte_install_uffd_wp_if_needed(vma, address, ptep, entry) OP("pte_install_uffd_wp_if_needed")
-enum { V_ANONYMOUS = 1, V_UFFD_WP = 2 };
+enum { V_ANONYMOUS = 1, V_UFFD_WP = 2, V_COW = 4 };
+
+/* migrate.c: the page that takes the place of another. */
+struct rmap_walk_arg { struct folio *folio; bool map_unused_to_zeropage; };
+typedef int rmap_t;
+enum { RMAP_NONE, RMAP_EXCLUSIVE };
+#define linear_page_index(vma, address) 0
+#define try_to_map_unused_to_zeropage(...) 0
+#define mk_pte(page, protection) __pte(E_PRESENT)
+#define pte_mkdirty(entry) __pte((entry).pte | E_DIRTY)
+#define pte_mksoft_dirty(entry) (entry)
+#define pte_clear_soft_dirty(entry) (entry)
+#define maybe_mkwrite(entry, vma) pte_mkwrite(entry, vma)
+#define is_migration_entry_young(entry) 1
+#define is_migration_entry_dirty(entry) (!!((entry).val & E_DIRTY))
+#define is_readable_migration_entry(entry) (!((entry).val & E_WRITE))
+#define is_device_private_page(page) 0
+#define make_writable_device_private_entry(pfn) ((swp_entry_t){ 0 })
+#define folio_add_anon_rmap_pte(folio, page, vma, address, flags) OP1("inc_mapcount", 1)
+#define page_add_anon_rmap(page, vma, address, flags) OP1("inc_mapcount", 1)
+#define folio_add_file_rmap_pte(folio, page, vma) OP1("inc_mapcount", 1)
+#define page_add_file_rmap(page, vma, compound) OP1("inc_mapcount", 1)
+#define remove_migration_pmd(walk, page) ((void)0)
+#define trace_remove_migration_pte(...) ((void)0)
+#define compound_order(page) 0
+#define update_mmu_cache(...) ((void)0)
+
+/* fork: the child's entries are others. */
+#define CHILD_ENTRY(address) (ENTRY(address) + (1UL << 32))
+#define pte_alloc_map_lock(mm, pmd, address, ptlp) \
+	(OP1("lock_child", (address) >> PAGE_SHIFT), *(ptlp) = NULL, CHILD_ENTRY(address))
+#define copy_nonpresent_pte(...) (OP("copy_nonpresent_pte"), 0)
+#define copy_present_page(...) 0
+#define folio_try_dup_anon_rmap_pte(folio, page, vma) (OP1("inc_mapcount", 1), 0)
+#define folio_try_dup_anon_rmap_ptes(folio, page, nr, vma) (OP1("inc_mapcount", nr), 0)
+#define page_try_dup_anon_rmap(page, compound, vma) (OP1("inc_mapcount", 1), 0)
+#define folio_dup_file_rmap_pte(folio, page) OP1("inc_mapcount", 1)
+#define folio_dup_file_rmap_ptes(folio, page, nr) OP1("inc_mapcount", nr)
+#define page_dup_file_rmap(page, compound) OP1("inc_mapcount", 1)
+#define folio_get(folio) OP1("folio_ref_add", 1)
+#define get_page(page) OP1("folio_ref_add", 1)
+#define folio_ref_add(folio, nr) OP1("folio_ref_add", nr)
+#define folio_ref_sub(folio, nr) ((void)0)
+#define mm_counter_file(folio) MM_FILEPAGES
+#define vma_soft_dirty_enabled(vma) 0
+#define pte_mkold(entry) (entry)
+#define wrprotect_ptes(mm, address, ptep, nr) OP2("wrprotect_ptes", NUMBER(ptep), nr)
+#define ptep_set_wrprotect(mm, address, ptep) OP2("wrprotect_ptes", NUMBER(ptep), 1)
+#define set_ptes(mm, address, ptep, entry, nr) OP3("set_ptes", NUMBER(ptep), pte_val(entry), nr)
+#define userfaultfd_wp(vma) (!!((vma)->vm_flags & V_UFFD_WP))
+#define spin_needbreak(lock) 0
+#define folio_prealloc(...) NULL
+#define page_copy_prealloc(...) NULL
+#define add_swap_count_continuation(entry, flags) 0
+#define ENOMEM 12
+#define EIO 5
+#define EBUSY 16
+#define ENOENT 2
+#define EHWPOISON 133
+
+/* huge_memory.c */
+#define HUGE_PMD(word) ((pmd_t){ word })
+#define PageHead(page) 1
+#define is_pmd_migration_entry(entry) 0
+spinlock_t *__pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
+#define pmd_dirty(entry) (!!((entry).pmd & U_DIRTY))
+#define pmd_write(entry) (!!((entry).pmd & U_WRITE))
+#define pmd_protnone(entry) (!!((entry).pmd & U_PROTNONE))
+#define pmd_same(a, b) ((a).pmd == (b).pmd)
+#define pmd_wrprotect(entry) HUGE_PMD((entry).pmd & ~(u64)U_WRITE)
+#define pmd_mkclean(entry) HUGE_PMD((entry).pmd & ~(u64)U_DIRTY)
+#define pmd_mkwrite(entry, ...) HUGE_PMD((entry).pmd | U_WRITE)
+#define pmd_mkuffd_wp(entry) HUGE_PMD((entry).pmd | U_UFFD)
+#define pmd_clear_uffd_wp(entry) HUGE_PMD((entry).pmd & ~(u64)U_UFFD)
+#define pmd_modify(entry, protection) HUGE_PMD((entry).pmd | U_MODIFIED)
+#define pmd_mk_savedwrite(entry) (entry)
+#define pmd_page(entry) PAGE
+#define pmd_folio(entry) page_folio(PAGE)
+#define pmd_to_swp_entry(entry) ((swp_entry_t){ 0 })
+#define swp_entry_to_pmd(entry) HUGE_PMD((entry).val)
+#define pmd_swp_soft_dirty(entry) 0
+#define pmd_swp_mksoft_dirty(entry) (entry)
+#define pmd_swp_uffd_wp(entry) 0
+#define pmd_swp_mkuffd_wp(entry) (entry)
+#define pmd_swp_clear_uffd_wp(entry) (entry)
+#define thp_migration_supported() 1
+#define can_change_pmd_writable(vma, address, entry) 0
+#define is_huge_zero_pmd(entry) ((void)(entry), (bool)OP("is_huge_zero_pmd"))
+#define vma_is_special_huge(vma) 0
+#define arch_needs_pgtable_deposit() 0
+#define zap_deposited_table(mm, pmd) ((void)0)
+#define arch_check_zapped_pmd(vma, entry) ((void)0)
+#define add_mm_counter(mm, counter, by) ((void)0)
+#define pmdp_huge_get_and_clear_full(vma, address, pmdp, full) \
+	HUGE_PMD(OP2("pmdp_huge_get_and_clear", (address) >> PAGE_SHIFT, full))
+#define pmd_mkinvalid(entry) (entry)
+#define pmdp_establish(vma, address, pmdp, entry) \
+	((void)(entry), HUGE_PMD(OP1("pmdp_establish", (address) >> PAGE_SHIFT)))
+#define set_pmd_at(mm, address, pmdp, entry) OP2("set_pmd_at", (address) >> PAGE_SHIFT, (entry).pmd)
+#define huge_pmd_needs_flush(old, entry) ((bool)OP("huge_pmd_needs_flush"))
+#define tlb_remove_pmd_tlb_entry(tlb, pmdp, address) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
+#define tlb_flush_pmd_range(tlb, address, size) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
+#define tlb_remove_page_size(tlb, page, size) OP("tlb_remove_page_size")
 
 /* rmap.c: a walk over the mappings of one page, each of which is found with its table locked. */
 struct page_vma_mapped_walk {
@@ -286,18 +389,19 @@ struct page_vma_mapped_walk {
 	unsigned long address;
 	pte_t *pte;
 	pmd_t *pmd;
-	unsigned int flags;
+	unsigned long flags, pgoff;
 };
 #define DEFINE_FOLIO_VMA_WALK(name, folio, vma_, address_, flags_) \
 	struct page_vma_mapped_walk name = { .vma = (vma_), .address = (address_), .flags = (flags_) }
 /* It finds the one mapping; asked again it finds no other, and unlocks the table. */
 #define page_vma_mapped_walk(walk)                                                                  \
 	((walk)->pte ? (page_vma_mapped_walk_done(walk), false)                                     \
-		     : OP("page_vma_mapped_walk") ? ((walk)->pte = ENTRY((walk)->address), true) : false)
+		     : OP1("page_vma_mapped_walk", (walk)->flags) ? ((walk)->pte = ENTRY((walk)->address), true) : false)
 #define page_vma_mapped_walk_done(walk) ((walk)->pte = NULL, (void)OP("page_vma_mapped_walk_done"))
 #define page_vma_mapped_walk_restart(walk) ((void)0)
 #define vma_address_end(walk) ((walk)->address + PAGE_SIZE)
 #define PVMW_SYNC 1
+#define PVMW_MIGRATION 2
 enum ttu_flags {
 	TTU_SPLIT_HUGE_PMD = 4, TTU_IGNORE_MLOCK = 8, TTU_SYNC = 0x10, TTU_HWPOISON = 0x20, TTU_BATCH_FLUSH = 0x40,
 	TTU_RMAP_LOCKED = 0x80,
@@ -342,12 +446,6 @@ static spinlock_t mmlist_lock;
 #define split_huge_pmd_address(vma, address, freeze, folio) ((void)0)
 #define set_pmd_migration_entry(walk, page) 0
 #define pmd_pfn(entry) 0
-#define pmd_dirty(entry) ((void)(entry), 0)
-#define pmd_write(entry) ((void)(entry), 0)
-#define pmd_wrprotect(entry) (entry)
-#define pmd_mkclean(entry) (entry)
-#define pmdp_invalidate(vma, address, pmdp) (*(pmdp))
-#define set_pmd_at(mm, address, pmdp, entry) ((void)(entry))
 #define adjust_range_if_pmd_sharing_possible(vma, start, end) ((void)0)
 #define huge_ptep_get(...) __pte(0)
 #define huge_ptep_clear_flush(...) __pte(0)
@@ -396,7 +494,7 @@ static struct hstate hstate __attribute__((section("rt_const")));
 #define xchg_page_access_time(page, time) ((void)0)
 #define jiffies_to_msecs(j) 0
 #define VM_SHARED 8
-#define is_cow_mapping(flags) 0
+#define is_cow_mapping(flags) (!!((flags) & V_COW))
 #define folio_maybe_dma_pinned(folio) 0
 #define folio_likely_mapped_shared(folio) 0
 #define page_count(page) 1
