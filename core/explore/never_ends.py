@@ -31,6 +31,8 @@ State = tuple[tuple[int, ...], tuple[int, ...]]
 Graph = dict[int, set[int]]
 """The nodes behind each node."""
 
+Behind = dict[int, dict[tuple[int, ...], set[int]]]
+
 Change = tuple[int, int, int]
 """A cell, the value before and the value after."""
 
@@ -60,7 +62,10 @@ class WaitingStates:
 
     def __init__(self, tables: TransitionTables, same: Classes) -> None:
         self.tables, self.same = tables, same
-        self.stays = [_stays(rows, alike) for rows, alike in zip(tables.rows, same, strict=True)]
+        behind = [_behind(rows, alike) for rows, alike in zip(tables.rows, same, strict=True)]
+        self.circles = [_circles({n: set().union(*to.values()) for n, to in after.items()}) for after in behind]
+        """By thread and local state in a circle, the local states of the circle."""
+        self.stays = [_stays(*one) for one in zip(tables.rows, behind, self.circles, strict=True)]
         self.daemons_turn = _daemons_turn(tables.daemons)
         self._asked: dict[tuple[int, ...], Asked | None] = {}
 
@@ -170,20 +175,23 @@ def _stripped(cells: Iterable[int]) -> tuple[int, ...]:
 # ---- circles -------------------------------------------------------------------------------------------------
 
 
-def _stays(rows: Sequence[TransitionRow | None], same: Sequence[int]) -> dict[int, Stays]:
-    """The local states in which a thread can stay: by what values."""
-    after = {
+def _behind(rows: Sequence[TransitionRow | None], same: Sequence[int]) -> Behind:
+    """By local state and values, the local states behind it."""
+    return {
         n: {values: {representative(same, move.after) for move in moves} for values, moves in row.moves.items()}
         for n, row in enumerate(rows)
         if row is not None
     }
-    circle = _circles({n: set().union(*to.values()) for n, to in after.items()})
+
+
+def _stays(rows: Sequence[TransitionRow | None], behind: Behind, circles: Graph) -> dict[int, Stays]:
+    """The local states in which a thread can stay: by what values."""
     stays = {}
-    for n, to in after.items():
+    for n, to in behind.items():
         row = rows[n]
-        values = frozenset(v for v, behind in to.items() if behind <= circle.get(n, set()))
+        values = frozenset(v for v, after in to.items() if after <= circles.get(n, set()))
         if row is not None and values:
-            stays[n] = Stays(row.reads, values, n in circle)
+            stays[n] = Stays(row.reads, values, n in circles)
     return stays
 
 

@@ -48,6 +48,9 @@ LOW = 48
 FRONT = 4096
 """Slots at the start of the table that are handled separately when it grows (state_table.unfold)."""
 
+QUEUE = 48
+"""States that are looked at behind a waiting one, at most."""
+
 CHUNK = 9
 """Bits of a state that are read at once: a node has up to 512 elements (4 KiB), few of them in use."""
 
@@ -84,6 +87,7 @@ class Arrays(NamedTuple):
                       the same for each member's own fields, moved to the position of the first member's
     buffer..front     work space: successors waiting to be looked up; the violation, source and hash of each (`notes`);
                       a state and an agent (`scratch`); keys of members; words; states from the front of the table
+    circles, queue    by local state the number of its circle (core.explore.never_ends), 0 for none; states to look at
     team              what several workers share (core.explore.compiled.parallel)
     """
 
@@ -132,6 +136,8 @@ class Arrays(NamedTuple):
     image: int
     kept: int
     front: int
+    circles: int
+    queue: int
     team: int
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from core.explore.compiled.arrays import ACTIVE, BATCH, BUFFERED, FINALLY, SOMETIMES
+from core.explore.compiled.arrays import ACTIVE, BATCH, BUFFERED, FINALLY, QUEUE, SOMETIMES, ArrayContext
 from core.explore.compiled.exchange import exchange, no_exchange
 from core.explore.compiled.packed import Packed
 from core.explore.compiled.store import Store
-from core.explore.compiled.waiting import PackedWaiting
+from core.explore.compiled.team import in_turn
 from core.explore.compiled.word_layout import LayoutFull, WordLayout, lay_out, width
 from core.explore.cursor import Cursor
 from core.explore.model import Property
@@ -26,9 +26,6 @@ np = numpy()
 
 AT_ONCE = 1 << 16
 """States that are looked through at once."""
-
-STEPS = 2
-"""Steps that are tried together to leave waiting states: each further one costs as much as it saves."""
 
 MAX_HOLES = 1 << 12
 """Missing answers that are collected before Python learns them."""
@@ -190,23 +187,33 @@ class LoadedModel:
         """The local states and the cells' value numbers of state number `number`."""
         return self.packed.unpack(self.store.words(number))
 
-    def waiting(self, waiting: WaitingStates) -> Iterator[MetState]:
+    def waiting(self, waiting: WaitingStates, workers: int) -> Iterator[MetState]:
         """The waiting states (core.explore.never_ends), in order, but those that a few steps leave."""
-        packed, words = PackedWaiting(self.tables, self.store.layout, waiting), self.store.layout.words
-        numbers, kept, held = list[Any](), list[Any](), 0
-        for first in range(0, self.store.count, AT_ONCE):
-            number = min(AT_ONCE, self.store.count - first)
-            states = self.store.states.numbers(first * words, number * words).reshape(number, words)
-            wanted = np.flatnonzero(packed.among(states))
-            numbers.append(first + wanted)
-            kept.append(states[wanted])
-            held += len(wanted)
-            if held < AT_ONCE and first + number < self.store.count:
-                continue
-            some, met = np.concatenate(kept), np.concatenate(numbers)
-            closed = ~packed.left(some, STEPS)
-            yield from map(MetState, met[closed].tolist(), *packed.unpacked(some[closed]))
-            numbers, kept, held = [], [], 0
+        self._complete()
+        self.store.context.put({"circles": self.packed.circles(waiting.circles)})
+        loop, turning = self.store.loops.waiting, waiting.daemons_turn
+
+        def some(first: int) -> list[int]:
+            context, found = ArrayContext(), np.zeros(AT_ONCE, np.int64)
+            context.take(self.store.context)
+            context.put({"queue": np.zeros(QUEUE * self.store.layout.words, np.int64)})
+            end = min(first + AT_ONCE, self.store.count)
+            held = loop(context.address, first, end, turning, found.ctypes.data)
+            numbers: list[int] = found[:held].tolist()
+            return numbers
+
+        for numbers in in_turn(some, range(0, self.store.count, AT_ONCE), workers):
+            for number in numbers:
+                locals_, cells = self.state(number)
+                yield MetState(number, tuple(locals_), tuple(cells))
+
+    def _complete(self) -> None:
+        """Make the arrays again from all that is known: what was learned in plans and elsewhere is not in them."""
+        self.watched = self.unticked()
+        try:
+            self._pack()
+        except LayoutFull:
+            self._widen()
 
     def violated_step(self, state: int) -> str:
         """The property violated by the first violating step from a state."""

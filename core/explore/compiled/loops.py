@@ -46,6 +46,7 @@ from core.explore.compiled.canonical import canonical, moved_bits
 from core.explore.compiled.parallel import work
 from core.explore.compiled.steps import NUMBER, answer, fuse_on, fusing_agent, local_state, look, place_of, step
 from core.explore.compiled.successors import successors
+from core.explore.compiled.waiting import waiting
 from core.explore.compiled.words import arrays, get, inlined, put
 
 
@@ -224,6 +225,7 @@ LOOPS: dict[str, tuple[Callable[..., int], int]] = {
     "fill": (state_table.fill, 1),
     "unfold": (state_table.unfold, 2),
     "work": (work, 1),
+    "waiting": (waiting, 4),
 }
 """The functions that Python calls, each with the number of its arguments after the address of the arrays."""
 

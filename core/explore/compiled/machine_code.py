@@ -30,6 +30,7 @@ SOURCES = (
     "canonical",
     "successors",
     "parallel",
+    "waiting",
     "loops",
     "machine_code",
 )

@@ -8,7 +8,7 @@ Parts of a word that lie near each other are read together, with the bits betwee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,6 +171,14 @@ class Packed:
         padded = np.zeros(64 * (len(allowed) // 64 + 1), np.uint8)
         padded[: len(allowed)] = allowed
         self.allowed = np.packbits(padded, bitorder="little").view("<i8")
+
+    def circles(self, circles: Sequence[Mapping[int, Collection[int]]]) -> Any:
+        """By local state, counted through all agents, a number of its circle, one of `circles` by thread; 0: none."""
+        found = np.zeros(len(self.locals), np.int64)
+        for thread, of_thread in enumerate(circles):
+            for local, circle in of_thread.items():
+                found[self.local(thread, local)] = min(circle) + 1
+        return found
 
     def arrays(self) -> dict[str, Any]:
         """The arrays as they are now, by their names in `Arrays`."""

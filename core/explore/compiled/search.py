@@ -57,7 +57,7 @@ class FastSearch:
             *[(p, arrays.FINALLY) for p in model.finally_],
             *[(p, arrays.SOMETIMES) for p in model.sometimes],
         ]
-        self.workers = min(workers, MOST_WORKERS)
+        self.workers = self.allowed = min(workers, MOST_WORKERS)
         self.compiled = LoadedModel(tables, self.plan, watched, limits.max_memory, part_bits(self.workers))
         self.store, self.control = self.compiled.store, self.compiled.store.control
         self.levels = [0]
@@ -230,7 +230,7 @@ class FastSearch:
 
     def waiting(self, waiting: WaitingStates) -> Iterator[MetState]:
         """The waiting states of those visited, in order."""
-        return self.compiled.waiting(waiting)
+        return self.compiled.waiting(waiting, self.allowed)
 
     def path_to(self, number: int) -> Callable[[], list[Choice]]:
         """What computes the path to a state."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.explore.compiled import shared
 from core.explore.compiled.arrays import EDGES, FRONT, NEXT, ArrayContext
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from core.explore.compiled.store import Store
 
 np = numpy()
+
+T = TypeVar("T")
 
 MOST_WORKERS = 64
 
@@ -40,6 +42,24 @@ MANY = 1 << 62
 
 STACK = 1 << 19
 """Bytes of a worker's stack: the loops need little, and the address space of a job is limited."""
+
+
+def in_turn(task: Callable[[int], T], arguments: Sequence[int], workers: int) -> Iterator[T]:
+    """The results of a task for each of the arguments, in their order, by as many threads.
+
+    Tasks share nothing but what they only read, and are for the most part machine code.
+    """
+    if min(workers, len(arguments)) <= 1:
+        yield from map(task, arguments)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # takes milliseconds to import
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            found = pool.map(task, arguments)
+        except RuntimeError:  # no thread can be started
+            found = map(task, arguments)
+        yield from found
 
 
 class NoTeam(Exception):
