@@ -208,6 +208,7 @@ class _Job:
                 continue
             except reductions.PlanBroken:
                 continue
+            self.plan = self.last.plan
             if not (found.exhaustive or found.violated) or reductions.held(self.tables, self.plan):
                 break  # also a violation may be none if states were merged that differ
         return found

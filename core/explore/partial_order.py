@@ -44,7 +44,7 @@ unless the daemon is blocked, because a daemon has no local state that could exc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.explore.bisimulation import Classes, representative
 from core.explore.model import Access
@@ -107,6 +107,25 @@ def forbids(now: Fusions, used: Fusions) -> bool:
             if any(cell not in guards or guards[cell] - allowed for cell, allowed in known.guards):
                 return True
     return False
+
+
+def extended(used: Fusions, now: Fusions, known: Sequence[int]) -> Fusions:
+    """The fusions `used`, with what an analysis says `now` of local states from number known[t] of thread t on."""
+    found = []
+    for agent, (fusibles, others) in enumerate(zip(used, now, strict=True)):
+        first = known[agent] if agent < len(known) else 1
+        new = {local: fusible for local, fusible in others.items() if local >= first}
+        old = {
+            local: _in_danger(one, others[local], known) if local in others else one for local, one in fusibles.items()
+        }
+        found.append(old | new)
+    return tuple(found)
+
+
+def _in_danger(used: Fusible, now: Fusible, known: Sequence[int]) -> Fusible:
+    """`used`, which is in danger in those new local states in which `now` is."""
+    new = [{local for local in danger if local >= first} for danger, first in zip(now.danger, known, strict=True)]
+    return replace(used, danger=tuple(old | more for old, more in zip(used.danger, new, strict=True)))
 
 
 class WaitCache:

@@ -107,6 +107,16 @@ def held(tables: TransitionTables, plan: Plan) -> bool:
     )
 
 
+def mended(tables: TransitionTables, plan: Plan, known: Sequence[int]) -> Plan:
+    """The plan with what the tables say now of the local states from number known[t] of thread t on.
+
+    No state that has been found may be in one of these: then all is as if the plan had been so from the beginning.
+    What the tables forbid now of others stays allowed, until `held` says so.
+    """
+    now = partial_order.analyse(tables, plan.wanted, plan.same, plan.wait_cache)
+    return replace(plan, fusions=partial_order.extended(plan.fusions, now, known))
+
+
 def representative(same: Sequence[int], local: int) -> int:
     """The local state that stands for `local`."""
     return bisimulation.representative(same, local)

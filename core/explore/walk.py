@@ -29,6 +29,9 @@ from core.explore.transition_tables import Move, TransitionTables
 SHUFFLED = 0.1
 """Probability, at each step of `wander`, that the agents' priorities are shuffled."""
 
+AHEAD = 500
+"""Local states that `ahead` goes to, at most."""
+
 
 class Walked(NamedTuple):
     """One walk. `kind` is its scheduler's class name, `shared` how many of its accesses were to shared cells."""
@@ -97,6 +100,19 @@ def wander(tables: TransitionTables, seed: int, count: int) -> None:
             rng.shuffle(order)
         elif not cursor.go(agent, rng.choice(moves)):
             rng.shuffle(order)
+
+
+def ahead(start: Cursor, thread: int, known: int) -> None:
+    """Learn the local states, of those from number `known` on, that a thread reaches alone from here."""
+    todo, seen = [start], set[int]()
+    while todo:
+        at = todo.pop()
+        for move in at.moves(thread):
+            if move.after >= known and move.after not in seen and len(seen) < AHEAD:
+                seen.add(move.after)
+                after = at.copy()
+                after.go(thread, move)
+                todo.append(after)
 
 
 class _Walk:

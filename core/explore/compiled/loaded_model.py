@@ -19,8 +19,9 @@ from core.explore.cursor import Cursor
 from core.explore.model import Property
 from core.explore.never_ends import MetState, WaitingStates
 from core.explore.numeric import numpy
-from core.explore.reductions import Plan, representative
+from core.explore.reductions import Plan, mended, representative
 from core.explore.transition_tables import Move, TransitionTables
+from core.explore.walk import ahead
 
 np = numpy()
 
@@ -29,6 +30,9 @@ AT_ONCE = 1 << 16
 
 MAX_HOLES = 1 << 12
 """Missing answers that are collected before Python learns them."""
+
+Learned = tuple[int, int, tuple[int, ...], tuple[Move, ...]]
+"""An agent, its local state, value numbers and the moves on them."""
 
 WatchedProperties = list[tuple[Property, int]]
 """Properties, each with its kind: ALWAYS, FINALLY or SOMETIMES."""
@@ -74,6 +78,7 @@ class LoadedModel:
 
     def _pack(self) -> None:
         """Make the arrays for the store's layout."""
+        self._mended = False
         self.packed = Packed(self.tables, self.store.layout, self.plan)
         self.packed.watch(self.watched)
         self.room = self.packed.room()
@@ -96,9 +101,12 @@ class LoadedModel:
         """Update the arrays after learning. LayoutFull if something does not fit its field."""
         if self.plan.symmetry is not None:
             self.plan.symmetry.close()
-            self.packed.grow()
-            if self.plan.symmetry.extent() != self._extent:
-                self._permutations()
+        self.packed.grow()
+        if self._mended:
+            self.packed.place_fusions()
+            self._mended = False
+        if self.plan.symmetry is not None and self.plan.symmetry.extent() != self._extent:
+            self._permutations()
         if len(self.room["notes"]) // 4 < BATCH + self.packed.most_moves():
             self.room = self.packed.room()
             self.store.context.put(self.room)
@@ -142,28 +150,45 @@ class LoadedModel:
         self._ask_all([(agent, words)])
 
     def _ask_all(self, questions: Sequence[tuple[int, Sequence[int]]]) -> None:
-        full = False
-        for agent, words in questions:
-            full |= self._ask(agent, words)
+        known = self.packed.known()
+        learned = [self._ask(agent, words, known) for agent, words in questions]
+        self._mend(known)
         try:
-            if not full:
-                self._refresh()
+            self.packed.grow()
+            for agent, local, values, moves in learned:
+                self.packed.add_moves(agent, local, values, moves)
+            self._refresh()
         except LayoutFull:
-            full = True
-        if full:
             self._widen()
 
-    def _ask(self, agent: int, words: Sequence[int]) -> bool:
-        """Learn what an agent does in a state. True if the layout has no room for the result."""
-        packed = self.packed
-        locals_, cells = packed.unpack(words)
+    def _ask(self, agent: int, words: Sequence[int], known: Sequence[int]) -> Learned:
+        """Learn what an agent does in a state.
+
+        Where it comes to a local state that is not `known`, what it does there alone is learned too, for the plan.
+        """
+        locals_, cells = self.packed.unpack(words)
         values, moves = self._moves(agent, locals_, cells)
-        try:
-            packed.grow()
-            packed.add_moves(agent, locals_[agent] if agent < packed.running else 0, values, moves)
-        except LayoutFull:
-            return True
-        return False
+        if agent >= len(locals_):
+            return agent, 0, values, moves
+        if any(move.after >= known[agent] for move in moves):
+            at = Cursor(self.tables)
+            at.locals, at.cells = locals_, cells
+            ahead(at, agent, known[agent])
+        return agent, locals_[agent], values, moves
+
+    def _mend(self, known: Sequence[int]) -> None:
+        """Mend the plan as long as there are more local states, behind number known[t] of thread t."""
+        if not any(self.plan.fusions):
+            return
+        looked = list(known)
+        while True:
+            if self.plan.symmetry is not None:
+                self.plan.symmetry.close()
+            rows = [len(rows) for rows in self.tables.rows]
+            if rows == looked:
+                return
+            self.plan, looked = mended(self.tables, self.plan, known), rows
+            self.packed.plan, self._mended = self.plan, True
 
     def _moves(
         self, agent: int, locals_: Sequence[int], cells: Sequence[int]

@@ -121,7 +121,7 @@ class Packed:
         self._place_agents()
         self.grow()
         self.watch(())
-        self._place_fusions()
+        self.place_fusions()
 
     def _place_agents(self) -> None:
         """Give each agent its record; a daemon is an agent whose local state takes no bits."""
@@ -133,7 +133,6 @@ class Packed:
             base += field.mask + 1
         self.threads[self.running :, 3] = range(base, base + len(daemons))
         self.locals = np.zeros((base + len(daemons), QUESTION), np.int64)
-        self.locals[:, FUSIBLE] = -1
         self.locals[:, 0] = self.child.append([HOLE])  # a local state that is not known yet leads to a HOLE
         for agent, row in enumerate(daemons, self.running):
             self._local(agent, 0, row)
@@ -142,9 +141,14 @@ class Packed:
         """The number of an agent's local state, counted through all agents."""
         return int(self.threads[agent, 3]) + number
 
-    def _place_fusions(self) -> None:
+    def known(self) -> list[int]:
+        """How many local states of each thread the arrays have: no state of the search is in another."""
+        return list(self._known)
+
+    def place_fusions(self) -> None:
         """Mark the local states with a fusible operation, and the local states of others that forbid fusing it."""
         fusibles = [(t, n, fusible) for t, found in enumerate(self.plan.fusions) for n, fusible in found.items()]
+        self.locals[:, FUSIBLE] = -1
         bits = np.zeros((max(len(fusibles), 1), 64 * (len(self.locals) // 64 + 1)), np.uint8)
         for number, (thread, local, fusible) in enumerate(fusibles):
             self.locals[self.local(thread, local), FUSIBLE] = number

@@ -48,7 +48,6 @@ class FastSearch:
         workers: int = 1,
     ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
-        self.plan = no_plan(tables) if plan is None else plan
         self.found = SearchResult()
         self.deadline = deadline(limits, started)
         model = tables.model
@@ -58,13 +57,20 @@ class FastSearch:
             *[(p, arrays.SOMETIMES) for p in model.sometimes],
         ]
         self.workers = self.allowed = min(workers, MOST_WORKERS)
-        self.compiled = LoadedModel(tables, self.plan, watched, limits.max_memory, part_bits(self.workers))
+        self.compiled = LoadedModel(
+            tables, no_plan(tables) if plan is None else plan, watched, limits.max_memory, part_bits(self.workers)
+        )
         self.store, self.control = self.compiled.store, self.compiled.store.control
         self.levels = [0]
         self.team: Team | None = None
         self.alone_to = 0
         self.one_by_one = self.in_step = False
         self.check_at, self.entries = FIRST_CHECK, tables.entries()
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it is now: it is mended on the way."""
+        return self.compiled.plan
 
     def run(self) -> SearchResult:
         """Search until every state is visited, a violation is found, or a limit is hit."""
