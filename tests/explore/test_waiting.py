@@ -14,9 +14,9 @@ from core.explore.reductions import none as no_plan
 from core.explore.reference import Search
 from core.explore.transition_tables import TransitionTables
 from core.machine.op import Cpu, Op, Outcome
-from tests.explore.programs import model
+from tests.explore.programs import a_then_b, b_then_a, model
 from tests.explore.random_programs import CELLS
-from tests.explore.test_never_ends import SHORT, spinning
+from tests.explore.test_never_ends import SHORT, spinning, ticking
 
 pytest.importorskip("numba", reason="the compiled searcher needs numba")
 
@@ -58,6 +58,21 @@ def _stripped(cells: tuple[int, ...]) -> tuple[int, ...]:
 )
 def test_of_random_programs_that_spin(threads: list[Any], ticks: bool) -> None:
     compare(threads, (TICK,) if ticks else ())
+
+
+def test_several_workers_find_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.explore.compiled import loaded_model
+    from core.explore.compiled.search import FastSearch
+
+    monkeypatch.setattr(loaded_model, "AT_ONCE", 3)
+    tables = TransitionTables(model(a_then_b, b_then_a, daemons=(ticking(),)))
+    search = FastSearch(tables, Limits(), False)
+    search.run()
+    waiting = WaitingStates(tables, no_plan(tables).same)
+    found = [list(search.compiled.waiting(waiting, workers)) for workers in (1, 2, 5)]
+    assert search.store.count > 3
+    assert found[0]
+    assert found[0] == found[1] == found[2]
 
 
 def test_some_are_left_out() -> None:
