@@ -20,7 +20,7 @@ checks, Python looks at it, and then at those behind it, in their order.
 How workers wait.  Tasks are claimed from a counter, which is in one number with the activity and its tasks.  A worker
 that has lost its core holds up the others only while it has a task, and a worker that comes late finds what is to be
 done then.  Whoever finishes the last task decides what comes next.  Who finds nothing to do waits some microseconds,
-then sleeps.
+then sleeps; how many depends on whether that was of use before.
 
 What was rejected.  To insert with compare-and-swap from all workers: as fast, but which of two equal successors comes
 first depends on luck.  A fixed half for each: a worker that loses its core stops all.
@@ -115,8 +115,12 @@ TOTAL_AT = INDEX_BITS
 ACTIVITY_AT = INDEX_BITS + TOTAL_BITS
 NUMBER_AT = ACTIVITY_AT + ACTIVITY_BITS
 
-SPINS = 3000
-"""Looks at the ticket before a worker sleeps: some ten microseconds, less than to sleep and be woken takes."""
+LEAST_LOOKS, MOST_LOOKS = 1_000, 16_000
+"""Looks at the ticket before a worker sleeps: some microseconds to some ten, about what it takes to be woken.
+
+A worker looks twice as often the next time if something came up meanwhile, half as often if it had to sleep: where the
+cores are free, tasks that end a little later are waited for awake; where another program has one, nobody burns it.
+"""
 
 
 # ---- who does what -------------------------------------------------------------------------------------------
@@ -135,17 +139,21 @@ def publish(t: int, activity: int, total: int) -> None:
 
 
 @inlined
-def wait(t: int, number: int) -> None:
-    """Until the ticket has another number than this. A sleeper says so before it looks: `publish` does the opposite."""
-    for _ in range(SPINS):
+def wait(t: int, number: int, looks: int) -> bool:
+    """Until the ticket has another number than this. False if that took more than so many looks, and a sleep.
+
+    A sleeper says so before it looks: `publish` does the opposite.
+    """
+    for _ in range(looks):
         if atomic_get(t, TICKET) >> NUMBER_AT != number:
-            return
+            return True
     call_at(get(t, LOCK), get(t, MUTEX), 0)
     atomic_add(t, SLEEPERS, 1)
     while atomic_get(t, TICKET) >> NUMBER_AT == number:
         call_at(get(t, SLEEP), get(t, CONDITION), get(t, MUTEX))
     atomic_add(t, SLEEPERS, -1)
     call_at(get(t, UNLOCK), get(t, MUTEX), 0)
+    return False
 
 
 @inlined
@@ -158,6 +166,7 @@ def work(words: Any, a: Any, me: int) -> Any:
     context = get(get(t, CONTEXTS), me)
     if me == 0:
         begin(arrays(context), t)
+    looks = MOST_LOOKS
     while True:
         claimed = atomic_add(t, TICKET, 1)
         task = claimed & ((1 << INDEX_BITS) - 1)
@@ -171,8 +180,10 @@ def work(words: Any, a: Any, me: int) -> Any:
             return get(t, WHY)
         elif activity == QUIT:
             return 0
+        elif wait(t, claimed >> NUMBER_AT, looks):
+            looks = min(2 * looks, MOST_LOOKS)
         else:
-            wait(t, claimed >> NUMBER_AT)
+            looks = max(looks // 2, LEAST_LOOKS)
 
 
 @inlined

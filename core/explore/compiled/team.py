@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 MOST_WORKERS = 64
 
-CHUNKS_EACH = 8
+CHUNKS_EACH = 16
 """Chunks of a block, for each worker: a worker that is slower, or comes late, leaves more of them to the others."""
 
-CHUNK_ENTRIES = 1024
+CHUNK_ENTRIES = 512
 """Successors of a chunk, about: so many that claiming it costs nothing, so few that a block stays in the caches."""
 
 MOST_SOURCES = 1024
