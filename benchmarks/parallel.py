@@ -6,7 +6,7 @@ A model is one of the ladder's (DELAYED:2,3,2,1:none), or the crowd (CROWD:3,2:a
 rounds, and the medians of one worker's seconds by those of several in the same round, of the searches and of the whole
 check.  `processor` is the processor time of all workers by that of one: what going together costs.  With --busy a
 process spins on the last core meanwhile.  If `spin` and `gcc` are installed, SPIN searches the ladder's models too,
-with one core, and breadth first with as many as there are workers.
+with one core, and breadth first and depth first with as many as there are workers.
 """
 
 from __future__ import annotations
@@ -61,12 +61,13 @@ def spinning(busy: bool) -> Iterator[None]:
 def compare(model: str, workers: int, rounds: int, with_spin: bool) -> None:
     """Run all rounds of one model and print them."""
     pairs: list[tuple[Told, Told]] = []
-    others: list[tuple[Run, Run]] = []
+    others: list[tuple[Run, Run, Run]] = []
     policy, size, _ = model.split(":")
     for _ in range(rounds):
         pairs.append((ours(model, 1), ours(model, workers)))
         if with_spin and policy != "CROWD":
-            others.append((spin(MODEL, policy, size, False), spin(MODEL, policy, size, False, workers)))
+            together = [spin(MODEL, policy, size, False, workers, breadth) for breadth in (True, False)]
+            others.append((spin(MODEL, policy, size, False), together[0], together[1]))
     same = ("states", "transitions", "depth", "violated", "trace", "reductions", "searches")
     for one, several in pairs:
         if any(one[key] != several[key] for key in same):
@@ -79,8 +80,9 @@ def compare(model: str, workers: int, rounds: int, with_spin: bool) -> None:
     gains = [f"{name} x{median(a[key] / b[key] for a, b in pairs):.2f}" for name, key in KEYS]
     print(f"  gained: {', '.join(gains)}; processor x{median(b['cpu'] / a['cpu'] for a, b in pairs):.2f}", flush=True)
     if others:
-        alone, together = (min(run.search for run in runs) for runs in zip(*others, strict=True))
-        print(f"  SPIN       search {alone:7.3f} s, with {workers} cores {together:7.3f} s", flush=True)
+        alone, breadth, depth = (min(run.search for run in runs) for runs in zip(*others, strict=True))
+        print(f"  SPIN       search {alone:7.3f} s", end="; ")
+        print(f"{workers} cores: breadth first {breadth:7.3f} s, depth first {depth:7.3f} s", flush=True)
 
 
 KEYS = (("search", "search"), ("whole", "check"))

@@ -32,6 +32,10 @@ VIOLATING = ("EARLY", "NOFLUSH")
 SIZES = ["2,1,2,2", "2,2,2,1", "2,2,3,2", "2,3,2,1", "3,2,2,1", "3,2,2,2"]
 
 
+MEMORY = 4096
+"""MiB that pan may use with several cores."""
+
+
 class Run(NamedTuple):
     """Seconds of the search and of everything, states, transitions, and peak memory in bytes."""
 
@@ -42,10 +46,11 @@ class Run(NamedTuple):
     memory: int
 
 
-def spin(model: Path, policy: str, size: str, stops: bool, cores: int = 1) -> Run:
+def spin(model: Path, policy: str, size: str, stops: bool, cores: int = 1, breadth: bool = True) -> Run:
     """Run spin -a, gcc and pan: breadth-first to the first violation (`stops`), or through the whole state space.
 
-    With several `cores` pan goes breadth-first with all of them.
+    With several `cores` pan goes breadth-first with all of them (-DBFS_PAR), or depth-first (-DNCORE) without
+    `breadth`.
     """
     cpus, pages, stores, rounds = size.split(",")
     defines = [f"-DPOLICY={policy}", f"-DCPUS={cpus}", f"-DPAGES={pages}", f"-DW={stores}", f"-DR={rounds}"]
@@ -53,8 +58,10 @@ def spin(model: Path, policy: str, size: str, stops: bool, cores: int = 1) -> Ru
         started = time.perf_counter()
         _ok(["spin", "-a", *defines, str(model.resolve())], place)
         options, go_on = (["-DBFS"], []) if stops else ([], ["-A"])
-        if cores > 1:
+        if cores > 1 and breadth:
             options, go_on = ["-DBFS_PAR"], [*go_on, f"-u{cores}"]
+        elif cores > 1:
+            options = [f"-DNCORE={cores}", f"-DMEMLIM={MEMORY}"]
         _ok(["gcc", "-O3", "-DSAFETY", "-DNOREDUCE", *options, "-o", "pan", "pan.c"], place)
         told = _ok(["./pan", "-m1000000", "-w24", "-E", *go_on], place)
         whole = time.perf_counter() - started
