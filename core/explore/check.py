@@ -7,11 +7,11 @@ so far allow (`reductions.py`).  If numba is installed, the compiled searcher do
 throughout.
 
 Why it is sound.  A plan rests on tables that may be incomplete.  It is checked against all that the reduced search has
-learned, at the end and, in the compiled searcher, now and then on the way; there it is also mended when an unknown local
-state is met (`reductions.mended`).  If it does not hold, a new plan is made from the larger tables and the search is
-repeated; after ATTEMPTS plans the search runs without reductions.  No verdict
-rests on a reduction whose condition was not checked on everything that the search used.  Finally, random histories of
-each program are replayed (`learn.py`).
+learned, at the end and, in the compiled searcher, now and then on the way; there it is also mended when a local state
+is met that was not known (`reductions.mended`).  If it does not hold, a new plan is made from the larger tables and the
+search is repeated; after ATTEMPTS plans the search runs without reductions.  No verdict rests on a reduction whose
+condition was not checked on everything that the search used.  Finally, random histories of each program are replayed
+(`learn.py`).
 
 Traces.  Fused operations do not count as steps of the search, so a violation found with fusion is searched for again
 without it: that trace is shortest in single steps.
