@@ -13,7 +13,7 @@ from core.compare import main
 from core.table.jobs import VerdictJob
 from core.tree.kernel_tree import KernelTree
 from tests.tree.conftest import PLACES, REFERENCE, Edit
-from tests.tree.test_kernels import Patch, scratch
+from tests.tree.test_kernels import PATCHES, Patch, scratch
 
 SCENARIOS = ("--scenario", "use-after-free", "--scenario", "reclaim-mprotect")
 
@@ -102,3 +102,18 @@ def test_a_proposed_fix_turns_the_c_green(name: str, unpacked: Callable[[str], K
     assert (old.verdict, old.violated) == ("fail", "use-after-free")
     assert any(f" at {PGTABLE}:" in step.step for step in old.trace)
     assert (new.verdict, new.exhaustive) == ("pass", True)
+
+
+@pytest.mark.slow
+def test_a_patch_of_the_core_is_shown_with_its_lines(
+    unpacked: Callable[[str], KernelTree], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = unpacked("6.12")
+    patched = scratch("mm", tree, tmp_path / "patched", PATCHES["the zap does not flush under the lock"])
+    chosen = ["--scenario", "lost-dirty-dontneed", "--scenario", "use-after-free", "--jobs", "2"]
+    assert main(["tree", str(patched), "--against", str(tree.root), "--arch", "mm", *chosen]) == 1
+    said = capsys.readouterr()
+    out = " ".join(said.out.split())
+    assert "verdicts that differ: 1 lost-dirty-dontneed: pass -> fail(27) no-lost-dirty" in out
+    assert "set_page_dirty(page0) at mm/memory.c:1496" in out
+    assert "rests on 1 hidden words" in said.err
