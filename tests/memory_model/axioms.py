@@ -334,14 +334,7 @@ def _rvwmo(events: list[Event], own: Pairs, source: dict[int, int | None]) -> Pa
             ordered.add(pair)
     for w, r in own:  # 12
         ordered |= {(m, r) for m in events[w].address | events[w].data}
-    for a, b in _later(events):  # 13
-        if b.kind == "W":
-            ordered |= {
-                (m, b.number)
-                for e in events
-                if e.thread == a.thread and e.kind != "F" and e.po < b.po
-                for m in e.address
-            }
+    ordered |= _behind_addresses(events)  # 13
     return ordered
 
 
@@ -381,19 +374,23 @@ def _armv8(events: list[Event], own: Pairs, source: object) -> Pairs:
             ordered.add(pair)
         if b.rmw == a.number:
             ordered.add(pair)
-    for a, b in _later(events):
-        if b.kind == "W":
-            ordered |= {
-                (m, b.number)
-                for e in events
-                if e.thread == a.thread and e.kind != "F" and e.po < b.po
-                for m in e.address
-            }
+    ordered |= _behind_addresses(events)
     for w, r in own:
         ordered |= {(m, r) for m in events[w].address | events[w].data}
         if events[w].rmw is not None and _acquires(events[r]):
             ordered.add((events[w].rmw or 0, r))
     return ordered
+
+
+def _behind_addresses(events: list[Event]) -> Pairs:
+    """A store is behind every load that an earlier address depends on."""
+    return {
+        (m, b.number)
+        for b in events
+        for e in events
+        if b.kind == "W" and e.thread == b.thread and e.kind != "F" and e.po < b.po
+        for m in e.address
+    }
 
 
 def _acquires(event: Event) -> str:
