@@ -58,10 +58,10 @@ class Alpha(ContextReset):
         if not; then the page is flushed.
         """
         pte: Entry = await mm.hook.ptep_get_and_clear(mm=mm, addr=addr, nr=1, full=False)
-        for cpu in sorted(mm.everyone):
+        for cpu in sorted(mm.cpu_online_mask):
             await insn(cpu, self.mm_insn, 1, EVERYTHING)
             await insn(cpu, self.page_insn)
-        await flush_cpus_by_ipi(mm, mm.everyone, FlushRequest())
+        await flush_cpus_by_ipi(mm, mm.cpu_online_mask, FlushRequest())
         return pte
 
     async def only_user(self, mm: Mm, request: FlushRequest) -> bool:
@@ -83,7 +83,7 @@ class AlphaV61(PcbContext, Alpha):
         if await active_mm(here):
             await super().ask(mm, request)
             return
-        others = mm.everyone - {here}
+        others = mm.cpu_online_mask - {here}
         for cpu in sorted(others):
             await self.executed(cpu, request)
         await flush_cpus_by_ipi(mm, others, request)

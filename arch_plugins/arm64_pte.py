@@ -72,11 +72,19 @@ def decoded(bits: int, pte: Present) -> Present:
     return pte._replace(write=pte_write(bits), dirty=pte_dirty(bits))
 
 
+MAX_DVM_OPS = 512
+"""PTRS_PER_PTE; MAX_TLBI_OPS in 6.1."""
+
+
 class Arm64Entries(LoadsTtbr0, Asids):
     """The hooks of arch/arm64/include/asm/pgtable.h, mm/fault.c and kernel/process.c."""
 
     kernel_insn, kernel_all_insn = "TLBI_VAALE1IS", "TLBI_VMALLE1IS"
     """For entries that map the kernel, whatever the ASID: flush_tlb_kernel_range()."""
+
+    def above_kernel_ceiling(self, pages: int) -> bool:
+        """flush_tlb_kernel_range() has no range instructions, and compares by > where __flush_tlb_range() has >=."""
+        return pages > MAX_DVM_OPS
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         """Issue the flush of a page without waiting."""

@@ -15,7 +15,7 @@ from core.machine.ipi import FlushRequest, take_ipi
 from core.machine.op import Cell, Cpu, Op, Tid
 from core.machine.pte import Entry, Present, Pte, ptep_get, wrprotect_pte, xchg_pte
 from core.mm.batched_unmap import UnmapBatch
-from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
+from core.mm.huge_memory import establish_invalid_pmd, pmdp_huge_clear_flush, xchg_pmd
 from core.mm.mm import Mm, Vma, cpumask_set_cpu, mm_cpumask, xchg_order
 from core.mm.mmu_gather import (
     MmuGather,
@@ -192,6 +192,11 @@ class Generic(Architecture):
         return entry
 
     @hookimpl
+    async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        entry: Entry = await pmdp_huge_clear_flush(mm, addr)
+        return entry
+
+    @hookimpl
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         entry: Entry = await establish_invalid_pmd(mm, addr)
         await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
@@ -211,9 +216,9 @@ class Generic(Architecture):
 
     @hookimpl
     async def pmd_free_pte_page(self, mm: Mm, addr: int) -> None:
-        """As x86 has it: flush_tlb_kernel_range() interrupts every CPU (arch/x86/mm/pgtable.c, tlb.c)."""
+        """As x86 and powerpc have it: arch/x86/mm/pgtable.c, arch/powerpc/mm/book3s64/radix_pgtable.c."""
         await clear_upper(mm, 0, addr)
-        await on_each_cpu(mm, FlushRequest(addr, addr + 1))
+        await mm.hook.flush_tlb_kernel_range(mm=mm, start=addr, end=addr + 1)
         await free_table_page(Table("pte", addr // mm.span[0]))
 
     @hookimpl

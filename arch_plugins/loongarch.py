@@ -51,6 +51,9 @@ class Loongarch(LoadStore, ContextReset):
 class LoongarchPtw(Loongarch):
     """With a hardware page-table walker; whether it keeps upper entries is not known, so it may.
 
+    atomic_update_pgd_asid() is two instructions, PGDL and then ASID.  What is walked in between is of `next`, under the
+    ASID of `prev`; here the two are one step, because no model has the entries of two mms under one ASID.
+
     asm/pgtable.h clears entries, huge ones too, by a load and a store, and says "We don't have hardware dirty/accessed
     bits, generic_pmdp_establish is fine".
     """

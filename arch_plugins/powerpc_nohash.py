@@ -12,6 +12,8 @@ from dataclasses import replace
 from arch_plugins.families.facts import TWO_LEVELS
 from arch_plugins.families.ipi import Ipi
 from core.hookspecs import hookimpl
+from core.machine.op import Cpu
+from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
 
@@ -19,6 +21,7 @@ class PowerpcNohash(Ipi):
     """e500mc, 32 bit: MMU_FTR_USE_TLBILX, one thread per core."""
 
     ceiling, page_insn, mm_insn = 1, "tlbilx_va", "tlbilx_pid"
+    local_part = "last"  # behind smp_call_function_many()
     FACTS = replace(
         TWO_LEVELS,
         rcu_table_free=True,
@@ -34,6 +37,10 @@ class PowerpcNohash(Ipi):
             "arch/powerpc/include/asm/nohash/32/pgtable.h",
         ),
     )
+
+    async def asked(self, mm: Mm) -> frozenset[Cpu]:
+        """smp_call_function_many(mm_cpumask(mm)), and this CPU whether the mask has it or not."""
+        return frozenset({mm.task.cpu}) | await super().asked(mm)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -31,7 +31,9 @@ class PowerpcRadix(RadixPte, RadixTlb):
         rcu_table_free=True,
         merge_vmas=True,
         gather_page_size=True,
-        capabilities=frozenset({"gup_fast", "init_mm_cpumask", "move_pmd", "per_vma_lock", "thp", "trims_mm_cpumask"}),
+        capabilities=frozenset(
+            {"gup_fast", "huge_vmap", "init_mm_cpumask", "move_pmd", "per_vma_lock", "thp", "trims_mm_cpumask"}
+        ),
         sources=(
             "arch/powerpc/mm/book3s64/radix_tlb.c",
             "arch/powerpc/mm/book3s64/pgtable.c",
@@ -52,6 +54,13 @@ class PowerpcRadix(RadixPte, RadixTlb):
         pmd: Entry = await xchg_pmd(mm, addr)
         if not full:
             await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
+        return pmd
+
+    @hookimpl
+    async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        """The generic one, whose pmdp_huge_get_and_clear() (radix_pgtable.c) does not flush."""
+        pmd: Entry = await xchg_pmd(mm, addr)
+        await mm.hook.flush_pmd_tlb_range(mm=mm, start=addr, end=addr + mm.span[0])
         return pmd
 
     @hookimpl

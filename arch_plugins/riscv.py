@@ -21,7 +21,7 @@ from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 from core.mm.pgtable import get_and_clear_pmd
 
 COMMON = frozenset({"move_pmd", "ordered_clear", "shares_pmd_tables", "thp"})
-SINCE_612 = frozenset({"batched_unmap", "gup_fast", "per_vma_lock"})
+SINCE_612 = frozenset({"batched_unmap", "gup_fast", "huge_vmap", "per_vma_lock"})
 """Capabilities."""
 
 TLB_FLUSH_ALL_THRESHOLD = 64
@@ -48,14 +48,16 @@ class Riscv(Fences):
         )
 
     async def fence(self, mm: Mm, request: FlushRequest, stride: int) -> None:
-        """__flush_tlb_range(). The firmware, which knows of no stride, sends and waits as an IPI does."""
+        """__flush_tlb_range() of an mm."""
         if mm.context is not None:
             _, asid = await context_id(mm.context)  # get_mm_asid()
             await flush_cpus_by_ipi(mm, await mm_cpumask(mm), AsidRequest(asid, request))
-            return
-        cpus, here = await cpus_to_fence(mm), mm.task.cpu
-        if not cpus:
-            return
+        elif cpus := await cpus_to_fence(mm):
+            await self.fence_on(mm, cpus, request, stride)
+
+    async def fence_on(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest, stride: int) -> None:
+        """The fences on `cpus`. The firmware, which knows of no stride, sends and waits as an IPI does."""
+        here = mm.task.cpu
         by_firmware = self.sbi and bool(cpus - {here})
         stride, limit = (1, self.firmware_pages) if by_firmware else (stride, self.threshold)
         nr = 0 if request.end is None else -(-(request.end - request.start) // stride)

@@ -18,17 +18,17 @@ from arch_plugins.families.at_clear import (
     detach,
     flush_mm_lazy,
     free_now,
-    pmdp_flush_direct,
     pmdp_flush_lazy,
-    ptep_flush_direct,
     ptep_flush_lazy,
+    ptep_xchg_direct,
+    ptep_xchg_lazy,
 )
 from arch_plugins.s390_pte import DirectEntries
 from arch_plugins.s390_tables import Tables
 from core.hookspecs import Facts, hookimpl
 from core.machine.op import Cell, Cpu
 from core.machine.pte import Entry, local_ptep_get_and_clear, set_pte
-from core.mm.huge_memory import invalid, xchg_pmd
+from core.mm.huge_memory import xchg_pmd
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather
 
@@ -84,7 +84,7 @@ class S390(DirectEntries, Tables):
         """ptep_xchg_lazy(), or a plain store if no task runs on the mm any more."""
         if full:
             return await local_ptep_get_and_clear(addr, nr)
-        return await ptep_flush_lazy(mm, addr, nr)
+        return await ptep_xchg_lazy(mm, addr, nr)
 
     @hookimpl
     async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
@@ -92,25 +92,14 @@ class S390(DirectEntries, Tables):
         return await (xchg_pmd(mm, addr) if full else pmdp_flush_lazy(mm, addr))
 
     @hookimpl
-    async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
-        """pmdp_xchg_direct()."""
-        return await pmdp_flush_direct(mm, addr, invalid)
-
-    @hookimpl
-    async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:
-        """pmdp_huge_get_and_clear(): pmdp_xchg_direct()."""
-        table: Any = await pmdp_flush_direct(mm, addr, lambda pmd: None)
-        return table  # type: ignore[no-any-return]
-
-    @hookimpl
     async def ptep_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """ptep_xchg_direct(), on a machine with the local-clearing facility."""
-        return await ptep_flush_direct(mm, addr)
+        return await ptep_xchg_direct(mm, addr)
 
     @hookimpl
     async def ptep_set_wrprotect(self, mm: Mm, addr: int) -> None:
         """ptep_xchg_lazy(): the entry is invalidated first and then written again."""
-        pte: Any = await self.ptep_get_and_clear(mm, addr, 1, False)
+        pte: Any = await ptep_flush_lazy(mm, addr, 1)
         await set_pte(addr, mm.hook.pte_wrprotect(mm=mm, pte=pte))
 
     @hookimpl

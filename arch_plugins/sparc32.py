@@ -47,7 +47,7 @@ class Sparc32(LoadStore, Ipi):
         ),
     )
 
-    def request(self, start: int, end: int) -> FlushRequest:
+    def request(self, start: int, end: int, mm: Mm | None = None) -> FlushRequest:
         """viking_flush_tlb_range(): the regions that the range touches."""
         return FlushRequest(start - start % PGDIR, end + -end % PGDIR)
 
@@ -68,7 +68,7 @@ class Sparc32(LoadStore, Ipi):
         here = mm.task.cpu
         mask: frozenset[Cpu] = await mm_cpumask(mm)
         any_other = bool(mask - {here})  # any_other_mm_cpus()
-        cpus = mm.everyone if any_other else frozenset({here})
+        cpus = mm.cpu_online_mask if any_other else frozenset({here})
         for cpu in sorted(cpus):
             await self.executed(cpu, request)
         await flush_cpus_by_ipi(mm, cpus, request, self.local_part)

@@ -81,6 +81,13 @@ class X86(MmRange):
         """The instructions that a CPU executes for `nr` strides, 0 for everything. flush_tlb_func()."""
         return [("INVLPG", nr)] if nr else [("MOV_CR3", 1)]
 
+    async def flush_everything(self, mm: Mm, cpus: frozenset[Cpu]) -> None:
+        """A batch frees no table: lazy CPUs are left out."""
+        for cpu in sorted(cpus - self.lazy):
+            for name, nr in self.insns(0):
+                await insn(cpu, name, nr, EVERYTHING)
+        await self.flush_cpus(mm, cpus - self.lazy, FlushRequest())
+
     async def flush_cpus(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:
         """flush_tlb_multi(), where the CPUs of the mask stay the same."""
         await flush_cpus_by_ipi(mm, cpus, request)

@@ -98,6 +98,7 @@ class X86618(MmRange):
                 {
                     "batched_unmap",
                     "gup_fast",
+                    "huge_vmap",
                     "lazy_tlb",
                     "move_pmd",
                     "ordered_clear",

@@ -39,7 +39,16 @@ class X86Invlpgb(Refetches, X86Pte, Broadcast):
         merge_vmas=True,
         runtime_p4d=True,
         capabilities=frozenset(
-            {"batched_unmap", "gup_fast", "move_pmd", "ordered_clear", "per_vma_lock", "shares_pmd_tables", "thp"}
+            {
+                "batched_unmap",
+                "gup_fast",
+                "huge_vmap",
+                "move_pmd",
+                "ordered_clear",
+                "per_vma_lock",
+                "shares_pmd_tables",
+                "thp",
+            }
         ),
         sources=("arch/x86/mm/tlb.c", "arch/x86/include/asm/tlb.h"),
         kernel="6.15",

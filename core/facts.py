@@ -110,7 +110,7 @@ CAPABILITIES = {
     "flush_mm": "marks an mm in flush_mm, to be flushed before anyone uses it (s390's lazy flush)",
     "gup_fast": "CONFIG_HAVE_GUP_FAST: user pages are looked up in software without any lock",
     "hash_table": "translations are also in a hash table in memory (powerpc)",
-    "huge_vmap": "CONFIG_HAVE_ARCH_HUGE_VMAP: huge pages take the place of page tables of the kernel (arm64, x86)",
+    "huge_vmap": "CONFIG_HAVE_ARCH_HUGE_VMAP: huge pages take the place of page tables of the kernel",
     "init_mm_cpumask": "every CPU that is online is in mm_cpumask(&init_mm) (powerpc, s390)",
     "lazy_tlb": "leaves CPUs that run a kernel thread out of flushes that free no table (enter_lazy_tlb)",
     "move_pmd": "CONFIG_HAVE_MOVE_PMD",

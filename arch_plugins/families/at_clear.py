@@ -10,16 +10,17 @@ Where the masks cannot change in a model (Mm.cpus is set), nobody waits for a fl
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
-from core.machine.pte import Entry, local_ptep_get_and_clear, pte_cell
+from core.machine.pte import Entry, ProtNone, Pte, pte_cell, ptep_get, set_pte
 from core.machine.tlb import invalidate, tlb_cell
 from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
-from core.mm.huge_memory import xchg_pmd
+from core.mm.huge_memory import pmdp_get, set_pmd_at, xchg_pmd
 from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
 from core.mm.page import put_page
@@ -72,7 +73,13 @@ def ipte(mm: Mm, addr: int, nr: int, local: bool = False) -> Op:
 
 
 async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
-    """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush."""
+    """Clear and flush one entry; on this CPU alone if the mm has nowhere else been attached since its last flush.
+
+    An entry that is invalid is in no TLB, and is returned as it is.
+    """
+    old: Entry = await ptep_get(addr)
+    if not isinstance(old, Pte):
+        return old
     await count_flusher(mm, +1)
     local = await mm_cpumask(mm) == {mm.task.cpu}
     pte: Entry = await ipte(mm, addr, 1, local=local)
@@ -83,17 +90,40 @@ async def ptep_flush_direct(mm: Mm, addr: int) -> Entry:
 
 
 async def ptep_flush_lazy(mm: Mm, addr: int, nr: int) -> Entry:
-    """Clear `nr` entries; if the mm is attached to this CPU only, the flush is deferred."""
+    """Clear `nr` entries; if the mm is attached to this CPU only, the flush is deferred.
+
+    Entries that are invalid are in no TLB: they are returned as they are, and no flush is owed.
+    """
+    old: Entry = await ptep_get(addr)
+    if not isinstance(old, Pte):
+        return old
     await count_flusher(mm, +1)
     if await cpu_attach_mask(mm) == {mm.task.cpu}:
-        pte = await local_ptep_get_and_clear(addr, nr)
+        await set_pte(addr, None, nr, event=("clear", addr, nr))
         await set_flush_mm(True)
     else:
-        pte = await ipte(mm, addr, nr)
+        await ipte(mm, addr, nr)
         await insn(mm.task.cpu, "IPTE", nr, Operand(addr, nr, everywhere=True))
         await log("pte_flush", addr, nr)
     await count_flusher(mm, -1)
-    return pte
+    return old
+
+
+async def ptep_xchg_direct(mm: Mm, addr: int) -> Entry:
+    """Empty an entry, flushed if it was valid."""
+    return await emptied(addr, 1, await ptep_flush_direct(mm, addr))
+
+
+async def ptep_xchg_lazy(mm: Mm, addr: int, nr: int) -> Entry:
+    """Empty `nr` entries, flushed or marked if they were valid."""
+    return await emptied(addr, nr, await ptep_flush_lazy(mm, addr, nr))
+
+
+async def emptied(addr: int, nr: int, old: Entry) -> Entry:
+    """ptep_xchg_commit() of an empty entry.  One that was valid has been emptied with the flush."""
+    if not isinstance(old, Pte):
+        await set_pte(addr, None, nr, event=("clear", addr, nr))
+    return old
 
 
 def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd: None, local: bool = False) -> Op:
@@ -116,7 +146,11 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
 
 
 async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object]) -> Entry:
-    """Change and flush one huge entry; on this CPU alone as in `ptep_flush_direct`."""
+    """Change and flush one huge entry; on this CPU alone as in `ptep_flush_direct`, and none that is invalid."""
+    old: Entry = await pmdp_get(mm, addr)
+    if old is None or isinstance(old, ProtNone):
+        await set_pmd_at(mm, addr, cast(Entry, becomes(old)))
+        return old
     await count_flusher(mm, +1)
     local = await mm_cpumask(mm) == {mm.task.cpu}
     pmd: Entry = await idte_pmd(mm, addr, becomes, local=local)
@@ -127,7 +161,11 @@ async def pmdp_flush_direct(mm: Mm, addr: int, becomes: Callable[[Entry], object
 
 
 async def pmdp_flush_lazy(mm: Mm, addr: int) -> Entry:
-    """Clear a huge entry; if the mm is attached to this CPU only, the flush is deferred."""
+    """Clear a huge entry; if the mm is attached to this CPU only, the flush is deferred, and owed for a valid one."""
+    old: Entry = await pmdp_get(mm, addr)
+    if old is None or isinstance(old, ProtNone):
+        await xchg_pmd(mm, addr)
+        return old
     await count_flusher(mm, +1)
     if await cpu_attach_mask(mm) == {mm.task.cpu}:
         pmd: Entry = await xchg_pmd(mm, addr)
@@ -181,15 +219,14 @@ async def flush_kernel(mm: Mm) -> None:
 
 
 async def reset_cpumask(mm: Mm) -> None:
-    """cpumask_copy(mm_cpumask(mm), &mm->context.cpu_attach_mask)."""
+    """cpumask_copy(mm_cpumask(mm), &mm->context.cpu_attach_mask): a read, and a write."""
     if mm.cpus is None:
-        await Op(
-            "mm_cpumask = cpu_attach_mask",
-            (ATTACH_MASK,),
-            (CPUMASK,),
-            lambda cpus: [Outcome(None, (cpus,))],
-            order=Order.PLAIN,
-        )
+        await set_cpumask(await cpu_attach_mask(mm))
+
+
+def set_cpumask(cpus: frozenset[Cpu]) -> Op:
+    """Write mm_cpumask as a whole."""
+    return Op("mm_cpumask = cpu_attach_mask", (), (CPUMASK,), lambda: [Outcome(None, (cpus,))], order=Order.PLAIN)
 
 
 async def count_flusher(mm: Mm, by: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from arch_plugins.families.access_flags import FlushesRelaxed
 from arch_plugins.families.facts import Stated
+from arch_plugins.families.pairs import entry_pages, whole_entries
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
@@ -107,10 +108,14 @@ class Broadcast(FlushesRelaxed, Stated):
         """Is the whole mm flushed instead of this many strides?"""
         return self.ceiling is not None and (end - start) // stride > self.ceiling
 
+    def above_kernel_ceiling(self, pages: int) -> bool:
+        """Is everything flushed instead of this many pages of the kernel?"""
+        return self.above_ceiling(0, pages, 1)
+
     async def flush_range(self, mm: Mm, start: int, end: int, stride: int, leaf: bool) -> None:
         """The range rounded to strides, or the mm above the ceiling; `leaf` spares upper levels."""
         stride = stride if self.takes_stride else 1
-        start, end = start - start % stride, end + -end % stride
+        start, end = whole_entries(start, end, max(stride, entry_pages(mm, self.pages_per_insn)))
         if self.above_ceiling(start, end, stride):
             await self.broadcast(mm, [(self.mm_insn, 1)], FlushRequest())
         else:
@@ -121,14 +126,18 @@ class Broadcast(FlushesRelaxed, Stated):
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
         """Of whatever ASID: kernel mappings are global."""
         mm = init_mm(mm)
-        if self.above_ceiling(start, end, 1):
+        if self.above_kernel_ceiling(end - start):
             await self.broadcast(mm, [(self.kernel_all_insn, 1)], FlushRequest())
-        else:
-            of = (Operand(start, end - start, size=self.pages_per_insn, leaf=True, everywhere=True),)
-            await self.broadcast(mm, [(self.kernel_insn, end - start, of)], FlushRequest(start, end, leaf=True))
+            return
+        each = self.pages_per_insn
+        start, end = whole_entries(start, end, each)
+        nr = (end - start) // each
+        of = (Operand(start, nr, each, each, leaf=True, everywhere=True),)
+        await self.broadcast(mm, [(self.kernel_insn, nr, of)], FlushRequest(start, end, leaf=True))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
         leaf = self.spares_walks
-        insns = self.given(self.of_range(addr, addr + 1, 1, leaf), addr, 1, leaf)
-        await self.broadcast(mm, insns, FlushRequest(addr, addr + 1, leaf))
+        start, end = whole_entries(addr, addr + 1, entry_pages(mm, self.pages_per_insn))
+        insns = self.given(self.of_range(start, end, 1, leaf), start, 1, leaf)
+        await self.broadcast(mm, insns, FlushRequest(start, end, leaf))

@@ -41,10 +41,10 @@ def contexts(mm: Mm, cpus: Iterable[Cpu]) -> tuple[Cell, ...]:
     return tuple(cpu_context_cell(mm.context, cpu) for cpu in sorted(cpus))
 
 
-def zero_contexts(mm: Mm, cpus: Iterable[Cpu]) -> Op:
-    """set_cpu_context(cpu, mm, 0) for each of `cpus`."""
-    cells = contexts(mm, cpus)
-    return Op("zero other CPUs' contexts", (), cells, lambda: [Outcome(None, (False,) * len(cells))], order=Order.PLAIN)
+async def zero_contexts(mm: Mm, cpus: Iterable[Cpu]) -> None:
+    """set_cpu_context(cpu, mm, 0) for each of `cpus`, one after another."""
+    for cell in contexts(mm, cpus):
+        await Op(f"{cell} = 0", (), (cell,), lambda: [Outcome(None, (False,))], order=Order.PLAIN)
 
 
 def any_context(mm: Mm, cpus: Iterable[Cpu]) -> Op:
@@ -79,7 +79,7 @@ class ContextReset(CpuAsids):
 
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         here = mm.task.cpu
-        if await self.only_user(mm, request) and await self.leave_alone(mm, mm.everyone - {here}):
+        if await self.only_user(mm, request) and await self.leave_alone(mm, mm.cpu_online_mask - {here}):
             await self.executed(here, request)
             if mm.context is None:
                 await flush_here(here, mm.addrs, request, f"local {request}")

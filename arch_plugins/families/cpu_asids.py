@@ -24,7 +24,7 @@ from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid
 from core.machine.order import Order
 from core.machine.tlb import invalidate, tlb_cell
-from core.mm.mm import Mm, cpumask_set_cpu, mm_cpumask
+from core.mm.mm import Mm, cpumask_set_cpu
 from core.mm.smp import call_cpus
 
 CPU_CONTEXT = declare("cpu_context", None)
@@ -120,8 +120,9 @@ class CpuAsids(Ipi):
             await super().ask(mm, request)
             return
         here = mm.task.cpu
-        cpus: frozenset[Cpu] = mm.everyone if self.to_all else await mm_cpumask(mm)
-        await call_cpus(mm, cpus | {here}, request, flush_asid(mm, mm.context, here, request), self.local_part)
+        await call_cpus(
+            mm, await self.asked(mm) | {here}, request, flush_asid(mm, mm.context, here, request), self.local_part
+        )
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:

@@ -1,8 +1,5 @@
 """Synchronous interprocessor interrupts, to mm_cpumask or to every CPU.
 
-A CPU that never ran the mm has nothing of it cached and nothing to do but answer, so to every CPU means, in a model, to
-every CPU of the model that can have entries (`Mm.everyone`); what the others cost is arithmetic.
-
 A CPU flushes page by page up to `ceiling` instructions for pages (None: always) and everything of the mm above.
 """
 
@@ -10,6 +7,7 @@ from __future__ import annotations
 
 from arch_plugins.families.access_flags import FlushesRelaxed
 from arch_plugins.families.facts import Stated
+from arch_plugins.families.pairs import entry_pages, whole_entries
 from arch_plugins.generic import flush_cpus_by_ipi
 from core.hookspecs import hookimpl
 from core.machine.insn import EVERYTHING, Operand, insn
@@ -33,15 +31,25 @@ class Ipi(FlushesRelaxed, Stated):
     spares_walks = False
     """A flush of pages leaves what the TLB knows of page tables."""
 
-    def request(self, start: int, end: int) -> FlushRequest:
-        """The request for a range of pages."""
-        pages = FlushRequest(start, end, self.spares_walks)
+    def request(self, start: int, end: int, mm: Mm | None = None) -> FlushRequest:
+        """The request for a range of pages; `mm` says how large page tables are."""
+        pages = self.request_of_pages(start, end, mm)
         whole = self.ceiling is not None and self.insns(pages)[1] > self.ceiling
         return FlushRequest() if whole else pages
 
+    def request_of_pages(self, start: int, end: int, mm: Mm | None = None) -> FlushRequest:
+        """The request to drop the entries of these pages, with all that each of them maps."""
+        pages = entry_pages(mm, self.pages_per_insn) if mm else self.pages_per_insn
+        return FlushRequest(*whole_entries(start, end, pages), self.spares_walks)
+
+    async def asked(self, mm: Mm) -> frozenset[Cpu]:
+        """The CPUs that flush."""
+        cpus: frozenset[Cpu] = mm.cpu_online_mask if self.to_all else await mm_cpumask(mm)
+        return cpus
+
     async def ask(self, mm: Mm, request: FlushRequest) -> None:
         """Flush here and on the other CPUs, and wait."""
-        cpus = mm.everyone if self.to_all else await mm_cpumask(mm)
+        cpus = await self.asked(mm)
         for cpu in sorted(cpus):
             await self.executed(cpu, request)
         await flush_cpus_by_ipi(mm, cpus, request, self.local_part)
@@ -69,8 +77,8 @@ class Ipi(FlushesRelaxed, Stated):
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        await self.ask(mm, self.request(start, end))
+        await self.ask(mm, self.request(start, end, mm))
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.ask(mm, FlushRequest(addr, addr + 1, self.spares_walks))
+        await self.ask(mm, self.request_of_pages(addr, addr + 1, mm))

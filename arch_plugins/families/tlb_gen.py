@@ -228,11 +228,15 @@ class TlbGen(Architecture):
         """Flush everything that each CPU has loaded, of whichever mm."""
         cpus, batch.cpus = batch.cpus, frozenset()
         if mm.cpus is not None:
-            await flush_cpus_by_ipi(mm, cpus, FlushRequest())
+            await self.flush_everything(mm, cpus)
         elif cpus - {mm.task.cpu}:
             await self.flush_tlb_multi(mm, cpus, FlushRequest(), False, True)
         elif cpus:
             await self.local(mm, FlushRequest())
+
+    async def flush_everything(self, mm: Mm, cpus: frozenset[Cpu]) -> None:
+        """flush_tlb_multi() of TLB_FLUSH_ALL, where the CPUs of the mask stay the same."""
+        await flush_cpus_by_ipi(mm, cpus, FlushRequest())
 
     # ---- being asked ---------------------------------------------------------------------------------------------
 

@@ -128,7 +128,7 @@ class ContextFlushes(FromC, CpuAsids):
         if mm.context is not None:
             await super().flush_tlb_range(mm, start, end, stride)
         else:
-            of = FlushHands(mm, request=self.request(start, end))
+            of = FlushHands(mm, request=self.request(start, end, mm))
             await self.run(of, "enter_flush_tlb_range", self.address(start), self.address(end))
 
     @hookimpl
@@ -136,5 +136,5 @@ class ContextFlushes(FromC, CpuAsids):
         if mm.context is not None:
             await super().flush_tlb_page(mm, addr)
         else:
-            of = FlushHands(mm, request=FlushRequest(addr, addr + 1, self.spares_walks))
+            of = FlushHands(mm, request=self.request_of_pages(addr, addr + 1, mm))
             await self.run(of, "enter_flush_tlb_page", self.address(addr))

@@ -62,7 +62,7 @@ class LoongarchFromC(ContextFlushes, Loongarch):
         if tlb.mm.context is not None:
             kind: str | None = await super().tlb_flush(tlb)
             return kind
-        request = FlushRequest() if tlb.fullmm else self.request(tlb.start, tlb.end)
+        request = FlushRequest() if tlb.fullmm else self.request(tlb.start, tlb.end, tlb.mm)
         bounds = (1, 2) if tlb.fullmm else (self.address(tlb.start), self.address(tlb.end))
         await self.run(FlushHands(tlb.mm, tlb=tlb, request=request), "enter_tlb_flush", *bounds, bits(tlb))
         return "mm" if tlb.fullmm else "range"

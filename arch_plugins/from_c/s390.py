@@ -191,8 +191,7 @@ async def _join_cpumask(of: Hands, word: Word) -> int:
 
 async def _write_cpumask(of: Hands, word: Word) -> int:
     if of.mm.cpus is None:
-        cpus = cpus_in(of.mm, word.a)
-        await Op("mm_cpumask = cpu_attach_mask", (), (CPUMASK,), lambda: [Outcome(None, (cpus,))], order=Order.PLAIN)
+        await family.set_cpumask(cpus_in(of.mm, word.a))
     return 0
 
 
@@ -258,6 +257,13 @@ class S390FromC(GatherFromC, S390):
     async def pmdp_huge_get_and_clear(self, mm: Mm, addr: int, full: bool) -> Entry:
         of = Hands(mm, addr)
         await self.run(of, "enter_pmdp_huge_get_and_clear", ADDRESS, int(full))
+        result: Entry = of.entry
+        return result
+
+    @hookimpl
+    async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        of = Hands(mm, addr)
+        await self.run(of, "enter_pmdp_collapse_flush", ADDRESS)  # the same pmdp_huge_get_and_clear()
         result: Entry = of.entry
         return result
 

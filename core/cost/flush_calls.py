@@ -28,6 +28,7 @@ FLUSHES = (
     "flush_tlb_kernel_range",
     "flush_pmd_tlb_range",
     "ptep_clear_flush",
+    "pmdp_huge_clear_flush",
     "pmdp_invalidate",
     "pmdp_collapse_flush",
     "arch_tlbbatch_flush",

@@ -21,6 +21,14 @@ class UpperEntriesSpec:
         """
 
     @hookspec
+    async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
+        """Program. Clear the pmd that maps a huge page at `addr`, and flush it; its lock is held. Returns it as it was.
+
+        The generic one is `pmdp_huge_get_and_clear` and `flush_pmd_tlb_range`.  An architecture whose clearing has
+        flushed has one flush here.  mm/pgtable-generic.c:pmdp_huge_clear_flush().
+        """
+
+    @hookspec
     async def pmdp_invalidate(self, mm: Mm, addr: int) -> Entry:
         """Program. Make the pmd that maps a huge page at `addr` fault in hardware; its lock is held. Returns the pmd
         as it was.

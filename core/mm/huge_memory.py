@@ -197,7 +197,7 @@ async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
 async def split_huge_pmd(mm: Mm, addr: int) -> None:
     """__split_huge_pmd_locked() of a page of a file: it is unmapped, and faulted in again page by page."""
     await pmd_lock(mm, addr)
-    pmd = await pmdp_huge_clear_flush(mm, addr)
+    pmd: Any = await mm.hook.pmdp_huge_clear_flush(mm=mm, addr=addr)
     if pmd.dirty and mm.era.has(SPLIT_FIX):
         await set_page_dirty(pmd.frame)
     await folio_remove_rmap_pmd(mm, addr, pmd.frame)

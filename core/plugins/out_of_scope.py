@@ -26,7 +26,6 @@ OUT_OF_SCOPE = {
     "clear_not_present_full_ptes": "entries that are not present are in no TLB",
     "move_pte": "sparc's, for the colour of its cache; mremap() clears and sets by the hooks",
     "pmdp_set_access_flags": "no fault of the models makes a huge pmd more permissive",
-    "pmdp_huge_clear_flush": "`pmdp_huge_get_and_clear` and `flush_pmd_tlb_range`, as the generic one has it",
     "pmdp_get_lockless": "a lockless walk reads an upper entry in one step",
     "pgtable_trans_huge_deposit": "where a table is kept concerns no translation",
     "pudp_set_wrprotect": "no model has huge pages of pud size",

@@ -65,7 +65,7 @@ stands for all the others together.
 
 def cpus_of(mm: Mm) -> list[frozenset[Cpu]]:
     """The CPUs of a model in the order in which C numbers them: CPU 0 is the task's own."""
-    others = [frozenset({cpu}) for cpu in sorted((mm.everyone | mm.online) - {mm.task.cpu})]
+    others = [frozenset({cpu}) for cpu in sorted((mm.cpu_online_mask | mm.online) - {mm.task.cpu})]
     single, rest = others[: MOST_CPUS - 2], others[MOST_CPUS - 2 :]
     return [frozenset({mm.task.cpu}), *single, *([frozenset[Cpu]().union(*rest)] if rest else [])]
 

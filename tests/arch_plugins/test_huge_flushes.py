@@ -25,7 +25,7 @@ from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Tid
 from core.machine.pte import Pte
 from core.mm.era import ERAS
-from core.mm.huge_memory import change_huge_pmd, folio_mkclean_pmd, split_huge_anon_pmd
+from core.mm.huge_memory import change_huge_pmd, folio_mkclean_pmd, split_huge_anon_pmd, split_huge_pmd
 from core.mm.mm import Mm
 from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
 from core.mm.mprotect import wrprotect
@@ -46,6 +46,11 @@ async def mprotect_huge(mm: Mm) -> None:
 async def split(mm: Mm) -> None:
     """A huge anonymous page is mapped by its parts."""
     await split_huge_anon_pmd(mm, 0, 0)
+
+
+async def split_file(mm: Mm) -> None:
+    """A huge page of a file is unmapped."""
+    await split_huge_pmd(mm, 0)
 
 
 async def mkclean(mm: Mm) -> None:
@@ -102,6 +107,14 @@ def test_all_others_flush_it_under_the_lock_and_again_with_the_gather(plugin: ty
 @pytest.mark.parametrize("program", [split, mkclean])
 def test_a_huge_entry_that_is_split_or_cleaned_is_flushed_once(plugin: type, program: Any) -> None:
     assert flushes(plugin(), program)[0] == ["pmdp_invalidate"]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "insns"), [(PowerpcRadix, {"tlbie_va": 1, "eieio;tlbsync;ptesync": 1}), (S390, {"IDTE": 1})]
+)
+def test_a_huge_page_of_a_file_is_flushed_once_as_it_is_unmapped(plugin: type, insns: dict[str, int]) -> None:
+    """pmdp_huge_clear_flush(): radix's pmdp_huge_get_and_clear() does not flush, and s390's flushes at once."""
+    assert flushes(plugin(), split_file) == (["pmdp_huge_clear_flush"], insns)
 
 
 @pytest.mark.parametrize(

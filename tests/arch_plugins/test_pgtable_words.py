@@ -174,3 +174,11 @@ def test_arm64_counts_pages_too_whatever_the_stride(plugin: type, most: int) -> 
     """MAX_TLBI_RANGE_PAGES, 8 GiB, is asked without range instructions as well: pages of 1 GiB reach it first."""
     assert not plugin().above_ceiling(0, most, 512 * 512)
     assert plugin().above_ceiling(0, most + 1, 512 * 512)
+
+
+@pytest.mark.parametrize("plugin", [Arm64, Arm64Range, Arm64V61])
+@pytest.mark.parametrize(("pages", "name", "nr"), [(512, "TLBI_VAALE1IS", 512), (513, "TLBI_VMALLE1IS", 1)])
+def test_arm64_flushes_a_kernel_range_page_by_page_up_to_512(plugin: type, pages: int, name: str, nr: int) -> None:
+    """flush_tlb_kernel_range(): more than MAX_DVM_OPS pages, with and without range instructions."""
+    mm, cells = space(plugin())
+    assert counted(mm, mm.hook.flush_tlb_kernel_range(mm=mm, start=0, end=pages), cells)[name] == nr

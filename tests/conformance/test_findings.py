@@ -37,7 +37,7 @@ PINNED = [
     ("smp-6.12", "zap-huge-dirty", "no-lost-dirty", 25),
     ("smp-6.1", "dax-zap", "no-lost-dirty", 17),
     ("smp-6.12", "dax-zap", "no-lost-dirty", 17),
-    ("s390", "local-ipte", "use-after-free", 15),
+    ("s390", "local-ipte", "use-after-free", 16),
     ("x86", "leaving-walk", "walk-of-freed-table", 30),
 ]
 

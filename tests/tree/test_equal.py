@@ -74,26 +74,8 @@ def test_scenarios_that_run_no_c_are_counted(toy: Path, capsys: pytest.CaptureFi
     assert "2 scenarios equal (proved), 1 of these run no C, 0 differ" in said
 
 
-INVALID = frozenset(
-    {
-        "dontneed-against-numa",
-        "entry-values",
-        "numa-hint",
-        "numa-hint-nested",
-        "table-reclaim-numa",
-        "table-reclaim-protect",
-    }
-)
-"""Where s390's C clears an entry that is invalid already: without IPTE, and without flush_mm."""
-
-COPIES = frozenset({"lazy-back", "lazy-twice", "local-flush", "switch-back", "switch-twice"})
-"""Where a CPU may come between s390's read of cpu_attach_mask and its write of mm_cpumask."""
-
 PAIRS = frozenset({"flush-crosswise"})
-"""Where loongarch's INVTLB drops the other page of a pair too."""
-
-ELSEWHERE = frozenset({"reclaim-two-mms"})
-"""Where mips, sh, sparc32 and xtensa interrupt every CPU, also one that is on another mm."""
+"""Where the model's tables are of one page: an entry of loongarch and mips is a pair, which is in one table."""
 
 MOVES = frozenset(
     {
@@ -166,7 +148,7 @@ DIFFER = {
     "arm": frozenset(),
     "arm64": frozenset(),
     "loongarch": PAIRS,
-    "mips": PAIRS | ELSEWHERE,
+    "mips": PAIRS,
     "mm": frozenset(),
     "mm 6.1": COLLAPSES,
     "mmu_gather": frozenset(),
@@ -175,12 +157,12 @@ DIFFER = {
     "powerpc_radix": frozenset(),
     "powerpc_radix 6.1": SHOT_DOWN,
     "riscv": frozenset(),
-    "s390": INVALID | COPIES,
-    "sh": ELSEWHERE,
-    "sparc32": ELSEWHERE,
+    "s390": frozenset(),
+    "sh": frozenset(),
+    "sparc32": frozenset(),
     "sparc64": frozenset(),
     "x86": MOVES,
-    "xtensa": ELSEWHERE,
+    "xtensa": frozenset(),
 }
 """The scenarios that differ, by architecture, or by it and version; docs/tree.md explains each."""
 

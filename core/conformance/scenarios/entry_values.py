@@ -20,7 +20,7 @@ from core.machine.order import Order
 from core.machine.pte import Entry, ProtNone, Pte, pte_cell, ptep_get
 from core.machine.tlb import user_load
 from core.mm.era import Era
-from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get, pmdp_huge_clear_flush
+from core.mm.huge_memory import invalid, pmd_lock, pmd_unlock, pmdp_get
 from core.mm.mm import Mm, pte_lock, pte_unlock
 from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
@@ -146,8 +146,7 @@ def peek(cell: Cell) -> Op:
 
 async def huge_cleared(mm: Mm) -> Entry:
     """pmdp_huge_clear_flush()."""
-    pmd: Entry = await pmdp_huge_clear_flush(mm, 0)
-    return pmd
+    return await mm.hook.pmdp_huge_clear_flush(mm=mm, addr=0)
 
 
 async def huge_invalidated(mm: Mm) -> Entry:
