@@ -20,9 +20,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
-from core.tree.cut import cut
+from core.tree.cut import cut, missing, spans
 from core.tree.errors import TreeError
 from core.tree.kernel_tree import KernelTree, cache_directory
 from core.tree.manifest import Manifest, Source, Version
@@ -91,10 +92,23 @@ def compiler() -> str:
 
 def build(name: str, tree: KernelTree, manifest: Manifest) -> Unit:
     """Build the unit called `name`, or find it in the cache. TreeError, in one line, if it cannot be built."""
+    helpers: frozenset[str] = frozenset()
+    while True:
+        try:
+            return _built(name, tree, manifest, helpers)
+        except Refused as error:
+            found = _helpers(tree, manifest, helpers, error.said) - helpers
+            if not found:
+                raise TreeError(_missing(tree, manifest) or str(error)) from None
+            helpers |= found
+
+
+def _built(name: str, tree: KernelTree, manifest: Manifest, helpers: frozenset[str]) -> Unit:
+    """The unit, of which `helpers` are kept too, wherever a file has them of which only some names are kept."""
     half = cache_directory() / "units" / f"{name}.{os.getpid()}"
     shutil.rmtree(half, ignore_errors=True)
     try:
-        text = _preprocessed(half, tree, manifest)
+        text = _preprocessed(half, tree, manifest, helpers)
         _refuse_assembly(text)
         runtime = (SHIM / "runtime.c").read_bytes()
         key = hashlib.sha256(_plain(text).encode() + runtime + " ".join(FLAGS).encode()).hexdigest()[:16]
@@ -106,11 +120,48 @@ def build(name: str, tree: KernelTree, manifest: Manifest) -> Unit:
         shutil.rmtree(half, ignore_errors=True)
 
 
-def _preprocessed(half: Path, tree: KernelTree, manifest: Manifest) -> str:
+class Refused(TreeError):
+    """The compiler refuses a unit; `said` is all that it says of it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(_first_error(said))
+        self.said = said
+
+
+UNKNOWN = re.compile(r"implicit declaration of function \W(\w+)|error: \W(\w+)\W undeclared")
+"""What the compiler says of a name that nothing defines."""
+
+
+def _helpers(tree: KernelTree, manifest: Manifest, helpers: frozenset[str], said: str) -> frozenset[str]:
+    """What the compiler misses, as a manifest names it, if a file has it of which only some names are kept.
+
+    So a patch may move code to a function of its own, and rename what only its own file calls.
+    """
+    partly = [source for source in manifest.sources if source.keep is not None]
+    words = {called or word for called, word in UNKNOWN.findall(said)}
+    structures = {
+        one
+        for source in partly
+        if "incomplete type" in said or "undefined type" in said
+        for one in re.findall(r"struct \w+", cut(tree.text(source.path), source, helpers))
+    }
+    found: set[str] = set()
+    for ways in [*((word, f"#{word}", f";{word}") for word in words), *((one,) for one in structures)]:
+        there = (way for way in ways if any(spans(tree.text(s.path), f"?{way}", s.path) for s in partly))
+        found.update(islice(there, 1))
+    return frozenset(found)
+
+
+def _missing(tree: KernelTree, manifest: Manifest) -> str:
+    """What is said of the first function that is to be kept and that the tree has not."""
+    return next(filter(None, (missing(tree.text(source.path), source) for source in manifest.sources)), "")
+
+
+def _preprocessed(half: Path, tree: KernelTree, manifest: Manifest, helpers: frozenset[str]) -> str:
     """Write everything that is compiled to `half`, and preprocess it."""
     include = half / "include"
     include.mkdir(parents=True)
-    texts = {source: cut(tree.text(source.path), source) for source in manifest.sources}
+    texts = {source: cut(tree.text(source.path), source, sorted(helpers)) for source in manifest.sources}
     for source, text in texts.items():
         _write(include, half, source, text)
     (half / "arch_shim.h").write_text((SHIM / manifest.shim).read_text(encoding="utf-8"), encoding="utf-8")
@@ -169,7 +220,7 @@ def _run(command: list[str]) -> None:
     except subprocess.TimeoutExpired:
         raise TreeError(f"the compiler took more than {SECONDS} s") from None
     if done.returncode:
-        raise TreeError(_first_error(done.stderr))
+        raise Refused(done.stderr)
 
 
 def _first_error(printed: str) -> str:

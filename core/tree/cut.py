@@ -19,10 +19,15 @@ Span = tuple[int, int]
 _CONTINUED = r"(?:[^\n]*\\\n)*[^\n]*"
 
 
-def cut(text: str, source: Source) -> str:
-    """`text` with what `source` keeps, or without what it drops. TreeError if a name is missing."""
+def cut(text: str, source: Source, more: Iterable[str] = ()) -> str:
+    """`text` with what `source` keeps, `more` too, or without what it drops. TreeError if a name is missing.
+
+    A function that is to be kept may be missing: it is for the compiler to say whether anything calls it.
+    """
     if source.keep is not None:
-        text = _kept(text, [span for name in source.keep for span in spans(text, name, source.path)])
+        kept = [f"?{name}" if _is_function(name) else name for name in source.keep]
+        wanted = [*kept, *(f"?{name}" for name in more)]
+        text = _kept(text, [span for name in wanted for span in spans(text, name, source.path)])
     for old, new in source.replace:
         if old not in text:
             raise TreeError(f"{source.path}: no text {old!r}; the manifest replaces it")
@@ -31,6 +36,20 @@ def cut(text: str, source: Source) -> str:
         for start, end in reversed(spans(text, name, source.path)):
             text = text[:start] + blank(text[start:end]) + text[end:]
     return text
+
+
+def missing(text: str, source: Source) -> str:
+    """What is said of the first function that `source` keeps and `text` lacks, or nothing."""
+    for name in filter(_is_function, source.keep or ()):
+        try:
+            spans(text, name, source.path)
+        except TreeError as error:
+            return str(error)
+    return ""
+
+
+def _is_function(name: str) -> bool:
+    return not name.lstrip("?").startswith(("#", ";", "struct "))
 
 
 def blank(text: str) -> str:
@@ -52,7 +71,9 @@ def spans(text: str, name: str, path: str) -> list[Span]:
     optional, bare = name.startswith("?"), name.lstrip("?")
     bare, _, which = bare.partition("@")
     kind, found = _find(text, bare)
-    if not found and not optional:
+    if not found and optional:
+        return []
+    if not found:
         raise TreeError(f"{path}: no {kind}; was it renamed, or is the tree of another version?")
     return [found[int(which)]] if which and found else found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.tree.cut import cut
+from core.tree.cut import cut, missing
 from core.tree.errors import TreeError
 from core.tree.manifest import Source
 
@@ -66,7 +66,7 @@ def test_what_is_dropped_leaves_the_rest_in_its_lines() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (Source("mm/a.c", keep=("thrice",)), "mm/a.c: no function thrice()"),
+        (Source("mm/a.c", drop=("thrice",)), "mm/a.c: no function thrice()"),
         (Source("mm/a.c", drop=("#THREE",)), "mm/a.c: no macro THREE"),
         (Source("mm/a.c", keep=("struct other",)), "mm/a.c: no struct other"),
         (Source("mm/a.c", replace=(("asm(0)", "nop()"),)), "mm/a.c: no text 'asm(0)'"),
@@ -75,3 +75,15 @@ def test_what_is_dropped_leaves_the_rest_in_its_lines() -> None:
 def test_a_missing_name_is_named_with_its_file(source: Source, message: str) -> None:
     with pytest.raises(TreeError, match="^" + message.replace("(", r"\(").replace(")", r"\)")):
         cut(TEXT, source)
+
+
+def test_a_function_that_is_to_be_kept_may_be_missing_and_is_told() -> None:
+    source = Source("mm/a.c", keep=("thrice", "?never", "twice"))
+    assert cut(TEXT, source) == cut(TEXT, Source("mm/a.c", keep=("twice",)))
+    assert missing(TEXT, source).startswith("mm/a.c: no function thrice(); was it renamed")
+    assert not missing(TEXT, Source("mm/a.c", keep=("?never", "twice")))
+
+
+def test_more_names_are_kept_where_only_some_are() -> None:
+    assert cut(TEXT, Source("a.c", keep=("#ONE",)), ("twice", "elsewhere")) == kept("#ONE", "twice")
+    assert cut(TEXT, Source("a.c"), ("twice",)) == TEXT

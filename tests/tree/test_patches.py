@@ -48,6 +48,9 @@ BAD = {
     "x86 flushes a range though it has missed another flush": Patch(
         "x86", X86, "\t    f->new_tlb_gen == local_tlb_gen + 1 &&\n", "", "any-order"
     ),
+    "x86 does not wait for the CPUs that it interrupts": Patch(
+        "x86", X86, "\t\t\t\t(void *)info, 1, cpumask);", "\t\t\t\t(void *)info, 0, cpumask);", "use-after-free"
+    ),
     "radix flushes a range on this CPU alone": Patch(
         "powerpc_radix",
         RADIX,
@@ -133,6 +136,40 @@ def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(name: str, unpacked: 
     assert good.verdict == "pass"
     assert found.verdict == "fail"
     assert any(f" at {'/'.join(patch.path.split('/')[:2])}/" in step.step for step in found.trace)
+
+
+MEMORY = "mm/memory.c"
+FLUSHED = "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n"
+ZAP = "static unsigned long zap_pte_range(struct mmu_gather *tlb,"
+
+GOOD = {
+    "the zap flushes in a function of its own": (
+        Patch(
+            "mm",
+            MEMORY,
+            ZAP,
+            "static void zap_flush(struct mmu_gather *tlb, struct vm_area_struct *vma)\n{\n" + FLUSHED + "}\n\n" + ZAP,
+            "lost-dirty-dontneed",
+        ),
+        Patch("mm", MEMORY, FLUSHED + "\t}", "\t\tzap_flush(tlb, vma);\n\t}", "lost-dirty-dontneed"),
+    ),
+    "zap_pte_range() has another name": (
+        Patch("mm", MEMORY, ZAP, ZAP.replace("_pte_", "_ptes_"), "lost-dirty-dontneed"),
+        Patch("mm", MEMORY, "addr = zap_pte_range(", "addr = zap_ptes_range(", "lost-dirty-dontneed"),
+    ),
+}
+"""What changes nothing but how the C is written."""
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_c_that_is_written_otherwise_is_green(name: str, unpacked: Trees, tmp_path: Path) -> None:
+    first, second = GOOD[name]
+    root = scratch(first.arch, unpacked("6.12"), tmp_path / "patched", first)
+    text = (root / second.path).read_text()
+    assert second.old in text
+    (root / second.path).write_text(text.replace(second.old, second.new))
+    found = VerdictJob(row_of(first.arch, KernelTree(root), ""), first.scenario).run()
+    assert (found.verdict, found.exhaustive) == ("pass", True)
 
 
 UNSHARED = Patch(

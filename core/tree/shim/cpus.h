@@ -107,19 +107,23 @@ extern char __start_percpu[];
  * ---- calls to other CPUs ----
  *
  * kernel/smp.c: smp_call_function_many_cond() sends, does its own part while the others are being interrupted, and
- * waits.  The function and its argument go with the request: send_ipi(function, CPUs, argument).
+ * waits.  The function and its argument go with the request: send_ipi(function, CPUs, argument).  A call that does not
+ * wait goes on while others have yet to be interrupted; csd_lock() has it wait for its own request before that.
  */
 
 typedef void (*smp_call_func_t)(void *info);
 typedef bool (*smp_cond_func_t)(int cpu, void *info);
 
-static inline void smp_call(const cpumask_t *mask, smp_cond_func_t cond, smp_call_func_t func, void *info, bool self)
+static inline void smp_call(const cpumask_t *mask, smp_cond_func_t cond, smp_call_func_t func, void *info, bool wait,
+			    bool self)
 {
 	unsigned long word = cpumask_word(mask), others = 0;
 
 	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++)
 		if (cpu != CPU && (word >> cpu & 1) && (!cond || cond(cpu, info)))
 			others |= 1UL << cpu;
+	if (others && !wait)
+		op("wait_ipi", func, others, 0, 0);
 	if (others)
 		op("send_ipi", func, others, (u64)info, 0);
 	if (self && (word >> CPU & 1) && (!cond || cond(CPU, info))) {
@@ -127,12 +131,12 @@ static inline void smp_call(const cpumask_t *mask, smp_cond_func_t cond, smp_cal
 		func(info);
 		OP("irq_on");
 	}
-	if (others)
+	if (others && wait)
 		op("wait_ipi", func, others, 0, 0);
 }
-#define smp_call_function_many(mask, f, info, wait) smp_call(mask, NULL, f, info, false)
-#define on_each_cpu_mask(mask, f, info, wait) smp_call(mask, NULL, f, info, true)
-#define on_each_cpu_cond_mask(cond, f, info, wait, mask) smp_call(mask, cond, f, info, true)
-#define on_each_cpu(f, info, wait) smp_call(cpu_online_mask, NULL, f, info, true)
-#define smp_call_function(f, info, wait) smp_call(cpu_online_mask, NULL, f, info, false)
-#define smp_call_function_single(cpu, f, info, wait) smp_call(cpumask_of(cpu), NULL, f, info, true)
+#define smp_call_function_many(mask, f, info, wait) smp_call(mask, NULL, f, info, wait, false)
+#define on_each_cpu_mask(mask, f, info, wait) smp_call(mask, NULL, f, info, wait, true)
+#define on_each_cpu_cond_mask(cond, f, info, wait, mask) smp_call(mask, cond, f, info, wait, true)
+#define on_each_cpu(f, info, wait) smp_call(cpu_online_mask, NULL, f, info, wait, true)
+#define smp_call_function(f, info, wait) smp_call(cpu_online_mask, NULL, f, info, wait, false)
+#define smp_call_function_single(cpu, f, info, wait) smp_call(cpumask_of(cpu), NULL, f, info, wait, true)

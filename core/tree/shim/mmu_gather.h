@@ -45,7 +45,8 @@ extern u64 rt_arguments[];
 #define call_rcu(head, function) ({ (void)(function); OP("call_rcu"); })
 #define __tlb_remove_table(table) OP1("tlb_remove_table", table)
 #undef smp_call_function
-#define smp_call_function(function, info, wait) ({ (void)(function); OP("sync_one"); })
+/* Behind a call that does not wait nothing is certain. */
+#define smp_call_function(function, info, wait) ({ (void)(function); (wait) ? OP("sync_one") : 0; })
 #define kmsan_unpoison_memory(p, size) ((void)0)
 #define cond_resched() OP("cond_resched")
 #define folio_remove_rmap_ptes(folio, page, nr, vma) OP2("remove_rmap", page, nr)

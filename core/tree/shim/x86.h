@@ -127,8 +127,8 @@ DEFINE_STATIC_KEY_FALSE(switch_mm_cond_l1d_flush);
 		op("flush_tlb_info", 0, _f->start, _f->end, (_f->mm ? HAS_MM : 0) | (u64)_f->stride_shift << 8 |  \
 		   _f->new_tlb_gen << 16);                                                                        \
 	} })
-#define on_each_cpu_mask(mask, f, info, wait) ({ FLUSH_INFO(info); smp_call(mask, NULL, f, info, true); })
-#define on_each_cpu_cond_mask(cond, f, info, wait, mask) ({ FLUSH_INFO(info); smp_call(mask, cond, f, info, true); })
+#define on_each_cpu_mask(mask, f, info, wait) ({ FLUSH_INFO(info); smp_call(mask, NULL, f, info, wait, true); })
+#define on_each_cpu_cond_mask(cond, f, info, wait, mask) ({ FLUSH_INFO(info); smp_call(mask, cond, f, info, wait, true); })
 #define on_each_cpu(f, info, wait) on_each_cpu_mask(cpu_online_mask, f, info, wait)
 
 struct arch_tlbflush_unmap_batch { cpumask_t cpumask; };
