@@ -1,5 +1,7 @@
 """mm/mmu_gather.c and include/asm-generic/tlb.h of a tree in place of core/mm/mmu_gather.py, on generic SMP.
 
+There a table is freed as a page is; `mmu_gather_rcu` is the same where tables are freed by RCU.
+
 Each function of the C is given the gather as it is, and says at its end what has become of it.  So a gather is the
 text's own, and only what is done with it is the tree's.
 """
@@ -183,8 +185,9 @@ async def _free_batch(of: GatherHands, word: Word) -> int:
 
 
 async def _call_rcu(of: GatherHands, word: Word) -> int:
-    assert of.tlb.tables is not None
-    await tlb_remove_table_free(of.tlb, of.tlb.tables)
+    """Of the tables that were said before."""
+    tables, of.tables = of.tables, []
+    await tlb_remove_table_free(of.tlb, tables)
     return 0
 
 
@@ -265,6 +268,7 @@ VOCABULARY = Vocabulary(
         Rule("batch", "", _say_batch),
         Rule("slot", "", _say_slot),
         Rule("contents", "", _contents),
+        hidden("free_table_batch", why="the array of tables is no table"),
         hidden("WARN_ON", why="a warning changes nothing"),
         *EVERYWHERE,
     )
@@ -274,12 +278,12 @@ VOCABULARY = Vocabulary(
 # ---- the functions -----------------------------------------------------------------------------------------------
 
 
-class GatherOfTree(FromC, Smp):
-    """Generic SMP, with the functions of mmu_gather.c from a tree."""
+class GatherFunctions(FromC):
+    """The functions of mmu_gather.c from a tree, on an architecture that is named beside this class."""
 
     @hookimpl
     def arch_facts(self) -> Facts:
-        return self.facts_of(super().arch_facts())
+        return self.facts_of(super().arch_facts())  # type: ignore[misc]
 
     def core_functions(self, mm: Mm) -> Mapping[str, Callable[..., Any]]:
         """The functions of core.mm.mmu_gather that the C stands for."""
@@ -333,6 +337,10 @@ class GatherOfTree(FromC, Smp):
         assert nr == 1 or tlb.mm.folio(page)[1] > 1, "pages are gathered one by one"
         of = GatherHands(tlb.mm, tlb)
         return bool(await self.on(of, "gather_page", PAGES + page_pointer(page), nr << 1 | delay_rmap))
+
+
+class GatherOfTree(GatherFunctions, Smp):
+    """Generic SMP, which frees tables as it frees pages."""
 
 
 BINDING = Binding("mmu_gather", manifest, VOCABULARY, GatherOfTree, lambda version: "arch_plugins.generic:Smp")

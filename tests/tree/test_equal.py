@@ -152,6 +152,7 @@ DIFFER = {
     "mm": frozenset(),
     "mm 6.1": COLLAPSES,
     "mmu_gather": frozenset(),
+    "mmu_gather_rcu": frozenset(),
     "parisc": frozenset(),
     "powerpc_hash": frozenset(),
     "powerpc_radix": frozenset(),

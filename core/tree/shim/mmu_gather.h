@@ -42,7 +42,12 @@ extern u64 rt_arguments[];
 #define __get_free_pages(flags, order) __get_free_page(flags)
 #define free_page(address) OP("free_table_batch")
 #define free_pages(address, order) OP("free_batch")
-#define call_rcu(head, function) ({ (void)(function); OP("call_rcu"); })
+#define call_rcu(head, function) ({                                                        \
+	const struct mmu_table_batch *_batch = container_of(head, struct mmu_table_batch, rcu); \
+	(void)(function);                                                                  \
+	for (unsigned int _i = 0; _i < _batch->nr; _i++)                                   \
+		OP1("table", _batch->tables[_i]);                                          \
+	OP("call_rcu"); })
 #define __tlb_remove_table(table) OP1("tlb_remove_table", table)
 #undef smp_call_function
 /* Behind a call that does not wait nothing is certain. */
