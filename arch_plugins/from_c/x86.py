@@ -3,7 +3,8 @@
 Where mm_cpumask is fixed every CPU has the mm loaded, and no generation is kept.  Where it is not, the words are those
 of `arch_plugins.families.tlb_gen`; switch_mm_irqs_off(), enter_lazy_tlb() and flush_tlb_func() are C then too.
 
-A handler is one step, because interrupts are off: only the handler changes what belongs to its CPU.
+A handler is one step, because interrupts are off: only the handler changes what belongs to its CPU, and it looks once
+at the mm's tlb_gen, which others change.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class X86FromC(GatherFromC, X86):
         def step(request: Any, off: bool, *words: Hashable) -> list[Outcome]:
             if request is None or off:
                 return []
-            after = values_after(self._handler(there, request), dict(zip(read, words, strict=True)))
+            after = values_after(self._handler(there, request), dict(zip(read, words, strict=True)), (GEN,))
             return [Outcome(None, (None, *(after[cell] for cell in cells)))]
 
         name = f"IPI of T{sender}: flush_tlb_func" if moves else f"take IPI of T{sender}"
