@@ -107,7 +107,6 @@ class MmOfTree(FromC, Smp):
             self.unmap_page_range,
             self.change_protection,
             self.move_page_tables,
-            self.pmdp_huge_clear_flush,
             self.flush_tlb_batched_pending,
             self.set_tlb_ubc_flush_pending,
             self.try_to_unmap_flush,
@@ -196,6 +195,7 @@ class MmOfTree(FromC, Smp):
 
     # ---- mm/pgtable-generic.c ------------------------------------------------------------------------------------
 
+    @hookimpl
     async def pmdp_huge_clear_flush(self, mm: Mm, addr: int) -> Entry:
         """Returns the entry that was there."""
         of = MmHands(mm, base_of(mm, addr))

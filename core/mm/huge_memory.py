@@ -24,7 +24,6 @@ from core.mm.mmu_gather import MmuGather, adjust_range, tlb_change_page_size, tl
 from core.mm.page import FREED_TWICE, folio_mapped, get_page, inc_mapcount, put_page, set_page_dirty
 from core.mm.pgtable import pmd_populate
 from core.mm.rmap import folio_remove_rmap_pmd
-from core.mm.stand_in import or_c
 
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
@@ -186,7 +185,6 @@ def pmdp_get(mm: Mm, addr: int) -> Op:
     )
 
 
-@or_c
 async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
     """mm/pgtable-generic.c: clear a huge entry and flush it on all CPUs."""
     pmd = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=False)
