@@ -296,9 +296,9 @@ def replaced(path: str, old: str, new: str, tree: Path) -> None:
 
 BAD = {
     "a file is missing": (partial(without, RMAP), "mm/rmap.c: No such file or directory in "),
-    "a function is renamed": (
-        partial(replaced, MEMORY, "zap_pte_range", "zap_ptes"),
-        "mm/memory.c: no function zap_pte_range(); was it renamed, or is the tree of another version?",
+    "an entry point is renamed": (
+        partial(replaced, MEMORY, "unmap_page_range", "unmap_pages"),
+        "mm/memory.c: no function unmap_page_range(); was it renamed, or is the tree of another version?",
     ),
     "the tree is of another version": (
         partial(replaced, "Makefile", "PATCHLEVEL = 12", "PATCHLEVEL = 1"),
