@@ -55,7 +55,7 @@ TLB_FLUSH_ALL = (1 << 64) - 1
 
 
 @dataclass
-class FlushHands(Hook):
+class TlbHands(Hook):
     """`addr` is the page that C knows as ADDRESS, and a page has `scale` bytes there.
 
     `gen` is the generation that C knows as NOW, and `met` are all by what C calls them; `loaded` is what this CPU has
@@ -90,7 +90,7 @@ class FlushHands(Hook):
         return self.met[known]
 
 
-def _cpu_of(of: FlushHands, word: Word) -> Cpu:
+def _cpu_of(of: TlbHands, word: Word) -> Cpu:
     """The CPU of a per-CPU word."""
     return min(cpus_of(of.mm)[int(word.place.rpartition("[cpu")[2].rstrip("]"))])
 
@@ -112,55 +112,55 @@ LOADED = {"this": MM, "other": OTHER_MM, "switching": SWITCHING}
 STORED = {MM: "this", OTHER_MM: "other", INIT_MM: "other", SWITCHING: "switching"}
 
 
-async def _read_loaded(of: FlushHands, word: Word) -> int:
+async def _read_loaded(of: TlbHands, word: Word) -> int:
     found = MM if of.fixed else LOADED[await read_once(loaded_mm_cell(_cpu_of(of, word)))]
     if _own(word):
         of.loaded = found
     return found
 
 
-async def _write_loaded(of: FlushHands, word: Word) -> int:
+async def _write_loaded(of: TlbHands, word: Word) -> int:
     await write_once(loaded_mm_cell(_cpu_of(of, word)), STORED[word.a])
     return 0
 
 
-async def _read_asid(of: FlushHands, word: Word) -> int:
+async def _read_asid(of: TlbHands, word: Word) -> int:
     return ASID if of.loaded == MM else ASID_OF_OTHER
 
 
-async def _read_lazy(of: FlushHands, word: Word) -> int:
+async def _read_lazy(of: TlbHands, word: Word) -> int:
     return 0 if of.fixed else int(await read_once(is_lazy_cell(_cpu_of(of, word))))
 
 
-async def _write_lazy(of: FlushHands, word: Word) -> int:
+async def _write_lazy(of: TlbHands, word: Word) -> int:
     await write_once(is_lazy_cell(_cpu_of(of, word)), bool(word.a))
     return 0
 
 
-async def _read_ctx_gen(of: FlushHands, word: Word) -> int:
+async def _read_ctx_gen(of: TlbHands, word: Word) -> int:
     if of.fixed:
         return NOW - 1
     return of.known_as(await read_once(ctx_gen_cell(of.mm.task.cpu)))
 
 
-async def _write_ctx_gen(of: FlushHands, word: Word) -> int:
+async def _write_ctx_gen(of: TlbHands, word: Word) -> int:
     if not of.fixed:
         await write_once(ctx_gen_cell(of.mm.task.cpu), of.generation(word.a))
     return 0
 
 
-async def _read_gen(of: FlushHands, word: Word) -> int:
+async def _read_gen(of: TlbHands, word: Word) -> int:
     return NOW if of.fixed else of.known_as(await read_once(GEN))
 
 
-async def _inc_gen(of: FlushHands, word: Word) -> int:
+async def _inc_gen(of: TlbHands, word: Word) -> int:
     """The answer is what it was before."""
     if not of.fixed:
         of.gen = of.met[NOW] = await inc_mm_tlb_gen()
     return NOW - 1
 
 
-async def _load_cr3(of: FlushHands, word: Word) -> int:
+async def _load_cr3(of: TlbHands, word: Word) -> int:
     """The hardware goes to another pgd, and drops what it has cached of it unless it is told not to."""
     cpu, to_this = of.mm.task.cpu, word.a & ~0xFFF & ~CR3_NOFLUSH == PGD
     dropped = tuple(tlb_cell(cpu, addr) for addr in of.mm.addrs) if to_this and not word.a & CR3_NOFLUSH else ()
@@ -170,7 +170,7 @@ async def _load_cr3(of: FlushHands, word: Word) -> int:
     return 0
 
 
-async def _irqs(of: FlushHands, word: Word) -> int:
+async def _irqs(of: TlbHands, word: Word) -> int:
     if not of.fixed:
         await write_once(irqs_off_cell(of.mm.task.cpu), word.kind == "irq_off")
     return 0
@@ -179,7 +179,7 @@ async def _irqs(of: FlushHands, word: Word) -> int:
 # ---- what they mean: flushing ------------------------------------------------------------------------------------
 
 
-async def _invlpg(of: FlushHands, word: Word) -> int:
+async def _invlpg(of: TlbHands, word: Word) -> int:
     """What translates an address; a run of them is one flush, at its last."""
     here, first = of.mm.task.cpu, of.page(word.a)
     await insn(here, "INVLPG", 1, Operand(first, 1, of.span))
@@ -193,25 +193,25 @@ async def _invlpg(of: FlushHands, word: Word) -> int:
     return 0
 
 
-async def _flush_all(of: FlushHands, word: Word) -> int:
+async def _flush_all(of: TlbHands, word: Word) -> int:
     await insn(of.mm.task.cpu, "MOV_CR3" if word.kind.startswith("mov") else "INVPCID_ALL", 1, EVERYTHING)
     await flush_here(of.mm.task.cpu, of.mm.addrs, FlushRequest(), word.kind)
     return 0
 
 
-async def _info(of: FlushHands, word: Word) -> int:
+async def _info(of: TlbHands, word: Word) -> int:
     of.info = (word.a, word.b, word.c)
     shift = word.c >> 8 & 0xFF
     of.span = max((1 << shift) // of.scale, 1)
     return 0
 
 
-def _request(of: FlushHands) -> FlushRequest:
+def _request(of: TlbHands) -> FlushRequest:
     start, end, _ = of.info
     return FlushRequest() if end == TLB_FLUSH_ALL else FlushRequest(of.page(start), of.page(end + of.scale - 1))
 
 
-async def _send(of: FlushHands, word: Word) -> int:
+async def _send(of: TlbHands, word: Word) -> int:
     cpus, request = sorted(cpus_in(of.mm, word.a)), _request(of)
     if of.fixed:
         nr = 0 if request.end is None else -(-(request.end - request.start) // of.span)

@@ -11,16 +11,16 @@ from core.tree.binding import Binding
 from core.tree.manifest import Version
 
 
-class GatherOfTree(GatherFunctions, Arm64):
+class GatherOfArm64(GatherFunctions, Arm64):
     """6.12."""
 
 
-class GatherOfTreeV61(GatherFunctions, Arm64V61):
+class GatherOfArm64V61(GatherFunctions, Arm64V61):
     """6.1."""
 
 
 def _plugin(automata: Automata) -> Any:
-    return (GatherOfTreeV61 if automata.unit.version < (6, 12) else GatherOfTree)(automata)
+    return (GatherOfArm64V61 if automata.unit.version < (6, 12) else GatherOfArm64)(automata)
 
 
 def _beside(version: Version) -> str:

@@ -20,7 +20,7 @@ from arch_plugins.families.tlb_gen import (
     handler_cells,
 )
 from arch_plugins.from_c._common import ADDRESS, GatherFromC
-from arch_plugins.from_c._x86 import HAS_MM, NOW, TLB_FLUSH_ALL, VOCABULARY, FlushHands
+from arch_plugins.from_c._x86 import HAS_MM, NOW, TLB_FLUSH_ALL, VOCABULARY, TlbHands
 from arch_plugins.x86 import X86
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import csd_cell, irqs_off_cell
@@ -85,29 +85,29 @@ class X86FromC(GatherFromC, X86):
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
-        await self.run(FlushHands(mm), "enter_flush_tlb_mm")
+        await self.run(TlbHands(mm), "enter_flush_tlb_mm")
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         scale = _scale(stride, mm)
         entry = "enter_flush_tlb_range" if stride == 1 else "enter_flush_tlb_huge"
-        of = FlushHands(mm, start, stride, scale=scale)
+        of = TlbHands(mm, start, stride, scale=scale)
         await self.run(of, entry, ADDRESS, ADDRESS + (end - start) * scale)
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.run(FlushHands(mm, addr), "enter_flush_tlb_page", ADDRESS)
+        await self.run(TlbHands(mm, addr), "enter_flush_tlb_page", ADDRESS)
 
     @hookimpl
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
-        of = FlushHands(init_mm(mm), start)
+        of = TlbHands(init_mm(mm), start)
         await self.run(of, "enter_flush_tlb_kernel_range", ADDRESS, ADDRESS + (end - start << PAGE_SHIFT))
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str:
         stride, whole = tlb_get_unmap_size(tlb), tlb.fullmm or tlb.need_flush_all
         scale = bytes_of_page(tlb)
-        of = FlushHands(tlb.mm, 0 if whole else tlb.start, stride, tlb, scale=scale)
+        of = TlbHands(tlb.mm, 0 if whole else tlb.start, stride, tlb, scale=scale)
         length = 1 if whole else tlb.end - tlb.start
         await self.run(of, "enter_tlb_flush", ADDRESS, ADDRESS + length * scale, bits(tlb))
         return "mm" if whole else "range"
@@ -115,12 +115,12 @@ class X86FromC(GatherFromC, X86):
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         for addr in range(start, end):  # the kernel of this tree takes one entry
-            of = FlushHands(mm, addr, batch=batch)
+            of = TlbHands(mm, addr, batch=batch)
             await self.run(of, "enter_tlbbatch_add_pending", ADDRESS, mask_of(mm, batch.cpus))
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
-        await self.run(FlushHands(mm, batch=batch), "enter_tlbbatch_flush", mask_of(mm, batch.cpus))
+        await self.run(TlbHands(mm, batch=batch), "enter_tlbbatch_flush", mask_of(mm, batch.cpus))
 
     # ---- switching -----------------------------------------------------------------------------------------------
 
@@ -135,13 +135,13 @@ class X86FromC(GatherFromC, X86):
     async def _irqs_off(self, mm: Mm, entry: str) -> None:
         """The scheduler's call."""
         await write_once(irqs_off_cell(mm.task.cpu), True)
-        await self.run(FlushHands(mm), entry)
+        await self.run(TlbHands(mm), entry)
         await write_once(irqs_off_cell(mm.task.cpu), False)
 
     @hookimpl
     async def enter_lazy_tlb(self, mm: Mm) -> None:
         if mm.cpus is None:
-            await self.run(FlushHands(mm), "enter_lazy")
+            await self.run(TlbHands(mm), "enter_lazy")
 
     # ---- being asked ---------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class X86FromC(GatherFromC, X86):
         request, gen = (info.request, info.gen) if isinstance(info, GenRequest) else (info, None)
         stride = info.stride if isinstance(info, GenRequest) else 1
         of_mm = gen is not None or (mm.cpus is not None and request.end is not None)
-        of = FlushHands(mm, request.start, stride, scale=_scale(stride, mm), gen=gen)
+        of = TlbHands(mm, request.start, stride, scale=_scale(stride, mm), gen=gen)
         end = TLB_FLUSH_ALL if request.end is None else ADDRESS + (request.end - request.start) * of.scale
         shift = (stride * of.scale).bit_length() - 1
         known = NOW if of_mm else 0

@@ -303,7 +303,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         ("twice", "local flush leaf [N, N)"): LOCAL,
         (
             "late",
-            "send IPI to CPUN: flush [N, N)",
+            "send IPI to CPUN: flush leaf [N, N)",
         ): "the local part comes first; both before the wait is over",
         ("late", "local flush leaf [N, N) of ASID N"): LOCAL,
         ("twice", "local flush leaf [N, N) of ASID N"): LOCAL,

@@ -6,6 +6,7 @@ from arch_plugins.families.at_clear import detach
 from arch_plugins.generic import Generic, Smp, flush_by_ipi
 from arch_plugins.s390 import S390
 from arch_plugins.up import Up
+from arch_plugins.x86 import X86
 from core.hookspecs import hookimpl
 from core.machine.ipi import FlushRequest, send_ipis
 from core.machine.pte import Entry, local_ptep_get_and_clear, ptep_get, set_pte
@@ -180,8 +181,8 @@ class ChangesNeedNoFlush(Smp):
         return False
 
 
-class HugeChangesNeedNoFlush(Smp):
-    """The same of huge pages."""
+class HugeChangesNeedNoFlush(X86):
+    """The same of huge pages, where pmdp_invalidate_ad() leaves the flush to what asks."""
 
     @hookimpl
     def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:

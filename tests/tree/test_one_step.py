@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arch_plugins.from_c._x86 import FARTHEST, NOW, FlushHands
+from arch_plugins.from_c._x86 import FARTHEST, NOW, TlbHands
 from core.machine.op import Cell, Op, Outcome
 from core.tree.errors import TreeError
 from core.tree.one_step import values_after
@@ -50,9 +50,9 @@ def test_an_operation_that_blocks_or_chooses_is_no_part_of_a_step(outcomes: tupl
         values_after(one(*outcomes), {A: 1})
 
 
-def hands() -> FlushHands:
+def hands() -> TlbHands:
     mm: Any = None
-    return FlushHands(mm)
+    return TlbHands(mm)
 
 
 def test_c_knows_generations_relative_to_the_first_that_it_meets() -> None:
