@@ -11,7 +11,7 @@ import core.mm.memory
 import core.mm.mmu_gather
 import core.mm.swap
 from core.machine.pte import Entry
-from core.mm.mm import Mm
+from core.mm.mm import Mm, dec_tlb_flush_pending, mm_tlb_flush_nested
 from core.mm.mmu_gather import Batch, MmuGather
 from core.mm.swap import Slot
 
@@ -78,6 +78,20 @@ def unlocks_before_flush() -> Iterator[None]:
 
 
 @contextmanager
+def closes_before_flush() -> Iterator[None]:
+    """tlb_finish_mmu() says that its gather is closed before it flushes what is left in it."""
+
+    async def hasty(tlb: MmuGather) -> None:
+        if await mm_tlb_flush_nested():
+            core.mm.mmu_gather.force_flush(tlb)
+        await dec_tlb_flush_pending(tlb.mm)
+        await core.mm.mmu_gather.tlb_flush_mmu(tlb)
+
+    with mock.patch.object(core.mm.memory, "tlb_finish_mmu", hasty):
+        yield
+
+
+@contextmanager
 def swap_batch_too_long() -> Iterator[None]:
     """swap_pte_batch() takes whatever stands behind the last swap entry."""
 
@@ -100,5 +114,6 @@ CORE_MUTANTS: dict[str, Any] = {
     "batches-ignore-delayed": batches_ignore_delayed,
     "overfills": overfills,
     "unlocks-before-flush": unlocks_before_flush,
+    "closes-before-flush": closes_before_flush,
     "swap-batch-too-long": swap_batch_too_long,
 }

@@ -46,6 +46,7 @@ CORE_KILLS = {
     "batches-ignore-delayed": ("delayed-in-last-batch",),
     "overfills": ("batch-limit",),
     "unlocks-before-flush": LOST,
+    "closes-before-flush": ("nested-gathers",),
     "swap-batch-too-long": ("swap-batch",),
 }
 

@@ -37,6 +37,7 @@ RISCV_TLBFLUSH = "arch/riscv/mm/tlbflush.c"
 LOONGARCH_SMP = "arch/loongarch/kernel/smp.c"
 GATHER, MEMORY, MPROTECT, MREMAP = "mm/mmu_gather.c", "mm/memory.c", "mm/mprotect.c", "mm/mremap.c"
 PGTABLE_GENERIC, RMAP, HUGE_MEMORY = "mm/pgtable-generic.c", "mm/rmap.c", "mm/huge_memory.c"
+LIST_FREE = "#ifndef CONFIG_MMU_GATHER_NO_GATHER\n\ttlb_batch_list_free(tlb);\n#endif\n"
 
 PATCHES = {
     "flush_mm forgotten": Patch(
@@ -118,6 +119,13 @@ PATCHES = {
     ),
     "a gather is not of the whole mm at its end": Patch(
         "mmu_gather", GATHER, "\t\ttlb->fullmm = 1;\n\t\t__tlb_reset_range", "\t\t__tlb_reset_range", "nested-gathers"
+    ),
+    "the gather is closed before it is flushed": Patch(
+        "mmu_gather",
+        GATHER,
+        f"\ttlb_flush_mmu(tlb);\n\n{LIST_FREE}\tdec_tlb_flush_pending(tlb->mm);\n",
+        f"\tdec_tlb_flush_pending(tlb->mm);\n\ttlb_flush_mmu(tlb);\n{LIST_FREE}",
+        "nested-gathers",
     ),
     "the zap does not flush under the lock": Patch(
         "mm",

@@ -116,8 +116,12 @@ def remapped(arch: Arch, era: Era) -> Model:
 
 
 def nested(arch: Arch, era: Era) -> Model:
-    """Two MADV_DONTNEED on the same page."""
-    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}))
+    """Two MADV_DONTNEED on the same page, with CONFIG_MMU_GATHER_MERGE_VMAS.
+
+    Without it tlb_end_vma() flushes what the call itself has cleared, and nothing is left for tlb_finish_mmu(): in
+    which order that flushes and says that its gather is closed would not be asked.
+    """
+    world = World(arch, era, {0: Pte(0, dirty=True)}, anon=frozenset({0}), geometry={"merge_vmas": True})
     world.task("user", reader)
     world.task("first", dontneed)
     world.task("second", dontneed)
