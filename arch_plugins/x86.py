@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from arch_plugins.families.mm_range import MmRange
 from arch_plugins.generic import flush_cpus_by_ipi
-from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info
+from arch_plugins.x86_618 import FLUSH_EVENT, get_flush_tlb_info, kernel_request
 from core.hookspecs import Facts, hookimpl
 from core.machine.accessed import test_and_clear_young
 from core.machine.insn import EVERYTHING, Operand, insn
@@ -22,6 +22,7 @@ from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Entry, local_ptep_get_and_clear
 from core.mm.mm import Mm, log
+from core.mm.smp import on_each_cpu
 
 SMP_CAPABILITIES = frozenset({"batched_unmap", "huge_vmap", "lazy_tlb", "ordered_clear", "tlb_gen"})
 
@@ -80,6 +81,17 @@ class X86(MmRange):
     def insns(self, nr: int) -> list[tuple[str, int]]:
         """The instructions that a CPU executes for `nr` strides, 0 for everything. flush_tlb_func()."""
         return [("INVLPG", nr)] if nr else [("MOV_CR3", 1)]
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """On every CPU: INVLPG of each page, or native_flush_tlb_global(): INVPCID of all, global or not."""
+        request = kernel_request(start, end)
+        for cpu in sorted(mm.cpu_online_mask):
+            if request.end is None:
+                await insn(cpu, "INVPCID_ALL", 1, EVERYTHING)
+            for name, nr in self.insns(end - start) if request.end is not None else ():
+                await insn(cpu, name, nr, Operand(start, end - start))
+        await on_each_cpu(mm, request)
 
     async def flush_everything(self, mm: Mm, cpus: frozenset[Cpu]) -> None:
         """A batch frees no table: lazy CPUs are left out."""

@@ -20,6 +20,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest, Request
 from core.machine.tlb import Upper
 from core.mm.mm import Mm, log
+from core.mm.smp import on_each_cpu
 
 TLB_SINGLE_PAGE_FLUSH_CEILING = 33
 """tlb_single_page_flush_ceiling: above this many strides the whole TLB is flushed."""
@@ -56,6 +57,11 @@ def get_flush_tlb_info(start: int, end: int | None, stride: int, freed_tables: b
     if end is None or extent > TLB_SINGLE_PAGE_FLUSH_CEILING:
         return FlushInfo(0, None, stride, freed_tables, extent)
     return FlushInfo(start, end, stride, freed_tables, extent)
+
+
+def kernel_request(start: int, end: int) -> FlushRequest:
+    """What every CPU is asked: do_kernel_range_flush(), or do_flush_tlb_all() above the ceiling."""
+    return FlushRequest(start, end) if end - start <= TLB_SINGLE_PAGE_FLUSH_CEILING else FlushRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,10 @@ class X86618(MmRange):
     def done(self, request: FlushRequest) -> Request:
         """What a CPU forgets that executes `request`."""
         return request
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        await on_each_cpu(mm, kernel_request(start, end))
 
 
 class X86618Invlpg(X86618):

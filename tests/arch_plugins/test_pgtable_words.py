@@ -20,7 +20,7 @@ from arch_plugins.riscv import Riscv
 from arch_plugins.s390 import S390
 from arch_plugins.sparc32 import Sparc32
 from arch_plugins.sparc64 import Sparc64
-from arch_plugins.x86 import X86
+from arch_plugins.x86 import X86, X86Pti
 from arch_plugins.x86_invlpgb import X86Invlpgb
 from core.machine.accessed import accessed_cell
 from core.machine.ipi import take_ipi
@@ -182,3 +182,20 @@ def test_arm64_flushes_a_kernel_range_page_by_page_up_to_512(plugin: type, pages
     """flush_tlb_kernel_range(): more than MAX_DVM_OPS pages, with and without range instructions."""
     mm, cells = space(plugin())
     assert counted(mm, mm.hook.flush_tlb_kernel_range(mm=mm, start=0, end=pages), cells)[name] == nr
+
+
+@pytest.mark.parametrize(
+    ("plugin", "pages", "expected"),
+    [
+        (X86, 33, {"INVLPG": 33}),
+        (X86, 34, {"INVPCID_ALL": 1}),
+        (X86Pti, 33, {"INVLPG": 33, "INVPCID_ADDR": 33}),
+        (X86Pti, 34, {"INVPCID_ALL": 1}),
+    ],
+)
+def test_x86_flushes_a_kernel_range_page_by_page_up_to_the_ceiling(
+    plugin: type, pages: int, expected: dict[str, int]
+) -> None:
+    """tlb_single_page_flush_ceiling is asked of kernel ranges too; what CPU 0 does, as every other."""
+    mm, cells = space(plugin())
+    assert counted(mm, mm.hook.flush_tlb_kernel_range(mm=mm, start=0, end=pages), cells) == expected
