@@ -121,6 +121,11 @@ def dirty_known_at_end(page: int, addrs: Sequence[int], *huge: Cell) -> Property
     return _property("no-lost-dirty", (newer_cell(page), pg_dirty_cell(page), *map(pte_cell, addrs), *huge), holds)
 
 
+def dirty_kept(page: int, addr: int) -> Property:
+    """At the end: a dirty entry maps `page` at `addr`. Of the copy of a page whose entry was dirty."""
+    return _property("no-lost-dirty", (pte_cell(addr),), lambda pte: _maps_dirty(page, [pte]))
+
+
 def store_after_copy(page: int, new: int, addr: int) -> Property:
     """Always: once `new` is mapped at `addr` instead of `page`, it has every store that reached `page`."""
 

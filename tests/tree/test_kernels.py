@@ -37,6 +37,7 @@ RISCV_TLBFLUSH = "arch/riscv/mm/tlbflush.c"
 LOONGARCH_SMP = "arch/loongarch/kernel/smp.c"
 GATHER, MEMORY, MPROTECT, MREMAP = "mm/mmu_gather.c", "mm/memory.c", "mm/mprotect.c", "mm/mremap.c"
 PGTABLE_GENERIC, RMAP, HUGE_MEMORY = "mm/pgtable-generic.c", "mm/rmap.c", "mm/huge_memory.c"
+TRANSFER = "\t\t\tif (pte_dirty(pteval))\n\t\t\t\tfolio_mark_dirty(folio);\n"
 LIST_FREE = "#ifndef CONFIG_MMU_GATHER_NO_GATHER\n\ttlb_batch_list_free(tlb);\n#endif\n"
 
 PATCHES = {
@@ -176,6 +177,33 @@ PATCHES = {
     "mremap does not look at the pmd under its lock": Patch(
         "mm", MREMAP, "if (unlikely(!pmd_present(pmd) || pmd_leaf(pmd)))", "if (0)", "mremap-collapse"
     ),
+    "mremap does not look for deferred flushes": Patch(
+        "mm", MREMAP, "\tflush_tlb_batched_pending(vma->vm_mm);\n", "", "reclaim-mremap"
+    ),
+    "mremap moves a table without a flush": Patch(
+        "mm",
+        MREMAP,
+        "\tflush_tlb_range(vma, old_addr, old_addr + PMD_SIZE);\nout_unlock",
+        "out_unlock",
+        "mremap-table-used",
+    ),
+    "mremap reads an entry and clears it then": Patch(
+        "mm",
+        MREMAP,
+        "\t\tpte = ptep_get_and_clear(mm, old_addr, old_pte);\n",
+        "\t\tpte = ptep_get(old_pte);\n\t\tptep_get_and_clear(mm, old_addr, old_pte);\n",
+        "mremap-dirty",
+    ),
+    "mprotect flushes dirty entries only": Patch(
+        "mm", MPROTECT, "if (pte_needs_flush(oldpte, ptent))", "if (pte_dirty(oldpte))", "mprotect-clean"
+    ),
+    "a collapse flushes one page": Patch(
+        "mm",
+        PGTABLE_GENERIC,
+        "\tflush_tlb_range(vma, address, address + HPAGE_PMD_SIZE);\n\treturn pmd",
+        "\tflush_tlb_range(vma, address, address + PAGE_SIZE);\n\treturn pmd",
+        "collapse-copies",
+    ),
     "ptep_clear_flush() does not flush": Patch(
         "mm",
         PGTABLE_GENERIC,
@@ -198,6 +226,21 @@ PATCHES = {
         "entry = ptep_clear_flush(vma, address, pte);",
         "entry = ptep_get_and_clear(vma->vm_mm, address, pte);",
         "lost-dirty-dontneed",
+    ),
+    "reclaim forgets a dirty bit": Patch(
+        "mm", RMAP, f"{TRANSFER}\t\t}} else {{\n\t\t\tpte_clear", "\t\t} else {\n\t\t\tpte_clear", "reclaim-dirty"
+    ),
+    "a migration forgets a dirty bit": Patch(
+        "mm", RMAP, "\t\tif (pte_dirty(pteval))\n\t\t\tfolio_mark_dirty(folio);\n\n", "", "migrate-batch"
+    ),
+    "a deferred flush is taken for done before it is done": Patch(
+        "mm",
+        RMAP,
+        "\t\tarch_flush_tlb_batched_pending(mm);\n",
+        "\t\tatomic_cmpxchg(&mm->tlb_flush_batched, batch,\n"
+        "\t\t\t       pending | (pending << TLB_FLUSH_BATCH_FLUSHED_SHIFT));\n"
+        "\t\tarch_flush_tlb_batched_pending(mm);\n",
+        "reclaim-flushed",
     ),
     "a lazyfree page is discarded though it is referenced": Patch(
         "mm", RMAP, "if (ref_count == 1 + map_count &&", "if (1 &&", "lazyfree-dio"

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import held_by_mappings, mapcount_is_ptes, sometimes, store_after_copy
+from core.conformance.properties import dirty_kept, held_by_mappings, mapcount_is_ptes, sometimes, store_after_copy
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, raw_stores, returned
 from core.explore.model import Model, Property
@@ -63,7 +63,8 @@ def migrated(arch: Arch, era: Era) -> Model:
     copied = [store_after_copy(1, COPIES[1], 1)]
     mapped = [mapcount_is_ptes(page, [addr]) for addr, new in COPIES.items() for page in (addr, new)]
     held = [held_by_mappings(page) for page in (*COPIES, *COPIES.values())]
-    return world.model("migrate-batch", always=copied, finally_=[*mapped, *held], sometimes=[window])
+    dirty = [dirty_kept(new, addr) for addr, new in COPIES.items()]
+    return world.model("migrate-batch", always=copied, finally_=[*mapped, *held, *dirty], sometimes=[window])
 
 
 def both_unmapped() -> Property:

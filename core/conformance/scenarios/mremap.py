@@ -20,6 +20,13 @@ load: cached
 load at the old address:
 use after free
                      flush
+
+mremap-dirty: an entry is taken out of its old place in one step with its dirty bit
+
+CPU0 user            CPU1 mremap
+                     read the old entry: clean
+store: hardware sets the dirty bit
+                     set the new entry, clear the old one: nothing says that memory is newer than the disk
 """
 
 from __future__ import annotations
@@ -27,7 +34,7 @@ from __future__ import annotations
 from core.conformance.exhibit import Exhibit
 from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load, store
+from core.conformance.world import World, load, raw_stores, store
 from core.explore.model import Model, Property
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
@@ -97,6 +104,16 @@ def freed(arch: Arch, era: Era) -> Model:
     return world.model("mremap-truncate", finally_=gone, sometimes=[moved(False)])
 
 
+def first_store(arch: Arch, era: Era) -> Model:
+    """mremap of a clean page, which a CPU is writing to; nobody cleans it, and so none takes writable for dirty."""
+    world = world_of(arch, era, Pte(PAGE))
+    world.task("user", raw_stores(HERE, [PAGE]))
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA))
+    places = [HERE, THERE]
+    kept = [dirty_known_at_end(PAGE, places), mapcount_is_ptes(PAGE, places)]
+    return world.model("mremap-dirty", finally_=kept, sometimes=[moved(True)])
+
+
 SCENARIOS = [
     Scenario(
         "mremap-writeback",
@@ -109,6 +126,13 @@ SCENARIOS = [
         "no CPU reaches a freed page through its address before the move",
         "eb66ae030829",
         freed,
+    ),
+    Scenario(
+        "mremap-dirty",
+        "a store that comes as mremap moves the entry is not forgotten",
+        "mm/mremap.c:move_ptes",
+        first_store,
+        requires=("hardware_dirty",),
     ),
 ]
 

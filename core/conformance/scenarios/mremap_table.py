@@ -27,6 +27,8 @@ take the pmd, which is empty, for a table
 the new address has physical page 0 as a page table
 
 mremap-walk: the walker remembers the table under its old address, where a flush of the last level leaves it
+
+mremap-table-used: a CPU has an entry of the table cached under its old address
 """
 
 from __future__ import annotations
@@ -147,6 +149,37 @@ def walked(arch: Arch, era: Era) -> Model:
     return world.model("mremap-walk", sometimes=[window])
 
 
+async def reader_of_old(mm: Mm) -> None:
+    """Load from the old address twice."""
+    for _ in range(2):
+        await user_load_through(mm.task.cpu, OLD, upper_entry(0, OLD), {OLD: pte_cell(OLD)}, [PAGE])
+
+
+def used(arch: Arch, era: Era) -> Model:
+    """mremap of a table of one entry, which a CPU has cached; nobody else is there to flush it."""
+    world = World(
+        arch,
+        era,
+        {OLD: Pte(PAGE), NEW: None},
+        anon=frozenset({PAGE}),
+        geometry={"ptes_per_table": 1},
+        more={"mappings": {PAGE: (OLD, NEW)}, "tables": True},
+    )
+    world.memory[upper_entry(0, OLD)] = OLD
+    world.memory[upper_entry(0, NEW)] = None
+    for level in (1, 2):
+        world.memory[upper_entry(level, 0)] = 0
+    user = world.task("user", reader_of_old)
+    world.task("mremap", moves)
+    window = sometimes(
+        "moved-and-cached",
+        "the table is in its new place, and a CPU has its entry cached under the old address",
+        (upper_entry(0, NEW), tlb_cell(user.cpu, OLD)),
+        lambda table, entry: table is not None and entry is not None,
+    )
+    return world.model("mremap-table-used", finally_=[mapcount_is_ptes(PAGE, [OLD])], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "mremap-table",
@@ -171,6 +204,14 @@ SCENARIOS = [
         walked,
         tier="optional",
         requires=("move_pmd", "upper_cache"),
+    ),
+    Scenario(
+        "mremap-table-used",
+        "no CPU has an entry of a page table cached at its old place once the table has been moved",
+        "mm/mremap.c:move_normal_pmd",
+        used,
+        tier="optional",
+        requires=("move_pmd", "smp"),
     ),
 ]
 

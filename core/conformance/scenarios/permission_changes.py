@@ -14,16 +14,18 @@ CPU0 mprotect(PROT_READ)                   CPU1 user
 ptep_modify_prot_start(): clean
                                            store: hardware sets the dirty bit
 ptep_modify_prot_commit(): clean, read-only                     what was written is not known to be newer
+
+mprotect-clean: a translation that allows stores is flushed also where none has come yet.
 """
 
 from __future__ import annotations
 
 from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes, unmapped_at_end
 from core.conformance.scenario import Build, Scenario
-from core.conformance.world import Program, World, raw_stores, returned
+from core.conformance.world import Program, World, load, raw_stores, returned
 from core.explore.model import Model
 from core.machine.pte import ProtNone, Pte, pte_cell
-from core.machine.tlb import newer_cell
+from core.machine.tlb import newer_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.mm import Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
@@ -94,6 +96,25 @@ def first_store(arch: Arch, era: Era) -> Model:
     return world.model("mprotect-dirty", finally_=[dirty_known_at_end(0, [0])], sometimes=[window])
 
 
+def not_yet_written(arch: Arch, era: Era) -> Model:
+    """mprotect(PROT_READ) of a clean page, which a CPU has only read."""
+    world = World(arch, era, {0: Pte(0)}, anon=frozenset({0}))
+    user = world.task("user", lambda mm: load(mm, 0, [0]))
+
+    async def lower(mm: Mm) -> None:
+        await protect(mm)
+        await returned(mm, 0)
+
+    world.task("mprotect", lower)
+    window = sometimes(
+        "changed-and-cached",
+        "the entry is read-only, and a CPU has a translation",
+        (pte_cell(0), tlb_cell(user.cpu, 0)),
+        lambda pte, entry: isinstance(pte, Pte) and not pte.write and entry is not None,
+    )
+    return world.model("mprotect-clean", finally_=[mapcount_is_ptes(0, [0])], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         f"dontneed-against-{how}",
@@ -114,5 +135,12 @@ SCENARIOS = [
         "include/linux/pgtable.h:ptep_modify_prot_start",
         first_store,
         requires=("hardware_dirty",),
-    )
+    ),
+    Scenario(
+        "mprotect-clean",
+        "no CPU keeps a writable translation of a clean page that mprotect has made read-only",
+        "include/asm-generic/tlb.h:pte_needs_flush",
+        not_yet_written,
+        requires=("smp",),
+    ),
 ]

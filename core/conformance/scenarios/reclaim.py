@@ -60,6 +60,17 @@ store: cached rw
                                                     DSB: completes nothing of CPU1's
                                                     returns: the range is read-only
 store through the stale entry
+
+reclaim-mremap: mremap(MREMAP_DONTUNMAP) moves an entry that reclaim has cleared.  Without the flag munmap() of the old
+place would look for deferred flushes behind it.  reclaim-flushed: the same while another call, under another lock,
+flushes what is pending; only when that flush is done may it say so.
+
+CPU0 user            CPU1 kswapd                    CPU2 truncate, of page 1    CPU3 mremap
+load 0: cached
+                     clear entry 0, pending = true
+                                                    pending: about to flush
+                                                                                pending: flush too
+                                                                                move entry 0, return
 """
 
 from __future__ import annotations
@@ -83,7 +94,7 @@ from core.mm.mm import Mm, Vma
 from core.mm.mprotect import wrprotect
 from core.mm.page import pg_dirty_cell
 from core.mm.reclaim import shrink_folio_list, shrink_lruvec
-from core.mm.syscalls import madvise_dontneed, madvise_free, mprotect
+from core.mm.syscalls import madvise_dontneed, madvise_free, mprotect, mremap, truncate_pagecache
 from core.plugins.arch import Arch
 
 VMA = Vma(0, 1)
@@ -245,6 +256,37 @@ def two_spaces(arch: Arch, era: Era) -> Model:
     return world.model("reclaim-two-mms", finally_=finally_, sometimes=[both])
 
 
+async def moves_and_keeps(mm: Mm) -> None:
+    """mremap(MREMAP_DONTUNMAP) of page 0 to where nothing is mapped."""
+    await mremap(mm, VMA, Vma(2, 3), dontunmap=True)
+    await returned(mm, 0)
+
+
+def mremap_of_reclaimed(arch: Arch, era: Era) -> Model:
+    """mremap of a page that is being reclaimed: what it moves is no entry that it has to flush."""
+    mapped = {0: Pte(0), 2: None}
+    more = {"reclaims": True, "mappings": {0: (0, 2)}}
+    world = World(arch, era, mapped, frozenset({0}), geometry={"ptes_per_table": 1}, more=more)
+    world.memory[ref_cell(0)] = 2
+    world.task("user", partial(reader_of, 0))
+    world.kthread("kswapd", kswapd(0))
+    world.task("mremap", moves_and_keeps)
+    return world.model("reclaim-mremap", finally_=[mapcount_is_ptes(0, [0, 2])], sometimes=[put_off(0)])
+
+
+def flushed_by_another(arch: Arch, era: Era) -> Model:
+    """The same; a truncation of page 1, which is a file's, looks for deferred flushes too, and takes no mmap_lock."""
+    mapped = {0: Pte(0), 1: Pte(1, write=False), 2: None}
+    more = {"reclaims": True, "mappings": {0: (0, 2), 1: (1,)}}
+    world = World(arch, era, mapped, frozenset({0}), geometry={"ptes_per_table": 1}, more=more)
+    world.memory[ref_cell(0)] = world.memory[ref_cell(1)] = 2
+    world.task("user", lambda mm: load(mm, 0, [0]))
+    world.kthread("kswapd", kswapd(0))
+    world.kthread("truncate", lambda mm: truncate_pagecache(mm, [Vma(1, 2)], [1]))
+    world.task("mremap", moves_and_keeps)
+    return world.model("reclaim-flushed", finally_=[mapcount_is_ptes(0, [0, 2]), *agree(1)], sometimes=[put_off(0)])
+
+
 def _scenario(name: str, title: str, origin: str, build: Build, requires: tuple[str, ...] = REQUIRES) -> Scenario:
     return Scenario(name, title, origin, build, tier="optional", requires=requires)
 
@@ -269,6 +311,18 @@ SCENARIOS = [
         "an unmap that becomes pending during a flush stays pending",
         "5ee2fa2f0636",
         pending_set_during_flush,
+    ),
+    _scenario(
+        "reclaim-mremap",
+        "mremap does not return while an entry cleared by reclaim is still cached at the old address",
+        "3ea277194daa",
+        mremap_of_reclaimed,
+    ),
+    _scenario(
+        "reclaim-flushed",
+        "a deferred flush is taken for done only when it is done",
+        "5ee2fa2f0636",
+        flushed_by_another,
     ),
     _scenario(
         "reclaim-relocked",
