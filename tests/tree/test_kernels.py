@@ -323,6 +323,7 @@ def test_the_c_has_the_verdicts_of_the_plugin(
     assert sum(result["exhaustive"] for result in rows["c"].values()) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PATCHES)
 def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(
     name: str, unpacked: Trees, tmp_path: Path, capsys: pytest.CaptureFixture[str]

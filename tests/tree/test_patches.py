@@ -179,6 +179,7 @@ GOOD = {
 """What changes nothing but how the C is written."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOOD)
 def test_c_that_is_written_otherwise_is_green(name: str, unpacked: Trees, tmp_path: Path) -> None:
     first, second = GOOD[name]
@@ -220,6 +221,7 @@ BEHIND = Patch(
 """The zap of 6.1 flushes behind the lock.  If a page is mapped once its dirty bit is lost anyhow (5df397dec7c4)."""
 
 
+@pytest.mark.slow
 def test_a_flush_behind_the_lock_is_red_in_6_1_too(unpacked: Trees, tmp_path: Path) -> None:
     tree = unpacked("6.1")
     bad = KernelTree(scratch("mm", tree, tmp_path / "patched", BEHIND))
