@@ -244,13 +244,13 @@ def _consistent(events, coherence, source, architecture, order) -> bool:  # type
         for b in events
         if a.thread == b.thread and (a.po, a.number) < (b.po, b.number) and a.cell and a.cell == b.cell
     }
-    if _cyclic(same_cell | rf | co | fr):
+    if cyclic(same_cell | rf | co | fr):
         return False
     apart = {(a, b) for a, b in rf | co | fr if events[a].thread != events[b].thread}
     local = order(events, {(s, e) for s, e in rf if events[s].thread == events[e].thread}, source)
     if architecture == "riscv":  # the store of an AMO is at the same time as its load
-        return not _cyclic(_merged(events, apart | local))
-    return not _cyclic(apart | local)
+        return not cyclic(_merged(events, apart | local))
+    return not cyclic(apart | local)
 
 
 def _merged(events: list[Event], pairs: Pairs) -> Pairs:
@@ -258,7 +258,8 @@ def _merged(events: list[Event], pairs: Pairs) -> Pairs:
     return {(to[a], to[b]) for a, b in pairs if to[a] != to[b]}
 
 
-def _cyclic(pairs: Pairs) -> bool:
+def cyclic(pairs: Pairs) -> bool:
+    """Is there a cycle of ordered pairs, so that no order has them all?"""
     graph: dict[int, set[int]] = {}
     for a, b in pairs:
         graph.setdefault(b, set()).add(a)

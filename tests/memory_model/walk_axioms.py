@@ -19,8 +19,9 @@ import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
+
+from tests.memory_model.axioms import Pairs, cyclic
 
 Words = list[Any]
 Entry = tuple[str, int, int]
@@ -207,9 +208,6 @@ def _translated(
     return True
 
 
-Pairs = set[tuple[int, int]]
-
-
 def _executions(test: Translated, events: list[Event], ets2: bool) -> Iterator[Outcome]:
     local = {(a.number, b.number) for a, b in _pairs(events) if _local(events, a, b, ets2)}
     stores = [e for e in events if e.kind == "W"]
@@ -221,12 +219,12 @@ def _executions(test: Translated, events: list[Event], ets2: bool) -> Iterator[O
         co = {pair for one in order for pair in itertools.combinations(one, 2)}
         if any(events[a].thread == events[b].thread and events[a].place > events[b].place for a, b in co):
             continue
-        walked = [x for x in _walked(events, stores, rank, local | co, ets2) if not _cyclic(x)]
+        walked = [x for x in _walked(events, stores, rank, local | co, ets2) if not cyclic(x)]
         sources = [[None, *(w.number for w in stores if w.cell == e.cell)] for e in reads]
         for chosen in itertools.product(*sources) if walked else ():
             source = dict(zip((e.number for e in reads), chosen, strict=True))
             read = _read(events, rank, source)
-            if read is not None and any(not _cyclic(x | read) for x in walked):
+            if read is not None and any(not cyclic(x | read) for x in walked):
                 yield _outcome(test, events, order, source)
 
 
@@ -372,17 +370,6 @@ def _read(events: list[Event], rank: dict[int, int], source: dict[int, int | Non
         if before:
             pairs |= {(m, read) for m in events[max(before, key=lambda w: events[w].place)].after}
     return pairs
-
-
-def _cyclic(pairs: Pairs) -> bool:
-    graph: dict[int, set[int]] = {}
-    for a, b in pairs:
-        graph.setdefault(b, set()).add(a)
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError:
-        return True
-    return False
 
 
 def _outcome(test: Translated, events: list[Event], order: tuple[tuple[int, ...], ...], source: Any) -> Outcome:
