@@ -59,7 +59,7 @@ class Buffered:
         if op.reads and op.reads[0].array == BUFFER:
             return Access(op.reads[0], frozenset(), frozenset({op.writes[1]}), takes=op.writes[1])
         cpu, means = Cpu(cpu), meaning(self.kind, op)
-        puts = stores(op, means) & self.known.stored.get(cpu, {}).keys()
+        puts = frozenset(stores(op, means) & self.known.stored.get(cpu, {}).keys())
         if means.marks:
             puts |= {MARKED}
         made = wrapped(op, cpu, self.kind, self.known)

@@ -128,6 +128,10 @@ def _in_danger(used: Fusible, now: Fusible, known: Sequence[int]) -> Fusible:
     return replace(used, danger=tuple(old | more for old, more in zip(used.danger, new, strict=True)))
 
 
+Touch = tuple[tuple[int, int], Access | None]
+"""The cells that an operation touches, as from `touched`, and what the memory model says of it, if that is asked."""
+
+
 class WaitCache:
     """Is an operation blocked until another is done?  Results are kept; only entries learned since are evaluated.
 
@@ -196,6 +200,8 @@ class _Known:
     """The tables in the form that one analysis needs.
 
     after     by thread and local state: the local states to which its operation may lead;  before: the reverse
+    alike     by thread and `_touch` of an operation: the local states with such an operation, and a row of one
+    touching  by `_touch` of an operation and thread: the local states of the thread that are in conflict with it
     seen      the cells that an always- or sometimes-property reads
     drains    the daemons by which stores become visible, by id;  queues: the cells in which they wait
     """
@@ -204,11 +210,24 @@ class _Known:
         self.tables, self.wait_cache = tables, wait_cache
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
         self.before = [_reversed(after) for after in self.after]
+        self.touching: dict[tuple[Touch, int], set[int]] = {}
         props = (*tables.model.always, *tables.model.sometimes)
         self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
         drains = [row for row in tables.daemons if row.access is not None and row.access.takes is not None]
         self.drains = frozenset(map(id, drains))
         self.queues = frozenset(tables.cell(row.access.queue) for row in drains if row.access and row.access.queue)
+        self.alike = [self._alike(rows) for rows in tables.rows]
+
+    def _alike(self, rows: Sequence[TransitionRow | None]) -> dict[Touch, tuple[TransitionRow, list[int]]]:
+        found: dict[Touch, tuple[TransitionRow, list[int]]] = {}
+        for number, row in enumerate(rows):
+            if row is not None:
+                found.setdefault(self._touch(row), (row, []))[1].append(number)
+        return found
+
+    def _touch(self, row: TransitionRow) -> Touch:
+        """All that `_conflict` asks of an operation."""
+        return touched(row), row.access if self.drains else None
 
     def thread(self, thread: int, kinds: frozenset[str]) -> dict[int, Fusible]:
         """The operations of one thread that may be fused, by local state."""
@@ -257,11 +276,22 @@ class _Known:
         for other, rows in enumerate(self.tables.rows):
             touching = set[int]()
             if other != thread:
-                touching = {n for n, theirs in enumerate(rows) if self._conflict(row, theirs)}
-                touching |= {n for n, theirs in enumerate(rows) if _puts(theirs, guarded)}
+                touching = self._touching(row, other)
+            if other != thread and guarded:
+                touching = touching | {n for n, theirs in enumerate(rows) if _puts(theirs, guarded)}
             conflicts = conflicts or bool(touching)
             danger.append(self._reaching(row, other, touching))
         return Fusible(tuple(danger), not conflicts, self._guards(guarded))
+
+    def _touching(self, row: TransitionRow, other: int) -> set[int]:
+        """The local states of thread `other` whose operations are in conflict with `row`."""
+        key = self._touch(row), other
+        found = self.touching.get(key)
+        if found is None:
+            groups = self.alike[other].values()
+            found = {n for theirs, numbers in groups if self._conflict(row, theirs) for n in numbers}
+            self.touching[key] = found
+        return found
 
     def _guards(self, guarded: Iterable[tuple[Cell, Cell]]) -> tuple[tuple[int, frozenset[int]], ...]:
         """By queue the numbers of those of its values in which none of these cells waits."""
@@ -274,10 +304,8 @@ class _Known:
             found[number] = found.get(number, free) & free
         return tuple(sorted(found.items()))
 
-    def _conflict(self, row: TransitionRow, other: TransitionRow | None) -> bool:
+    def _conflict(self, row: TransitionRow, other: TransitionRow) -> bool:
         """May it matter which of the two is done first?"""
-        if other is None:
-            return False
         if row.access is None or other.access is None or not self.drains:
             return conflict(touched(row), touched(other))
         return not _passes(row.access, other.access)

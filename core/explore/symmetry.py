@@ -52,7 +52,8 @@ class Image:
 
     Cell c is mapped to `cells[c]`, its value v to `values[c][v]`; thread t to `threads[t]`, its local state l to
     `locals[t][l]`; daemon d to `daemons[d]`.  Member i, counted through all groups, is mapped to `places[i]`.
-    `rename` has the same for `Cpu`, `Tid` and `Page` numbers.  `done` and `numbers` say how much has been checked.
+    `rename` has the same for `Cpu`, `Tid` and `Page` numbers.  `done` (by thread, or -1, and local state or daemon),
+    `answers` (by property) and `numbers` say how much has been checked.
     """
 
     places: tuple[int, ...]
@@ -63,6 +64,7 @@ class Image:
     locals: list[dict[int, int]] = field(default_factory=list)
     daemons: list[int] = field(default_factory=list)
     done: dict[tuple[int, int], int] = field(default_factory=dict)
+    answers: dict[int, int] = field(default_factory=dict)
     numbers: int = -1
 
 
@@ -83,10 +85,13 @@ class Symmetry:
         self.members = [member[0][1] for member in parts[0]] if alone else []
         orders = [list(permutations(range(len(group)))) for group in groups]
         self.images = [_image(self.model, parts, places) for places in list(product(*orders))[1:]]
+        self._closed: tuple[int, ...] = ()
         self.close()
 
     def close(self) -> None:
         """Extend all permutations to what the tables know now. NotSymmetric if one does not map the model to itself."""
+        if self._known() == self._closed:
+            return
         try:
             changed = True
             while changed:
@@ -95,6 +100,13 @@ class Symmetry:
             raise NotSymmetric(str(error)) from error
         for image in self.images:
             self._properties(image)
+        self._closed = self._known()
+
+    def _known(self) -> tuple[int, ...]:
+        """How much the tables know: each of these only grows."""
+        tables, model = self.tables, self.model
+        answers = [len(tables.answers(prop)) for prop in (*model.always, *model.finally_, *model.sometimes)]
+        return tables.entries(), tables.numbers, *map(len, tables.rows), *answers
 
     def exchanges(self, kind: type) -> bool:
         """Is there a group of this kind?  A group's kind is Page if its members have pages, else Thread."""
@@ -116,7 +128,7 @@ class Symmetry:
             rows = self.tables.rows[thread]
             for local, other in list(image.locals[thread].items()):
                 row = rows[local]
-                if row is None or image.done.get((thread, local)) != len(row.moves):
+                if image.done.get((thread, local)) != (0 if row is None else len(row.moves)):
                     changed |= self._row(image, thread, local, to, other)
         for number, daemon in enumerate(self.tables.daemons):
             to = image.daemons[number]
@@ -164,6 +176,7 @@ class Symmetry:
         if row is None or other is None:
             if row is not other or tables.asserts(thread, local) != tables.asserts(to, other_local):
                 raise NotSymmetric(f"{self.model.threads[thread].name} ends where its counterpart does not")
+            image.done[thread, local] = 0
             return False
         changed = False
         for values, moves in self._fresh(image, (thread, local), row):
@@ -222,12 +235,15 @@ class Symmetry:
         return self._renamed_cells(image, row) == (set(other.reads), set(other.writes))
 
     def _properties(self, image: Image) -> None:
-        for prop in (*self.model.always, *self.model.finally_, *self.model.sometimes):
+        for number, prop in enumerate((*self.model.always, *self.model.finally_, *self.model.sometimes)):
             reads = self.tables.reads(prop)
             self._cells(image)
+            answers = list(self.tables.answers(prop).items())
+            seen = image.answers.get(number, 0)
+            image.answers[number] = len(answers)
             if {image.cells[c] for c in reads} != set(reads):
                 raise NotSymmetric(f"{prop.name} looks at some of the members only")
-            for values, holds in list(self.tables.answers(prop).items()):
+            for values, holds in answers[seen:]:
                 found = {image.cells[c]: image.values[c][v] for c, v in zip(reads, values, strict=True)}
                 if self.tables.holds(prop, reads, tuple([found[c] for c in reads])) != holds:
                     raise NotSymmetric(f"{prop.name} tells the members apart")

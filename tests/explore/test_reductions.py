@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ladder import POLICIES, Size, ladder
+from core.cli.resolve_arch import choose
+from core.conformance import SCENARIOS
 from core.explore import Limits, Model, Property, bisimulation, check, partial_order, reductions
 from core.explore.numeric import available
+from core.explore.ordered import tables_of
 from core.explore.partial_order import Fusible
 from core.explore.reductions import ALL
 from core.explore.reference import Search
@@ -154,6 +157,22 @@ def test_nobody_hurries_past_one_who_looks(one: Model) -> None:
     forced = replace(reductions.none(tables), fusions=({1: Fusible((frozenset(), frozenset()), True)}, {}))
     assert searched(tables, forced).violated == ""  # wrong
     assert partial_order.forbids(fusions, forced.fusions)
+
+
+@pytest.mark.parametrize("row", ["smp-6.2-fix", "s390"])
+def test_operations_that_touch_the_same_are_asked_once(row: str) -> None:
+    """What the analysis keeps by kind of operation is what it would find of each, also under a memory model."""
+    chosen = choose(row)
+    tables = tables_of(SCENARIOS["lost-dirty-dontneed"].build(chosen.arch(), chosen.era), before=True)
+    Search(tables, Limits(), False, budget=500).run()
+    known = partial_order._Known(tables, reductions.none(tables).same, partial_order.WaitCache())
+    conflicts = 0
+    for one in [row for rows in tables.rows for row in rows if row is not None]:
+        for other, rows in enumerate(tables.rows):
+            each = {n for n, theirs in enumerate(rows) if theirs is not None and known._conflict(one, theirs)}
+            assert known._touching(one, other) == each
+            conflicts += len(each)
+    assert conflicts > 200
 
 
 def test_what_nobody_touches_is_local() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.ladder import Size, ladder
-from core.explore import Model, Thread, check, reductions, symmetry
+from core.explore import Model, Property, Thread, check, reductions, symmetry
 from core.explore.numeric import available
 from core.explore.symmetry import Symmetry
 from core.machine.op import Cell, Cpu, Op, Outcome, Page
@@ -85,6 +85,18 @@ def test_a_property_that_tells_threads_apart_is_refused() -> None:
     one = replace(mailing(sends_at_once), always=(final("first", lambda sent: not sent, MAIL[0]),))
     with pytest.raises(symmetry.NotSymmetric, match="first looks at some of the members only"):
         Symmetry(learned(one), [("t0", "t1")])
+
+
+def test_an_answer_that_tells_threads_apart_is_refused_whenever_it_is_met() -> None:
+    """What has been checked is not checked again; what comes later is."""
+    first = Property("first", "", tuple(MAIL), lambda one, two: one or not two)
+    one = replace(mailing(sends_at_once), always=(first,))
+    tables = learned(one)
+    found = Symmetry(tables, [("t0", "t1")])
+    cells = tables.reads(first)
+    tables.holds(first, cells, (1, 0))
+    with pytest.raises(symmetry.NotSymmetric, match="first tells the members apart"):
+        found.close()
 
 
 def test_threads_that_differ_are_refused() -> None:
