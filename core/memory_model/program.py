@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from core.memory_model.values import Value
@@ -25,14 +26,29 @@ Operand: TypeAlias = Register | Value
 
 Cell = str
 """A physical page by the name of the variable that owns it, or 'pte:' and a virtual page: its translation-table
-entry."""
+entry.  With more than one level, 'pmd:' and 'pud:' are the entries above; '@' and the name of a table stand behind an
+entry in another table than the first."""
 
-ENTRY = "pte:"
+LEVELS = ("pud", "pmd", "pte")
+"""The levels of a table, from the top; each a prefix of cells."""
+
+ENTRIES = tuple(f"{level}:" for level in LEVELS)
+"""What the cell of an entry begins with."""
 
 
-def entry_cell(page: str) -> Cell:
-    """The cell of the entry that translates `page`."""
-    return ENTRY + page
+def entry_cell(page: str, level: str = "pte") -> Cell:
+    """The cell of the entry that translates `page`, or of the one above it on `level`."""
+    return f"{level}:{page}"
+
+
+def is_entry(cell: Cell) -> bool:
+    """Whether `cell` is an entry of a translation table."""
+    return cell.startswith(ENTRIES)
+
+
+def in_table(cell: Cell, table: str) -> Cell:
+    """The entry of another `table` that is in the place of `cell` ('' is the table that `cell` is in)."""
+    return f"{cell}@{table}" if table else cell
 
 
 class Ordering(NamedTuple):
@@ -130,12 +146,14 @@ class Isb(NamedTuple):
 
 class Tlbi(NamedTuple):
     """Translations of `page` (a name, a register with a PageNumber or Pointer, or None for all) are forgotten, on all
-    CPUs if `broadcast`.  With `nowhere` the operand is no page of the test."""
+    CPUs if `broadcast`.  With `nowhere` the operand is no page of the test; with `last` entries that lead to a table
+    may stay cached (VALE1)."""
 
     page: str | None
     register: Register | None
     broadcast: bool
     nowhere: bool = False
+    last: bool = False
 
 
 class Compute(NamedTuple):
@@ -263,7 +281,8 @@ class Program:
 
     `memory` are the initial values of all cells, `registers` those of registers by (thread, name); all others are 0.
     `hardware` says per thread whether hardware sets the access flag ('HA') and the dirty state ('HD'); `user` are the
-    threads at EL0.  `retries`: an instruction that faults is executed once more, and an execution in which it faults
+    threads at EL0.  `above` are the entries above that of a page, from the top, where there is more than one level.
+    `retries`: an instruction that faults is executed once more, and an execution in which it faults
     again does not count.  `skips` are registers that a fault sets before the instruction is skipped, per thread.
     `kept` are the registers that the final state is asked for, `asks_unbroken` whether it is asked about
     break-before-make."""
@@ -277,11 +296,41 @@ class Program:
     skips: Mapping[int, Mapping[Register, Value]] = field(default_factory=dict)
     kept: frozenset[tuple[int, Register]] = frozenset()
     asks_unbroken: bool = False
+    above: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def pages(self) -> tuple[str, ...]:
         """The virtual pages that have an entry."""
-        return tuple(cell.removeprefix(ENTRY) for cell in self.memory if cell.startswith(ENTRY))
+        return tuple(self._cells_of_pages)
+
+    @cached_property
+    def pages_of(self) -> Mapping[Cell, tuple[str, ...]]:
+        """The pages that an entry may translate, by its cell."""
+        pages: dict[Cell, tuple[str, ...]] = {}
+        for page, cells in self._cells_of_pages.items():
+            for cell in cells:
+                pages[cell] = (*pages.get(cell, ()), page)
+        return pages
+
+    def entries_of(self, page: str) -> tuple[Cell, ...]:
+        """Every entry, on every level and in every table, that may translate `page`."""
+        return self._cells_of_pages.get(page, ())
+
+    def output(self, page: str, level: int, oa: str) -> Cell:
+        """The physical page that `page` is mapped to by an entry with the address `oa`.  In a block, which `level` 0
+        and all others but the last hold, another page than the first has a part of its own."""
+        above = self.above.get(page, ())
+        return oa if level == len(above) or above[level].partition(":")[2] == page else f"{oa}+{page}"
+
+    @cached_property
+    def _cells_of_pages(self) -> dict[str, tuple[Cell, ...]]:
+        names = dict.fromkeys(x.partition("@")[0].removeprefix("pte:") for x in self.memory if x.startswith("pte:"))
+        names |= dict.fromkeys(self.above)
+        entries = [x for x in self.memory if is_entry(x)]
+        return {
+            page: tuple(x for x in entries if x.partition("@")[0] in (*self.above.get(page, ()), entry_cell(page)))
+            for page in names
+        }
 
     def has_grace_periods(self) -> bool:
         """Whether some thread waits until the others have an empty buffer: for RCU or membarrier, not for SRCU."""

@@ -1,7 +1,8 @@
 """What a register or a cell of a litmus machine may hold, and the arithmetic on it.
 
 Data types
-    Descriptor       a translation-table entry
+    Descriptor  a translation-table entry that maps a page, or a block of pages
+    TableDescriptor  one that leads to a table of the next level
     Pointer     the address of a cell
     PageNumber  such an address shifted right by 12: the operand of a TLBI
     CodeLabel   the address of an instruction
@@ -35,6 +36,14 @@ class Descriptor(NamedTuple):
     dbm: int
     el0: int
     attrs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableDescriptor:
+    """A table descriptor: the next level is in the table `name` ('' the one that is there from the start).  It has
+    neither access flag nor permissions."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,9 @@ class Expression:
     picks: int = 0
 
 
-Value: TypeAlias = int | Descriptor | Pointer | PageNumber | CodeLabel | Differs | Placeholder | Expression
+Value: TypeAlias = (
+    int | Descriptor | TableDescriptor | Pointer | PageNumber | CodeLabel | Differs | Placeholder | Expression
+)
 
 FIELDS = {1: "valid", 1 << 7: "db", 1 << 10: "af", 1 << 51: "dbm"}
 """The bits of an Armv8 descriptor that tests change.  Bit 7 (AP[2]) is set in a read-only entry, so it is `db`
@@ -179,7 +190,7 @@ def calculate(op: str, *args: Value) -> Value:
 
 
 def _of_entries_and_pointers(op: str, a: Value, b: Value) -> Value:
-    if op == "eor" and isinstance(a, Descriptor) and isinstance(b, Descriptor):
+    if op == "eor" and isinstance(a, (Descriptor, TableDescriptor)) and isinstance(b, (Descriptor, TableDescriptor)):
         return Differs()
     if op == "lsr" and isinstance(a, Pointer) and b == 12:
         return PageNumber(a.cell)
@@ -243,6 +254,8 @@ def describe(value: Value) -> str:
         usual = Descriptor(value.oa, 1, 1, 1, 0, 1)
         marks = [f" {n}={x}" for n, x, y in zip(Descriptor._fields, value, usual, strict=True) if x != y]
         return f"<{value.oa}{''.join(marks)}>"
+    if isinstance(value, TableDescriptor):
+        return f"<table {value.name}>" if value.name else "<table>"
     if isinstance(value, Pointer):
         return f"&{value.cell}"
     if isinstance(value, PageNumber):

@@ -1,6 +1,7 @@
 """Executions by axioms, with translation: herd's aarch64.cat for one virtual page whose entry changes.
 
-Every access is a walk ('T') and, if that finds what it needs, the access; else a fault ('F'), which ends its thread.  A
+Every access is a walk ('T') and, if that finds what it needs, the access; else a fault ('F'), which ends its thread.
+Page x may have an entry above its own: a walk is then two events if that leads to the table, and one if it does not.  A
 candidate says which entry each walk of page x has found, how the stores to each cell are ordered, on which side of each
 completed TLBI each walk is, and which store each load reads from.  It is an execution if nothing is before itself:
 
@@ -8,6 +9,8 @@ completed TLBI each walk is, and which store each load reads from.  It is an exe
   that finds it valid may be later, which is the TLB;
 * a walk behind a TLBI finds nothing that was overwritten before that.  A walk before it is before what follows the
   TLBI's DSB, and so are, on another CPU, its access and the walks of earlier accesses;
+* what a walk finds in the table was not overwritten before the entry that led it there was written.  A TLBI of the last
+  level is on no side of a walk that leads to the table;
 * program order, dependencies, barriers, acquire, release, and FEAT_ETS2, as `_local` says.
 
 Nothing is shared with the machine.  What a test may contain is what `random_test` makes.
@@ -32,13 +35,19 @@ INITIAL = (-1, -1)
 """The place of the store that made the initial entry."""
 
 PAGES = ("x", "y", "z")
-READS, WRITES = ("R", "Rpte"), ("W", "Wpte")
+READS, WRITES = ("R", "Rpte"), ("W", "Wpte", "Wpmd")
 
 
 @dataclass(frozen=True)
 class Translated:
+    """`entry` is the first entry of page x, `upper` the one above it (None: there is one level)."""
+
     threads: list[list[Words]]
     entry: Entry
+    upper: Entry | None = None
+
+
+TABLE: Entry = ("table", 1, 1)
 
 
 def random_test(rng: random.Random) -> Translated:
@@ -47,6 +56,38 @@ def random_test(rng: random.Random) -> Translated:
     others = rng.choice((1, 1, 2))
     threads = [_changer(rng, values), *(_user(rng, values, 3 - others) for _ in range(others))]
     return Translated(threads, rng.choice((("x", 1, 1), ("y", 1, 1), ("y", 1, 1), ("x", 0, 1), ("x", 1, 0))))
+
+
+NO_TABLE: tuple[Entry, ...] = (("x", 0, 1), ("x", 0, 1), ("z", 1, 1))
+
+
+def random_test_of_levels(rng: random.Random) -> Translated:
+    """The first thread takes the table of page x away and writes to it, or fills it and installs it; another uses x."""
+    values = itertools.count(1)
+    frees = rng.random() < 0.7
+    leaf = ["Wpte", "x", rng.choice((("y", 1, 1), ("x", 1, 0), ("x", 0, 1)))]
+    upper = ["Wpmd", "x", rng.choice(NO_TABLE) if frees else TABLE]
+    code = [upper if frees else leaf, *_barriers(rng, "", "dmbst", "dsbst", "dsb", "dsb", "dsb isb")]
+    if rng.random() < (0.9 if frees else 0.3):
+        kinds = (
+            ["vaae1is", "x"],
+            ["vaae1is", "x"],
+            ["vaale1is", "x"],
+            ["vaale1is", "x"],
+            ["vaae1", "x"],
+            ["vmalle1is"],
+        )
+        code += [["TLBI", *rng.choice(kinds)], *_barriers(rng, "dsb", "dsb", "dsb", "dsb isb", "dsbst", "")]
+    code += [leaf if frees else upper, *_barriers(rng, "", "dsb", "dmbst")]
+    if rng.random() < 0.3:
+        code += _access(rng, "A1", next(values), rng.choice("xxz"))
+    user = _access(rng, "A0", next(values), rng.choice("xxxxy"))
+    if rng.random() < 0.4:
+        # without break, and with an ISB here, the machine is weaker: core/memory_model/weak/__init__.py says where
+        user += _barriers(rng, "", "dmb", "dsb", *(("dsb isb", "isb") if upper[2] != ("z", 1, 1) else ()))
+        user += _access(rng, "A1", next(values), rng.choice("xxxz"))
+    entry = rng.choice((("x", 1, 1), ("x", 0, 1), ("x", 0, 1)))
+    return Translated([code, user], entry, TABLE if frees else rng.choice(NO_TABLE))
 
 
 BARRIERS = {"dmb": ["DMB", "ish"], "dmbld": ["DMB", "ishld"], "dmbst": ["DMB", "ishst"], "dsb": ["DSB", "ish"],
@@ -101,8 +142,9 @@ def _access(rng: random.Random, label: str, value: int, page: str, idx: str = ""
 
 @dataclass(frozen=True)
 class Event:
-    """`place` is (thread, place in its code); `walk` is the walk of an access or fault; `found` the entry that a walk
-    has found, by the place of its store.  `after` and `behind` are loads that its address and a branch depend on."""
+    """`place` is (thread, place in its code); `walk` is the walk of an access or fault, or of the level above; `found`
+    is the entry that a walk has found, by the place of its store.  `after` and `behind` are loads that its address and
+    a branch depend on."""
 
     number: int
     place: tuple[int, int]
@@ -125,16 +167,18 @@ class Event:
 def outcomes(test: Translated, ets2: bool) -> set[Outcome]:
     """The final states of all executions."""
     entries = {INITIAL: test.entry}
+    uppers = {INITIAL: test.upper or TABLE}
     accesses = []
     for thread, code in enumerate(test.threads):
         for po, words in enumerate(code):
-            if words[0] == "Wpte":
-                entries[thread, po] = words[2]
+            if words[0] in ("Wpte", "Wpmd"):
+                (entries if words[0] == "Wpte" else uppers)[thread, po] = words[2]
             if words[0] in ("R", "W") and _page(words) == "x":
                 accesses.append((thread, po))
     found: set[Outcome] = set()
-    for chosen in itertools.product(entries, repeat=len(accesses)):
-        events = _events(test, entries, dict(zip(accesses, chosen, strict=True)))
+    ways = [(upper, x) for upper in uppers for x in (entries if uppers[upper] == TABLE else (None,))]
+    for chosen in itertools.product(ways, repeat=len(accesses)):
+        events = _events(test, entries, uppers, dict(zip(accesses, chosen, strict=True)))
         stores = {e.place: e for e in events if e.kind == "W"}
         if all(e.kind != "T" or e.found == INITIAL or e.found in stores for e in events):
             found.update(_executions(test, events, ets2))
@@ -146,7 +190,12 @@ def _page(words: Words) -> str:
     return str(given["base"]) if isinstance(given, dict) else str(given)
 
 
-def _events(test: Translated, entries: dict[tuple[int, int], Entry], walks: dict[tuple[int, int], Any]) -> list[Event]:
+def _events(
+    test: Translated,
+    entries: dict[tuple[int, int], Entry],
+    uppers: dict[tuple[int, int], Entry],
+    walks: dict[tuple[int, int], Any],
+) -> list[Event]:
     events: list[Event] = []
 
     def add(*args: Any, **more: Any) -> Event:
@@ -168,16 +217,17 @@ def _events(test: Translated, entries: dict[tuple[int, int], Entry], walks: dict
             elif name in ("DMB", "DSB", "ISB", "TLBI"):
                 add(place, name, mark=words[1] if len(words) > 1 else "", cell=words[2] if len(words) > 2 else "",
                     behind=behind)  # fmt: skip
-            elif name == "Wpte":
-                add(place, "W", "pte:x", words[2], behind=behind)
+            elif name in ("Wpte", "Wpmd"):
+                add(place, "W", f"{name[1:]}:x", words[2], behind=behind)
             elif name == "Rpte":
                 depends[words[1]] = frozenset({add(place, "R", "pte:x", register=words[1], behind=behind).number})
-            elif not _translated(add, place, words, label, depends, behind, entries, walks):
+            elif not _translated(test, add, place, words, label, depends, behind, entries, uppers, walks):
                 break
     return events
 
 
 def _translated(
+    test: Translated,
     add: Any,
     place: tuple[int, int],
     words: Words,
@@ -185,16 +235,21 @@ def _translated(
     depends: dict[str, frozenset[int]],
     behind: frozenset[int],
     entries: dict[tuple[int, int], Entry],
-    walks: dict[tuple[int, int], tuple[int, int]],
+    uppers: dict[tuple[int, int], Entry],
+    walks: dict[tuple[int, int], tuple[Any, Any]],
 ) -> bool:
     """The events of an access through its page's entry; False if it faults."""
     page, writing = _page(words), words[0] == "W"
     given = words[1] if writing else words[2]
     after = depends[given["idx"]] if isinstance(given, dict) else frozenset()
-    found = walks.get(place, INITIAL)
-    output, valid, writable = entries[found] if page == "x" else (page, 1, 1)
+    above, found = walks.get(place, (INITIAL, INITIAL))
+    output, valid, writable = (page, 1, 1) if page != "x" else entries[found] if found else uppers[above]
     common = {"after": after, "behind": behind}
-    walk = add(place, "T", f"pte:{page}", (output, valid, writable), found=found, **common).number
+    walk = None
+    if test.upper is not None and page == "x":
+        walk = add(place, "T", "pmd:x", uppers[above], found=above, **common).number
+    if found:
+        walk = add(place, "T", f"pte:{page}", (output, valid, writable), found=found, walk=walk, **common).number
     if not valid or (writing and not writable):
         kind = "permission" if valid else "translation"
         add(place, "F", mark=kind, label=label, walk=walk, **common)
@@ -248,7 +303,7 @@ def _local(events: list[Event], a: Event, b: Event, ets2: bool) -> bool:
         return True
     later = [e for e in events if e.thread == a.thread and a.place < e.place < b.place]
     synchronised = [e for e in later if e.kind == "ISB"]
-    done = any(m.walk == a.number and m.kind in "RW" for m in events)  # the walk's access did not fault
+    done = any(m.kind in "RW" for m in _served(events, a))  # the walk's access did not fault
     used = any(a.number in e.after and e.kind in "RW" for e in later)
     if (done or used) and (b.kind == "W" and a.place < b.place):
         return True
@@ -259,10 +314,16 @@ def _local(events: list[Event], a: Event, b: Event, ets2: bool) -> bool:
     ):
         return True
     if ets2 and b.kind == "T" and a.kind in "RW":
-        fault = next((f for f in events if f.walk == b.number), None)
+        fault = next((f for f in _served(events, b) if f.kind == "F"), None)
         if fault is not None and fault.mark == "translation":
             return True
     return _ordered(a, b) or _fenced(events, a, b, ets2)
+
+
+def _served(events: list[Event], walk: Event) -> list[Event]:
+    """The access or fault that `walk` is for, through the level below if there is one."""
+    direct = [e for e in events if e.walk == walk.number]
+    return [x for e in direct for x in (_served(events, e) if e.kind == "T" else [e])]
 
 
 def _ordered(a: Event, b: Event) -> bool:
@@ -304,6 +365,8 @@ def _walked(events: list[Event], stores: list[Event], rank: dict[int, int], base
             fixed.add((number[t.found], t.number))
         if not t.value[1]:
             fixed |= {(t.number, w) for w in overwrites[t.number]}
+        if t.walk is not None and events[t.walk].found != INITIAL:
+            fixed |= {(number[events[t.walk].found], w) for w in overwrites[t.number]}
     ways: list[list[Pairs]] = []
     for tlbi in (e for e in events if e.kind == "TLBI"):
         behind = _behind_completion(events, tlbi, ets2)
@@ -311,7 +374,8 @@ def _walked(events: list[Event], stores: list[Event], rank: dict[int, int], base
             continue
         for t in walks:
             local = tlbi.mark.endswith("is") or t.thread == tlbi.thread
-            if local and tlbi.cell in ("", "x") and t.cell == "pte:x":
+            leads = t.value == TABLE and "ale" in tlbi.mark
+            if local and tlbi.cell in ("", "x") and t.cell in ("pte:x", "pmd:x") and not leads:
                 later = {(tlbi.number, t.number), *((tlbi.number, w) for w in overwrites[t.number])}
                 earlier = {(t.number, tlbi.number), *itertools.product(_effects(events, t, tlbi), behind)}
                 ways.append([later, earlier])
@@ -339,15 +403,14 @@ def _effects(events: list[Event], walk: Event, tlbi: Event) -> set[int]:
     effects = {walk.number}
     if walk.thread == tlbi.thread:
         return effects
-    for m in events:
-        if m.walk == walk.number:
-            effects.add(m.number)
-            if m.kind in "RW":
-                effects |= {
-                    e.walk
-                    for e in events
-                    if e.thread == m.thread and e.place < m.place and e.kind in "RW" and e.walk is not None
-                }
+    for m in _served(events, walk):
+        effects.add(m.number)
+        if m.kind in "RW":
+            effects |= {
+                e.walk
+                for e in events
+                if e.thread == m.thread and e.place < m.place and e.kind in "RW" and e.walk is not None
+            }
     return effects
 
 
@@ -373,7 +436,9 @@ def _read(events: list[Event], rank: dict[int, int], source: dict[int, int | Non
 
 
 def _outcome(test: Translated, events: list[Event], order: tuple[tuple[int, ...], ...], source: Any) -> Outcome:
-    initial: dict[str, Any] = {"pte:x": test.entry, **dict.fromkeys(PAGES, 0)}
+    initial: dict[str, Any] = {"pte:x": test.entry, "pmd:x": test.upper, **dict.fromkeys(PAGES, 0)}
+    if test.upper is None:
+        del initial["pmd:x"]
     memory = initial | {events[one[-1]].cell: events[one[-1]].value for one in order}
     registers = {}
     for read, found in source.items():

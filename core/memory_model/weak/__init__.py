@@ -26,14 +26,19 @@ by the axioms, which share no code with it (tests/memory_model/axioms.py, walk_a
 
 A compare-and-swap whose comparand is such a placeholder guesses whether it succeeds (compare.py).
 
-What it lacks.  There is one level of tables and one stage, no ASID, no device memory.  It is multi-copy atomic: POWER
-is not.
+Tables have up to three levels (paths.py).  Each entry of a walk is found by itself: one that leads to a table may be
+cached without those below it, and a TLBI of the last level leaves it.  What is found below was not overwritten before
+what leads to it was written.
+
+What it lacks.  There is one stage, no ASID, no device memory, and table descriptors have no permissions.  A TLBI of one
+page takes nothing away from another page under the same table.  A walk that has to be behind another CPU's TLBI, and an
+ISB, do not put the next walk behind that TLBI, too.  It is multi-copy atomic: POWER is not.
 
 What was rejected.  TLBs as state with fills as steps: a hundred times the states for the same final states.  A TLBI
 that acts in its turn, behind a DMB that waits: it could not refute DMB ISHST in the place of DSB ISHST.  FIFO buffers,
 loads that take only the newest value, and walks that read only now: each forbids what the architecture allows.
 
 The files: state.py the data; machine.py the steps; loads.py, atomics.py, compare.py the accesses; buffer.py what leaves
-the buffer; translation.py walks and faults; barriers.py fences, DSB, ISB, TLBI; local.py register work; grace.py grace
-periods; future.py what a thread may still do; guarded.py cells under a lock; commits.py what POWER adds;
-break_before_make.py the rule of that name; canonical.py when two states are the same."""
+the buffer; paths.py what a walk may find, translation.py walks and faults; barriers.py fences, DSB, ISB, TLBI; local.py
+register work; grace.py grace periods; future.py what a thread may still do; guarded.py cells under a lock; commits.py
+what POWER adds; break_before_make.py the rule of that name; canonical.py when two states are the same."""

@@ -39,7 +39,7 @@ def store(state: WeakState, i: int, instruction: StoreValue, access: Destination
     release = instruction.order.release
     cpu.buffer = (
         *cpu.buffer,
-        BufferedStore(access.cell, value, view, access.page, access.entry_time, release, None, False, pick, None),
+        BufferedStore(access.cell, value, view, access.page, access.entries, release, None, False, pick, None),
     )
     return advance(new, i)
 
@@ -57,7 +57,7 @@ def rmw(context: Context, state: WeakState, i: int, instruction: Rmw, access: De
     if any(type(x) is Delayed and x.cell == access.cell for x in cpu.buffer):
         return
     step = _single if context.rules.single_amo else _pair
-    after = step(state, i, instruction, access)
+    after = step(context, state, i, instruction, access)
     if after is not None:
         yield after
 
@@ -83,7 +83,7 @@ def _delayed(context: Context, state: WeakState, i: int, instruction: Rmw, acces
     view = max(access.address_floor, value_floor)
     atomic = Atomic(instruction.op, value, bool(instruction.order.release), instruction.reg is None, view)
     seen = cpu.seen.get(access.cell, 0)
-    item = Delayed(access.cell, name, floor, access.page, access.entry_time, seen, NEVER, atomic)
+    item = Delayed(access.cell, name, floor, access.page, access.entries, seen, NEVER, atomic)
     cpu.buffer = (*cpu.buffer, item)
     cpu.set(instruction.reg, name, 0)
     return advance(new, i)
@@ -106,7 +106,7 @@ def _result(cpu: WeakCpu, instruction: Rmw, old: Value) -> tuple[bool, Value] | 
     return True, updated_later(instruction.op, old, value)
 
 
-def _single(state: WeakState, i: int, instruction: Rmw, access: Destination) -> WeakState | None:
+def _single(context: Context, state: WeakState, i: int, instruction: Rmw, access: Destination) -> WeakState | None:
     """RISC-V: the atomic reads and writes at one time, behind earlier own stores to its cell."""
     cpu, order, cell = state.cpus[i], instruction.order, access.cell
     for item in cpu.buffer:
@@ -123,7 +123,7 @@ def _single(state: WeakState, i: int, instruction: Rmw, access: Destination) -> 
     stores, value = result
     time = begin
     if stores:
-        time = make_visible(new, i, cell, value)
+        time = make_visible(context.program, new, i, cell, value)
         cpu.own.pop(cell, None)
     cpu.newest_load = max(cpu.newest_load, time)
     if order.acquire:
@@ -134,7 +134,7 @@ def _single(state: WeakState, i: int, instruction: Rmw, access: Destination) -> 
     return advance(new, i)
 
 
-def _pair(state: WeakState, i: int, instruction: Rmw, access: Destination) -> WeakState | None:
+def _pair(context: Context, state: WeakState, i: int, instruction: Rmw, access: Destination) -> WeakState | None:
     """Armv8: the load takes effect now, the store waits in the buffer."""
     cpu, order, cell = state.cpus[i], instruction.order, access.cell
     floor = max(cpu.loads, access.address_floor, access.walk_floor, cpu.released if order.acquire else 0)
@@ -170,7 +170,7 @@ def _pair(state: WeakState, i: int, instruction: Rmw, access: Destination) -> We
         full = order.full and instruction.reg is not None
         cpu.buffer = (
             *cpu.buffer,
-            BufferedStore(cell, value, view, access.page, access.entry_time, order.release, time, full, 0, None),
+            BufferedStore(cell, value, view, access.page, access.entries, order.release, time, full, 0, None),
         )
         cpu.blocked = full
     return advance(new, i)
@@ -211,7 +211,7 @@ def store_exclusive(
     cpu.buffer = (
         *cpu.buffer,
         BufferedStore(
-            access.cell, value, view, access.page, access.entry_time, order.release, reserved, blocks, pick, status
+            access.cell, value, view, access.page, access.entries, order.release, reserved, blocks, pick, status
         ),
     )
     cpu.blocked = blocks

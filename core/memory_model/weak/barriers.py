@@ -7,7 +7,7 @@ becomes a mark in the buffer that holds back later loads alone.
 
 from __future__ import annotations
 
-from core.memory_model.program import Dsb, Fence, Tlbi, entry_cell
+from core.memory_model.program import Dsb, Fence, Tlbi
 from core.memory_model.values import NotExpressible, PageNumber, Pointer, is_pending
 from core.memory_model.weak.context import Context, advance, operand
 from core.memory_model.weak.state import (
@@ -89,8 +89,7 @@ def _is_in_use(state: WeakState, i: int) -> bool:
             for item in cpu.buffer:
                 if j == i or not isinstance(item, BufferedStore | Delayed) or item.page is None:
                     continue
-                assert item.entry_time is not None
-                if record.covers(j, item.page) and record.acts >= state.end_of(entry_cell(item.page), item.entry_time):
+                if record.covers(j, item.page) and state.is_taken_away(record, item.entries):
                     return True
     return False
 
@@ -126,11 +125,8 @@ def tlbi(context: Context, state: WeakState, i: int, instruction: Tlbi) -> WeakS
     if instruction.nowhere or not context.future(i, new.cpus[i].pc).waits:
         return new
     acts = max(cpu.tlbi, cpu.walks, floor)
-    pages = context.program.pages if page is None else (page,)
-    for covered in pages:
-        history = state.memory.get(entry_cell(covered), ())
-        if len(history) > 1 and history[1][0] <= acts:  # else nothing was overwritten by then: it does nothing
-            record = TlbiRecord(i, page, instruction.broadcast, acts, NEVER)
-            new.tlbis = (*new.tlbis, record)
-            break
+    program = context.program
+    cells = program.pages_of if page is None else program.entries_of(page)
+    if any(state.end_of(cell, 0) <= acts for cell in cells):  # else nothing was overwritten by then: it does nothing
+        new.tlbis = (*new.tlbis, TlbiRecord(i, page, instruction.broadcast, instruction.last, acts, NEVER))
     return new

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.memory_model.program import ENTRY, Cell
+from core.memory_model.program import Cell, Program, is_entry
 from core.memory_model.values import (
     INVALID,
     Descriptor,
     NotExpressible,
     Placeholder,
+    TableDescriptor,
     Value,
     describe,
     holds,
@@ -47,7 +48,10 @@ def leaving(context: Context, state: WeakState, i: int) -> Iterator[tuple[str, W
                 shown = f"CPU{i}: {item.cell} := {describe(item.value)} becomes visible"
                 yield shown, become_visible(context, state, i, place)
         elif isinstance(item, Update):
-            yield f"CPU{i}: hardware sets {item.cell} to {describe(item.value)}", _update(state, i, place, item)
+            yield (
+                f"CPU{i}: hardware sets {item.cell} to {describe(item.value)}",
+                _update(context, state, i, place, item),
+            )
         elif isinstance(item, Delayed):
             after = _take_effect(context, state, i, place, item)
             if after is not None and not after.dead:
@@ -71,7 +75,7 @@ def become_visible(context: Context, state: WeakState, i: int, place: int) -> We
     item = cpu.buffer[place]
     assert isinstance(item, BufferedStore)
     cpu.buffer = cpu.buffer[:place] + cpu.buffer[place + 1 :]
-    time = make_visible(new, i, item.cell, item.value)
+    time = make_visible(context.program, new, i, item.cell, item.value)
     _note_for_marks(cpu, place, 0, time)
     if item.reserved is None:
         cpu.own[item.cell] = Own(time, item.view, 0, item.pick)
@@ -90,16 +94,15 @@ def become_visible(context: Context, state: WeakState, i: int, place: int) -> We
     return new
 
 
-def make_visible(state: WeakState, i: int, cell: Cell, value: Value) -> int:
+def make_visible(program: Program, state: WeakState, i: int, cell: Cell, value: Value) -> int:
     """CPU i writes `cell`: the time from which the value holds.  An own monitor that relied on the value before goes on
     with this one: only another CPU's store takes it away."""
-    if cell.startswith(ENTRY):
-        if not isinstance(value, Descriptor) and value != INVALID:
-            raise NotExpressible(f"an entry that becomes {describe(value)}")
-        note_entry(state, i, cell, value)
+    if is_entry(cell) and not isinstance(value, (Descriptor, TableDescriptor)) and value != INVALID:
+        raise NotExpressible(f"an entry that becomes {describe(value)}")
     cpu = state.cpus[i]
     before = state.newest(cell)[0]
     time = state.append(cell, value)
+    note_entry(program, state, i, cell)
     if cpu.monitor is not None and cpu.monitor[0] == cell and cpu.monitor[1] in (FORWARDED, before):
         cpu.monitor = (cell, time)
     cpu.seen[cell] = max(cpu.seen.get(cell, 0), time)
@@ -107,12 +110,12 @@ def make_visible(state: WeakState, i: int, cell: Cell, value: Value) -> int:
     return time
 
 
-def _update(state: WeakState, i: int, place: int, item: Update) -> WeakState:
+def _update(context: Context, state: WeakState, i: int, place: int, item: Update) -> WeakState:
     new = state.with_cpu(i)
     cpu = new.cpus[i]
     cpu.buffer = cpu.buffer[:place] + cpu.buffer[place + 1 :]
-    note_entry(new, i, item.cell, item.value)
     cpu.newest_update = max(cpu.newest_update, new.append(item.cell, item.value))
+    note_entry(context.program, new, i, item.cell)
     return new
 
 
@@ -160,7 +163,7 @@ def _write_of_atomic(
     """A delayed atomic writes its cell.  The time that its result carries."""
     cpu, atomic = state.cpus[i], item.atomic
     assert atomic is not None
-    time = make_visible(state, i, item.cell, updated(atomic.op, old, atomic.operand))
+    time = make_visible(context.program, state, i, item.cell, updated(atomic.op, old, atomic.operand))
     if atomic.release:
         cpu.released = max(cpu.released, time)
     if context.rules.single_amo:

@@ -18,8 +18,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
 
-from core.memory_model.program import ENTRY, Cell
-from core.memory_model.values import Descriptor, Value, is_pending
+from core.memory_model.program import Cell, is_entry
+from core.memory_model.values import Descriptor, TableDescriptor, Value, is_pending
 from core.memory_model.weak.commits import COMMITTED
 from core.memory_model.weak.context import Context
 from core.memory_model.weak.future import FLAGS, Future
@@ -41,11 +41,11 @@ def key(context: Context, state: WeakState) -> Hashable:
     futures = [context.future(i, cpu.pc) for i, cpu in enumerate(state.cpus)]
     used = _entries_in_use(state)
     memory = {cell: _kept(context, state, futures, used, cell) for cell in state.memory}
-    tlbis = [x for x in state.tlbis if _takes_away(x, memory)]
+    tlbis = [x for x in state.tlbis if _takes_away(context, x, memory)]
     rank = _ranking(memory, tlbis, used)
     return (
         tuple(tuple((rank(x.begin), x.value) for x in kept) for kept in memory.values()),
-        tuple((x.issuer, x.page, x.broadcast, rank(x.acts), rank(x.done)) for x in tlbis),
+        tuple((x.issuer, x.page, x.broadcast, x.last, rank(x.acts), rank(x.done)) for x in tlbis),
         tuple(
             _cpu(context, state, i, cpu, futures[i], rank, _is_asked(context, state, i))
             for i, cpu in enumerate(state.cpus)
@@ -70,12 +70,13 @@ def _is_asked(context: Context, state: WeakState, i: int) -> bool:
 
 
 def _entries_in_use(state: WeakState) -> dict[str, set[int]]:
-    """Per page the beginnings of entries that translated a store or load which is still in a buffer."""
+    """Per entry the beginnings of values that translated a store or load which is still in a buffer."""
     used: dict[str, set[int]] = {}
     for cpu in state.cpus:
         for item in cpu.buffer:
-            if isinstance(item, BufferedStore | Delayed) and item.page is not None and item.entry_time is not None:
-                used.setdefault(item.page, set()).add(item.entry_time)
+            if isinstance(item, BufferedStore | Delayed):
+                for cell, begin in item.entries:
+                    used.setdefault(cell, set()).add(begin)
     return used
 
 
@@ -93,22 +94,24 @@ def _kept(
                 floor = min(floor, item.coherence)
     ends = [*(begin for begin, _ in history[1:]), NEVER]
     spans = [KeptValue(begin, end, value) for (begin, value), end in zip(history, ends, strict=True)]
-    if not cell.startswith(ENTRY):
+    pages = context.program.pages_of.get(cell)
+    if pages is None:
         return _from_zero([x for x in spans if x.end > floor or x.end == NEVER], floor)
-    page = cell.removeprefix(ENTRY)
-    walkers = [i for i, future in enumerate(futures) if page in future.walks]
-    in_use = used.get(page, set())
+    if context.program.asks_unbroken:
+        return spans
+    walkers = [(i, page) for i, future in enumerate(futures) for page in pages if page in future.walks]
+    in_use = used.get(cell, set())
     kept = [
         x
         for x in spans
         if x.end == NEVER
         or floor < x.end
         or x.begin in in_use
-        or any(_may_find(context, state, i, page, x) for i in walkers)
+        or any(_may_find(context, state, i, page, x) for i, page in walkers)
     ]
-    if in_use:
+    if in_use or context.program.above:  # with levels, beginnings are compared with the ends of entries below
         return kept
-    return _from_zero(kept, min([floor, *(state.cpus[i].walks for i in walkers)]))
+    return _from_zero(kept, min([floor, *(state.cpus[i].walks for i, _ in walkers)]))
 
 
 def _from_zero(kept: list[KeptValue], floor: int) -> list[KeptValue]:
@@ -120,18 +123,19 @@ def _from_zero(kept: list[KeptValue], floor: int) -> list[KeptValue]:
 def _may_find(context: Context, state: WeakState, i: int, page: str, kept: KeptValue) -> bool:
     """Whether a walk of CPU i can still find a value that has ended."""
     value = kept.value
-    if not (isinstance(value, Descriptor) and value.valid and (value.af or "HA" in context.hardware(i))):
+    leads = isinstance(value, TableDescriptor)
+    if not leads and not (isinstance(value, Descriptor) and value.valid and (value.af or "HA" in context.hardware(i))):
         return state.cpus[i].walks < kept.end
-    done = (x.done for x in state.tlbis if x.covers(i, page) and x.acts >= kept.end)
+    done = (x.done for x in state.tlbis if x.covers(i, page) and x.acts >= kept.end and not (leads and x.last))
     return state.cpus[i].walks < min(done, default=NEVER)
 
 
-def _takes_away(record: TlbiRecord, memory: dict[Cell, list[KeptValue]]) -> bool:
+def _takes_away(context: Context, record: TlbiRecord, memory: dict[Cell, list[KeptValue]]) -> bool:
+    program = context.program
     return any(
-        kept.end <= record.acts
-        for cell, values in memory.items()
-        if cell.startswith(ENTRY) and record.page in (None, cell.removeprefix(ENTRY))
-        for kept in values
+        kept.end <= record.acts and not (record.last and isinstance(kept.value, TableDescriptor))
+        for cell in (program.pages_of if record.page is None else program.entries_of(record.page))
+        for kept in memory[cell]
     )
 
 
@@ -141,7 +145,7 @@ def _ranking(memory: dict[Cell, list[KeptValue]], tlbis: list[TlbiRecord], used:
     for cell, kept in memory.items():
         if len(kept) > 1 or kept[0].begin:
             boundaries.update(x.begin for x in kept)
-        if cell.startswith(ENTRY):
+        if is_entry(cell):
             boundaries.update(x.end for x in kept)
     boundaries.update(x.done for x in tlbis)
     boundaries.update(*used.values())
@@ -228,7 +232,7 @@ def _item(item: Item, future: Future, rank: Rank) -> Hashable:
             item.value,
             rank(item.view) if item.cell in future.loads else 0,
             item.page,
-            None if item.entry_time is None else rank(item.entry_time),
+            tuple((cell, rank(time)) for cell, time in item.entries),
             item.release,
             rank(item.reserved) if isinstance(item.reserved, int) else item.reserved,
             item.full,
@@ -243,7 +247,7 @@ def _item(item: Item, future: Future, rank: Rank) -> Hashable:
             item.name,
             rank(item.floor),
             item.page,
-            None if item.entry_time is None else rank(item.entry_time),
+            tuple((cell, rank(time)) for cell, time in item.entries),
             rank(item.coherence),
             rank(item.limit),
             None if atomic is None else atomic._replace(view=rank(atomic.view)),

@@ -97,7 +97,7 @@ def _succeeds(state: WeakState, i: int, instruction: Rmw, compare: Operand, acce
     full = order.full and instruction.reg is not None
     cpu.buffer = (
         *cpu.buffer,
-        BufferedStore(cell, value, view, access.page, access.entry_time, order.release, time, full, pick, None),
+        BufferedStore(cell, value, view, access.page, access.entries, order.release, time, full, pick, None),
     )
     cpu.blocked = full
     yield advance(new, i)
@@ -120,7 +120,7 @@ def _succeeds_later(
     atomic = Atomic("swp", value, bool(order.release), instruction.reg is None, max(access.address_floor, stored.floor))
     floor = max(cpu.loads, access.address_floor, access.walk_floor)
     seen = cpu.seen.get(access.cell, 0)
-    item = Delayed(access.cell, name, floor, access.page, access.entry_time, seen, NEVER, atomic)
+    item = Delayed(access.cell, name, floor, access.page, access.entries, seen, NEVER, atomic)
     cpu.buffer = (*cpu.buffer, item)
     cpu.set(instruction.reg, name, 0)
     cpu.guesses = (*cpu.guesses, Guess(name, expected.value, True))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from core.memory_model.program import ENTRY, Address, Cell, Operand, Program
+from core.memory_model.program import Address, Cell, Operand, Program, is_entry
 from core.memory_model.values import NotExpressible, Pointer, describe, is_pending
 from core.memory_model.weak.future import NOTHING, Future, futures
 from core.memory_model.weak.guarded import Locked, locked
-from core.memory_model.weak.state import UNSET, Register, Rules, WeakCpu, WeakState
+from core.memory_model.weak.state import UNSET, Entries, Register, Rules, WeakCpu, WeakState
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Context:
 
 
 class Destination(NamedTuple):
-    """Where an access goes: `cell`, through the entry of `page` that began at `entry_time` (None: not translated).
+    """Where an access goes: `cell`, through the `entries` of `page` (None: not translated).
 
     `address_floor` is that of the address, `walk_floor` when the walk took effect at the earliest; the access takes
     effect before `dies`, when another CPU's TLBI of that entry is complete."""
 
     cell: Cell
     page: str | None
-    entry_time: int | None
+    entries: Entries
     address_floor: int
     walk_floor: int
     dies: int
@@ -95,7 +95,7 @@ def target(cpu: WeakCpu, address: Address) -> AddressedCell | None:
         pointer = operand(cpu, address.offset).value
     if not isinstance(pointer, Pointer):
         raise NotExpressible(f"an access to {describe(pointer)}")
-    walks = address.translated and not pointer.cell.startswith(ENTRY)
+    walks = address.translated and not is_entry(pointer.cell)
     return AddressedCell(pointer.cell, walks, max(floor, base.floor), max(pick, base.pick))
 
 

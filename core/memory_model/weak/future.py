@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.memory_model.program import (
-    ENTRY,
     Address,
     BranchFlags,
     BranchIf,
@@ -36,7 +35,7 @@ from core.memory_model.program import (
     StoreExclusive,
     StoreValue,
     Tlbi,
-    entry_cell,
+    is_entry,
     reads,
     writes,
 )
@@ -87,28 +86,35 @@ class _Outputs:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.everything = frozenset(program.memory)
-        self.every_page = frozenset(x.oa for x in _entries(program) if x.oa is not None)
+        outputs = [x.oa for x in _entries(program) if x.oa is not None]
+        self.every_page = frozenset(outputs).union(*(self._mapped(page, outputs) for page in program.pages))
         self.by_page: dict[str, set[Cell]] = {}
         self.unknown = False
-        for page in program.pages:
-            self._note(page, program.memory[entry_cell(page)])
+        for cell in program.pages_of:
+            self._note(cell, program.memory[cell])
         for code in program.threads:
             for instruction in code.instructions:
                 self._look_at(instruction)
 
-    def _note(self, page: str, value: object) -> None:
+    def _mapped(self, page: str, outputs: list[str]) -> set[Cell]:
+        """Where `page` is, if entries of whatever level have these output addresses."""
+        levels = range(len(self.program.above.get(page, ())) + 1)
+        return {self.program.output(page, level, oa) for oa in outputs for level in levels}
+
+    def _note(self, cell: Cell, value: object) -> None:
         if isinstance(value, Descriptor) and value.oa is not None:
-            self.by_page.setdefault(page, set()).add(value.oa)
+            for page in self.program.pages_of.get(cell, ()):
+                self.by_page.setdefault(page, set()).update(self._mapped(page, [value.oa]))
 
     def _look_at(self, instruction: Instruction) -> None:
         match instruction:
             case StoreValue(address, value) if not address.translated or address.cell is None:
                 if address.cell is None or isinstance(value, str):
-                    self.unknown = self.unknown or address.cell is None or address.cell.startswith(ENTRY)
-                elif address.cell.startswith(ENTRY):
-                    self._note(address.cell.removeprefix(ENTRY), value)
+                    self.unknown = self.unknown or address.cell is None or is_entry(address.cell)
+                elif is_entry(address.cell):
+                    self._note(address.cell, value)
             case Rmw(address=address) | StoreExclusive(address=address):
-                if address.cell is None or (not address.translated and address.cell.startswith(ENTRY)):
+                if address.cell is None or (not address.translated and is_entry(address.cell)):
                     self.unknown = True
 
     def of(self, page: str) -> frozenset[Cell]:
@@ -264,4 +270,4 @@ def _reached(
         cells = frozenset({address.cell})
         return cells, cells, frozenset()
     cells = outputs.of(address.cell)
-    return cells, cells | {entry_cell(address.cell)}, frozenset({address.cell})
+    return cells, cells.union(program.entries_of(address.cell)), frozenset({address.cell})

@@ -139,7 +139,7 @@ def _delay(state: WeakState, i: int, instruction: Load, access: Destination, flo
     new = state.with_cpu(i)
     cpu = new.cpus[i]
     name, seen = cpu.new_name(), cpu.seen.get(access.cell, 0)
-    item = Delayed(access.cell, name, floor, access.page, access.entry_time, seen, NEVER, None)
+    item = Delayed(access.cell, name, floor, access.page, access.entries, seen, NEVER, None)
     cpu.buffer = (*cpu.buffer, item)
     cpu.set(instruction.reg, name, 0)
     if instruction.exclusive:

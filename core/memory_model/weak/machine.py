@@ -18,8 +18,8 @@ from collections.abc import Hashable, Iterator
 
 from core.memory_model.machine import LOCAL_STEPS, Final
 from core.memory_model.program import (
-    ENTRY,
     Address,
+    Cell,
     Compare,
     Compute,
     Dsb,
@@ -35,7 +35,7 @@ from core.memory_model.program import (
     StoreExclusive,
     StoreValue,
     Tlbi,
-    entry_cell,
+    is_entry,
 )
 from core.memory_model.values import Descriptor, NotExpressible
 from core.memory_model.weak import atomics, barriers, buffer, canonical, commits, grace, local, translation
@@ -143,13 +143,9 @@ class Weak:
         if "HA" not in self.context.hardware(i):
             return
         for page in self.program.pages:
-            cell = entry_cell(page)
-            value = state.newest(cell)[1]
-            if isinstance(value, Descriptor) and value.valid and not value.af and not is_reserved(state, None, cell):
-                new = state.with_cpu(i)
-                note_entry(new, i, cell, value._replace(af=1))
-                new.append(cell, value._replace(af=1))
-                yield f"CPU{i}: hardware sets the access flag of {page}", new
+            for cell, value in translation.present(self.context, state, i, page):
+                if value.valid and not value.af and not is_reserved(state, None, cell):
+                    yield f"CPU{i}: hardware sets the access flag of {page}", self._set(state, i, cell, af=1)
 
     def _early_updates(self, state: WeakState, i: int) -> Iterator[tuple[str, WeakState]]:
         """Hardware may set the dirty state for a store that CPU i will reach on straight code: the update is ordered
@@ -171,15 +167,18 @@ class Weak:
                     return
 
     def _set_dirty(self, state: WeakState, i: int, page: str) -> Iterator[tuple[str, WeakState]]:
-        cell = entry_cell(page)
+        for cell, value in translation.present(self.context, state, i, page):
+            if value.valid and value.af and value.dbm and not value.db and not is_reserved(state, None, cell):
+                yield f"CPU{i}: hardware sets the dirty state of {page} early", self._set(state, i, cell, db=1)
+
+    def _set(self, state: WeakState, i: int, cell: Cell, **bits: int) -> WeakState:
+        """`state` after the hardware of CPU i has set `bits` of the entry `cell`."""
+        new = state.with_cpu(i)
         value = state.newest(cell)[1]
-        if not isinstance(value, Descriptor) or is_reserved(state, None, cell):
-            return
-        if value.valid and value.af and value.dbm and not value.db:
-            new = state.with_cpu(i)
-            note_entry(new, i, cell, value._replace(db=1))
-            new.append(cell, value._replace(db=1))
-            yield f"CPU{i}: hardware sets the dirty state of {page} early", new
+        assert isinstance(value, Descriptor)
+        new.append(cell, Descriptor(**(value._asdict() | bits)))
+        note_entry(self.program, new, i, cell)
+        return new
 
     # -- what touches only the own CPU
 
@@ -274,7 +273,7 @@ class Weak:
     def _direct(state: WeakState, goal: AddressedCell) -> Destination:
         if goal.cell not in state.memory:
             raise NotExpressible(f"an access to {goal.cell}, which is no cell of the test")
-        return Destination(goal.cell, None, None, goal.floor, 0, NEVER)
+        return Destination(goal.cell, None, (), goal.floor, 0, NEVER)
 
     def _access(self, state: WeakState, i: int, instruction: Accessing) -> Iterator[tuple[str, WeakState]]:
         address: Address = instruction.address
@@ -288,7 +287,7 @@ class Weak:
         if goal.walks:
             yield from self._translated(state, i, instruction, goal, shown)
             return
-        if i in self.program.user and goal.cell.startswith(ENTRY):
+        if i in self.program.user and is_entry(goal.cell):
             new = state.with_cpu(i)
             translation.fault(self.context, new, i, goal.cell, "permission", 0)
             yield f"{shown} faults at EL0", new
@@ -301,26 +300,23 @@ class Weak:
         writing = not isinstance(instruction, Load)
         for walk in translation.walks(self.context, state, i, goal.cell, writing, goal.floor):
             new = state.with_cpu(i)
-            cpu = new.cpus[i]
+            cpu, path = new.cpus[i], walk.path
+            found = ", ".join(f"{cell if path.entries[1:] else 'entry'} of time {time}" for cell, time in path.entries)
             if walk.fault:
                 cpu.context = max(cpu.context, goal.pick)
                 translation.fault(self.context, new, i, goal.cell, walk.fault, walk.floor)
-                yield f"{shown} faults ({walk.fault}), entry of time {walk.begin}", new
+                yield f"{shown} faults ({walk.fault}), {found}", new
                 continue
-            assert isinstance(walk.entry, Descriptor)
-            if walk.entry.oa is None:
+            if path.output is None:
                 raise NotExpressible(f"an access through an entry of {goal.cell} without an output address")
-            new.memory.setdefault(walk.entry.oa, ((0, 0),))
+            new.memory.setdefault(path.output, ((0, 0),))
             if walk.update is not None:
-                entry = entry_cell(goal.cell)
-                if is_reserved(state, i, entry):
+                if is_reserved(state, i, path.last):
                     continue
-                cpu.buffer = (*cpu.buffer, Update(entry, walk.update))
+                cpu.buffer = (*cpu.buffer, Update(path.last, walk.update))
             cpu.newest_walk = max(cpu.newest_walk, walk.floor)
-            access = Destination(walk.entry.oa, goal.cell, walk.begin, goal.floor, walk.floor, walk.dies)
-            yield from self._execute(
-                new, i, instruction, access, goal, f"{shown} through its entry of time {walk.begin}"
-            )
+            access = Destination(path.output, goal.cell, path.entries, goal.floor, walk.floor, walk.dies)
+            yield from self._execute(new, i, instruction, access, goal, f"{shown} through its {found}")
 
     def _execute(
         self, state: WeakState, i: int, instruction: Accessing, access: Destination, goal: AddressedCell, shown: str

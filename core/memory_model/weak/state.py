@@ -24,6 +24,9 @@ from core.memory_model.values import Placeholder, Value, is_pending
 NEVER = 1 << 30
 """A time after all others: when the value that a cell holds now ends, when a TLBI that nobody waited for completes."""
 
+Entries: TypeAlias = tuple[tuple[Cell, int], ...]
+"""The entries that a walk found, from the top: each a cell, and since when it held what the walk found."""
+
 FORWARDED = -1
 """The time in a monitor whose load took its value from the own buffer."""
 
@@ -54,11 +57,13 @@ POWER = Rules("power, multi-copy atomic", commits=True)
 
 
 class TlbiRecord(NamedTuple):
-    """CPU `issuer`'s TLBI of `page` (None: all); it acts at `acts`, and is complete at `done`."""
+    """CPU `issuer`'s TLBI of `page` (None: all); it acts at `acts`, and is complete at `done`.  With `last` it leaves
+    entries that lead to a table."""
 
     issuer: int
     page: str | None
     broadcast: bool
+    last: bool
     acts: int
     done: int
 
@@ -83,7 +88,7 @@ class BufferedStore(NamedTuple):
     """A store that is not visible yet.
 
     view        floor of a load that forwards from it
-    page, entry_time  the virtual page and the beginning of the entry that translated it (None: not translated)
+    page, entries     the virtual page and the entries that translated it (None: not translated)
     release     '', 'pc' or 'sc'
     reserved    for the store of an atomic or exclusive pair, the time at which its load took effect: no other CPU
     writes
@@ -96,7 +101,7 @@ class BufferedStore(NamedTuple):
     value: Value
     view: int
     page: str | None
-    entry_time: int | None
+    entries: Entries
     release: str
     reserved: int | Placeholder | None
     full: bool
@@ -122,7 +127,7 @@ class Delayed(NamedTuple):
     name: Placeholder
     floor: int
     page: str | None
-    entry_time: int | None
+    entries: Entries
     coherence: int
     limit: int
     atomic: Atomic | None
@@ -280,6 +285,11 @@ class WeakState:
     def end_of(self, cell: Cell, time: int) -> int:
         """When the value that `cell` has held since `time` ends."""
         return next((t for t, _ in self.memory[cell] if t > time), NEVER)
+
+    def is_taken_away(self, record: TlbiRecord, entries: Entries) -> bool:
+        """Whether `record` takes away what a walk that found `entries` has left in a TLB: the first of them that was
+        overwritten by then, or, with `last`, the last."""
+        return any(record.acts >= self.end_of(cell, time) for cell, time in (entries[-1:] if record.last else entries))
 
     def newest(self, cell: Cell) -> tuple[int, Value]:
         """The value that `cell` holds now, and since when."""

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from core.memory_model.machine import Final
 from core.memory_model.program import entry_cell
-from core.memory_model.values import CodeLabel, Descriptor, PageNumber, Pointer, Value
+from core.memory_model.values import CodeLabel, Descriptor, PageNumber, Pointer, TableDescriptor, Value
 from core.truth.lines import FileError
 
 Place: TypeAlias = tuple[str, str] | tuple[str, int, str]
-"""("reg", thread, register), ("mem", cell) or ("pte", page)."""
+"""("reg", thread, register), ("mem", cell), or ("pte", page) and the like for the levels above."""
 
 
 class All(NamedTuple):
@@ -76,7 +76,7 @@ def parse_place(where: str, given: Any) -> Place:
     match given:
         case ["reg", int(thread), str(register)]:
             return ("reg", thread, register)
-        case ["mem" | "pte" as kind, str(name)]:
+        case ["mem" | "pte" | "pmd" | "pud" as kind, str(name)]:
             return (kind, name)
     raise FileError(f"{where}: not a place: {given!r:.60}")
 
@@ -85,7 +85,7 @@ ENTRY_FIELDS = ("valid", "af", "db", "dbm", "el0")
 
 
 def parse_value(where: str, given: Any) -> Value:
-    """An integer, an entry, or a pointer.  FileError if it is none."""
+    """An integer, an entry, a table descriptor, or a pointer.  FileError if it is none."""
     if isinstance(given, int) and not isinstance(given, bool):
         return given
     match given:
@@ -95,6 +95,8 @@ def parse_value(where: str, given: Any) -> Value:
             return CodeLabel(name)
         case {"page": str(page)}:
             return PageNumber(page)
+        case {"table": None | str() as table} if len(given) == 1:
+            return TableDescriptor(table or "")
         case {"valid": _, "oa": oa} if oa is None or isinstance(oa, str):
             return _entry(where, given, oa)
     raise FileError(f"{where}: not a value: {given!r:.60}")
@@ -116,8 +118,8 @@ def value_of(place: Place, final: Final) -> Value:
             return final.registers.get((thread, register), 0)
         case ("mem", str(cell)):
             return final.memory.get(cell, 0)
-        case ("pte", str(page)):
-            return final.memory.get(entry_cell(page), 0)
+        case ("pte" | "pmd" | "pud" as level, str(page)):
+            return final.memory.get(entry_cell(page, level), 0)
     raise AssertionError(place)
 
 

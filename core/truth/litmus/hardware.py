@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.memory_model.program import (
-    ENTRY,
+    LEVELS,
     Address,
     BranchFlags,
     BranchIf,
@@ -32,6 +32,7 @@ from core.memory_model.program import (
     StoreValue,
     Tlbi,
     entry_cell,
+    is_entry,
 )
 from core.memory_model.values import CodeLabel
 from core.truth.lines import FileError
@@ -120,8 +121,8 @@ class Decoder:
         if name in BARRIERS:
             to.add(*BARRIERS[name])
             return
-        # an access to an entry is written with a 'pte' behind the word
-        handle = self.words.get(name) or self.words.get(name.removesuffix("pte"))
+        # an access to an entry is written with its level, as 'pte', behind the word
+        handle = self.words.get(name) or self.words.get(name.removesuffix(_level(name)))
         try:
             if handle is not None:
                 handle(to, words)
@@ -136,15 +137,15 @@ class Decoder:
 
     def address(self, words: Words, given: Any) -> Address:
         """What an access of the instruction `words` addresses."""
-        entry = words[0].endswith("pte")
-        translated = self.translated and not entry
+        level = _level(words[0])
+        translated = self.translated and not level
         match given:
             case str():
-                direct = given.startswith(ENTRY)
-                cell = entry_cell(given) if entry and not direct else given
+                direct = is_entry(given)
+                cell = entry_cell(given, level) if level and not direct else given
                 return Address(cell, None, None, translated and not direct)
             case {"base": str(base), "idx": str(index)}:
-                return Address(entry_cell(base) if entry else base, None, index, translated)
+                return Address(entry_cell(base, level) if level else base, None, index, translated)
             case {"reg": str(register)}:
                 return Address(None, register, given.get("idx"), translated)
         raise FileError(f"{self.where}: not an address: {given!r:.60}")
@@ -195,13 +196,18 @@ class Decoder:
         """`["TLBI", op]` of all pages, or `["TLBI", op, page]`."""
         if words[1] not in TLBI:
             raise KeyError(words[1])
-        broadcast = words[1].endswith("is")
+        broadcast, last = words[1].endswith("is"), "vale" in words[1] or "vaale" in words[1]
         if len(words) == 2:
             to.add(Tlbi(None, None, broadcast))
             return
         register = words[2]["page_of"] if isinstance(words[2], dict) else None
         page = None if register else words[2]
-        to.add(Tlbi(page, register, broadcast, nowhere=words[3:] == ["unshifted"]))
+        to.add(Tlbi(page, register, broadcast, nowhere=words[3:] == ["unshifted"], last=last))
+
+
+def _level(word: str) -> str:
+    """The level of the entry that an access of this name is to; '' if it is to none."""
+    return next((level for level in LEVELS if word.endswith(level)), "")
 
 
 def _register(given: Any) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.memory_model.program import ENTRY, Cell, Program, Register, entry_cell
-from core.memory_model.values import Descriptor, Value
+from core.memory_model.program import LEVELS, Cell, Program, Register, entry_cell
+from core.memory_model.values import INVALID, Descriptor, TableDescriptor, Value
 from core.truth.lines import FileError, json_object, read_lines
 from core.truth.litmus import herd7
 from core.truth.litmus.assembly import Assembler
@@ -24,7 +24,7 @@ from core.truth.litmus.hardware import Decoder
 FIELDS = {
     "id": str,
     "threads": [list],
-    "init": {"mem": dict, "pte?": dict, "regs?": dict},
+    "init": {"mem": dict, "pte?": dict, "pmd?": dict, "pud?": dict, "under?": dict, "regs?": dict},
     "condition": list,
     "expected?": str,
     "expected_ets2?": str,
@@ -175,7 +175,8 @@ def _outcomes(where: str, raw: Mapping[str, Any]) -> Outcomes | None:
 def program_of(test: LitmusTest) -> Program:
     """The program of a test in a hardware notation.  FileError for an instruction or value that is none."""
     raw, where = test.raw, test.where
-    entries = {page: parse_value(where, x) for page, x in (raw["init"].get("pte") or {}).items()}
+    entries = _entries(test)
+    above = _above(test, entries)
     translated = _is_translated(test, entries)
     decoder = Decoder(where, translated)
     handlers = raw.get("handlers") or {}
@@ -207,7 +208,40 @@ def program_of(test: LitmusTest) -> Program:
         },
         test.asked,
         test.flag is not None,
+        above if translated else {},
     )
+
+
+def _entries(test: LitmusTest) -> dict[Cell, Value]:
+    """The entries of all levels that the file gives, by their cells.  FileError for one that is none."""
+    init, entries = test.raw["init"], {}
+    for level in LEVELS:
+        for page, x in (init.get(level) or {}).items():
+            entries[entry_cell(page, level)] = entry = parse_value(f"{test.where}: init.{level}", x)
+            if not isinstance(entry, Descriptor | TableDescriptor) and entry != INVALID:
+                raise FileError(f"{test.where}: init.{level}: not an entry: {x!r:.60}; expected one, a table or 0")
+            if isinstance(entry, TableDescriptor) and level == LEVELS[-1]:
+                raise FileError(f"{test.where}: init.pte: {page!r} is a table; expected a page, or 0")
+    return entries
+
+
+def _above(test: LitmusTest, entries: Mapping[Cell, Value]) -> dict[str, tuple[Cell, ...]]:
+    """Per page the entries above its own, from the top: those that the file gives for it, or for the page that
+    `init.under` names.  FileError for one that names none."""
+    under = test.raw["init"].get("under") or {}
+    pages = [x.removeprefix("pte:") for x in entries if x.startswith("pte:") and "@" not in x]
+    for page, first in under.items():
+        if page not in pages or not any(entry_cell(str(first), x) in entries for x in LEVELS[:-1]):
+            raise FileError(
+                f"{test.where}: init.under: {page!r} and {first!r}: expected two pages, the second in init.pmd"
+            )
+    above = {}
+    for page in pages:
+        cells = [entry_cell(x, level) for level in LEVELS[:-1] for x in (page, under.get(page, page))]
+        found = {cell[:4]: cell for cell in reversed(cells) if cell in entries}
+        if found:
+            above[page] = tuple(found[level] for level in ("pud:", "pmd:") if level in found)
+    return above
 
 
 def _check_threads(where: str, key: str, raw: Mapping[str, Any], number: int) -> None:
@@ -219,21 +253,21 @@ def _check_threads(where: str, key: str, raw: Mapping[str, Any], number: int) ->
 
 def _is_translated(test: LitmusTest, entries: Mapping[str, Value]) -> bool:
     """Whether the test can tell that accesses walk: something else than the identity, or something that touches it."""
-    if any(x != Descriptor(page, 1, 1, 1, 0, 1) for page, x in entries.items()):
+    if any(x != Descriptor(cell.removeprefix("pte:"), 1, 1, 1, 0, 1) for cell, x in entries.items()):
         return True
     raw = test.raw
-    if any(raw.get("hw") or ()) or raw.get("el0") or any(len(x) == 2 and x[0] == "pte" for x in places(test.condition)):
+    if any(raw.get("hw") or ()) or raw.get("el0") or any(x[0] in LEVELS for x in places(test.condition)):
         return True
     text = json.dumps([raw["threads"], raw["init"].get("regs"), raw.get("handlers")])
-    return bool(entries) and any(word in text for word in ('"Wpte"', '"Rpte"', 'pte"', '"TLBI"', f'"{ENTRY}'))
+    return bool(entries) and any(word in text for word in ('pte"', '"TLBI"', '"pte:'))
 
 
 def cells_of(test: LitmusTest, entries: Mapping[str, Value] = {}) -> dict[Cell, Value]:
     """The cells with their initial values: those that the file gives, and those that something names, with 0."""
     where = test.where
     memory = {cell: parse_value(where, x) for cell, x in test.raw["init"]["mem"].items()}
-    for page, entry in entries.items():
-        memory[entry_cell(page)] = entry
+    for cell, entry in entries.items():
+        memory[cell] = entry
         if isinstance(entry, Descriptor) and entry.oa is not None:
             memory.setdefault(entry.oa, 0)
     if not entries:

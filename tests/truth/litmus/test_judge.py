@@ -147,7 +147,7 @@ def test_a_break_before_make_flag_is_compared() -> None:
 def test_the_last_line_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["litmus", str(OWN)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "67 agree, 0 too strong, 0 too weak, 0 not expressible"
+    assert lines[-1] == "111 agree, 0 too strong, 0 too weak, 0 not expressible"
     assert "sets of outcomes: 5 equal, 0 not" in lines
 
 
@@ -204,6 +204,9 @@ BAD = [
     ({**ROW, "init": {"mem": {"x": []}}}, "not a value"),
     ({**ROW, "init": {"mem": {}, "regs": {"a": 1}}}, "init.regs: not a register"),
     ({**ROW, "init": {"mem": {}, "pte": {"x": {"valid": 2, "oa": "x"}}}}, "not an entry"),
+    ({**ROW, "init": {"mem": {}, "pte": {"x": {"table": None}}}}, "init.pte: 'x' is a table"),
+    ({**ROW, "init": {"mem": {}, "pte": {"x": 0}, "pmd": {"x": 3}}}, "init.pmd: not an entry: 3"),
+    ({**ROW, "init": {"mem": {}, "pte": {"x": 0}, "under": {"x": "y"}}}, "init.under: 'x' and 'y': expected two pages"),
     ({**ROW, "locks": ["l"], "threads": [[["LOCK"]]]}, "not a primitive"),
     ({**ROW, "locks": ["l"], "threads": [[["F", "softly"]]]}, "not a primitive"),
     ({**ROW, "locks": ["l"], "threads": [[["RCU", "break"]]]}, "not a primitive"),
