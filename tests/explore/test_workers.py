@@ -27,6 +27,7 @@ from core.explore.compiled import search as search_module
 from core.explore.compiled import store as store_module
 from core.explore.compiled import team as team_module
 from core.explore.compiled import word_layout
+from core.explore.compiled.loaded_model import LoadedModel
 from core.explore.compiled.search import FastSearch
 
 NUMBERS = (2, 3, 5)
@@ -50,6 +51,8 @@ class Seen:
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """Workers go together in the smallest level, on chunks of a few states, and all searches are kept."""
     monkeypatch.setattr(search_module, "LEAST_TOGETHER", 2)
+    monkeypatch.setattr(search_module, "LEAST_ONWARD", 2)
+    monkeypatch.setattr(team_module, "LEAST_SOUGHT", 8)
     monkeypatch.setattr(team_module, "CHUNK_ENTRIES", 24)
     kept = Seen()
     run, expand = FastSearch.run, team_module.Team.expand
@@ -162,6 +165,33 @@ def test_an_interrupt_leaves_what_has_been_found(seen: Seen, monkeypatch: pytest
     assert verdict.bounds.startswith("interrupted; depth ")
     assert 100 < verdict.states < 19_650
     assert int(verdict.bounds.split()[-5]) < verdict.states
+
+
+def test_all_workers_look_for_what_is_missing(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each state of which the tables lack an answer is in one of the ranges that they find, and these are not all."""
+    learn, looked, listed = LoadedModel.learn, [], []
+
+    def compared(self: Any, first: int, end: int, team: Any = None) -> None:
+        if team is not None:
+            ranges = team.missing(first, end)
+            within = {state for found in ranges for state in range(*found)}
+            assert {state for state in range(first, end) if lacking(self, state)} <= within
+            looked.append(end - first)
+            listed.append(len(within))
+        learn(self, first, end, team)
+
+    monkeypatch.setattr(LoadedModel, "learn", compared)
+    check(ladder("DELAYED", Size(2, 1, 2, 2)), searcher="fast", reductions=(), workers=3)
+    assert len(looked) > 10
+    assert 0 < sum(listed) < sum(looked) / 2
+
+
+def lacking(compiled: Any, state: int) -> bool:
+    """Do the tables not say what some agent does in a state?"""
+    locals_, cells = compiled.state(state)
+    pending = [rows[local] for rows, local in zip(compiled.tables.rows, locals_, strict=True)]
+    rows = [row for row in (*pending, *compiled.tables.daemons) if row is not None]
+    return any(tuple(cells[cell] for cell in row.reads) not in row.moves for row in rows)
 
 
 def test_workers_end_with_the_search(seen: Seen) -> None:

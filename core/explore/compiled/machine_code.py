@@ -29,6 +29,8 @@ SOURCES = (
     "steps",
     "canonical",
     "successors",
+    "tickets",
+    "blocks",
     "parallel",
     "waiting",
     "loops",

@@ -1,7 +1,9 @@
 """Large arrays of 64-bit integers that grow in place.
 
 The kernel moves the pages of a mapping that grows (mremap()), without copying, and new pages are zero.  Huge pages are
-requested, because a hash table that is accessed at random would otherwise miss the TLB at nearly every lookup.
+requested, because a hash table that is accessed at random would otherwise miss the TLB at nearly every lookup, and
+because the kernel clears one of them faster than 512 small ones.  It gives them to a mapping that begins and ends at
+such a page, and moves them whole only from one to another (`mm/mremap.c:move_huge_pmd()`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,14 @@ from core.explore.numeric import numpy
 np = numpy()
 
 BYTES = 8
+
+HUGE = (2 << 20) // BYTES
+"""Numbers in a huge page of most architectures."""
+
+
+def whole_pages(size: int) -> int:
+    """`size` numbers or a few more: where it is more than a huge page, whole ones."""
+    return size if size < HUGE else -(-size // HUGE) * HUGE
 
 
 class Numbers:

@@ -1,7 +1,7 @@
 """One search by several workers, which finds the same states in the same order as one.
 
-How it works.  A level is expanded block by block.  Each block goes through three activities, and no worker begins with
-one before the last task of the one before is finished:
+How it works.  A level is expanded block by block (`blocks.py`).  Each block goes through three activities, and no
+worker begins with one before the last task of the one before is finished:
 
 1. EXPAND: a task is a chunk of neighbouring states.  Their successors go into the chunk's own part of the buffer, and
    are then listed by the part of the hash table to which they belong.
@@ -17,10 +17,13 @@ forgotten, and `expand` takes this state alone.  If there may be no room, the bl
 a part is CRAMPED, the table is filled again from the states that have their place.  If a new state does not pass all
 checks, Python looks at it, and then at those behind it, in their order.
 
-How workers wait.  Tasks are claimed from a counter, which is in one number with the activity and its tasks.  A worker
-that has lost its core holds up the others only while it has a task, and a worker that comes late finds what is to be
-done then.  Whoever finishes the last task decides what comes next.  Who finds nothing to do waits some microseconds,
-then sleeps; how many depends on whether that was of use before.
+What else they do together.  They move the parts of a table that has grown, and look through the rest of a level for
+states of which an answer is missing; one of them then lists the answers in the order of the states.
+
+How workers wait (`tickets.py`).  Tasks are claimed from a counter, which is in one number with the activity and its
+tasks.  A worker that has lost its core holds up the others only while it has a task, and a worker that comes late finds
+what is to be done then.  Whoever finishes the last task decides what comes next.  Who finds nothing to do waits some
+microseconds, then sleeps; how many depends on whether that was of use before.
 
 What was rejected.  To insert with compare-and-swap from all workers: as fast, but which of two equal successors comes
 first depends on luck.  A fixed half for each: a worker that loses its core stops all.
@@ -31,129 +34,38 @@ from __future__ import annotations
 from typing import Any
 
 from core.explore.compiled import state_table
-from core.explore.compiled.arrays import (
-    COUNT,
-    CRAMPED,
-    DEADLOCK_FLAG,
-    DONE,
-    EDGES,
-    GROW,
-    LEVEL_END,
-    LIMIT,
-    LOOK,
-    NEXT,
-    PAUSE_AT,
-    PAUSED,
-    QUIET,
-)
+from core.explore.compiled.arrays import DONE
+from core.explore.compiled.blocks import expand_chunk, expanded, insert_part, inserted, next_block, place_chunk, placed
 from core.explore.compiled.shared import (
+    ACTIVITY_AT,
     ACTIVITY_BITS,
-    ALONE,
-    BEFORE_COUNT,
-    BEFORE_EDGES,
-    BLOCK_EDGES,
-    CHUNKS,
-    CONDITION,
     CONTEXTS,
-    CRAMPED_NOW,
-    EDGES_OF,
-    END_OF,
-    ENTRIES,
     EXPAND,
     FAILED,
     FINISHED,
     FIRST,
-    FIRST_LOOK,
-    FOUND,
-    FRESH,
     FROM_PART,
     IDLE,
     INDEX_BITS,
     INSERT,
     JOB,
-    LOCK,
-    LOOK_OF,
-    MOST_CHUNKS,
-    MOST_MOVES,
-    MOST_STATES,
-    MUTEX,
-    NEAR_LIMIT,
-    NO_ROOM,
-    NOT,
+    NUMBER_AT,
     OLD_SHIFT,
     PLACE,
-    PLACE_OF,
     QUIT,
-    RECORD,
-    RECORDS,
-    ROOM,
+    SEEK,
     SIZE,
-    SLEEP,
-    SLEEPERS,
-    SORTED,
-    SPECIAL,
-    STARTS,
-    STOP_OF,
-    STOPPED,
-    STOPS,
-    STOPS_OF,
+    SOUGHT,
     TICKET,
+    TOTAL_AT,
     TOTAL_BITS,
     UNFOLD,
-    UNLOCK,
     UPTO,
-    WAKE,
     WHY,
 )
-from core.explore.compiled.steps import look
-from core.explore.compiled.successors import successors
-from core.explore.compiled.words import arrays, atomic_add, atomic_get, atomic_put, call_at, get, inlined, numba, put
-
-uint64, int64 = numba.uint64, numba.int64
-
-TOTAL_AT = INDEX_BITS
-ACTIVITY_AT = INDEX_BITS + TOTAL_BITS
-NUMBER_AT = ACTIVITY_AT + ACTIVITY_BITS
-
-LEAST_LOOKS, MOST_LOOKS = 1_000, 16_000
-"""Looks at the ticket before a worker sleeps: some microseconds to some ten, about what it takes to be woken.
-
-A worker looks twice as often the next time if something came up meanwhile, half as often if it had to sleep: where the
-cores are free, tasks that end a little later are waited for awake; where another program has one, nobody burns it.
-"""
-
-
-# ---- who does what -------------------------------------------------------------------------------------------
-
-
-@inlined
-def publish(t: int, activity: int, total: int) -> None:
-    """Let all workers begin with an activity of `total` tasks."""
-    number = (atomic_get(t, TICKET) >> NUMBER_AT) + 1
-    atomic_put(t, FINISHED, 0)
-    atomic_put(t, TICKET, (number << NUMBER_AT) | (activity << ACTIVITY_AT) | (total << TOTAL_AT))
-    if atomic_get(t, SLEEPERS) > 0:
-        call_at(get(t, LOCK), get(t, MUTEX), 0)
-        call_at(get(t, WAKE), get(t, CONDITION), 0)
-        call_at(get(t, UNLOCK), get(t, MUTEX), 0)
-
-
-@inlined
-def wait(t: int, number: int, looks: int) -> bool:
-    """Until the ticket has another number than this. False if that took more than so many looks, and a sleep.
-
-    A sleeper says so before it looks: `publish` does the opposite.
-    """
-    for _ in range(looks):
-        if atomic_get(t, TICKET) >> NUMBER_AT != number:
-            return True
-    call_at(get(t, LOCK), get(t, MUTEX), 0)
-    atomic_add(t, SLEEPERS, 1)
-    while atomic_get(t, TICKET) >> NUMBER_AT == number:
-        call_at(get(t, SLEEP), get(t, CONDITION), get(t, MUTEX))
-    atomic_add(t, SLEEPERS, -1)
-    call_at(get(t, UNLOCK), get(t, MUTEX), 0)
-    return False
+from core.explore.compiled.steps import misses_any
+from core.explore.compiled.tickets import LEAST_LOOKS, MOST_LOOKS, end, publish, wait
+from core.explore.compiled.words import arrays, atomic_add, get, inlined, put
 
 
 @inlined
@@ -195,6 +107,8 @@ def do(words: Any, a: Any, t: int, activity: int, task: int) -> None:
         insert_part(words, a, t, task)
     elif activity == PLACE:
         place_chunk(words, a, t, task)
+    elif activity == SEEK:
+        seek(words, a, t, task)
     elif not state_table.unfold(words, a, get(t, OLD_SHIFT), get(t, FROM_PART) + task):
         put(t, FAILED, 1)
 
@@ -207,15 +121,11 @@ def begin(a: Any, t: int) -> None:
         put(t, FAILED, 0)
         put(t, FROM_PART, first)
         publish(t, UNFOLD, first)
+    elif get(t, JOB) == SEEK:
+        size = get(t, SIZE)
+        publish(t, SEEK, (get(t, UPTO) - get(t, FIRST) + size - 1) // size)
     else:
         next_block(a, t)
-
-
-@inlined
-def end(t: int, why: int) -> None:
-    """Let worker 0 return."""
-    put(t, WHY, why)
-    publish(t, IDLE, 0)
 
 
 @inlined
@@ -227,208 +137,10 @@ def go_on(a: Any, t: int, activity: int) -> None:
         inserted(a, t)
     elif activity == PLACE:
         placed(a, t)
-    else:
+    elif activity == UNFOLD:
         unfolded(t)
-
-
-# ---- the activities ------------------------------------------------------------------------------------------
-
-
-@inlined
-def record(t: int, chunk: int) -> Any:
-    """The address of a chunk's record."""
-    return get(t, RECORDS) + 8 * RECORD * chunk
-
-
-@inlined
-def next_block(a: Any, t: int) -> None:
-    """The block that begins with the next state."""
-    first, size = get(a.control, NEXT), get(t, SIZE)
-    upto = min(first + size * get(t, MOST_CHUNKS), get(a.control, LEVEL_END))
-    chunks = (upto - first + size - 1) // size
-    put(t, FIRST, first)
-    put(t, UPTO, upto)
-    put(t, STOPPED, chunks)
-    put(t, CRAMPED_NOW, 0)
-    publish(t, EXPAND, chunks)
-
-
-@inlined
-def expand_chunk(words: Any, a: Any, t: int, chunk: int) -> None:
-    """Make the successors of the chunk's states, up to one that needs Python."""
-    r, base = record(t, chunk), chunk * get(t, ROOM)
-    quiet, full = get(a.control, QUIET), base + get(t, ROOM) - get(t, MOST_MOVES)
-    number = get(t, FIRST) + chunk * get(t, SIZE)
-    upto = min(number + get(t, SIZE), get(t, UPTO))
-    buffered, stops = base, NOT
-    if get(t, STOPPED) < chunk:  # a block ends before: what this chunk holds is not wanted
-        upto = number
-    while number < upto:
-        if buffered > full:
-            stops = NO_ROOM
-            break
-        after = successors(words, a, number, buffered, False)
-        if after < 0:
-            stops = SPECIAL
-            break
-        if not quiet:
-            flags = 0
-            for e in range(buffered, after):
-                flags |= get(a.notes, 4 * e)
-            if flags != 0:
-                stops = SPECIAL
-                break
-        buffered = after
-        number += 1
-    put(r, END_OF, buffered)
-    put(r, STOP_OF, number)
-    put(r, STOPS_OF, stops)
-    if stops != NOT and chunk < get(t, STOPPED):
-        put(t, STOPPED, chunk)  # only saves work: `expanded` looks at all records
-    put(r, EDGES_OF, sort_entries(a, t, chunk, base, buffered))
-
-
-@inlined
-def sort_entries(a: Any, t: int, chunk: int, base: int, end: int) -> Any:
-    """List the entries base..end by the part of the table to which they belong; returns how many belong to any."""
-    parts = 1 << a.part_bits
-    ends, target = get(t, STARTS) + 8 * chunk * (parts + 1), get(t, SORTED) + 16 * base
-    for part in range(parts + 1):
-        put(ends, part, 0)
-    for e in range(base, end):
-        if get(a.notes, 4 * e) == DEADLOCK_FLAG:  # only in a search that goes on after a violation
-            put(a.notes, 4 * e, 0)
-            put(a.notes, 4 * e + 3, -1)
-        else:
-            part = int64(uint64(get(a.notes, 4 * e + 2)) >> uint64(64 - a.part_bits))
-            put(a.notes, 4 * e + 3, part)
-            put(ends, part + 1, get(ends, part + 1) + 1)
-    held = 0
-    for part in range(1, parts + 1):
-        number = get(ends, part)
-        put(ends, part, held)
-        held += number
-    for e in range(base, end):
-        part = get(a.notes, 4 * e + 3)
-        if part >= 0:
-            to = get(ends, part + 1)
-            put(ends, part + 1, to + 1)
-            put(target, 2 * to, e)
-            put(target, 2 * to + 1, get(a.notes, 4 * e + 2))
-    return held
-
-
-@inlined
-def expanded(a: Any, t: int) -> None:
-    """Where does the block end, and is there room for it?"""
-    entries, edges, chunk, stops = 0, 0, 0, NOT
-    while chunk < (get(t, UPTO) - get(t, FIRST) + get(t, SIZE) - 1) // get(t, SIZE):
-        r = record(t, chunk)
-        entries += get(r, END_OF) - chunk * get(t, ROOM)
-        edges += get(r, EDGES_OF)
-        chunk += 1
-        stops = get(r, STOPS_OF)
-        if stops != NOT:
-            put(t, UPTO, get(r, STOP_OF))
-            break
-    put(t, CHUNKS, chunk)
-    put(t, STOPS, stops)
-    put(t, ENTRIES, entries)
-    put(t, BLOCK_EDGES, edges)
-    if get(a.control, COUNT) + entries > get(t, MOST_STATES):
-        end(t, NEAR_LIMIT)
-    elif get(a.control, COUNT) + entries > get(a.control, LIMIT):
-        end(t, GROW)
     else:
-        publish(t, INSERT, 1 << a.part_bits)
-
-
-@inlined
-def insert_part(words: Any, a: Any, t: int, part: int) -> None:
-    """Insert the block's successors that belong to a part of the table; `notes` says of each whether it is new.
-
-    While one chunk's are inserted the slots of the next one's are prefetched.
-    """
-    parts, chunks = 1 << a.part_bits, get(t, CHUNKS)
-    for chunk in range(-1, chunks):
-        ends, source = get(t, STARTS) + 8 * chunk * (parts + 1) + 8 * part, get(t, SORTED) + 16 * chunk * get(t, ROOM)
-        ahead = end_ahead = 0
-        after, after_source = ends + 8 * (parts + 1), source + 16 * get(t, ROOM)
-        if chunk + 1 < chunks:
-            ahead, end_ahead = get(after, 0), get(after, 1)
-        if chunk >= 0:
-            fresh = 0
-            for place in range(get(ends, 0), get(ends, 1)):
-                if ahead < end_ahead:
-                    state_table.prefetched(words, a, get(after_source, 2 * ahead + 1))
-                    ahead += 1
-                e = get(source, 2 * place)
-                new = state_table.insert(words, a, a.buffer, e * len(words), get(source, 2 * place + 1))
-                if new == CRAMPED:
-                    put(t, CRAMPED_NOW, 1)
-                    return
-                put(a.notes, 4 * e, new)
-                fresh += new
-            put(get(t, FRESH), chunk * parts + part, fresh)
-        while ahead < end_ahead:
-            state_table.prefetched(words, a, get(after_source, 2 * ahead + 1))
-            ahead += 1
-
-
-@inlined
-def inserted(a: Any, t: int) -> None:
-    """The place of each chunk's first new state."""
-    if get(t, CRAMPED_NOW):
-        end(t, CRAMPED)
-        return
-    parts, to = 1 << a.part_bits, get(a.control, COUNT)
-    for chunk in range(get(t, CHUNKS)):
-        put(record(t, chunk), PLACE_OF, to)
-        for part in range(parts):
-            to += get(get(t, FRESH), chunk * parts + part)
-    put(t, FOUND, to)
-    publish(t, PLACE, get(t, CHUNKS))
-
-
-@inlined
-def place_chunk(words: Any, a: Any, t: int, chunk: int) -> None:
-    """Copy the chunk's new states to their places, and check them."""
-    r, count = record(t, chunk), len(words)
-    number, quiet, failed = get(r, PLACE_OF), get(a.control, QUIET), -1
-    for e in range(chunk * get(t, ROOM), get(r, END_OF)):
-        if get(a.notes, 4 * e) == state_table.NEW:
-            to = number * count
-            state_table.copied(words, a.buffer, e * count, a.states, to)
-            if failed < 0 and not look(words, a, a.states, to, quiet, False):
-                failed = number
-            number += 1
-    put(r, LOOK_OF, failed)
-
-
-@inlined
-def placed(a: Any, t: int) -> None:
-    """The block is finished."""
-    found, upto, stops = get(t, FOUND), get(t, UPTO), get(t, STOPS)
-    put(t, BEFORE_COUNT, get(a.control, COUNT))
-    put(t, BEFORE_EDGES, get(a.control, EDGES))
-    put(a.control, COUNT, found)
-    put(a.control, EDGES, get(a.control, EDGES) + get(t, BLOCK_EDGES))
-    put(a.control, NEXT, upto)
-    failed = -1
-    for chunk in range(get(t, CHUNKS)):
-        if failed < 0:
-            failed = get(record(t, chunk), LOOK_OF)
-    put(t, FIRST_LOOK, failed)
-    if failed >= 0:
-        end(t, LOOK)
-    elif stops == SPECIAL:
-        end(t, ALONE)
-    elif upto >= get(a.control, LEVEL_END):
         end(t, DONE)
-    elif found >= get(a.control, PAUSE_AT):
-        end(t, PAUSED)
-    else:
-        next_block(a, t)
 
 
 @inlined
@@ -440,3 +152,13 @@ def unfolded(t: int) -> None:
     else:
         put(t, FROM_PART, first >> 1)
         publish(t, UNFOLD, first - (first >> 1))
+
+
+@inlined
+def seek(words: Any, a: Any, t: int, task: int) -> None:
+    """Find the first of the task's states of which an answer is missing. Nothing is changed."""
+    number = get(t, FIRST) + task * get(t, SIZE)
+    upto = min(number + get(t, SIZE), get(t, UPTO))
+    while number < upto and not misses_any(words, a, a.states, number * len(words)):
+        number += 1
+    put(get(t, SOUGHT), task, number)

@@ -29,7 +29,10 @@ PAUSE = 1 << 17
 """New states between two checks of the limits: some hundredths of a second."""
 
 LEAST_TOGETHER = 1 << 13
-"""States left in a level that are worth waking other workers for, and loading their machine code."""
+"""States left in a level that are worth starting other workers for, and loading their machine code."""
+
+LEAST_ONWARD = 1 << 11
+"""States left in a level that are worth waking workers for who have been started."""
 
 FIRST_CHECK = 1 << 17
 """States after which a plan is first checked; then again whenever there are four times as many."""
@@ -107,7 +110,7 @@ class FastSearch:
                 self._planned()
                 return self._limited()
             if why == arrays.MISS:
-                self.compiled.learn(int(self.control[arrays.NEXT]), end)
+                self._learn(int(self.control[arrays.NEXT]), end)
             elif why == arrays.FUSION_MISS:
                 self.compiled.learn_fused()
             elif why in (arrays.GROW, arrays.CRAMPED):
@@ -127,7 +130,8 @@ class FastSearch:
         pause = states + PAUSE
         self.control[arrays.PAUSE_AT] = pause if most is None else max(min(pause, most), states + 1)
         self.control[arrays.LEVEL_END] = end
-        if not one and next_ >= self.alone_to and end - next_ >= LEAST_TOGETHER and not self.control[arrays.BUFFERED]:
+        least = LEAST_TOGETHER if self.team is None else LEAST_ONWARD
+        if not one and next_ >= self.alone_to and end - next_ >= least and not self.control[arrays.BUFFERED]:
             team = self._together()
             if team is not None:
                 return self._expand(team, most)
@@ -184,6 +188,13 @@ class FastSearch:
         else:
             return why
         return arrays.PAUSED
+
+    def _learn(self, first: int, end: int) -> None:
+        """Learn what is missing in the rest of a level, which all workers look through if they are there."""
+        team = self.team
+        if team is not None and (end - first < LEAST_ONWARD or not team.fits(self.compiled.packed.most_moves())):
+            team = None
+        self.compiled.learn(first, end, team)
 
     def _look_behind(self, team: Team) -> bool:
         """Check the new states of the last block from the first that did not pass on. True if the search is over."""

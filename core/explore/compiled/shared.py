@@ -18,18 +18,28 @@ MUTEX, CONDITION, LOCK, UNLOCK, SLEEP, WAKE = range(24, 30)
 CONTEXTS, RECORDS, STARTS, FRESH, SORTED, ROOM, MOST_MOVES, MOST_CHUNKS, SIZE, MOST_STATES = range(32, 42)
 """Addresses: of the workers' `Arrays`; of the chunks' records; by chunk and part where in `SORTED` its successors end,
 behind a 0; by chunk and part how many were new; of the successors in the order of the parts, as (entry, hash).
+`SOUGHT`, below: by task of SEEK the first state of which an answer is missing, or the end of the task's states.
 `ROOM`: entries of a chunk; `MOST_MOVES`: successors of a state at most; `SIZE`: states of a chunk."""
 
-# The block at work, or the growth.
+# The block at work, or the growth, or the states that are looked through (FIRST, UPTO, SIZE).
 JOB, FIRST, UPTO, CHUNKS, STOPPED, STOPS, CRAMPED_NOW, FOUND, ENTRIES, BLOCK_EDGES, WHY, FIRST_LOOK = range(48, 60)
-OLD_SHIFT, FROM_PART, FAILED, BEFORE_COUNT, BEFORE_EDGES = range(60, 65)
+OLD_SHIFT, FROM_PART, FAILED, BEFORE_COUNT, BEFORE_EDGES, SOUGHT = range(60, 66)
 
 SHARED_SIZE = 72
 
 INDEX_BITS, TOTAL_BITS, ACTIVITY_BITS = 16, 16, 4
-IDLE, QUIT, EXPAND, INSERT, PLACE, UNFOLD = range(6)
+TOTAL_AT = INDEX_BITS
+ACTIVITY_AT = TOTAL_AT + TOTAL_BITS
+NUMBER_AT = ACTIVITY_AT + ACTIVITY_BITS
+"""Where the parts of a ticket begin; the lowest bits are the index of the next task."""
+
+IDLE, QUIT, EXPAND, INSERT, PLACE, UNFOLD, SEEK = range(7)
 """Activities: none; workers but the first return; make the successors of the chunks; insert them into the parts of the
-table; put what was new to its place; move the parts of a table that has grown."""
+table; put what was new to its place; move the parts of a table that has grown; look for states of which an answer is
+missing."""
+
+MOST_SOUGHT = 1 << 12
+"""Tasks of SEEK at most."""
 
 RECORD = 8
 END_OF, EDGES_OF, STOP_OF, STOPS_OF, PLACE_OF, LOOK_OF = range(6)

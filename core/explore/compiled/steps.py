@@ -13,6 +13,7 @@ from core.explore.compiled.arrays import (
     END,
     FINALLY,
     FUSIBLE,
+    HOLE,
     KIND,
     MASK,
     MORE,
@@ -63,6 +64,15 @@ def local_state(words: Any, a: Any, agent: int, array: int, at: int) -> Any:
     """An agent's local state in the state at array[at], counted through all agents."""
     t = a.threads + 32 * agent
     return get(t, 3) + ((word(words, array, at, get(t, 0)) >> get(t, 1)) & get(t, 2))
+
+
+@inlined
+def misses_any(words: Any, a: Any, array: int, at: int) -> bool:
+    """Is it unknown what some agent does in the state at array[at]?"""
+    for agent in range(a.agents):
+        if answer(words, a, a.locals, local_state(words, a, agent, array, at), array, at) == HOLE:
+            return True
+    return False
 
 
 @inlined

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, ArrayContext
 from core.explore.compiled.exchange import flat
 from core.explore.compiled.machine_code import Loops, loops
-from core.explore.compiled.numbers import BYTES, Numbers
+from core.explore.compiled.numbers import BYTES, Numbers, whole_pages
 from core.explore.compiled.word_layout import Field, WordLayout, shifts
 from core.explore.numeric import numpy
 
@@ -62,7 +62,7 @@ class Store:
         """
         need, states, slots = self.count + more, self.states.size, self.slots
         while states < need * self.layout.words:
-            states = states * 3 // 2
+            states = whole_pages(states * 3 // 2)
         while int(slots * FULL) < need or (cramped and slots == self.slots):
             slots *= 2
         self._allowed(states + slots * self.layout.slot_words)

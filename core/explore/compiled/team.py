@@ -33,6 +33,9 @@ CHUNK_ENTRIES = 512
 
 MOST_SOURCES = 1024
 
+LEAST_SOUGHT = 256
+"""States that are looked through at once, at least."""
+
 PARTS_EACH = 8
 """Parts of the table, for each worker, for the same reason."""
 
@@ -84,6 +87,7 @@ class Team:
             shared.STARTS: np.zeros(chunks * (parts + 1), np.int64),
             shared.FRESH: np.zeros(chunks * parts, np.int64),
             shared.SORTED: np.zeros(2 * chunks * room, np.int64),
+            shared.SOUGHT: np.zeros(shared.MOST_SOUGHT, np.int64),
         }
         self._buffer = {
             "buffer": np.zeros(chunks * room * self._words, np.int64),
@@ -189,18 +193,23 @@ class Team:
         self._work(shared.UNFOLD)
         return not self._shared[shared.FAILED]
 
+    def missing(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Ranges of the states first..end, in order, that have all those of which an answer is missing."""
+        size = max(LEAST_SOUGHT, -(-(end - first) // shared.MOST_SOUGHT))
+        self._shared[shared.FIRST], self._shared[shared.UPTO], self._shared[shared.SIZE] = first, end, size
+        self._work(shared.SEEK)
+        ranges = [(at, min(at + size, end)) for at in range(first, end, size)]
+        sought = self._arrays[shared.SOUGHT][: len(ranges)].tolist()
+        return [(at, upto) for at, (_, upto) in zip(sought, ranges, strict=True) if at < upto]
+
     def close(self) -> None:
         """Let the threads end."""
-        number = (int(self._shared[shared.TICKET]) >> NUMBER_AT) + 1
+        number = (int(self._shared[shared.TICKET]) >> shared.NUMBER_AT) + 1
         c = ctypes.CDLL(None)
         c.pthread_mutex_lock(self._mutex)
-        self._shared[shared.TICKET] = number << NUMBER_AT | shared.QUIT << ACTIVITY_AT
+        self._shared[shared.TICKET] = number << shared.NUMBER_AT | shared.QUIT << shared.ACTIVITY_AT
         c.pthread_cond_broadcast(self._condition)
         c.pthread_mutex_unlock(self._mutex)
         for thread in self._threads:
             thread.join()
         self._threads = []
-
-
-ACTIVITY_AT = shared.INDEX_BITS + shared.TOTAL_BITS
-NUMBER_AT = ACTIVITY_AT + shared.ACTIVITY_BITS
