@@ -16,6 +16,8 @@ from core.table.rows import ALL_ROWS, load
 from core.truth.shipped import ground_truth
 
 if TYPE_CHECKING:
+    from core.explore.model import Model
+    from core.table.row import Row
     from core.truth.litmus.judge import Judgement
     from core.truth.litmus.tests import LitmusTest
 
@@ -84,8 +86,7 @@ def _print_origin(plugin: str, scenario: str, arguments: argparse.Namespace) -> 
     """Print the programs of a scenario as a test of herd7, with what the explorer has found as its verdict."""
     from core.cli.resolve_arch import choose
     from core.conformance.judge import judge
-    from core.truth.litmus.from_scenario import USE_AFTER_FREE, DoesNotFit, litmus_test
-    from core.truth.litmus.herd7 import text_of
+    from core.truth.litmus.from_scenario import USE_AFTER_FREE, DoesNotFit
 
     if arguments.files:
         raise UsageError("litmus --from runs no files: leave them out")
@@ -99,11 +100,24 @@ def _print_origin(plugin: str, scenario: str, arguments: argparse.Namespace) -> 
     if result.violated not in ("", USE_AFTER_FREE):
         raise UsageError(f"{plugin}, {scenario}: no litmus test: it fails by {result.violated}, not {USE_AFTER_FREE}")
     try:
-        test = litmus_test(f"{row.name}/{scenario}", asked.build(arch, row.era), bool(result.violated))
+        text = _text(row, f"{row.name}/{scenario}", asked.build(arch, row.era), bool(result.violated))
     except DoesNotFit as reason:
         raise UsageError(f"{plugin}, {scenario}: no litmus test: {reason}") from None
-    print(text_of(test), end="")
+    print(text, end="")
     return 0
+
+
+def _text(row: Row, name: str, model: Model, reached: bool) -> str:
+    """The test for herd7.  On an architecture that flushes by interrupts it has no translation tables."""
+    from core.truth.litmus import herd7, herd7_plain
+    from core.truth.litmus.by_interrupt import interrupt_test
+    from core.truth.litmus.dialects import DIALECTS
+    from core.truth.litmus.from_scenario import litmus_test
+
+    own = _machine_of(row)
+    if own not in DIALECTS:
+        return herd7.text_of(litmus_test(name, model, reached))
+    return herd7_plain.text_of(interrupt_test(name, model, reached, own), own)
 
 
 def _own(test: LitmusTest) -> str:
@@ -128,13 +142,19 @@ def architecture(name: str) -> str:
     rows = {row.name: row for row in (*load(None), *load(ALL_ROWS))}
     if name not in rows:
         raise UsageError(f"--arch {name}: no such architecture or row; {hint(name, [*TARGETS, *rows])}")
-    row = rows[name]
-    module = row.plugin.partition(":")[0].rpartition(".")[2]
-    own = next((known for known in TARGETS if module.startswith(known)), None)
-    found = own or OF_MODEL.get(row.arch().facts.memory_model)
+    found = _machine_of(rows[name])
     if found is None:
         raise UsageError(f"--arch {name}: no memory model for its plugin; expected one of {', '.join(TARGETS)}")
     return found
+
+
+def _machine_of(row: Row) -> str | None:
+    """The architecture whose machine a row has: its own, or that of its memory model; None if there is none."""
+    from core.truth.litmus.machines import TARGETS
+
+    module = row.plugin.partition(":")[0].rpartition(".")[2]
+    own = next((known for known in TARGETS if module.startswith(known)), None)
+    return own or OF_MODEL.get(row.arch().facts.memory_model)
 
 
 def _print(judgement: Judgement, arguments: argparse.Namespace) -> None:

@@ -110,10 +110,14 @@ MEANINGS: dict[str, dict[Order, Meaning]] = {
 """By memory model.  Sequential consistency has no buffers, so nothing means anything there."""
 
 
+def order_of(op: Op) -> Order:
+    """The order of `op`. One that says none is an access to memory or, where it reads and writes, atomic."""
+    if op.order is not None:
+        return op.order
+    memory = {cell for cell in op.writes if cell.array not in GHOSTS}
+    return Order.FULL if memory & set(op.reads) else Order.PLAIN
+
+
 def meaning(model: str, op: Op) -> Meaning:
-    """What the order of `op` means. One that says none is an access to memory or, where it reads and writes, atomic."""
-    order = op.order
-    if order is None:
-        memory = {cell for cell in op.writes if cell.array not in GHOSTS}
-        order = Order.FULL if memory & set(op.reads) else Order.PLAIN
-    return MEANINGS[model][order]
+    """What the order of `op` means."""
+    return MEANINGS[model][order_of(op)]

@@ -16,7 +16,7 @@ from typing import Any
 from core.memory_model.program import LEVELS, Cell, Program, Register, entry_cell
 from core.memory_model.values import INVALID, Descriptor, TableDescriptor, Value
 from core.truth.lines import FileError, json_object, read_lines
-from core.truth.litmus import herd7
+from core.truth.litmus import herd7, herd7_plain
 from core.truth.litmus.assembly import Assembler
 from core.truth.litmus.condition import Condition, Place, parse, parse_place, parse_value, places
 from core.truth.litmus.hardware import Decoder
@@ -98,9 +98,10 @@ def read_tests(path: Path) -> Iterator[LitmusTest]:
     """The tests of a file: one per line, or one of herd7.  FileError, which names file and line, for a damaged one."""
     lines = read_lines(path)
     for where, line in lines:
-        if herd7.is_herd7(line):
+        if herd7.is_herd7(line) or herd7_plain.is_plain(line):
             text = "".join([line, *(line for _, line in lines)])
-            yield parse_test(str(path), json.dumps(herd7.raw_of(str(path), text)))
+            reader = herd7 if herd7.is_herd7(line) else herd7_plain
+            yield parse_test(str(path), json.dumps(reader.raw_of(str(path), text)))
         else:
             yield parse_test(where, line)
 

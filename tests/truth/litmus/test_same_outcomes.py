@@ -13,7 +13,7 @@ a barrier too few the litmus machine has more, for two reasons that are seen her
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -63,10 +63,15 @@ def fitting(plugin: type[Arm64]) -> Iterator[tuple[str, Model, dict[str, Any]]]:
             yield name, model, raw
 
 
-def explored(model: Model) -> set[Result]:
+def accesses_of(model: Model, thread: Thread) -> int:
+    """How many accesses the user code of a program makes, if nobody else is there."""
+    return sum(op.order is Order.WALK for op, _ in alone(model, thread).steps)
+
+
+def explored(model: Model, number: Callable[[Model, Thread], int] = accesses_of) -> set[Result]:
     """What the explorer's machine makes of the accesses."""
     found: set[Result] = set()
-    counts = [sum(op.order is Order.WALK for op, _ in alone(model, thread).steps) for thread in model.threads]
+    counts = [number(model, thread) for thread in model.threads]
     cells = tuple(Cell(BECAME, (t, k)) for t, number in enumerate(counts) for k in range(number))
 
     def watched(t: int, thread: Thread) -> Thread:
