@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,20 @@ def test_a_sample_of_the_suite(row: str, scenario: str, seen: Seen) -> None:
     if SCENARIOS[scenario].lacking(arch):
         pytest.skip("not for this architecture")
     equal(lambda: SCENARIOS[scenario].build(arch, chosen.era), seen, numbers=(2, 3), reductions="default")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["smp-6.2-fix", "s390", "up-preempt", "arm64"])
+def test_the_suite(row: str, seen: Seen) -> None:
+    """Every required scenario that applies, each with another number of workers."""
+    chosen = choose(row, config=EVERY_ROW if row == "arm64" else None)
+    arch, judged = chosen.arch(), 0
+    for number, scenario in enumerate(SCENARIOS.values()):
+        if scenario.tier == "required" and not scenario.lacking(arch):
+            build = partial(scenario.build, arch, chosen.era)
+            equal(build, seen, (NUMBERS[number % 3],), reductions="default")
+            judged += 1
+    assert judged > 60
 
 
 @pytest.mark.slow
