@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.cores import usable
 from core.base.suggest import hint
 from core.base.told import Told
 from core.explore.model import Limits
@@ -245,8 +245,7 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 
 def workers_of(arguments: argparse.Namespace, searches: int) -> int:
     """Threads of each of so many searches at once: --workers, or an equal share of the cores, one at least."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(arguments.workers or max(1, there // max(1, searches)))
+    return int(arguments.workers or max(1, usable() // max(1, searches)))
 
 
 def walks_of(arguments: argparse.Namespace) -> Walks | None:

@@ -47,6 +47,7 @@ from reports.document import AS_FAILURE
 from reports.formats import FORMATS
 
 if TYPE_CHECKING:
+    from core.base.cores import CoresOfRun
     from core.conformance.rule import OutsideRule
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
@@ -141,6 +142,7 @@ def ready_for_reports(directory: Path) -> None:
 
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
+    from core.base.cores import CoresOfRun, usable
     from core.cli.report import document, memory_of
     from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
     from core.table.jobs import VerdictJob, out_of_time
@@ -161,8 +163,12 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     workers = workers_of(arguments, min(arguments.jobs, len(rows) * len(scenarios)))
     if arguments.executor and not arguments.workers:
         workers = 1  # the cores are those of another machine
+    cores = None if arguments.workers or arguments.executor else CoresOfRun(usable(), arguments.jobs, workers)
+    idle = None if cores is None else cores.idle
     cells = [
-        VerdictJob(row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules, workers=workers)
+        VerdictJob(
+            row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules, workers=workers, idle=idle
+        )
         for row in rows
         for scenario in scenarios
     ]
@@ -175,7 +181,11 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     drawn = arguments.format == "html"
     judging: list[Job] = [RecordedJob(cell, whole=True) for cell in cells] if drawn else list(cells)
     everything: list[Job] = [*judging, *counting, *(exhibits() if drawn else ())]
-    answers, interrupted = _answers(everything, arguments, started)
+    try:
+        answers, interrupted = _answers(everything, arguments, started, cores)
+    finally:
+        if cores is not None:
+            cores.close()
     judged, counted = answers[: len(cells)], answers[len(cells) : len(cells) + len(counting)]
     results = [answer.result for answer in judged] if drawn else judged
     if arguments.budget is not None and not interrupted:
@@ -272,7 +282,9 @@ def _default_scenarios(everything: bool, of_plugin: bool) -> list[str | Outside]
     return [name for name in SUITE if name not in left_out]
 
 
-def _answers(everything: list[Job], arguments: argparse.Namespace, started: float) -> tuple[list[Any], bool]:
+def _answers(
+    everything: list[Job], arguments: argparse.Namespace, started: float, cores: CoresOfRun | None
+) -> tuple[list[Any], bool]:
     """Run the jobs and checkpoint each result; with --resume, checkpointed ones are not run again.
 
     Also returns whether Ctrl-C was pressed; unfinished jobs then have an error result that says so, as they have when
@@ -299,7 +311,15 @@ def _answers(everything: list[Job], arguments: argparse.Namespace, started: floa
         jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
         together = pool.per_child(len(jobs), arguments.jobs)
         running = pool.run(
-            jobs, workers, progress.done, limits[0], memory, together, guest_timeout=limits[1], until=until
+            jobs,
+            workers,
+            progress.done,
+            limits[0],
+            memory,
+            together,
+            guest_timeout=limits[1],
+            until=until,
+            cores=cores,
         )
         try:
             for n, answer in zip(missing, running, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core.base.cores import IdleCores
 from core.base.errortext import describe
 from core.conformance.large.judge import judge_large
 from core.conformance.large.scenarios import LargeRun
@@ -36,12 +37,14 @@ def judge(
     thorough: bool = False,
     observe: Observe | None = None,
     workers: int = 1,
+    idle: IdleCores | None = None,
 ) -> Result:
     """The verdict of `arch` in `scenario`. An exception of a plugin becomes the verdict 'error'.
 
     `observe` is shown what a search has found (`core.explore.check`).  With `walks` the model is not searched but
     walked through at random; the verdict is then never 'pass'.  A large run is neither searched nor walked through;
-    with `thorough` it makes its call on many more layouts.  `workers` are the threads of a large search.
+    with `thorough` it makes its call on many more layouts.  `workers` are the threads of a large search,
+    which uses `idle` cores too.
     """
     lacking = scenario.lacking(arch)
     if lacking:
@@ -58,7 +61,13 @@ def judge(
         else:
             model = scenario.build(arch, era)
             verdict = check(
-                model, limits=limits, searcher=searcher, reductions=reductions, observe=observe, workers=workers
+                model,
+                limits=limits,
+                searcher=searcher,
+                reductions=reductions,
+                observe=observe,
+                workers=workers,
+                idle=idle,
             )
             result = _result(arch.name, scenario, model, verdict)
     except Exception as error:  # an exception of a plugin fails this verdict only

@@ -28,6 +28,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.base import available_memory
+from core.base.cores import IdleCores
 from core.explore import numeric, reductions
 from core.explore.errors import ExploreError, NewStore
 from core.explore.learn import patience
@@ -80,17 +81,19 @@ def check(
     stop_at_violation: bool = True,
     observe: Observe | None = None,
     workers: int = 1,
+    idle: IdleCores | None = None,
 ) -> Verdict:
     """Explore every interleaving of `model` and return the verdict.
 
     `searcher` is 'reference' (plain Python), 'fast' (compiled) or 'auto'.  `reductions` are names in
     `core.explore.reductions.ALL`, or 'default' for all of them.  A reduction is used where the tables allow it, and not
     at all on a model that is searched completely before a plan is made.  Traces are shortest in single steps either
-    way.  `observe` is shown the tables, the path to the violation and its name before the verdict is returned.
-    With `stop_at_violation=False` the search continues after a violation, so that the counts are those of the
-    whole state space; the verdict is still about the first violation.  The compiled searcher uses `workers` threads;
-    the verdict is the same with any number.  Raises ExploreError if a program does what it may not, or numba is missing
-    for 'fast'; ValueError for an unknown searcher or reduction.
+    way.  `observe` is shown the tables, the path to the violation and its name before the verdict is returned.  With
+    `stop_at_violation=False` the search continues after a violation, so that the counts are those of the whole state
+    space; the verdict is still about the first violation.  The compiled searcher uses `workers` threads, and one more
+    for each core that is `idle` when a large level begins; the verdict is the same with any number.  Raises
+    ExploreError if a program does what it may not, or numba is missing for 'fast'; ValueError for an unknown searcher
+    or reduction.
     """
     if searcher not in SEARCHERS:
         raise ValueError(f"searcher {searcher!r}, expected one of {', '.join(SEARCHERS)}")
@@ -99,7 +102,7 @@ def check(
     if limits.max_memory is None:
         limits = replace(limits, max_memory=available_memory.available())
     with patience():
-        return _verdict(_Job(model, limits, searcher, wanted(reductions), stop_at_violation, workers), observe)
+        return _verdict(_Job(model, limits, searcher, wanted(reductions), stop_at_violation, workers, idle), observe)
 
 
 def _verdict(job: _Job, observe: Observe | None) -> Verdict:
@@ -143,10 +146,18 @@ class _Job:
     """The searches of one model: a first one without reductions, and, if that is not enough, one with a plan."""
 
     def __init__(
-        self, model: Model, limits: Limits, searcher: str, names: frozenset[str], stop: bool, workers: int = 1
+        self,
+        model: Model,
+        limits: Limits,
+        searcher: str,
+        names: frozenset[str],
+        stop: bool,
+        workers: int = 1,
+        idle: IdleCores | None = None,
     ) -> None:
         self.tables = tables_of(model, before=bool(names))
         self.limits, self.searcher, self.names, self.stop, self.workers = limits, searcher, names, stop, workers
+        self.idle = idle
         self.started = time.monotonic()
         self.plan = reductions.none(self.tables)
         self.name = "reference"
@@ -235,5 +246,5 @@ class _Job:
         from core.explore.compiled.search import FastSearch  # imports numpy, which small searches do not need
 
         self.name = "fast"
-        self.last = FastSearch(self.tables, self.limits, stop, plan, self.started, self.workers)
+        self.last = FastSearch(self.tables, self.limits, stop, plan, self.started, self.workers, self.idle)
         return self.last.run()

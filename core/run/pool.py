@@ -20,6 +20,7 @@ from itertools import count, groupby
 from typing import Any
 
 from core.base.available_memory import available
+from core.base.cores import CoresOfRun
 from core.base.errortext import short
 from core.base.told import Told
 from core.run.isolate import (
@@ -66,6 +67,7 @@ def run(
     together: int = JOBS_PER_CHILD,
     guest_timeout: float | None = None,
     until: float | None = None,
+    cores: CoresOfRun | None = None,
 ) -> Iterator[Any]:
     """The results of `jobs`, in their order.
 
@@ -73,15 +75,19 @@ def run(
     `guest_timeout` those that run a third party's code, which need not end by themselves.  At most `together` jobs
     share a child process; jobs of different guests never do.  After Ctrl-C, running jobs report how far they came and
     the others that they were interrupted; KeyboardInterrupt is raised after the last result.  The same, but for the
-    exception, at the time `until` (of time.monotonic()).
+    exception, at the time `until` (of time.monotonic()).  As fewer are left to be run, more of `cores` become idle.
     """
     begin()
     stopped = False
     batches = list(_batches(jobs, together))
     futures = []
+    if cores is not None:
+        cores.begin(len(batches))
     for batch in batches:
         limit = guest_timeout if guest_timeout is not None and batch[0].guest else timeout
         futures.append(pool.submit(isolated_batch, batch, limit, memory))
+        if cores is not None:
+            futures[-1].add_done_callback(lambda _: cores.done())
     finished = 0
     try:
         for batch, future in zip(batches, futures, strict=True):

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from core.base.cores import IdleCores
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.coverage import Covered, covered
 from core.conformance.judge import Walks
@@ -53,7 +54,7 @@ class VerdictJob:
     """One architecture in one scenario, of the suite by its id or from outside; answers a Result.
 
     `thorough`: a large run is made on many layouts.  `rules` from outside are to hold besides, but in large runs.
-    `workers`: threads of a large search, which change nothing of its result.
+    `workers`: threads of a large search, which change nothing of its result; one of shipped code uses `idle` cores too.
     """
 
     row: Row
@@ -64,6 +65,7 @@ class VerdictJob:
     thorough: bool = False
     rules: tuple[OutsideRule, ...] = ()
     workers: int = field(default=1, repr=False)  # not in the name under which a result is kept
+    idle: IdleCores | None = field(default=None, repr=False)
 
     @property
     def guest(self) -> str:
@@ -117,6 +119,7 @@ class VerdictJob:
             thorough=self.thorough,
             observe=observe,
             workers=self.workers,
+            idle=None if self.guest else self.idle,
         )
         with answer_within(self.limits.timeout):
             if observe is None and self.kin is not None and isinstance(scenario, Scenario):

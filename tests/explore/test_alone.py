@@ -1,4 +1,4 @@
-"""When other workers are started, and that none is waited for that does not come."""
+"""When other workers are started, on which cores, and that none is waited for that does not come."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.ladder import Size, ladder
+from core.base.cores import CoresOfRun
 from core.cli.resolve_arch import choose
 from core.conformance import SCENARIOS
 from core.explore import check
@@ -61,3 +62,38 @@ def test_nobody_is_waited_for(teams: list[int], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Team, "_start", lambda self: None)
     assert check(ladder("DELAYED", Size(2, 1, 2, 2)), searcher="fast", reductions=(), workers=5) == alone
     assert teams
+
+
+def test_a_search_uses_the_cores_that_are_idle_and_leaves_them(
+    teams: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One core is idle at first, and two more from some level on."""
+    monkeypatch.setattr(search_module, "LEAST_TOGETHER", 64)
+    alone = check(ladder("DELAYED", Size(2, 1, 2, 2)), searcher="fast", reductions=(), workers=1)
+    cores = CoresOfRun(4, at_once=3, each=1)
+    limited, levels = search_module.FastSearch._limited, []
+
+    def job_ends(self: Any) -> bool:
+        levels.append(len(self.levels))
+        if levels[-1] == 30 and levels.count(30) == 1:
+            cores.done()
+            cores.done()
+        return limited(self)
+
+    monkeypatch.setattr(search_module.FastSearch, "_limited", job_ends)
+    cores.begin(3)
+    model = ladder("DELAYED", Size(2, 1, 2, 2))
+    assert check(model, searcher="fast", reductions=(), workers=1, idle=cores.idle) == alone
+    assert teams == [2, 4]
+    assert len(cores.idle.take(4)) == 3
+    cores.close()
+
+
+def test_a_search_without_idle_cores_has_one_worker(teams: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "LEAST_TOGETHER", 64)
+    alone = check(ladder("DELAYED", Size(2, 1, 2, 2)), searcher="fast", reductions=(), workers=1)
+    cores = CoresOfRun(2, at_once=2, each=1)
+    model = ladder("DELAYED", Size(2, 1, 2, 2))
+    assert check(model, searcher="fast", reductions=(), workers=1, idle=cores.idle) == alone
+    assert not teams
+    cores.close()

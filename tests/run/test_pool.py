@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from benchmarks.ladder import Size, ladder
+from core.base.cores import CoresOfRun, IdleCores
 from core.compare import main
 from core.cost import STANDARD
 from core.explore import Limits, check
@@ -56,6 +57,20 @@ class Trouble:
         if self.kind == "raise":
             raise ValueError("no")
         return "fine"
+
+    def failed(self, reason: str) -> str:
+        return reason
+
+
+@dataclass(frozen=True)
+class Looking:
+    """A job that says how many cores are idle while it runs."""
+
+    idle: IdleCores
+    guest: str = ""
+
+    def run(self) -> str:
+        return str(len(self.idle.take(self.idle.number)))  # its process leaves them when it ends
 
     def failed(self, reason: str) -> str:
         return reason
@@ -209,6 +224,14 @@ def test_trouble_costs_its_own_job(kind: str, answer: str) -> None:
         answers = list(run([Trouble("none"), Trouble(kind), Trouble("none")], pool, timeout=3))
     assert answers[0] == answers[2] == "fine"
     assert answers[1].startswith(answer)
+
+
+def test_cores_become_idle_as_jobs_end() -> None:
+    cores = CoresOfRun(3, at_once=3, each=1)
+    with executor("", 1) as one:
+        assert list(run([Looking(cores.idle)] * 3, one, together=1, cores=cores)) == ["0", "1", "2"]
+    assert len(cores.idle.take(3)) == 3
+    cores.close()
 
 
 def test_any_executor_gives_the_same_answers() -> None:

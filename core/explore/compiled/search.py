@@ -9,10 +9,12 @@ answers in the rest of the level are collected, `TransitionTables` learns them, 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from core.base.cores import IdleCores
 from core.explore.compiled import arrays, shared
 from core.explore.compiled.loaded_model import LoadedModel
 from core.explore.compiled.store import OutOfMemory
@@ -39,7 +41,7 @@ FIRST_CHECK = 1 << 17
 
 
 class FastSearch:
-    """One search in machine code, by `workers` threads at most."""
+    """One search in machine code, by `workers` threads at most, and by more as long as there are `idle` cores."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class FastSearch:
         plan: Plan | None = None,
         started: float | None = None,
         workers: int = 1,
+        idle: IdleCores | None = None,
     ) -> None:
         self.tables, self.limits, self.stop = tables, limits, stop_at_violation
         self.found = SearchResult()
@@ -60,8 +63,10 @@ class FastSearch:
             *[(p, arrays.SOMETIMES) for p in model.sometimes],
         ]
         self.workers = self.allowed = min(workers, MOST_WORKERS)
+        self.idle, self.taken = idle, list[int]()
+        self.most_workers = min(MOST_WORKERS, workers + (0 if idle is None else idle.number))
         self.compiled = LoadedModel(
-            tables, no_plan(tables) if plan is None else plan, watched, limits.max_memory, part_bits(self.workers)
+            tables, no_plan(tables) if plan is None else plan, watched, limits.max_memory, part_bits(self.most_workers)
         )
         self.store, self.control = self.compiled.store, self.compiled.store.control
         self.levels = [0]
@@ -96,6 +101,7 @@ class FastSearch:
             return
         while self.control[arrays.NEXT] < self.store.count:
             self.levels.append(self.store.count)
+            self._join()
             if self._level():
                 return
             self.found.depth += 1
@@ -149,8 +155,7 @@ class FastSearch:
             return None
         moves = self.compiled.packed.most_moves()
         if self.team is not None and not self.team.fits(moves):
-            self.team.close()
-            self.team = None
+            self._end_team()
         if self.team is None:
             try:
                 self.team = Team(self.store, self.workers, self.compiled.packed.running, 2 * moves)
@@ -160,9 +165,24 @@ class FastSearch:
             self.store.unfold = self.team.unfold
         return self.team
 
+    def _join(self) -> None:
+        """Let a worker join for each core that is idle now, if the level is worth it."""
+        if self.idle is None or self.levels[-1] - self.levels[-2] < LEAST_TOGETHER:
+            return
+        more = self.idle.take(self.most_workers - self.workers)
+        if more:
+            self.taken += more
+            self._end_team()
+            self.workers += len(more)
+
     def _dismiss(self) -> None:
         """From now on there is one worker."""
-        self.workers = 1
+        self._end_team()
+        self.workers, self.idle = 1, None
+        while self.taken:
+            os.close(self.taken.pop())
+
+    def _end_team(self) -> None:
         if self.team is not None:
             self.team.close()
             self.team = None
