@@ -471,7 +471,6 @@ RULES = (
     hidden("atomic_read", "mm.mm_users", "every page is on another node", just(1, 2)),
     hidden("free_swap_and_cache", why="no model counts what is in swap"),
     hidden("pte_install_uffd_wp_if_needed", why="no model has a file's area under userfaultfd"),
-    hidden("WARN_ON", why="a warning changes nothing"),
     *EVERYWHERE,
 )
 

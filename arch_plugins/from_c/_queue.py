@@ -23,9 +23,10 @@ KNOWN = (0, 1, SOME, BATCH_NR - 1, BATCH_NR)
 
 @dataclass
 class QueueHands(Hook):
-    """`huge`: the page at `addr` is one."""
+    """`huge`: the page at `addr` is one. `nr` addresses go with the next call to other CPUs."""
 
     huge: bool = False
+    nr: int = 0
 
 
 def known(queue: Queue) -> int:
@@ -38,6 +39,12 @@ async def queued(of: QueueHands) -> Queue:
     """What is in the queue of this CPU."""
     queue: Queue = await read_queue(await smp_processor_id(of.mm))
     return queue
+
+
+async def first_queued(of: QueueHands, nr: int) -> tuple[int, ...]:
+    """The first addresses of the queue, so many as C knows it: `known`."""
+    queue = tuple(await queued(of) or ())
+    return queue if nr >= known(queue) else queue[:nr]
 
 
 async def _read_nr(of: QueueHands, word: Word) -> int:

@@ -14,7 +14,7 @@ from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, SizedFromC, a
 from core.hookspecs import Facts, hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, flush_here
 from core.machine.op import Cell, barrier
 from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
@@ -27,6 +27,9 @@ from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just
 
 PAGE_NUMBER = (1 << 44) - 1
 """Of the operand of a TLBI by address: __TLBI_VADDR()."""
+
+TTL, LEVEL = 44, 3
+"""Where that operand says the level of the entry (FEAT_TTL), and the bits of it that are the level; 0: it does not."""
 
 
 def manifest(version: Version) -> Manifest:
@@ -51,6 +54,33 @@ def _page(of: Hook, word: Word) -> int:
     return first - first % of.span
 
 
+def _spans(of: Hook) -> set[int]:
+    """How many pages one entry maps, of each level that was cleared; a hint of another level flushes nothing."""
+    tlb, (pmd, pud, _) = of.tlb, of.mm.span
+    if tlb is None:
+        return {of.span}
+    levels = {1: tlb.cleared_ptes, pmd: tlb.cleared_pmds, pud: tlb.cleared_puds}
+    return {span for span, cleared in levels.items() if cleared}
+
+
+def _hint_is_wrong(of: Hook, word: Word) -> bool:
+    """Whether the operand names a level, and not the only one that has entries."""
+    level = word.a >> TTL & LEVEL
+    return bool(level) and _spans(of) != {(of.mm.span[1], of.mm.span[0], 1)[level - 1]}
+
+
+async def _local(of: Hook, word: Word) -> int:
+    """A TLBI that no other CPU sees."""
+    first, cpu = _page(of, word), of.mm.task.cpu
+    request = (
+        FlushRequest(first, first + of.span, "vale1" in word.kind)
+        if word.kind.startswith("tlbi va")
+        else FlushRequest()
+    )
+    await flush_here(cpu, of.mm.addrs, request, word.kind)
+    return 0
+
+
 async def _by_address(of: Hook, word: Word) -> int:
     """TLBI VAE1IS, VALE1IS: what translates the address, and (VAE1IS) the upper entries on the way to it.
 
@@ -64,7 +94,7 @@ async def _by_address(of: Hook, word: Word) -> int:
     start = first if of.run_from is None else of.run_from
     then = of.following
     of.run_from = start if then and then.kind == word.kind and _page(of, then) == first + of.span else None
-    if of.run_from is None:
+    if of.run_from is None and not _hint_is_wrong(of, word):
         await issue(cpu, name, FlushRequest(start, first + of.span, leaf), _effects(of.mm))
     return 0
 
@@ -96,9 +126,12 @@ async def _complete(of: Hook, word: Word) -> int:
 VOCABULARY = Vocabulary(
     (
         Rule("tlbi vae1is|tlbi vale1is", "", _by_address),
-        Rule("tlbi aside1is", "", _by_asid),
+        Rule("tlbi aside1is|tlbi vmalle1is", "", _by_asid),
+        Rule("tlbi vae1|tlbi vale1|tlbi aside1|tlbi vmalle1", "", _local),
+        hidden("dsb nsh|dsb nshst|dsb ishld", why="it waits for no TLBI that others see, and orders no store for them"),
+        hidden("isb", why="no instruction is translated"),
         Rule("dsb ishst", "", _before),
-        Rule("dsb ish", "", _complete),
+        Rule("dsb ish|dsb sy", "", _complete),
         hidden("atomic64_read", "mm.context.id", "the mm has an ASID of its own", just(1)),
         *COMMON,
     )

@@ -8,12 +8,13 @@ text's own, and only what is done with it is the tree's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from arch_plugins.generic import Smp
+from arch_plugins.generic import Smp, give_back
 from core.hookspecs import Facts, hookimpl
+from core.machine.op import Op
 from core.mm.encoded_page import ENCODED_PAGE_BIT_NR_PAGES_NEXT, encoded_page_flags, page_pointer
 from core.mm.mm import (
     Mm,
@@ -30,7 +31,8 @@ from core.mm.rmap import folio_remove_rmap_ptes
 from core.mm.swap import Slot, Table, first_page, free_table
 from core.mm.swap_state import free_pages_and_swap_cache
 from core.tree.binding import Binding
-from core.tree.gather import BITS, PAGE_SHIFT, bits
+from core.tree.errors import TreeError
+from core.tree.gather import BITS, PAGE_SHIFT, adopt, bits
 from core.tree.hybrid import FromC
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
 from core.tree.vocabulary import EVERYWHERE, Rule, Vocabulary, Word, hidden, just, truth
@@ -122,6 +124,7 @@ class GatherHands:
     batches: list[Batch] = field(default_factory=list)
     words: list[list[int]] = field(default_factory=list)
     freed: list[int] = field(default_factory=list)
+    freeing: Table | None = None
     working: bool = False
     """Behind the driver's own tlb_gather_mmu(), which is not the program's."""
 
@@ -168,6 +171,12 @@ async def _gather(of: GatherHands, word: Word) -> int:
     return 0
 
 
+async def _more(of: GatherHands, word: Word) -> int:
+    """What C has added behind the table's freeing, which may have flushed the gather."""
+    adopt(of.tlb, word, 0, 0)
+    return 0
+
+
 async def _tlb_flush(of: GatherHands, word: Word) -> int:
     kind = await of.mm.hook.tlb_flush(tlb=of.tlb)
     if kind is not None:
@@ -181,6 +190,13 @@ async def _alloc_page(of: GatherHands, word: Word) -> int:
 
 async def _free_batch(of: GatherHands, word: Word) -> int:
     await free_batch(of.mm, "batch_free")
+    return 0
+
+
+async def _free_later(of: GatherHands, word: Word) -> int:
+    """__pte_free_tlb() of the architecture."""
+    assert of.freeing is not None
+    await give_back(of.tlb, of.freeing)
     return 0
 
 
@@ -254,9 +270,11 @@ VOCABULARY = Vocabulary(
         Rule("gathered", "", _begins),
         Rule("atomic_read", "mm.tlb_flush_pending", _nested, just(1, 2)),
         Rule("gather", "", _gather),
+        Rule("more", "", _more),
         Rule("tlb_flush", "", _tlb_flush),
         Rule("alloc_page", "", _alloc_page, truth),
         Rule("free_batch", "", _free_batch),
+        Rule("free_table_later", "", _free_later),
         Rule("call_rcu", "", _call_rcu),
         Rule("sync_one", "", _sync_one),
         Rule("tlb_remove_table", "", _free_table),
@@ -269,7 +287,6 @@ VOCABULARY = Vocabulary(
         Rule("slot", "", _say_slot),
         Rule("contents", "", _contents),
         hidden("free_table_batch", why="the array of tables is no table"),
-        hidden("WARN_ON", why="a warning changes nothing"),
         *EVERYWHERE,
     )
 )
@@ -295,8 +312,9 @@ class GatherFunctions(FromC):
             self.tlb_gather_mmu,
             self.tlb_remove_table,
         )
+        ranges: tuple[Callable[..., Any], ...] = (self.tlb_flush_pte_range, self.tlb_flush_pmd_range)
         delayed = (self.tlb_flush_rmaps,) if self.automata.unit.version >= (6, 12) else ()
-        return {function.__name__: function for function in (*mine, *delayed)}
+        return {function.__name__: function for function in (*mine, *ranges, *delayed)}
 
     async def on(self, of: GatherHands, name: str, call: int = 0, call2: int = 0) -> int:
         """Run the C function `name` on a gather."""
@@ -337,6 +355,49 @@ class GatherFunctions(FromC):
         assert nr == 1 or tlb.mm.folio(page)[1] > 1, "pages are gathered one by one"
         of = GatherHands(tlb.mm, tlb)
         return bool(await self.on(of, "gather_page", PAGES + page_pointer(page), nr << 1 | delay_rmap))
+
+    # ---- the range, which nobody else sees ---------------------------------------------------------------------
+
+    def tlb_flush_pte_range(self, tlb: MmuGather, addr: int, size: int) -> None:
+        """include/asm-generic/tlb.h."""
+        self._flush_range(tlb, addr, size, 0)
+
+    def tlb_flush_pmd_range(self, tlb: MmuGather, addr: int, size: int) -> None:
+        """include/asm-generic/tlb.h."""
+        self._flush_range(tlb, addr, size, 1)
+
+    def _flush_range(self, tlb: MmuGather, addr: int, size: int, level: int) -> None:
+        at_once(self._on_range(GatherHands(tlb.mm, tlb), "enter_flush_range", addr, size << PAGE_SHIFT | level))
+
+    async def _on_range(self, of: GatherHands, entry: str, addr: int, call2: int) -> None:
+        tlb = of.tlb
+        flags = bits(tlb) | tlb.delayed_rmap * DELAYED
+        await self.run(of, entry, 0, 0, 0, 0, 0, _bound(tlb.start), _bound(tlb.end), flags, addr << PAGE_SHIFT, call2)
+
+    async def _free(self, tlb: MmuGather, table: Table, addr: int, level: int) -> None:
+        await self._on_range(GatherHands(tlb.mm, tlb, freeing=table), "enter_free_table", addr, level)
+
+    @hookimpl
+    async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        """include/asm-generic/tlb.h, as are the next two; __pte_free_tlb() is the architecture's."""
+        await self._free(tlb, table, addr, 0)
+
+    @hookimpl
+    async def pmd_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await self._free(tlb, table, addr, 1)
+
+    @hookimpl
+    async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
+        await self._free(tlb, table, addr, 2)
+
+
+def at_once(program: Coroutine[Op, Any, None]) -> None:
+    """Run a program that has no operations."""
+    try:
+        op = program.send(None)
+    except StopIteration:
+        return
+    raise TreeError(f"{op.name}: an operation of a function that the model has as a change of the gather alone")
 
 
 class GatherOfTree(GatherFunctions, Smp):

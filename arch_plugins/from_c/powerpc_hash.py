@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.from_c._common import ADDRESS, COMMON, read_cpumask
-from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, queue_rules, queued
+from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, first_queued, queue_rules
 from arch_plugins.powerpc_hash import PowerpcHash, flush_hash
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest
@@ -52,12 +52,12 @@ async def _flush(of: QueueHands, addrs: tuple[int, ...], local: bool) -> None:
 
 
 async def _page(of: QueueHands, word: Word) -> int:
-    await _flush(of, tuple(await queued(of) or ()) if word.a == QUEUED else (of.addr,), bool(word.b))
+    await _flush(of, await first_queued(of, 1) if word.a == QUEUED else (of.addr,), bool(word.b))
     return 0
 
 
 async def _range(of: QueueHands, word: Word) -> int:
-    await _flush(of, tuple(await queued(of) or ()), bool(word.b))
+    await _flush(of, await first_queued(of, word.a), bool(word.b))
     return 0
 
 
@@ -69,7 +69,6 @@ VOCABULARY = Vocabulary(
         Rule("atomic_read", "mm.context.active_cpus", _active_cpus, just(0, 1, 2)),
         hidden(f"{READ}|{WRITE}", "batch.pte*", "what the entry was goes with the address", just(1)),
         hidden(f"{READ}|{WRITE}", "batch.?size[[]cpu0]", "all pages have one size", just(0)),
-        hidden("WARN_ON", "", "a warning changes nothing"),
         *COMMON,
     )
 )

@@ -188,7 +188,6 @@ VOCABULARY = Vocabulary(
         hidden("atomic_read", "mm.context.copros", "no coprocessor is attached", just(0)),
         hidden("atomic_add", "mm.context.active_cpus", "it goes by mm_cpumask", just(1)),
         hidden("this_cpu_add", "mm_cpumask_trim_clock*", "the mask of another process is not trimmed now", just(0)),
-        hidden("WARN_ON", "", "a warning changes nothing"),
         *COMMON,
     )
 )

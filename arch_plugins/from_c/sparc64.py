@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arch_plugins.from_c._common import ADDRESS, COMMON
-from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, queue_rules, queued
+from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, first_queued, queue_rules
 from arch_plugins.sparc64 import Sparc64, Vaddrs
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYTHING, Operand, insn
@@ -62,9 +62,9 @@ def _pages(of: QueueHands, address: int) -> tuple[int, ...]:
 
 
 async def _requested(of: QueueHands, address: int) -> Request:
-    """A request to flush what an address of C stands for."""
+    """A request to flush what an address of C stands for; of the queue it is the first."""
     if address == QUEUED:
-        return Vaddrs(tuple(await queued(of) or ()))
+        return Vaddrs(await first_queued(of, 1))
     pages = _pages(of, address)
     return FlushRequest(pages[0], pages[-1] + 1) if of.huge else Vaddrs(pages)
 
@@ -81,7 +81,7 @@ async def _demap_page(of: QueueHands, word: Word) -> int:
 
 
 async def _demap_pages(of: QueueHands, word: Word) -> int:
-    await _demap(of, await _requested(of, QUEUED))
+    await _demap(of, Vaddrs(await first_queued(of, word.a)))
     return 0
 
 
@@ -107,9 +107,15 @@ async def _cross_call(of: QueueHands, word: Word) -> int:
     return 0
 
 
+async def _pending_info(of: QueueHands, word: Word) -> int:
+    """struct tlb_pending_info, of the call that follows."""
+    of.nr = word.a
+    return 0
+
+
 async def _send(of: QueueHands, word: Word) -> int:
     """smp_call_function_many(), which waits in a word of its own."""
-    await _call(of, word.a, await _requested(of, QUEUED))
+    await _call(of, word.a, Vaddrs(await first_queued(of, of.nr)))
     return 0
 
 
@@ -117,6 +123,7 @@ VOCABULARY = Vocabulary(
     (
         *queue_rules("tlb_batch", "tlb_nr", "vaddrs", QUEUED),
         Rule("cross_call", "xcall_flush_tlb_page", _cross_call),
+        Rule("tlb_pending_info", "", _pending_info),
         Rule("send_ipi", "tlb_pending_func", _send),
         hidden("wait_ipi", "tlb_pending_func", "waited for as it was sent: nothing comes between"),
         Rule("demap page", "", _demap_page),

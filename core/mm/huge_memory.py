@@ -24,6 +24,7 @@ from core.mm.mmu_gather import MmuGather, adjust_range, tlb_change_page_size, tl
 from core.mm.page import FREED_TWICE, folio_mapped, get_page, inc_mapcount, put_page, set_page_dirty
 from core.mm.pgtable import pmd_populate
 from core.mm.rmap import folio_remove_rmap_pmd
+from core.mm.stand_in import or_c
 
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
@@ -36,6 +37,7 @@ def pmd_unlock(mm: Mm, addr: int) -> Op:
     return spin_unlock(pmd_ptl_cell(mm, addr), mm.task, event=("unlock",))
 
 
+@or_c
 def tlb_flush_pmd_range(tlb: MmuGather, addr: int, size: int) -> None:
     """A huge entry that covers `size` pages from `addr` has been changed."""
     adjust_range(tlb, addr, size)

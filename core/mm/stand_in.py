@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from core.machine.op import Op
 from core.mm.mm import Mm
 
 P = ParamSpec("P")
 F = TypeVar("F")
 R = TypeVar("R")
 
-Text = Callable[Concatenate[F, P], Coroutine[Op, Any, R]]
+Text = Callable[Concatenate[F, P], R]
+"""A program, or a plain function that no other CPU sees."""
 
 
 def or_c(function: Text[F, P, R]) -> Text[F, P, R]:
@@ -24,7 +24,7 @@ def or_c(function: Text[F, P, R]) -> Text[F, P, R]:
     name = function.__name__
 
     @wraps(function)
-    def either(of: F, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Op, Any, R]:
+    def either(of: F, *args: P.args, **kwargs: P.kwargs) -> R:
         mm: Mm = of if isinstance(of, Mm) else of.mm  # type: ignore[attr-defined]
         chosen: Text[F, P, R] = mm.functions.get(name, function)
         return chosen(of, *args, **kwargs)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.mm.mm import Mm
+from core.mm.stand_in import or_c
 from core.mm.swap import Slot, Table
 
 ALL_ONES = 2**64 - 1
@@ -84,6 +85,7 @@ def adjust_range(tlb: MmuGather, addr: int, size: int) -> None:
     tlb.end = max(tlb.end, addr + size)
 
 
+@or_c
 def tlb_flush_pte_range(tlb: MmuGather, addr: int, size: int) -> None:
     """The entries of `size` pages from `addr` have been cleared."""
     adjust_range(tlb, addr, size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import os
 import re
 import select
 import subprocess
@@ -35,6 +36,10 @@ SECONDS = 60.0
 """That learning one automaton may take."""
 
 
+_WORKERS: dict[tuple[int, Path, str], subprocess.Popen[str]] = {}
+"""One for each unit, however many plugins are set up of it."""
+
+
 def _keep(places: Sequence[Path], text: str) -> None:
     """Write `text` in the first of `places` that can be written; if none can, it is learned again the next time."""
     for place in places:
@@ -54,7 +59,6 @@ class Automata:
     words: str
     _known: dict[tuple[str, tuple[int, ...], int], CAutomaton] = field(default_factory=dict)
     _asked: set[tuple[str, tuple[int, ...], int]] = field(default_factory=set)
-    _workers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def vocabulary(self) -> vocabulary.Vocabulary:
@@ -102,7 +106,7 @@ class Automata:
             raise TreeError(self._died(entry)) from None
         if not select.select([worker.stdout], [], [], SECONDS)[0]:
             worker.kill()
-            self._workers.clear()
+            del _WORKERS[self._worker_key]
             raise TreeError(f"{entry}(): learning it took more than {SECONDS:g} s")
         said = worker.stdout.readline()
         if not said:
@@ -113,19 +117,24 @@ class Automata:
         return str(answer["automaton"])
 
     def _worker(self) -> subprocess.Popen[str]:
-        if not self._workers:
+        if self._worker_key not in _WORKERS:
             command = [sys.executable, "-m", "core.tree.worker", str(self.unit.library), self.reference]
             pipe = subprocess.PIPE
             worker = subprocess.Popen(
                 [*command, str(self.unit.version)], stdin=pipe, stdout=pipe, stderr=pipe, text=True
             )
-            self._workers.append(worker)
+            _WORKERS[self._worker_key] = worker
             atexit.register(worker.kill)
-        return self._workers[0]
+        return _WORKERS[self._worker_key]
+
+    @property
+    def _worker_key(self) -> tuple[int, Path, str]:
+        """Not of a process that has been forked: two that read one pipe would read each other's answers."""
+        return os.getpid(), self.unit.library, self.reference
 
     def _died(self, entry: str) -> str:
         """Why the worker has ended, in one line."""
-        worker = self._workers.pop()
+        worker = _WORKERS.pop(self._worker_key)
         said = worker.communicate()[1]
         found = re.search(r"runtime: signal (\d+) pc (\w+) last (\w+)", said)
         if not found:

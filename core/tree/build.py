@@ -20,11 +20,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 
-from core.tree.cut import cut, missing, spans
+from core.tree.cut import cut, missing
 from core.tree.errors import TreeError
+from core.tree.helpers import More, found_for, header_name
 from core.tree.kernel_tree import KernelTree, cache_directory
 from core.tree.manifest import Manifest, Source, Version
 
@@ -92,23 +92,24 @@ def compiler() -> str:
 
 def build(name: str, tree: KernelTree, manifest: Manifest) -> Unit:
     """Build the unit called `name`, or find it in the cache. TreeError, in one line, if it cannot be built."""
-    helpers: frozenset[str] = frozenset()
+    more, said = More(), ""
     while True:
         try:
-            return _built(name, tree, manifest, helpers)
+            return _built(name, tree, manifest, more)
         except Refused as error:
-            found = _helpers(tree, manifest, helpers, error.said) - helpers
-            if not found:
-                raise TreeError(_missing(tree, manifest) or str(error)) from None
-            helpers |= found
+            said = said or str(error)
+            found = found_for(error.said, tree, manifest, more)
+            if found == more:
+                raise TreeError(_missing(tree, manifest) or (said if more.headers else str(error))) from None
+            more = found
 
 
-def _built(name: str, tree: KernelTree, manifest: Manifest, helpers: frozenset[str]) -> Unit:
-    """The unit, of which `helpers` are kept too, wherever a file has them of which only some names are kept."""
+def _built(name: str, tree: KernelTree, manifest: Manifest, more: More) -> Unit:
+    """The unit, with what its manifest does not name and its files need."""
     half = cache_directory() / "units" / f"{name}.{os.getpid()}"
     shutil.rmtree(half, ignore_errors=True)
     try:
-        text = _preprocessed(half, tree, manifest, helpers)
+        text = _preprocessed(half, tree, manifest, more)
         _refuse_assembly(text)
         runtime = (SHIM / "runtime.c").read_bytes()
         key = hashlib.sha256(_plain(text).encode() + runtime + " ".join(FLAGS).encode()).hexdigest()[:16]
@@ -128,52 +129,31 @@ class Refused(TreeError):
         self.said = said
 
 
-UNKNOWN = re.compile(r"implicit declaration of function \W(\w+)|error: \W(\w+)\W undeclared")
-"""What the compiler says of a name that nothing defines."""
-
-
-def _helpers(tree: KernelTree, manifest: Manifest, helpers: frozenset[str], said: str) -> frozenset[str]:
-    """What the compiler misses, as a manifest names it, if a file has it of which only some names are kept.
-
-    So a patch may move code to a function of its own, and rename what only its own file calls.
-    """
-    partly = [source for source in manifest.sources if source.keep is not None]
-    words = {called or word for called, word in UNKNOWN.findall(said)}
-    structures = {
-        one
-        for source in partly
-        if "incomplete type" in said or "undefined type" in said
-        for one in re.findall(r"struct \w+", cut(tree.text(source.path), source, helpers))
-    }
-    found: set[str] = set()
-    for ways in [*((word, f"#{word}", f";{word}") for word in words), *((one,) for one in structures)]:
-        there = (way for way in ways if any(spans(tree.text(s.path), f"?{way}", s.path) for s in partly))
-        found.update(islice(there, 1))
-    return frozenset(found)
-
-
 def _missing(tree: KernelTree, manifest: Manifest) -> str:
     """What is said of the first function that is to be kept and that the tree has not."""
     return next(filter(None, (missing(tree.text(source.path), source) for source in manifest.sources)), "")
 
 
-def _preprocessed(half: Path, tree: KernelTree, manifest: Manifest, helpers: frozenset[str]) -> str:
+def _preprocessed(half: Path, tree: KernelTree, manifest: Manifest, more: More) -> str:
     """Write everything that is compiled to `half`, and preprocess it."""
     include = half / "include"
     include.mkdir(parents=True)
-    texts = {source: cut(tree.text(source.path), source, sorted(helpers)) for source in manifest.sources}
+    sources = [*more.sources(), *manifest.sources]
+    texts = {source: cut(tree.text(source.path), source, sorted(more.kept)) for source in sources}
     for source, text in texts.items():
         _write(include, half, source, text)
-    (half / "arch_shim.h").write_text((SHIM / manifest.shim).read_text(encoding="utf-8"), encoding="utf-8")
+    shim = more.definitions() + (SHIM / manifest.shim).read_text(encoding="utf-8")
+    (half / "arch_shim.h").write_text(shim, encoding="utf-8")
     driver = (SHIM / manifest.driver).read_text(encoding="utf-8")
-    own = [(half / "arch_shim.h").read_text(encoding="utf-8"), driver]
+    own = [shim, driver]
     for header in _included([*texts.values(), *own]):
         stub = include / header
         if not stub.exists() and not (SHIM / header).exists():
             stub.parent.mkdir(parents=True, exist_ok=True)
             stub.write_text('#include "shim.h"\n', encoding="utf-8")
     (half / "driver.c").write_text(f'#line 1 "shim/{manifest.driver}"\n{driver}', encoding="utf-8")
-    parts = ["shim.h", *(_file_name(s) for s in manifest.sources if not s.is_header), "driver.c"]
+    headers = [header_name(source) for source in more.sources()]
+    parts = ["shim.h", *headers, *(_file_name(s) for s in manifest.sources if not s.is_header), "driver.c"]
     (half / "unit.c").write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
     defines = [f"-D{key}={value}" for key, value in manifest.defines.items()]
     paths = ["-I", str(half), "-I", str(include), "-I", str(SHIM)]
@@ -184,8 +164,7 @@ def _preprocessed(half: Path, tree: KernelTree, manifest: Manifest, helpers: fro
 
 
 def _write(include: Path, half: Path, source: Source, text: str) -> None:
-    name = source.name or re.sub(r"^(arch/\w+/)?include/", "", source.path)
-    place = include / name if source.is_header else half / _file_name(source)
+    place = include / header_name(source) if source.is_header else half / _file_name(source)
     once = "#pragma once\n" if source.is_header and source.keep is not None else ""
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(f'{once}#line 1 "{source.path}"\n{text}', encoding="utf-8")

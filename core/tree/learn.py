@@ -15,7 +15,7 @@ from core.tree.errors import TreeError
 from core.tree.unit import CRequest, LoadedUnit, Snapshot
 from core.tree.vocabulary import Rule, Vocabulary, Word
 
-MOST_STATES = 60_000
+MOST_STATES = 200_000
 HISTORIES, LONGEST = 100, 400
 """Random histories that are replayed, and the steps of each at most."""
 

@@ -112,5 +112,7 @@ EVERYWHERE = (
     hidden("notify", why="there is no second MMU"),
     hidden("cpu_relax", why="a wait is one operation, which is blocked"),
     hidden("trace_*", why="trace points"),
+    hidden("WARN_ON", why="a warning changes nothing"),
+    hidden("rcu_read_*", why="without it a walker is only more exposed"),
 )
 """Rules that every architecture has."""

@@ -57,6 +57,30 @@ def test_helpers_may_call_helpers(toy: Path, edit: Edit) -> None:
     assert b"inner" in built(toy)
 
 
+def test_trace_points_and_new_options_are_nothing(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", CALL, f"{CALL}\n\ttrace_toy_flush(mm, 1);\n\tif (IS_ENABLED(CONFIG_NEW)) __builtin_trap();")
+    assert built(toy)
+
+
+def test_a_helper_in_a_header_that_the_file_includes_is_found(toy: Path, edit: Edit) -> None:
+    header = toy / "include/linux/mm.h"
+    header.parent.mkdir(parents=True)
+    header.write_text(
+        "struct unknown { unknown_t field; };\n\nstatic inline bool is_toy(int nr)\n{\n\treturn nr > 3;\n}\n"
+    )
+    edit("tlb.c", CALL, f"{CALL}\n\tif (is_toy(nr_cpu_ids))\n\t\tbarrier();")
+    assert b"is_toy" in built(toy)
+
+
+def test_if_a_helper_in_a_header_does_not_compile_the_line_that_calls_it_is_named(toy: Path, edit: Edit) -> None:
+    header = toy / "include/linux/mm.h"
+    header.parent.mkdir(parents=True)
+    header.write_text("static inline bool is_toy(int nr)\n{\n\treturn unknown_here(nr);\n}\n")
+    edit("tlb.c", CALL, f"{CALL}\n\tis_toy(3);")
+    with pytest.raises(TreeError, match=r"^arch/toy/mm/tlb\.c:16: does not compile: implicit declaration.*is_toy"):
+        built(toy)
+
+
 def test_an_entry_point_that_was_renamed_is_named(toy: Path, edit: Edit) -> None:
     edit("tlb.c", "void flush_tlb_page(", "void flush_tlb_one(")
     with pytest.raises(TreeError, match=r"^arch/toy/mm/tlb\.c: no function flush_tlb_page\(\); was it renamed"):

@@ -28,7 +28,7 @@ enum {
 	ARM64_HAS_ARMv8_4_TTL, ARM64_WORKAROUND_REPEAT_TLBI, ARM64_UNMAP_KERNEL_AT_EL0, ARM64_HAS_TLB_RANGE,
 	ARM64_HAS_CNP, ARM64_HAS_LPA2, ARM64_CAPABILITIES,
 };
-static long capability[ARM64_CAPABILITIES] __attribute__((section("rt_const")));
+static long capability[ARM64_CAPABILITIES] __attribute__((section("rt_const"))) = { [ARM64_HAS_ARMv8_4_TTL] = 1 };
 #define alternative_has_cap_unlikely(cap) (capability[cap] != 0)
 #define alternative_has_cap_likely alternative_has_cap_unlikely
 #define alternative_has_feature_unlikely alternative_has_cap_unlikely

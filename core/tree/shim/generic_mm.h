@@ -240,7 +240,6 @@ typedef int fpb_t;
 #define arch_leave_lazy_mmu_mode() OP("arch_leave_lazy_mmu_mode")
 #define arch_check_zapped_pte(vma, entry) ((void)0)
 #define ksm_might_unmap_zero_page(mm, entry) ((void)0)
-#define mmap_assert_locked(mm) ((void)0)
 #define pr_alert(...) ((void)0)
 #define tlb_change_page_size(tlb, size) OP1("tlb_change_page_size", (size) >> PAGE_SHIFT)
 #define tlb_start_vma(tlb, vma) OP("tlb_start_vma")
@@ -410,8 +409,6 @@ enum ttu_flags {
 #define VM_DROPPABLE 0x4000
 #define MMU_NOTIFY_CLEAR 0
 #define MMU_NOTIFY_PROTECTION_PAGE 0
-#define VM_BUG_ON_FOLIO(condition, folio) ((void)sizeof(!!(condition)))
-#define VM_WARN_ON_FOLIO(condition, folio) ((void)sizeof(!!(condition)))
 #define folio_pfn(folio) 0
 #define folio_page(folio, number) PAGE
 #define folio_nr_pages(folio) 1

@@ -35,13 +35,10 @@ static void take_tables(struct mmu_gather *tlb, u64 **at)
 		tlb->batch->tables[tlb->batch->nr++] = (void *)*(*at)++;
 }
 
-static void take(struct mmu_gather *tlb)
+static void take_range(struct mmu_gather *tlb)
 {
-	u64 bits = rt_arguments[A_BITS], *at = rt_arguments + A_TABLES, active, batches;
-	struct mmu_gather_batch *batch = &tlb->local;
+	u64 bits = rt_arguments[A_BITS];
 
-	tlb_gather_mmu(tlb, MM);
-	op("gathered", 0, 0, 0, 0);
 	tlb->start = rt_arguments[A_START];
 	tlb->end = rt_arguments[A_END];
 #if KVER >= 612
@@ -55,6 +52,16 @@ static void take(struct mmu_gather *tlb)
 	tlb->cleared_puds = !!(bits & G_PUDS);
 	tlb->cleared_p4ds = !!(bits & G_P4DS);
 	tlb->need_flush_all = !!(bits & G_ALL);
+}
+
+static void take(struct mmu_gather *tlb)
+{
+	u64 *at = rt_arguments + A_TABLES, active, batches;
+	struct mmu_gather_batch *batch = &tlb->local;
+
+	tlb_gather_mmu(tlb, MM);
+	op("gathered", 0, 0, 0, 0);
+	take_range(tlb);
 	take_tables(tlb, &at);
 	active = *at++;
 	batches = *at++;
@@ -87,6 +94,17 @@ void gathered(struct mmu_gather *tlb)
 	op("gather", 0, tlb->start, tlb->end, bits);
 }
 
+/* It may be flushed at once: what the C does to the gather from here on is added to what is left of it then. */
+void free_table_later(struct mmu_gather *tlb)
+{
+	gathered(tlb);
+	OP("free_table_later");
+	tlb->start = ~0UL;
+	tlb->end = 0;
+	tlb->fullmm = tlb->need_flush_all = 0;
+	tlb->freed_tables = tlb->cleared_ptes = tlb->cleared_pmds = tlb->cleared_puds = tlb->cleared_p4ds = 0;
+}
+
 static void contents(struct mmu_gather *tlb)
 {
 	u64 number = 0, active = 0;
@@ -117,6 +135,16 @@ static void contents(struct mmu_gather *tlb)
 		contents(tlb);                  \
 		return returned;                \
 	}
+/* Of a gather without its pages and tables: what changes only its range and bits. */
+#define ON_RANGE(name, ...)                                        \
+	u64 name(void)                                             \
+	{                                                          \
+		struct mmu_gather gather = { .mm = MM }, *tlb = &gather; \
+                                                                   \
+		take_range(tlb);                                   \
+		__VA_ARGS__;                                       \
+		return 0;                                          \
+	}
 #define CALL rt_arguments[A_CALL]
 #define CALL2 rt_arguments[A_CALL2]
 
@@ -146,6 +174,22 @@ ON_GATHER(enter_tlb_remove_table,
 		tlb_remove_table(tlb, (void *)CALL);
 	else
 		tlb_remove_page(tlb, (struct page *)CALL))
+/* A range: CALL is its address, CALL2 how many bytes, with the level below them. */
+ON_RANGE(enter_flush_range,
+	void (*flush_range[])(struct mmu_gather *, unsigned long, unsigned long) = {
+		tlb_flush_pte_range, tlb_flush_pmd_range, tlb_flush_pud_range, tlb_flush_p4d_range,
+	};
+	flush_range[CALL2 & 3](tlb, CALL, CALL2 & ~3UL);
+	gathered(tlb))
+/* A table of level CALL2 that maps what is at CALL. */
+ON_RANGE(enter_free_table,
+	if (CALL2 == 0)
+		pte_free_tlb(tlb, TABLE, CALL);
+	else if (CALL2 == 1)
+		pmd_free_tlb(tlb, TABLE, CALL);
+	else
+		pud_free_tlb(tlb, TABLE, CALL);
+	op("more", 0, tlb->start, tlb->end, GATHER_BITS(tlb)))
 ON_GATHER(enter_tlb_flush_mmu, tlb_flush_mmu(tlb))
 ON_GATHER(enter_tlb_flush_mmu_tlbonly, tlb_flush_mmu_tlbonly(tlb))
 ON_GATHER(enter_tlb_finish_mmu, tlb_finish_mmu(tlb))

@@ -22,6 +22,7 @@ typedef struct { int unused; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
 struct mmu_gather;
 void gathered(struct mmu_gather *tlb);
+void free_table_later(struct mmu_gather *tlb);
 void flush_tlb_mm(struct mm_struct *mm);
 void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
@@ -62,6 +63,10 @@ extern u64 rt_arguments[];
 			OP1("free_slot", (pages)[_i]);                                  \
 		OP1("free_pages_and_swap_cache", nr);                                   \
 	})
+
+#define __pte_free_tlb(tlb, table, address) free_table_later(tlb)
+#define __pmd_free_tlb(tlb, table, address) free_table_later(tlb)
+#define __pud_free_tlb(tlb, table, address) free_table_later(tlb)
 
 #include <linux/mm_inline.h>
 #if KVER >= 612

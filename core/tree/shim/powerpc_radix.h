@@ -104,7 +104,6 @@ void radix__flush_tlb_kernel_range(unsigned long start, unsigned long end);
 #define flush_tlb_mm(mm) radix__flush_tlb_mm(mm)
 #define flush_tlb_range(vma, start, end) radix__flush_tlb_range(vma, start, end)
 #define flush_tlb_page(vma, address) radix__flush_tlb_page(vma, address)
-#define cpumask_subset(a, b) ((cpumask_word(a) & ~cpumask_word(b)) == 0)
 #define topology_sibling_cpumask(cpu) cpumask_of(cpu)
 #define __KERNEL__ 1
 #define __powerpc64__ 1

@@ -246,13 +246,14 @@ static u64 updated(u64 old, int how, u64 a, u64 b)
 	case '+': return old + a;
 	case '|': return old | a;
 	case '&': return old & a;
+	case '^': return old ^ a;
 	case 'c': return old == a ? b : old;
 	case 'i': return old ? old + 1 : 0; /* inc_not_zero */
 	default: return old;
 	}
 }
 
-/* An atomic read-modify-write. `how`: r read, x exchange, + add, | or, & and, c compare and exchange. Returns the old
+/* An atomic read-modify-write. `how`: r read, x exchange, + add, | or, & and, ^ xor, c compare and exchange. Returns the old
  * value. */
 u64 rmw(const char *kind, volatile void *pointer, u64 size, int how, u64 a, u64 b)
 {

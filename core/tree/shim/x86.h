@@ -81,12 +81,9 @@ static long feature[X86_FEATURES] __attribute__((section("rt_const"))) = { 1, 0,
 #define invpcid_flush_all() OP("invpcid_all")
 #define raw_local_irq_save local_irq_save
 #define raw_local_irq_restore local_irq_restore
-#define lockdep_assert_irqs_enabled() ((void)0)
 #define inc_irq_stat(counter) ((void)0)
 #define preemptible() 0
 #define in_nmi() 0
-#define this_cpu_add_return(variable, n) \
-	((typeof(variable))(rmw("this_cpu_add", this_cpu_ptr(&(variable)), sizeof(variable), '+', n, 0) + (n)))
 
 /* ---- what flushes nothing: mitigations of speculation, tracing, the LDT, paravirtualisation ---- */
 
