@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.hookspecs import hookimpl
+from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import wait_ipis
 from core.machine.op import Op, barrier
 from core.machine.order import Order
@@ -131,6 +131,53 @@ class SizedFromC(FromC):
         """Call a function of up to four arguments; a size that is no power of two is the next larger one to C."""
         shifts = ((span - 1).bit_length() for span in hands.mm.span)
         return super().run(hands, entry, *[*args, 0, 0, 0, 0][:4], *shifts)
+
+
+class FlushesFromC(FromC):
+    """The flushes of an mm, a range and a page, each of which is the plugin's where a model follows ASIDs.
+
+    To be put before the plugin among the bases of a class.
+    """
+
+    def of_mm(self, mm: Mm) -> Hook:
+        """The hook that runs C for all of the mm."""
+        return Hook(mm)
+
+    def of_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+        """The hook that runs C for pages from `start` to `end`, and their addresses there."""
+        return Hook(mm), address(start), address(end)
+
+    def of_page(self, mm: Mm, addr: int) -> tuple[Hook, int]:
+        """The same for one page."""
+        of, first, _ = self.of_range(mm, addr, addr + 1)
+        return of, first
+
+    @hookimpl
+    def arch_facts(self) -> Facts:
+        return self.facts_of(super().arch_facts())  # type: ignore[misc]
+
+    @hookimpl
+    async def flush_tlb_mm(self, mm: Mm) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_mm(mm)  # type: ignore[misc]
+        else:
+            await self.run(self.of_mm(mm), "enter_flush_tlb_mm")
+
+    @hookimpl
+    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
+        else:
+            of, first, last = self.of_range(mm, start, end)
+            await self.run(of, "enter_flush_tlb_range", first, last)
+
+    @hookimpl
+    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
+        if mm.context is not None:
+            await super().flush_tlb_page(mm, addr)  # type: ignore[misc]
+        else:
+            of, where = self.of_page(mm, addr)
+            await self.run(of, "enter_flush_tlb_page", where)
 
 
 class GatherFromC(FromC):

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 from arch_plugins.families.context import context_cell
 from arch_plugins.families.cpu_asids import CpuAsids
-from arch_plugins.from_c._common import Hook, read_current_mm, read_users, wait_for_ipis
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.from_c._common import FlushesFromC, Hook, read_current_mm, read_users, wait_for_ipis
 from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
 from core.mm.mm import Mm
-from core.tree.hybrid import FromC, cpus_in, cpus_of
+from core.tree.hybrid import cpus_in, cpus_of
 from core.tree.vocabulary import Do, Rule, Word, hidden, just, truth
 
 VERSION = 0x400
@@ -99,8 +98,8 @@ CONTEXT_RULES = (
 )
 
 
-class ContextFlushes(FromC, CpuAsids):
-    """The flushes of a plugin with contexts from C; each is the plugin's own where a model follows ASIDs.
+class ContextFlushes(FlushesFromC, CpuAsids):
+    """The flushes of a plugin with contexts from C.
 
     To be put before the plugin among the bases of a class.
     """
@@ -112,29 +111,12 @@ class ContextFlushes(FromC, CpuAsids):
         """The address of a virtual page."""
         return page << self.page_shift
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return self.facts_of(super().arch_facts())
+    def of_mm(self, mm: Mm) -> Hook:
+        return FlushHands(mm)
 
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_mm(mm)
-        else:
-            await self.run(FlushHands(mm), "enter_flush_tlb_mm")
+    def of_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+        of = FlushHands(mm, request=self.request(start, end, mm))
+        return of, self.address(start), self.address(end)
 
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_range(mm, start, end, stride)
-        else:
-            of = FlushHands(mm, request=self.request(start, end, mm))
-            await self.run(of, "enter_flush_tlb_range", self.address(start), self.address(end))
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_page(mm, addr)
-        else:
-            of = FlushHands(mm, request=self.request_of_pages(addr, addr + 1, mm))
-            await self.run(of, "enter_flush_tlb_page", self.address(addr))
+    def of_page(self, mm: Mm, addr: int) -> tuple[Hook, int]:
+        return FlushHands(mm, request=self.request_of_pages(addr, addr + 1, mm)), self.address(addr)

@@ -10,8 +10,7 @@ from typing import Any
 
 from arch_plugins.arm import Arm
 from arch_plugins.families.broadcast import effect_of
-from arch_plugins.from_c._common import ADDRESS, COMMON, Hook
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.from_c._common import ADDRESS, COMMON, FlushesFromC, Hook
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest
@@ -20,7 +19,6 @@ from core.machine.order import Order
 from core.mm.mm import Mm
 from core.tree.binding import Binding
 from core.tree.gather import PAGE_SHIFT
-from core.tree.hybrid import FromC
 from core.tree.manifest import Manifest, Source, Version, names_in
 from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just
 
@@ -92,34 +90,11 @@ VOCABULARY = Vocabulary(
 )
 
 
-class ArmFromC(FromC, Arm):
-    """The flushes; each is the plugin's where a model follows ASIDs."""
+class ArmFromC(FlushesFromC, Arm):
+    """The flushes."""
 
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return self.facts_of(super().arch_facts())
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_mm(mm)
-        else:
-            await self.run(Hook(mm), "enter_flush_tlb_mm")
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_range(mm, start, end, stride)
-        else:
-            to = ADDRESS + (end - start << PAGE_SHIFT)
-            await self.run(Hook(mm, start), "enter_flush_tlb_range", ADDRESS, to)
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_page(mm, addr)
-        else:
-            await self.run(Hook(mm, addr), "enter_flush_tlb_page", ADDRESS)
+    def of_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+        return Hook(mm, start), ADDRESS, ADDRESS + (end - start << PAGE_SHIFT)
 
 
 def _plugin(automata: Any) -> object:

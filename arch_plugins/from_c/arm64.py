@@ -10,8 +10,8 @@ from typing import Any
 
 from arch_plugins.arm64 import Arm64, Arm64V61
 from arch_plugins.families.broadcast import effect_of
-from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, SizedFromC, address
-from core.hookspecs import Facts, hookimpl
+from arch_plugins.from_c._common import COMMON, FlushesFromC, GatherFromC, Hook, SizedFromC, address
+from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest, flush_here
@@ -138,38 +138,12 @@ VOCABULARY = Vocabulary(
 )
 
 
-class _Flushes(SizedFromC, GatherFromC):
+class _Flushes(FlushesFromC, SizedFromC, GatherFromC):
     """The hooks of both versions; each is the plugin's where a model follows ASIDs."""
-
-    @hookimpl
-    def arch_facts(self) -> Facts:
-        return self.facts_of(super().arch_facts())  # type: ignore[misc]
-
-    @hookimpl
-    async def flush_tlb_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_mm(mm)  # type: ignore[misc]
-        else:
-            await self.run(Hook(mm), "enter_flush_tlb_mm")
-
-    @hookimpl
-    async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        bounds = address(start), address(end)
-        if mm.context is not None:
-            await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
-        else:
-            await self.run(Hook(mm), "enter_flush_tlb_range", *bounds)
 
     @hookimpl
     async def flush_pmd_tlb_range(self, mm: Mm, start: int, end: int) -> None:
         await self.run(Hook(mm, span=mm.span[0]), "enter_flush_pmd_tlb_range", address(start), address(end))
-
-    @hookimpl
-    async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        if mm.context is not None:
-            await super().flush_tlb_page(mm, addr)  # type: ignore[misc]
-        else:
-            await self.run(Hook(mm), "enter_flush_tlb_page", address(addr))
 
     async def flush_tlb_page_nosync(self, mm: Mm, addr: int) -> None:
         """Issue only: for ptep_clear_flush_young()."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -192,6 +193,12 @@ def _wrong_hook(attribute: str, member: Any) -> str:
     return ""
 
 
+@cache
+def _nearest_hook(attribute: str) -> str:
+    """The hook whose name is almost `attribute`, or ''. Kept, because a plugin is set up again for each cell."""
+    return nearest(attribute, SPECS, 0.9)
+
+
 def _forgotten_mark(attribute: str, member: Any) -> str:
     """The problem with an unmarked member that has a hook's name, or almost; '' if there is none.
 
@@ -200,7 +207,7 @@ def _forgotten_mark(attribute: str, member: Any) -> str:
     """
     if attribute in SPECS:
         return f"{attribute} is a hook's name but is not marked @hookimpl"
-    near = nearest(attribute, SPECS, 0.9)
+    near = _nearest_hook(attribute)
     if not near or abs(len(near) - len(attribute)) > 1 or not inspect.isroutine(member):
         return ""
     try:
@@ -210,6 +217,7 @@ def _forgotten_mark(attribute: str, member: Any) -> str:
     return f"{attribute} is no hook and not marked @hookimpl; did you mean {near}?" if same else ""
 
 
+@cache
 def _arguments(hook: str) -> list[str]:
     return list(inspect.signature(SPECS[hook]).parameters)[1:]
 

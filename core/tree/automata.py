@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from core.base.caches import own_cache
@@ -48,6 +49,12 @@ def _keep(places: Sequence[Path], text: str) -> None:
             return
 
 
+@cache
+def _read(kept: Path) -> CAutomaton:
+    """A table that is kept, which never changes under its name: each is read once, whatever jobs a process has."""
+    return from_json(kept.read_text(encoding="utf-8"))
+
+
 @dataclass(eq=False)
 class Automata:
     """The automata of a unit under a binding, which `reference` refers to; `words` is the digest of its vocabulary."""
@@ -73,7 +80,7 @@ class Automata:
             places = self._places(*key)
             kept = next((place for place in places if place.is_file()), None)
             if kept is not None:
-                self._known[key] = from_json(kept.read_text(encoding="utf-8"))
+                self._known[key] = _read(kept)
             else:
                 self._known[key] = from_json(self._learned(*key))
                 _keep(places, self._known[key].to_json())

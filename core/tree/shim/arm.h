@@ -14,12 +14,7 @@
 typedef struct { atomic64_t id; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
 #define ASID(mm) ((unsigned int)(mm)->context.id.counter & 0xff)
-struct mmu_gather {
-	struct mm_struct *mm;
-	unsigned long start, end;
-	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
-	unsigned int unshared_tables;
-};
+#include "gather.h"
 
 /* ---- the CPU: v7wbi_tlb_flags_smp, and nothing that an older one needs ---- */
 

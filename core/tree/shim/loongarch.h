@@ -14,19 +14,13 @@
 #define PUD_SHIFT 36
 #define P4D_SHIFT 36
 #define PTRS_PER_PTE 2048
-/* The mm of a kernel thread is NULL; whose mm it is is asked each time. */
-#define current (&(struct task_struct){ .mm = OP("current->mm") ? (struct mm_struct *)0x200000001000UL : NULL })
+#include "current_mm.h"
 #include "mm.h"
 #undef PGTABLE_T
 
 typedef struct { u64 asid[NR_CPUS]; void *vdso; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather {
-	struct mm_struct *mm;
-	unsigned long start, end;
-	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
-	unsigned int unshared_tables;
-};
+#include "gather.h"
 #define vm_flags_init(vma, flags) ((vma)->vm_flags = (flags))
 
 struct cpuinfo_loongarch {
@@ -43,12 +37,7 @@ enum { INVTLB_CURRENT_ALL, INVTLB_CURRENT_GTRUE, INVTLB_CURRENT_GFALSE, INVTLB_G
        INVTLB_ADDR_GFALSE_AND_ASID, INVTLB_ADDR_GTRUE_OR_ASID };
 #define invtlb(operation, asid, address) OP1("invtlb " #operation, address)
 
-void local_flush_tlb_mm(struct mm_struct *mm);
-void local_flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-void local_flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
-void flush_tlb_mm(struct mm_struct *mm);
-void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-void flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
+#include "flushes.h"
 static inline void drop_mmu_context(struct mm_struct *mm, unsigned int cpu) { OP("drop_mmu_context"); }
 #include <asm/mmu_context.h>
 #include <asm/tlb.h>

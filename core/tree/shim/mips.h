@@ -14,18 +14,12 @@
 #define PMD_SHIFT 21
 #define PUD_SHIFT 30
 #define P4D_SHIFT 30
-/* The mm of a kernel thread is NULL; whose mm it is is asked each time. */
-#define current (&(struct task_struct){ .mm = OP("current->mm") ? (struct mm_struct *)0x200000001000UL : NULL })
+#include "current_mm.h"
 #include "mm.h"
 
 typedef struct { u64 asid[NR_CPUS]; atomic64_t mmid; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather {
-	struct mm_struct *mm;
-	unsigned long start, end;
-	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
-	unsigned int unshared_tables;
-};
+#include "gather.h"
 
 struct cpuinfo_mips { u64 asid_cache; };
 extern struct cpuinfo_mips cpu_data[NR_CPUS];

@@ -13,12 +13,7 @@
 #include "mm.h"
 typedef struct { unsigned long space_id; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather {
-	struct mm_struct *mm;
-	unsigned long start, end;
-	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
-	unsigned int unshared_tables;
-};
+#include "gather.h"
 #define SR_TEMP1 1
 #define mtsp(value, register) ((void)(value))
 #define pdtlb(register, address) OP1("pdtlb", address)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* powerpc hash: its entry points. */
 #include "driver.h"
+#include "queue.h"
 
 #define BATCH(field) FIELD("batch", struct ppc64_tlb_batch, &ppc64_tlb_batch, field)
 DEFINE_PER_CPU(struct ppc64_tlb_batch, ppc64_tlb_batch);
@@ -13,18 +14,6 @@ const struct place places[] = {
 u64 enter_changed(u64 address)
 {
 	hpte_need_flush(MM, address, PTE, 1, 0);
-	return 0;
-}
-
-u64 enter_lazy_mmu_mode(void)
-{
-	arch_enter_lazy_mmu_mode();
-	return 0;
-}
-
-u64 enter_leave_lazy_mmu_mode(void)
-{
-	arch_leave_lazy_mmu_mode();
 	return 0;
 }
 

@@ -16,8 +16,7 @@
 #include "mm.h"
 typedef struct { unsigned long id; atomic_t active_cpus, copros; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather { struct mm_struct *mm; unsigned long start, end; unsigned int fullmm, freed_tables, cleared_ptes,
-	cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all, unshared_tables; };
+#include "gather.h"
 typedef pte_t real_pte_t;
 #define __pte(value) ((pte_t){ (value) })
 #define __real_pte(entry, ptep, offset) (entry)

@@ -12,12 +12,7 @@
 #include "mm.h"
 typedef unsigned long mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather {
-	struct mm_struct *mm;
-	unsigned long start, end;
-	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
-	unsigned int unshared_tables;
-};
+#include "gather.h"
 #define NO_CONTEXT (-1UL)
 
 static inline void tlb_mm(struct mm_struct *mm) { OP("local flush"); }

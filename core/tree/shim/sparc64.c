@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* sparc64: its entry points. */
 #include "driver.h"
+#include "queue.h"
 
 #define BATCH(field) FIELD("tlb_batch", struct tlb_batch, &tlb_batch, field)
 #define CONTEXT(field) FIELD("mm.context", mm_context_t, &MM->context, field)
@@ -25,18 +26,6 @@ u64 enter_changed(u64 address)
 u64 enter_changed_huge(u64 address)
 {
 	__set_pmd_acct(MM, address, __pmd(_PAGE_VALID | _PAGE_PMD_HUGE), __pmd(0));
-	return 0;
-}
-
-u64 enter_lazy_mmu_mode(void)
-{
-	arch_enter_lazy_mmu_mode();
-	return 0;
-}
-
-u64 enter_leave_lazy_mmu_mode(void)
-{
-	arch_leave_lazy_mmu_mode();
 	return 0;
 }
 

@@ -12,12 +12,7 @@
 
 typedef struct { unsigned long asid[NR_CPUS]; unsigned int cpu; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather {
-	struct mm_struct *mm;
-	unsigned long start, end;
-	unsigned int fullmm, freed_tables, cleared_ptes, cleared_pmds, cleared_puds, cleared_p4ds, need_flush_all;
-	unsigned int unshared_tables;
-};
+#include "gather.h"
 #define NO_CONTEXT 0
 #define ITLB_ARF_WAYS 4
 #define DTLB_ARF_WAYS 4
@@ -30,9 +25,4 @@ struct mmu_gather {
 #define activate_context(mm, cpu) ((void)0)
 #define invalidate_itlb_mapping(address) ((void)0)
 #define invalidate_dtlb_mapping(address) OP1("idtlb", address)
-void local_flush_tlb_mm(struct mm_struct *mm);
-void local_flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-void local_flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
-void flush_tlb_mm(struct mm_struct *mm);
-void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-void flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
+#include "flushes.h"

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The flushes of a machine whose CPUs flush their own TLBs, and ask each other to: what its headers declare. */
+#pragma once
+
+void local_flush_tlb_mm(struct mm_struct *mm);
+void local_flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+void local_flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
+void flush_tlb_mm(struct mm_struct *mm);
+void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+void flush_tlb_page(struct vm_area_struct *vma, unsigned long address);
