@@ -6,6 +6,8 @@ CPU comes to an mm and leaves it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arch_plugins.families.needs_flush import RadixPte
 from arch_plugins.families.radix_lazy import load_pid
 from arch_plugins.families.radix_tlb import RadixTlb
@@ -17,6 +19,7 @@ from core.machine.pte import Entry, Pte, allow_pte
 from core.mm.huge_memory import establish_invalid_pmd, xchg_pmd
 from core.mm.kthread import exit_lazy_flush_tlb
 from core.mm.mm import Mm, cpumask_set_cpu
+from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import get_and_clear_pmd
 
 
@@ -94,3 +97,18 @@ class PowerpcRadix(RadixPte, RadixTlb):
             await cpumask_set_cpu(next)
             await barrier(Order.SMP_MB)
             await load_pid(next.task.cpu)
+
+
+class PowerpcRadixV61(PowerpcRadix):
+    """6.1: an mm that is taken down is flushed by tlbie, and no CPU is made to leave it before."""
+
+    FACTS = replace(PowerpcRadix.FACTS, kernel="6.1.192")
+
+    @hookimpl
+    async def tlb_flush(self, tlb: MmuGather) -> str | None:
+        """radix__tlb_flush() (radix_tlb.c:1183)."""
+        if tlb.fullmm or tlb.need_flush_all:
+            await self.flush_all_mm(tlb.mm, fullmm=True)
+            return "mm"
+        kind: str | None = await super().tlb_flush(tlb)
+        return kind

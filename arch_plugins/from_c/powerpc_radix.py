@@ -265,10 +265,8 @@ class PowerpcRadixFromC(SizedFromC, GatherFromC, PowerpcRadix):
         return Op(name, (csd, irqs_off, *read), (csd, *cells), step, order=Order.HANDLER)
 
 
-BINDING = Binding(
-    "powerpc-radix",
-    manifest,
-    VOCABULARY,
-    PowerpcRadixFromC,
-    lambda version: "arch_plugins.powerpc_radix:PowerpcRadix",
-)
+def _beside(version: Version) -> str:
+    return f"arch_plugins.powerpc_radix:{'PowerpcRadixV61' if version < (6, 12) else 'PowerpcRadix'}"
+
+
+BINDING = Binding("powerpc-radix", manifest, VOCABULARY, PowerpcRadixFromC, _beside)

@@ -113,28 +113,6 @@ MOVES = frozenset(
 CR3 and loaded_mm), C does in several, and smp.c reads the mask again.
 """
 
-SHOT_DOWN = frozenset(
-    {
-        "dontneed-against-numa",
-        "dontneed-against-uffd",
-        "dontneed-remap",
-        "exit-mmap",
-        "exit-oom-reaper",
-        "huge-emptied",
-        "lazy-exit",
-        "mremap-truncate",
-        "nested-gathers",
-        "numa-hint-nested",
-        "pfnmap",
-        "pfnmap-second",
-        "table-nested",
-        "table-reclaim-advice",
-        "table-reclaim-protect",
-        "table-reclaim-twice",
-    }
-)
-"""Where 6.1 flushes an mm that is taken down by tlbie; the plugin, as 6.12, makes others leave it first."""
-
 ZEROED = frozenset({"exit-mmap", "kthread-dontneed"})
 """Where alpha's 6.1 flushes its own TLB before it sets the contexts of other CPUs to 0."""
 
@@ -156,7 +134,6 @@ DIFFER = {
     "parisc": frozenset(),
     "powerpc_hash": frozenset(),
     "powerpc_radix": frozenset(),
-    "powerpc_radix 6.1": SHOT_DOWN,
     "riscv": frozenset(),
     "s390": frozenset(),
     "sh": frozenset(),
