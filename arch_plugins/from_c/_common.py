@@ -139,17 +139,17 @@ class FlushesFromC(FromC):
     To be put before the plugin among the bases of a class.
     """
 
-    def of_mm(self, mm: Mm) -> Hook:
+    def c_mm(self, mm: Mm) -> Hook:
         """The hook that runs C for all of the mm."""
         return Hook(mm)
 
-    def of_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+    def c_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
         """The hook that runs C for pages from `start` to `end`, and their addresses there."""
         return Hook(mm), address(start), address(end)
 
-    def of_page(self, mm: Mm, addr: int) -> tuple[Hook, int]:
+    def c_page(self, mm: Mm, addr: int) -> tuple[Hook, int]:
         """The same for one page."""
-        of, first, _ = self.of_range(mm, addr, addr + 1)
+        of, first, _ = self.c_range(mm, addr, addr + 1)
         return of, first
 
     @hookimpl
@@ -161,14 +161,14 @@ class FlushesFromC(FromC):
         if mm.context is not None:
             await super().flush_tlb_mm(mm)  # type: ignore[misc]
         else:
-            await self.run(self.of_mm(mm), "enter_flush_tlb_mm")
+            await self.run(self.c_mm(mm), "enter_flush_tlb_mm")
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
         if mm.context is not None:
             await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
         else:
-            of, first, last = self.of_range(mm, start, end)
+            of, first, last = self.c_range(mm, start, end)
             await self.run(of, "enter_flush_tlb_range", first, last)
 
     @hookimpl
@@ -176,7 +176,7 @@ class FlushesFromC(FromC):
         if mm.context is not None:
             await super().flush_tlb_page(mm, addr)  # type: ignore[misc]
         else:
-            of, where = self.of_page(mm, addr)
+            of, where = self.c_page(mm, addr)
             await self.run(of, "enter_flush_tlb_page", where)
 
 

@@ -111,12 +111,12 @@ class ContextFlushes(FlushesFromC, CpuAsids):
         """The address of a virtual page."""
         return page << self.page_shift
 
-    def of_mm(self, mm: Mm) -> Hook:
+    def c_mm(self, mm: Mm) -> Hook:
         return FlushHands(mm)
 
-    def of_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+    def c_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
         of = FlushHands(mm, request=self.request(start, end, mm))
         return of, self.address(start), self.address(end)
 
-    def of_page(self, mm: Mm, addr: int) -> tuple[Hook, int]:
+    def c_page(self, mm: Mm, addr: int) -> tuple[Hook, int]:
         return FlushHands(mm, request=self.request_of_pages(addr, addr + 1, mm)), self.address(addr)

@@ -93,7 +93,7 @@ VOCABULARY = Vocabulary(
 class ArmFromC(FlushesFromC, Arm):
     """The flushes."""
 
-    def of_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+    def c_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
         return Hook(mm, start), ADDRESS, ADDRESS + (end - start << PAGE_SHIFT)
 
 
