@@ -107,7 +107,7 @@ class S390(DirectEntries, Tables):
         """__tlb_remove_page_size(): no TLB that user code could use has the entry any more, so the page is freed at
         once.
         """
-        return await free_now(page, nr)
+        return await free_now(tlb.mm, page, nr)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

@@ -23,8 +23,8 @@ from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
 from core.mm.huge_memory import pmdp_get, set_pmd_at, xchg_pmd
 from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
-from core.mm.page import put_page
 from core.mm.swap import Table
+from core.mm.swap_state import free_page_and_swap_cache
 
 FLUSH_MM = Cell(declare("flush_mm", False, of_mm=True))
 ATTACH_MASK = Cell(declare("cpu_attach_mask", frozenset(), of_mm=True))
@@ -271,8 +271,8 @@ async def free_table_later(tlb: MmuGather, table: Table) -> None:
     await tlb_remove_table(tlb, table)
 
 
-async def free_now(page: int, nr: int) -> bool:
+async def free_now(mm: Mm, page: int, nr: int) -> bool:
     """__tlb_remove_page_size() of s390: the pages go back at once, and the gather is never full."""
     await log("free_now", page, nr)
-    await put_page(page, nr)
+    await free_page_and_swap_cache(mm, page, nr)
     return False

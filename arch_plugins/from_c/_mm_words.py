@@ -39,6 +39,7 @@ from core.mm.pgtable import (
     set_pte_at,
 )
 from core.mm.rmap import folio_remove_rmap_pmd, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
+from core.mm.swapfile import free_swap_and_cache, swap_duplicate
 from core.tree.vocabulary import EVERYWHERE, Answers, Rule, Vocabulary, Word, hidden, just, truth
 
 PRESENT, DIRTY, WRITE, UFFD, PROTNONE, SWAP, MIGRATION, MODIFIED = (1 << at for at in range(8))
@@ -358,6 +359,15 @@ async def _add_mappings(of: MmHands, word: Word) -> None:
         await inc_mapcount(page)
 
 
+async def _free_swap(of: MmHands, word: Word) -> None:
+    if isinstance(of.entry, Swap):
+        await free_swap_and_cache(of.mm, of.entry, word.a)
+
+
+async def _swap_duplicate(of: MmHands, word: Word) -> None:
+    await swap_duplicate(of.mm, of.entry.frame)
+
+
 async def _set_several(of: MmHands, word: Word) -> None:
     entry = entry_of(of, word.b)
     await of.mm.hook.set_ptes(mm=of.mm, addr=of.entry_at(word.a), pte=entry, nr=word.c)
@@ -469,7 +479,8 @@ RULES = (
     call("pmd_populate", lambda of, word: pmd_populate(of.mm, of.base + word.a * of.mm.span[0], of.upper)),
     call("folio_test_dirty", lambda of, word: folio_test_dirty(_head(of)[0]), truth),
     hidden("atomic_read", "mm.mm_users", "every page is on another node", just(1, 2)),
-    hidden("free_swap_and_cache", why="no model counts what is in swap"),
+    call("free_swap_and_cache", _free_swap),
+    call("swap_duplicate", _swap_duplicate),
     hidden("pte_install_uffd_wp_if_needed", why="no model has a file's area under userfaultfd"),
     *EVERYWHERE,
 )

@@ -229,7 +229,7 @@ async def _free_slot(of: GatherHands, word: Word) -> int:
 
 async def _free_pages(of: GatherHands, word: Word) -> int:
     slots, of.freed = _slots(of.freed), []
-    await free_pages_and_swap_cache(of.mm.era, slots, word.a)
+    await free_pages_and_swap_cache(of.mm, slots, word.a)
     return 0
 
 

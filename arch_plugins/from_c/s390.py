@@ -294,7 +294,7 @@ class S390FromC(GatherFromC, S390):
 
     @hookimpl
     async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
-        return await family.free_now(page, nr)
+        return await family.free_now(tlb.mm, page, nr)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:

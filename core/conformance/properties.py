@@ -14,6 +14,7 @@ from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.rmap import RMAP_LOCK, file_mapped_cell
+from core.mm.swapfile import pg_swapcache_cell, swap_map_cell
 
 SENTENCES = {
     "no-lost-dirty": "A store reached the page, yet neither PG_dirty nor a page-table entry says that memory is newer "
@@ -71,6 +72,8 @@ SENTENCES = {
     "mapped-at-end": "A page was mapped, and is not any more: a call took it away that was about the mapping before.",
     "mapcount-is-ptes": "The page's mapcount is not the number of entries that map it: one was set or cleared without "
     "the reverse map.",
+    "swap-map-is-ptes": "A place in swap does not count the entries that have it: it is given to another page while "
+    "one has it, or to none ever again.",
     "mapped-accounting": "NR_FILE_MAPPED of a cgroup is not the number of its mapped pages.",
     "balanced": "Everything has ended, and a lock is still held, a gather is still counted as open, or a batch has not "
     "been freed.",
@@ -149,6 +152,21 @@ def held_by_mappings(page: int) -> Property:
     return _property("all-freed", (ref_cell(page), mapcount_cell(page)), lambda ref, mapcount: ref == mapcount)
 
 
+def held_by_swap_cache(page: int) -> Property:
+    """At the end: each reference that is left is a mapping's or the swap cache's."""
+    reads = (ref_cell(page), mapcount_cell(page), pg_swapcache_cell(page))
+    return _property("all-freed", reads, lambda ref, mapcount, cached: ref == mapcount + cached)
+
+
+def places_are_entries(page: int, addrs: Sequence[int]) -> Property:
+    """At the end: the page's place in swap counts the entries that have it."""
+
+    def holds(count: int, *ptes: object) -> bool:
+        return count == sum(isinstance(pte, Swap) and pte.offset == page for pte in ptes)
+
+    return _property("swap-map-is-ptes", (swap_map_cell(page), *map(pte_cell, addrs)), holds)
+
+
 def table_freed(entry: Cell, table: Cell, rcu_head: Cell | None = None) -> Property:
     """At the end: the table is freed, or waits for RCU (`rcu_head`), unless the upper-level entry points to it."""
 
@@ -198,6 +216,21 @@ def vma_as_asked(start: int, there: bool) -> Property:
 def contents_known(addr: int) -> Property:
     """At the end: the entry of an anonymous page maps it, or says where it is in swap."""
     return _property("contents-known", (pte_cell(addr),), lambda pte: isinstance(pte, Pte | Swap))
+
+
+def contents_kept(page: int, addr: int, copy: int) -> Property:
+    """At the end: what was stored to the anonymous `page` is where the entry says: in it, in its copy, or in swap.
+
+    What is in swap is in the swap cache, and dirty, or has been written out.
+    """
+
+    def holds(newer: bool, dirty: bool, cached: bool, entries: int, pte: object) -> bool:
+        if isinstance(pte, Swap):
+            return entries > 0 and (not newer or (cached and dirty))
+        return isinstance(pte, Pte) and (pte.frame == page or (pte.frame == copy and not newer))
+
+    reads = (newer_cell(page), pg_dirty_cell(page), pg_swapcache_cell(page), swap_map_cell(page), pte_cell(addr))
+    return _property("contents-known", reads, holds)
 
 
 def reached_by_device(page: int, addr: int) -> Property:

@@ -25,6 +25,8 @@ from core.mm.page import get_page
 from core.mm.pagewalk import Action, PmdEntry, walk_page_range
 from core.mm.pgtable import pte_offset_map_lock, set_pte_at
 from core.mm.reclaim import shrink_folio_list
+from core.mm.swap import lru_add_drain
+from core.mm.swapfile import free_swap_and_cache
 
 
 async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
@@ -52,6 +54,7 @@ async def process_madvise_dontneed(mm: Mm, ranges: Sequence[Range]) -> None:
         if tlb is None:
             await zap_page_range_single(mm, vma, start, end, reclaim_pt=True)
         else:
+            await lru_add_drain(mm)
             tlb.reclaim_pt = True
             await unmap_page_range(tlb, vma, start, end)
     if tlb is not None:
@@ -98,6 +101,7 @@ async def _walk_vmas(
     await mmap_read_lock(mm)
     tlb: MmuGather | None = None
     for vma, start, end in ranges:
+        await lru_add_drain(mm)
         if tlb is None:
             tlb = await tlb_gather_mmu(mm)
         await mm.hook.tlb_start_vma(tlb=tlb, vma=vma)
@@ -137,6 +141,7 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
         nr = 1
         if isinstance(pte, Swap):
             nr = await swap_pte_batch(mm, addr, end - addr, pte)
+            await free_swap_and_cache(mm, pte, nr)
             await clear_not_present_full_ptes(mm, addr, nr)
         elif pte_present(pte) and mm.is_anon(pte.frame) and not mm.special(pte.frame):
             head, pages = mm.folio(pte.frame)

@@ -42,7 +42,8 @@ from core.mm.pgtable import upper_entry as upper_entry
 from core.mm.pt_reclaim import reclaim_pt_is_enabled, skip_none_ptes, try_get_and_clear_pmd, try_to_clear_pmd
 from core.mm.rmap import folio_remove_rmap_ptes, unlink_file_vma
 from core.mm.stand_in import or_c
-from core.mm.swap import Table
+from core.mm.swap import Table, lru_add_drain
+from core.mm.swapfile import free_swap_and_cache
 
 # ---- zap -----------------------------------------------------------------------------------------------------
 
@@ -59,6 +60,7 @@ async def zap_page_range_single(mm: Mm, vma: Vma, start: int, end: int, reclaim_
 
     mmap_lock is held for reading at least, or the lock of the file's i_mmap.
     """
+    await lru_add_drain(mm)
     tlb = await tlb_gather_mmu(mm)
     tlb.reclaim_pt = reclaim_pt
     await unmap_page_range(tlb, vma, start, end)
@@ -123,6 +125,8 @@ async def zap_pte_range(tlb: MmuGather, addr: int, end: int) -> int:
                     break
             else:
                 nr = await swap_pte_batch(mm, addr, end - addr, pte)
+                if isinstance(pte, Swap):
+                    await free_swap_and_cache(mm, pte, nr)
                 await clear_not_present_full_ptes(mm, addr, nr)
                 addr += nr
         direct = direct and addr == end

@@ -17,6 +17,7 @@ from core.mm.mmap_lock import (
 from core.mm.mmu_gather import MmuGather, tlb_finish_mmu, tlb_flush_mmu_tlbonly, tlb_gather_mmu
 from core.mm.oom_kill import set_oom_skip
 from core.mm.rmap import in_file_cell
+from core.mm.swap import lru_add_drain
 
 __all__ = ["exit_mmap", "in_file_cell", "mmap_over", "munmap", "unmap_region"]
 
@@ -55,6 +56,7 @@ async def unmap_region(mm: Mm, vmas: Sequence[Vma], floor: int, ceiling: int) ->
 
     unmap_region(), vms_clear_ptes().
     """
+    await lru_add_drain(mm)
     tlb = await tlb_gather_mmu(mm)
     await unmap_vmas(tlb, vmas)
     if not mm.era.has("b67fbebd4cf9"):
@@ -70,6 +72,7 @@ async def exit_mmap(mm: Mm, vmas: Sequence[Vma]) -> None:
     if not vmas:
         await mmap_read_unlock(mm)
         return
+    await lru_add_drain(mm)
     tlb = await tlb_gather_mmu(mm, fullmm=True)
     await unmap_vmas(tlb, vmas)
     await mmap_read_unlock(mm)

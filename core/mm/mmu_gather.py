@@ -118,7 +118,7 @@ async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
     for batch in tlb.batches:
         while batch.slots:
             nr = chunk(batch, by_pages=tlb.mm.era.folio_entries and tlb.mm.init_on_free)
-            await free_pages_and_swap_cache(tlb.mm.era, take(batch, nr), nr)
+            await free_pages_and_swap_cache(tlb.mm, take(batch, nr), nr)
             await cond_resched()
     tlb.active = 0
 

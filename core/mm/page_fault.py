@@ -20,6 +20,7 @@ from core.mm.page import (
 )
 from core.mm.pgtable import pte_offset_map_lock, set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
+from core.mm.swap_state import free_swap_cache
 
 
 async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
@@ -91,6 +92,8 @@ async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:
     if again is not None:
         await pte_unlock(mm, again)
     if same:
+        if page in mm.swaps:
+            await free_swap_cache(mm, page)
         await put_page(page)
     await put_page(page)
     return True

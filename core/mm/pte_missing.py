@@ -17,7 +17,7 @@ from core.mm.mm import Mm, Vma, find_vma, pmd_ptl_cell, pte_unlock
 from core.mm.mmap_lock import lock_vma_under_rcu, mmap_read_lock, mmap_read_unlock, vma_end_read
 from core.mm.page import get_page, inc_mapcount
 from core.mm.pgtable import pmd_populate, pte_offset_map_lock, read_upper, set_pte_at
-from core.mm.swap import Table, free_table_page, table_cell
+from core.mm.swap import Table, folio_add_lru, free_table_page, table_cell
 
 
 async def handle_missing_fault(mm: Mm, vma: Vma, addr: int, page: int, tables: Sequence[int]) -> None:
@@ -44,6 +44,7 @@ async def do_anonymous_page(mm: Mm, addr: int, page: int, tables: Sequence[int])
     if await mm.hook.ptep_get(mm=mm, addr=addr) is None:  # vmf_pte_changed()
         await get_page(page)
         await inc_mapcount(page)  # folio_add_new_anon_rmap()
+        await folio_add_lru(mm, page)
         await set_pte_at(mm, addr, Pte(page))
     await pte_unlock(mm, table)
 

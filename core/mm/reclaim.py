@@ -37,6 +37,8 @@ from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
 from core.mm.stand_in import or_c
+from core.mm.swap_state import add_to_swap
+from core.mm.swapfile import folio_test_swapcache, remove_mapping, swap_duplicate
 
 
 @or_c
@@ -75,6 +77,7 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> int
             await pte_unlock(mm, found.ptl)
             return nr
     elif mm.is_anon(page):
+        await swap_duplicate(mm, page)
         await set_pte_at(mm, at, Swap(page))
     if together:
         await folio_remove_rmap_ptes(mm, found.ptl, page, nr, "early")
@@ -134,8 +137,10 @@ async def shrink_folio_list(
     pages: Sequence[int],
     recurse: Recurse | None = None,
     owners: Mapping[int, Mm] | None = None,
-) -> None:
+) -> list[int]:
     """Unmap, write and free `pages`, each of which the caller has isolated and holds a reference to.
+
+    Returns those that are kept, and with them the references.
 
     I/O is complete as soon as it has started.  `recurse` is what pageout() enters when it allocates memory.  `owners`
     has the address space that maps a page (vma->vm_mm of its mappings) if that is not `mm`.
@@ -145,13 +150,19 @@ async def shrink_folio_list(
     await try_to_unmap_flush(mm, ubc)
     for page in free:
         await put_page(page, mm.folio(page)[1])
+    return [page for page in pages if page not in free]
 
 
 async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | None) -> bool:
     """One iteration of the loop of shrink_folio_list(). Returns whether the page may be freed once the batch is
     flushed.
+
+    What is in the swap cache (`Mm.swaps`) may be found there by a fault until it is taken out.
     """
     await lock_page(mm, page)
+    swaps = page in mm.swaps and page not in mm.lazyfree
+    if swaps and not await folio_test_swapcache(page):
+        await add_to_swap(mm, page)
     await try_to_unmap(mm, ubc, page)
     keep = await folio_mapped(page)
     if not keep and await folio_test_dirty(page):
@@ -159,6 +170,8 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
             await try_to_unmap_flush_dirty(mm, ubc)
         await pageout(page, ubc, recurse)
         keep = await folio_test_dirty(page)
+    if swaps and not keep:
+        keep = not await remove_mapping(mm, page)
     await unlock_page(mm, page)
     return not keep
 

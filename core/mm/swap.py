@@ -1,4 +1,10 @@
-"""mm/swap_state.c, mm/swap.c: freeing pages."""
+"""mm/swap.c: giving pages back, and those that wait in a CPU's batch for the LRU list.
+
+A page that is new is put on the LRU list later, with others: until then a batch of the CPU that mapped it holds a
+reference.  Whoever drops the last mapping meanwhile does not free the page; the CPU does when it drains its batches.
+That another CPU's batch has the page nobody can tell from any other reference.  Only the pages of `Mm.lru_batched` go
+through a batch; a batch that is full (PAGEVEC_SIZE), which is drained at once, no model has.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.machine.memory import declare
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 from core.mm.encoded_page import (
     ENCODED_PAGE_BIT_NR_PAGES_NEXT,
@@ -14,8 +20,8 @@ from core.mm.encoded_page import (
     encoded_page_ptr,
     page_to_pfn,
 )
-from core.mm.mm import log
-from core.mm.page import FREED_TWICE, put_page
+from core.mm.mm import Mm, log, smp_processor_id
+from core.mm.page import FREED_TWICE, get_page, put_page
 
 
 class Table(NamedTuple):
@@ -102,3 +108,53 @@ def free_table_page(table: Table) -> Op:
         lambda there: [Outcome(None, (False,), "" if there else FREED_TWICE)],
         order=Order.PRIVATE,
     )
+
+
+# ---- the batches of a CPU ------------------------------------------------------------------------------------
+
+LRU_ADD = declare("lru_add", ())
+
+
+def lru_add_cell(cpu: Cpu) -> Cell:
+    """cpu_fbatches.lru_add of `cpu`: the pages that wait there, the first one first."""
+    return Cell(LRU_ADD, cpu)
+
+
+PG_LRU = declare("PG_lru", True, panel="page")
+
+
+def pg_lru_cell(page: int) -> Cell:
+    """PG_lru: is the page on an LRU list?"""
+    return Cell(PG_LRU, page)
+
+
+def folio_test_lru(page: int) -> Op:
+    """folio_test_lru(): read PG_lru."""
+    return Op(f"folio_test_lru(page{page})", (pg_lru_cell(page),), (), lambda on: [Outcome(on)], order=Order.PLAIN)
+
+
+async def folio_add_lru(mm: Mm, page: int) -> None:
+    """Leave a new page to the batch of this CPU, which takes a reference. folio_add_lru(), folio_add_lru_vma()."""
+    if page not in mm.lru_batched:
+        return
+    await get_page(page)
+    cell = lru_add_cell(await smp_processor_id(mm))  # local_lock(): the task stays here
+    name = f"add page{page} to {cell}"
+    await Op(name, (cell,), (cell,), lambda now: [Outcome(None, ((*now, page),))], order=Order.PLAIN)
+
+
+async def lru_add_drain(mm: Mm) -> None:
+    """Put the pages of this CPU's batch on their LRU lists, and drop its references."""
+    if not mm.lru_batched:
+        return
+    cell = lru_add_cell(await smp_processor_id(mm))
+    waiting = Op(f"empty {cell}", (cell,), (cell,), lambda now: [Outcome(now, ((),))], order=Order.PLAIN)
+    for page in await waiting:
+        await folio_set_lru(page)
+        await put_page(page)
+
+
+def folio_set_lru(page: int) -> Op:
+    """folio_set_lru(), with lru_add() and its lock."""
+    cell = pg_lru_cell(page)
+    return Op(f"folio_set_lru(page{page})", (), (cell,), lambda: [Outcome(None, (True,))], order=Order.FULL)

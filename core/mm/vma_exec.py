@@ -10,6 +10,7 @@ from core.mm.mm import Mm, Vma
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import tlb_finish_mmu, tlb_gather_mmu
 from core.mm.mremap import move_page_tables
+from core.mm.swap import lru_add_drain
 
 
 async def setup_arg_pages(mm: Mm, vma: Vma, new_vma: Vma, ceiling: int = 0) -> None:
@@ -29,6 +30,7 @@ async def relocate_vma_down(mm: Mm, vma: Vma, new_vma: Vma, ceiling: int) -> Non
     Nothing is left to be zapped there, so the gather has only tables.
     """
     await move_page_tables(mm, vma, new_vma)
+    await lru_add_drain(mm)
     tlb = await tlb_gather_mmu(mm)
     await free_pgd_range(tlb, max(vma.start, new_vma.end), vma.end, new_vma.end, ceiling)
     await tlb_finish_mmu(tlb)

@@ -102,7 +102,7 @@ class FlushesBeforeFree(FreesAtOnce):
     @hookimpl
     async def tlb_remove_page(self, tlb: MmuGather, page: int, nr: int, delay_rmap: bool) -> bool:
         await self.flush_noted(tlb.mm, ())
-        return await free_now(page, nr)
+        return await free_now(tlb.mm, page, nr)
 
 
 class NotInZap(FreesAtOnce):

@@ -240,7 +240,7 @@ def two_spaces(arch: Arch, era: Era) -> Model:
     users = [world.task(f"user of mm{page}", partial(reader_of, page)) for page in (0, 1)]
     owners: dict[int, Mm] = {}
 
-    def reclaims(mm: Mm) -> Coroutine[Op, Any, None]:
+    def reclaims(mm: Mm) -> Coroutine[Op, Any, object]:
         return shrink_folio_list(replace(mm, cpus=frozenset()), UnmapBatch(), [0, 1], owners=owners)
 
     task = world.kthread("kswapd", reclaims)

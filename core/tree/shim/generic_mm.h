@@ -196,8 +196,8 @@ typedef int fpb_t;
 #define FPB_IGNORE_SOFT_DIRTY 0
 #define folio_pte_batch(folio, address, ptep, entry, max, flags, ...) OP2("folio_pte_batch", NUMBER(ptep), max)
 #define swap_pte_batch(ptep, max, entry) OP2("swap_pte_batch", NUMBER(ptep), max)
-#define free_swap_and_cache(entry) (OP("free_swap_and_cache"), 1)
-#define free_swap_and_cache_nr(entry, nr) OP("free_swap_and_cache")
+#define free_swap_and_cache(entry) (OP1("free_swap_and_cache", 1), 1)
+#define free_swap_and_cache_nr(entry, nr) OP1("free_swap_and_cache", nr)
 
 /* Counts of an mm's pages, which no model has: forgotten before each change, so that they do not tell states apart. */
 #define NR_MM_COUNTERS 1
@@ -433,7 +433,7 @@ enum ttu_flags {
 #define mlock_drain_local() ((void)0)
 #define mlock_page_drain_local() ((void)0)
 #define userfaultfd_armed(vma) 0
-#define swap_duplicate(entry) 0
+#define swap_duplicate(entry) (OP("swap_duplicate"), 0)
 #define swap_free(entry) ((void)0)
 #define arch_unmap_one(mm, vma, address, entry) 0
 #define list_empty(list) 0
