@@ -131,6 +131,16 @@ def mmap_read_unlock(task: Task) -> Op:
     return Op("mmap_read_unlock", (MMAP_LOCK,), (MMAP_LOCK,), step, order=Order.ATOMIC_RELEASE)
 
 
+def mmap_write_trylock(task: Task) -> Op:
+    """mmap_write_trylock(): returns whether the task is the writer now."""
+
+    def step(holders: object) -> list[Outcome]:
+        free = holders == FREE
+        return [Outcome(free, (task.tid if free else holders,))]
+
+    return Op("mmap_write_trylock", (MMAP_LOCK,), (MMAP_LOCK,), step, order=Order.ATOMIC_ACQUIRE)
+
+
 def mmap_write_lock(task: Task) -> Op:
     """mmap_write_lock(): exclusive."""
     return Op(

@@ -28,6 +28,8 @@ class Era:
                      looked at (do_zap_pte_range(), after v6.12); before, once for each entry that is not empty
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
     per_vma_locks    page faults take only the lock of their VMA (CONFIG_PER_VMA_LOCK, v6.4)
+    retracts_unlocked  whoever collapses a file's pages frees the tables that map them without mmap_lock, under the
+                     locks of both tables (1d65b771bc08, after 6.1); before, if mmap_lock could be had, under that alone
     batches_migration  migrate_pages() does one flush for all its pages (TTU_BATCH_FLUSH, 7e12beb8ca2a, v6.3)
     unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
                      (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
@@ -46,6 +48,7 @@ class Era:
     resched_first: bool = False
     reclaims_tables: bool = False
     per_vma_locks: bool = False
+    retracts_unlocked: bool = False
     batches_migration: bool = False
     unmaps_folios: str = ""
     ages_folios: bool = False
@@ -70,6 +73,7 @@ _LATER = Era(
     folio_entries=True,
     swap_batches=True,
     per_vma_locks=True,
+    retracts_unlocked=True,
     batches_migration=True,
 )
 _SEVEN = replace(

@@ -10,7 +10,7 @@ from core.machine.pte import Pte, pte_present
 from core.machine.rcu import call_rcu
 from core.mm.huge_memory import pmd_lock, pmd_unlock, set_pmd_at
 from core.mm.mm import Mm, Vma, pmd_ptl_cell, pte_lock, pte_unlock
-from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
+from core.mm.mmap_lock import mmap_write_lock, mmap_write_trylock, mmap_write_unlock, vma_start_write
 from core.mm.page import copy_page, folio_mapcount, folio_ref_count, get_page, put_page, trylock_page, unlock_page
 from core.mm.pgtable import pmd_populate, read_upper
 from core.mm.rmap import folio_remove_rmap_pte, in_file, rmap_lock, rmap_unlock
@@ -94,15 +94,28 @@ async def _copy(mm: Mm, entries: int, pages: Mapping[int, int], new: int) -> Non
 async def retract_page_tables(mm: Mm, vma: Vma) -> None:
     """Free the empty table that maps the start of `vma`, for the task that collapses the file's pages.
 
-    mmap_lock is not held.  The VMA may have left the file's i_mmap, if it is `Vma.shared`.
+    The VMA may have left the file's i_mmap, if it is `Vma.shared`.  mmap_lock comes before the folio's, which is held,
+    so it can only be tried where it is needed (not `Era.retracts_unlocked`, nor in a model of `Mm.collapses`).
     """
     addr = vma.start
     await rmap_lock(mm)  # i_mmap_lock_read()
     there = not vma.shared or await in_file(vma)  # vma_interval_tree_foreach()
     table = await read_upper(mm, 0, addr) if there else None  # find_pmd_or_thp_or_none()
-    if table is not None:
+    if table is not None and (mm.era.retracts_unlocked or mm.collapses):
         await _retract(mm, addr, table)
+    elif table is not None and await mmap_write_trylock(mm):
+        await collapse_and_free_pmd(mm, addr)
+        await mmap_write_unlock(mm)
     await rmap_unlock(mm)
+
+
+async def collapse_and_free_pmd(mm: Mm, addr: int) -> None:
+    """mmap_lock and the rmap lock are held for writing: nobody but GUP-fast and the hardware is in the table."""
+    table: int | None = await mm.hook.pmdp_collapse_flush(mm=mm, addr=addr)
+    if mm.era.has("2ba99c5e0881"):
+        await mm.hook.tlb_remove_table_sync_one(mm=mm)
+    if table is not None:
+        await free_table_page(Table("pte", table))  # pte_free()
 
 
 async def _retract(mm: Mm, addr: int, table: int) -> None:

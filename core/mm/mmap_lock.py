@@ -53,6 +53,11 @@ def mmap_write_lock(mm: Mm) -> Op:
     return lock.mmap_write_lock(mm.task)
 
 
+def mmap_write_trylock(mm: Mm) -> Op:
+    """Take mmap_lock exclusively, unless somebody has it. Returns whether it worked."""
+    return lock.mmap_write_trylock(mm.task)
+
+
 async def mmap_write_unlock(mm: Mm) -> None:
     """End all write locks of VMAs, then release mmap_lock."""
     await vma_end_write_all(mm)

@@ -59,6 +59,7 @@ EXPLORED = {
     "hugetlb:leave_and_free": ("hugetlb-walk", "both i_mmap_rwsem", "walk-of-freed-table"),
     "hugetlb:unmap_hugepage_range": ("gup-fast-unshare", "flush", "gup-of-another"),
     "khugepaged:collapse_huge_page": ("collapse-copies", "flush", "store-after-copy of newer[0]"),
+    "khugepaged:collapse_and_free_pmd": ("table-collapse@6.1", "flush", "walk-of-freed-table"),
     "khugepaged:retract_page_tables": ("table-collapse", "flush", "walk-of-freed-table"),
     "ksm:replace_page": ("table-reclaim-ksm", "folio_remove_rmap_pte", "mapcount-is-ptes of mapcount[0]"),
     "ksm:try_to_merge_one_page": ("merge-ksm", "flush", "store-after-copy"),

@@ -194,7 +194,7 @@ def upwards(
 
 
 def collapsed(arch: Arch, era: Era) -> Model:
-    """khugepaged frees the empty table of a file, without mmap_lock; its size tells how it is flushed."""
+    """khugepaged frees the empty table of a file; its size tells how it is flushed."""
     readers = waited_for(arch.facts, True)
     more = {"tables": True, "walked": True, "readers": readers}
     world = World(arch, era, {0: None}, geometry={"rcu_table_free": True}, more=more)

@@ -229,6 +229,7 @@ EXHIBITS = [
         "6fa1066fc5d0",
         "mremap looks up a page table before it takes the locks: the table is gone, and page 0 is installed as a table",
         "mremap-collapse",
+        era="6.12",
         lacks=frozenset({"6fa1066fc5d0"}),
         cve="CVE-2024-50066",
     ),
