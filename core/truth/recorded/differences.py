@@ -1,12 +1,14 @@
 """An operation as recorded and as predicted, and how it can be that they are not the same.
 
 Data types
+    Reclaimable  what MADV_PAGEOUT finds
     Kind        a kind of difference: whether what the kernel does explains it, and how
     Replayed    one operation and what came of it
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +18,15 @@ from core.truth.recorded.runner import CEILING, Flush
 
 Flushes = tuple[tuple[int, bool], ...]
 """Strides of each flush, -1 for everything, and whether it is made under the page-table lock."""
+
+
+class Reclaimable(NamedTuple):
+    """How many pages MADV_PAGEOUT finds: all, the anonymous ones, the tables and the huge pages that they are in."""
+
+    pages: int
+    anonymous: int
+    tables: int
+    huge: int
 
 
 class Kind(NamedTuple):
@@ -51,8 +62,9 @@ AGED = Kind(
 PAGED_OUT = Kind(
     "MADV_PAGEOUT",
     True,
-    "what reclaim can take is not recorded: swap space, who owns the file, references; it ends in flushes of "
-    "everything (try_to_unmap_flush()), or of a page under the lock if no other CPU has the mm",
+    "which pages reclaim takes is not recorded: swap space, who owns the file, who else maps it. Each page that it "
+    "takes is flushed under the lock if no other CPU has the mm; otherwise everything is flushed before each page that "
+    "is written, and at the end of each table's pages",
 )
 CONCURRENT = Kind(
     "concurrent flush",
@@ -122,13 +134,24 @@ def _said(flushes: Flushes) -> str:
     return " ".join(("all" if strides < 0 else str(strides)) + "*" * locked for strides, locked in flushes) or "none"
 
 
-def by_advice(name: str, measured: Flushes, predicted: Sequence[Flush]) -> Kind | None:
+def by_advice(name: str, measured: Flushes, predicted: Sequence[Flush], most: Reclaimable) -> Kind | None:
     """Advice that leaves to the state of the pages what it flushes: the kind, if the flushes can be its own."""
-    if name == "pageout" and all(strides in (-1, 1) for strides, _ in measured):
-        return PAGED_OUT
+    if name == "pageout":
+        return PAGED_OUT if can_page_out(measured, most) else None
     if name == "cold" and len(measured) <= len(predicted) == 1 and not any(locked for _, locked in measured):
         return AGED if all(0 < strides <= predicted[0].extent for strides, _ in measured) else None
     return None
+
+
+def can_page_out(measured: Flushes, most: Reclaimable) -> bool:
+    """Can these be the flushes of MADV_PAGEOUT? mm/vmscan.c:shrink_folio_list(), mm/rmap.c:try_to_unmap_one().
+
+    Of a page under the lock (ptep_clear_flush()), of everything (try_to_unmap_flush_dirty() for each page that is
+    written, anonymous ones alone, as this is not kswapd; try_to_unmap_flush() for each table), and of everything under
+    the lock, as a huge page is split.
+    """
+    allowed = {(1, True): most.pages, (-1, False): most.anonymous + most.tables, (-1, True): most.huge}
+    return all(number <= allowed.get(flush, 0) for flush, number in Counter(measured).items())
 
 
 def cut_in_pieces(measured: Flushes, flushes: Sequence[Flush], pages: int) -> bool:

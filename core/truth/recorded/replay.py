@@ -39,6 +39,7 @@ from core.truth.recorded.differences import (
     TMPFS,
     Flushes,
     Kind,
+    Reclaimable,
     Replayed,
     by_advice,
     by_other_generations,
@@ -59,7 +60,8 @@ APPROXIMATIONS = (
     "taken to fill the window of fault-around unless a later event shows that it does not",
     "of what exec has written before it returns only the faults are recorded, and nothing of the first exec",
     "exec is taken to move one page of arguments, to just above the first store to its stack",
-    "flushes of ftruncate(), of MADV_PAGEOUT and of calls that failed are counted, not predicted",
+    "flushes of ftruncate() and of calls that failed are counted, not predicted; those of MADV_PAGEOUT are held "
+    "against the most that its pages can make, since which of them reclaim takes is not recorded, and are not priced",
     "MADV_COLD finds every page used that only this program maps; MADV_COLLAPSE flushes once for each huge page of "
     "which a part is there",
     "a huge page is there where a program has asked for one, until a fault shows that it is not; mremap() splits it, "
@@ -262,6 +264,9 @@ class _Following:
         joined = len(asked.flushes) - asked.certain
         self.gaps.joined += joined
         setup.settle()
+        if operation.name == "pageout":
+            for page in _taken(setup, measured):
+                space.forget(page)
         space.mask.correct(cpu, asked, sent, len(recorded) - sent, answers)
         kinds = setup.fine.kinds
         if operation.name in COPIES and operation.start in space.pages:
@@ -286,7 +291,7 @@ class _Following:
         """How the flushes can differ from those predicted."""
         if cut_in_pieces(measured, flushes, len(setup.fine.pages)):
             return RESCHEDULED
-        advised = by_advice(setup.operation.name, measured, flushes)
+        advised = by_advice(setup.operation.name, measured, flushes, _reclaimable(setup))
         if advised is not None:
             return advised
         if self.last[cpu] in self.disturbed and by_other_generations(recorded, flushes):
@@ -319,6 +324,21 @@ def _copy(page: int, space: Space) -> Operation:
         return Operation(COPIES_PART, page, page + 1)
     first = page - page % PTRS_PER_PTE
     return Operation(COPIES_HUGE, first, first + PTRS_PER_PTE)
+
+
+def _reclaimable(setup: Setup) -> Reclaimable:
+    tables = {page // PTRS_PER_PTE for page in setup.fine.pages}
+    anonymous = sum(kind in ANONYMOUS for kind in setup.fine.kinds)
+    return Reclaimable(len(setup.fine.pages), anonymous, len(tables), len(tables & setup.space.huge.keys()))
+
+
+def _taken(setup: Setup, measured: Flushes) -> list[int]:
+    """The pages of MADV_PAGEOUT that are gone because there are as many flushes as it takes; others may be."""
+    pages = [page for page in setup.fine.pages if page // PTRS_PER_PTE not in setup.space.huge]
+    anonymous = [page for page in pages if setup.space.pages[page].kind in ANONYMOUS]
+    if measured.count((1, True)) >= len(pages):
+        return pages
+    return anonymous if measured.count((-1, False)) >= len(anonymous) else []
 
 
 def _compared(flushes: Sequence[Flush], asked: Asked, exits: bool) -> Flushes:

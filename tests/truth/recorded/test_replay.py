@@ -434,6 +434,13 @@ def test_madv_pageout_is_counted_as_what_it_can_be(tmp_path: Path) -> None:
     (batched, _), (single, _) = advised(tmp_path, 21, "F -1 0"), advised(tmp_path, 21, "F 1 1")
     other, _ = advised(tmp_path, 21, "F 2 0")
     assert (batched.kind, single.kind, other.kind) == (PAGED_OUT, PAGED_OUT, OTHER)
+    each, _ = advised(tmp_path, 21, *["F 1 1"] * 3)
+    too_many, _ = advised(tmp_path, 21, *["F 1 1"] * 4)
+    assert (each.kind, too_many.kind) == (PAGED_OUT, OTHER)
+    assert [unmap.pages for _, unmap in (advised(tmp_path, 21, *["F 1 1"] * n) for n in (2, 3))] == [3, 0]
+    written, _ = advised(tmp_path, 21, *["F -1 0"] * 4)
+    beyond, _ = advised(tmp_path, 21, *["F -1 0"] * 5)
+    assert (written.kind, beyond.kind) == (PAGED_OUT, OTHER), "one for each page that is written, one at the end"
     none, _ = advised(tmp_path, 21)
     assert none.exact
 
