@@ -84,7 +84,7 @@ ROWS = [
     ("mips-ginvt", "gup-fast-collapse", "gup-in-freed-table", 32),
     ("riscv-kvm", "mremap-walk", "stale-after-return", 25),
     ("riscv-kvm-6.1", "mremap-walk", "stale-after-return", 23),
-    ("riscv-kvm-6.1", "table-collapse", "walk-of-freed-table", 13),
+    ("riscv-kvm-6.1", "table-collapse", "walk-of-freed-table", 10),
     ("arm", "asid-rollover", "use-after-free", 32),
     ("arm-lpae", "asid-rollover", "use-after-free", 32),
     ("mips-ginvt", "asid-rollover", "use-after-free", 33),

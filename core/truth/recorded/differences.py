@@ -78,6 +78,12 @@ UNNAMED_CPU = Kind("unnamed CPU", False, "some CPU was in mm_cpumask that no eve
 LEFT = Kind("CPU left", False, "no other CPU was in mm_cpumask any more, and no answer shows why")
 OTHER = Kind("other", False, "not explained")
 UNOWNED = Kind("unowned flush", False, "flushes that no recorded operation makes")
+DETACHED = Kind(
+    "unrecorded mapping",
+    True,
+    "flushes of a mapping that no recorded call has made or removed (shmat(), shmdt()): a fault was served where "
+    "nothing was mapped, and the flush is of as many pages under the lock as were stored to there",
+)
 EXEC = Kind(
     "exec",
     True,

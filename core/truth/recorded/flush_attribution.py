@@ -44,8 +44,9 @@ UNRETURNED = ("ftruncate>", "exit_group>")
 @dataclass(eq=False, slots=True)
 class Recorded:
     """One flush: pages `sent` to other CPUs and strides `done` here (-1: everything, None: not traced), under the
-    page-table lock or not, and what CPUs answered: (CPU, strides, 'lazy' or 'wrong')."""
+    page-table lock or not, and what CPUs answered: (CPU, strides, 'lazy' or 'wrong'). It begins at `line`."""
 
+    line: int
     locked: bool
     sent: int | None = None
     done: int | None = None
@@ -66,8 +67,8 @@ class Attribution:
     """Flushes by the line of the call's entry, the fault, `new` or `mmgone`.
 
     `unserved` are lines of faults; by exec's line, `premade` are the faults of its new mm, and `stacks` has the first
-    page that is stored to on its stack; `truncates` are lines of ftruncate(); `unowned` counts flushes that nothing
-    replayed has made.
+    page that is stored to on its stack; `truncates` are lines of ftruncate(); `unowned` has, by their own lines, the
+    flushes that nothing replayed has made.
     """
 
     flushes: dict[int, list[Recorded]] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class Attribution:
     premade: dict[int, list[Event]] = field(default_factory=dict)
     stacks: dict[int, int] = field(default_factory=dict)
     truncates: set[int] = field(default_factory=set)
-    unowned: int = 0
+    unowned: dict[int, Recorded] = field(default_factory=dict)
 
     def take(self, line: int, owed: Sequence[bool]) -> list[Recorded]:
         """The flushes of the operation at `line`, which by the prediction makes one for each of `owed`, under the
@@ -104,7 +105,7 @@ class Attribution:
         """How many flushes no operation has taken, once all have: those of ftruncate(), and others."""
         truncated = sum(len(self.flushes.get(line, ())) for line in self.truncates)
         rest = {shared for line in self.shared.values() for shared in line if not shared.taken}
-        return truncated, self.unowned + sum(map(len, self.flushes.values())) - truncated + len(rest)
+        return truncated, len(self.unowned) + sum(map(len, self.flushes.values())) - truncated + len(rest)
 
 
 def attribute(events: Iterable[Event]) -> Attribution:
@@ -230,9 +231,9 @@ class _Thread:
             asking.done, self.asking = pages, None
             return
         if event.code == "F":
-            self.last = Recorded(locked, done=pages)
+            self.last = Recorded(event.line, locked, done=pages)
         else:
-            self.last = self.asking = Recorded(locked, sent=pages)
+            self.last = self.asking = Recorded(event.line, locked, sent=pages)
             self.asked_until = None
         self._give(self.last, event.time)
 
@@ -271,7 +272,7 @@ class _Thread:
 
     def leave(self) -> None:
         """Nobody has claimed the loose flushes."""
-        self.attribution.unowned += len(self.loose)
+        self.attribution.unowned.update((flush.line, flush) for flush in self.loose)
         self.loose = []
 
 

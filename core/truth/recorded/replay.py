@@ -29,6 +29,7 @@ from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.truth.lines import FileError
 from core.truth.recorded import fault_around, huge_pages
+from core.truth.recorded.attached import detached
 from core.truth.recorded.cpumask import Asked
 from core.truth.recorded.differences import (
     AROUND,
@@ -87,13 +88,14 @@ MOST_TABLES = 5
 @dataclass
 class Gaps:
     """`lost` events by the recorder's own account; `unanswered` calls whose entry or return is not there, `unowned`
-    flushes that no operation here makes, `truncated` those of ftruncate(); `joined` flushes that asked a CPU
-    which is in the mask if a thread that waited for mmap_lock had run there."""
+    flushes that no operation here makes, `truncated` those of ftruncate(), `detached` those of shmdt(); `joined`
+    flushes that asked a CPU which is in the mask if a thread that waited for mmap_lock had run there."""
 
     lost: int = 0
     unanswered: int = 0
     unowned: int = 0
     truncated: int = 0
+    detached: int = 0
     joined: int = 0
 
     def __str__(self) -> str:
@@ -167,6 +169,12 @@ class _Following:
             if tid not in self.entered and tid not in self.exiting:
                 space.mask.answered([(event.cpu, event.args[0])])
             return
+        unowned = self.attribution.unowned.get(event.line)
+        gone = detached(space, unowned.done or 0, CEILING) if unowned is not None and unowned.locked else None
+        if gone is not None:
+            space.unmap(*gone)
+            del self.attribution.unowned[event.line]
+            self.gaps.detached += 1
         self.disturbed |= {other for other in self.entered if other != tid and self.spaces[other] is space}
 
     def _else(self, event: Event, space: Space) -> Iterator[Replayed]:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.truth.recorded import fault_around, huge_pages
+from core.truth.recorded import attached, fault_around, huge_pages
 from core.truth.recorded.cpumask import Cpumask
 from core.truth.recorded.page_tables import PAGE, Geometry, PageTables
 
@@ -91,6 +91,8 @@ class Space:
     huge: dict[int, int | None] = field(default_factory=dict)
     edges: set[int] = field(default_factory=set)
     around: dict[int, int] = field(default_factory=dict)
+    gaps: attached.Gaps = field(default_factory=list)
+    attached: set[int] = field(default_factory=set)
 
     def tables(self, geometry: Geometry) -> PageTables:
         """The page tables of an architecture of this geometry."""
@@ -132,7 +134,7 @@ class Space:
         child.touch(*(page for page in child.pages if page // PTRS_PER_PTE not in child.huge))
         for block in child.huge:
             child.touch_huge(block * PTRS_PER_PTE)
-        child.edges = set(self.edges)
+        child.edges, child.gaps, child.attached = set(self.edges), list(self.gaps), set(self.attached)
         child.around = {page: fault for page, fault in self.around.items() if page in child.pages}
         return child
 
@@ -162,6 +164,8 @@ class Space:
     def unmap(self, start: int, end: int) -> None:
         """Forget what is mapped from page `start` to `end`, and its pages."""
         self.maps = sorted(self._outside(start, end), key=lambda area: area.start)
+        self.gaps = attached.left_free(self.gaps, start, end)
+        self.attached = {page for page in self.attached if not start <= page < end}
         self.drop(start, end)
 
     def _outside(self, start: int, end: int) -> Iterator[Area]:
@@ -199,6 +203,12 @@ class Space:
         if area.start < area.end:
             self.unmap(area.start, area.end)
             self.maps = sorted([*self.maps, area], key=lambda area: area.start)
+            self.gaps = attached.taken(self.gaps, area.start, area.end)
+
+    def attach(self, page: int) -> None:
+        """A page is there that no recorded call has mapped: shmat()."""
+        self.map(Area(page, page + 1, "shared", cache={}, offset=page))
+        self.attached.add(page)
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """mprotect(): mappings are split where it begins and ends, entries change as writable_after_mprotect() says."""
@@ -298,6 +308,9 @@ class Space:
         if not error & PRESENT_FAULT and page in self.around:
             fault_around.was_not_there(self, page)
         area, write = self.area_at(page), bool(error & WRITE_FAULT)
+        if area is None and not error & PRESENT_FAULT and page < STACK_FLOOR and attached.is_free(self.gaps, page):
+            self.attach(page)
+            area = self.area_at(page)
         if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
             return  # access_error(): a signal
         if not error & PRESENT_FAULT:

@@ -18,7 +18,7 @@ from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.purity import remembering_nothing
 from core.truth.lines import FileError
-from core.truth.recorded.differences import TRUNCATED, UNOWNED, Kind, Replayed
+from core.truth.recorded.differences import DETACHED, TRUNCATED, UNOWNED, Kind, Replayed
 from core.truth.recorded.replay import Gaps, replay
 
 
@@ -73,7 +73,8 @@ class Totals:
             count = counts.setdefault(replayed.kind, KindCount())
             count.operations += 1
             count.flushes += max(len(replayed.measured), len(replayed.predicted))
-        for kind, flushes in ((TRUNCATED, self.gaps.truncated), (UNOWNED, self.gaps.unowned)):
+        gaps = self.gaps
+        for kind, flushes in ((TRUNCATED, gaps.truncated), (DETACHED, gaps.detached), (UNOWNED, gaps.unowned)):
             if flushes:
                 counts[kind] = KindCount(0, flushes)
         return dict(sorted(counts.items(), key=lambda item: (-item[1].operations, -item[1].flushes)))
@@ -81,7 +82,8 @@ class Totals:
     @property
     def flushes(self) -> tuple[int, int]:
         """How many were recorded, those of no operation included, and how many predicted."""
-        recorded = sum(values[2] for values in self.exact.values()) + self.gaps.truncated + self.gaps.unowned
+        operations = sum(values[2] for values in self.exact.values())
+        recorded = operations + self.gaps.truncated + self.gaps.detached + self.gaps.unowned
         return recorded, sum(values[3] for values in self.exact.values())
 
     @property
