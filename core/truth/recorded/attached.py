@@ -1,6 +1,7 @@
 """Mappings that no recorded call makes or removes: shmat(), shmdt().
 
-Such a mapping shows in a fault that is served where a recorded call has left nothing mapped: exec's mappings are older.
+Such a mapping shows in a fault that is served where nothing that is recorded can have mapped anything: where a call has
+unmapped what was there, or below all that mmap() has chosen since exec, which maps its own first, from the top down.
 It is taken for shared memory, whose pages are known one by one.  It goes with a flush that no recorded operation makes:
 ipc/shm.c:ksys_shmdt() unmaps it, and its dirty pages are flushed under the page-table lock, from the first to the last.
 """
@@ -12,6 +13,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.truth.recorded.spaces import Space
+
+MMAP_FLOOR = 0x7E0000000
+"""Pages from here on are mmap()'s: below it are the program itself, which exec puts at two thirds of all, and its heap.
+
+arch/x86/mm/mmap.c:mmap_base(): at most 2^40 bytes, and the stack's limit, below the top.
+"""
 
 Gaps = list[tuple[int, int]]
 """Ranges of pages in ascending order, none of which meets the next: what is not mapped any more."""

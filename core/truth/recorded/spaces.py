@@ -93,6 +93,7 @@ class Space:
     around: dict[int, int] = field(default_factory=dict)
     gaps: attached.Gaps = field(default_factory=list)
     attached: set[int] = field(default_factory=set)
+    lowest: int = 0
 
     def tables(self, geometry: Geometry) -> PageTables:
         """The page tables of an architecture of this geometry."""
@@ -134,7 +135,8 @@ class Space:
         child.touch(*(page for page in child.pages if page // PTRS_PER_PTE not in child.huge))
         for block in child.huge:
             child.touch_huge(block * PTRS_PER_PTE)
-        child.edges, child.gaps, child.attached = set(self.edges), list(self.gaps), set(self.attached)
+        child.edges, child.lowest = set(self.edges), self.lowest
+        child.gaps, child.attached = list(self.gaps), set(self.attached)
         child.around = {page: fault for page, fault in self.around.items() if page in child.pages}
         return child
 
@@ -204,6 +206,12 @@ class Space:
             self.unmap(area.start, area.end)
             self.maps = sorted([*self.maps, area], key=lambda area: area.start)
             self.gaps = attached.taken(self.gaps, area.start, area.end)
+            self.lowest = min(self.lowest or area.start, area.start)
+
+    def _was_free(self, page: int) -> bool:
+        """Had no call that is recorded mapped it, nor exec?"""
+        below = attached.MMAP_FLOOR <= page < self.lowest
+        return page < STACK_FLOOR and (below or attached.is_free(self.gaps, page))
 
     def attach(self, page: int) -> None:
         """A page is there that no recorded call has mapped: shmat()."""
@@ -308,7 +316,7 @@ class Space:
         if not error & PRESENT_FAULT and page in self.around:
             fault_around.was_not_there(self, page)
         area, write = self.area_at(page), bool(error & WRITE_FAULT)
-        if area is None and not error & PRESENT_FAULT and page < STACK_FLOOR and attached.is_free(self.gaps, page):
+        if area is None and not error & PRESENT_FAULT and self._was_free(page):
             self.attach(page)
             area = self.area_at(page)
         if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):

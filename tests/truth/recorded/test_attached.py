@@ -47,6 +47,14 @@ def test_other_flushes_are_nobody_s(lines: tuple[str, ...], tmp_path: Path) -> N
     assert lacking(tmp_path, *lines, "brk> 0", "brk< 0x1000", "F 1 1", "brk> 0", "brk< 0x1000")[0] == 0
 
 
+def test_exec_maps_nothing_below_what_mmap_chooses(tmp_path: Path) -> None:
+    stored = ("brk> 0", "brk< 0x1000", "F 1 1", "brk> 0", "brk< 0x1000")
+    high = ("mmap> 0 0x3000 3 0x22 0xffffffff 0", "mmap< 0x7f0000008000")
+    assert lacking(tmp_path, *high, "pf 7f0000001000 6", *stored) == (1, 0)
+    assert lacking(tmp_path, *high, "pf 7f000000c000 6", *stored) == (0, 1), "above it exec may have mapped something"
+    assert lacking(tmp_path, *high, "pf 555500000000 6", *stored) == (0, 1), "the program itself"
+
+
 def test_a_child_has_what_its_parent_has_attached(tmp_path: Path) -> None:
     """fork() copies no page of shared memory: the child stores to it itself."""
     start = (*UNMAPPED, "pf 700000000000 6", "new 2 0", "1 2 pf 700000000000 6")
