@@ -100,6 +100,22 @@ ARGUED: dict[tuple[str, str], str] = {
     ("late", "shrink_huge_zero_folio_scan"): "the shrinker comes at any time",
     ("twice", "shrink_huge_zero_folio_scan"): "the second time it finds the page free, or comes later, as it may",
     ("late", "mmput"): "a reference is held one step longer",
+    (
+        "late",
+        "__delete_from_swap_cache(pageN)",
+    ): "the folio is locked, and whoever takes it out has a reference beside the cache's",
+    ("late", "swap_free(N)"): "still under the folio lock and the page-table lock, before the places are counted",
+    ("late", "add_to_swap(pageN)"): "still under the folio lock, and before the entry is cleared",
+    ("late", "swap_duplicate(N)"): "still under the page-table lock, and the folio lock keeps its place",
+    ("drop", "__remove_mapping(pageN)"): "the page is kept, in the swap cache, as it may be for any reference",
+    ("late", "__remove_mapping(pageN)"): "what it looks at it looks at in the same step, at any time",
+    (
+        "twice",
+        "__remove_mapping(pageN)",
+    ): "the second one finds it taken out: it is put back instead, and freed by that",
+    ("late", "add pageN to lru_add[N]"): "no other CPU looks into the batch",
+    ("drop", "folio_set_lru(pageN)"): "it is asked for only before the batches are drained, for nothing then",
+    ("late", "folio_set_lru(pageN)"): "the same for one step",
 }
 """Of row smp-6.2-fix: (operator, kind) and why it is equivalent. Where other rows have them, the same holds."""
 
