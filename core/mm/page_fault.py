@@ -20,6 +20,7 @@ from core.mm.page import (
 )
 from core.mm.pgtable import pte_offset_map_lock, set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
+from core.mm.swap import folio_test_lru, lru_add_drain
 from core.mm.swap_state import free_swap_cache
 
 
@@ -65,6 +66,8 @@ async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte, table: int) -> 
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)  # its flush may be put off, and the copy must be the last word
     if not mm.is_anon(orig_pte.frame):
         return await wp_page_shared(mm, addr, orig_pte, table)
+    if orig_pte.frame in mm.lru_batched and not await folio_test_lru(orig_pte.frame):
+        await lru_add_drain(mm)  # the batch of this CPU may have a reference
     if await folio_ref_count(orig_pte.frame) == 1:
         await wp_page_reuse(mm, addr, orig_pte)
         await pte_unlock(mm, table)

@@ -11,14 +11,22 @@ from core.conformance import SCENARIOS, judge
 from core.conformance.verdict import Result
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
-from core.mm import memory, reclaim, swap, swap_state, swapfile
+from core.machine.tlb import ref_cell
+from core.mm import memory, page_fault, reclaim, swap, swap_state, swapfile
 from core.mm.era import ERAS
 from core.mm.mm import Mm
 from core.mm.page import pg_dirty_cell
 from core.mm.swapfile import pg_swapcache_cell
 from core.plugins.arch import load_object, set_up
 
-NAMES = ("swap-cache-zap", "swap-cache-shared", "swap-cache-both", "swap-cache-refault", "lru-batch-zap")
+NAMES = (
+    "swap-cache-zap",
+    "swap-cache-shared",
+    "swap-cache-both",
+    "swap-cache-refault",
+    "lru-batch-zap",
+    "lru-batch-reuse",
+)
 
 
 def judged(scenario: str, plugin: str = "arch_plugins.generic:Smp", era: str = "6.12") -> Result:
@@ -94,6 +102,22 @@ def test_the_flush_comes_before_the_page_is_written(leaves_out: str, monkeypatch
     assert (found.verdict, found.violated) == (
         ("pass", "") if leaves_out == "try_to_unmap_flush" else ("fail", "contents-known")
     )
+
+
+def test_a_write_fault_that_does_not_drain_the_batch_always_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_fault, "lru_add_drain", nothing)
+    result = judged("lru-batch-reuse")
+    assert (result.verdict, result.unreached) == ("fail", ("reused",))
+
+
+def one_less(page: int) -> Op:
+    """folio_ref_count() that forgets the reference of a batch."""
+    return Op("folio_ref_count", (ref_cell(page),), (), lambda ref: [Outcome(max(ref - 1, 1))], order=Order.PLAIN)
+
+
+def test_a_write_fault_that_takes_the_child_s_reference_for_the_batch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_fault, "folio_ref_count", one_less)
+    assert judged("lru-batch-reuse").violated == "shared-writable"
 
 
 def test_a_batch_that_has_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
