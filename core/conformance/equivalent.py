@@ -6,6 +6,7 @@ freed page, or see a stale translation, or that what changes is not what the sui
 
 from __future__ import annotations
 
+from core.conformance.equivalent_orders import UNORDERED
 from core.conformance.mutate import Mutant
 
 ARGUED: dict[tuple[str, str], str] = {
@@ -353,5 +354,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
 
 def why(mutant: Mutant, row: str = "") -> str:
     """The argument, '' if there is none."""
+    if mutant.operator == "unordered":
+        return UNORDERED.get(row, {}).get(mutant.kind, "")
     key = (mutant.operator, mutant.kind)
     return OF_ROW.get(row, {}).get(key, "") or ARGUED.get(key, "")

@@ -11,6 +11,7 @@ kind is the name of an operation with its numbers replaced ("unlock ptl[N]"), as
     deaf     an IPI is neither sent to the first of its CPUs nor waited for
     hopeful  a failed allocation is taken for a success
     weak     a barrier is the next weaker one; `drop` leaves it out; only where a memory model gives it a meaning
+    unordered   the order that is part of it is taken from it; of an interrupt handler too
 
 Operations of user code and of the hardware walker are not mutated: they are what the policy has to protect.  A mutant
 is killed by a scenario that fails, or does not reach its window any more, or in which a program raises that did not
@@ -22,12 +23,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, cast
 
 from core.conformance.judge import judge
 from core.conformance.scenario import Scenario
-from core.conformance.weaken import kind_of_machine, weaker, without
+from core.conformance.weaken import kind_of_machine, unordered, weaker, without
 from core.explore import ExploreError, Limits, Model, Thread, check
 from core.explore.errors import NewStore
 from core.explore.model import Program
@@ -47,7 +49,7 @@ LIMITS = Limits(max_states=200_000)
 
 USER = ("store(", "load(", "walk:", "choose:")
 """What no kernel does: accesses, walks, and what a scenario chooses for itself."""
-OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful", "weak")
+OPERATORS = ("drop", "late", "twice", "short", "deaf", "hopeful", "weak", "unordered")
 
 WAITED_FOR = frozenset({"csd", "flush_count"})
 """Cells on which an operation that writes nothing may wait."""
@@ -89,7 +91,9 @@ def mutable(scenario: Scenario, arch: Arch, era: Era) -> Mutable:
     memory = kind_of_machine(tables.machine)
     ops = [state.op for automaton in tables.automata for state in automaton.states]
     kinds = {kind_of(op): op for op in ops if op is not None and not op.name.startswith(USER)}
-    return {kind: tuple(o for o in OPERATORS if _changes(o, op, memory)) for kind, op in kinds.items()}
+    found = {kind: tuple(o for o in OPERATORS if _changes(o, op, memory)) for kind, op in kinds.items()}
+    handlers = (op for op in tables.model.daemons if op.op.order is Order.HANDLER)
+    return found | {kind_of(daemon.op): ("unordered",) for daemon in handlers if memory != "sc"}
 
 
 def _searched(model: Model) -> TransitionTables:
@@ -181,10 +185,13 @@ def trials(
 
 def _with(operator: str, kind: str, found: Mapping[str, Mutable]) -> Iterator[str]:
     """The scenarios that have the kind; an order is weaker only in those that have a memory model."""
-    return (s for s, mutable in found.items() if kind in mutable and (operator != "weak" or "weak" in mutable[kind]))
+    orders = operator in ("weak", "unordered")
+    return (s for s, mutable in found.items() if kind in mutable and (not orders or operator in mutable[kind]))
 
 
 def _changes(operator: str, op: Op, memory: str) -> bool:
+    if operator == "unordered":
+        return unordered(memory, op) is not None
     if operator == "weak":
         return memory != "sc" and weaker(memory, op) is not None
     if op.silent:  # a barrier
@@ -215,7 +222,14 @@ def kills(scenario: Scenario, arch: Arch, era: Era, mutant: Mutant) -> bool:
 def infected(model: Model, mutant: Mutant) -> Model:
     """The model with the mutant in each of its programs."""
     memory = "sc" if model.memory is None else kind_of_machine(model.memory(model))
-    return replace(model, threads=tuple(replace(t, program=_infect(t, mutant, memory)) for t in model.threads))
+    threads = tuple(replace(t, program=_infect(t, mutant, memory)) for t in model.threads)
+    if mutant.operator != "unordered":
+        return replace(model, threads=threads)
+    daemons = (
+        replace(d, op=_with_less_order(unordered, memory, d.op)) if kind_of(d.op) == mutant.kind else d
+        for d in model.daemons
+    )
+    return replace(model, threads=threads, daemons=tuple(daemons))
 
 
 def _infect(thread: Thread, mutant: Mutant, memory: str) -> Program:
@@ -224,7 +238,9 @@ def _infect(thread: Thread, mutant: Mutant, memory: str) -> Program:
 
 async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant, memory: str = "sc") -> Any:
     """Run `program` with the operator applied to each operation of the mutant's kind, under the model `memory`."""
-    change = _CHANGES.get(mutant.operator) if mutant.operator != "weak" else lambda op: weaker(memory, op) or op
+    change = _CHANGES.get(mutant.operator)
+    if mutant.operator in _ORDERS:
+        change = partial(_with_less_order, _ORDERS[mutant.operator], memory)
     held: Op | None = None  # put off by 'late'
     value: Any = None
     while True:
@@ -247,6 +263,13 @@ async def mutated(program: Coroutine[Op, Any, Any], mutant: Mutant, memory: str 
             if held is not None and not op.silent:
                 await held
                 held = None
+
+
+_ORDERS: dict[str, Callable[[str, Op], Op | None]] = {"weak": weaker, "unordered": unordered}
+
+
+def _with_less_order(less: Callable[[str, Op], Op | None], memory: str, op: Op) -> Op:
+    return less(memory, op) or op
 
 
 def dropped(op: Op) -> Op:

@@ -1,8 +1,11 @@
 """Barriers that are weaker than the kernel's, or left out: mutants that a memory model alone tells apart.
 
 The weaker one is the next word with less promise that the memory model does not take for the same: DMB ISH in the
-place of DSB ISHST.  Where every store is visible at once no barrier means anything, and there are no such mutants.  An
-order that is part of another operation (an acquire, a full exchange) is no barrier, and stays.
+place of DSB ISHST.  Where every store is visible at once no barrier means anything, and there are no such mutants.
+
+An order that is part of another operation (a full exchange, a release, an instruction that drops translations) is
+taken from it: `unordered`.  What an acquire promises, that later loads are not done before it, no program can lack
+here: loads are done in their turn (core/machine/store_buffers.py).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from copy import copy
 
 from core.conformance.memory_model import Buffered
 from core.explore.model import MemoryMachine
-from core.machine.meaning import NOTHING, Meaning, meaning
+from core.machine.meaning import NOTHING, Meaning, meaning, order_of
 from core.machine.op import Op
 from core.machine.order import Order
 from core.machine.store_buffers import SYNCS
@@ -32,6 +35,40 @@ WEAKER: dict[Order, Order] = {
     Order.MFENCE: Order.SFENCE,
 }
 """The next weaker word. One that is not here has none, but to be left out."""
+
+UNORDERED: dict[str, dict[Order, Order]] = {
+    "tso": {
+        Order.FULL: Order.PLAIN,
+        Order.ATOMIC: Order.PLAIN,
+        Order.ATOMIC_ACQUIRE: Order.PLAIN,
+        Order.ATOMIC_RELEASE: Order.PLAIN,
+        Order.WRITE_CR3: Order.PLAIN,
+        Order.FLUSH: Order.PRIVATE,
+        Order.FLUSH_ALL: Order.PRIVATE,
+        Order.HANDLER: Order.PRIVATE,
+        Order.COMPLETE: Order.PRIVATE,
+    },
+    "weak": {
+        Order.FULL: Order.ATOMIC,
+        Order.ATOMIC_RELEASE: Order.ATOMIC,
+        Order.RELEASE: Order.PLAIN,
+        Order.FLUSH: Order.PRIVATE,
+        Order.FLUSH_ALL: Order.PRIVATE,
+        Order.HANDLER: Order.PRIVATE,
+        Order.COMPLETE: Order.PRIVATE,
+    },
+}
+"""By memory model: what is left of an operation whose order is taken from it."""
+
+
+def unordered(kind: str, op: Op) -> Op | None:
+    """The operation without its order under the memory model `kind`; None if it has none that means something."""
+    less = UNORDERED.get(kind, {}).get(order_of(op))
+    if less is None or op.silent:
+        return None
+    there = copy(op)
+    there.order = less
+    return there
 
 
 def weaker(kind: str, op: Op) -> Op | None:

@@ -96,10 +96,17 @@ def protected(arch: Arch, era: Era) -> Model:
     return world.model("fork-protects", finally_=[*kept, shared_read_only(PAGE, both)], sometimes=[window])
 
 
+async def fork_and_walk(mm: Mm) -> None:
+    """The next store walks anew: it must not find the entry as it was while the new one waits in a store buffer."""
+    await fork(mm)
+    await raw_stores(HERE, [PAGE], 1)(mm)
+    await returned(mm, HERE)
+
+
 def own(arch: Arch, era: Era) -> Model:
     """fork() of a process with one thread, which no other CPU has: what is stale is its own."""
     world = parent(arch, era, Pte(PAGE, dirty=True))
-    world.task("process", fork)
+    world.task("process", fork_and_walk)
     window = sometimes(
         "written-and-shared",
         "the page has been written to, and is the child's as well",

@@ -1,0 +1,177 @@
+"""Operations whose order nobody misses (the mutants `unordered`), argued one by one, with the kernel's lines (6.12).
+
+An argument says what else orders the two accesses on every path, or that what could be told is not asked here.  The
+last kind names a limit of the model: what its operations change at once has no order that could be missing.
+"""
+
+from __future__ import annotations
+
+NOTE = (
+    "the model's note of references changes at once, so its own order is not asked; stores before it are visible: a "
+    "flush, or the full exchange that took the entry, is between them and it"
+)
+FOUND = (
+    "the same note; that the entry is read again behind it (mm/gup.c:591, smp_mb__after_atomic() of a pin) is a load, "
+    "and loads are in their turn here"
+)
+FLAG = "read by who holds the folio lock or the page-table lock; both are released behind it, or stay held"
+MAPCOUNT = "the page-table lock is held, and released behind it; who reads the count has taken it since, or is a guess"
+SUM = "a sum that nobody reads in between (mm/memcontrol.c)"
+READER = "a reader changes entries and flags alone, each under the page-table lock, which it has released"
+FOLIO = "what is done under the folio lock is an entry, which has a lock and a flush of its own, or an atomic flag"
+HELD = "stores leave in their order: all that is done under the lock is visible before it is seen to be free"
+BEGINS = "no step of a kernel: the scenario starts, moves or ends a task, and says so to itself"
+LAST_USER = "whoever drops the count to zero tears down alone; nobody else reads what came before it"
+GUESS = "the accessed bit is a guess, and reclaim flushes what it takes anyway"
+HUGE_ZERO = "the count of the huge zero page alone; its entry was emptied under the lock of the pmd"
+FIRST_LOCK = (
+    "the flag is asked by a reaper that has mmap_lock for reading, which exit_mmap() takes for writing behind it"
+)
+NO_IPI = "flushes are broadcast: this interrupt is never sent"
+WALKER_OUT = (
+    "the interrupt, or the grace period, is for walkers with interrupts off; they have loaded and stored nothing that "
+    "waits (mm/mmu_gather.c:tlb_remove_table_sync_one())"
+)
+SENT = (
+    "stores leave in their order: who sees the message sees the entry that was cleared before it, and what the sender "
+    "loads behind it is the answer (kernel/smp.c:__smp_call_single_queue())"
+)
+TAKEN = (
+    "what this flush is for was taken from the entry by a full exchange or a locked operation, which does not wait; a "
+    "plain set_pte() behind it allows no more than is there"
+)
+PTESYNC = "ptesync is in front of tlbiel and behind it (radix_tlb.c:211, 216)"
+RETRIED = "what stays pending is flushed once more, which does no harm (mm/rmap.c:flush_tlb_batched_pending())"
+ASID = "the lock of the allocator is held, and released behind it"
+MASK_LESS = "a bit that is seen to be set longer brings a flush, or an interrupt, for nothing"
+PMD_LOCK = "the locks of pmd and table are held, and the flush is behind it"
+COUNTED = "it only makes who attaches, or who looks, wait longer"
+CR3 = (
+    "interrupts are off, and loaded_mm is LOADED_MM_SWITCHING before (arch/x86/mm/tlb.c:614): who sees the older value "
+    "interrupts the CPU for nothing; the entry is walked behind the move to CR3, which no load passes"
+)
+CR3_FLUSH = (
+    "tlb_gen is read behind the locked bit of mm_cpumask (tlb.c:630), and no store of an entry waits on this CPU"
+)
+LEFT = (
+    "loaded_mm is LOADED_MM_SWITCHING before it, and the CPU's bit is cleared: who sees less interrupts it for nothing"
+)
+BATCHED = (
+    "raised under the page-table lock; who reads it has taken that lock since (mm/rmap.c:set_tlb_ubc_flush_pending())"
+)
+
+_EVERYWHERE = {
+    "unlock PG_locked[N]": FOLIO,
+    "vma_end_read": READER,
+    "set_page_dirty(pageN)": FLAG,
+    "TestClearPageDirty(pageN)": FLAG,
+    "folio_remove_rmap_ptes(pageN)": MAPCOUNT,
+    "folio_remove_rmap_pte(pageN)": MAPCOUNT,
+    "folio_remove_rmap_pmd(pageN)": MAPCOUNT,
+    "put_page(pageN)": NOTE,
+    "try_get_folio(pageN)": FOUND,
+    "mmget_not_zero": LAST_USER,
+    "clone": BEGINS,
+    "wait until away = N": BEGINS,
+    "send sync IPI": WALKER_OUT,
+    "take sync IPI of TN": WALKER_OUT,
+    "call_rcu(Table(level='pte', index=N))": WALKER_OUT,
+    "quiescent state for Table(level='pte', index=N)": WALKER_OUT,
+    "shrink_huge_zero_folio_scan": HUGE_ZERO,
+}
+_TSO = {
+    "mmap_write_downgrade": HELD,
+    "mmap_write_unlock": HELD,
+    "unlock i_mmap_rwsem": HELD,
+    "NR_FILE_MAPPED of A -N": SUM,
+    "NR_FILE_MAPPED of B -N": SUM,
+    "NR_FILE_MAPPED of B +N": SUM,
+    "get_page(pageN)": NOTE,
+    "page_add_rmap(pageN)": MAPCOUNT,
+    "ptep_test_and_clear_young(N)": GUESS,
+    "set MMF_OOM_SKIP": FIRST_LOCK,
+    "put_huge_zero_page": HUGE_ZERO,
+}
+_WEAK = {
+    "mmap_read_unlock": READER,
+    "mmput": LAST_USER,
+    "finished with the mapping": BEGINS,
+    "publish the mapping": BEGINS,
+}
+_AWAY = {"away = N": BEGINS}
+_MOVED = {"schedule: continue on CPUN": BEGINS}
+_ASIDS = {"flush at switch?": ASID, "local_flush_tlb_all": ASID, "atomic_cmpxchg(tlb_flush_batched, (N, N))": RETRIED}
+
+UNORDERED: dict[str, dict[str, str]] = {
+    "x86": {
+        **_EVERYWHERE,
+        **_AWAY,
+        **_TSO,
+        **_MOVED,
+        "atomic_inc(tlb_flush_batched)": BATCHED,
+        "pmdp_test_and_clear_young(N)": GUESS,
+        "pmd_clear(N)": PMD_LOCK,
+        "mm_cpumask -= CPUN": MASK_LESS,
+        "send IPI to CPUN: flush [N, N)": SENT,
+        "send IPI to CPUN: flush all": SENT,
+        "send IPI to CPUN: flush [N, N) for tlb_gen N": SENT,
+        "send IPI to CPUN: flush all for tlb_gen N": SENT,
+        "local flush [N, N)": TAKEN,
+        "local flush all": TAKEN,
+        "local flush [N, N) for tlb_gen N": TAKEN,
+        "local flush all for tlb_gen N": TAKEN,
+        "loaded_mm[N] = this": CR3,
+        "load CRN with a flush": CR3_FLUSH,
+        "load CRN of another mm": LEFT,
+    },
+    "s390": {
+        **_EVERYWHERE,
+        **_AWAY,
+        **_TSO,
+        "take IPI of TN": NO_IPI,
+        "trylock PG_locked[N]": "the store of the taken lock is behind all older ones, and who fails does nothing",
+        "IPTE(N), local": "the entry is changed by the instruction itself; its lock is held",
+        "IDTE of pmd(N), local": "the entry is changed by the instruction itself; its lock is held",
+        "ptep_get_and_clear(N)": "of a task alone, on its own CPU: it sees its own stores, and its walker is flushed",
+        "pmdp_huge_get_and_clear(N)": "of a task alone, on its own CPU, as above",
+        "mm_cpumask += CPUN": "__tlb_flush_mm_lazy() takes context.lock behind it, by compare-and-swap, before "
+        "user code runs "
+        "(arch/s390/include/asm/mmu_context.h:111, tlbflush.h:82)",
+        "flush_count -N": COUNTED,
+        "detach CPUN": MASK_LESS,
+    },
+    "arm64": {
+        **_EVERYWHERE,
+        **_AWAY,
+        **_WEAK,
+        **_MOVED,
+        **_ASIDS,
+        "take IPI of TN": NO_IPI,
+    },
+    "riscv": {
+        **_EVERYWHERE,
+        **_WEAK,
+        **_MOVED,
+        **_ASIDS,
+        "pmd_clear(N)": PMD_LOCK,
+        "pmdp_invalidate(N)": PMD_LOCK,
+        "pmdp_huge_get_and_clear(N)": PMD_LOCK,
+        "local flush leaf [N, N)": TAKEN,
+        "local flush leaf [N, N) of ASID N": TAKEN,
+        "send IPI to CPUN: flush leaf [N, N) of ASID N": "the entry was taken by amoswap.aqrl before it, which "
+        "does not wait (arch/riscv/include/asm/pgtable.h:ptep_get_and_clear())",
+    },
+    "powerpc-radix": {
+        **_EVERYWHERE,
+        **_AWAY,
+        **_WEAK,
+        "take IPI of TN": NO_IPI,
+        "tlbiel: flush leaf [N, N)": PTESYNC,
+        "tlbiel: flush leaf all": PTESYNC,
+        "tlbiel: flush [N, N)": PTESYNC,
+        "tlbiel: flush all": PTESYNC,
+        "send IPI to CPUN: exit lazy TLB": "smp_mb() of flush_type_needed() is in front of it, behind the entry",
+        "IPI of TN: exit lazy TLB": "the CPU is lazy: no user code has stored on it since it left the mm",
+    },
+}
+"""By row and kind of operation.  A kind that is not here is missed by a scenario (tests/conformance/test_orders.py)."""
