@@ -116,9 +116,6 @@ CR3 and loaded_mm), C does in several, and smp.c reads the mask again.
 ZEROED = frozenset({"exit-mmap", "kthread-dontneed"})
 """Where alpha's 6.1 flushes its own TLB before it sets the contexts of other CPUs to 0."""
 
-COLLAPSES = frozenset({"mremap-collapse"})
-"""Where khugepaged has no mmap_lock in the model, which it has in 6.1: move_normal_pmd() does not look twice."""
-
 DIFFER = {
     "alpha": frozenset(),
     "alpha 6.1": ZEROED,
@@ -128,7 +125,6 @@ DIFFER = {
     "loongarch": PAIRS,
     "mips": PAIRS,
     "mm": frozenset(),
-    "mm 6.1": COLLAPSES,
     "mmu_gather": frozenset(),
     "mmu_gather_rcu": frozenset(),
     "parisc": frozenset(),
