@@ -157,6 +157,7 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
     """One iteration of the loop of shrink_folio_list(). Returns whether the page may be freed once the batch is
     flushed.
 
+    Who is not kswapd writes no page of a file, but those of shmem and anonymous ones: no model has others there.
     What is in the swap cache (`Mm.swaps`) may be found there by a fault until it is taken out.
     """
     await lock_page(mm, page)

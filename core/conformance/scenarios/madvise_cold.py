@@ -34,7 +34,7 @@ def cold(arch: Arch, era: Era) -> Model:
 
 
 def paged_out(arch: Arch, era: Era) -> Model:
-    """A page of a file that one thread writes to while another has it reclaimed."""
+    """A page of shmem that one thread writes to while another has it reclaimed; a file's only kswapd would write."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, more={"reclaims": True})
     world.memory[ref_cell(0)] = 2  # the mapping's, and the page cache's
     world.task("user", raw_stores(0, [0]))

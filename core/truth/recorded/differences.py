@@ -21,10 +21,10 @@ Flushes = tuple[tuple[int, bool], ...]
 
 
 class Reclaimable(NamedTuple):
-    """How many pages MADV_PAGEOUT finds: all, the anonymous ones, the tables and the huge pages that they are in."""
+    """How many pages MADV_PAGEOUT finds: all, those it may write, and the tables and huge pages that they are in."""
 
     pages: int
-    anonymous: int
+    written: int
     tables: int
     huge: int
 
@@ -153,10 +153,10 @@ def can_page_out(measured: Flushes, most: Reclaimable) -> bool:
     """Can these be the flushes of MADV_PAGEOUT? mm/vmscan.c:shrink_folio_list(), mm/rmap.c:try_to_unmap_one().
 
     Of a page under the lock (ptep_clear_flush()), of everything (try_to_unmap_flush_dirty() for each page that is
-    written, anonymous ones alone, as this is not kswapd; try_to_unmap_flush() for each table), and of everything under
-    the lock, as a huge page is split.
+    written: anonymous ones and those of shmem, as this is not kswapd; try_to_unmap_flush() for each table), and of
+    everything under the lock, as a huge page is split.
     """
-    allowed = {(1, True): most.pages, (-1, False): most.anonymous + most.tables, (-1, True): most.huge}
+    allowed = {(1, True): most.pages, (-1, False): most.written + most.tables, (-1, True): most.huge}
     return all(number <= allowed.get(flush, 0) for flush, number in Counter(measured).items())
 
 

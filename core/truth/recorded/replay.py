@@ -336,17 +336,21 @@ def _copy(page: int, space: Space) -> Operation:
 
 def _reclaimable(setup: Setup) -> Reclaimable:
     tables = {page // PTRS_PER_PTE for page in setup.fine.pages}
-    anonymous = sum(kind in ANONYMOUS for kind in setup.fine.kinds)
-    return Reclaimable(len(setup.fine.pages), anonymous, len(tables), len(tables & setup.space.huge.keys()))
+    written = sum(kind in WRITTEN for kind in setup.fine.kinds)
+    return Reclaimable(len(setup.fine.pages), written, len(tables), len(tables & setup.space.huge.keys()))
+
+
+WRITTEN = frozenset({"anon_dirty", "file_dirty"})
+"""Kinds of pages that MADV_PAGEOUT may write: a shared file may be of shmem."""
 
 
 def _taken(setup: Setup, measured: Flushes) -> list[int]:
     """The pages of MADV_PAGEOUT that are gone because there are as many flushes as it takes; others may be."""
     pages = [page for page in setup.fine.pages if page // PTRS_PER_PTE not in setup.space.huge]
-    anonymous = [page for page in pages if setup.space.pages[page].kind in ANONYMOUS]
+    written = [page for page in pages if setup.space.pages[page].kind in WRITTEN]
     if measured.count((1, True)) >= len(pages):
         return pages
-    return anonymous if measured.count((-1, False)) >= len(anonymous) else []
+    return written if measured.count((-1, False)) >= len(written) else []
 
 
 def _compared(flushes: Sequence[Flush], asked: Asked, exits: bool) -> Flushes:
