@@ -77,14 +77,19 @@ class Automata:
         key = (entry, args, cpus)
         self._asked.add(key)
         if key not in self._known:
-            places = self._places(*key)
-            kept = next((place for place in places if place.is_file()), None)
-            if kept is not None:
-                self._known[key] = _read(kept)
-            else:
-                self._known[key] = from_json(self._learned(*key))
-                _keep(places, self._known[key].to_json())
+            self._known[key] = self._found(*key)
         return self._known[key]
+
+    def _found(self, entry: str, args: tuple[int, ...], cpus: int) -> CAutomaton:
+        """Of those that are kept, or learned now. TreeError if it cannot be learned."""
+        name = f"{name_of(entry, args, cpus)}.json"
+        places = [directory / name for directory in kept_in(self.unit, self.words, own_cache())]
+        kept = next((place for place in places if place.is_file()), None)
+        if kept is not None:
+            return _read(kept)
+        found = from_json(self._learned(entry, args, cpus))
+        _keep(places, found.to_json())
+        return found
 
     def known(self) -> Mapping[str, CAutomaton]:
         """Those that were asked for since `forget`, by function, arguments and number of CPUs."""
@@ -94,13 +99,6 @@ class Automata:
     def forget(self) -> None:
         """Forget what was asked for: another scenario begins."""
         self._asked.clear()
-
-    def _places(self, entry: str, args: tuple[int, ...], cpus: int) -> list[Path]:
-        """Where an automaton may be kept."""
-        name = "-".join([entry, *(f"{value:x}" for value in args), f"{cpus}cpus"])
-        if len(name) > LONGEST_NAME:
-            name = f"{entry}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-        return [directory / f"{name}.json" for directory in kept_in(self.unit, self.words, own_cache())]
 
     def _learned(self, entry: str, args: tuple[int, ...], cpus: int) -> str:
         worker = self._worker()
@@ -155,6 +153,12 @@ class Automata:
     def _place(self, pc: int) -> str:
         lines = lines_of(self.unit.library, [pc + 1])
         return next(iter(lines.values()), "?")
+
+
+def name_of(entry: str, args: tuple[int, ...], cpus: int) -> str:
+    """The name of an automaton, which is also that of its file."""
+    name = "-".join([entry, *(f"{value:x}" for value in args), f"{cpus}cpus"])
+    return name if len(name) <= LONGEST_NAME else f"{entry}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def kept_in(unit: Unit, words: str, own: Path | None) -> list[Path]:

@@ -56,16 +56,23 @@ class CAutomaton:
     reached: tuple[int, ...] = ()
     hidden: tuple[str, ...] = ()
 
+    def to_data(self) -> dict[str, Any]:
+        """As lists and dictionaries that `from_data` reads."""
+        rows = [[row.word, row.line, sorted(row.next.items()), row.result] for row in self.rows]
+        return {"rows": rows, "learned": self.learned, "reached": self.reached, "hidden": self.hidden}
+
     def to_json(self) -> str:
         """As text that `from_json` reads."""
-        rows = [[row.word, row.line, sorted(row.next.items()), row.result] for row in self.rows]
-        whole = {"rows": rows, "learned": self.learned, "reached": self.reached, "hidden": self.hidden}
-        return json.dumps(whole, separators=(",", ":"))
+        return json.dumps(self.to_data(), separators=(",", ":"))
 
 
 def from_json(text: str) -> CAutomaton:
     """The automaton that `CAutomaton.to_json` wrote."""
-    data: dict[str, Any] = json.loads(text)
+    return from_data(json.loads(text))
+
+
+def from_data(data: dict[str, Any]) -> CAutomaton:
+    """The automaton that `CAutomaton.to_data` made."""
     rows = tuple(
         AutomatonRow(None if word is None else Word(*word), line, dict(following), result)
         for word, line, following, result in data["rows"]

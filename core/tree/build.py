@@ -243,5 +243,6 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """The preprocessed text without the directory that it was made in."""
-    return re.sub(r'^(# \d+ ")[^"]*/units/[^/"]*/', r"\1", text, flags=re.MULTILINE)
+    """The preprocessed text without the directories that it was made in, and that this project is in."""
+    made_in = rf'(# \d+ ")(?:[^"]*/units/[^/"]*|{re.escape(str(SHIM))})/'
+    return re.sub(f"^{made_in}", r"\1", text, flags=re.MULTILINE)

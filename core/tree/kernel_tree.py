@@ -21,6 +21,9 @@ OLDEST = Version(6, 1)
 ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
 
 
+NO_TREE = "no kernel tree: expected a directory, or an archive such as linux-source-6.12.tar.xz"
+
+
 def cache_directory() -> Path:
     """Where trees are unpacked and units kept: in the cache."""
     return cache() / "tree"
@@ -31,6 +34,12 @@ class KernelTree:
     """An unpacked tree."""
 
     root: Path
+
+    @cached_property
+    def release(self) -> str:
+        """VERSION.PATCHLEVEL.SUBLEVEL of its Makefile, such as 6.12.117."""
+        found = re.search(r"^SUBLEVEL\s*=\s*(\d+)", self.text("Makefile"), re.MULTILINE)
+        return f"{self.version}.{found[1] if found else 0}"
 
     @cached_property
     def version(self) -> Version:
@@ -60,7 +69,7 @@ def open_tree(path: Path) -> KernelTree:
     elif path.is_file() and ARCHIVE.search(path.name):
         tree = KernelTree(_unpacked(path))
     else:
-        raise TreeError(f"{path}: no kernel tree: expected a directory, or an archive such as linux-source-6.12.tar.xz")
+        raise TreeError(f"{path}: {NO_TREE}")
     assert tree.version  # raises if it is none
     return tree
 

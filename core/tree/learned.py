@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from core.tree.automata import digest_of, kept_in
 from core.tree.automaton import from_json
 from core.tree.hybrid import FromC
 from core.tree.row import Built
+from core.tree.shipped import all_kept, tables
 from core.tree.sites import all_sites, lines_of
 
 OPERANDS = re.compile(r" 0x[0-9a-f]+")
@@ -46,15 +46,20 @@ def learned_of(plugin: object) -> LearnedOfC:
 
 def hidden_words(built: Built, own: Path) -> list[str]:
     """The hidden words of all automata of a unit that have been learned and kept, also in the cache `own`."""
+    if not built.learns:
+        return sorted(
+            {OPERANDS.sub("", word) for one in tables(built.unit.directory).values() for word in one["hidden"]}
+        )
     found: set[str] = set()
-    for directory in kept_in(built.unit, digest_of(built.reference), own):
-        for path in directory.glob("*.json"):
-            found.update(OPERANDS.sub("", word) for word in from_json(path.read_text(encoding="utf-8")).hidden)
+    for path in all_kept(built.unit, built.reference, own):
+        found.update(OPERANDS.sub("", word) for word in from_json(path.read_text(encoding="utf-8")).hidden)
     return sorted(found)
 
 
 def unreached(built: Built, learned: LearnedOfC) -> list[str]:
-    """The lines of a unit with requests that no function has reached."""
+    """The lines of a unit with requests that no function has reached; of tables they are not known."""
+    if not built.learns:
+        return []
     lines = lines_of(built.unit.library, all_sites(built.unit.library))
     reached = {lines[site] for site in learned.reached if site in lines}
     return sorted({line for line in lines.values() if line.partition("/")[2]} - reached)

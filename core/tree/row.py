@@ -14,8 +14,9 @@ from core.mm.era import ERAS
 from core.tree.automata import Automata, digest_of
 from core.tree.binding import Binding, binding
 from core.tree.build import Unit, build
-from core.tree.kernel_tree import KernelTree
+from core.tree.kernel_tree import cache_directory
 from core.tree.manifest import Version
+from core.tree.shipped import Shipped, Tree
 
 FILE = '''"""{name} of {version}, from its C: written by shootdown."""
 
@@ -24,6 +25,13 @@ from pathlib import Path
 from core.tree.row import plugin
 
 row = plugin({reference!r}, {name!r}, Path(__file__).parent, {version!r})
+'''
+
+FILE_OF_TABLES = '''"""{name} of {release}, from tables that come with shootdown, which has written this."""
+
+from core.tree.shipped import plugin_of_tables
+
+row = plugin_of_tables({reference!r}, {name!r}, {release!r})
 '''
 
 
@@ -37,17 +45,32 @@ class Built:
     plugin: str
 
     @property
+    def learns(self) -> bool:
+        """Is there C to learn from, and not tables alone?"""
+        return self.unit.library.is_file()
+
+    @property
     def era(self) -> str:
         """The name of the newest era that is not newer than the tree."""
         return era_of(self.unit.version)
 
 
-def built(reference: str, tree: KernelTree) -> Built:
-    """Build the architecture that `reference` names from a tree. TreeError if that fails."""
+def built(reference: str, tree: Tree) -> Built:
+    """Build the architecture that `reference` names from a tree, or find its tables. TreeError if that fails."""
     of = binding(reference)
+    if isinstance(tree, Shipped):
+        return _of_tables(reference, of, tree)
     unit = build(of.name, tree, of.manifest(tree.version))
     file = unit.directory / "row.py"
     write_atomically(file, FILE.format(reference=reference, name=of.name, version=str(tree.version)))
+    return Built(reference, of, unit, f"{file}:row")
+
+
+def _of_tables(reference: str, of: Binding, release: Shipped) -> Built:
+    file = cache_directory() / "shipped" / release.release / of.name / "row.py"
+    unit = release.unit(of.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, FILE_OF_TABLES.format(reference=reference, name=of.name, release=release.release))
     return Built(reference, of, unit, f"{file}:row")
 
 
