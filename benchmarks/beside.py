@@ -4,8 +4,9 @@
 
 Each figure is the least of N rounds, and in each round both are measured one behind the other: on a machine that does
 other things only their ratio says anything.  A cell is one row in one scenario that applies to it, judged in a process
-that judges all of them; rows must be in both.  With `--large` the large runs are judged too, if both have them.  With
-`--run` only the default run is measured, all its processes together, and how long it takes on a machine that is quiet.
+that judges all of them; rows must be in both.  Scenarios that both have are measured by themselves too.  With `--large`
+the large runs are judged too, if both have them.  With `--run` only the default run is measured, all its processes
+together, and how long it takes on a machine that is quiet.
 """
 
 from __future__ import annotations
@@ -28,18 +29,25 @@ except ImportError:  # a checkout of before the rooms
     from core.config import load
 import core.conformance as suite
 gc.set_threshold(50_000)
-large, names, cells = sys.argv[1] == "large", sys.argv[2:], 0
+large, only, names, cells = sys.argv[1] == "large", set(sys.argv[2].split()), sys.argv[3:], 0
 rows = [row for row in load(Path("arches.toml")) if row.name in names]
 skipped = ("long", "finding") if large else ("long", "finding", "large")
 chosen = [s for s in getattr(suite, "SUITE", suite.SCENARIOS).values() if s.tier not in skipped]
 if large:
     chosen = [s for s in chosen if s.tier == "large"]
+if only:
+    chosen = [s for s in chosen if s.id in only]
 start = time.process_time()
 for row in rows:
     arch = row.arch()
     for scenario in chosen:
         cells += suite.judge(arch, row.era, scenario).verdict != "unsupported"
 print(cells, time.process_time() - start)
+"""
+
+SCENARIOS = """
+import core.conformance as suite
+print(*(s.id for s in getattr(suite, "SUITE", suite.SCENARIOS).values()))
 """
 
 RUN = """
@@ -83,9 +91,14 @@ class Checkout(NamedTuple):
         spent = after.children_user + after.children_system - before.children_user - before.children_system
         return float(spent)
 
-    def judging(self, kind: str, rows: list[str]) -> tuple[int, float]:
-        """The cells that apply, and the seconds of CPU time that judging them takes."""
-        cells, seconds = self._run(("-c", JUDGING, kind, *rows)).split()
+    def scenarios(self) -> set[str]:
+        """The ids of all scenarios."""
+        return set(self._run(("-c", SCENARIOS)).split())
+
+    def judging(self, kind: str, only: str, rows: list[str]) -> tuple[int, float]:
+        """The cells that apply, of the scenarios `only` if any are named, and the seconds of CPU time that judging them
+        takes."""
+        cells, seconds = self._run(("-c", JUDGING, kind, only, *rows)).split()
         return int(cells), float(seconds)
 
     def running(self) -> tuple[float, float]:
@@ -116,9 +129,9 @@ def start_up(rounds: int, ours: Checkout, other: Checkout) -> None:
         print(f"{what}: {here / nothing[0]:.1f} times python -c pass, {there / nothing[1]:.1f} there")
 
 
-def judging(rounds: int, ours: Checkout, other: Checkout, kind: str, rows: list[str]) -> None:
-    """Print milliseconds a cell, and the ratios of a cell and of the whole."""
-    pairs = [(ours.judging(kind, rows), other.judging(kind, rows)) for _ in range(rounds)]
+def judging(rounds: int, ours: Checkout, other: Checkout, kind: str, rows: list[str], only: str = "") -> None:
+    """Print milliseconds a cell, and the ratios of a cell and of the whole; of scenarios `only` if any are named."""
+    pairs = [(ours.judging(kind, only, rows), other.judging(kind, only, rows)) for _ in range(rounds)]
     (cells, here), (fewer, there) = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
     if not cells or not fewer:
         print(f"{kind}: not in both")
@@ -157,6 +170,8 @@ def main() -> None:
         return
     start_up(given.rounds, ours, other)
     judging(given.rounds, ours, other, "suite", rows)
+    both = ours.scenarios() & other.scenarios()
+    judging(given.rounds, ours, other, "scenarios of both", rows, " ".join(sorted(both)))
     if given.large:
         judging(given.rounds, ours, other, "large", rows)
 
