@@ -54,14 +54,27 @@ def less(words: Any, one: int, two: int, at: int) -> Any:
     return False
 
 
+NOT, ALSO, ALONE = range(3)
+
+
 @inlined
-def sorts(a: Any, permutation: int) -> bool:
-    """Are the members' keys in ascending order after the permutation?"""
-    for place in range(a.members - 1):
-        at = permutation * a.members + place
-        if get(a.keys, get(a.order, at)) > get(a.keys, get(a.order, at + 1)):
-            return False
-    return True
+def sorts(a: Any, permutation: int) -> int:
+    """Are the members' keys in ascending order after the permutation?  NOT, ALSO after it, or after it ALONE.
+
+    Where members have no keys, all permutations are as good.
+    """
+    if a.members == 0:
+        return ALSO
+    found = ALONE
+    before = get(a.keys, get(a.order, permutation * a.members))
+    for place in range(1, a.members):
+        key = get(a.keys, get(a.order, permutation * a.members + place))
+        if before > key:
+            return NOT
+        if before == key:
+            found = ALSO
+        before = key
+    return found
 
 
 @inlined
@@ -81,12 +94,17 @@ def canonical(words: Any, a: Any, array: int, at: int) -> int:
     have = False
     only_identity = True
     for permutation in range(a.permutations):
-        if sorts(a, permutation):
+        sorted_by = sorts(a, permutation)
+        if sorted_by == ALONE and permutation == 0:
+            return 0
+        if sorted_by != NOT:
             only_identity &= permutation == 0
             permute(words, a, permutation, array, at)
             if not have or less(words, a.image, a.least, 0):
                 have = True
                 copied(words, a.image, 0, a.least, 0)
+            if sorted_by == ALONE:
+                break
     if not only_identity:
         copied(words, a.least, 0, array, at)
     return 0
