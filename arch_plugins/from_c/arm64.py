@@ -59,8 +59,8 @@ def _spans(of: Hook) -> set[int]:
     tlb, (pmd, pud, _) = of.tlb, of.mm.span
     if tlb is None:
         return {of.span}
-    levels = {1: tlb.cleared_ptes, pmd: tlb.cleared_pmds, pud: tlb.cleared_puds}
-    return {span for span, cleared in levels.items() if cleared}
+    levels = ((1, tlb.cleared_ptes), (pmd, tlb.cleared_pmds), (pud, tlb.cleared_puds))  # spans may be the same
+    return {span for span, cleared in levels if cleared}
 
 
 def _hint_is_wrong(of: Hook, word: Word) -> bool:
