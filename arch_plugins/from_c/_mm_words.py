@@ -243,7 +243,8 @@ async def _modify_commit(of: MmHands, word: Word) -> None:
 
 
 def _needs_flush(of: MmHands, word: Word) -> bool:
-    return of.mm.hook.pte_needs_flush(mm=of.mm, oldpte=of.entry, newpte=of.new)
+    old, new = entry_of(of, word.a), entry_of(of, word.b)
+    return of.mm.hook.pte_needs_flush(mm=of.mm, oldpte=old, newpte=new)
 
 
 async def _flush_range(of: MmHands, word: Word) -> None:
@@ -269,15 +270,21 @@ async def _establish(of: MmHands, word: Word) -> int:
     return upper_code(of.upper)
 
 
-async def _set_huge(of: MmHands, word: Word) -> None:
-    """change_huge_pmd(): what pmd_modify() has made of the entry."""
+def _huge_of(of: MmHands, said: int) -> Entry:
+    """The huge entry that was read last, or what pmd_modify() has made of it."""
     assert of.change is not None
-    of.new = of.change(of.upper) if word.b & HUGE_MODIFIED else of.upper
+    huge: Entry = of.change(of.upper) if said & HUGE_MODIFIED else of.upper
+    return huge
+
+
+async def _set_huge(of: MmHands, word: Word) -> None:
+    """change_huge_pmd()."""
+    of.new = _huge_of(of, word.b)
     await set_pmd_at(of.mm, of.base + word.a, of.new)
 
 
 def _huge_needs_flush(of: MmHands, word: Word) -> bool:
-    return of.mm.hook.huge_pmd_needs_flush(mm=of.mm, oldpmd=of.upper, newpmd=of.new)
+    return of.mm.hook.huge_pmd_needs_flush(mm=of.mm, oldpmd=_huge_of(of, word.a), newpmd=_huge_of(of, word.b))
 
 
 async def _remove_huge_page(of: MmHands, word: Word) -> None:
@@ -447,9 +454,7 @@ RULES = (
     known("huge_pmd_needs_flush", _huge_needs_flush, truth),
     Rule("ptep_modify_prot_start", "", _modify_start, just(*PRESENT_ENTRIES)),
     call("ptep_modify_prot_commit", _modify_commit),
-    known(
-        "pte_needs_flush", lambda of, word: of.mm.hook.pte_needs_flush(mm=of.mm, oldpte=of.entry, newpte=of.new), truth
-    ),
+    known("pte_needs_flush", _needs_flush, truth),
     call("set_pte_at", lambda of, word: set_pte_at(of.mm, of.entry_at(word.a), entry_of(of, word.b))),
     call("pte_accessible", lambda of, word: pte_accessible(of.mm, of.entry), truth),
     call(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from arch_plugins.families.needs_flush import x86_needs_flush
 from arch_plugins.from_c._mm_words import VOCABULARY, MmHands, code
 from arch_plugins.generic import Smp
 from core.hookspecs import Facts, hookimpl
@@ -87,8 +88,20 @@ ANONYMOUS, UFFD_WP = 1, 2
 """V_ bits of shim/generic_mm.h."""
 
 
-class MmOfTree(FromC, Smp):
-    """Generic SMP, with functions of mm/ from a tree."""
+class SparingSmp(Smp):
+    """Generic SMP that spares a flush where x86 does, so that what mprotect.c asks pte_needs_flush() matters."""
+
+    @hookimpl
+    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
+        return x86_needs_flush(oldpte, newpte)
+
+    @hookimpl
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
+        return x86_needs_flush(oldpmd, newpmd)
+
+
+class MmOfTree(FromC, SparingSmp):
+    """The same, with functions of mm/ from a tree."""
 
     @hookimpl
     def arch_facts(self) -> Facts:
@@ -259,4 +272,4 @@ def base_of(mm: Mm, addr: int) -> int:
     return addr - addr % mm.span[2]
 
 
-BINDING = Binding("mm", manifest, VOCABULARY, MmOfTree, lambda version: "arch_plugins.generic:Smp")
+BINDING = Binding("mm", manifest, VOCABULARY, MmOfTree, lambda version: "arch_plugins.from_c.mm:SparingSmp")

@@ -8,13 +8,12 @@ text's own, and only what is done with it is the tree's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from arch_plugins.generic import Smp, give_back
 from core.hookspecs import Facts, hookimpl
-from core.machine.op import Op
 from core.mm.encoded_page import ENCODED_PAGE_BIT_NR_PAGES_NEXT, encoded_page_flags, page_pointer
 from core.mm.mm import (
     Mm,
@@ -31,9 +30,8 @@ from core.mm.rmap import folio_remove_rmap_ptes
 from core.mm.swap import Slot, Table, first_page, free_table
 from core.mm.swap_state import free_pages_and_swap_cache
 from core.tree.binding import Binding
-from core.tree.errors import TreeError
 from core.tree.gather import BITS, PAGE_SHIFT, adopt, bits
-from core.tree.hybrid import FromC
+from core.tree.hybrid import FromC, at_once
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
 from core.tree.vocabulary import EVERYWHERE, Rule, Vocabulary, Word, hidden, just, truth
 
@@ -369,10 +367,12 @@ class GatherFunctions(FromC):
     def _flush_range(self, tlb: MmuGather, addr: int, size: int, level: int) -> None:
         at_once(self._on_range(GatherHands(tlb.mm, tlb), "enter_flush_range", addr, size << PAGE_SHIFT | level))
 
-    async def _on_range(self, of: GatherHands, entry: str, addr: int, call2: int) -> None:
+    async def _on_range(self, of: GatherHands, entry: str, addr: int, call2: int) -> int:
         tlb = of.tlb
         flags = bits(tlb) | tlb.delayed_rmap * DELAYED
-        await self.run(of, entry, 0, 0, 0, 0, 0, _bound(tlb.start), _bound(tlb.end), flags, addr << PAGE_SHIFT, call2)
+        return await self.run(
+            of, entry, 0, 0, 0, 0, 0, _bound(tlb.start), _bound(tlb.end), flags, addr << PAGE_SHIFT, call2
+        )
 
     async def _free(self, tlb: MmuGather, table: Table, addr: int, level: int) -> None:
         await self._on_range(GatherHands(tlb.mm, tlb, freeing=table), "enter_free_table", addr, level)
@@ -389,15 +389,6 @@ class GatherFunctions(FromC):
     @hookimpl
     async def pud_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
         await self._free(tlb, table, addr, 2)
-
-
-def at_once(program: Coroutine[Op, Any, None]) -> None:
-    """Run a program that has no operations."""
-    try:
-        op = program.send(None)
-    except StopIteration:
-        return
-    raise TreeError(f"{op.name}: an operation of a function that the model has as a change of the gather alone")
 
 
 class GatherOfTree(GatherFunctions, Smp):

@@ -31,6 +31,7 @@ from core.machine.insn import EVERYWHERE, Operand, insn
 from core.machine.ipi import FlushRequest, csd_cell, flush_here, irqs_off_cell, send_ipis, take_ipi
 from core.machine.op import Cpu, Op, Outcome, Tid, barrier
 from core.machine.order import Order
+from core.machine.pte import Entry, ProtNone, Pte
 from core.machine.tlb import tlb_cell
 from core.mm.init_mm import init_mm
 from core.mm.kthread import (
@@ -44,7 +45,7 @@ from core.mm.mmu_gather import MmuGather
 from core.mm.pgtable import get_and_clear_pmd
 from core.tree.binding import Binding
 from core.tree.gather import bits
-from core.tree.hybrid import cpus_in
+from core.tree.hybrid import at_once, cpus_in
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
 from core.tree.one_step import values_after
 from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just, truth
@@ -57,6 +58,7 @@ DROPPED = """
     ?fixup_tlbie_va_range_lpid ?__tlbie_va_range_lpid ?_tlbie_va_range_lpid ?do_h_rpt_invalidate_prt
     ?create_tlb_single_page_flush_ceiling ?;late_initcall
 """
+NEEDS_FLUSH = "__pte_flags_need_flush pte_needs_flush huge_pmd_needs_flush #pte_needs_flush #huge_pmd_needs_flush"
 PAGE_SHIFT = 16
 PMD_AP = 1
 """Of a tlbie that flushes a huge page: mmu_psize_defs[] of shim/powerpc_radix.h."""
@@ -72,6 +74,7 @@ def manifest(version: Version) -> Manifest:
             Source(
                 f"{arch}include/asm/book3s/64/pgalloc.h", keep=("__pte_free_tlb", "__pmd_free_tlb", "__pud_free_tlb")
             ),
+            Source(f"{arch}include/asm/book3s/64/tlbflush.h", keep=names_in(NEEDS_FLUSH)),
             Source(f"{arch}mm/book3s64/pgtable.c", keep=("pgtable_free_tlb",)),
             Source(f"{arch}mm/book3s64/radix_tlb.c", drop=names_in(DROPPED)),
         ),
@@ -195,6 +198,20 @@ VOCABULARY = Vocabulary(
 # ---- the hooks ---------------------------------------------------------------------------------------------------
 
 
+_EXEC, _WRITE, _READ, _DIRTY, _UFFD_WP, _PTE, _PRESENT = (1 << bit for bit in (0, 1, 2, 7, 53, 62, 63))
+"""arch/powerpc/include/asm/book3s/64/pgtable.h."""
+
+
+def flags(entry: Entry) -> int:
+    """A page-table entry as the hardware has it."""
+    if isinstance(entry, Pte):
+        allowed = _READ | entry.write * _WRITE | (not entry.nx) * _EXEC
+        return entry.frame << PAGE_SHIFT | _PRESENT | _PTE | allowed | entry.dirty * _DIRTY | entry.uffd_wp * _UFFD_WP
+    if isinstance(entry, ProtNone):
+        return entry.frame << PAGE_SHIFT | _PRESENT | _PTE | entry.dirty * _DIRTY
+    return 0
+
+
 class PowerpcRadixFromC(SizedFromC, GatherFromC, PowerpcRadix):
     """The flushes, and what a CPU does that is asked to leave the mm."""
 
@@ -234,6 +251,14 @@ class PowerpcRadixFromC(SizedFromC, GatherFromC, PowerpcRadix):
         to = ADDRESS + (end - start << PAGE_SHIFT)
         await self.run(of, "enter_radix_tlb_flush", ADDRESS, to, bits(tlb), size << PAGE_SHIFT)
         return "mm" if tlb.fullmm else "range"
+
+    @hookimpl
+    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
+        return bool(at_once(self.run(RadixHands(mm), "enter_pte_needs_flush", flags(oldpte), flags(newpte))))
+
+    @hookimpl
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
+        return bool(at_once(self.run(RadixHands(mm), "enter_huge_pmd_needs_flush", flags(oldpmd), flags(newpmd))))
 
     @hookimpl
     async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:

@@ -26,6 +26,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import csd_cell, irqs_off_cell
 from core.machine.op import Cpu, Op, Outcome, Tid
 from core.machine.order import Order
+from core.machine.pte import Entry, ProtNone, Pte
 from core.machine.tlb import tlb_cell
 from core.machine.variable import write_once
 from core.mm.batched_unmap import UnmapBatch
@@ -34,7 +35,7 @@ from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
 from core.tree.binding import Binding
 from core.tree.gather import PAGE_SHIFT, bits
-from core.tree.hybrid import mask_of
+from core.tree.hybrid import at_once, mask_of
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
 from core.tree.one_step import values_after
 
@@ -122,6 +123,23 @@ class X86FromC(GatherFromC, X86):
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
         await self.run(TlbHands(mm, batch=batch), "enter_tlbbatch_flush", mask_of(mm, batch.cpus))
 
+    @hookimpl
+    async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
+        if self.automata.unit.version < (6, 12):  # mm/rmap.c flushes the mm
+            await self.flush_tlb_mm(mm)
+        else:
+            await self.run(TlbHands(mm), "enter_flush_tlb_batched_pending")
+
+    # ---- which changes need a flush ------------------------------------------------------------------------------
+
+    @hookimpl
+    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
+        return bool(at_once(self.run(TlbHands(mm), "enter_pte_needs_flush", flags(oldpte), flags(newpte))))
+
+    @hookimpl
+    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
+        return bool(at_once(self.run(TlbHands(mm), "enter_huge_pmd_needs_flush", flags(oldpmd), flags(newpmd))))
+
     # ---- switching -----------------------------------------------------------------------------------------------
 
     async def take(self, mm: Mm) -> None:
@@ -172,6 +190,20 @@ class X86FromC(GatherFromC, X86):
         shift = (stride * of.scale).bit_length() - 1
         known = NOW if of_mm else 0
         return self.run(of, "enter_flush_tlb_func", ADDRESS, end, shift << 8 | (HAS_MM if of_mm else 0), known)
+
+
+_PRESENT, _RW, _ACCESSED, _DIRTY, _PROTNONE, _UFFD_WP, _NX = (1 << bit for bit in (0, 1, 5, 6, 8, 10, 63))
+"""arch/x86/include/asm/pgtable_types.h."""
+
+
+def flags(entry: Entry) -> int:
+    """A page-table entry as the hardware has it."""
+    if isinstance(entry, Pte):
+        bits_of = entry.write * _RW | entry.dirty * _DIRTY | entry.uffd_wp * _UFFD_WP | entry.nx * _NX
+        return entry.frame << PAGE_SHIFT | _PRESENT | _ACCESSED | bits_of
+    if isinstance(entry, ProtNone):
+        return entry.frame << PAGE_SHIFT | _PROTNONE | entry.write * _RW | entry.dirty * _DIRTY
+    return 0
 
 
 def bytes_of_page(tlb: MmuGather) -> int:

@@ -18,6 +18,7 @@ from core.machine.op import Cpu, Op, doing
 from core.mm.mm import Mm
 from core.tree.automata import Automata
 from core.tree.automaton import AutomatonRow, CAutomaton
+from core.tree.errors import TreeError
 from core.tree.vocabulary import Vocabulary, Word
 
 
@@ -37,6 +38,15 @@ async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int
         if answer not in row.next:
             raise AssertionError(f"{row.line}: {row.word} was learned without the answer {answer}")
         at = row.next[answer]
+
+
+def at_once(program: Coroutine[Op, Any, int]) -> int:
+    """What a program returns that has no operations: a function of which no other CPU sees anything."""
+    try:
+        op = program.send(None)
+    except StopIteration as returned:
+        return int(returned.value or 0)
+    raise TreeError(f"{op.name}: an operation, in a function that the model has without any")
 
 
 def _following(automaton: CAutomaton, row: AutomatonRow) -> Word | None:

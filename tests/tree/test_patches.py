@@ -126,6 +126,34 @@ BAD = {
         "\treturn gen;",
         "switch-gen",
     ),
+    "x86 flushes nothing for a batch that is pending": Patch(
+        "x86",
+        X86_H,
+        "static inline void arch_flush_tlb_batched_pending(struct mm_struct *mm)\n{\n\tflush_tlb_mm(mm);\n}",
+        "static inline void arch_flush_tlb_batched_pending(struct mm_struct *mm)\n{\n}",
+        "reclaim-mprotect",
+    ),
+    "x86 flushes nothing where a write permission changes": Patch(
+        "x86",
+        X86_H,
+        "const pteval_t flush_on_change = _PAGE_RW | _PAGE_USER",
+        "const pteval_t flush_on_change = _PAGE_USER",
+        "mprotect-clean",
+    ),
+    "radix flushes where more is allowed, and not where less is": Patch(
+        "powerpc_radix",
+        "arch/powerpc/include/asm/book3s/64/tlbflush.h",
+        "\tif ((delta & ~_PAGE_ACCESSED) & oldval)",
+        "\tif ((delta & ~_PAGE_ACCESSED) & newval)",
+        "reclaim-mprotect",
+    ),
+    "mprotect gives pte_needs_flush() the entries the wrong way round": Patch(
+        "mm",
+        "mm/mprotect.c",
+        "if (pte_needs_flush(oldpte, ptent))",
+        "if (pte_needs_flush(ptent, oldpte))",
+        "numa-hint",
+    ),
     "arm64 flushes an mm on this CPU alone": Patch(
         "arm64", ARM64, "__tlbi(aside1is, asid);", "__tlbi(aside1, asid);", "fork-protects"
     ),
@@ -200,6 +228,13 @@ BAD = {
     ),
 }
 
+NO_LINES = {
+    "x86 flushes nothing for a batch that is pending",
+    "x86 flushes nothing where a write permission changes",
+    "radix flushes where more is allowed, and not where less is",
+}
+"""In whose traces the C does nothing, so that there is no line of it."""
+
 Trees = Callable[[str], KernelTree]
 LINE = re.compile(r" at (?:arch|include|mm)/[\w/.-]+:\d+")
 
@@ -212,7 +247,7 @@ def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(name: str, unpacked: 
     good, found = (VerdictJob(row_of(patch.arch, one, ""), patch.scenario).run() for one in (tree, bad))
     assert good.verdict == "pass"
     assert found.verdict == "fail"
-    assert any(LINE.search(step.step) for step in found.trace)
+    assert name in NO_LINES or any(LINE.search(step.step) for step in found.trace)
 
 
 MEMORY = "mm/memory.c"

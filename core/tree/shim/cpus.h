@@ -107,6 +107,10 @@ static const cpumask_t single_cpu[NR_CPUS] = {
 #define local_irq_disable() OP("irq_off")
 #define local_irq_enable() OP("irq_on")
 #define irqs_disabled() 0
+#define preemptible() 0
+#define in_task() 1
+#define in_nmi() 0
+#define in_hardirq() 0
 #define in_atomic() 0
 #define in_interrupt() 0
 

@@ -104,7 +104,7 @@ typedef struct { u64 val; } swp_entry_t;
 #define ptep_modify_prot_start(vma, address, ptep) __pte(OP1("ptep_modify_prot_start", NUMBER(ptep)))
 #define ptep_modify_prot_commit(vma, address, ptep, old, entry) \
 	OP2("ptep_modify_prot_commit", NUMBER(ptep), pte_val(entry))
-#define pte_needs_flush(old, entry) ((bool)OP("pte_needs_flush"))
+#define pte_needs_flush(old, entry) ((bool)OP2("pte_needs_flush", pte_val(old), pte_val(entry)))
 #define tlb_flush_pte_range(tlb, address, size) \
 	OP2("tlb_remove_tlb_entries", (address) >> PAGE_SHIFT, (size) >> PAGE_SHIFT)
 #define ptep_test_and_clear_young(vma, address, ptep) ((bool)OP1("ptep_test_and_clear_young", NUMBER(ptep)))
@@ -377,7 +377,7 @@ spinlock_t *__pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
 #define pmdp_establish(vma, address, pmdp, entry) \
 	((void)(entry), HUGE_PMD(OP1("pmdp_establish", (address) >> PAGE_SHIFT)))
 #define set_pmd_at(mm, address, pmdp, entry) OP2("set_pmd_at", (address) >> PAGE_SHIFT, (entry).pmd)
-#define huge_pmd_needs_flush(old, entry) ((bool)OP("huge_pmd_needs_flush"))
+#define huge_pmd_needs_flush(old, entry) ((bool)OP2("huge_pmd_needs_flush", (old).pmd, (entry).pmd))
 #define tlb_remove_pmd_tlb_entry(tlb, pmdp, address) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
 #define tlb_flush_pmd_range(tlb, address, size) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
 #define tlb_remove_page_size(tlb, page, size) OP("tlb_remove_page_size")

@@ -42,6 +42,16 @@ u64 enter_flush_tlb_kernel_range(void)
 	return 0;
 }
 
+u64 enter_pte_needs_flush(u64 old, u64 new)
+{
+	return pte_needs_flush((pte_t){ old }, (pte_t){ new });
+}
+
+u64 enter_huge_pmd_needs_flush(u64 old, u64 new)
+{
+	return huge_pmd_needs_flush((pmd_t){ old }, (pmd_t){ new });
+}
+
 u64 enter_exit_lazy_flush_tlb(void)
 {
 	do_exit_flush_lazy_tlb(MM);

@@ -108,5 +108,14 @@ void radix__flush_tlb_kernel_range(unsigned long start, unsigned long end);
 #define __KERNEL__ 1
 #define __powerpc64__ 1
 #define TLB_FLUSH_ALL -1UL
+#define _PAGE_RWX 7UL
+#define _PAGE_PRIVILEGED 8UL
+#define _PAGE_DIRTY 0x80UL
+#define _PAGE_ACCESSED 0x100UL
+#define _PAGE_PRESENT (1UL << 63)
+#define _PAGE_PTE (1UL << 62)
+#define pte_val(entry) ((entry).pte)
+#define pmd_val(entry) ((entry).pmd)
+#include <asm/book3s/64/tlbflush.h>
 #include <asm/tlb.h>
 #include <asm/book3s/64/pgalloc.h>

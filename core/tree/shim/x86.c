@@ -32,6 +32,24 @@ u64 enter_flush_tlb_huge(u64 start, u64 end)
 	return 0;
 }
 
+u64 enter_pte_needs_flush(u64 old, u64 new)
+{
+	return pte_needs_flush((pte_t){ old }, (pte_t){ new });
+}
+
+u64 enter_huge_pmd_needs_flush(u64 old, u64 new)
+{
+	return huge_pmd_needs_flush((pmd_t){ old }, (pmd_t){ new });
+}
+
+#if KVER >= 612
+u64 enter_flush_tlb_batched_pending(void)
+{
+	arch_flush_tlb_batched_pending(MM);
+	return 0;
+}
+#endif
+
 u64 enter_flush_tlb_kernel_range(u64 start, u64 end)
 {
 	flush_tlb_kernel_range(start, end);

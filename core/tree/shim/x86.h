@@ -82,8 +82,6 @@ static long feature[X86_FEATURES] __attribute__((section("rt_const"))) = { 1, 0,
 #define raw_local_irq_save local_irq_save
 #define raw_local_irq_restore local_irq_restore
 #define inc_irq_stat(counter) ((void)0)
-#define preemptible() 0
-#define in_nmi() 0
 
 /* ---- what flushes nothing: mitigations of speculation, tracing, the LDT, paravirtualisation ---- */
 
