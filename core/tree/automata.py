@@ -22,6 +22,7 @@ from pathlib import Path
 
 from core.base.caches import own_cache
 from core.base.files import write_atomically
+from core.explore.learn import clock_stopped
 from core.tree import automaton, learn, vocabulary
 from core.tree import unit as unit_module
 from core.tree.automaton import CAutomaton, from_json
@@ -101,6 +102,18 @@ class Automata:
         self._asked.clear()
 
     def _learned(self, entry: str, args: tuple[int, ...], cpus: int) -> str:
+        """What the worker answers; one that is left before it has answered is not asked again."""
+        with clock_stopped():
+            try:
+                answer = self._answer(entry, args, cpus)
+            except BaseException:
+                self._end_worker()
+                raise
+        if "error" in answer:
+            raise TreeError(answer["error"])
+        return str(answer["automaton"])
+
+    def _answer(self, entry: str, args: tuple[int, ...], cpus: int) -> dict[str, str]:
         worker = self._worker()
         assert worker.stdin is not None
         assert worker.stdout is not None
@@ -110,16 +123,18 @@ class Automata:
         except BrokenPipeError:
             raise TreeError(self._died(entry)) from None
         if not select.select([worker.stdout], [], [], SECONDS)[0]:
-            worker.kill()
-            del _WORKERS[self._worker_key]
             raise TreeError(f"{entry}(): learning it took more than {SECONDS:g} s")
         said = worker.stdout.readline()
         if not said:
             raise TreeError(self._died(entry))
-        answer = json.loads(said)
-        if "error" in answer:
-            raise TreeError(answer["error"])
-        return str(answer["automaton"])
+        answer: dict[str, str] = json.loads(said)
+        return answer
+
+    def _end_worker(self) -> None:
+        worker = _WORKERS.pop(self._worker_key, None)
+        if worker is not None:
+            worker.kill()
+            worker.wait()
 
     def _worker(self) -> subprocess.Popen[str]:
         if self._worker_key not in _WORKERS:

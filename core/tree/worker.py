@@ -25,13 +25,20 @@ from core.tree.unit import LoadedUnit
 
 MEMORY = 2 << 30
 PROCESSOR_SECONDS = 300
+"""For one answer."""
 
 
 def limit() -> None:
     """The limits of this process: and no core file."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_answer() -> None:
+    """The limit of the next answer."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until = int(used.ru_utime + used.ru_stime) + PROCESSOR_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def answer(unit: LoadedUnit, of: Binding, asked: dict[str, Any]) -> dict[str, Any]:
@@ -58,6 +65,7 @@ def main(path: str, reference: str, version: str) -> None:
     limit()
     unit = LoadedUnit(Path(path), manifest.owned)
     for asked in sys.stdin:
+        limit_answer()
         print(json.dumps(answer(unit, of, json.loads(asked))), flush=True)
 
 

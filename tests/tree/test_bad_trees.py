@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.explore.learn import watchdog
+from core.tree import automata as automata_module
 from core.tree.automata import Automata, digest_of
 from core.tree.errors import TreeError
 from core.tree.kernel_tree import KernelTree, open_tree
@@ -108,6 +112,42 @@ def test_after_a_crash_the_next_one_is_learned(toy: Path, edit: Edit) -> None:
     with pytest.raises(TreeError, match="crashes"):
         known.of("enter_flush_tlb_range", (0, 4096, 0, 0), 2)
     assert known.of("enter_flush_tlb_mm", (0, 0, 0, 0), 2).rows
+
+
+def test_an_answer_that_nobody_waited_for_is_no_answer_to_the_next_question(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def given_up(*wait: object) -> object:
+        raise KeyboardInterrupt
+
+    known = automata(toy)
+    with monkeypatch.context() as patched:
+        patched.setattr("core.tree.automata.select.select", given_up)
+        with pytest.raises(KeyboardInterrupt):
+            known.of("enter_flush_tlb_mm", (0, 0, 0, 0), 1)
+    asked = known.of("enter_flush_tlb_mm", (0, 0, 0, 0), 3)
+    assert 2 in {row.word.a for row in asked.rows if row.word and row.word.kind == "send_ipi"}  # of 3 CPUs
+
+
+def test_one_process_runs_the_c_of_a_unit_however_often_it_is_set_up(toy: Path) -> None:
+    before = len(automata_module._WORKERS)
+    for cpus in (2, 3):
+        automata(toy).of("enter_flush_tlb_mm", (0, 0, 0, 0), cpus)
+    assert len(automata_module._WORKERS) == before + 1
+
+
+def test_learning_is_not_the_time_of_the_program_that_asks(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Automata._answer
+
+    def slow(self: Automata, *asked: Any) -> Any:
+        time.sleep(0.3)
+        return answer(self, *asked)
+
+    monkeypatch.setattr(Automata, "_answer", slow)
+    known = automata(toy)
+    with watchdog("runs on", 0.2):
+        rows = known.of("enter_flush_tlb_mm", (0, 0, 0, 0), 2).rows
+    assert rows
 
 
 def test_the_driver_must_fit_the_tree(toy: Path, edit: Edit) -> None:
