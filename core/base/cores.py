@@ -80,6 +80,14 @@ class CoresOfRun:
             os.close(self._held.pop())
 
 
+def cores_of_run(number: int, at_once: int, each: int) -> CoresOfRun | None:
+    """The same; None where no temporary files can be made: then no core is known to be idle."""
+    try:
+        return CoresOfRun(number, at_once, each)
+    except OSError:
+        return None
+
+
 def _held(core: Path) -> int | None:
     """The open file of a core that was idle; None if it is not, or there is none."""
     try:

@@ -142,7 +142,7 @@ def ready_for_reports(directory: Path) -> None:
 
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
-    from core.base.cores import CoresOfRun, usable
+    from core.base.cores import cores_of_run, usable
     from core.cli.report import document, memory_of
     from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
     from core.table.jobs import VerdictJob, out_of_time
@@ -163,7 +163,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     workers = workers_of(arguments, min(arguments.jobs, len(rows) * len(scenarios)))
     if arguments.executor and not arguments.workers:
         workers = 1  # the cores are those of another machine
-    cores = None if arguments.workers or arguments.executor else CoresOfRun(usable(), arguments.jobs, workers)
+    cores = None if arguments.workers or arguments.executor else cores_of_run(usable(), arguments.jobs, workers)
     idle = None if cores is None else cores.idle
     cells = [
         VerdictJob(

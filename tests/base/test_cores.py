@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.base.cores import CoresOfRun, IdleCores
+from core.base.cores import CoresOfRun, IdleCores, cores_of_run
 
 
 @pytest.fixture
@@ -58,6 +58,14 @@ def test_a_process_that_dies_leaves_its_cores(run: CoresOfRun) -> None:
     )
     assert done.stdout == "3\n"
     assert idle(run.idle) == 3
+
+
+def test_a_run_without_temporary_files_has_no_idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object, **more: object) -> None:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refused)
+    assert cores_of_run(4, 2, 1) is None
 
 
 def test_none_is_idle_once_the_run_has_ended(run: CoresOfRun) -> None:
