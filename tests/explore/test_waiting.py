@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.base.cores import CoresOfRun
 from core.explore import Daemon, Limits
 from core.explore.never_ends import WaitingStates, never_ends
 from core.explore.reductions import none as no_plan
@@ -58,6 +59,30 @@ def _stripped(cells: tuple[int, ...]) -> tuple[int, ...]:
 )
 def test_of_random_programs_that_spin(threads: list[Any], ticks: bool) -> None:
     compare(threads, (TICK,) if ticks else ())
+
+
+def test_idle_cores_help_and_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.explore.compiled import search as search_module
+    from core.explore.compiled.loaded_model import LoadedModel
+
+    monkeypatch.setattr(search_module, "PAUSE", 1)
+    numbers, every = [], LoadedModel.waiting
+
+    def counted(self: Any, waiting: WaitingStates, workers: int) -> Any:
+        numbers.append(workers)
+        return every(self, waiting, workers)
+
+    monkeypatch.setattr(LoadedModel, "waiting", counted)
+    cores = CoresOfRun(3, at_once=1, each=1)
+    cores.begin(1)
+    one = model(spinning([("add", 1, 0)], 0), initial=dict.fromkeys(CELLS, 0))
+    tables = TransitionTables(one)
+    search = search_module.FastSearch(tables, Limits(), False, idle=cores.idle)
+    search.run()
+    list(search.waiting(WaitingStates(tables, no_plan(tables).same)))
+    assert numbers == [3]
+    assert len(cores.idle.take(3)) == 2
+    cores.close()
 
 
 def test_several_workers_find_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:

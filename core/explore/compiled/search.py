@@ -63,7 +63,7 @@ class FastSearch:
             *[(p, arrays.SOMETIMES) for p in model.sometimes],
         ]
         self.workers = self.allowed = min(workers, MOST_WORKERS)
-        self.idle, self.taken = idle, list[int]()
+        self.idle, self.taken, self.may_join = idle, list[int](), idle is not None
         self.most_workers = min(MOST_WORKERS, workers + (0 if idle is None else idle.number))
         self.compiled = LoadedModel(
             tables, no_plan(tables) if plan is None else plan, watched, limits.max_memory, part_bits(self.most_workers)
@@ -167,7 +167,7 @@ class FastSearch:
 
     def _join(self) -> None:
         """Let a worker join for each core that is idle now, if the level is worth it."""
-        if self.idle is None or self.levels[-1] - self.levels[-2] < LEAST_TOGETHER:
+        if self.idle is None or not self.may_join or self.levels[-1] - self.levels[-2] < LEAST_TOGETHER:
             return
         more = self.idle.take(self.most_workers - self.workers)
         if more:
@@ -178,7 +178,7 @@ class FastSearch:
     def _dismiss(self) -> None:
         """From now on there is one worker."""
         self._end_team()
-        self.workers, self.idle = 1, None
+        self.workers, self.may_join = 1, False
         while self.taken:
             os.close(self.taken.pop())
 
@@ -266,8 +266,14 @@ class FastSearch:
         self.entries = self.tables.entries()
 
     def waiting(self, waiting: WaitingStates) -> Iterator[MetState]:
-        """The waiting states of those visited, in order."""
-        return self.compiled.waiting(waiting, self.allowed)
+        """The waiting states of those visited, in order; idle cores help to look for them."""
+        large = self.idle is not None and self.store.count >= PAUSE
+        taken = self.idle.take(self.most_workers - self.allowed) if self.idle is not None and large else []
+        try:
+            yield from self.compiled.waiting(waiting, self.allowed + len(taken))
+        finally:
+            for core in taken:
+                os.close(core)
 
     def path_to(self, number: int) -> Callable[[], list[Choice]]:
         """What computes the path to a state."""
