@@ -7,6 +7,7 @@ ISHST, isync is ISB.  x86's atomics are always locked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,12 @@ ATOMICS = {
     "l": Ordering(release="sc"),
     "al": Ordering("sc", "sc", full=True),
 }
-DOMAINS = {"sy": "", "ish": "", "ld": "ld", "ishld": "ld", "st": "st", "ishst": "st"}
+DOMAINS = {f"{domain}{kind}": kind for domain in ("ish", "osh") for kind in ("", "ld", "st")} | {
+    "sy": "",
+    "ld": "ld",
+    "st": "st",
+}
+"""All CPUs are in one inner shareable domain.  NSH is not here: it orders for the own CPU alone."""
 FULL, READS, WRITES = Fence("rw", "rw"), Fence("r", "rw"), Fence("w", "w")
 DMB = {"": FULL, "ld": READS, "st": WRITES}
 DSB = {"": Dsb(True, True), "ld": Dsb(True, False), "st": Dsb(False, True)}
@@ -75,7 +81,8 @@ BARRIERS: dict[str, tuple[Fence | Isb, ...]] = {
     "ISB": (Isb(),),
     "EXC": (Isb(),),
 }
-TLBI = ("vmalle1", "vmalle1is", "vae1", "vae1is", "vaae1", "vaae1is", "vale1", "vale1is", "vaale1", "vaale1is")
+TLBI = re.compile(r"(?:vmalle1|aside1|vmalls12e1|alle1|r?v(?:aa|a)(?P<last>l)?e1)(?P<all>is|os)?(?:nxs)?")
+"""Of what there is one of only, stage, ASID and VMID, the kinds are the same; a range is that of its page."""
 
 Words = list[Any]
 
@@ -194,9 +201,10 @@ class Decoder:
 
     def tlbi(self, to: Assembler, words: Words) -> None:
         """`["TLBI", op]` of all pages, or `["TLBI", op, page]`."""
-        if words[1] not in TLBI:
+        found = TLBI.fullmatch(words[1])
+        if found is None:
             raise KeyError(words[1])
-        broadcast, last = words[1].endswith("is"), "vale" in words[1] or "vaale" in words[1]
+        broadcast, last = found["all"] is not None, found["last"] is not None
         if len(words) == 2:
             to.add(Tlbi(None, None, broadcast))
             return

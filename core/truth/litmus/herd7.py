@@ -6,27 +6,21 @@
      LDR W2,[X1] | STR X2,[X0]  ;
     ~exists (0:X2=1)
 
-What is read is what `text_of` writes, and no more: straight lines of loads, stores, atomics, barriers and TLBI, entries
-and pages in registers that the head sets, and one condition.  The tables of herd's variant `vmsa` are meant; `TTHM=HD`
-behind the name says that hardware sets access flag and dirty state.
+herd7_read.py reads them back.  The tables of herd's variant `vmsa` are meant; `TTHM=HD` behind the name says that
+hardware sets access flag and dirty state.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from core.truth.lines import FileError
-
 Words = list[Any]
 
 ENTRY = ("valid", "af", "db", "dbm", "el0")
 SUFFIXES = {"": "", "a": "A", "l": "L", "al": "AL"}
-
-# ---- writing -------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -123,137 +117,3 @@ def _condition(given: Words, columns: list[_Column]) -> str:
             case ["mem", cell]:
                 parts.append(f"[{cell}]={value}")
     return "(" + " \\/ ".join(parts) + ")"
-
-
-# ---- reading -------------------------------------------------------------------------------------------------
-
-FORM = re.compile(
-    r"AArch64 (?P<id>\S+)\s*(?P<tthm>TTHM=HD)?\s*\{(?P<head>.*?)\}(?P<code>.*;)\s*"
-    r"(?P<how>~?exists)\s*\((?P<what>.*)\)\s*",
-    re.S,
-)
-PAGE_ENTRY = re.compile(r"\(oa:PA\((\w+)\), " + ", ".join(rf"{name}:([01])" for name in ENTRY) + r"\)")
-ACCESS = re.compile(r"(LDR|STR|STLR) [WX](\d+),\[X(\d+)\]")
-SWAP = re.compile(r"SWP(A|L|AL|) [WX](\d+),[WX](\d+),\[X(\d+)\]")
-SHIFT = re.compile(r"LSR X(\d+),X(\d+),#12")
-TLBI = re.compile(r"TLBI (\w+)(?:,X(\d+))?")
-BARRIER = re.compile(r"(DMB|DSB) (\w+)")
-
-
-def is_herd7(text: str) -> bool:
-    """Is this a test of herd7 for Armv8?"""
-    return text.startswith("AArch64 ")
-
-
-def raw_of(where: str, text: str) -> dict[str, Any]:
-    """The test in the format of the files.  FileError, located by `where`, for what is not read."""
-    form = FORM.fullmatch(text)
-    if form is None:
-        raise FileError(f"{where}: expected AArch64 NAME, {{ head }}, columns that end in ';', and exists or ~exists")
-    reader = _Reader(where)
-    for item in (x.strip() for x in form["head"].split(";")):
-        if item:
-            reader.head(item)
-    rows = [[cell.strip() for cell in row.split("|")] for row in form["code"].split(";")[:-1]]
-    if any(len(row) != len(rows[0]) for row in rows):
-        raise FileError(f"{where}: a row of the table has not {len(rows[0])} columns")
-    threads = [
-        [words for row in rows[1:] if row[n] for words in reader.instruction(n, row[n])] for n in range(len(rows[0]))
-    ]
-    return {
-        "id": form["id"],
-        "tier": 1,
-        "threads": threads,
-        "fault_mode": "stop",
-        "init": {"mem": reader.memory, "pte": reader.entries, "regs": {}},
-        "hw": ["HA HD" if form["tthm"] else ""] * len(threads),
-        "el0": [],
-        "condition": ["or", *(reader.part(part.strip()) for part in form["what"].split("\\/"))],
-        "expected": "allowed" if form["how"] == "exists" else "forbidden",
-    }
-
-
-class _Reader:
-    """What the head of a test has said: memory, entries, and what is in the registers of each thread."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.memory: dict[str, int] = {}
-        self.entries: dict[str, dict[str, Any]] = {}
-        self.registers: dict[tuple[int, int], str] = {}
-        self.shifted: dict[tuple[int, int], str] = {}
-
-    def head(self, item: str) -> None:
-        """One assignment."""
-        place, _, value = item.partition("=")
-        if found := re.fullmatch(r"\[PTE\((\w+)\)\]", place):
-            self.entries[found[1]] = self.entry(value)
-        elif found := re.fullmatch(r"(\d+):X(\d+)", place):
-            self.registers[int(found[1]), int(found[2])] = value
-        elif re.fullmatch(r"\w+", place) and value.isdigit():
-            self.memory[place] = int(value)
-        else:
-            raise FileError(f"{self.where}: not read: {item!r:.80}")
-
-    def entry(self, text: str) -> dict[str, Any]:
-        """An entry."""
-        found = PAGE_ENTRY.fullmatch(text)
-        if found is None:
-            raise FileError(f"{self.where}: not an entry: {text!r:.80}")
-        return {"oa": found[1], **{name: int(bit) for name, bit in zip(ENTRY, found.groups()[1:], strict=True)}}
-
-    def instruction(self, thread: int, text: str) -> list[Words]:
-        """One instruction; a shift only says which page the next TLBI is of."""
-        if found := ACCESS.fullmatch(text):
-            return [self._access(thread, found)]
-        if found := SWAP.fullmatch(text):
-            kind, new, result, at = found[1].lower(), int(found[2]), f"X{found[3]}", int(found[4])
-            page, entry = self._address(thread, at)
-            if entry:
-                return [["SWPpte", result, page, self.entry(self._held(thread, new)), kind]]
-            return [["SWP", result, page, int(self._held(thread, new)), kind]]
-        if found := SHIFT.fullmatch(text):
-            self.shifted[thread, int(found[1])] = self._held(thread, int(found[2]))
-            return []
-        if found := TLBI.fullmatch(text):
-            return [["TLBI", found[1].lower(), *([self._page(thread, int(found[2]))] if found[2] else [])]]
-        if found := BARRIER.fullmatch(text):
-            return [[found[1], found[2].lower()]]
-        if text == "ISB":
-            return [["ISB"]]
-        raise FileError(f"{self.where}: thread {thread}: not an instruction that is read: {text!r:.60}")
-
-    def _access(self, thread: int, found: re.Match[str]) -> Words:
-        word, register, (page, entry) = found[1], int(found[2]), self._address(thread, int(found[3]))
-        if word == "LDR":
-            return ["Rpte" if entry else "R", f"X{register}", page]
-        if entry:
-            return ["Wpte", page, self.entry(self._held(thread, register))]
-        value = int(self._held(thread, register))
-        return ["W", page, value, *(["rel"] if word == "STLR" else [])]
-
-    def _held(self, thread: int, register: int) -> str:
-        try:
-            return self.registers[thread, register]
-        except KeyError:
-            raise FileError(f"{self.where}: thread {thread}: the head does not say what X{register} holds") from None
-
-    def _page(self, thread: int, register: int) -> str:
-        try:
-            return self.shifted[thread, register]
-        except KeyError:
-            raise FileError(f"{self.where}: thread {thread}: TLBI of X{register}, which is no page number") from None
-
-    def _address(self, thread: int, register: int) -> tuple[str, bool]:
-        """The page that an address names, and whether it is that of its entry."""
-        held = self._held(thread, register)
-        entry = re.fullmatch(r"PTE\((\w+)\)", held)
-        return (entry[1], True) if entry else (held, False)
-
-    def part(self, text: str) -> Words:
-        """One alternative of the condition."""
-        if found := re.fullmatch(r"(\d+):X(\d+)=(\d+)", text):
-            return ["eq", ["reg", int(found[1]), f"X{found[2]}"], int(found[3])]
-        if found := re.fullmatch(r"\[(\w+)\]=(\d+)", text):
-            return ["eq", ["mem", found[1]], int(found[2])]
-        raise FileError(f"{self.where}: not a condition that is read: {text!r:.60}")

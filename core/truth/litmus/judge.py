@@ -58,6 +58,8 @@ def _judge(test: LitmusTest, architecture: str, extension: str, limit: int) -> J
         return Judgement(test, extension, NOT_EXPRESSIBLE, f"more than {limit} states", states=found.states)
     finals = [x for x in found.finals if test.filter is None or holds(test.filter, x)]
     result, detail = _verdict(test, extension, finals)
+    if not found.finals and test.expected.get(extension, "deadlock") != "deadlock":
+        result, detail = TOO_STRONG, "no execution completes"
     missing, extra = _against_outcomes(test, finals) if extension == "" else ((), ())
     same = None if test.outcomes is None or extension else not missing and not extra
     if test.notation == "kernel":

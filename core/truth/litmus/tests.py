@@ -16,7 +16,8 @@ from typing import Any
 from core.memory_model.program import LEVELS, Cell, Program, Register, entry_cell
 from core.memory_model.values import INVALID, Descriptor, TableDescriptor, Value
 from core.truth.lines import FileError, json_object, read_lines
-from core.truth.litmus import herd7, herd7_plain
+from core.truth.litmus import herd7_plain, herd7_read
+from core.truth.litmus import herd7_plain, herd7_read
 from core.truth.litmus.assembly import Assembler
 from core.truth.litmus.condition import Condition, Place, parse, parse_place, parse_value, places
 from core.truth.litmus.hardware import Decoder
@@ -94,16 +95,30 @@ class LitmusTest:
         return frozenset((thread, register) for _, thread, register in (x for x in named if len(x) == 3))
 
 
+READERS = ((herd7_read.is_herd7, herd7_read.raw_of), (herd7_plain.is_plain, herd7_plain.raw_of))
+"""Whether a text is a test of herd7, and how it is read."""
+
+
 def read_tests(path: Path) -> Iterator[LitmusTest]:
     """The tests of a file: one per line, or one of herd7.  FileError, which names file and line, for a damaged one."""
+    for where, text in test_texts(path):
+        yield read_test(where, text)
+
+
+def test_texts(path: Path) -> Iterator[tuple[str, str]]:
+    """The text of each test of a file, with its place.  FileError if the file cannot be read."""
     lines = read_lines(path)
     for where, line in lines:
-        if herd7.is_herd7(line) or herd7_plain.is_plain(line):
-            text = "".join([line, *(line for _, line in lines)])
-            reader = herd7 if herd7.is_herd7(line) else herd7_plain
-            yield parse_test(str(path), json.dumps(reader.raw_of(str(path), text)))
+        if any(is_one(line) for is_one, _ in READERS):
+            yield str(path), "".join([line, *(line for _, line in lines)])
         else:
-            yield parse_test(where, line)
+            yield where, line
+
+
+def read_test(where: str, text: str) -> LitmusTest:
+    """One test, a line or a text of herd7.  FileError, located by `where`, if it is none."""
+    read = next((raw_of for is_one, raw_of in READERS if is_one(text)), None)
+    return parse_test(where, text if read is None else json.dumps(read(where, text)))
 
 
 def parse_test(where: str, line: str) -> LitmusTest:
