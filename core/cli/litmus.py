@@ -18,6 +18,7 @@ from core.truth.shipped import ground_truth
 if TYPE_CHECKING:
     from core.explore.model import Model
     from core.table.row import Row
+    from core.truth.lines import FileError
     from core.truth.litmus.judge import Judgement
     from core.truth.litmus.tests import LitmusTest
 
@@ -50,7 +51,8 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def litmus_command(arguments: argparse.Namespace) -> int:
-    """Judge every test; print each that disagrees with its reason, then the counts."""
+    """Judge every test; print each that disagrees with its reason, then the counts.  A damaged test is one line, and
+    the others are judged all the same."""
     from core.truth.lines import FileError
 
     if arguments.origin is not None:
@@ -60,26 +62,36 @@ def litmus_command(arguments: argparse.Namespace) -> int:
         raise UsageError("litmus: expected a FILE, or --from PLUGIN SCENARIO")
     judged: list[Judgement] = []
     status = 0
+    named = None if arguments.arch is None else architecture(arguments.arch)
     for path in arguments.files:
-        try:
-            for judgement in _judged(path, arguments):
+        for judgement in _judged(path, named, arguments):
+            if isinstance(judgement, FileError):
+                print(f"shootdown: {judgement}", file=sys.stderr)
+                status = 2
+            else:
                 judged.append(judgement)
                 _print(judgement, arguments)
-        except FileError as error:
-            print(f"shootdown: {error}", file=sys.stderr)
-            status = 2
-    return status or _summary(judged)
+    return max(status, _summary(judged) if judged or not status else 2)
 
 
-def _judged(path: Path, arguments: argparse.Namespace) -> Iterator[Judgement]:
+def _judged(path: Path, named: str | None, arguments: argparse.Namespace) -> Iterator[Judgement | FileError]:
+    """What came of each test, or what is wrong with it."""
     from core.memory_model.search import LIMIT
+    from core.truth.lines import FileError
     from core.truth.litmus.judge import judge
-    from core.truth.litmus.tests import read_tests
+    from core.truth.litmus.tests import read_test, test_texts
 
-    named = None if arguments.arch is None else architecture(arguments.arch)
-    for test in read_tests(path):
-        if arguments.only is None or arguments.only in test.id:
-            yield from judge(test, named or _own(test), ETS[arguments.ets2], arguments.max_states or LIMIT)
+    texts = test_texts(path)
+    while True:
+        try:
+            where, text = next(texts)
+            test = read_test(where, text)
+            if arguments.only is None or arguments.only in test.id:
+                yield from judge(test, named or _own(test), ETS[arguments.ets2], arguments.max_states or LIMIT)
+        except StopIteration:
+            return
+        except FileError as error:
+            yield error
 
 
 def _print_origin(plugin: str, scenario: str, arguments: argparse.Namespace) -> int:

@@ -17,7 +17,6 @@ from core.memory_model.program import LEVELS, Cell, Program, Register, entry_cel
 from core.memory_model.values import INVALID, Descriptor, TableDescriptor, Value
 from core.truth.lines import FileError, json_object, read_lines
 from core.truth.litmus import herd7_plain, herd7_read
-from core.truth.litmus import herd7_plain, herd7_read
 from core.truth.litmus.assembly import Assembler
 from core.truth.litmus.condition import Condition, Place, parse, parse_place, parse_value, places
 from core.truth.litmus.hardware import Decoder

@@ -223,9 +223,11 @@ def test_bad_input_is_one_line_with_file_and_line(
     row: object, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.jsonl"
-    path.write_text(json.dumps(ROW) + "\n" + (row if isinstance(row, str) else json.dumps(row)) + "\n")
+    text = row if isinstance(row, str) else json.dumps(row)
+    path.write_text("\n".join([json.dumps(ROW), text, json.dumps(ROW)]) + "\n")
     assert main(["litmus", str(path)]) == 2
     output = capsys.readouterr()
+    assert output.out.splitlines()[-1].startswith("2 agree")  # the tests before and behind it are judged all the same
     assert len(output.err.splitlines()) == 1
     assert output.err.startswith(f"shootdown: {path}, line 2")
     assert message in output.err
