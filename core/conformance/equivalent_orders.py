@@ -60,7 +60,22 @@ BATCHED = (
     "raised under the page-table lock; who reads it has taken that lock since (mm/rmap.c:set_tlb_ubc_flush_pending())"
 )
 
+PLACE = (
+    "the folio lock or the page-table lock is held, and released behind it: who looks at the place in swap, or at the "
+    "swap cache, has taken one of them since (mm/swap_state.c, mm/swapfile.c; the lock of the cluster is not modelled)"
+)
+LOOKED_UP = "the note of references; what was found is looked at again with the folio locked (mm/memory.c:4369)"
+DRAINED = "whether the page is on its LRU list decides only whether a batch is drained, for nothing at worst"
+
 _EVERYWHERE = {
+    "folio_swapped(pageN)": PLACE,
+    "__delete_from_swap_cache(pageN)": PLACE,
+    "swap_free(N)": PLACE,
+    "swap_duplicate(N)": PLACE,
+    "add_to_swap(pageN)": PLACE,
+    "__remove_mapping(pageN)": PLACE,
+    "filemap_get_folio(pageN)": LOOKED_UP,
+    "folio_set_lru(pageN)": DRAINED,
     "unlock PG_locked[N]": FOLIO,
     "vma_end_read": READER,
     "set_page_dirty(pageN)": FLAG,

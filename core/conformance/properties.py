@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from core.explore.model import Property
 from core.machine.lock import FREE, MMAP_LOCK
-from core.machine.op import Cell, Tid
+from core.machine.op import Cell, Cpu, Tid
 from core.machine.pte import ProtNone, Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.direct_io import device_wrote_cell
@@ -14,6 +14,7 @@ from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.rmap import RMAP_LOCK, file_mapped_cell
+from core.mm.swap import lru_add_cell
 from core.mm.swapfile import pg_swapcache_cell, swap_map_cell
 
 SENTENCES = {
@@ -165,6 +166,11 @@ def places_are_entries(page: int, addrs: Sequence[int]) -> Property:
         return count == sum(isinstance(pte, Swap) and pte.offset == page for pte in ptes)
 
     return _property("swap-map-is-ptes", (swap_map_cell(page), *map(pte_cell, addrs)), holds)
+
+
+def batch_drained(cpu: Cpu) -> Property:
+    """At the end: no page waits in the LRU batch of `cpu`, which holds a reference to each."""
+    return _property("all-freed", (lru_add_cell(cpu),), lambda pages: pages == ())
 
 
 def table_freed(entry: Cell, table: Cell, rcu_head: Cell | None = None) -> Property:

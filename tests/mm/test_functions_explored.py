@@ -163,7 +163,7 @@ EXPLORED = {
     "smp:call_cpus": ("lost-dirty-dontneed", "flush", "no-lost-dirty"),
     "smp:flush_cpus_by_ipi": ("lost-dirty-dontneed", "flush", "no-lost-dirty"),
     "swap:folio_add_lru": ("lru-batch-zap", "get_page", "freed-once"),
-    "swap:lru_add_drain": ("lru-batch-zap", "put_page", "all-freed"),
+    "swap:lru_add_drain": ("lru-batch-zap", "put_page", "all-freed of ref[0]"),
     "swap:folios_put_refs": ("use-after-free", "put_page", "all-freed"),
     "swap:free_table": ("table-reclaim-gup", "free pte table #", "all-freed of pmd[0]"),
     "swap:release_pages": ("lost-dirty-dontneed@6.1", "put_page", "no-lost-dirty"),

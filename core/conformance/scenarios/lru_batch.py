@@ -23,7 +23,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.conformance.properties import all_freed, held_by_mappings, mapcount_is_ptes, shared_read_only, sometimes
+from core.conformance.properties import (
+    all_freed,
+    batch_drained,
+    held_by_mappings,
+    mapcount_is_ptes,
+    shared_read_only,
+    sometimes,
+)
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, store
 from core.explore.model import Model
@@ -53,7 +60,7 @@ def zapped(arch: Arch, era: Era) -> Model:
             await user_store(mm.task.cpu, ADDR, [PAGE], mm.facts.hw_dirty)
         await madvise_dontneed(mm, VMA, ADDR, ADDR + 1)
 
-    world.task("user", writes)
+    user = world.task("user", writes)
     world.task("dontneed", lambda mm: madvise_dontneed(mm, VMA, ADDR, ADDR + 1))
     window = sometimes(
         "waits-unmapped",
@@ -61,7 +68,7 @@ def zapped(arch: Arch, era: Era) -> Model:
         (mapcount_cell(PAGE), pg_lru_cell(PAGE), ref_cell(PAGE), pte_cell(ADDR)),
         lambda mapped, on_list, ref, pte: not mapped and not on_list and ref == 1 and pte is None,
     )
-    ends = [all_freed(PAGE, 0), mapcount_is_ptes(PAGE, [ADDR])]
+    ends = [all_freed(PAGE, 0), batch_drained(user.cpu), mapcount_is_ptes(PAGE, [ADDR])]
     return world.model("lru-batch-zap", finally_=ends, sometimes=[window])
 
 
@@ -85,7 +92,7 @@ def reused(arch: Arch, era: Era) -> Model:
         sometimes("copied", "the parent writes to a copy", (pte_cell(ADDR),), maps(COPY)),
     ]
     both = [ADDR, CHILD]
-    ends = [held_by_mappings(PAGE), held_by_mappings(COPY), mapcount_is_ptes(PAGE, both), shared_read_only(PAGE, both)]
+    ends = [held_by_mappings(PAGE), held_by_mappings(COPY), batch_drained(parent.cpu), mapcount_is_ptes(PAGE, both)]
     return world.model("lru-batch-reuse", always=[shared_read_only(PAGE, both)], finally_=ends, sometimes=windows)
 
 
