@@ -17,6 +17,7 @@ from core.table.row import Row, tried
 from core.table.rows import plugin_row
 from core.tree.binding import binding, names
 from core.tree.errors import TreeError
+from core.tree.kernel_tree import KNOWN
 from core.tree.learned import hidden_words
 from core.tree.row import built, era_of
 from core.tree.shipped import Shipped, Tree, all_kept, open_kernel, write_tables
@@ -45,6 +46,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 def tree_command(arguments: argparse.Namespace) -> int:
     """Build each architecture, judge it beside its plugin, report."""
     tree = open_kernel(arguments.path)
+    _say_version(tree)
     references = arguments.arch or (tree.names() if isinstance(tree, Shipped) else names())
     if arguments.equal:
         return equal_command([side_of(name, tree) for name in references], arguments)
@@ -60,6 +62,13 @@ def tree_command(arguments: argparse.Namespace) -> int:
     status = max(compared(new, old, arguments) for new, old in sides if _usable(new) and _usable(old))
     say_hidden(tree, zip(references, [new for new, _ in sides], strict=True))
     return status
+
+
+def _say_version(tree: Tree) -> None:
+    """Say on stderr that a tree is of a version that bindings were not made for."""
+    if tree.version not in KNOWN:
+        known = " and ".join(map(str, KNOWN))
+        print(f"shootdown: a tree of {tree.version}; what is known in detail is {known}", file=sys.stderr)
 
 
 def say_hidden(tree: Tree, rows: Iterable[tuple[str, Row]]) -> None:

@@ -219,14 +219,17 @@ def _first_error(printed: str) -> str:
     return f"does not compile: {' '.join(told.split())}"
 
 
-_ASM = re.compile(r"\b(?:asm|__asm__|__asm)\b(?:\s|volatile|__volatile__|goto|inline)*\(\s*(.*)")
+_ASM = re.compile(r"\b(?:asm|__asm__|__asm)\b(?:\s|volatile|__volatile__|goto|inline|__inline__|__inline)*\(\s*")
+_BARRIER = re.compile(r'""\s*:\s*:\s*:\s*"memory"\s*\)')
 
 
 def _refuse_assembly(text: str) -> None:
-    """TreeError if inline assembly is left, other than a compiler barrier."""
-    for where, line in _lines(text):
-        found = _ASM.search(line)
-        if found and not re.match(r'""\s*:::?\s*"memory"|""\s*:\s*:\s*:\s*"memory"', found[1]):
+    """TreeError if inline assembly is left, other than a compiler barrier, on one line or on several."""
+    lines = list(_lines(text))
+    whole = "\n".join(line for _, line in lines)
+    for found in _ASM.finditer(whole):
+        if not _BARRIER.match(whole, found.end()):
+            where, line = lines[whole.count("\n", 0, found.start())]
             raise TreeError(f"{where}: assembly without a shim: {' '.join(line.split())[:100]}")
 
 

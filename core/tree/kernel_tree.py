@@ -18,6 +18,9 @@ from core.tree.manifest import Version
 OLDEST = Version(6, 1)
 """Older trees are not known: their names differ in too many places."""
 
+KNOWN = (Version(6, 1), Version(6, 12))
+"""What bindings were made for."""
+
 ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.compare import main
 from core.explore.learn import watchdog
 from core.tree import automata as automata_module
 from core.tree.automata import Automata, digest_of
@@ -48,6 +49,16 @@ def test_a_tree_that_is_too_old(toy: Path) -> None:
     assert "a tree of 4.19; expected 6.1 or later" in refused(toy)
 
 
+@pytest.mark.parametrize(("version", "patchlevel"), [(6, 12), (7, 0)])
+def test_a_tree_of_a_version_that_no_binding_was_made_for_says_so(
+    version: int, patchlevel: int, toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toy / "Makefile").write_text(f"VERSION = {version}\nPATCHLEVEL = {patchlevel}\n")
+    main(["tree", str(toy), "--arch", REFERENCE, "--scenario", "own-tlb", "--no-costs", "--jobs", "1"])
+    said = "shootdown: a tree of 7.0; what is known in detail is 6.1 and 6.12\n"
+    assert (said in capsys.readouterr().err) == (version == 7)
+
+
 def test_a_missing_file(toy: Path) -> None:
     (toy / "arch/toy/mm/tlb.c").unlink()
     assert refused(toy).startswith("arch/toy/mm/tlb.c: No such file or directory in ")
@@ -79,6 +90,25 @@ def test_a_new_helper(toy: Path, edit: Edit) -> None:
 def test_new_assembly(toy: Path, edit: Edit) -> None:
     edit("tlb.c", "\tpreempt_enable();", '\tasm volatile("sync" : : : "memory");')
     assert refused(toy).startswith('arch/toy/mm/tlb.c:16: assembly without a shim: asm volatile("sync"')
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'asm\n volatile\n ("sync");',
+        'asm volatile("" : : : "memory"); asm("sync");',
+        '__asm__ __volatile__ __inline__("sync");',
+        'asm volatile("" : : : "memory", "cc");',
+    ],
+)
+def test_new_assembly_however_it_is_written(toy: Path, edit: Edit, written: str) -> None:
+    edit("tlb.c", "\tpreempt_enable();", f"\t{written}")
+    assert refused(toy).startswith("arch/toy/mm/tlb.c:16: assembly without a shim: ")
+
+
+def test_a_compiler_barrier_is_no_assembly(toy: Path, edit: Edit) -> None:
+    edit("tlb.c", "\tpreempt_enable();", '\tasm volatile(""\n:::"memory");\n\tpreempt_enable();')
+    assert automata(toy).of("enter_flush_tlb_mm", (0, 0, 0, 0), 2).rows
 
 
 def test_an_operation_that_the_model_does_not_know(toy: Path, edit: Edit) -> None:
