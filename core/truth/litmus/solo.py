@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,10 +44,10 @@ def run(model: Model, thread: Thread, masks: tuple[Any, ...], forking: bool) -> 
                     found.forks = True
                     return found
                 memory[CPUMASK] = left.pop(0)
-            outcomes = op.step(*(memory[c] if c in memory else model.initial[c] for c in op.reads))
+            outcomes = _outcomes(model, thread, op, memory)
             if not outcomes and any(c.array == CSD for c in op.reads):
                 memory.update((c, None) for c in op.reads if c.array == CSD)
-                outcomes = op.step(*(memory[c] if c in memory else model.initial[c] for c in op.reads))
+                outcomes = _outcomes(model, thread, op, memory)
             if not outcomes:
                 raise DoesNotFit(f"{thread.name} waits for another program: {op.name}")
             memory.update(zip(op.writes, outcomes[0].written, strict=True))
@@ -58,6 +58,14 @@ def run(model: Model, thread: Thread, masks: tuple[Any, ...], forking: bool) -> 
     finally:
         program.close()
     raise DoesNotFit(f"{thread.name} has more than {MOST} operations")
+
+
+def _outcomes(model: Model, thread: Thread, op: Op, memory: Mapping[Cell, Any]) -> Sequence[Outcome]:
+    """What the operation does alone.  DoesNotFit if it relies on what another program has done before."""
+    try:
+        return op.step(*(memory[c] if c in memory else model.initial[c] for c in op.reads))
+    except (KeyError, TypeError):
+        raise DoesNotFit(f"{thread.name} relies on another program: {op.name}") from None
 
 
 def every(model: Model, thread: Thread, masks: Sequence[Any]) -> Iterator[Alone]:
