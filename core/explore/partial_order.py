@@ -18,8 +18,9 @@ writes what the other touches) by steps that are not blocked until `a`.  No thre
 no b changes what `a` reads or sees what `a` writes.  The path a b1 ... bn therefore exists, each b has the same
 outcome, and the final state is the same with `a` done.  `a` writes no cell that an `always` or `sometimes` property
 reads, so no property can differ only in between; `finally` properties and deadlocks are about states in which `a`,
-which is never blocked, has been done.  In every loop of a thread at least one operation is not fused, so no thread is
-postponed for ever.
+which is never blocked, has been done.  A store that becomes visible may write such a cell if no property tells
+(`core.explore.told`).  In every loop of a thread at least one operation is not fused, so no thread is postponed for
+ever.
 
 How it is checked.  "Blocked until `a`" is evaluated on the tables: with the values on which `a` has been executed, the
 other operation must have no outcome.  The tables know only what the search has reached, and a reduced search reaches
@@ -48,6 +49,7 @@ from dataclasses import dataclass, replace
 
 from core.explore.bisimulation import Classes, representative
 from core.explore.model import Access
+from core.explore.told import is_told
 from core.explore.transition_tables import TransitionRow, TransitionTables, conflict, touched
 from core.machine.op import Cell
 
@@ -250,11 +252,9 @@ class _Known:
         return {} if fusible is None else {0: fusible}
 
     def _eligible(self, row: TransitionRow) -> bool:
-        """Is it never blocked, without violations, and does it write no cell that a property reads?
-
-        Under a memory model it may be blocked: see the head.
-        """
-        if self.seen.intersection(row.writes):
+        """Is it without violations, told by no property and, but under a memory model (see the head), never blocked?"""
+        seen = self.seen.intersection(row.writes)
+        if seen and (id(row) not in self.drains or is_told(self.tables, row, seen)):
             return False
         if self.drains:
             return any(row.moves.values()) and not any(m.violated for moves in row.moves.values() for m in moves)
