@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.machine.pte import Entry, Migration, Present, ProtNone, Pte, Swap, pte_present
-from core.mm.batched_unmap import UnmapBatch, add_batched, read_batched, set_flushed, should_defer_flush
+from core.mm.batched_unmap import UnmapBatch, add_batched, read_batched, set_flushed, should_defer_flush, store_batched
 from core.mm.huge_memory import establish_invalid_pmd, pmd_lock, pmd_unlock, set_pmd_at, tlb_flush_pmd_range
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch
 from core.mm.mm import Mm, Vma, cond_resched, need_resched, pte_lock, pte_unlock
@@ -415,6 +415,7 @@ RULES = (
     Rule("atomic_read", "mm.tlb_flush_batched", _read_batched, just(*BATCHED)),
     call("atomic_add", lambda of, word: add_batched(of.mm), place="mm.tlb_flush_batched"),
     call("atomic_cmpxchg", lambda of, word: set_flushed(of.mm, batched(word.a)), place="mm.tlb_flush_batched"),
+    call("atomic_set", lambda of, word: store_batched(batched(word.a)), place="mm.tlb_flush_batched"),
     call("arch_flush_tlb_batched_pending", lambda of, word: of.mm.hook.arch_flush_tlb_batched_pending(mm=of.mm)),
     call("flush_tlb_mm", lambda of, word: of.mm.hook.flush_tlb_mm(mm=of.mm)),
     call("should_defer_flush", lambda of, word: should_defer_flush(of.mm), truth),

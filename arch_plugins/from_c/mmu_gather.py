@@ -17,6 +17,7 @@ from core.hookspecs import Facts, hookimpl
 from core.mm.encoded_page import ENCODED_PAGE_BIT_NR_PAGES_NEXT, encoded_page_flags, page_pointer
 from core.mm.mm import (
     Mm,
+    Vma,
     alloc_page,
     cond_resched,
     dec_tlb_flush_pending,
@@ -62,7 +63,7 @@ PAGES, TABLES = 0x200000800000, 0x200000C00000
 """Where pages and tables are for the C: neither is ever looked into."""
 
 C_TASK_SIZE = 0x7FFFFFFFF000
-DELAYED = 256
+DELAYED, PFN = 256, 512
 NO_TABLES = ALL_ONES
 NR_SHIFT = 2
 """encode_nr_pages(): a number of pages has no flags."""
@@ -129,8 +130,9 @@ class GatherHands:
     def arguments(self, call: int, call2: int) -> list[int]:
         """As shim/mmu_gather.c takes them."""
         tlb = self.tlb
-        settings = bool(self.mm.hook.tlb_needs_table_invalidate()) | self.mm.init_on_free << 1
-        flags = bits(tlb) | tlb.delayed_rmap * DELAYED
+        merges = self.mm.facts.merge_vmas or self.mm.facts.no_range
+        settings = bool(self.mm.hook.tlb_needs_table_invalidate()) | self.mm.init_on_free << 1 | merges << 2
+        flags = bits(tlb) | tlb.delayed_rmap * DELAYED | tlb.vma_pfn * PFN
         tables = [NO_TABLES] if tlb.tables is None else [len(tlb.tables), *map(_table, tlb.tables)]
         batches = []
         for batch in tlb.batches:
@@ -165,7 +167,7 @@ async def _gather(of: GatherHands, word: Word) -> int:
     tlb.start, tlb.end = _page(word.a), _page(word.b)
     for at, name in enumerate(BITS):
         setattr(tlb, name, bool(word.c >> at & 1))
-    tlb.delayed_rmap = bool(word.c & DELAYED)
+    tlb.delayed_rmap, tlb.vma_pfn = bool(word.c & DELAYED), bool(word.c & PFN)
     return 0
 
 
@@ -354,6 +356,17 @@ class GatherFunctions(FromC):
         of = GatherHands(tlb.mm, tlb)
         return bool(await self.on(of, "gather_page", PAGES + page_pointer(page), nr << 1 | delay_rmap))
 
+    # ---- areas -------------------------------------------------------------------------------------------------
+
+    @hookimpl
+    async def tlb_start_vma(self, tlb: MmuGather, vma: Vma) -> None:
+        """include/asm-generic/tlb.h, as is the next one."""
+        await self._on_range(GatherHands(tlb.mm, tlb), "enter_tlb_start_vma", vma.pfn, 0)
+
+    @hookimpl
+    async def tlb_end_vma(self, tlb: MmuGather, vma: Vma) -> None:
+        await self.on(GatherHands(tlb.mm, tlb), "tlb_end_vma", int(vma.pfn))
+
     # ---- the range, which nobody else sees ---------------------------------------------------------------------
 
     def tlb_flush_pte_range(self, tlb: MmuGather, addr: int, size: int) -> None:
@@ -369,7 +382,7 @@ class GatherFunctions(FromC):
 
     async def _on_range(self, of: GatherHands, entry: str, addr: int, call2: int) -> int:
         tlb = of.tlb
-        flags = bits(tlb) | tlb.delayed_rmap * DELAYED
+        flags = bits(tlb) | tlb.delayed_rmap * DELAYED | tlb.vma_pfn * PFN
         return await self.run(
             of, entry, 0, 0, 0, 0, 0, _bound(tlb.start), _bound(tlb.end), flags, addr << PAGE_SHIFT, call2
         )

@@ -182,6 +182,7 @@ class Automaton:
 
     def _advance(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
         """Send `value`, execute operations that touch no cell, and return the next one; None at the end."""
+        last = ""
         for _ in range(MAX_SILENT):
             op = self._send(coroutine, value)
             if op is None or not op.silent or self._steps(op):
@@ -189,8 +190,9 @@ class Automaton:
             outcomes = outcomes_of(op, (), f"{self.thread.name}: {op.name}")
             if len(outcomes) != 1 or outcomes[0].violated:
                 return op
-            value = outcomes[0].value
-        raise Hung(f"{self.thread.name}: {MAX_SILENT} operations in a row touch no cell: a loop without an end?")
+            value, last = outcomes[0].value, op.name
+        what = f"{MAX_SILENT} operations in a row touch no cell, the last is {last}: a loop without an end?"
+        raise Hung(f"{self.thread.name}: {what}")
 
     def _send(self, coroutine: Coroutine[Op, Any, Any], value: Any) -> Op | None:
         global _resumed, _resumptions

@@ -70,6 +70,12 @@ def read_batched() -> Op:
     return Op("read tlb_flush_batched", (BATCHED,), (), lambda batched: [Outcome(batched)], order=Order.PLAIN)
 
 
+def store_batched(value: tuple[int, int]) -> Op:
+    """A plain store of (pending, flushed), which loses what has become pending since it was read."""
+    name = f"tlb_flush_batched = {value}"
+    return Op(name, (), (BATCHED,), lambda: [Outcome(None, (value,))], order=Order.PLAIN)
+
+
 def set_flushed(mm: Mm, seen: tuple[int, int]) -> Op:
     """Publish that everything pending in `seen` is flushed, unless more has become pending meanwhile.
 

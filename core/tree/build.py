@@ -210,6 +210,9 @@ def _first_error(printed: str) -> str:
         )
         if found:
             ours = found[1].startswith("shim/")
+            called = re.match(r"implicit declaration of function \W(\w+)", found[2])
+            if ours and called:
+                return f"no function {called[1]}(), which {found[1]} calls; was it renamed, or is it another version's?"
             more = "; was it changed, or is the tree not of its Makefile's version?" if ours else ""
             return f"{found[1]}: does not compile: {found[2]}{more}"
     missing = re.search(r"undefined reference to .(\w+)", printed)

@@ -217,7 +217,7 @@ def test_endless_silent_operations_are_given_up(monkeypatch: pytest.MonkeyPatch)
             await Op("log", (), (), lambda: [Outcome(None)])
 
     monkeypatch.setattr(core.explore.learn, "MAX_SILENT", 100)
-    with pytest.raises(Hung, match="100 operations in a row touch no cell"):
+    with pytest.raises(Hung, match="100 operations in a row touch no cell, the last is "):
         check(model(chatters))
 
 

@@ -191,6 +191,17 @@ BAD = {
     "huge entries alone are not flushed": Patch(
         "mmu_gather", GENERIC_TLB, "tlb->cleared_ptes || tlb->cleared_pmds ||", "tlb->cleared_ptes ||", "huge-freed"
     ),
+    "an area of PFN mappings ends without a flush": Patch(
+        "mmu_gather", GENERIC_TLB, "\tif (tlb->vma_pfn || !IS", "\tif (!IS", "pfnmap"
+    ),
+    "deferred flushes are taken for done by a plain store": Patch(
+        "mm",
+        "mm/rmap.c",
+        "\t\tatomic_cmpxchg(&mm->tlb_flush_batched, batch,\n"
+        "\t\t\t       pending | (pending << TLB_FLUSH_BATCH_FLUSHED_SHIFT));",
+        "\t\tatomic_set(&mm->tlb_flush_batched, pending | (pending << TLB_FLUSH_BATCH_FLUSHED_SHIFT));",
+        "reclaim-pending",
+    ),
     "a table is freed without being noted": Patch(
         "mmu_gather_rcu",
         GENERIC_TLB,

@@ -14,6 +14,7 @@ void flush_tlb_page(struct vm_area_struct *vma, unsigned long address) { OP("BUG
 
 enum { A_SETTINGS, A_BUNDLE, A_BATCH, A_BATCHES, A_TABLE_BATCH, A_START, A_END, A_BITS, A_CALL, A_CALL2, A_TABLES };
 #define G_DELAYED 256
+#define G_PFN 512
 #if KVER >= 612
 #define SLOTS(batch) ((batch)->encoded_pages)
 #else
@@ -45,6 +46,7 @@ static void take_range(struct mmu_gather *tlb)
 	tlb->delayed_rmap = !!(bits & G_DELAYED);
 	tlb->unshared_tables = !!(bits & G_UNSHARED);
 #endif
+	tlb->vma_pfn = !!(bits & G_PFN);
 	tlb->fullmm = !!(bits & G_FULLMM);
 	tlb->freed_tables = !!(bits & G_FREED);
 	tlb->cleared_ptes = !!(bits & G_PTES);
@@ -84,7 +86,7 @@ static void take(struct mmu_gather *tlb)
 /* Say what the gather is, before the architecture's flush and at the end. */
 void gathered(struct mmu_gather *tlb)
 {
-	u64 bits = GATHER_BITS(tlb);
+	u64 bits = GATHER_BITS(tlb) | tlb->vma_pfn * G_PFN;
 
 #if KVER >= 612
 	bits |= tlb->delayed_rmap * G_DELAYED;
@@ -190,6 +192,14 @@ ON_RANGE(enter_free_table,
 	else
 		pud_free_tlb(tlb, TABLE, CALL);
 	op("more", 0, tlb->start, tlb->end, GATHER_BITS(tlb)))
+/* An area, with PFN mappings if CALL. */
+ON_RANGE(enter_tlb_start_vma,
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = CALL ? VM_PFNMAP : 0 };
+	tlb_start_vma(tlb, &vma);
+	gathered(tlb))
+ON_GATHER(enter_tlb_end_vma,
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = CALL ? VM_PFNMAP : 0 };
+	tlb_end_vma(tlb, &vma))
 ON_GATHER(enter_tlb_flush_mmu, tlb_flush_mmu(tlb))
 ON_GATHER(enter_tlb_flush_mmu_tlbonly, tlb_flush_mmu_tlbonly(tlb))
 ON_GATHER(enter_tlb_finish_mmu, tlb_finish_mmu(tlb))

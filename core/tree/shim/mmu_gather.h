@@ -34,6 +34,9 @@ static struct hstate hstate __attribute__((section("rt_const")));
 extern u64 rt_arguments[];
 #define NEEDS_INVALIDATE (rt_arguments[0] & 1)
 #define INIT_ON_FREE (rt_arguments[0] & 2)
+#define CONFIG_MMU_GATHER_MERGE_VMAS (rt_arguments[0] & 4)
+#undef IS_ENABLED
+#define IS_ENABLED(option) ((option) != 0)
 #define tlb_needs_table_invalidate() NEEDS_INVALIDATE
 #define page_poisoning_enabled_static() 0
 #define want_init_on_free() (INIT_ON_FREE != 0)
