@@ -139,7 +139,7 @@ def test_the_suite(row: str, seen: Seen) -> None:
             build = partial(scenario.build, arch, chosen.era)
             equal(build, seen, (NUMBERS[number % 3],), reductions="default")
             judged += 1
-    assert judged >= 50
+    assert judged > 40
 
 
 @pytest.mark.slow
