@@ -129,7 +129,7 @@ def test_json_is_what_the_schema_says(tmp_path: Path, capsys: pytest.CaptureFixt
     jsonschema.validate(report, schema())
     assert (status, err) == (0, "")
     assert [(r["architecture"], r["verdict"]) for r in report["results"]] == [("smp-6.1", "xfail"), ("s390", "pass")]
-    assert len(report["results"][0]["trace"]) == 28
+    assert len(report["results"][0]["trace"]) == 31
     assert {c["workload"] for c in report["costs"]} == {"page_fault3", "malloc_trim", "checkpoint"}
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
     assert "## Correctness" in (tmp_path / "out" / "report.md").read_text()

@@ -72,7 +72,7 @@ WRONG = {
     ("leave_when_flushed:BitFirst", "leave_when_flushed:TWICE"): ("use-after-free", 49),
     ("leave_when_flushed:NoBarrier", "switch-reclaim"): ("use-after-free", 12),
     ("s390_lazy_mmu:FreesAtOnce", "use-after-free"): ("use-after-free", 13),
-    ("s390_lazy_mmu:FlushesBeforeFree", "lost-dirty-dontneed"): ("no-lost-dirty", 36),
+    ("s390_lazy_mmu:FlushesBeforeFree", "lost-dirty-dontneed"): ("no-lost-dirty", 39),
     ("s390_lazy_mmu:NeverFlushes", "reclaim-mprotect"): ("stale-after-return", 25),
     ("nohz_kernel_flush:LooksFirst", "kernel-range"): ("use-after-free", 18),
     ("nohz_kernel_flush:TwoSteps", "kernel-range"): ("use-after-free", 18),

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.machine.op import Op
 from core.machine.pte import Entry, Migration, Present, ProtNone, Pte, Swap, pte_present
 from core.mm.batched_unmap import UnmapBatch, add_batched, read_batched, set_flushed, should_defer_flush, store_batched
 from core.mm.huge_memory import establish_invalid_pmd, pmd_lock, pmd_unlock, set_pmd_at, tlb_flush_pmd_range
 from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch
-from core.mm.mm import Mm, Vma, cond_resched, need_resched, pte_lock, pte_unlock
+from core.mm.mm import Mm, Vma, cond_resched, mm_tlb_flush_pending, need_resched, pte_lock, pte_unlock
 from core.mm.mmu_gather import (
     MmuGather,
     tlb_change_page_size,
@@ -20,13 +21,17 @@ from core.mm.mmu_gather import (
     tlb_flush_rmaps,
 )
 from core.mm.page import (
+    copy_page,
     folio_mapcount,
     folio_ref_count,
     folio_test_dirty,
     get_page,
     inc_mapcount,
+    lock_page,
     put_page,
     set_page_dirty,
+    trylock_page,
+    unlock_page,
 )
 from core.mm.page_vma_mapped import MappedEntry, page_vma_mapped_walk
 from core.mm.pgtable import (
@@ -39,7 +44,9 @@ from core.mm.pgtable import (
     set_pte_at,
 )
 from core.mm.rmap import folio_remove_rmap_pmd, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
-from core.mm.swapfile import free_swap_and_cache, swap_duplicate
+from core.mm.swap import folio_add_lru, folio_test_lru, lru_add_drain
+from core.mm.swap_state import free_swap_cache
+from core.mm.swapfile import folio_free_swap, folio_test_swapcache, free_swap_and_cache, swap_duplicate
 from core.tree.vocabulary import EVERYWHERE, Answers, Rule, Vocabulary, Word, hidden, just, truth
 
 PRESENT, DIRTY, WRITE, UFFD, PROTNONE, SWAP, MIGRATION, MODIFIED = (1 << at for at in range(8))
@@ -79,7 +86,10 @@ class MmHands:
     locked.  `of_table`: the pmd is that of a table.  `change` is what pte_modify() makes of an entry.
 
     In a fork the child's entries are `child` pages further on.  In rmap.c `page` is looked for at `addr`, or `nr` pages
-    are, and may have been `found`; `ubc` is the task's batch.  In migrate.c `becomes` takes the place of the page.
+    are, and may have been `found`; `ubc` is the task's batch.  In migrate.c, and for a copy, `becomes` takes the place
+    of the page, and `collected` is (page, address) of what has been replaced.  In a page fault (`faults`) `orig` is the
+    entry that was read first, which maps `page`.  In a split `deposited` is the table that maps the parts, whose
+    entries are `further` on.
     """
 
     mm: Mm
@@ -98,6 +108,11 @@ class MmHands:
     page: int = 0
     child: int = 0
     becomes: int | None = None
+    collected: list[tuple[int, int]] = field(default_factory=list)
+    deposited: int | None = None
+    further: int = 0
+    faults: bool = False
+    orig: Entry = None
     found: MappedEntry | None = None
     ubc: UnmapBatch = field(default_factory=UnmapBatch)
     change: Callable[[Present], Entry] | None = None
@@ -106,7 +121,13 @@ class MmHands:
         """Where an entry is that C names by its page: elsewhere if its table has been moved, or in a child."""
         if number >= OF_CHILD:
             return self.base + number - OF_CHILD + self.child
-        return self.base + number if self.found is None else self.found.addr
+        return self.base + number + self.further if self.found is None else self.found.addr
+
+    @property
+    def frame(self) -> int:
+        """The page that the entry maps; in a fault, that of the entry that was read first."""
+        frame: int = self.page if self.faults else self.entry.frame
+        return frame
 
     @property
     def gather(self) -> MmuGather:
@@ -191,8 +212,18 @@ def index(word: Word) -> int:
 async def _read_entry(of: MmHands, word: Word) -> int:
     """ptep_get(), or a plain read before v6.5."""
     at = word.a if word.kind == "ptep_get" else index(word)
-    of.entry = await of.mm.hook.ptep_get(mm=of.mm, addr=of.entry_at(at))
-    return code(of.entry)
+    return _seen(of, await of.mm.hook.ptep_get(mm=of.mm, addr=of.entry_at(at)))
+
+
+async def _read_lockless(of: MmHands, word: Word) -> int:
+    return _seen(of, await of.mm.hook.ptep_get_lockless(mm=of.mm, addr=of.base + word.a))
+
+
+def _seen(of: MmHands, entry: Any) -> int:
+    of.entry = entry
+    if of.faults and of.orig is None and entry is not None:
+        of.orig, of.page = entry, entry.frame
+    return code(entry)
 
 
 async def _clear_one(of: MmHands, word: Word) -> int:
@@ -266,7 +297,7 @@ async def _clear_huge(of: MmHands, word: Word) -> int:
 
 
 async def _establish(of: MmHands, word: Word) -> int:
-    of.upper = await establish_invalid_pmd(of.mm, of.base + word.a)
+    of.upper = of.entry = await establish_invalid_pmd(of.mm, of.base + word.a)
     return upper_code(of.upper)
 
 
@@ -357,8 +388,19 @@ def _more(of: MmHands, nr: int) -> range:
 
 
 async def _add_refs(of: MmHands, word: Word) -> None:
-    for page in _more(of, word.a):
+    """In a split the first page keeps the reference of the huge entry."""
+    for page in _more(of, word.a) if of.deposited is None else _more(of, word.a + 1)[1:]:
         await get_page(page)
+
+
+async def _withdraw(of: MmHands, word: Word) -> None:
+    assert of.deposited is not None
+    of.further = of.deposited * of.mm.span[0] - of.pmd
+
+
+async def _populate(of: MmHands, word: Word) -> None:
+    table = of.upper if of.deposited is None else of.deposited
+    await pmd_populate(of.mm, of.base + word.a * of.mm.span[0], table)
 
 
 async def _add_mappings(of: MmHands, word: Word) -> None:
@@ -380,12 +422,72 @@ async def _set_several(of: MmHands, word: Word) -> None:
     await of.mm.hook.set_ptes(mm=of.mm, addr=of.entry_at(word.a), pte=entry, nr=word.c)
 
 
+async def _set_access_flags(of: MmHands, word: Word) -> bool:
+    """Nothing if the entry allows that much already."""
+    entry: Any = entry_of(of, word.b)
+    if entry == of.entry:
+        return False
+    await of.mm.hook.ptep_set_access_flags(mm=of.mm, addr=of.base + word.a, entry=entry)
+    return True
+
+
+async def _set_entry(of: MmHands, word: Word) -> None:
+    addr, entry = of.entry_at(word.a), entry_of(of, word.b)
+    if isinstance(entry, Migration):
+        of.collected.append((entry.frame, addr))
+    await set_pte_at(of.mm, addr, entry)
+
+
+async def _prealloc(of: MmHands, word: Word) -> None:
+    of.becomes = of.mm.copies[of.page]
+    await get_page(of.becomes)
+
+
+async def _in_swap_cache(of: MmHands, word: Word) -> bool:
+    """try_to_unmap_one() only asks whether it is as folio_test_swapbacked() says."""
+    if not of.faults:
+        return of.page not in of.mm.lazyfree
+    return of.page in of.mm.swaps and bool(await folio_test_swapcache(of.page))
+
+
+async def _leave_swap(of: MmHands, word: Word) -> bool:
+    return bool(await folio_free_swap(of.mm, of.page))
+
+
+async def _leave_swap_unmapped(of: MmHands, word: Word) -> None:
+    if of.page in of.mm.swaps:
+        await free_swap_cache(of.mm, of.page)
+
+
+async def _on_lru(of: MmHands, word: Word) -> bool:
+    return of.page not in of.mm.lru_batched or bool(await folio_test_lru(of.page))
+
+
+async def _add_to_lru(of: MmHands, word: Word) -> None:
+    assert of.becomes is not None
+    await folio_add_lru(of.mm, of.becomes)
+
+
+async def _copy_page(of: MmHands, word: Word) -> None:
+    assert of.becomes is not None
+    await copy_page(of.page, of.becomes)
+
+
+def _put(of: MmHands, word: Word) -> Op:
+    """In a fault a page, or its copy; elsewhere what the entry maps."""
+    if word.a:
+        assert of.becomes is not None
+        return put_page(of.becomes)
+    return put_page(of.frame)
+
+
 def _head(of: MmHands) -> tuple[int, int]:
-    return of.mm.folio(of.entry.frame)
+    return of.mm.folio(of.frame)
 
 
 RULES = (
     Rule("ptep_get", "", _read_entry, just(*ENTRIES)),
+    Rule("ptep_get_lockless", "", _read_lockless, just(*ENTRIES)),
     Rule("read|READ_ONCE", "entry*", _read_entry, just(*ENTRIES)),
     Rule("ptep_get_and_clear", "", _clear_one, just(*ENTRIES)),
     Rule("get_and_clear_full_ptes", "", _clear_several, just(*PRESENT_ENTRIES)),
@@ -394,13 +496,13 @@ RULES = (
     Rule("read|READ_ONCE", "p4d*", _read_upper, just(0, TABLE)),
     Rule("pte_offset_map_lock", "", _lock_table, truth),
     call("pte_unmap_unlock", _unlock_table),
-    known("vm_normal_page", lambda of, word: not of.mm.special(of.entry.frame), truth),
-    known("folio_test_anon", lambda of, word: of.mm.is_anon(of.entry.frame), truth),
+    known("vm_normal_page", lambda of, word: not of.mm.special(of.frame), truth),
+    known("folio_test_anon", lambda of, word: of.mm.is_anon(of.frame), truth),
     known("folio_test_large", lambda of, word: _head(of)[1] > 1, truth),
     call("folio_mark_dirty", lambda of, word: set_page_dirty(_head(of)[0])),
     call(
         "folio_remove_rmap_ptes",
-        lambda of, word: folio_remove_rmap_ptes(of.mm, of.table, of.entry.frame, word.a, "early"),
+        lambda of, word: folio_remove_rmap_ptes(of.mm, of.table, of.frame, word.a, "early"),
     ),
     call("folio_pte_batch", lambda of, word: folio_pte_batch(of.mm, of.base + word.a, of.entry, word.b), up_to),
     call("swap_pte_batch", lambda of, word: swap_pte_batch(of.mm, of.base + word.a, word.b, of.entry), up_to),
@@ -428,7 +530,22 @@ RULES = (
     known("folio_test_swapbacked", lambda of, word: of.page not in of.mm.lazyfree, truth),
     call("folio_ref_count", lambda of, word: folio_ref_count(of.page), just(*range(6))),
     call("folio_mapcount", lambda of, word: folio_mapcount(of.page), just(*range(6))),
-    call("folio_put", lambda of, word: put_page(of.entry.frame)),
+    call("folio_put", _put),
+    known("same_page", lambda of, word: of.orig is None or of.entry == of.orig, truth),
+    known("is_shared", lambda of, word: of.faults and not of.mm.is_anon(of.page), truth),
+    Rule("folio_test_swapcache", "*", _in_swap_cache, truth),
+    call("folio_free_swap", _leave_swap, truth),
+    call("free_swap_cache", _leave_swap_unmapped),
+    Rule("folio_test_lru", "*", _on_lru, truth),
+    call("lru_add_drain", lambda of, word: lru_add_drain(of.mm)),
+    call("folio_add_lru", _add_to_lru),
+    call("folio_lock", lambda of, word: lock_page(of.mm, _head(of)[0])),
+    call("folio_trylock", lambda of, word: trylock_page(of.mm, _head(of)[0]), truth),
+    call("folio_unlock", lambda of, word: unlock_page(of.mm, of.mm.folio(of.page)[0])),
+    call("ptep_set_access_flags", _set_access_flags, truth),
+    call("mm_tlb_flush_pending", lambda of, word: mm_tlb_flush_pending(), truth),
+    call("folio_prealloc", _prealloc),
+    call("copy_page", _copy_page),
     hidden("folio_set_swapbacked", why="this round leaves the page alone, and there is no other"),
     call("tlb_change_page_size", lambda of, word: tlb_change_page_size(of.gather, word.a)),
     call("tlb_start_vma", lambda of, word: of.mm.hook.tlb_start_vma(tlb=of.gather, vma=of.vma)),  # type: ignore[arg-type]
@@ -456,7 +573,7 @@ RULES = (
     Rule("ptep_modify_prot_start", "", _modify_start, just(*PRESENT_ENTRIES)),
     call("ptep_modify_prot_commit", _modify_commit),
     known("pte_needs_flush", _needs_flush, truth),
-    call("set_pte_at", lambda of, word: set_pte_at(of.mm, of.entry_at(word.a), entry_of(of, word.b))),
+    call("set_pte_at", _set_entry),
     call("pte_accessible", lambda of, word: pte_accessible(of.mm, of.entry), truth),
     call(
         "ptep_test_and_clear_young",
@@ -482,11 +599,13 @@ RULES = (
     call("take_rmap_locks", lambda of, word: rmap_lock(of.mm)),
     call("drop_rmap_locks", lambda of, word: rmap_unlock(of.mm)),
     call("pmd_clear", lambda of, word: clear_upper(of.mm, 0, of.base + word.a * of.mm.span[0])),
-    call("pmd_populate", lambda of, word: pmd_populate(of.mm, of.base + word.a * of.mm.span[0], of.upper)),
+    call("pmd_populate", _populate),
+    call("pgtable_trans_huge_withdraw", _withdraw),
     call("folio_test_dirty", lambda of, word: folio_test_dirty(_head(of)[0]), truth),
     hidden("atomic_read", "mm.mm_users", "every page is on another node", just(1, 2)),
     call("free_swap_and_cache", _free_swap),
     call("swap_duplicate", _swap_duplicate),
+    hidden("read", "page.mapping", "no page is truncated while it is mapped", just(1)),
     hidden("pte_install_uffd_wp_if_needed", why="no model has a file's area under userfaultfd"),
     *EVERYWHERE,
 )

@@ -15,6 +15,7 @@ from core.hookspecs import Facts, hookimpl
 from core.machine.pte import Entry, Present
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.memory import unmap_page_range
+from core.mm.migrate import migrate_vma_collect_pmd
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
 from core.mm.mprotect import Change, prot_numa
@@ -36,6 +37,8 @@ MEMORY_C = """
     should_zap_cows ?should_zap_page ?should_zap_folio zap_drop_file_uffd_wp zap_install_uffd_wp_if_needed
     ?__copy_present_ptes ?copy_present_pte ?copy_present_ptes copy_pte_range ?zap_present_folio_ptes
     ?zap_present_ptes zap_pte_range zap_pmd_range zap_pud_range zap_p4d_range unmap_page_range
+    fault_dirty_shared_page wp_page_reuse ?vmf_can_call_fault wp_page_copy finish_mkwrite_fault wp_pfn_shared
+    wp_page_shared ?wp_can_reuse_anon_folio do_wp_page handle_pte_fault
     """
 
 MPROTECT_C = """
@@ -48,6 +51,9 @@ MREMAP_C = """
     """
 
 HUGE_MEMORY_C = "__pmd_trans_huge_lock zap_huge_pmd change_huge_pmd"
+
+SPLIT, SPLITS_BY_FOLIO = ("__split_huge_pmd_locked",), (6, 9)
+"""Before, each part is mapped and counted by itself, which the text does not do."""
 
 RMAP_C = """
     #TLB_FLUSH_BATCH_\\w+ flush_tlb_batched_pending set_tlb_ubc_flush_pending@0 try_to_unmap_flush@0
@@ -70,7 +76,8 @@ def manifest(version: Version) -> Manifest:
             Source("include/linux/pgtable.h", keep=names_in(PGTABLE_H)),
             Source("mm/pgtable-generic.c", keep=names_in(PGTABLE_GENERIC_C)),
             Source("mm/migrate.c", keep=("remove_migration_pte",)),
-            Source("mm/huge_memory.c", keep=names_in(HUGE_MEMORY_C)),
+            Source("mm/migrate_device.c", keep=("migrate_vma_collect_pmd",)),
+            Source("mm/huge_memory.c", keep=(*names_in(HUGE_MEMORY_C), *(SPLIT if version >= SPLITS_BY_FOLIO else ()))),
             Source("mm/rmap.c", keep=names_in(RMAP_C), replace=READ_MAPCOUNT),
             Source("mm/memory.c", keep=names_in(MEMORY_C)),
             Source("mm/mprotect.c", keep=names_in(MPROTECT_C)),
@@ -117,6 +124,7 @@ class MmOfTree(FromC, SparingSmp):
             return {}
         mine: tuple[Callable[..., Any], ...] = (
             self.copy_pte_range,
+            self.handle_pte_fault,
             self.unmap_page_range,
             self.change_protection,
             self.move_page_tables,
@@ -128,14 +136,17 @@ class MmOfTree(FromC, SparingSmp):
             self.try_to_unmap_one,
             self.try_to_migrate_one,
             self.remove_migration_pte,
+            self.migrate_vma_collect_pmd,
         )
+        if version >= SPLITS_BY_FOLIO:
+            mine = (*mine, self.split_huge_pmd, self.split_huge_anon_pmd)
         return {function.__name__: function for function in mine}
 
     async def on(self, of: MmHands, name: str, *args: int) -> int:
         """Run the C function `name`."""
         shifts = (PAGE_SHIFT + span.bit_length() - 1 for span in of.mm.span)
         moves_pmd = of.mm.tables and "move_pmd" in of.mm.facts.capabilities
-        return await self.run(of, f"enter_{name}", *shifts, int(moves_pmd), *args)
+        return await self.run(of, f"enter_{name}", *shifts, moves_pmd | of.faults << 1, *args)
 
     async def unmap_page_range(self, tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
         """mm/memory.c."""
@@ -149,6 +160,21 @@ class MmOfTree(FromC, SparingSmp):
         """mm/memory.c; the child's entries are those from `copy` on."""
         of = MmHands(mm, base_of(mm, addr), child=copy - addr)
         await self.on(of, "copy_pte_range", *bounds(of, addr, end))
+
+    async def handle_pte_fault(self, mm: Mm, vma: Vma, addr: int) -> bool:
+        """mm/memory.c, of a store. Returns whether it is to be tried again."""
+        of = MmHands(mm, base_of(mm, addr), vma, addr=addr, faults=True)
+        return bool(await self.on(of, "handle_pte_fault", *bounds(of, addr), flags_of(vma)))
+
+    async def split_huge_pmd(self, mm: Mm, addr: int) -> None:
+        """mm/huge_memory.c, of a page of a file."""
+        of = MmHands(mm, base_of(mm, addr))
+        await self.on(of, "split_huge_pmd", *bounds(of, addr), 0)
+
+    async def split_huge_anon_pmd(self, mm: Mm, addr: int, table: int) -> None:
+        """mm/huge_memory.c, of anonymous memory."""
+        of = MmHands(mm, base_of(mm, addr), deposited=table)
+        await self.on(of, "split_huge_pmd", *bounds(of, addr), ANONYMOUS)
 
     async def change_protection(self, tlb: MmuGather, vma: Vma, change: Change) -> None:
         """mm/mprotect.c."""
@@ -205,6 +231,14 @@ class MmOfTree(FromC, SparingSmp):
         """mm/migrate.c."""
         of = MmHands(mm, base_of(mm, addr), addr=addr, page=page, becomes=new)
         await self.on(of, "remove_migration_pte", *bounds(of, addr))
+
+    async def migrate_vma_collect_pmd(self, mm: Mm, start: int, end: int) -> list[tuple[int, int]]:
+        """mm/migrate_device.c. Returns (page, address) of what was collected."""
+        if end - start > MOST_PAGES:
+            return await text_of(migrate_vma_collect_pmd)(mm, start, end)
+        of = MmHands(mm, base_of(mm, start), collected=[])
+        await self.on(of, "migrate_vma_collect_pmd", *bounds(of, start, end))
+        return of.collected
 
     # ---- mm/pgtable-generic.c ------------------------------------------------------------------------------------
 

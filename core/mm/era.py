@@ -30,6 +30,8 @@ class Era:
     per_vma_locks    page faults take only the lock of their VMA (CONFIG_PER_VMA_LOCK, v6.4)
     retracts_unlocked  whoever collapses a file's pages frees the tables that map them without mmap_lock, under the
                      locks of both tables (1d65b771bc08, after 6.1); before, if mmap_lock could be had, under that alone
+    unlocks_copy_first  wp_page_copy() drops the old page behind the page-table lock, not under it: since
+                     pte_offset_map_lock() may fail (3db82b9374ca, v6.5)
     batches_migration  migrate_pages() does one flush for all its pages (TTU_BATCH_FLUSH, 7e12beb8ca2a, v6.3)
     unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
                      (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
@@ -49,6 +51,7 @@ class Era:
     reclaims_tables: bool = False
     per_vma_locks: bool = False
     retracts_unlocked: bool = False
+    unlocks_copy_first: bool = False
     batches_migration: bool = False
     unmaps_folios: str = ""
     ages_folios: bool = False
@@ -74,6 +77,7 @@ _LATER = Era(
     swap_batches=True,
     per_vma_locks=True,
     retracts_unlocked=True,
+    unlocks_copy_first=True,
     batches_migration=True,
 )
 _SEVEN = replace(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Cell, Op, Outcome, barrier
 from core.machine.order import Order
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.machine.tlb import ref_cell
@@ -194,33 +194,43 @@ async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
     return pmd
 
 
+@or_c
 async def split_huge_pmd(mm: Mm, addr: int) -> None:
-    """__split_huge_pmd_locked() of a page of a file: it is unmapped, and faulted in again page by page."""
+    """__split_huge_pmd() of a page of a file: it is unmapped, and faulted in again page by page. Nothing if it is huge
+    no more.
+    """
     await pmd_lock(mm, addr)
-    pmd: Any = await mm.hook.pmdp_huge_clear_flush(mm=mm, addr=addr)
-    if pmd.dirty and mm.era.has(SPLIT_FIX):
-        await set_page_dirty(pmd.frame)
-    await folio_remove_rmap_pmd(mm, addr, pmd.frame)
-    await put_page(pmd.frame)
+    if pte_present(await pmdp_get(mm, addr)):
+        pmd: Any = await mm.hook.pmdp_huge_clear_flush(mm=mm, addr=addr)
+        if pmd.dirty and mm.era.has(SPLIT_FIX):
+            await set_page_dirty(pmd.frame)
+        await folio_remove_rmap_pmd(mm, addr, pmd.frame)
+        await put_page(pmd.frame)
     await pmd_unlock(mm, addr)
 
 
+@or_c
 async def split_huge_anon_pmd(mm: Mm, addr: int, table: int) -> None:
-    """__split_huge_pmd_locked() of anonymous memory: `table`, which was deposited when the page was mapped, maps it by
-    its parts from now on.
+    """__split_huge_pmd() of anonymous memory: `table`, which was deposited when the page was mapped, maps it by its
+    parts from now on.
 
     The entry is invalid, and flushed, before the small ones can be found: no CPU may have both of one address, and no
     dirty bit may be set in the huge one behind the look at it.  Nothing if it is huge no more.
     """
     await pmd_lock(mm, addr)
-    if isinstance(await pmdp_get(mm, addr), Pte):
+    if pte_present(await pmdp_get(mm, addr)):
         pmd: Any = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
         if pmd.dirty:
             await set_page_dirty(pmd.frame)
-        for page in range(pmd.frame + 1, pmd.frame + mm.span[0]):  # the first keeps the reference of the huge entry
+        pages = range(pmd.frame, pmd.frame + mm.span[0])
+        for page in pages[1:]:  # the first keeps the reference of the huge entry
             await get_page(page)
+        for page in pages:
             await inc_mapcount(page)
-        await mm.hook.set_ptes(mm=mm, addr=table * mm.span[0], pte=pmd, nr=mm.span[0])
+        entry = Pte(pmd.frame, pmd.write, pmd.dirty)
+        await mm.hook.set_ptes(mm=mm, addr=table * mm.span[0], pte=entry, nr=mm.span[0])
+        await folio_remove_rmap_pmd(mm, addr, pmd.frame)
+        await barrier(Order.SMP_WMB)
         await pmd_populate(mm, addr, table)
     await pmd_unlock(mm, addr)
 

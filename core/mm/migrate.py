@@ -134,9 +134,10 @@ async def migrate_vma(mm: Mm, start: int, end: int) -> None:
     await mmap_read_unlock(mm)
 
 
+@or_c
 async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[int, int]]:
     """Replace the entries of one table by migration entries. Returns (page, address) of each; they are locked and
-    referenced.
+    referenced.  Pages of large folios are left alone.
     """
     collected = []
     while (table := await pte_offset_map_lock(mm, start)) is None:
@@ -145,7 +146,7 @@ async def migrate_vma_collect_pmd(mm: Mm, start: int, end: int) -> list[tuple[in
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     for addr in range(start, end):
         pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-        if not pte_present(pte):
+        if not pte_present(pte) or mm.special(pte.frame) or mm.folio(pte.frame)[1] > 1:
             continue
         page = pte.frame
         await get_page(page)

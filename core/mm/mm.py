@@ -74,6 +74,8 @@ class Mm:
     memcgs     pages are charged to cgroups, whose mapped pages are counted
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
     remaps     VMAs come and go, so that madvise() has to find its own; otherwise it is there
+    peeks      page faults look at an entry before they take the lock of its table, and once more under it; left out in
+               models of many users
     spares_tables  free_pgtables() is left out: only the zap is counted or compared
     long_runs  equal entries and their pages are handled together: only by the accountant
     on_cpu     the cell that says on which CPU the task is, if it may be moved in the middle of a call
@@ -123,6 +125,7 @@ class Mm:
     special: Callable[[int], bool] = lambda page: False
     init_on_free: bool = False
     choices: Choices = Choices()
+    peeks: bool = True
     spares_tables: bool = False
     long_runs: bool = False
     on_cpu: Cell | None = None

@@ -16,12 +16,15 @@ from core.mm.page import (
     lock_page,
     put_page,
     set_page_dirty,
+    trylock_page,
     unlock_page,
 )
-from core.mm.pgtable import pte_offset_map_lock, set_pte_at
+from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte
-from core.mm.swap import folio_test_lru, lru_add_drain
+from core.mm.stand_in import or_c
+from core.mm.swap import folio_add_lru, folio_test_lru, lru_add_drain
 from core.mm.swap_state import free_swap_cache
+from core.mm.swapfile import folio_free_swap, folio_test_swapcache
 
 
 async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
@@ -40,66 +43,107 @@ async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     return bool(there)
 
 
+@or_c
 async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
-    """A present entry that does not allow the store: make it writable, or only dirty where software does that."""
+    """A present entry that does not allow the store: make it writable, or only dirty where software does that.
+
+    The entry is read without its table's lock, which decides what kind of fault it is.  Under the lock it must be the
+    same, whatever the kind; otherwise the access is tried again.  So nothing follows from the first look that would not
+    from the second alone (`Mm.peeks`).
+    """
+    if not isinstance(await read_upper(mm, 0, addr), int):
+        return True
+    peeked: Any = await mm.hook.ptep_get_lockless(mm=mm, addr=addr) if mm.peeks else None
     table = await pte_offset_map_lock(mm, addr)
     if table is None:
         return True
-    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    if not isinstance(pte, Pte):
+    orig_pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
+    if mm.peeks and orig_pte != peeked:
+        await pte_unlock(mm, table)
+        return True
+    if not isinstance(orig_pte, Pte):  # do_pte_missing(), do_swap_page(), do_numa_page()
         await pte_unlock(mm, table)
         return False
-    if not pte.write:
-        return await do_wp_page(mm, vma, addr, pte, table)
-    if not pte.dirty:
-        await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=pte._replace(dirty=True))
+    if not orig_pte.write:
+        return await do_wp_page(mm, vma, addr, orig_pte, table)
+    if not orig_pte.dirty:
+        await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=orig_pte._replace(dirty=True))
     await pte_unlock(mm, table)
     return True
 
 
 async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte, table: int) -> bool:
     """Called with the lock of `table` held, which it releases. A page of userfaultfd waits for user space: False."""
+    page = orig_pte.frame
     if vma.uffd_wp and orig_pte.uffd_wp:
         await pte_unlock(mm, table)
         return False  # handle_userfault()
     if vma.uffd_wp and mm.era.has("6ce64428d62a") and await mm_tlb_flush_pending():
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)  # its flush may be put off, and the copy must be the last word
-    if not mm.is_anon(orig_pte.frame):
+    if not mm.is_anon(page):
         return await wp_page_shared(mm, addr, orig_pte, table)
-    if orig_pte.frame in mm.lru_batched and not await folio_test_lru(orig_pte.frame):
-        await lru_add_drain(mm)  # the batch of this CPU may have a reference
-    if await folio_ref_count(orig_pte.frame) == 1:
+    if await wp_can_reuse_anon_folio(mm, page):
         await wp_page_reuse(mm, addr, orig_pte)
         await pte_unlock(mm, table)
         return True
-    return await wp_page_copy(mm, addr, orig_pte, table)
-
-
-async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:
-    """Copy on write: the copy is made without the page-table lock, and mapped if the entry is still the same.
-
-    Called with the lock of `table` held.  The table may go meanwhile, and the entry with it.
-    """
-    page, new = orig_pte.frame, mm.copies[orig_pte.frame]
     await get_page(page)
     await pte_unlock(mm, table)
-    await copy_page(page, new)
-    again = await pte_offset_map_lock(mm, addr)
-    same = again is not None and await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
-    if again is not None and same:
-        await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
-        await get_page(new)
-        await inc_mapcount(new)
-        await set_pte_at(mm, addr, Pte(new, write=True, dirty=True))
-        await folio_remove_rmap_pte(mm, again, page, "early")
-    if again is not None:
-        await pte_unlock(mm, again)
-    if same:
-        if page in mm.swaps:
-            await free_swap_cache(mm, page)
-        await put_page(page)
-    await put_page(page)
+    await wp_page_copy(mm, addr, orig_pte)
     return True
+
+
+async def wp_can_reuse_anon_folio(mm: Mm, page: int) -> bool:
+    """Is the mapping's the only reference to the page?  What is seen without the folio lock is only a hint.
+
+    No page is marked as exclusive (PageAnonExclusive) in a model: each may be another mm's, too.
+    """
+    if mm.folio(page)[1] > 1:
+        return False
+    if await folio_ref_count(page) > MOST_REFERENCES:
+        return False
+    if page in mm.lru_batched and not await folio_test_lru(page):
+        await lru_add_drain(mm)  # the batch of this CPU may have a reference
+    references = await folio_ref_count(page)
+    cached = page in mm.swaps and await folio_test_swapcache(page)
+    if references > 1 + cached or not await trylock_page(mm, page):
+        return False
+    if page in mm.swaps and await folio_test_swapcache(page):
+        await folio_free_swap(mm, page)
+    only: bool = await folio_ref_count(page) == 1
+    await unlock_page(mm, page)
+    return only
+
+
+MOST_REFERENCES = 3
+"""To a page that might still be reused: of its mapping, the swap cache and the LRU cache of a CPU."""
+
+
+async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> None:
+    """Copy on write: the copy is made without the page-table lock, and mapped if the entry is still the same.
+
+    The caller has taken a reference to the page, which is dropped.  The table may go meanwhile, and the entry with it.
+    """
+    page, new = orig_pte.frame, mm.copies[orig_pte.frame]
+    await get_page(new)  # folio_prealloc()
+    await copy_page(page, new)
+    table = await pte_offset_map_lock(mm, addr)
+    same = table is not None and await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
+    if table is not None and same:
+        await mm.hook.ptep_clear_flush(mm=mm, addr=addr)
+        await inc_mapcount(new)
+        await folio_add_lru(mm, new)
+        await set_pte_at(mm, addr, Pte(new, write=True, dirty=True))
+        await folio_remove_rmap_pte(mm, table, page, "early")
+    unmapped = page if same else new
+    if not mm.era.unlocks_copy_first:
+        await put_page(unmapped)
+    if table is not None:
+        await pte_unlock(mm, table)
+    if mm.era.unlocks_copy_first:
+        await put_page(unmapped)
+    if same and page in mm.swaps:
+        await free_swap_cache(mm, page)
+    await put_page(page)
 
 
 async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
@@ -131,15 +175,16 @@ async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:
     """Tell the file system (page_mkwrite, which returns with the folio locked) before the page may be written.
 
     Called with the lock of `table` held.  The entry is checked again afterwards; the folio lock is taken before the
-    page-table lock.
+    page-table lock.  A reference keeps the page meanwhile.
     """
-    page = orig_pte.frame
+    page, folio = orig_pte.frame, mm.folio(orig_pte.frame)[0]
+    await get_page(page)
     await pte_unlock(mm, table)
-    await lock_page(mm, page)
-    same = await finish_mkwrite_fault(mm, addr, orig_pte)
-    if same:
-        await set_page_dirty(page)  # fault_dirty_shared_page()
-    await unlock_page(mm, page)
+    await lock_page(mm, folio)
+    if await finish_mkwrite_fault(mm, addr, orig_pte):
+        await set_page_dirty(folio)  # fault_dirty_shared_page()
+    await unlock_page(mm, folio)
+    await put_page(page)
     return True  # not the same: VM_FAULT_NOPAGE, the store is tried again
 
 

@@ -112,7 +112,7 @@ def _functions(text: str, name: str) -> Iterable[Span]:
         if text[line : line + 1] in ("#", "\t", " "):
             continue
         closed = _closing(text, match.end() - 1, "()")
-        opening = re.compile(r"[\s]*(?:__\w+\s*)*\{").match(text, closed)
+        opening = re.compile(r"[\s]*(?:__\w+(?:\([^()]*\))?\s*)*\{").match(text, closed)
         if closed and opening:
             yield _declarator(text, line), _closing(text, opening.end() - 1, "{}")
 

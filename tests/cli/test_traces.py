@@ -27,7 +27,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_file_is_what_its_schema_says(saved: Path) -> None:
     trace = json.loads(saved.read_text())
     jsonschema.validate(trace, json.loads(files("reports").joinpath("trace.schema.json").read_text()))
-    assert (trace["architecture"], trace["scenario"]["id"], len(trace["steps"])) == (*CELL, 28)
+    assert (trace["architecture"], trace["scenario"]["id"], len(trace["steps"])) == (*CELL, 31)
     read = {trace["cells"][cell]["shown"] for cell in trace["violated"]["reads"]}
     assert read == {"newer[0]", "PG_dirty[0]", "pte[0]", "PG_locked[0]", "mapcount[0]"}
 
@@ -36,8 +36,8 @@ def test_it_happens_on_its_row_and_not_on_one_with_the_fix(saved: Path, capsys: 
     assert main(["replay-trace", str(saved)]) == 0
     assert main(["replay-trace", str(saved), "--arch", "smp-6.2-fix"]) == 1
     said = capsys.readouterr().out.splitlines()
-    assert said[0].endswith("smp-6.1 lost-dirty-dontneed: happens, 28 steps")
-    assert "no longer happens: step 22: unmap does 'send IPI to CPU0: flush [0, 1)'" in said[1]
+    assert said[0].endswith("smp-6.1 lost-dirty-dontneed: happens, 31 steps")
+    assert "no longer happens: step 25: unmap does 'send IPI to CPU0: flush [0, 1)'" in said[1]
 
 
 def form(saved: Path, name: str, capsys: Any) -> str:
@@ -49,16 +49,16 @@ def form(saved: Path, name: str, capsys: Any) -> str:
 def test_a_sequence_diagram_has_a_message_for_each_step(saved: Path, capsys: Any) -> None:
     text = form(saved, "mermaid", capsys)
     assert text.startswith("sequenceDiagram\n")
-    assert len(re.findall(r"^    CPU\d->>CPU\d: ", text, re.MULTILINE)) == 28
+    assert len(re.findall(r"^    CPU\d->>CPU\d: ", text, re.MULTILINE)) == 31
     assert "    participant CPU2 as CPU2 writeback\n" in text
 
 
 def test_itf_has_a_state_more_than_steps(saved: Path, capsys: Any) -> None:
     itf = json.loads(form(saved, "itf", capsys))
-    assert len(itf["states"]) == 29
+    assert len(itf["states"]) == 32
     assert all(set(itf["vars"]) | {"#meta"} == set(state) for state in itf["states"])
     assert itf["states"][3]["mmap_lock"] == {"#set": [{"task": 1}]}
-    assert itf["states"][20]["pte[0]"] == "none"
+    assert itf["states"][23]["pte[0]"] == "none"
 
 
 def test_a_log_for_shiviz_orders_what_one_step_has_read_of_another(saved: Path, capsys: Any) -> None:
@@ -66,7 +66,7 @@ def test_a_log_for_shiviz_orders_what_one_step_has_read_of_another(saved: Path, 
     clocks = [json.loads(line.partition(" ")[2]) for line in lines[::2]]
     events = lines[1::2]
     clear = next(at for at, event in enumerate(events) if event.startswith("ptep_get_and_clear(0)"))
-    assert clocks[clear]["CPU0_user"] == 14  # its mmap_read_unlock, which the mmap_read_lock of unmap has read
+    assert clocks[clear]["CPU0_user"] == 17  # its mmap_read_unlock, which the mmap_read_lock of unmap has read
     assert clocks[0] == {"CPU0_user": 1}
 
 
@@ -78,7 +78,7 @@ def test_a_picture_is_well_formed_and_has_every_step(saved: Path, capsys: Any) -
 
 def test_columns_are_those_of_explain(saved: Path, capsys: Any) -> None:
     text = form(saved, "columns", capsys)
-    assert " 28>" in text
+    assert " 31>" in text
     assert "PG_locked[0]: 3 -> -" in text
 
 

@@ -93,7 +93,7 @@ ROWS = [
     ("loongarch-ptw", "migrate-dirty", "no-lost-dirty", 28),
     ("loongarch-ptw", "mprotect-dirty", "no-lost-dirty", 18),
     ("loongarch-ptw", "mremap-dirty", "no-lost-dirty", 23),
-    ("loongarch-ptw", "huge-split", "no-lost-dirty", 10),
+    ("loongarch-ptw", "huge-split", "no-lost-dirty", 11),
     ("loongarch-ptw", "huge-dirty", "no-lost-dirty", 45),
     ("loongarch-ptw", "switch-back", "use-after-free", 21),
     ("loongarch-ptw", "lazy-back", "use-after-free", 21),

@@ -212,6 +212,7 @@ ELSEWHERE = {
     "lazy_mmu:lazy_mmu_mode_resume": "lazy-mmu-nested: tests/conformance/test_one_gather.py",
     "memory:folio_pte_batch": "reads alone; too long a run: tests/wrong_policies, golden traces",
     "memory:swap_pte_batch": "reads alone; too long a run: tests/mutants/core.py",
+    "page_fault:wp_can_reuse_anon_folio": "reads alone, under a trylock: tests/mm/test_moving.py",
     "page_fault:wp_page_reuse": "one store; without it the fault comes again for ever",
     "mmap:flush_pfn_vmas": "of stable kernels: exhibits of b67fbebd4cf9",
     "mmap_lock:lock_vma_under_rcu": "without the lock the fault takes mmap_lock: tests/mm/test_mmap_lock.py",

@@ -20,11 +20,11 @@ from core.machine.walk import user_load_through
 from core.mm.era import ERAS
 from core.mm.khugepaged import retract_page_tables
 from core.mm.ksm import try_to_merge_one_page
-from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch
+from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch, wp_page_copy
 from core.mm.migrate import migrate_vma
 from core.mm.mm import PENDING, Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
-from core.mm.page import mapcount_cell, pg_dirty_cell
+from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.pgtable import upper_entry
 from core.mm.syscalls import madvise_free, mprotect, mremap, truncate_pagecache
 from core.mm.task_mmu import clear_refs_write
@@ -34,6 +34,7 @@ from tests.mm.noting import noting
 
 ME, PAGE, COPY = Cpu(0), 0, 1
 HERE, THERE = Vma(0, 1), Vma(1, 2)
+SOMEBODY = Tid(2)
 
 
 def an_mm(anon: bool = True, **more: Any) -> Mm:
@@ -159,6 +160,43 @@ def test_a_write_fault_copies_only_what_somebody_else_holds(refs: int, frame: in
     assert memory[pte_cell(0)] == Pte(frame, dirty=True)
     assert memory[ref_cell(PAGE)] == 1
     assert memory[ref_cell(COPY)] == (frame == COPY)
+
+
+def test_a_write_fault_copies_what_somebody_else_has_locked() -> None:
+    memory = mapped(Pte(PAGE, write=False))
+    memory[pg_locked_cell(PAGE)] = SOMEBODY
+    assert alone(handle_write_fault(an_mm(), Vma(0, 1), 0), memory) is True
+    assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
+    assert memory[pg_locked_cell(PAGE)] == SOMEBODY
+    assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (0, 1)
+
+
+@pytest.mark.parametrize(("version", "under_the_lock"), [("6.1", True), ("6.12", False)])
+def test_a_copy_drops_the_old_page_under_the_lock_until_6_5(version: str, under_the_lock: bool) -> None:
+    mm, names = an_mm(), list[str]()
+    memory = mapped(Pte(PAGE, write=False), refs=2)
+    alone(noting(handle_write_fault(replace(mm, era=ERAS[version]), Vma(0, 1), 0), names), memory)
+    behind = names[names.index("set_pte(0, page1:rw,dirty)") :]
+    dropped, unlocked = behind.index("put_page(page0)"), behind.index("unlock ptl[0]")
+    assert (dropped < unlocked) == under_the_lock
+    assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (1, 1)
+
+
+def test_a_copy_that_nobody_needs_is_given_back() -> None:
+    """The entry has changed while the copy was made: the page and its copy have the references that they had before."""
+    mm = an_mm()
+    memory = mapped(Pte(PAGE, dirty=True), refs=2)
+    alone(wp_page_copy(mm, 0, Pte(PAGE, write=False)), memory)
+    assert memory[pte_cell(0)] == Pte(PAGE, dirty=True)
+    assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (1, 0)
+
+
+def test_a_fault_on_a_files_page_holds_it_meanwhile() -> None:
+    names = list[str]()
+    alone(noting(handle_write_fault(an_mm(anon=False), Vma(0, 1), 0), names), memory := mapped(Pte(PAGE, write=False)))
+    taken, unlocked, locked = (names.index(what) for what in ("get_page(page0)", "unlock ptl[0]", "lock PG_locked[0]"))
+    assert taken < unlocked < locked < names.index("put_page(page0)")
+    assert memory[pte_cell(0)] == Pte(PAGE, dirty=True)
 
 
 def test_a_fault_on_userfaultfds_protection_waits_for_user_space() -> None:

@@ -38,7 +38,7 @@ def paths(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def today(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     directory = tmp_path_factory.mktemp("run")
-    main([*RUN, "--max-states", "2000", "--output", str(directory)])
+    main([*RUN, "--max-states", "3000", "--output", str(directory)])
     return read(directory / "report.json")
 
 

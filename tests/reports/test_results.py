@@ -39,7 +39,7 @@ def test_a_report_without_times_and_one_of_lines_are_read_too() -> None:
 
 def test_a_run_from_python() -> None:
     found = results("--arch", "smp-6.1", "--scenario", "lost-dirty-dontneed", "--no-costs")
-    assert [(one.scenario, one.verdict, one.steps) for one in found.verdicts] == [("lost-dirty-dontneed", "xfail", 28)]
+    assert [(one.scenario, one.verdict, one.steps) for one in found.verdicts] == [("lost-dirty-dontneed", "xfail", 31)]
     assert repr(found).startswith("1 architecture, 1 scenario: 0 proved, 1 fail, all as declared.")
 
 

@@ -31,7 +31,7 @@ from core.machine.op import Op
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
-from core.mm.mm import Mm, Vma, vma_cell
+from core.mm.mm import Mm, Vma, ptl_cell, vma_cell
 from core.mm.syscalls import madvise_dontneed, mmap_over, munmap
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
@@ -93,7 +93,8 @@ def crowd(users: int = 2, pages: int = 2) -> Build:
             await write_page(mm, page)
 
     def build(arch: Arch, era: Era) -> Model:
-        world = World(arch, era, {page: Pte(page, write=False) for page in range(pages)})
+        entries = {page: Pte(page, write=False) for page in range(pages)}
+        world = World(arch, era, entries, more={"peeks": False})
         for page in range(pages):
             world.memory[ref_cell(page)] = 2  # the page cache's and the mapping's
         for name in names:
@@ -142,14 +143,15 @@ async def user_of_either(mm: Mm) -> None:
 
 
 async def user_of_neither(mm: Mm) -> None:
-    """A user while munmap leaves nothing: a fault that finds the mapping must find its entry too."""
-    found = False
+    """A user while munmap leaves nothing: a fault that finds the mapping must find its entry too, under its lock."""
+    found = locked = False
 
     def look(op: Op, value: object) -> Op | None:
-        nonlocal found
+        nonlocal found, locked
         found = bool(value) if vma_cell(VMA) in op.reads else found
+        locked ^= ptl_cell(mm, ADDR) in op.writes
         emptied = op.reads == (pte_cell(ADDR),) and not op.writes and value is None
-        return report("fault-into-unmapped") if found and emptied else None
+        return report("fault-into-unmapped") if found and locked and emptied else None
 
     await looking(user(mm), look)
 

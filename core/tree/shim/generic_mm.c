@@ -9,12 +9,15 @@
 const struct place places[] = {
 	MM_PLACES, { "entry", ENTRY_BASE, PMD_BASE - ENTRY_BASE },
 	WORD("second_lock", SECOND_LOCK), WORD("pmd_lock", PMD_LOCK),
+	FIELD("page", struct page, PAGE, mapping),
 	FIELD("mm", struct mm_struct, MM, tlb_flush_batched),
 	FIELD("ubc", struct tlbflush_unmap_batch, current, flush_required),
 	FIELD("ubc", struct tlbflush_unmap_batch, current, writable),
 	{ "pmd", PMD_BASE, PUD_BASE - PMD_BASE }, { "pud", PUD_BASE, P4D_BASE - PUD_BASE }, { "p4d", P4D_BASE, 0x80000 },
 	{ }
 };
+
+const struct vm_operations_struct file_operations = { .page_mkwrite = handle_pte_fault };
 
 #define ARGUMENT(n) rt_arguments[4 + (n)]
 #define GATHER_OF(mm_, full) { .mm = (mm_), .fullmm = (full) }
@@ -60,6 +63,19 @@ u64 enter_move_page_tables(void)
 	move_page_tables(&vma, ARGUMENT(0), &new_vma, ARGUMENT(1), ARGUMENT(2), false);
 #endif
 	return 0;
+}
+
+/* address, VMA flags; returns whether the access is to be tried again */
+u64 enter_handle_pte_fault(void)
+{
+	struct vm_area_struct vma = {
+		.vm_mm = MM, .vm_flags = ARGUMENT(1) | V_SHARED | VM_WRITE, .vm_ops = &file_operations
+	};
+	struct vm_fault vmf = {
+		.vma = &vma, .address = ARGUMENT(0), .flags = FAULT_FLAG_WRITE, .pmd = pmd_offset(NULL, ARGUMENT(0))
+	};
+
+	return !(handle_pte_fault(&vmf) & VM_FAULT_ERROR);
 }
 
 /* address */
@@ -109,6 +125,23 @@ u64 enter_pmdp_invalidate_ad(void)
 	pmdp_invalidate_ad(&vma, ARGUMENT(0), pmd_offset(NULL, ARGUMENT(0)));
 	return 0;
 }
+
+#if KVER >= 609
+/* address, VMA flags */
+u64 enter_split_huge_pmd(void)
+{
+	struct vm_area_struct vma = {
+		.vm_mm = MM, .vm_flags = ARGUMENT(1), .vm_start = ARGUMENT(0), .vm_end = ARGUMENT(0) + PMD_SIZE
+	};
+	pmd_t *pmd = pmd_offset(NULL, ARGUMENT(0));
+	spinlock_t *ptl = pmd_lock(MM, pmd);
+
+	if (pmd_trans_huge(*pmd))
+		__split_huge_pmd_locked(&vma, pmd, ARGUMENT(0), false);
+	spin_unlock(ptl);
+	return 0;
+}
+#endif
 
 /* ---- rmap.c: ARGUMENT(0) is the address ---- */
 
@@ -177,4 +210,17 @@ u64 enter_remove_migration_pte(void)
 #endif
 
 	return remove_migration_pte(page_folio(PAGE), &vma, ARGUMENT(0), &argument);
+}
+
+/* ---- migrate_device.c ---- */
+
+/* start, end */
+u64 enter_migrate_vma_collect_pmd(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM };
+	unsigned long src[8] = { 0 }, dst[8] = { 0 };
+	struct migrate_vma migrate = { .vma = &vma, .src = src, .dst = dst, .flags = MIGRATE_VMA_SELECT_SYSTEM };
+	struct mm_walk walk = { .vma = &vma, .private = &migrate };
+
+	return migrate_vma_collect_pmd(pmd_offset(NULL, ARGUMENT(0)), ARGUMENT(0), ARGUMENT(1), &walk);
 }

@@ -21,6 +21,7 @@ extern u64 rt_arguments[];
 #define P4D_SHIFT rt_arguments[2]
 #define CONFIG_HAVE_MOVE_PMD (rt_arguments[3] & 1)
 #define CONFIG_HAVE_MOVE_PUD 0
+#define IN_FAULT (rt_arguments[3] & 2)
 #undef IS_ENABLED
 #define IS_ENABLED(option) (option)
 /* What a task has of its own: its batch of deferred flushes. */
@@ -28,6 +29,9 @@ struct arch_tlbflush_unmap_batch { int unused; };
 struct tlbflush_unmap_batch { struct arch_tlbflush_unmap_batch arch; bool flush_required, writable; };
 struct this_task { struct tlbflush_unmap_batch tlb_ubc; };
 #define current ((struct this_task *)0x200000d00100UL)
+struct vm_operations_struct;
+#define VMA_MORE const struct vm_operations_struct *vm_ops; struct file *vm_file; unsigned long vm_page_prot;
+#define PAGE_MORE struct address_space *mapping; struct dev_pagemap *pgmap;
 #include "mm.h"
 #define P4D_MASK (~(P4D_SIZE - 1))
 #define HPAGE_PMD_MASK PMD_MASK
@@ -58,7 +62,7 @@ typedef struct { u64 val; } swp_entry_t;
 #define pte_write(entry) (!!((entry).pte & E_WRITE))
 #define pte_protnone(entry) (!!((entry).pte & E_PROTNONE))
 #define pte_uffd_wp(entry) (!!((entry).pte & E_UFFD))
-#define pte_same(a, b) ((a).pte == (b).pte)
+#define pte_same(a, b) ((a).pte == (b).pte && OP("same_page")) /* E_ bits do not name it */
 #define pte_wrprotect(entry) __pte((entry).pte & ~(u64)E_WRITE)
 #define pte_mkclean(entry) __pte((entry).pte & ~(u64)E_DIRTY)
 #define pte_mkwrite(entry, ...) __pte((entry).pte | E_WRITE)
@@ -148,7 +152,8 @@ typedef swp_entry_t softleaf_t;
 #define pudp_get(pud) READ_ONCE(*(pud))
 #define pmd_pgtable(entry) ((entry).pmd)
 #define pmd_clear(pmd) OP1("pmd_clear", (pmd) - (pmd_t *)PMD_BASE)
-#define pmd_populate(mm, pmd, table) OP2("pmd_populate", (pmd) - (pmd_t *)PMD_BASE, table)
+#define pmd_populate(mm, pmd, table) \
+	(rt_local(pmd) ? 0 : OP2("pmd_populate", (pmd) - (pmd_t *)PMD_BASE, table)) /* a pmd of its own is nobody else's */
 #define pud_alloc(mm, p4d, address) pud_offset(p4d, address)
 #define pmd_alloc(mm, pud, address) pmd_offset(pud, address)
 #define pte_alloc(mm, pmd) 0
@@ -184,8 +189,8 @@ typedef swp_entry_t softleaf_t;
 #define print_bad_pte(vma, address, entry, page) ((void)0)
 #define pfn_swap_entry_to_page(entry) PAGE
 #define pfn_swap_entry_folio(entry) page_folio(PAGE)
-#define folio_put(folio) OP("folio_put")
-#define put_page(page) OP("folio_put")
+#define folio_put(folio) OP1("folio_put", (void *)(folio) == (void *)NEW_PAGE)
+#define put_page(page) folio_put(page)
 #define folio_remove_rmap_ptes(folio, page, nr, vma) OP1("folio_remove_rmap_ptes", nr)
 #define folio_remove_rmap_pte(folio, page, vma) OP1("folio_remove_rmap_ptes", 1)
 #define folio_remove_rmap_pmd(folio, page, vma) OP("folio_remove_rmap_pmd")
@@ -220,9 +225,9 @@ typedef int fpb_t;
 #define pte_unmap_unlock(ptep, ptl) \
 	((ptl) == SECOND_LOCK ? spin_unlock(SECOND_LOCK) : (void)OP("pte_unmap_unlock"))
 #define pte_unmap(ptep) ((void)(ptep))
-/* The table of a second place: locked by itself, unless it is the one that is locked already. */
+/* The table of a second place: locked by itself, unless it is the one that is locked already; a fault has locked none. */
 #define SECOND_LOCK ((spinlock_t *)0x200000d00000UL)
-#define SECOND(address) (OP1("is_second_table", (address) >> PAGE_SHIFT) ? SECOND_LOCK : NULL)
+#define SECOND(address) (OP1("is_second_table", (address) >> PAGE_SHIFT) || IN_FAULT ? SECOND_LOCK : NULL)
 #define pte_offset_map_nolock(mm, pmd, address, ptlp) (*(ptlp) = SECOND(address), ENTRY(address))
 #define pte_offset_map(pmd, address) ENTRY(address)
 #define pte_lockptr(mm, pmd) SECOND((u64)((pmd) - (pmd_t *)PMD_BASE) << PMD_SHIFT)
@@ -329,7 +334,6 @@ enum { RMAP_NONE, RMAP_EXCLUSIVE };
 #define set_ptes(mm, address, ptep, entry, nr) OP3("set_ptes", NUMBER(ptep), pte_val(entry), nr)
 #define userfaultfd_wp(vma) (!!((vma)->vm_flags & V_UFFD_WP))
 #define spin_needbreak(lock) 0
-#define folio_prealloc(...) NULL
 #define page_copy_prealloc(...) NULL
 #define add_swap_count_continuation(entry, flags) 0
 #define ENOMEM 12
@@ -381,6 +385,19 @@ spinlock_t *__pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
 #define tlb_remove_pmd_tlb_entry(tlb, pmdp, address) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
 #define tlb_flush_pmd_range(tlb, address, size) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
 #define tlb_remove_page_size(tlb, page, size) OP("tlb_remove_page_size")
+/* A split, of which the parts are mapped by the table that has been deposited. */
+#define THP_SPLIT_PMD 0
+#define pgtable_trans_huge_withdraw(mm, pmd) ((pgtable_t)OP("pgtable_trans_huge_withdraw"))
+#define folio_set_dirty(folio) OP("folio_mark_dirty")
+#define folio_test_referenced(folio) 1
+#define folio_set_referenced(folio) ((void)0)
+#define pmd_young(entry) 1
+#define pmd_soft_dirty(entry) 0
+#define pmd_uffd_wp(entry) 0
+#define folio_add_anon_rmap_ptes(folio, page, nr, vma, address, flags) OP1("inc_mapcount", nr)
+#define folio_try_share_anon_rmap_pmd(folio, page) 0
+#define __split_huge_zero_page_pmd(vma, address, pmd) ((void)0)
+#define is_readable_exclusive_migration_entry(entry) 0
 
 /* rmap.c: a walk over the mappings of one page, each of which is found with its table locked. */
 struct page_vma_mapped_walk {
@@ -419,7 +436,7 @@ enum ttu_flags {
 #define PageAnonExclusive(page) 0
 #define PageHWPoison(page) 0
 #define folio_test_swapbacked(folio) ((bool)OP("folio_test_swapbacked"))
-#define folio_test_swapcache(folio) folio_test_swapbacked(folio)
+#define folio_test_swapcache(folio) ((bool)OP("folio_test_swapcache"))
 #define folio_set_swapbacked(folio) OP("folio_set_swapbacked")
 #define folio_ref_count(folio) ((int)OP("folio_ref_count"))
 #define folio_try_share_anon_rmap_pte(folio, page) 0
@@ -490,7 +507,6 @@ static struct hstate hstate __attribute__((section("rt_const")));
 #define folio_xchg_access_time(folio, time) ((void)0)
 #define xchg_page_access_time(page, time) ((void)0)
 #define jiffies_to_msecs(j) 0
-#define VM_SHARED 8
 #define is_cow_mapping(flags) (!!((flags) & V_COW))
 #define folio_maybe_dma_pinned(folio) 0
 #define folio_likely_mapped_shared(folio) 0
@@ -520,3 +536,5 @@ struct zap_details {
 #define ZAP_FLAG_UNMAP 2
 
 #include <linux/pgtable.h>
+#include "mm_fault.h"
+#include "mm_migrate.h"

@@ -70,6 +70,9 @@ typedef unsigned int gfp_t;
 #define __rcu
 #define __force
 #define __must_check
+#define __releases(lock)
+#define __acquires(lock)
+#define __must_hold(lock)
 #define __section(s)
 #define __attribute_const__
 #define __cacheline_aligned_in_smp

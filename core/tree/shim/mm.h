@@ -56,11 +56,17 @@ struct zap_details;
 struct rcu_head { void *next; };
 struct list_head { struct list_head *next, *prev; };
 #define INIT_LIST_HEAD(list) ((void)0)
-struct page { unsigned long flags; atomic_t _refcount; unsigned long private; };
+#ifndef PAGE_MORE
+#define PAGE_MORE
+#endif
+struct page { unsigned long flags; atomic_t _refcount; unsigned long private; PAGE_MORE };
 struct folio { struct page page; };
 struct ptdesc { struct page page; };
 struct hstate { unsigned int order; };
-struct vm_area_struct { struct mm_struct *vm_mm; unsigned long vm_start, vm_end, vm_flags; };
+#ifndef VMA_MORE
+#define VMA_MORE
+#endif
+struct vm_area_struct { struct mm_struct *vm_mm; unsigned long vm_start, vm_end, vm_flags; VMA_MORE };
 struct task_struct { struct mm_struct *mm, *active_mm; int pid; unsigned long flags; long last_kernel_thread; };
 
 #ifndef PGTABLE_T

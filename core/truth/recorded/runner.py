@@ -28,8 +28,9 @@ from core.mm.huge_memory import pmd_lock, pmd_unlock, pmdp_huge_clear_flush
 from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.madvise import Range
 from core.mm.memory import wp_page_copy, zap_page_range_single
-from core.mm.mm import Mm, Vma, log, pte_lock
+from core.mm.mm import Mm, Vma, log
 from core.mm.mprotect import accessible, protnone
+from core.mm.page import get_page
 from core.mm.pgtable import LEVELS, pmd_populate, upper_entry
 from core.mm.syscalls import (
     dup_mmap,
@@ -276,8 +277,8 @@ SHARED = Pte(0, False, False)
 
 async def _copy_on_write(mm: Mm, addr: int) -> None:
     """A store to a present entry that does not allow it, of a page that is not this mm's alone."""
-    await pte_lock(mm, addr)
-    await wp_page_copy(mm, addr, SHARED, addr)
+    await get_page(SHARED.frame)
+    await wp_page_copy(mm, addr, SHARED)
     await log("clean_flush", addr, addr + 1, ("range", "ptes"))
 
 
