@@ -86,8 +86,8 @@ SENTENCES = {
     "contents-known": "An anonymous page has been reclaimed, and its entry does not say where the contents are.",
     "shared-writable": "A private page is mapped by two processes, and one of them may write to it: the other sees it.",
     "mm-users": "mm_users is not the number of users of the mm: it is torn down while it is in use, or never.",
-    "lock-discipline": "A task released a lock that it does not hold, or took mmap_lock for reading twice; or a "
-    "hook has released mmap_lock, which the call holds around it.",
+    "lock-discipline": "A task released a lock that it does not hold, took mmap_lock for reading twice, or left a page "
+    "locked; or a hook has released mmap_lock, which the call holds around it.",
 }
 """By name.  A property that a step itself violates has only its sentence here."""
 
@@ -146,6 +146,11 @@ def _maps_dirty(page: int, ptes: Sequence[object]) -> bool:
 def all_freed(page: int, kept: int) -> Property:
     """At the end: exactly `kept` references are left."""
     return _property("all-freed", (ref_cell(page),), lambda ref: ref == kept)
+
+
+def unlocked_at_end(page: int) -> Property:
+    """At the end: nobody has the page locked."""
+    return _property("lock-discipline", (pg_locked_cell(page),), lambda owner: owner is None)
 
 
 def held_by_mappings(page: int) -> Property:

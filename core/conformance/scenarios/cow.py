@@ -20,21 +20,44 @@ store: cached rw
 store to the old page
                                                     CPU3 map the copy: the store is lost
                      flush
+
+A page is copied, or kept because nobody else has it, for an entry that was seen before the page-table lock was taken
+
+CPU0 store: the entry is read-only    CPU1 MADV_DONTNEED            CPU2 another holder of the page
+read the entry
+                                      clear it, flush, drop the page
+                                                                    drop the page: free
+lock the table, map the page again
+
+and the old page is given back while another thread can still read it
+
+CPU0 store                            CPU1 load: cached ro          CPU2 another holder of the page
+                                                                    drop the page
+copy it, map the copy, no flush
+drop the old page: free
+                                      load from the old page
 """
 
 from __future__ import annotations
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import mapcount_is_ptes, sometimes, store_after_copy
+from core.conformance.properties import (
+    held_by_mappings,
+    mapcount_is_ptes,
+    sometimes,
+    store_after_copy,
+    unlocked_at_end,
+)
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, raw_stores, store
+from core.conformance.world import World, load, raw_stores, store
 from core.explore.model import Model, Property
 from core.machine.op import Cpu
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.mm import PENDING, Vma
-from core.mm.page import mapcount_cell
+from core.mm.madvise import madvise_dontneed
+from core.mm.mm import PENDING, Mm, Vma
+from core.mm.page import mapcount_cell, put_page
 from core.mm.task_mmu import clear_refs_write
 from core.mm.userfaultfd import mwriteprotect_range
 from core.plugins.arch import Arch
@@ -75,6 +98,11 @@ def accounted() -> list[Property]:
     return [mapcount_is_ptes(OLD, [0]), mapcount_is_ptes(NEW, [0])]
 
 
+def let_go_of() -> list[Property]:
+    """At the end, too, nobody but its mappings holds a page, or has it locked."""
+    return [*accounted(), held_by_mappings(OLD), held_by_mappings(NEW), unlocked_at_end(OLD)]
+
+
 def soft_dirty(arch: Arch, era: Era) -> Model:
     """clear_refs against a write fault in another thread."""
     world = shared_page(arch, era)
@@ -97,7 +125,58 @@ def uffd(arch: Arch, era: Era) -> Model:
     return world.model("copy-uffd-wp", always=[store_after_copy(OLD, NEW, 0)], finally_=accounted(), sometimes=window)
 
 
+async def let_go(mm: Mm) -> None:
+    """Whoever else holds the page does so no more: an exit of a child, a read of a device that ends."""
+    await put_page(OLD)
+
+
+def write_protected(arch: Arch, era: Era) -> World:
+    """An anonymous page that is mapped read-only, which a user stores to; another holder lets go of it at any time."""
+    world = World(arch, era, {0: Pte(OLD, write=False)}, frozenset({OLD, NEW}), more={"copies": {OLD: NEW}})
+    world.memory[ref_cell(OLD)] = 2
+    world.memory[ref_cell(NEW)] = world.memory[mapcount_cell(NEW)] = 0
+    world.task("user", lambda mm: store(mm, VMA, 0, [OLD, NEW]))
+    world.kthread("holder", let_go)
+    return world
+
+
+def dontneed(arch: Arch, era: Era) -> Model:
+    """MADV_DONTNEED next to the fault."""
+    world = write_protected(arch, era)
+    world.task("unmap", lambda mm: madvise_dontneed(mm, VMA, 0, 1))
+    kept = sometimes("kept", "the page is writable", (pte_cell(0),), lambda pte: pte == Pte(OLD, dirty=True))
+    return world.model("copy-dontneed", finally_=let_go_of(), sometimes=[pending(False), kept])
+
+
+async def reads(mm: Mm) -> None:
+    """A thread that loads twice: from its TLB, then from wherever that leads."""
+    await load(mm, 0, [OLD, NEW])
+    await load(mm, 0, [OLD, NEW])
+
+
+def read(arch: Arch, era: Era) -> Model:
+    """Another thread that reads the page."""
+    world = write_protected(arch, era)
+    world.task("reader", reads)
+    gone = sometimes("gone", "nobody has the old page", (ref_cell(OLD),), lambda refs: refs == 0)
+    return world.model("copy-read", finally_=let_go_of(), sometimes=[pending(False), gone])
+
+
 SCENARIOS = [
+    Scenario(
+        "copy-dontneed",
+        "a store to a page that is mapped read-only maps nothing that MADV_DONTNEED has unmapped meanwhile",
+        "mm/memory.c:wp_page_copy",
+        dontneed,
+        tier="optional",
+    ),
+    Scenario(
+        "copy-read",
+        "a page that was copied on write is given back only when no other thread can read it",
+        "mm/memory.c:wp_page_copy",
+        read,
+        tier="optional",
+    ),
     Scenario(
         "copy-soft-dirty",
         "no page is copied on write while a CPU can still write to it: soft-dirty tracking",
