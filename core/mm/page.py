@@ -60,9 +60,15 @@ def test_clear_page_dirty(page: int) -> Op:
     )
 
 
-def folio_mapped(page: int) -> Op:
-    """folio_mapped(): is there a mapping in the reverse map?  Read under no lock but the folio's."""
-    return Op(f"folio_mapped(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n > 0)], order=Order.PLAIN)
+def folio_mapped(page: int, nr: int = 1) -> Op:
+    """folio_mapped(): is there a mapping of one of its `nr` pages in the reverse map?
+
+    Read under no lock but the folio's.
+    """
+    counts = tuple(mapcount_cell(page + at) for at in range(nr))
+    return Op(
+        f"folio_mapped(page{page})", counts, (), lambda *now: [Outcome(any(n > 0 for n in now))], order=Order.PLAIN
+    )
 
 
 def folio_mapcount(page: int) -> Op:

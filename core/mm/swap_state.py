@@ -32,7 +32,9 @@ async def free_swap_cache(mm: Mm, page: int) -> None:
 
     Whoever has the folio locked sees to that himself, or leaves it to reclaim.
     """
-    if await folio_test_swapcache(page) and not await folio_mapped(page) and await trylock_page(mm, page):
+    if not await folio_test_swapcache(page) or await folio_mapped(page, mm.folio(page)[1]):
+        return
+    if await trylock_page(mm, page):
         await folio_free_swap(mm, page)
         await unlock_page(mm, page)
 

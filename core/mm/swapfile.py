@@ -115,7 +115,7 @@ async def _try_to_reclaim_swap(mm: Mm, page: int) -> None:
     if not await filemap_get_folio(page):
         return
     if await trylock_page(mm, page):
-        if not await folio_mapped(page):
+        if not await folio_mapped(page, mm.folio(page)[1]):
             await folio_free_swap(mm, page)
         await unlock_page(mm, page)
     await put_page(page)
