@@ -114,6 +114,8 @@ void radix__flush_tlb_kernel_range(unsigned long start, unsigned long end);
 #define _PAGE_ACCESSED 0x100UL
 #define _PAGE_PRESENT (1UL << 63)
 #define _PAGE_PTE (1UL << 62)
+#define pgprot_val(x) ((x).pgprot)
+#define PAGE_NONE ((pgprot_t){ _PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_PRIVILEGED })
 #define pte_val(entry) ((entry).pte)
 #define pmd_val(entry) ((entry).pmd)
 #include <asm/book3s/64/tlbflush.h>
