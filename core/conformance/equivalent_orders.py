@@ -190,3 +190,17 @@ UNORDERED: dict[str, dict[str, str]] = {
     },
 }
 """By row and kind of operation.  A kind that is not here is missed by a scenario (tests/conformance/test_orders.py)."""
+
+NEVER_AWAITED: dict[str, str] = {
+    "smp_wmb()": (
+        "pmd_install() and the splits of a huge entry have it (mm/memory.c:440, mm/huge_memory.c:2712, 2934): entries "
+        "of a table before the entry that points to it. A table is empty in the model before it is filled, and a "
+        "walker that comes early faults, and finds the entry when it has the lock; what an old table had in it is not "
+        "modelled"
+    ),
+    "smp_mb__after_atomic()": (
+        "a pin has it before it looks at the entry again (mm/gup.c:591); try_get_folio() is fully ordered here, and a "
+        "note that changes at once"
+    ),
+}
+"""Barriers that no program of these rows awaits, and what the kernel has them for."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.resolve_arch import choose
-from core.conformance.equivalent_orders import UNORDERED
+from core.conformance.equivalent_orders import NEVER_AWAITED, UNORDERED
 from core.conformance.large.scenarios import LargeRun
 from core.conformance.mutate import Mutant, kills, mutable
 from core.conformance.scenarios import SCENARIOS
@@ -144,6 +144,7 @@ def test_every_order_is_missed_or_argued(row: str) -> None:
         if isinstance(scenario, LargeRun) or scenario.tier == "long" or scenario.lacking(arch) or name in choice.expect:
             continue
         found = mutable(scenario, arch, choice.era)
+        assert not set(NEVER_AWAITED) & set(found), name
         kinds |= {kind for kind, operators in found.items() if "unordered" in operators}
     assert kinds == set(MISSED[row]) | set(UNORDERED[row])
     assert not set(MISSED[row]) & set(UNORDERED[row])
