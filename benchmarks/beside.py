@@ -4,9 +4,10 @@
 
 Each figure is the least of N rounds, and in each round both are measured one behind the other: on a machine that does
 other things only their ratio says anything.  A cell is one row in one scenario that applies to it, judged in a process
-that judges all of them; rows must be in both.  Scenarios that both have are measured by themselves too.  With `--large`
-the large runs are judged too, if both have them.  With `--run` only the default run is measured, all its processes
-together, and how long it takes on a machine that is quiet.
+that judges all of them; rows must be in both.  Scenarios that both have are measured by themselves too.  Random layouts
+are runs of 1 to 64 pages of any kind, counted by the accountant.  With `--large` the large runs are judged too, if both
+have them.  With `--run` only the default run is measured, all its processes together, and how long it takes on a
+machine that is quiet.
 """
 
 from __future__ import annotations
@@ -49,6 +50,13 @@ SCENARIOS = """
 import core.conformance as suite
 print(*(s.id for s in getattr(suite, "SUITE", suite.SCENARIOS).values()))
 """
+
+RANDOM = """
+import sys
+from benchmarks.ns_per_page import ERAS, SMP, load_object, nanoseconds, random_layout, set_up
+print(nanoseconds(set_up(SMP, load_object(SMP), SMP), ERAS["6.12"], random_layout(int(sys.argv[1]))))
+"""
+RUNS = (20_000, 80_000)
 
 RUN = """
 import ctypes, os, resource, sys, tempfile, time
@@ -101,6 +109,10 @@ class Checkout(NamedTuple):
         cells, seconds = self._run(("-c", JUDGING, kind, only, *rows)).split()
         return int(cells), float(seconds)
 
+    def random(self, runs: int) -> float:
+        """Nanoseconds of CPU time that the accountant takes for a page of a random layout."""
+        return float(self._run(("-c", RANDOM, str(runs))))
+
     def running(self) -> tuple[float, float]:
         """Seconds of CPU time, and from start to end, of the default run."""
         used, took = self._run(("-c", RUN)).split()
@@ -127,6 +139,14 @@ def start_up(rounds: int, ours: Checkout, other: Checkout) -> None:
     for what, arguments in COMMANDS.items():
         here, there = least(rounds, ours, other, "-m", "core.compare", *arguments)
         print(f"{what}: {here / nothing[0]:.1f} times python -c pass, {there / nothing[1]:.1f} there")
+
+
+def random_layouts(rounds: int, ours: Checkout, other: Checkout) -> None:
+    """Print nanoseconds a page, and the ratio."""
+    for runs in RUNS:
+        pairs = [(ours.random(runs), other.random(runs)) for _ in range(rounds)]
+        here, there = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+        print(f"random layout of {runs} runs: {here:.0f} ns a page, {there:.0f} there: {here / there:.2f}")
 
 
 def judging(rounds: int, ours: Checkout, other: Checkout, kind: str, rows: list[str], only: str = "") -> None:
@@ -169,6 +189,7 @@ def main() -> None:
         running(given.rounds, ours, other)
         return
     start_up(given.rounds, ours, other)
+    random_layouts(given.rounds, ours, other)
     judging(given.rounds, ours, other, "suite", rows)
     both = ours.scenarios() & other.scenarios()
     judging(given.rounds, ours, other, "scenarios of both", rows, " ".join(sorted(both)))

@@ -20,55 +20,34 @@ to ask for the kind of the page, which Layout answers by position in the period,
 the situation.  A summary is never applied across an allocation that fails.  A maximum is a linear form too, so along a
 drift it is reached at one of the two ends.
 
+Tables whose contents do not repeat are leapt over one by one (core/cost/mixed_tables.py).
+
 What was rejected.  Formulas written by hand for each count: they would be a second text of the zap
-beside the one that is proved.  Open: a layout without repetition gains nothing, because each table is a new situation.
+beside the one that is proved.
 
 Data types
-    Allocations    how many allocations were made, and which of them fail
     Place          where a zap is: a situation, its variables, and an address
     Walk           the run of the program that will become a summary: its start, the counts then, the conditions so far
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from core.cost.affine import Conditions, now
+from core.cost.allocations import Allocations
 from core.cost.counts import Counts
 from core.cost.layout import Layout
+from core.cost.mixed_tables import MixedTables
 from core.cost.run_memory import RunMemory
-from core.cost.situations import STILL, Situation, Situations, Vector, settled
+from core.cost.run_summaries import RunSummaries
+from core.cost.situations import STILL, Situation, Situations, Vector, settle
 from core.cost.summaries import UNBOUNDED, Summaries, Summary, summary_of
 from core.mm.era import Era
 from core.mm.mmu_gather import MmuGather
 
 REMEMBERED = 50_000
 """At most this many places are remembered, to recognise one that comes back."""
-
-
-class Allocations:
-    """Counts allocations. Those whose ordinals (from 1) are in `failing` fail."""
-
-    def __init__(self, failing: Collection[int]) -> None:
-        self.failing = frozenset(failing)
-        self.asked = 0
-
-    def ask(self) -> bool:
-        """Make one allocation; True if it succeeds."""
-        self.asked += 1
-        return self.asked not in self.failing
-
-    def granted(self) -> int | None:
-        """How many more allocations succeed before one fails; None if none will fail."""
-        if not self.failing:
-            return None
-        following = [n for n in self.failing if n > self.asked]
-        return min(following) - 1 - self.asked if following else None
-
-    def failed_since(self, asked: int) -> bool:
-        """Has an allocation failed since `asked` of them had been made?"""
-        return any(asked < n <= self.asked for n in self.failing)
 
 
 class Place(NamedTuple):
@@ -91,9 +70,18 @@ class Walk(NamedTuple):
 class Periods:
     """Fast-forwards one zap of `layout`. `walked` counts the tables that were looked at."""
 
-    def __init__(self, layout: Layout, counts: Counts, memory: RunMemory, allocations: Allocations, era: Era) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        counts: Counts,
+        memory: RunMemory,
+        allocations: Allocations,
+        era: Era,
+        effects: RunSummaries,
+    ) -> None:
         self.layout, self.counts, self.memory, self.allocations = layout, counts, memory, allocations
         self.era = era
+        self.mixed = MixedTables(layout, counts, memory, effects, allocations, era)
         self.walked = 0
         self._situations: Situations | None = None
         self._summaries = Summaries()
@@ -110,10 +98,12 @@ class Periods:
         self._next_look = addr + 1
         self.walked += 1
         span, layout = tlb.mm.span[0], self.layout
-        if self._walk is None and layout.stretch_at(addr).end - addr < span:
-            return
-        place = self._arrive(tlb, addr)
+        self.mixed.arrive(tlb, addr)
+        repeats = layout.stretch_at(addr).end - addr >= span
+        place = self._arrive(tlb, addr) if repeats or self._walk is not None else None
         if place is None:
+            reached = self.mixed.look(tlb, addr)
+            self._next_look = reached + 1 if self.mixed.walk is not None or reached == addr else reached
             return
         stretch = layout.stretch_at(addr)
         there = self._go(place, stretch.end)
@@ -128,8 +118,9 @@ class Periods:
 
     def finish(self, tlb: MmuGather) -> None:
         """The zap is over; a walk that has not reached another table is given up."""
+        self.mixed.finish(tlb)
         if self._walk is not None:
-            self._settle(self._walk.conditions, tlb)
+            settle(self._walk.conditions, tlb, self.counts)
             self._walk = None
 
     def _arrive(self, tlb: MmuGather, addr: int) -> Place | None:
@@ -137,7 +128,7 @@ class Periods:
         place = None
         if self._walk is not None:
             place = self._learn(self._walk, tlb, addr)
-            self._settle(self._walk.conditions, tlb)
+            settle(self._walk.conditions, tlb, self.counts)
             self._walk = None
         stretch, span = self.layout.stretch_at(addr), tlb.mm.span[0]
         if stretch.end - addr < span:
@@ -157,15 +148,6 @@ class Periods:
         summary = summary_of(addr - before, to, moved, added, counts.linear, asked, walk.conditions, began)
         self._summaries.add(situation, began, summary)
         return Place(to, (now(moved[0]), now(moved[1]), now(moved[2])), addr)
-
-    def _settle(self, conditions: Conditions, tlb: MmuGather) -> None:
-        """The walk is over: turn its symbolic numbers into plain ones."""
-        conditions.open = False
-        for batch in tlb.batches:
-            batch.nr = now(batch.nr)
-            batch.slots[:] = [settled(slot) for slot in batch.slots]
-        tlb.start, tlb.end = now(tlb.start), now(tlb.end)
-        self.counts.settle()
 
     # ---- applying summaries ----------------------------------------------------------------------------------
 

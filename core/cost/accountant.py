@@ -2,7 +2,7 @@
 
 A stretch of equal entries is one step of the zap wherever the kernel decides nothing in between: a step never crosses
 the end of a batch, a table or a folio.  A run that has been met before is added up (core/cost/run_summaries.py), and so
-is a table like one met before (core/cost/acceleration.py).
+is a table like one met before (core/cost/acceleration.py, core/cost/mixed_tables.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any
 
-from core.cost.acceleration import Allocations, Periods
+from core.cost.acceleration import Periods
+from core.cost.affine import now
+from core.cost.allocations import Allocations
 from core.cost.counts import CEILING, HERE, Counts
 from core.cost.layout import KINDS, Layout
 from core.cost.run_memory import RunMemory
@@ -58,8 +60,8 @@ class Accountant:
         self.counts = Counts(ceiling)
         self.allocations = Allocations(fail_allocs)
         self.memory = RunMemory(layout)
-        self.periods = Periods(layout, self.counts, self.memory, self.allocations, era)
         self.effects = RunSummaries(layout, self.counts, self.memory)
+        self.periods = Periods(layout, self.counts, self.memory, self.allocations, era, self.effects)
         facts = arch.facts
         running = frozenset(Cpu(n) for n in range(cpus if facts.smp and not facts.one_cpu else 1))
         self.mm = Mm(
@@ -67,10 +69,10 @@ class Accountant:
             era,
             arch.hook,
             Task("unmapper", Tid(1), HERE),
-            is_anon=lambda page: KINDS[layout.run_at(page).kind][1],
-            special=lambda page: layout.run_at(page).kind == "zero",
+            is_anon=lambda page: KINDS[self.memory.run_at(page).kind][1],
+            special=lambda page: self.memory.run_at(page).kind == "zero",
             mappings={0: (0,)},
-            folio=lambda page: layout.run_at(page).folio or (page, 1),
+            folio=lambda page: self.memory.run_at(page).folio or (page, 1),
             cpus=running,
             choices=Choices(alloc_fails=True),
             long_runs=long_runs,
@@ -119,7 +121,14 @@ class Accountant:
         tlb = self.counts.tlb
         if span == 1:
             if self.skip and self.long_runs and tlb is not None:
+                if self.periods.mixed.walk is not None:
+                    nr: int | None = self.periods.mixed.run(tlb, addr, max_nr)
+                    if nr is not None:
+                        return nr
+                    addr, max_nr = now(addr), now(max_nr)
                 self.effects.look(tlb, addr, addr + max_nr)
+                if now(addr) == self.memory.single:
+                    return 1
             zapped = self.memory.zapped - addr
             if zapped > 0:
                 return min(max_nr, zapped)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from core.cost.layout import HUGE, KINDS, Layout
+from core.cost.affine import now
+from core.cost.layout import HUGE, KINDS, Layout, Run
 from core.machine.memory import INITIAL, Memory
 from core.machine.op import Cell
 from core.machine.pte import Pte, Swap
@@ -19,19 +20,28 @@ PER_TABLE = frozenset({"ptl", *LEVELS})
 class RunMemory(Memory):
     """The cells of one zap of a Layout, in ascending order of addresses.
 
-    Entries below virtual page `zapped` have been cleared.  `spans` are the pages covered by an entry of each upper
-    level.
+    Entries below virtual page `zapped` have been cleared.  The one at `single` is handled by itself: a swap entry there
+    is charged to another cgroup than its neighbours, so that the kernel does not take them together.  `spans` are the
+    pages covered by an entry of each upper level.
     Upper entries all of whose pages lie in `leapt` are empty: the zap has leapt over them.  Once it is over, tables are
     there again, each until it is freed.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        self.layout, self.zapped = layout, 0
+        self.layout, self.zapped, self.single = layout, 0, -1
         self.leapt = range(0)
+        self.by_plan = False
         self.spans = (1, 1, 1)
         self._zapped_all = False
         self._others: frozenset[tuple[Cell, Hashable]] | None = None
+
+    def run_at(self, addr: int) -> Run:
+        """The run that a page number falls into, which may be symbolic (core/cost/affine.py).
+
+        `by_plan` the class of the entry there is known whatever the number (core/cost/table_plan.py).
+        """
+        return self.layout.run_at(now(addr) if self.by_plan else addr)
 
     def zap_is_over(self) -> None:
         """From now on upper entries are asked for by who frees tables. Huge pages have no table, and are gone."""
@@ -88,8 +98,8 @@ class RunMemory(Memory):
     def _pte(self, addr: int) -> Pte | Swap | None:
         if addr < self.zapped:
             return None
-        kind = self.layout.run_at(addr).kind
+        kind = self.run_at(addr).kind
         present, _, dirty = KINDS[kind]
         if present:
             return Pte(addr, True, dirty)
-        return Swap(addr) if kind == "swap" else None
+        return Swap(addr, "another" if now(addr) == self.single else "") if kind == "swap" else None

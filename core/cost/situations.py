@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from core.cost.affine import Conditions, Linear, fixed, now
+from core.cost.counts import Counts
 from core.cost.layout import HUGE, Stretch
 from core.cost.run_memory import RunMemory
 from core.mm.encoded_page import encode_page, encoded_page_flags, page_pointer
@@ -82,19 +83,22 @@ class Situation:
         tlb.tables = None if self.tables is None else list(self.tables)
         memory.become(self.others)
 
-    def vary(self, tlb: MmuGather) -> Conditions:
-        """Replace the variables in the gather, which is in this situation, by symbolic numbers; their conditions."""
-        conditions = Conditions()
+    def vary(self, tlb: MmuGather, more: int = 0) -> Conditions:
+        """Replace the variables in the gather, which is in this situation, by symbolic numbers; their conditions.
+
+        There are `more` variables besides.
+        """
+        conditions, others = Conditions(), (0,) * more
         active = tlb.batches[tlb.active]
         if active.slots:
             last = active.slots[-1]
-            slopes = (self.unit, 0, 0)
+            slopes = (self.unit, 0, 0, *others)
             active.slots[-1] = last._replace(entries=cast(int, Linear(last.entries, slopes, conditions)))
-            active.nr = cast(int, Linear(active.nr, (self.unit * last.each, 0, 0), conditions))
+            active.nr = cast(int, Linear(active.nr, (self.unit * last.each, 0, 0, *others), conditions))
         if self.start is None:
-            tlb.start = cast(int, Linear(tlb.start, (0, -1, 0), conditions))
+            tlb.start = cast(int, Linear(tlb.start, (0, -1, 0, *others), conditions))
         if self.end is None:
-            tlb.end = cast(int, Linear(tlb.end, (0, 0, -1), conditions))
+            tlb.end = cast(int, Linear(tlb.end, (0, 0, -1, *others), conditions))
         return conditions
 
 
@@ -174,6 +178,16 @@ def _batch(most: int, slots: list[Slot]) -> Batch:
 def settled(slot: Slot) -> Slot:
     """The slot with plain numbers: their present values."""
     return slot._replace(encoded=now(slot.encoded), entries=now(slot.entries), pages=now(slot.pages))
+
+
+def settle(conditions: Conditions, tlb: MmuGather, counts: Counts) -> None:
+    """A walk on symbolic numbers is over: turn those of the gather and the counts into plain ones."""
+    conditions.open = False
+    for batch in tlb.batches:
+        batch.nr = now(batch.nr)
+        batch.slots[:] = [settled(slot) for slot in batch.slots]
+    tlb.start, tlb.end = now(tlb.start), now(tlb.end)
+    counts.settle()
 
 
 def _moved(slot: Slot, by: int) -> Slot:
