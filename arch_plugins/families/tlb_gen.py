@@ -292,6 +292,7 @@ class TlbGen(Architecture):
         to = info.gen if isinstance(info, GenRequest) else None
         if loaded != "this":
             trimmed = mask - {cpu} if to is not None and not self.leaves_mask else mask
+            lazy &= to is not None  # a batch is of no mm: it makes a lazy CPU leave whichever it has loaded
             return (loaded, lazy, ctx_gen, on_mm, trimmed, *tlb)
         if lazy:  # switch_mm_irqs_off(init_mm); what is cached stays under the ASID
             return ("other", False, ctx_gen, False, mask - {cpu} if self.leaves_mask else mask, *tlb)

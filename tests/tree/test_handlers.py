@@ -1,0 +1,60 @@
+"""x86's handler in Python and flush_tlb_func() of the tables: the same from every state of a CPU, for every request."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from arch_plugins.families.tlb_gen import GEN, GenRequest, Info, handler_cells
+from arch_plugins.x86 import X86
+from core.machine.ipi import FlushRequest
+from core.machine.op import Cpu, Tid
+from core.machine.task import Task
+from core.machine.tlb import Entry
+from core.mm.era import ERAS
+from core.mm.mm import Mm
+from core.plugins.arch import set_up
+from core.tree.one_step import values_after
+from core.tree.shipped import plugin_of_tables, releases
+
+HERE, ADDRS = Cpu(1), (0, 1)
+CACHED = tuple(Entry(page, True, True) for page in ADDRS)
+REQUESTS: tuple[Info, ...] = (
+    FlushRequest(),
+    *(
+        GenRequest(request, gen)
+        for request, gen in product((FlushRequest(), FlushRequest(0, 1), FlushRequest(0, 2)), (1, 2, 3))
+    ),
+)
+"""A batch, and requests of an mm of each generation that has been."""
+
+
+def mm_of(plugin: object) -> Mm:
+    """The mm on two CPUs that come and go, of a task on `HERE`."""
+    arch, cpus = set_up("test", plugin, "test"), frozenset({Cpu(0), HERE})
+    return Mm(arch.facts, ERAS["6.12"], arch.hook, Task("t", Tid(1), HERE), addrs=ADDRS, cpus=None, online=cpus)
+
+
+def states() -> list[tuple[Any, ...]]:
+    """What `handler_cells` may hold, with tlb_gen: a CPU walks what it has loaded, and is not ahead of the mm."""
+    mask = frozenset({Cpu(0), HERE})
+    found = product(("this", "other"), (False, True), (1, 2, 3), (False, True), (mask,), *((e, None) for e in CACHED))
+    walks = [words for words in found if words[3] == (words[0] == "this")]
+    return [(*words, gen) for words in walks for gen in (1, 2, 3) if words[2] <= gen]
+
+
+@pytest.mark.parametrize("request_of", REQUESTS, ids=str)
+@pytest.mark.parametrize("release", releases())
+def test_the_handler_is_the_c(release: str, request_of: Info) -> None:
+    of_python: Any = X86()
+    of_c: Any = plugin_of_tables("x86", "x86", release)
+    mm, mm_of_c = mm_of(of_python), mm_of(of_c)
+    cells = handler_cells(mm, HERE)
+    for *words, gen in states():
+        if isinstance(request_of, GenRequest) and request_of.gen > gen:
+            continue  # a request is of a generation that has been
+        memory: dict[Any, Any] = dict(zip((*cells, GEN), (*words, gen), strict=True))
+        after = values_after(of_c._handler(mm_of_c, request_of), memory, (GEN,))
+        assert tuple(after[cell] for cell in cells) == of_python.handled(mm, HERE, request_of, gen, tuple(words))
