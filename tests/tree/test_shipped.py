@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from core.compare import main
+from core.conformance import SUITE
+from core.mm.era import ERAS
+from core.table.jobs import VerdictJob
+from core.table.row import Row
 from core.tree.automata import Automata, digest_of, kept_in
 from core.tree.automaton import from_data
 from core.tree.binding import binding
@@ -107,6 +111,16 @@ def test_they_are_what_is_learned_from_the_tree(release: str, name: str, unpacke
         entry, *args, cpus = called.split("-")
         learned = automata.of(entry, tuple(int(value, 16) for value in args), int(cpus.removesuffix("cpus")))
         assert json.loads(without_addresses(learned).to_json()) == data, called
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("release", "name"), SHIPPED)
+def test_no_scenario_asks_for_what_is_not_in_them(release: str, name: str) -> None:
+    of = built(name, Shipped(release))
+    row = Row(name, of.plugin, ERAS[of.era])
+    scenarios = [one.id for one in SUITE.values() if one.tier not in ("long", "large")]
+    results = [VerdictJob(row, scenario).run() for scenario in scenarios]
+    assert [(one.scenario, one.reason) for one in results if one.verdict == "error"] == []
 
 
 def test_tables_are_written_of_what_is_kept(tmp_path: Path, toy: Path) -> None:
