@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
-from core.machine.op import Cell, Op, Outcome, barrier
+from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.machine.tlb import ref_cell
@@ -230,7 +230,6 @@ async def split_huge_anon_pmd(mm: Mm, addr: int, table: int) -> None:
         entry = Pte(pmd.frame, pmd.write, pmd.dirty)
         await mm.hook.set_ptes(mm=mm, addr=table * mm.span[0], pte=entry, nr=mm.span[0])
         await folio_remove_rmap_pmd(mm, addr, pmd.frame)
-        await barrier(Order.SMP_WMB)
         await pmd_populate(mm, addr, table)
     await pmd_unlock(mm, addr)
 

@@ -36,6 +36,7 @@ S390_PGTABLE = "arch/s390/mm/pgtable.c"
 RISCV_TLBFLUSH = "arch/riscv/mm/tlbflush.c"
 LOONGARCH_SMP = "arch/loongarch/kernel/smp.c"
 GATHER, MEMORY, MPROTECT, MREMAP = "mm/mmu_gather.c", "mm/memory.c", "mm/mprotect.c", "mm/mremap.c"
+MIGRATE_DEVICE = "mm/migrate_device.c"
 PGTABLE_GENERIC, RMAP, HUGE_MEMORY = "mm/pgtable-generic.c", "mm/rmap.c", "mm/huge_memory.c"
 TRANSFER = "\t\t\tif (pte_dirty(pteval))\n\t\t\t\tfolio_mark_dirty(folio);\n"
 LIST_FREE = "#ifndef CONFIG_MMU_GATHER_NO_GATHER\n\ttlb_batch_list_free(tlb);\n#endif\n"
@@ -269,6 +270,76 @@ PATCHES = {
         "oldpmd = pmdp_invalidate_ad(vma, addr, pmd);",
         "oldpmd = pmdp_huge_get_and_clear_full(vma, addr, pmd, 0);",
         "huge-emptied",
+    ),
+    "a fault does not look again under the lock": Patch(
+        "mm",
+        MEMORY,
+        "if (unlikely(!pte_same(ptep_get(vmf->pte), entry))) {\n\t\tupdate",
+        "if (0) {\n\t\tupdate",
+        "copy-dontneed",
+    ),
+    "a copy is mapped though the entry has changed": Patch(
+        "mm",
+        MEMORY,
+        "if (likely(vmf->pte && pte_same(ptep_get(vmf->pte), vmf->orig_pte)))",
+        "if (likely(vmf->pte))",
+        "copy-dontneed",
+    ),
+    "a copy is made of a page that nobody holds": Patch(
+        "mm",
+        MEMORY,
+        "\tif (folio)\n\t\tfolio_get(folio);\n\n\tpte_unmap_unlock(vmf->pte, vmf->ptl);\n#ifdef CONFIG_KSM",
+        "\tpte_unmap_unlock(vmf->pte, vmf->ptl);\n#ifdef CONFIG_KSM",
+        "copy-dontneed",
+    ),
+    "a copy does not flush the old entry": Patch(
+        "mm",
+        MEMORY,
+        "\t\tptep_clear_flush(vma, vmf->address, vmf->pte);\n\t\tfolio_add_new",
+        "\t\tptep_get_and_clear(mm, vmf->address, vmf->pte);\n\t\tfolio_add_new",
+        "copy-read",
+    ),
+    "a fault does not flush what userfaultfd owes": Patch(
+        "mm",
+        MEMORY,
+        "\t\t\tflush_tlb_page(vmf->vma, vmf->address);\n\t}\n\n\tvmf->page",
+        "\t\t\t;\n\t}\n\n\tvmf->page",
+        "copy-uffd-wp",
+    ),
+    "a file's page is made writable though the entry has changed": Patch(
+        "mm",
+        MEMORY,
+        "if (!pte_same(ptep_get(vmf->pte), vmf->orig_pte)) {\n\t\tupdate_mmu_tlb(vmf->vma",
+        "if (0) {\n\t\tupdate_mmu_tlb(vmf->vma",
+        "lost-dirty-dontneed",
+    ),
+    "nobody holds a file's page while the file system is told": Patch(
+        "mm",
+        MEMORY,
+        "\tvm_fault_t ret = 0;\n\n\tfolio_get(folio);\n\n\tif (vma->vm_ops && vma->vm_ops->page_mkwrite)",
+        "\tvm_fault_t ret = 0;\n\n\tif (vma->vm_ops && vma->vm_ops->page_mkwrite)",
+        "lost-dirty-dontneed",
+    ),
+    "migration to a device forgets a dirty bit": Patch(
+        "mm",
+        MIGRATE_DEVICE,
+        "\t\t\tif (pte_present(pte) && pte_dirty(pte))\n\t\t\t\tfolio_mark_dirty(folio);\n",
+        "",
+        "migrate-dirty",
+    ),
+    "a split forgets a dirty bit": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\t\t\tif (!folio_test_dirty(folio) && pmd_dirty(old_pmd))\n\t\t\t\tfolio_mark_dirty(folio);\n",
+        "",
+        "huge-split",
+    ),
+    "a split reads an entry and makes it invalid then": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\t\told_pmd = pmdp_invalidate(vma, haddr, pmd);\n\t\tpage = pmd_page(old_pmd);\n\t\tfolio =",
+        "\t\told_pmd = *pmd;\n\t\tpmdp_invalidate(vma, haddr, pmd);\n\t\tpage = pmd_page(old_pmd);\n\t\tfolio =",
+        "huge-split-anon",
     ),
     "fork leaves the parent's entries writable": Patch(
         "mm", MEMORY, "\t\twrprotect_ptes(src_mm, addr, src_pte, nr);\n", "", "fork-protects"
