@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 CACHE = "SHOOTDOWN_CACHE"
@@ -60,4 +59,6 @@ def _of_user(variable: str, linux: str, macos: str) -> Path:
     try:
         return Path.home() / (macos if sys.platform == "darwin" else linux) / "shootdown"
     except RuntimeError:
+        import tempfile  # takes milliseconds
+
         return Path(tempfile.gettempdir()) / f"shootdown-{os.getuid()}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -27,6 +26,8 @@ def write_atomically(path: Path, text: str) -> None:
     permissions = stat.S_IMODE(mode) if mode else 0o666 & ~_umask()
     if _write_nameless(path, data, permissions):
         return
+    import tempfile  # takes milliseconds
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -66,6 +67,8 @@ def _write_nameless(path: Path, data: bytes, permissions: int) -> bool:
 
 def can_write_in(directory: Path) -> None:
     """Create `directory` and see whether a file can be written in it. Raises OSError, which names what it could not."""
+    import tempfile  # takes milliseconds
+
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=directory):  # which has no name where the file system can do without
         pass

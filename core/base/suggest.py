@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -11,6 +10,8 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
     Case does not count: SMP-6.1 is smp-6.1.
     """
+    import difflib  # takes milliseconds, and is needed for an error only
+
     folded = {one.casefold(): one for one in reversed(list(known))}
     near = difflib.get_close_matches(name.casefold(), list(folded)[::-1], 1, cutoff)
     return folded[near[0]] if near else ""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from core.base.cores import usable
 from core.base.suggest import hint
 from core.base.told import Told
-from core.explore.model import Limits
 from core.facts import MEMORY_MODELS
 from core.mm.era import ERAS
-from core.run.isolate import CELL_TIMEOUT, protect, protect_code
+from core.run import CELL_TIMEOUT
+from core.run.before import protect, protect_code
 from core.table.row import Row
 from core.table.rows import DEFAULT_ERA, load, plugin_row
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.conformance.rule import OutsideRule
     from core.cost.outside import OutsideWorkload
     from core.cost.workload import Workload
+    from core.explore.model import Limits
 
 
 class UsageError(Told):
@@ -240,6 +241,8 @@ def guest_timeout(arguments: argparse.Namespace) -> float:
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
     """The limits given with the flags of `add_limits`."""
+    from core.explore.model import Limits
+
     return Limits(arguments.max_states, arguments.timeout, arguments.max_memory)
 
 

@@ -35,11 +35,12 @@ from core.cost.sweep import (
 )
 from core.cost.workloads import NAMED, WORKLOADS
 from core.mm.era import ERAS
-from core.run.isolate import Job, isolated, preload
+from core.run.before import preload
 from core.table.row import Row
 from core.table.rows import DEFAULT_ERA, ConfigError, load, load_workloads, plugin_row
 
 if TYPE_CHECKING:
+    from core.run.child import Job
     from core.table.count_jobs import Counted
 
 preload("core.cost.sweep")
@@ -339,7 +340,11 @@ def hold_text(model: PriceModel, counts: Mapping[str, int]) -> str:
 def answer_of(job: Job, row: Row, timeout: float) -> Any:
     """The result of `job`, run in this process, or in a child if it runs code from outside the project."""
     guest: str = getattr(job, "guest", "")
-    return isolated(job, timeout) if row.foreign or guest else job.run()
+    if not row.foreign and not guest:
+        return job.run()
+    from core.run.isolate import isolated
+
+    return isolated(job, timeout)
 
 
 def prices_command(arguments: argparse.Namespace) -> int:

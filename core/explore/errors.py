@@ -4,6 +4,8 @@ expected.
 
 from __future__ import annotations
 
+from core.base.watchdog import TooLate
+
 
 class ExploreError(Exception):
     """The base of all errors that keep a model from being explored."""
@@ -17,7 +19,7 @@ class NotAnOperation(ExploreError):
     """A program awaited an object that is not an `Op`, or `Op.step` returned something that is not an `Outcome`."""
 
 
-class Hung(ExploreError):
+class Hung(ExploreError, TooLate):
     """A program did not await its next operation in time."""
 
 

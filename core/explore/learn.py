@@ -26,14 +26,14 @@ plugin object before and after, which catches more of it.
 from __future__ import annotations
 
 import random
-import signal
-import threading
 from collections.abc import Callable, Coroutine, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from core.base.errortext import named
+from core.base.watchdog import alarm_is_free, alarms
+from core.base.watchdog import watchdog as limited
 from core.explore.errors import Hung, NotAnOperation, NotDeterministic, ProgramError
 from core.explore.freeze import Freezer, Unfreezable
 from core.explore.model import Thread
@@ -293,21 +293,9 @@ def answer_within(seconds: float | None) -> Iterator[None]:
         ANSWER_TIMEOUT = before
 
 
-@contextmanager
-def watchdog(message: str, seconds: float | None = None) -> Iterator[None]:
-    """Raise Hung with `message` if the body takes longer than `seconds` (default ANSWER_TIMEOUT).
-
-    No effect outside the main thread, where SIGALRM cannot be handled, or inside another watchdog.
-    """
-
-    def give_up(signum: int, frame: object) -> None:
-        raise Hung(message)
-
-    if not _alarm_is_free():
-        yield
-        return
-    with _alarms(give_up, ANSWER_TIMEOUT if seconds is None else seconds):
-        yield
+def watchdog(message: str, seconds: float | None = None) -> AbstractContextManager[None]:
+    """Raise Hung with `message` if the body takes longer than `seconds` (default ANSWER_TIMEOUT)."""
+    return limited(message, ANSWER_TIMEOUT if seconds is None else seconds, Hung)
 
 
 LOOKS = 2
@@ -332,7 +320,7 @@ def patience() -> Iterator[None]:
     for each operation takes as long as the operation.  Where it cannot be set, each operation has a watchdog.
     """
     global _patient
-    if _patient or not _alarm_is_free():
+    if _patient or not alarm_is_free():
         yield
         return
     seen, times = 0, 0
@@ -346,36 +334,7 @@ def patience() -> Iterator[None]:
 
     _patient = True
     try:
-        with _alarms(look, ANSWER_TIMEOUT / LOOKS, again=True):
+        with alarms(look, ANSWER_TIMEOUT / LOOKS, again=True):
             yield
     finally:
         _patient = False
-
-
-def _alarm_is_free() -> bool:
-    return threading.current_thread() is threading.main_thread() and not signal.getitimer(signal.ITIMER_REAL)[0]
-
-
-@contextmanager
-def clock_stopped() -> Iterator[None]:
-    """The body's time is not the program's that runs: the body has a limit of its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
-    try:
-        yield
-    finally:
-        if left:
-            signal.setitimer(signal.ITIMER_REAL, left, interval)
-
-
-@contextmanager
-def _alarms(handle: Callable[[int, object], None], seconds: float, again: bool = False) -> Iterator[None]:
-    before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds if again else 0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

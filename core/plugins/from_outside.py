@@ -10,7 +10,6 @@ Data types
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ from typing import Any, TypeVar
 from core.base.digest import digest
 from core.base.watch import watching
 from core.plugins.load import PluginError, Wanted
-from core.run.isolate import isolated
 
 LOADING_TIMEOUT = 30.0
 """Seconds that importing it may take."""
@@ -85,11 +83,15 @@ def one_line(reason: str) -> str:
 
 def entry_points(of: Wanted) -> list[str]:
     """The names under which installed distributions offer what is wanted."""
-    return sorted(point.name for point in importlib.metadata.entry_points(group=of.group))
+    from importlib.metadata import entry_points as installed  # takes as long as the rest of this room
+
+    return sorted(point.name for point in installed(group=of.group))
 
 
 def described(job: Loading, of: Wanted) -> Any:
     """What `job` says of what FILE.py:NAME, MODULE:NAME or an entry point names; its code is run in a child only."""
+    from core.run.isolate import isolated
+
     answer = isolated(job, LOADING_TIMEOUT)
     if answer.problem and not answer.problem.startswith(f"{of.what} "):
         return replace(answer, problem=f"{of.what} {job.reference}: loading it: {answer.problem}")

@@ -7,7 +7,6 @@ Data types
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import sys
@@ -72,7 +71,9 @@ def load_object(reference: str, of: Wanted = PLUGIN) -> Any:
 
 
 def _entry_point(name: str, of: Wanted) -> Any:
-    points = {p.name: p for p in importlib.metadata.entry_points(group=of.group)}
+    from importlib.metadata import entry_points  # takes as long as the rest of this room
+
+    points = {p.name: p for p in entry_points(group=of.group)}
     if name not in points:
         known = ", ".join(sorted(points)) or "none is installed"
         near = nearest(name, points)

@@ -21,16 +21,16 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from core.base import plain
 from core.base.caches import OWN
 from core.base.errortext import short
 from core.base.printable import printable
-from core.run import INTERRUPTED
+from core.run import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED
+from core.run.before import preload, preloaded, protect, protect_code, protected
 from core.run.child import Job, answer, interrupted_here, kind_of
-from core.run.trusted import ROOT, cache_of, code_of, outermost, trusted, without_user_site
+from core.run.trusted import ROOT, cache_of, outermost, trusted, without_user_site
 from core.run.warden import AFTER_INTERRUPT, ANSWER, END, INTERRUPT, OUTPUT, READY, BatchHeader
 
 __all__ = [
@@ -49,12 +49,6 @@ __all__ = [
     "protect",
     "protect_code",
 ]
-
-CELL_TIMEOUT = 300.0
-"""Seconds that one job may take."""
-
-CELL_MEMORY = 8 << 30
-"""Bytes of address space that one job may use, if the machine has that much."""
 
 STARTING_TIMEOUT = 120.0
 """Seconds in which an interpreter has started and imported the suite, on a machine with a lot to do."""
@@ -86,9 +80,9 @@ class Custody:
         ours, its = socket.socketpair()
         with its:
             path, self.cache = json.dumps(module_path()), cache_of(guest) if guest else ""
-            of = json.dumps({"protected": outermost([*trusted(), *_protected]), "own": self.cache} if guest else {})
+            of = json.dumps({"protected": outermost([*trusted(), *protected]), "own": self.cache} if guest else {})
             flags = ["-P", "-s"] if without_user_site() else ["-P"]
-            command = [sys.executable, *flags, "-c", BOOT, path, of, *_preloaded]
+            command = [sys.executable, *flags, "-c", BOOT, path, of, *preloaded]
             own = {OWN: self.cache} if self.cache else {}
             its_own = environment() | own
             self.process = subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
@@ -233,12 +227,6 @@ def _show(said: bytes) -> None:
 
 # ---- the wardens of this process -----------------------------------------------------------------------------
 
-_preloaded: list[str] = []
-"""Modules that a warden imports when it starts."""
-
-_protected: list[str] = []
-"""What guests must not write besides what is `trusted`, as far as the kernel can see to that."""
-
 _idle: list[Custody] = []
 """Wardens without a child, least recently used first."""
 
@@ -247,21 +235,6 @@ _lock = threading.Lock()
 
 _ways: set[tuple[bool, str]] = set()
 """How the wardens of this process contain children, with whether they are guests."""
-
-
-def preload(*modules: str) -> None:
-    """Let children start with `modules` imported; has no effect on wardens that have been started."""
-    _preloaded.extend(module for module in modules if module not in _preloaded)
-
-
-def protect(*directories: Path) -> None:
-    """Let guests whose warden has not been started yet write nothing under `directories` (or files), which exist."""
-    _protected.extend(name for one in directories if (name := str(one.resolve())) not in _protected)
-
-
-def protect_code(*references: str) -> None:
-    """The same for what plugins and scenarios are read from, by the names that they are given."""
-    protect(*(Path(path) for reference in references for path in code_of(reference)))
 
 
 def containment() -> str:

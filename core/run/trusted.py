@@ -11,7 +11,6 @@ import os
 import site
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -77,4 +76,6 @@ def cache_of(guest: str) -> str:
 
 
 def _is_shared(directory: str) -> bool:
+    import tempfile  # takes milliseconds, and is needed only where code of third parties runs
+
     return os.path.realpath(directory) in {os.path.realpath(tempfile.gettempdir()), os.path.expanduser("~"), "/"}

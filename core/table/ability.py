@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.conformance import SUITE
 from core.plugins.arch import PluginError, optional_unknown, requires
-from core.run.isolate import preload
+from core.run.before import preload
 from core.table.row import Row
 
 preload(__name__)

@@ -8,17 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.base.errortext import describe
+from core.base.watchdog import TooLate, watchdog
 from core.cost import Workload, account
 from core.cost.outside import OutsideWorkload
 from core.cost.outside import load as load_workload
 from core.cost.workload_counts import REPORTED, CannotCount
-from core.explore.errors import Hung
-from core.explore.learn import watchdog
 from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
 from core.plugins.purity import remembering_nothing
-from core.run.isolate import preload
+from core.run.before import preload
 from core.table.row import Row
 
 preload(__name__, "arch_plugins.generic")
@@ -80,7 +79,7 @@ class CountJob:
                     counts[load.name] = _counted(recording(arch, calls), self.row.era, load, self.cpus)
                     if own and not any(call.hook in own for call in calls):
                         unasked.append(load.name)
-        except (CannotCount, PluginError, Hung) as error:
+        except (CannotCount, PluginError, TooLate) as error:
             return self.failed(str(error))
         return Counted(self.row.name, counts, unasked=tuple(unasked))
 

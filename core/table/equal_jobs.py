@@ -10,7 +10,7 @@ from core.conformance.outside import Outside
 from core.explore import Limits
 from core.explore.same import Sameness, same
 from core.plugins.arch import PluginError
-from core.run.isolate import preload
+from core.run.before import preload
 from core.table.jobs import scenario_named
 from core.table.row import Row
 from core.tree.learned import LearnedOfC, forget_learned, learned_of

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from core.base.cores import IdleCores
+from core.base.watchdog import TooLate, watchdog
 from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
 from core.conformance.coverage import Covered, covered
 from core.conformance.judge import Walks
@@ -21,14 +22,15 @@ from core.conformance.scenario import Scenario
 from core.conformance.verdict import VERDICTS
 from core.cost import Workload, account
 from core.cost.workload_counts import CannotCount
-from core.explore import Hung, Limits
+from core.explore import Limits
 from core.explore.check import Observe
-from core.explore.learn import answer_within, watchdog
+from core.explore.learn import answer_within
 from core.facts import first_wrong
 from core.hookspecs import SPECS
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
-from core.run.isolate import INTERRUPTED, Job, interrupted, preload
+from core.run.before import preload
+from core.run.isolate import INTERRUPTED, Job, interrupted
 from core.table.count_jobs import COUNTING_TIMEOUT
 from core.table.row import Row
 from core.table.shared import KnownCells
@@ -245,7 +247,7 @@ class WorkloadCoverageJob:
             hung = watchdog(f"timed out after {COUNTING_TIMEOUT:g} s", COUNTING_TIMEOUT)
             with hung if self.row.foreign else nullcontext():
                 account(recording(arch, calls), self.row.era, self.workload)
-        except (CannotCount, PluginError, Hung) as error:
+        except (CannotCount, PluginError, TooLate) as error:
             return self.failed(str(error))
         return Covered(self.row.name, self.workload.name, frozenset(calls))
 

@@ -14,7 +14,7 @@ from core.explore.errors import ExploreError
 from core.explore.rewalk import rewalk
 from core.explore.transition_tables import TransitionTables
 from core.plugins.arch import PluginError
-from core.run.isolate import preload
+from core.run.before import preload
 from core.table.jobs import VerdictJob, scenario_named
 from core.table.row import Row
 

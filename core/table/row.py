@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -24,8 +23,7 @@ from core.facts import Facts, first_wrong
 from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError, load_object, set_up
 from core.plugins.load import NoSuchPlugin
-from core.run.isolate import begin, interrupt, isolated, protect_code
-from core.run.pool import memory_for_each
+from core.run.before import protect_code
 
 OWN = "arch_plugins."
 """The package of the project's own plugins."""
@@ -140,10 +138,7 @@ def tried(row: Row, timeout: float | None = None) -> Row:
 
     That may take SETUP_TIMEOUT, or `timeout` seconds if those are fewer.
     """
-    job = SettingUp(row)
-    limit = SETUP_TIMEOUT if timeout is None else min(timeout, SETUP_TIMEOUT)
-    memory = memory_for_each(os.cpu_count() or 1)  # several are set up at once
-    answer: SetUp = isolated(job, limit, memory) if row.foreign else _own_set_up(job)
+    answer = _foreign_set_up(SettingUp(row), timeout) if row.foreign else _own_set_up(SettingUp(row))
     return replace(
         row,
         stated=answer.facts,
@@ -153,6 +148,16 @@ def tried(row: Row, timeout: float | None = None) -> Row:
         missing=answer.missing,
         unseen=answer.unseen,
     )
+
+
+def _foreign_set_up(job: SettingUp, timeout: float | None) -> SetUp:
+    """SettingUp of a third party's plugin, in a child process."""
+    from core.run.isolate import isolated
+    from core.run.pool import memory_for_each
+
+    limit = SETUP_TIMEOUT if timeout is None else min(timeout, SETUP_TIMEOUT)
+    answer: SetUp = isolated(job, limit, memory_for_each(os.cpu_count() or 1))  # several are set up at once
+    return answer
 
 
 _own: dict[str, SetUp] = {}
@@ -170,6 +175,12 @@ def _own_set_up(job: SettingUp) -> SetUp:
 
 def all_tried(rows: Sequence[Row], timeout: float | None) -> list[Row]:
     """The rows after SettingUp, several third parties' at once: each may take its whole time."""
+    if not any(row.foreign and not row.problem for row in rows):
+        return [row if row.problem else tried(row) for row in rows]
+    from concurrent.futures import ThreadPoolExecutor
+
+    from core.run.isolate import begin, interrupt
+
     begin()
     protect_code(*(row.plugin for row in rows if row.foreign))
     with ThreadPoolExecutor(os.cpu_count() or 1, "set-up") as pool:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from core.base.caches import own_cache
 from core.base.files import write_atomically
-from core.explore.learn import clock_stopped
+from core.base.watchdog import clock_stopped
 from core.tree import automaton, learn, vocabulary
 from core.tree import unit as unit_module
 from core.tree.automaton import CAutomaton, from_json

@@ -1,0 +1,32 @@
+"""What is settled before a warden starts: the modules that it imports, and what guests must not write.
+
+It is apart from core.run.isolate, because whatever names it is loaded by every command, and most run no child.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+preloaded: list[str] = []
+"""Modules that a warden imports when it starts."""
+
+protected: list[str] = []
+"""What guests must not write besides what is `core.run.trusted`, as far as the kernel can see to that."""
+
+
+def preload(*modules: str) -> None:
+    """Let children start with `modules` imported; has no effect on wardens that have been started."""
+    preloaded.extend(module for module in modules if module not in preloaded)
+
+
+def protect(*directories: Path) -> None:
+    """Let guests whose warden has not been started yet write nothing under `directories` (or files), which exist."""
+    protected.extend(name for one in directories if (name := str(one.resolve())) not in protected)
+
+
+def protect_code(*references: str) -> None:
+    """The same for what plugins and scenarios are read from, by the names that they are given."""
+    if references:
+        from core.run.trusted import code_of
+
+        protect(*(Path(path) for reference in references for path in code_of(reference)))
