@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arch_plugins.families.needs_flush import x86_needs_flush
-from arch_plugins.from_c._mm_words import VOCABULARY, MmHands, code
+from arch_plugins.from_c import _mm_entries, _mm_flushes, _mm_pages, _mm_tables
+from arch_plugins.from_c._mm_entries import code
+from arch_plugins.from_c._mm_hands import MmHands
 from arch_plugins.generic import Smp
 from core.hookspecs import Facts, hookimpl
 from core.machine.pte import Entry, Present
@@ -27,6 +29,7 @@ from core.tree.binding import Binding
 from core.tree.gather import PAGE_SHIFT
 from core.tree.hybrid import FromC
 from core.tree.manifest import Manifest, Source, Version, names_in
+from core.tree.vocabulary import EVERYWHERE, Vocabulary
 
 PGTABLE_H = """
     #pmd_addr_end #pud_addr_end #p4d_addr_end p4d_none_or_clear_bad pud_none_or_clear_bad
@@ -305,5 +308,7 @@ def base_of(mm: Mm, addr: int) -> int:
     """The first page that the highest table maps with `addr`."""
     return addr - addr % mm.span[2]
 
+
+VOCABULARY = Vocabulary((*_mm_entries.RULES, *_mm_tables.RULES, *_mm_pages.RULES, *_mm_flushes.RULES, *EVERYWHERE))
 
 BINDING = Binding("mm", manifest, VOCABULARY, MmOfTree, lambda version: "arch_plugins.from_c.mm:SparingSmp")

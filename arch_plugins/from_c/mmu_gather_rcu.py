@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.arm64 import Arm64, Arm64V61
-from arch_plugins.from_c.mmu_gather import VOCABULARY, GatherFunctions, manifest
+from arch_plugins.from_c._gather_words import VOCABULARY
+from arch_plugins.from_c.mmu_gather import GatherFunctions, manifest
 from core.tree.automata import Automata
 from core.tree.binding import Binding
 from core.tree.manifest import Version

@@ -1,0 +1,163 @@
+"""Words about pages: their references and mappings, the walk that finds one, swap, and the LRU lists.
+
+C has one page at a time, whose number it never sees: in a fault the one that was there first, in rmap.c the one that
+is looked for, elsewhere the one that the entry maps.  A copy, or what takes a page's place, is `MmHands.becomes`.
+"""
+
+from __future__ import annotations
+
+from arch_plugins.from_c._mm_hands import MmHands, call, known
+from core.machine.op import Op
+from core.machine.pte import Swap
+from core.mm.mm import pte_unlock
+from core.mm.page import (
+    copy_page,
+    folio_mapcount,
+    folio_ref_count,
+    folio_test_dirty,
+    get_page,
+    inc_mapcount,
+    lock_page,
+    put_page,
+    set_page_dirty,
+    trylock_page,
+    unlock_page,
+)
+from core.mm.page_vma_mapped import page_vma_mapped_walk
+from core.mm.rmap import folio_remove_rmap_pmd, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
+from core.mm.swap import folio_add_lru, folio_test_lru, lru_add_drain
+from core.mm.swap_state import free_swap_cache
+from core.mm.swapfile import folio_free_swap, folio_test_swapcache, free_swap_and_cache, swap_duplicate
+from core.tree.vocabulary import Rule, Word, hidden, just, truth
+
+PVMW_MIGRATION = 2
+"""As in include/linux/rmap.h."""
+
+
+def _head(of: MmHands) -> tuple[int, int]:
+    return of.mm.folio(of.frame)
+
+
+async def _prealloc(of: MmHands, word: Word) -> None:
+    of.becomes = of.mm.copies[of.page]
+    await get_page(of.becomes)
+
+
+async def _copy_page(of: MmHands, word: Word) -> None:
+    assert of.becomes is not None
+    await copy_page(of.page, of.becomes)
+
+
+def _more(of: MmHands, nr: int) -> range:
+    """The pages that are mapped once more."""
+    first: int = of.entry.frame if of.becomes is None else of.becomes
+    return range(first, first + nr)
+
+
+async def _add_refs(of: MmHands, word: Word) -> None:
+    """In a split the first page keeps the reference of the huge entry."""
+    for page in _more(of, word.a) if of.deposited is None else _more(of, word.a + 1)[1:]:
+        await get_page(page)
+
+
+def _put(of: MmHands, word: Word) -> Op:
+    """In a fault a page, or its copy; elsewhere what the entry maps."""
+    if word.a:
+        assert of.becomes is not None
+        return put_page(of.becomes)
+    return put_page(of.frame)
+
+
+async def _add_mappings(of: MmHands, word: Word) -> None:
+    for page in _more(of, word.a):
+        await inc_mapcount(page)
+
+
+async def _walk(of: MmHands, word: Word) -> bool:
+    of.found = await page_vma_mapped_walk(of.mm, of.page, of.addr, migration=bool(word.a & PVMW_MIGRATION))
+    if of.found is not None:
+        of.table, of.entry = of.found.ptl, of.found.entry
+    return of.found is not None
+
+
+async def _end_walk(of: MmHands, word: Word) -> None:
+    of.found = None
+    await pte_unlock(of.mm, of.table)
+
+
+# ---- swap and LRU lists ---------------------------------------------------------------------------------------
+
+
+async def _in_swap_cache(of: MmHands, word: Word) -> bool:
+    """try_to_unmap_one() only asks whether it is as folio_test_swapbacked() says."""
+    if not of.faults:
+        return of.page not in of.mm.lazyfree
+    return of.page in of.mm.swaps and bool(await folio_test_swapcache(of.page))
+
+
+async def _leave_swap(of: MmHands, word: Word) -> bool:
+    return bool(await folio_free_swap(of.mm, of.page))
+
+
+async def _leave_swap_unmapped(of: MmHands, word: Word) -> None:
+    if of.page in of.mm.swaps:
+        await free_swap_cache(of.mm, of.page)
+
+
+async def _free_swap(of: MmHands, word: Word) -> None:
+    if isinstance(of.entry, Swap):
+        await free_swap_and_cache(of.mm, of.entry, word.a)
+
+
+async def _swap_duplicate(of: MmHands, word: Word) -> None:
+    await swap_duplicate(of.mm, of.entry.frame)
+
+
+async def _on_lru(of: MmHands, word: Word) -> bool:
+    return of.page not in of.mm.lru_batched or bool(await folio_test_lru(of.page))
+
+
+async def _add_to_lru(of: MmHands, word: Word) -> None:
+    assert of.becomes is not None
+    await folio_add_lru(of.mm, of.becomes)
+
+
+RULES: tuple[Rule, ...] = (
+    known("vm_normal_page", lambda of, word: not of.mm.special(of.frame), truth),
+    known("folio_test_anon", lambda of, word: of.mm.is_anon(of.frame), truth),
+    known("folio_test_large", lambda of, word: _head(of)[1] > 1, truth),
+    known("is_shared", lambda of, word: of.faults and not of.mm.is_anon(of.page), truth),
+    call("folio_prealloc", _prealloc),
+    call("copy_page", _copy_page),
+    call("folio_mark_dirty", lambda of, word: set_page_dirty(_head(of)[0])),
+    call("folio_test_dirty", lambda of, word: folio_test_dirty(_head(of)[0]), truth),
+    call("folio_lock", lambda of, word: lock_page(of.mm, _head(of)[0])),
+    call("folio_trylock", lambda of, word: trylock_page(of.mm, _head(of)[0]), truth),
+    call("folio_unlock", lambda of, word: unlock_page(of.mm, of.mm.folio(of.page)[0])),
+    call("folio_ref_count", lambda of, word: folio_ref_count(of.page), just(*range(6))),
+    call("folio_ref_add", _add_refs),
+    call("folio_put", _put),
+    call("folio_mapcount", lambda of, word: folio_mapcount(of.page), just(*range(6))),
+    call("inc_mapcount", _add_mappings),
+    call(
+        "folio_remove_rmap_ptes",
+        lambda of, word: folio_remove_rmap_ptes(of.mm, of.table, of.frame, word.a, "early"),
+    ),
+    call("folio_remove_rmap_pmd", lambda of, word: folio_remove_rmap_pmd(of.mm, of.pmd, of.upper.frame)),
+    call("page_vma_mapped_walk", _walk, truth),
+    call("page_vma_mapped_walk_done", _end_walk),
+    call("take_rmap_locks", lambda of, word: rmap_lock(of.mm)),
+    call("drop_rmap_locks", lambda of, word: rmap_unlock(of.mm)),
+    known("folio_test_swapbacked", lambda of, word: of.page not in of.mm.lazyfree, truth),
+    hidden("folio_set_swapbacked", why="this round leaves the page alone, and there is no other"),
+    Rule("folio_test_swapcache", "*", _in_swap_cache, truth),
+    call("folio_free_swap", _leave_swap, truth),
+    call("free_swap_cache", _leave_swap_unmapped),
+    call("free_swap_and_cache", _free_swap),
+    call("swap_duplicate", _swap_duplicate),
+    Rule("folio_test_lru", "*", _on_lru, truth),
+    call("folio_add_lru", _add_to_lru),
+    call("lru_add_drain", lambda of, word: lru_add_drain(of.mm)),
+    hidden("read", "page.mapping", "no page is truncated while it is mapped", just(1)),
+    hidden("atomic_read", "mm.mm_users", "every page is on another node", just(1, 2)),
+)

@@ -1,0 +1,143 @@
+"""Page tables themselves: their locks, and the entries of the tables above, which are tables or huge pages (U_ bits).
+
+A lock that C takes of a second table, or of a pmd, is a place of its own (shim/generic_mm.c); which table it is of, the
+hands remember.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, call, index, known
+from core.machine.pte import Entry, ProtNone, pte_present
+from core.mm.huge_memory import establish_invalid_pmd, pmd_lock, pmd_unlock, set_pmd_at
+from core.mm.mm import pte_lock, pte_unlock
+from core.mm.pgtable import clear_upper, get_and_clear_pmd, pmd_populate, pte_offset_map_lock, read_upper
+from core.tree.vocabulary import Rule, Word, hidden, just, truth
+
+TABLE, HUGE, HUGE_DIRTY, HUGE_WRITE, HUGE_PROTNONE, HUGE_UFFD, HUGE_MODIFIED = (1 << at for at in range(7))
+"""U_ bits."""
+
+UPPER = (0, TABLE, *(HUGE | more for more in range(0, HUGE_UFFD, HUGE_DIRTY)))
+"""Every entry of a pmd table that C tells apart."""
+
+
+def upper_code(entry: Any) -> int:
+    """An entry of a table above as C sees it: a table, or a huge page."""
+    if not pte_present(entry):
+        return 0 if entry is None else TABLE
+    found = HUGE | entry.dirty * HUGE_DIRTY | entry.write * HUGE_WRITE
+    return found | HUGE_PROTNONE if isinstance(entry, ProtNone) else found
+
+
+async def _read_upper(of: MmHands, word: Word) -> int:
+    at = ("pmd", "pud", "p4d").index(word.place.partition("+")[0])
+    of.upper = await read_upper(of.mm, at, of.base + index(word) * of.mm.span[at])
+    return upper_code(of.upper)
+
+
+async def _populate(of: MmHands, word: Word) -> None:
+    table = of.upper if of.deposited is None else of.deposited
+    await pmd_populate(of.mm, of.base + word.a * of.mm.span[0], table)
+
+
+async def _withdraw(of: MmHands, word: Word) -> None:
+    assert of.deposited is not None
+    of.further = of.deposited * of.mm.span[0] - of.pmd
+
+
+# ---- locks ---------------------------------------------------------------------------------------------------
+
+
+async def _lock_table(of: MmHands, word: Word) -> int:
+    """No table is there if the pmd, as it was read last, is none or huge: pte_offset_map_lock() looks at it again."""
+    if of.mm.tables and not isinstance(of.upper, int):
+        return 0
+    table = await pte_offset_map_lock(of.mm, of.base + word.a)
+    if table is None:
+        return 0
+    of.table = table
+    return 1
+
+
+async def _unlock_table(of: MmHands, word: Word) -> None:
+    await pte_unlock(of.mm, of.table)
+
+
+def _is_second(of: MmHands, word: Word) -> bool:
+    of.second = of.base + word.a
+    return of.mm.table_of(of.table) != of.mm.table_of(of.second)
+
+
+async def _lock_pmd(of: MmHands, word: Word) -> None:
+    of.pmd = of.base + word.a * of.mm.span[0]
+    await pmd_lock(of.mm, of.pmd)
+
+
+async def _lock_child(of: MmHands, word: Word) -> None:
+    of.table = of.entry_at(OF_CHILD + word.a)
+    await pte_lock(of.mm, of.table)
+
+
+# ---- huge pages ----------------------------------------------------------------------------------------------
+
+
+async def _clear_huge(of: MmHands, word: Word) -> int:
+    """pmdp_huge_get_and_clear(), which is used of both kinds of pmd."""
+    addr = of.base + word.a
+    if of.of_table:
+        of.upper = await get_and_clear_pmd(of.mm, addr)
+    else:
+        of.upper = of.entry = await of.mm.hook.pmdp_huge_get_and_clear(mm=of.mm, addr=addr, full=bool(word.b))
+    return upper_code(of.upper)
+
+
+async def _establish(of: MmHands, word: Word) -> int:
+    of.upper = of.entry = await establish_invalid_pmd(of.mm, of.base + word.a)
+    return upper_code(of.upper)
+
+
+def _huge_of(of: MmHands, said: int) -> Entry:
+    """The huge entry that was read last, or what pmd_modify() has made of it."""
+    assert of.change is not None
+    huge: Entry = of.change(of.upper) if said & HUGE_MODIFIED else of.upper
+    return huge
+
+
+async def _set_huge(of: MmHands, word: Word) -> None:
+    """change_huge_pmd()."""
+    of.new = _huge_of(of, word.b)
+    await set_pmd_at(of.mm, of.base + word.a, of.new)
+
+
+def _huge_needs_flush(of: MmHands, word: Word) -> bool:
+    return of.mm.hook.huge_pmd_needs_flush(mm=of.mm, oldpmd=_huge_of(of, word.a), newpmd=_huge_of(of, word.b))
+
+
+async def _split(of: MmHands, word: Word) -> None:
+    raise ValueError(f"page {of.base + word.a} is in a huge page, which would have to be split")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("read|READ_ONCE", "pmd*", _read_upper, just(*UPPER)),
+    Rule("read|READ_ONCE", "pud*", _read_upper, just(0, TABLE)),
+    Rule("read|READ_ONCE", "p4d*", _read_upper, just(0, TABLE)),
+    call("pmd_clear", lambda of, word: clear_upper(of.mm, 0, of.base + word.a * of.mm.span[0])),
+    call("pmd_populate", _populate),
+    call("pgtable_trans_huge_withdraw", _withdraw),
+    Rule("pte_offset_map_lock", "", _lock_table, truth),
+    call("pte_unmap_unlock", _unlock_table),
+    known("is_second_table", _is_second, truth),
+    call("lock", lambda of, word: pte_lock(of.mm, of.second), place="second_lock"),
+    call("unlock", lambda of, word: pte_unlock(of.mm, of.second), place="second_lock"),
+    call("pmd_lock", _lock_pmd),
+    call("unlock", lambda of, word: pmd_unlock(of.mm, of.pmd), place="pmd_lock"),
+    call("lock_child", _lock_child),
+    hidden("lock|unlock", "", why="a child's table is never its parent's"),
+    Rule("pmdp_huge_get_and_clear", "", _clear_huge, just(*UPPER)),
+    Rule("pmdp_establish", "", _establish, just(*UPPER)),
+    call("set_pmd_at", _set_huge),
+    known("huge_pmd_needs_flush", _huge_needs_flush, truth),
+    known("is_huge_zero_pmd", lambda of, word: of.mm.special(of.upper.frame), truth),
+    call("split_huge_pmd", _split),
+)
