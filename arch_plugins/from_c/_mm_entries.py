@@ -1,4 +1,4 @@
-"""Entries of page tables as C sees them (E_ bits of shim/generic_mm.h), and the words that read and change them.
+"""Entries of page tables as C sees them (E_ bits of shim/mm_entries.h), and the words that read and change them.
 
 An entry is told apart as far as the code looks at it.  What it maps stays with the model: `code()` leaves it out, and
 `entry_of()` makes of bits the entry that was read last, with what C has changed of it.
@@ -16,7 +16,7 @@ from core.mm.pgtable import pte_accessible, set_pte_at
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
 
 PRESENT, DIRTY, WRITE, UFFD, PROTNONE, SWAP, MIGRATION, MODIFIED = (1 << at for at in range(8))
-"""E_ bits of shim/generic_mm.h."""
+"""E_ bits of shim/mm_entries.h."""
 
 ENTRIES = (
     0,

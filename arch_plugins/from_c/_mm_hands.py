@@ -19,7 +19,7 @@ from core.mm.page_vma_mapped import MappedEntry
 from core.tree.vocabulary import Answers, Rule, Word
 
 OF_CHILD = 1 << 32
-"""CHILD_ENTRY of shim/generic_mm.h."""
+"""CHILD_ENTRY of shim/mm_fork.h."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""Page tables themselves: their locks, and the entries of the tables above, which are tables or huge pages (U_ bits).
+"""Page tables themselves: their locks, and the entries of the tables above (U_ bits of shim/mm_tables.h).
 
-A lock that C takes of a second table, or of a pmd, is a place of its own (shim/generic_mm.c); which table it is of, the
-hands remember.
+Such an entry is a table or a huge page.  A lock that C takes of a second table, or of a pmd, is a place of its own
+(shim/generic_mm.c); which table it is of, the hands remember.
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ TTU_BATCH_FLUSH = 0x40
 """As in include/linux/rmap.h."""
 
 CP_FLAGS: Mapping[Change, int] = {prot_numa: 2, uffd_wp: 4, uffd_wp_resolve: 8}
-"""MM_CP_ flags of shim/generic_mm.h."""
+"""MM_CP_ flags of shim/mm_mprotect.h."""
 
 
 def flags_of(vma: Vma) -> int:

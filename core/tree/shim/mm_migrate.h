@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* mm/migrate_device.c: the entries of a range are replaced for a device. */
+/* mm/migrate.c: a page takes the place of another.  mm/migrate_device.c: the entries of a range are replaced for a device. */
 #pragma once
+
+struct rmap_walk_arg { struct folio *folio; bool map_unused_to_zeropage; };
+typedef int rmap_t;
+enum { RMAP_NONE, RMAP_EXCLUSIVE };
+#define linear_page_index(vma, address) 0
+#define try_to_map_unused_to_zeropage(...) 0
+#define remove_migration_pmd(walk, page) ((void)0)
+#define trace_remove_migration_pte(...) ((void)0)
 
 struct dev_pagemap { void *owner; };
 struct migrate_vma {
