@@ -29,9 +29,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from core.truth.recorded.faults import PRESENT_FAULT, WRITE_FAULT
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event
-from core.truth.recorded.spaces import PRESENT_FAULT, STACK_FLOOR, STACK_TOP, WRITE_FAULT
+from core.truth.recorded.spaces import STACK_FLOOR, STACK_TOP
 
 PROTECTION_FAULT = PRESENT_FAULT | WRITE_FAULT
 FAULTS = ("pf", "pk")

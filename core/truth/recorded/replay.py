@@ -1,6 +1,6 @@
 """Recordings replayed: what everything that a whole program did to its mappings costs on any architecture.
 
-Faults say which pages are there when a range goes (spaces.py); the range then goes through the same programs as
+Faults say which pages are there when a range goes (faults.py); the range then goes through the same programs as
 everywhere (runner.py), and on x86 the flushes predicted stand beside those recorded, each given to the operation that
 made it (flush_attribution.py).  Replayed are munmap(), mmap() over something, MADV_DONTNEED, _FREE, _COLD,
 _COLLAPSE and _REMOVE, a shrinking brk(), mremap(), mprotect(), page faults that copy on write, fork, exec's move of its
@@ -47,12 +47,13 @@ from core.truth.recorded.differences import (
     cut_in_pieces,
     kind_of_mask,
 )
+from core.truth.recorded.faults import WRITE_FAULT, copies_on_write, serve
 from core.truth.recorded.flush_attribution import CLONE_VM, FAULTS, FLUSH_EVENTS, Attribution, Recorded, attribute
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event, lost_events, read_events
 from core.truth.recorded.runner import CEILING, Flush, Runner
 from core.truth.recorded.setup import ANONYMOUS, COPIES, COPIES_HUGE, COPIES_PART, Operation, Setup
-from core.truth.recorded.spaces import PTRS_PER_PTE, STACK_FLOOR, STACK_TOP, TOP, WRITE_FAULT, Space
+from core.truth.recorded.spaces import PTRS_PER_PTE, STACK_FLOOR, STACK_TOP, TOP, Space
 from core.truth.recorded.system_calls import apply, beyond, chosen, is_done, operations_of
 
 APPROXIMATIONS = (
@@ -198,7 +199,7 @@ class _Following:
             if self.attribution.flushes.get(event.line):
                 yield self._exec(event, new)
             for fault in self.attribution.premade[event.line]:
-                new.fault(fault.numbers[0] >> PAGE, fault.numbers[1])
+                serve(new, fault.numbers[0] >> PAGE, fault.numbers[1])
         elif code.endswith(">") and code not in ("exit_group>", "ftruncate>"):
             self.entered[tid] = event
             self.disturbed.discard(tid)
@@ -207,16 +208,16 @@ class _Following:
         """exec that has moved its arguments. Where it makes no flush it has not: addresses are not random."""
         top = self.attribution.stacks.get(event.line, STACK_FLOOR) + 1
         done = self._perform(Operation("exec", STACK_TOP - 1, STACK_TOP, top), event.line, event.cpu, space)
-        space.fault(top, WRITE_FAULT)
+        serve(space, top, WRITE_FAULT)
         return done
 
     def _fault(self, event: Event, space: Space) -> Iterator[Replayed]:
         page, error = event.numbers[0] >> PAGE, event.numbers[1]
         if event.line in self.attribution.unserved:
             return
-        if space.copies_on_write(page, error) and event.tid not in self.entered:
+        if copies_on_write(space, page, error) and event.tid not in self.entered:
             yield self._perform(_copy(page, space), event.line, event.cpu, space)
-        space.fault(page, error)
+        serve(space, page, error)
 
     def _return(self, event: Event, space: Space) -> Iterator[Replayed]:
         entry, result = self.entered.pop(event.tid, None), event.numbers[0]

@@ -1,8 +1,7 @@
 """Address spaces as a recording builds them up: what is mapped where and how, and which pages are there.
 
-Page faults tell which entries are there.  What they do besides is the kernel's (mm/memory.c): a read of a file maps
-what the page cache has around it, a store to a private mapping makes the page anonymous, a store to an anonymous page
-that fork() has shared copies it unless nobody else has it any more.
+System calls change the mappings (core.truth.recorded.system_calls), page faults tell which entries are there
+(core.truth.recorded.faults).
 
 Data types
     Folio       a page: its kind, how many spaces map it, and whether it is one space's alone for sure
@@ -20,14 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.truth.recorded import attached, fault_around, huge_pages
+from core.truth.recorded import attached, huge_pages
 from core.truth.recorded.cpumask import Cpumask
 from core.truth.recorded.page_tables import PAGE, Geometry, PageTables
 
 PTRS_PER_PTE = 512
-PRESENT_FAULT, WRITE_FAULT = 1, 2
-"""Bits of x86's page-fault error code: the entry was there; it was a store."""
-
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 
 TOP = 2**56 >> PAGE
@@ -208,11 +204,6 @@ class Space:
             self.gaps = attached.taken(self.gaps, area.start, area.end)
             self.lowest = min(self.lowest or area.start, area.start)
 
-    def _was_free(self, page: int) -> bool:
-        """Had no call that is recorded mapped it, nor exec?"""
-        below = attached.MMAP_FLOOR <= page < self.lowest
-        return page < STACK_FLOOR and (below or attached.is_free(self.gaps, page))
-
     def attach(self, page: int) -> None:
         """A page is there that no recorded call has mapped: shmat()."""
         self.map(Area(page, page + 1, "shared", cache={}, offset=page))
@@ -299,65 +290,6 @@ class Space:
             shared = area is not None and area.kind == "shared"
             can = shared and (folio.kind == "file_dirty" or (area is not None and area.cache is not None))
         return bool(prot & PROT_WRITE) and can
-
-    # ---- faults ----------------------------------------------------------------------------------------------
-
-    def copies_on_write(self, page: int, error: int) -> bool:
-        """Does the fault replace the page of a present entry? mm/memory.c:do_wp_page()."""
-        if error & (PRESENT_FAULT | WRITE_FAULT) != PRESENT_FAULT | WRITE_FAULT:
-            return False
-        area, folio = self.area_at(page), self.pages.get(page)
-        if area is not None and (area.kind == "shared" or not area.prot & PROT_WRITE):
-            return False  # wp_page_shared(); access_error()
-        return folio is None or folio.kind != "anon_dirty" or folio.mappers > 1
-
-    def fault(self, page: int, error: int) -> None:
-        """A page fault was served."""
-        if not error & PRESENT_FAULT and page in self.around:
-            fault_around.was_not_there(self, page)
-        area, write = self.area_at(page), bool(error & WRITE_FAULT)
-        if area is None and not error & PRESENT_FAULT and self._was_free(page):
-            self.attach(page)
-            area = self.area_at(page)
-        if area is not None and ((write and not area.prot & PROT_WRITE) or not area.prot):
-            return  # access_error(): a signal
-        if not error & PRESENT_FAULT:
-            huge_pages.was_small(self, page)
-        if area is not None and area.kind == "anon" and huge_pages.serve(self, page, area, write):
-            return
-        self.touch(page)
-        folio = self.pages.get(page)
-        kind = area.kind if area is not None else "anon" if page >= STACK_FLOOR else "file"
-        if kind == "shared":
-            self._fault_shared(page, area, write)
-        elif write:
-            if folio is None or folio.kind != "anon_dirty" or folio.mappers > 1:
-                self.set_page(page, "anon_dirty")
-            self.pages[page].exclusive = True  # wp_page_reuse() if it was there
-        elif folio is None:
-            self.set_page(page, "zero" if kind == "anon" else "file_clean")
-            if kind == "file":
-                fault_around.map_around(self, page, area, STACK_FLOOR)
-        if write:
-            self.readonly.discard(page)
-        self.around.pop(page, None)
-
-    def _fault_shared(self, page: int, area: Area | None, write: bool) -> None:
-        """do_shared_fault() and do_read_fault(). What a file's page cache has of it is not known: everything."""
-        assert area is not None
-        cache, offset = area.cache, area.offset
-        if write:
-            self.set_page(page, "file_dirty")
-            if cache is not None:
-                cache[page - offset] = True
-            return
-        for other in fault_around.window(page, area):
-            if other not in self.pages and (cache is None or other - offset in cache):
-                self.set_page(other, "file_dirty" if cache is not None and cache[other - offset] else "file_clean")
-        if page not in self.pages:
-            self.set_page(page, "file_clean")
-            if cache is not None:
-                cache[page - offset] = False
 
     def set_page(self, page: int, kind: str) -> None:
         """A new folio of `kind` is mapped there."""

@@ -7,10 +7,11 @@ in without a fault that is recorded (mm/gup.c:populate_vma_page_range(), faultin
 from __future__ import annotations
 
 from core.truth.recorded import huge_pages
+from core.truth.recorded.faults import PRESENT_FAULT, WRITE_FAULT, serve
 from core.truth.recorded.page_tables import PAGE
 from core.truth.recorded.recordings import Event
 from core.truth.recorded.setup import Operation
-from core.truth.recorded.spaces import PRESENT_FAULT, PROT_WRITE, TOP, WRITE_FAULT, Area, Space
+from core.truth.recorded.spaces import PROT_WRITE, TOP, Area, Space
 
 MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK = 0x01, 0x10, 0x20, 0x2000, 0x8000, 0x10000
 MREMAP_FIXED, MREMAP_DONTUNMAP = 2, 4
@@ -180,4 +181,4 @@ def _populate(space: Space, start: int, end: int, write: bool) -> None:
     for page in range(start, min(end, start + MOST_POPULATED)):
         there = page in space.pages
         if not there or (write and not space.writable(page)):
-            space.fault(page, (WRITE_FAULT if write else 0) | (PRESENT_FAULT if there else 0))
+            serve(space, page, (WRITE_FAULT if write else 0) | (PRESENT_FAULT if there else 0))

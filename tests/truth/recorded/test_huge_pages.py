@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.truth.recorded.differences import Replayed
+from core.truth.recorded.faults import serve
 from core.truth.recorded.replay import replay
 from core.truth.recorded.spaces import Area, Space
 from tests.truth.recorded.made_up import ARCHS, write
@@ -95,10 +96,10 @@ def test_munmap_behind_a_collapse(tmp_path: Path) -> None:
 def test_where_a_table_is_no_huge_page_is_mapped() -> None:
     space = Space()
     space.map(Area(0, 2048, "anon"))
-    space.fault(3, 6)
+    serve(space, 3, 6)
     space.advise(0, 2048, huge=True)
-    space.fault(4, 6)
-    space.fault(515, 6)
+    serve(space, 4, 6)
+    serve(space, 515, 6)
     assert space.huge == {1: 515}
     assert len(space.pages) == 2 + 512
     assert space.fork().huge == {1: 515}

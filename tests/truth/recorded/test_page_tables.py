@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
+from core.truth.recorded.faults import serve
 from core.truth.recorded.page_tables import geometry_of
 from core.truth.recorded.replay import replay
 from core.truth.recorded.runner import Runner
@@ -89,7 +90,7 @@ def test_a_table_stands_until_nothing_mapped_needs_it(data: st.DataObject) -> No
         space.map(Area(start, stop, "anon")) if not space.areas(start, stop) else None
         for page in data.draw(st.lists(st.sampled_from(range(start, stop)), max_size=4)):
             if space.area_at(page) is not None:
-                space.fault(page, 6)
+                serve(space, page, 6)
                 for indices, span in zip(expected, geometry.span, strict=True):
                     indices.add(page // span)
         assert space.tables(geometry).entries == expected

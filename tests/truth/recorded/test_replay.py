@@ -11,6 +11,7 @@ from core.cost.counts import Counts
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
 from core.truth.recorded.differences import AGED, OTHER, PAGED_OUT, RESCHEDULED, TMPFS, Replayed
+from core.truth.recorded.faults import copies_on_write, serve
 from core.truth.recorded.replay import Gaps, replay
 from core.truth.recorded.runner import Runner, run_on
 from core.truth.recorded.setup import UNMAPS, Setup
@@ -214,14 +215,14 @@ def test_a_fork_copies_what_has_anonymous_pages() -> None:
     space.map(Area(20, 30, "file"))
     space.map(Area(40, 50, "shared"))
     for page, error in ((0, 4), (1, 6), (20, 4), (40, 6)):
-        space.fault(page, error)
+        serve(space, page, error)
     child = space.fork()
     assert set(child.pages) == set(range(10))
     assert not child.writable(1)
     assert not space.writable(1)
-    assert space.copies_on_write(1, 7)
-    space.fault(1, 7)
-    assert not child.copies_on_write(1, 7)
+    assert copies_on_write(space, 1, 7)
+    serve(space, 1, 7)
+    assert not copies_on_write(child, 1, 7)
 
 
 def test_a_flush_in_the_microsecond_of_the_next_fault_is_the_one_before_its(tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ def test_flushes_of_nothing_here_are_counted(tmp_path: Path) -> None:
 def test_fault_around(start: int, page: int, around: range) -> None:
     space = Space()
     space.map(Area(start, start + (9 if start else 64), "file"))
-    space.fault(page, 4)
+    serve(space, page, 4)
     assert set(space.pages) == set(around)
 
 
@@ -304,9 +305,9 @@ def test_shared_anonymous_memory_has_a_page_cache() -> None:
     parent = Space()
     parent.map(Area(16, 32, "shared", 3, {}, 16))
     child = parent.fork()
-    child.fault(20, 6)
-    child.fault(21, 4)
-    parent.fault(24, 4)  # maps around what the child has put there, as dirty as it is
+    serve(child, 20, 6)
+    serve(child, 21, 4)
+    serve(parent, 24, 4)  # maps around what the child has put there, as dirty as it is
     assert {page: folio.kind for page, folio in parent.pages.items()} == {
         20: "file_dirty",
         21: "file_clean",
@@ -335,10 +336,10 @@ def test_mprotect_flushes_what_changes(tmp_path: Path, prots: tuple[int, ...], f
 def test_a_page_that_fork_has_shared_stays_read_only_after_mprotect(tmp_path: Path) -> None:
     space = Space()
     space.map(Area(0, 4, "anon"))
-    space.fault(0, 6)
-    space.fault(1, 6)
+    serve(space, 0, 6)
+    serve(space, 1, 6)
     space.fork()
-    space.fault(0, 7)
+    serve(space, 0, 7)
     space.protect(0, 4, 1)
     space.protect(0, 4, 3)
     assert [space.writable(page) for page in (0, 1)] == [True, False]

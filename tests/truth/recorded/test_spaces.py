@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.truth.recorded.differences import AROUND, OTHER
+from core.truth.recorded.faults import serve
 from core.truth.recorded.recordings import read_events
 from core.truth.recorded.replay import replay
 from core.truth.recorded.spaces import Area, Space
@@ -23,38 +24,38 @@ def resident(space: Space) -> set[int]:
 
 def test_a_read_of_a_mapping_of_exec_maps_sixteen_pages() -> None:
     space = Space()
-    space.fault(TEXT + 5, 0x14)
+    serve(space, TEXT + 5, 0x14)
     assert resident(space) == set(range(TEXT, TEXT + 16))
 
 
 def test_it_ends_where_a_known_mapping_begins() -> None:
     space = Space()
     space.map(Area(TEXT + 8, TEXT + 32, "anon"))
-    space.fault(TEXT + 5, 0x14)
+    serve(space, TEXT + 5, 0x14)
     assert resident(space) == set(range(TEXT, TEXT + 8))
 
 
 def test_a_fault_where_a_page_should_be_shows_where_another_mapping_begins() -> None:
     space = Space()
-    space.fault(TEXT + 2, 0x14)
-    space.fault(TEXT + 6, 6)  # not present: the first window ended before; this is data
+    serve(space, TEXT + 2, 0x14)
+    serve(space, TEXT + 6, 6)  # not present: the first window ended before; this is data
     assert resident(space) == set(range(TEXT, TEXT + 7))
     assert space.pages[TEXT + 6].kind == "anon_dirty"
-    space.fault(TEXT + 9, 4)  # in the second mapping: 16 pages from where it begins
+    serve(space, TEXT + 9, 4)  # in the second mapping: 16 pages from where it begins
     assert resident(space) == set(range(TEXT, TEXT + 22))
 
 
 def test_a_fault_below_shows_where_the_first_mapping_began() -> None:
     space = Space()
-    space.fault(TEXT + 9, 0x14)
-    space.fault(TEXT + 3, 6)
+    serve(space, TEXT + 9, 0x14)
+    serve(space, TEXT + 3, 6)
     assert resident(space) == {TEXT + 3, *range(TEXT + 4, TEXT + 16)}
 
 
 def test_a_protection_fault_says_that_the_page_was_there() -> None:
     space = Space()
-    space.fault(TEXT + 2, 4)
-    space.fault(TEXT + 6, 7)
+    serve(space, TEXT + 2, 4)
+    serve(space, TEXT + 6, 7)
     assert resident(space) == set(range(TEXT, TEXT + 16))
 
 
