@@ -11,7 +11,7 @@ from core.mm.huge_memory import establish_invalid_pmd
 from core.mm.mm import Mm
 
 
-class X86Pte:
+class X86NeedsFlush:
     """pte_needs_flush() and huge_pmd_needs_flush(); the same here, where a change leaves the accessed bit alone."""
 
     @hookimpl
@@ -21,6 +21,10 @@ class X86Pte:
     @hookimpl
     def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
         return x86_needs_flush(oldpmd, newpmd)
+
+
+class X86Pte(X86NeedsFlush):
+    """The same, and pmdp_invalidate_ad()."""
 
     @hookimpl
     async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> Entry:

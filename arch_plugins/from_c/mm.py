@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from arch_plugins.families.needs_flush import x86_needs_flush
+from arch_plugins.families.needs_flush import X86NeedsFlush
 from arch_plugins.from_c import _mm_entries, _mm_flushes, _mm_pages, _mm_tables
 from arch_plugins.from_c._mm_entries import code
 from arch_plugins.from_c._mm_hands import MmHands
@@ -98,16 +98,8 @@ ANONYMOUS, UFFD_WP = 1, 2
 """V_ bits of shim/generic_mm.h."""
 
 
-class SparingSmp(Smp):
+class SparingSmp(X86NeedsFlush, Smp):
     """Generic SMP that spares a flush where x86 does, so that what mprotect.c asks pte_needs_flush() matters."""
-
-    @hookimpl
-    def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
-        return x86_needs_flush(oldpte, newpte)
-
-    @hookimpl
-    def huge_pmd_needs_flush(self, mm: Mm, oldpmd: Entry, newpmd: Entry) -> bool:
-        return x86_needs_flush(oldpmd, newpmd)
 
 
 class MmOfTree(FromC, SparingSmp):

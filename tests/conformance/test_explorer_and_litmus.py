@@ -77,7 +77,8 @@ def litmus(architecture: str, threads: list[list[Words]]) -> set[tuple[Any, ...]
         [x[1] if x[0] == "R" else x[2] for x in code if x[0] == "R" or (x[0] == "LDOP" and x[2])] for code in threads
     ]
     condition = ["and", *(["eq", ["reg", t, r], 0] for t, registers in enumerate(seen) for r in registers)]
-    row = {"id": "x", "threads": threads, "init": {"mem": {"x": 0, "y": 0}}, "locks": [], "condition": condition}
+    locks = ["l"] if any(x[0] == "LOCK" for code in threads for x in code) else []
+    row = {"id": "x", "threads": threads, "init": {"mem": {"x": 0, "y": 0}}, "locks": locks, "condition": condition}
     found = explore(machine_of(parse_test("x", json.dumps(row)), architecture))
     assert found.exhaustive
     return {

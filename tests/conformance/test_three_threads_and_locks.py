@@ -8,7 +8,6 @@ the explorer's is an acquire alone, the weaker of all; so it has all final state
 from __future__ import annotations
 
 import itertools
-import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -17,10 +16,7 @@ import pytest
 
 from core.machine.lock import spin_lock, spin_unlock
 from core.machine.task import Task
-from core.memory_model.search import explore
-from core.truth.litmus.machines import machine_of
-from core.truth.litmus.tests import parse_test
-from tests.conformance.test_explorer_and_litmus import op_of, without_the_restriction
+from tests.conformance.test_explorer_and_litmus import litmus, op_of, without_the_restriction
 from tests.conformance.test_memory_model import LOCK, Code, outcomes
 
 Words = list[Any]
@@ -89,26 +85,6 @@ def running(code: list[Words]) -> Code:
 
 def explored(kind: str, threads: Threads) -> set[tuple[Any, ...]]:
     return outcomes(kind, *map(running, threads))
-
-
-def litmus(architecture: str, threads: Threads) -> set[tuple[Any, ...]]:
-    """Per thread what its loads gave, then x and y."""
-    seen = [
-        [x[1] if x[0] == "R" else x[2] for x in code if x[0] == "R" or (x[0] == "LDOP" and x[2])] for code in threads
-    ]
-    asked = ["and", *(["eq", ["reg", t, r], 0] for t, registers in enumerate(seen) for r in registers)]
-    locks = ["l"] if any(x[0] == "LOCK" for code in threads for x in code) else []
-    row = {"id": "x", "threads": threads, "init": {"mem": {"x": 0, "y": 0}}, "locks": locks, "condition": asked}
-    found = explore(machine_of(parse_test("x", json.dumps(row)), architecture))
-    assert found.exhaustive
-    return {
-        (
-            *(tuple(x.registers.get((t, r), 0) for r in registers) for t, registers in enumerate(seen)),
-            x.memory["x"],
-            x.memory["y"],
-        )
-        for x in found.finals
-    }
 
 
 @pytest.mark.parametrize(("kind", "architecture"), [("sc", "sc"), ("tso", "x86")])
