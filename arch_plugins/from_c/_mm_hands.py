@@ -91,7 +91,6 @@ def call(kinds: str, what: Call, answers: Answers | None = None, place: str = "*
         said = await what(of, word)
         return 0 if answers is None else int(said)  # type: ignore[call-overload]
 
-    do.__module__ = what.__module__  # the file that says what the word means: core.tree.automata.digest_of()
     return Rule(kinds, place, do, *(() if answers is None else (answers,)))
 
 
@@ -101,7 +100,6 @@ def known(kinds: str, what: Callable[[MmHands, Word], object], answers: Answers 
     async def at_once(of: MmHands, word: Word) -> object:
         return what(of, word)
 
-    at_once.__module__ = what.__module__
     return call(kinds, at_once, answers)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from arch_plugins import from_c
 from core.compare import main
 from core.tree.automata import Automata, digest_of
 from core.tree.automaton import LearnedState, automaton_of
@@ -52,6 +53,20 @@ def test_a_unit_is_kept_by_its_text(toy: Path, edit: Edit) -> None:
     assert built(REFERENCE, open_tree(toy)).unit.directory == first
     edit("tlb.c", "\tpreempt_enable();", "\tbarrier();")
     assert built(REFERENCE, open_tree(toy)).unit.directory != first
+
+
+def test_automata_of_mm_are_learned_again_when_any_file_of_its_words_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, read = set[Path](), Path.read_bytes
+
+    def look(path: Path) -> bytes:
+        looked_at.add(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", look)
+    digest_of("mm")
+    words = set(Path(str(from_c.__file__)).parent.glob("_mm_*.py"))
+    assert len(words) == 5
+    assert words <= looked_at
 
 
 def test_state_outside_of_the_stack_is_found(toy: Path, edit: Edit) -> None:
