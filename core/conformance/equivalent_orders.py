@@ -1,27 +1,54 @@
 """Operations whose order nobody misses (the mutants `unordered`), argued one by one, with the kernel's lines (6.12).
 
-An argument says what else orders the two accesses on every path, or that what could be told is not asked here.  The
-last kind names a limit of the model: what its operations change at once has no order that could be missing.
+An argument says what else orders the two accesses on every path, or, where it begins with "not asked", what the model
+has nothing to ask with.  The second kind is no claim about the kernel: there the order may matter, and a patch that
+drops it passes here.
 """
 
 from __future__ import annotations
 
 NOTE = (
-    "the model's note of references changes at once, so its own order is not asked; stores before it are visible: a "
-    "flush, or the full exchange that took the entry, is between them and it"
+    "not asked: the model's note of references changes at once, and contents that a CPU has copied into the page are "
+    "no stores of the model; an entry that was cleared before it was flushed, or taken by a full exchange"
 )
 FOUND = (
-    "the same note; that the entry is read again behind it (mm/gup.c:591, smp_mb__after_atomic() of a pin) is a load, "
-    "and loads are in their turn here"
+    "not asked: the same note; and that the entry is read again behind it (mm/gup.c:591, smp_mb__after_atomic() of a "
+    "pin) is a load, and loads are in their turn here"
 )
-FLAG = "read by who holds the folio lock or the page-table lock; both are released behind it, or stay held"
-MAPCOUNT = "the page-table lock is held, and released behind it; who reads the count has taken it since, or is a guess"
+FLAG = (
+    "its readers hold the folio lock or the page-table lock, which is released behind it or stays held; those that set "
+    "it without either drop a reference behind it, and who frees the page reads the references first "
+    "(mm/vmscan.c:__remove_mapping())"
+)
+CLEARED = (
+    "the entry was made clean and read-only before it, under its lock (folio_mkclean()), or is gone: a fault that "
+    "makes it dirty again waits for the folio lock, which is released behind it; not asked: who sets the flag with "
+    "neither lock meanwhile, as a device's driver"
+)
+MAPCOUNT = (
+    "writeback and reclaim read the count under the folio lock alone: a count that is too high has them look at the "
+    "entry, under its lock; one that is seen to drop early is that of an entry that was clean, or has been flushed "
+    "(mm/memory.c:3420 ptep_clear_flush(), tlb_flush_rmaps()), and who frees the page finds the gather's reference"
+)
 SUM = "a sum that nobody reads in between (mm/memcontrol.c)"
-READER = "a reader changes entries and flags alone, each under the page-table lock, which it has released"
-FOLIO = "what is done under the folio lock is an entry, which has a lock and a flush of its own, or an atomic flag"
+READER = (
+    "a reader stores to entries and flags alone, each under the page-table lock, which it has released; not asked: "
+    "that its loads, as of a VMA or an upper entry, are done before it, for loads are in their turn here"
+)
+FOLIO = (
+    "what is done under the folio lock is an entry, which has a lock and a flush of its own, or an atomic flag; not "
+    "asked: contents of the page, and folio->mapping"
+)
 HELD = "stores leave in their order: all that is done under the lock is visible before it is seen to be free"
 BEGINS = "no step of a kernel: the scenario starts, moves or ends a task, and says so to itself"
-LAST_USER = "whoever drops the count to zero tears down alone; nobody else reads what came before it"
+LAST_USER = (
+    "whoever drops the count to zero tears down alone: what the others have stored are entries, under a page-table "
+    "lock, which they have released; what they have loaded is not asked"
+)
+TAKEN_MM = (
+    "what follows it are loads, which are in their turn here; not asked: a process that ends at the same moment, whose "
+    "last reference a plain load and store would take when it has gone"
+)
 GUESS = "the accessed bit is a guess, and reclaim flushes what it takes anyway"
 HUGE_ZERO = "the count of the huge zero page alone; its entry was emptied under the lock of the pmd"
 FIRST_LOCK = (
@@ -30,19 +57,29 @@ FIRST_LOCK = (
 NO_IPI = "flushes are broadcast: this interrupt is never sent"
 WALKER_OUT = (
     "the interrupt, or the grace period, is for walkers with interrupts off; they have loaded and stored nothing that "
-    "waits (mm/mmu_gather.c:tlb_remove_table_sync_one())"
+    "waits (mm/mmu_gather.c:tlb_remove_table_sync_one()); what leads to the table was flushed before it is sent"
 )
 SENT = (
     "stores leave in their order: who sees the message sees the entry that was cleared before it, and what the sender "
-    "loads behind it is the answer (kernel/smp.c:__smp_call_single_queue())"
+    "loads behind it is the answer (kernel/smp.c:__smp_call_single_queue()); not asked: that the interrupt does not "
+    "come before its message (arch/x86/kernel/apic/x2apic_cluster.c:34 weak_wrmsr_fence()), for here they are one"
 )
 TAKEN = (
     "what this flush is for was taken from the entry by a full exchange or a locked operation, which does not wait; a "
-    "plain set_pte() behind it allows no more than is there"
+    "plain set_pte() behind it allows no more than is there; not asked: an upper entry, cleared by a plain store, that "
+    "the flusher's own CPU walks by speculation"
 )
-PTESYNC = "ptesync is in front of tlbiel and behind it (radix_tlb.c:211, 216)"
-RETRIED = "what stays pending is flushed once more, which does no harm (mm/rmap.c:flush_tlb_batched_pending())"
+PTESYNC = "ptesync is in front of tlbiel (radix_tlb.c:294, 447, 456) and behind it (ppc_after_tlbiel_barrier())"
+RETRIED = (
+    "the flush in front of it is complete (its DSB, or the answers to its interrupts), so it is not seen too early; "
+    "what stays pending is flushed once more, which does no harm (mm/rmap.c:flush_tlb_batched_pending())"
+)
 ASID = "the lock of the allocator is held, and released behind it"
+ASID_FLUSH = (
+    "what may wait are entries that this CPU has changed, each of which has a flush of its own behind it; no user code "
+    "runs before the switch is over (arch/arm64/mm/context.c:256; arch/riscv/mm/context.c:197, without the lock, and "
+    "behind satp)"
+)
 MASK_LESS = "a bit that is seen to be set longer brings a flush, or an interrupt, for nothing"
 PMD_LOCK = "the locks of pmd and table are held, and the flush is behind it"
 COUNTED = "it only makes who attaches, or who looks, wait longer"
@@ -57,15 +94,20 @@ LEFT = (
     "loaded_mm is LOADED_MM_SWITCHING before it, and the CPU's bit is cleared: who sees less interrupts it for nothing"
 )
 BATCHED = (
-    "raised under the page-table lock; who reads it has taken that lock since (mm/rmap.c:set_tlb_ubc_flush_pending())"
+    "raised under the page-table lock; who reads it has taken that lock since (mm/rmap.c:set_tlb_ubc_flush_pending()); "
+    "not asked: two reclaimers of one mm under two page-table locks, of whose increments a plain store loses one"
 )
 
 PLACE = (
-    "the folio lock or the page-table lock is held, and released behind it: who looks at the place in swap, or at the "
-    "swap cache, has taken one of them since (mm/swap_state.c, mm/swapfile.c; the lock of the cluster is not modelled)"
+    "who finds the page still in the swap cache, or its place still counted, leaves it to reclaim; who finds it gone "
+    "looks again under the folio lock (mm/swap_state.c:free_swap_cache(), mm/memory.c:4369); not asked: two that "
+    "change one count at once, which the lock of the cluster forbids (mm/swapfile.c)"
 )
-LOOKED_UP = "the note of references; what was found is looked at again with the folio locked (mm/memory.c:4369)"
-DRAINED = "whether the page is on its LRU list decides only whether a batch is drained, for nothing at worst"
+LOOKED_UP = "not asked: the note of references; what was found is looked at again under its lock (mm/memory.c:4369)"
+DRAINED = (
+    "whether the page is on its LRU list decides only whether a batch is drained: for nothing, or not, and then a page "
+    "is copied that could have been used"
+)
 
 _EVERYWHERE = {
     "folio_swapped(pageN)": PLACE,
@@ -77,15 +119,12 @@ _EVERYWHERE = {
     "filemap_get_folio(pageN)": LOOKED_UP,
     "folio_set_lru(pageN)": DRAINED,
     "unlock PG_locked[N]": FOLIO,
-    "vma_end_read": READER,
     "set_page_dirty(pageN)": FLAG,
-    "TestClearPageDirty(pageN)": FLAG,
-    "folio_remove_rmap_ptes(pageN)": MAPCOUNT,
-    "folio_remove_rmap_pte(pageN)": MAPCOUNT,
+    "TestClearPageDirty(pageN)": CLEARED,
     "folio_remove_rmap_pmd(pageN)": MAPCOUNT,
     "put_page(pageN)": NOTE,
     "try_get_folio(pageN)": FOUND,
-    "mmget_not_zero": LAST_USER,
+    "mmget_not_zero": TAKEN_MM,
     "clone": BEGINS,
     "wait until away = N": BEGINS,
     "send sync IPI": WALKER_OUT,
@@ -102,12 +141,14 @@ _TSO = {
     "NR_FILE_MAPPED of B -N": SUM,
     "NR_FILE_MAPPED of B +N": SUM,
     "get_page(pageN)": NOTE,
-    "page_add_rmap(pageN)": MAPCOUNT,
     "ptep_test_and_clear_young(N)": GUESS,
     "set MMF_OOM_SKIP": FIRST_LOCK,
     "put_huge_zero_page": HUGE_ZERO,
 }
 _WEAK = {
+    "vma_end_read": READER,
+    "folio_remove_rmap_ptes(pageN)": MAPCOUNT,
+    "folio_remove_rmap_pte(pageN)": MAPCOUNT,
     "mmap_read_unlock": READER,
     "mmput": LAST_USER,
     "finished with the mapping": BEGINS,
@@ -115,7 +156,11 @@ _WEAK = {
 }
 _AWAY = {"away = N": BEGINS}
 _MOVED = {"schedule: continue on CPUN": BEGINS}
-_ASIDS = {"flush at switch?": ASID, "local_flush_tlb_all": ASID, "atomic_cmpxchg(tlb_flush_batched, (N, N))": RETRIED}
+_ASIDS = {
+    "flush at switch?": ASID,
+    "local_flush_tlb_all": ASID_FLUSH,
+    "atomic_cmpxchg(tlb_flush_batched, (N, N))": RETRIED,
+}
 
 UNORDERED: dict[str, dict[str, str]] = {
     "x86": {
@@ -144,7 +189,6 @@ UNORDERED: dict[str, dict[str, str]] = {
         **_AWAY,
         **_TSO,
         "take IPI of TN": NO_IPI,
-        "trylock PG_locked[N]": "the store of the taken lock is behind all older ones, and who fails does nothing",
         "IPTE(N), local": "the entry is changed by the instruction itself; its lock is held",
         "IDTE of pmd(N), local": "the entry is changed by the instruction itself; its lock is held",
         "ptep_get_and_clear(N)": "of a task alone, on its own CPU: it sees its own stores, and its walker is flushed",
