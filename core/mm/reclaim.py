@@ -178,7 +178,12 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
 
 
 async def pageout(page: int, ubc: UnmapBatch, recurse: Recurse | None) -> None:
-    """mm/vmscan.c:pageout(): write the page. A swap device may have to allocate memory, and so enter reclaim."""
+    """mm/vmscan.c:pageout(): write the page. A swap device may have to allocate memory, and so enter reclaim.
+
+    Left out: a page to which somebody else has a reference is not written (is_page_cache_freeable()), and one whose
+    place in swap no entry needs any more leaves the swap cache instead (mm/page_io.c:swap_writepage()); no model zaps
+    such an entry next to reclaim.
+    """
     if await test_clear_page_dirty(page):
         if recurse is not None:
             await recurse(ubc)

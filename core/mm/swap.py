@@ -144,13 +144,15 @@ async def folio_add_lru(mm: Mm, page: int) -> None:
 
 
 async def lru_add_drain(mm: Mm) -> None:
-    """Put the pages of this CPU's batch on their LRU lists, and drop its references."""
+    """Put the pages of this CPU's batch on their LRU lists, and then drop its references: folio_batch_move_lru()."""
     if not mm.lru_batched:
         return
     cell = lru_add_cell(await smp_processor_id(mm))
     waiting = Op(f"empty {cell}", (cell,), (cell,), lambda now: [Outcome(now, ((),))], order=Order.PLAIN)
-    for page in await waiting:
+    pages = await waiting
+    for page in pages:
         await folio_set_lru(page)
+    for page in pages:
         await put_page(page)
 
 

@@ -51,6 +51,9 @@ async def do_swap_page(mm: Mm, vma: Vma, addr: int, orig: Swap, write: bool) -> 
 
     The entry is taken for one that is not marked exclusive (pte_swp_exclusive()), as fork leaves it, and as all are
     where there is no such mark: so the page is mapped writable only if nobody else has a reference.
+
+    Where the folio is locked, __folio_lock_or_retry() (mm/filemap.c) lets go of mmap_lock or the VMA's lock, waits with
+    its reference, and has the fault tried again.  Here it waits with the lock held, which keeps munmap() out meanwhile.
     """
     page = orig.offset
     if not await filemap_get_folio(page):  # swap_cache_get_folio()

@@ -101,13 +101,15 @@ async def folio_free_swap(mm: Mm, page: int) -> bool:
 async def free_swap_and_cache(mm: Mm, entry: Swap, nr: int) -> None:
     """Swap entries from `entry` on have gone: free their places; free_swap_and_cache_nr() since v6.10.
 
-    Where that was the last entry, the page leaves the swap cache, if it is there, and neither mapped nor locked.
+    Where that was the last entry, the page leaves the swap cache, if it is there, and neither mapped nor locked.  All
+    places are free before the first page is looked for.
     """
     if not mm.swaps:
         return
-    for offset in range(entry.offset, entry.offset + nr):
-        if offset in mm.swaps and not await swap_free(offset):
-            await _try_to_reclaim_swap(mm, mm.folio(offset)[0])
+    offsets = [offset for offset in range(entry.offset, entry.offset + nr) if offset in mm.swaps]
+    unused = [offset for offset in offsets if not await swap_free(offset)]
+    for page in dict.fromkeys(mm.folio(offset)[0] for offset in unused):
+        await _try_to_reclaim_swap(mm, page)
 
 
 async def _try_to_reclaim_swap(mm: Mm, page: int) -> None:
