@@ -56,7 +56,7 @@ COMMANDS = {
     "golden": Subcommand("kernels", "replay traces of the kernel's own gather and zap code"),
     "measured": Subcommand("kernels", "predict the flushes of running kernels, case by case"),
     "litmus": Subcommand("litmus", "run litmus tests on the memory model of an architecture"),
-    "sweep": Subcommand("costs", "count over ranges of parameters, with the Pareto front"),
+    "sweep": Subcommand("sweep", "count over ranges of parameters, with the Pareto front"),
     "workloads": Subcommand("costs", "count and price every workload, including the large ones"),
     "prices": Subcommand("costs", "the coefficients of the price models, with their sources"),
     "published": Subcommand("costs", "published effects beside the predictions, including the misses"),

@@ -16,7 +16,7 @@ from reports.page.page import NoJinja, require_jinja
 if TYPE_CHECKING:
     from core.conformance.scenario import Scenario
     from core.table.jobs import VerdictJob
-    from core.table.recorded_jobs import ExhibitJob, ShownExhibit, WithRecording
+    from core.table.recorded_jobs import ExhibitJob, RecordedJob, ShownExhibit, WithRecording
 
 
 def ready_for_pictures() -> None:
@@ -25,6 +25,13 @@ def ready_for_pictures() -> None:
         require_jinja()
     except NoJinja as error:
         raise UsageError(str(error)) from None
+
+
+def recorded(cells: Sequence[VerdictJob]) -> list[RecordedJob]:
+    """The jobs that judge `cells` and record what the page steps through."""
+    from core.table.recorded_jobs import RecordedJob
+
+    return [RecordedJob(cell, whole=True) for cell in cells]
 
 
 def exhibits() -> list[ExhibitJob]:

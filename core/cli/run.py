@@ -31,9 +31,8 @@ from core.cli.arguments import (
     walks_of,
     workers_of,
 )
-from core.cli.costs import asked_sweep, chosen_model, not_asked, swept
+from core.cli.costs import chosen_model, not_asked
 from core.cli.gate import add_gate, add_threshold, annotate, baseline_of, diff_command, status
-from core.cli.pictures import exhibits, ready_for_pictures, with_pictures
 from core.cli.signals import hold
 from core.conformance import SUITE
 from core.conformance.outside import Outside
@@ -131,7 +130,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 def ready_for_reports(directory: Path) -> None:
     """See, before any work, that reports can be written there, and keep guests from it. UsageError if they cannot."""
-    from core.run.isolate import protect
+    from core.run.before import protect
 
     try:
         can_write_in(directory)
@@ -146,16 +145,18 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     from core.cli.report import document, memory_of
     from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
     from core.table.jobs import VerdictJob, out_of_time
-    from core.table.recorded_jobs import RecordedJob
 
     started = time.monotonic()
     ready_for_reports(arguments.output)
-    if arguments.format == "html":
-        ready_for_pictures()
+    drawn = arguments.format == "html"
+    if drawn:
+        from core.cli import pictures, sweep  # which nothing else needs
+
+        pictures.ready_for_pictures()
     elif arguments.sweep:
         raise UsageError("--sweep: only the page has a sweep: --format html; a table of one: shootdown sweep")
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
-    sweep = asked_sweep(rows, arguments.sweep, model) if arguments.sweep else []
+    pieces = sweep.asked_sweep(rows, arguments.sweep, model) if arguments.sweep else []
     scenarios = _scenarios(arguments, of_plugin)
     limits, rules = limits_of(arguments), rules_of(arguments)
     if arguments.resume:
@@ -178,9 +179,8 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         if arguments.no_costs
         else [CountJob(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
     )
-    drawn = arguments.format == "html"
-    judging: list[Job] = [RecordedJob(cell, whole=True) for cell in cells] if drawn else list(cells)
-    everything: list[Job] = [*judging, *counting, *(exhibits() if drawn else ())]
+    judging: list[Job] = [*pictures.recorded(cells)] if drawn else [*cells]
+    everything: list[Job] = [*judging, *counting, *(pictures.exhibits() if drawn else ())]
     try:
         answers, interrupted = _answers(everything, arguments, started, cores)
     finally:
@@ -203,9 +203,9 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     report = document(subjects, results, priced, settings)
     report |= {AS_FAILURE: True} if arguments.junit_unfinished == "failure" else {}
     if drawn:
-        report = with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
-        if sweep and not interrupted:
-            report["sweep"] = swept(sweep, arguments.jobs, arguments.timeout or COUNTING_TIMEOUT)
+        report = pictures.with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
+        if pieces and not interrupted:
+            report["sweep"] = sweep.swept(pieces, arguments.jobs, arguments.timeout or COUNTING_TIMEOUT)
     shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
     text = FORMATS[shown].write(report)
     saved = _save(report, arguments.output, shown, text)
