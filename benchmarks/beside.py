@@ -82,6 +82,7 @@ print(used.ru_utime + used.ru_stime, took)
 COMMANDS = {
     "--help": ("--help",),
     "workloads, exit of 1 TiB": ("workloads", "--arch", "smp-6.2-fix", "--workload", "exit_anon"),
+    "run, one small cell": ("run", "--arch", "smp-6.2-fix", "--scenario", "mapped-twice", "--no-costs"),
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import io
 import os
 import sys
@@ -21,6 +22,8 @@ from core.base.printable import Shown, printable
 from core.base.suggest import hint
 from core.base.told import Told
 from core.cli.signals import ending_signals
+from core.run import GARBAGE
+from core.run.before import this_is_the_commands_own
 
 EPILOG = """examples:
   python -m core.compare                                  every row of the embedded arches.toml
@@ -78,6 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         warn_of_namesakes()
         _forget_current_directory()
+        this_is_the_commands_own()
+        gc.set_threshold(GARBAGE)  # modules are what it makes most of, and none is garbage
     sys.stdout, sys.stderr = Shown(stdout), Shown(stderr, quiet=True)
     try:
         with ending_signals():

@@ -193,7 +193,7 @@ def _run(
     from core.cli.progress import Progress
     from core.run import pool
     from core.table.count_jobs import CountJob
-    from core.table.jobs import CoverageJob
+    from core.table.coverage_jobs import CoverageJob
 
     loads = tuple(chosen_workload(name, WORKLOADS) for name in dict.fromkeys(arguments.workload))
     loads = loads or tuple(STANDARD.values())

@@ -71,7 +71,7 @@ def run_coverage(row: Row, names: Sequence[str], jobs: int) -> list[Covered]:
     The workloads are those of a report, and those in which CPUs come and go.
     """
     from core.run import pool
-    from core.table.jobs import CoverageJob, WorkloadCoverageJob
+    from core.table.coverage_jobs import CoverageJob, WorkloadCoverageJob
 
     chosen = [chosen_scenario(name) for name in names] or [s.id for s in SUITE.values() if s.tier != "long"]
     loads = () if names else (*STANDARD.values(), *(WORKLOADS[build.__name__] for build in TURN_WORKLOADS))

@@ -6,7 +6,7 @@ therefore import none of the modules that the results come from.
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ def document(
     models = {subject.name: subject.model for subject in subjects}
     suite |= {
         "searcher": settings["searcher"],
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "bounds": settings["bounds"],
     }
     if settings.get("containment"):

@@ -37,7 +37,6 @@ from core.cli.signals import hold
 from core.conformance import SUITE
 from core.conformance.outside import Outside
 from core.conformance.scenario import TIERS
-from core.cost import STANDARD
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
 from core.table.row import Row
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
     from core.table.checkpoint import Kept
-    from core.table.count_jobs import Counted
+    from core.table.count_jobs import Counted, CountJob
 
 
 EXAMPLES = """examples:
@@ -143,7 +142,6 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.base.cores import cores_of_run, usable
     from core.cli.report import document, memory_of
-    from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
     from core.table.jobs import VerdictJob, out_of_time
 
     started = time.monotonic()
@@ -151,6 +149,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     drawn = arguments.format == "html"
     if drawn:
         from core.cli import pictures, sweep  # which nothing else needs
+        from core.table.count_jobs import COUNTING_TIMEOUT
 
         pictures.ready_for_pictures()
     elif arguments.sweep:
@@ -173,12 +172,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         for row in rows
         for scenario in scenarios
     ]
-    loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
-    counting = (
-        []
-        if arguments.no_costs
-        else [CountJob(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
-    )
+    counting = [] if arguments.no_costs else _counting(rows, arguments)
     judging: list[Job] = [*pictures.recorded(cells)] if drawn else [*cells]
     everything: list[Job] = [*judging, *counting, *(pictures.exhibits() if drawn else ())]
     try:
@@ -217,6 +211,15 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         print("shootdown: interrupted; --resume continues", file=sys.stderr)
     annotate(report, arguments)
     return status(report, baseline, arguments) if saved and not interrupted else 2
+
+
+def _counting(rows: Sequence[Row], arguments: argparse.Namespace) -> list[CountJob]:
+    """The jobs that count the workloads."""
+    from core.cost import STANDARD
+    from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
+
+    loads = (*STANDARD.values(), *load_workloads(arguments.config).values())
+    return [CountJob(row, loads, timeout=arguments.timeout or COUNTING_TIMEOUT) for row in rows]
 
 
 def _containment(jobs: Sequence[Job], executor: str) -> str:
@@ -306,10 +309,12 @@ def _answers(
     missing = [n for n in kindred(everything) if answers[n] is None]
     lost = False
     until = None if arguments.budget is None else started + arguments.budget
+    jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
+    together = pool.per_child(len(jobs), arguments.jobs)
+    if not arguments.executor:
+        isolate.fork_wardens(min(arguments.jobs, pool.shipped(jobs, together)))
     with Progress(len(missing), sys.stderr) as progress, pool.executor(arguments.executor, arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
-        jobs, limits = [everything[n] for n in missing], (job_timeout(arguments), guest_timeout(arguments))
-        together = pool.per_child(len(jobs), arguments.jobs)
         running = pool.run(
             jobs,
             workers,

@@ -1,6 +1,5 @@
 """What policies cost: counted by running the programs that the explorer proves."""
 
-from core.cost.workload_counts import account
 from core.cost.workloads import STANDARD, WORKLOADS, Workload
 
-__all__ = ["STANDARD", "WORKLOADS", "Workload", "account"]
+__all__ = ["STANDARD", "WORKLOADS", "Workload"]

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from core.base.digest import digest
-from core.base.watch import watching
 from core.plugins.load import PluginError, Wanted
 
 LOADING_TIMEOUT = 30.0
@@ -66,6 +64,9 @@ class Loading:
         self, load: Callable[[str], Any], words: Callable[[Any], OfKind], of: Callable[[Any], object] = lambda _: None
     ) -> OfKind:
         """Call `load`; what `words` says of the result, with the digest of its files and of the classes of `of`."""
+        from core.base.digest import digest  # hashing takes milliseconds to load
+        from core.base.watch import watching
+
         before = frozenset(sys.modules)
         try:
             with watching() as seen:

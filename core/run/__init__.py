@@ -6,5 +6,9 @@ CELL_TIMEOUT = 300.0
 CELL_MEMORY = 8 << 30
 """Bytes of address space that one job may use, if the machine has that much."""
 
+GARBAGE = 50_000
+"""New containers between two collections of garbage, in the command and in a child: both keep most of what they make.
+"""
+
 INTERRUPTED = "interrupted"
 """The reason of a job that did not run, or not to its end, because the run was interrupted."""

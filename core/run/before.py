@@ -1,10 +1,11 @@
-"""What is settled before a warden starts: the modules that it imports, and what guests must not write.
+"""What is settled before a warden starts: the modules that it imports, what guests must not write, and how it starts.
 
 It is apart from core.run.isolate, because whatever names it is loaded by every command, and most run no child.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 preloaded: list[str] = []
@@ -12,6 +13,19 @@ preloaded: list[str] = []
 
 protected: list[str] = []
 """What guests must not write besides what is `core.run.trusted`, as far as the kernel can see to that."""
+
+_commands_own: list[int] = []
+"""The process that the command line was started as, if this is one."""
+
+
+def this_is_the_commands_own() -> None:
+    """Say that this process is the command line's, which runs no code of third parties: a warden may be its fork."""
+    _commands_own[:] = [os.getpid()]
+
+
+def is_the_commands_own() -> bool:
+    """Has that been said of this process?"""
+    return _commands_own == [os.getpid()]
 
 
 def preload(*modules: str) -> None:

@@ -21,10 +21,7 @@ from typing import Any, NoReturn, Protocol, get_type_hints
 
 from core.base import plain
 from core.base.errortext import describe
-from core.run import INTERRUPTED, contain
-
-GARBAGE = 50_000
-"""New containers between two collections of garbage in a child.  A search keeps most of what it makes."""
+from core.run import GARBAGE, INTERRUPTED, contain
 
 interrupted_here = threading.Event()
 """In the process that started children: start no more.  In a child: start no further job."""

@@ -5,7 +5,8 @@ So a child runs jobs of one guest only (a third party's plugin, or scenario), or
 a warden (core.run.warden), which is a fresh interpreter for each guest and ends whatever the guest started; it is
 limited in time and memory; and what it answers is data in a closed format (core.base.plain), checked against the job.
 
-A warden is kept for the next jobs of the same guest, so that a job costs a fork, and not an interpreter.
+A warden is kept for the next jobs of the same guest, so that a job costs a fork, and not an interpreter.  Those of
+shipped rows are forks of the command's own process, where they can be (core.run.forked).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -30,8 +32,10 @@ from core.base.printable import printable
 from core.run import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED
 from core.run.before import preload, preloaded, protect, protect_code, protected
 from core.run.child import Job, answer, interrupted_here, kind_of
+from core.run.forked import Fork, can_fork, fork
 from core.run.trusted import ROOT, cache_of, outermost, trusted, without_user_site
 from core.run.warden import AFTER_INTERRUPT, ANSWER, END, INTERRUPT, OUTPUT, READY, BatchHeader
+from core.run.warden import main as serve
 
 __all__ = [
     "CELL_MEMORY",
@@ -72,7 +76,7 @@ class WardenLost(Exception):
 class Custody:
     """A warden that was started by this process, and the connection to it."""
 
-    def __init__(self, guest: str) -> None:
+    def __init__(self, guest: str, forked: bool = False) -> None:
         self.guest = guest
         self.how: str | None = None
         self._lock = threading.Lock()  # an interrupt comes from another thread
@@ -85,7 +89,11 @@ class Custody:
             command = [sys.executable, *flags, "-c", BOOT, path, of, *preloaded]
             own = {OWN: self.cache} if self.cache else {}
             its_own = environment() | own
-            self.process = subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
+            self.process: subprocess.Popen[bytes] | Fork = (
+                fork(partial(serve, [of, *preloaded]), its.fileno(), its_own)
+                if forked
+                else subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
+            )
         self.control = Connection(ours.detach())
 
     def said(self, timeout: float | None) -> bytes:
@@ -253,6 +261,16 @@ def _take(guest: str) -> Custody:
     with _lock:
         _busy.add(custody)
     return custody
+
+
+def fork_wardens(number: int) -> None:
+    """Start so many wardens of shipped code as forks of this process, if it is the command's and has no threads yet.
+
+    Where it cannot be, or a process cannot be started, a job starts a warden when it needs one.
+    """
+    with suppress(OSError):
+        while can_fork() and len(_idle) < number:
+            _idle.append(Custody("", forked=True))
 
 
 def _give_back(custody: Custody, broken: bool) -> None:

@@ -168,6 +168,11 @@ def _is_closed(pool: Executor) -> bool:
     return client is not None and client.status not in ("running", "connecting")
 
 
+def shipped(jobs: Sequence[Job], together: int) -> int:
+    """How many children `run` gives those of `jobs` that run no third party's code."""
+    return sum(not batch[0].guest for batch in _batches(jobs, together))
+
+
 def per_child(jobs: int, at_once: int) -> int:
     """How many of `jobs` are to share a child process, if `at_once` run at once."""
     return max(JOBS_PER_CHILD, min(MOST_PER_CHILD, jobs // (at_once * SHARES)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -140,7 +140,7 @@ def no_modes() -> tuple[CallRule, ...]:
 
 def known() -> bool:
     """Can filters be made for this machine?"""
-    return platform.machine() in CALLS
+    return os.uname().machine in CALLS
 
 
 def install(libc: Any, rules: Sequence[CallRule]) -> bool:
@@ -154,7 +154,7 @@ def install(libc: Any, rules: Sequence[CallRule]) -> bool:
 
 
 def _program(rules: Sequence[CallRule]) -> list[bytes]:
-    arch, numbers = CALLS[platform.machine()]
+    arch, numbers = CALLS[os.uname().machine]
     numbers = numbers | EVERYWHERE
     program = [_step(LOAD, ARCH), _step(EQUAL, arch, 1, 0), _step(RETURN, REFUSE), _step(LOAD, NUMBER)]
     program += [_step(AT_LEAST, X32, 0, 1), _step(RETURN, REFUSE)]

@@ -1,7 +1,8 @@
 """The warden: a process between this one and the children, which starts a child, watches it, and ends it.
 
 A warden is a fresh interpreter that imports the suite and then runs nobody's code: whatever runs a plugin is a child
-forked from it, one at a time.  It serves one guest (one row with a third party's plugin), or all shipped rows.  So what
+forked from it, one at a time.  It serves one guest (one row with a third party's plugin), or all shipped rows; of these
+it may be a fork of the command's process instead (core.run.forked).  So what
 a child does to itself is gone with it; what it leaves behind is a descendant of the warden.
 
 How a child ends.  As soon as it has answered, died, taken too long or started too many processes, it is killed, its

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
@@ -96,7 +97,18 @@ def suite_digest() -> str:
     """A digest of every source file of the suite and of the project's plugins."""
     digest = hashlib.sha256()
     for package in ("core", "arch_plugins"):
-        root = Path(str(files(package)))
-        for path in sorted(root.rglob("*.py")):
-            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+        root = str(files(package))
+        for name in sorted(_sources(root)):
+            digest.update(name.removeprefix(root).encode())
+            with open(name, "rb", buffering=0) as file:
+                digest.update(file.read())
     return digest.hexdigest()
+
+
+def _sources(directory: str) -> Iterator[str]:
+    """The Python files in a directory and below. Not by pathlib, which takes longer than to read them."""
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _sources(entry.path)
+        elif entry.name.endswith(".py"):
+            yield entry.path

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from core.base.errortext import describe
 from core.base.watchdog import TooLate, watchdog
-from core.cost import Workload, account
+from core.cost import Workload
 from core.cost.outside import OutsideWorkload
 from core.cost.outside import load as load_workload
-from core.cost.workload_counts import REPORTED, CannotCount
+from core.cost.workload_counts import REPORTED, CannotCount, account
 from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording

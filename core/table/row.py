@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from core.base.digest import digest
-from core.base.watch import Seen, watching
 from core.cost.price_model import PriceModel
 from core.facts import Facts, first_wrong
 from core.mm.era import Era
@@ -118,14 +115,21 @@ class SettingUp:
 
     def run(self) -> SetUp:
         """Set up the architecture and discard it."""
-        before = frozenset(sys.modules)
         try:
-            with watching() if self.row.foreign else nullcontext(Seen()) as seen:
-                arch = self.row.arch()
+            if self.row.foreign:
+                return self._watched()
+            arch = self.row.arch()
         except PluginError as error:
             return SetUp(problem=str(error), missing=isinstance(error, NoSuchPlugin))
-        if not self.row.foreign:
-            return SetUp(arch.facts, arch.own)
+        return SetUp(arch.facts, arch.own)
+
+    def _watched(self) -> SetUp:
+        from core.base.digest import digest  # hashing takes milliseconds to load
+        from core.base.watch import watching
+
+        before = frozenset(sys.modules)
+        with watching() as seen:
+            arch = self.row.arch()
         return SetUp(arch.facts, arch.own, digest(arch.plugin, before, seen), unseen=seen.words())
 
     def failed(self, reason: str) -> SetUp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arch_plugins.generic import Smp
-from core.cost import account
+from core.cost.workload_counts import account
 from core.cost.workloads import page_fault3
 from core.hookspecs import Facts
 from core.mm.era import ERAS
