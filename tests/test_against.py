@@ -66,7 +66,7 @@ def test_two_eras_and_a_row_on_another_era(capsys: pytest.CaptureFixture[str]) -
     only = ["--scenario", "lost-dirty-munmap"]
     assert main(["compare", "6.12", "6.1", *only]) == 1
     first = capsys.readouterr().out
-    assert "lost-dirty-munmap: fail(30) no-lost-dirty -> pass" in first
+    assert "lost-dirty-munmap: fail(33) no-lost-dirty -> pass" in first
     assert main(["compare", "smp-6.2-fix", "smp-6.2-fix@6.1", *only]) == 1
     assert "eras 6.2-fix and 6.1" in capsys.readouterr().out
 

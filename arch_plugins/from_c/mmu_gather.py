@@ -10,7 +10,7 @@ from typing import Any
 
 from arch_plugins.from_c._gather_hands import PAGES, GatherHands, bound_of, flags_of, table_pointer
 from arch_plugins.from_c._gather_words import VOCABULARY
-from arch_plugins.generic import Smp
+from arch_plugins.generic import Generic, Smp
 from core.hookspecs import Facts, hookimpl
 from core.mm.encoded_page import page_pointer
 from core.mm.mm import Mm, Vma, log
@@ -112,7 +112,10 @@ class GatherFunctions(FromC):
 
     @hookimpl
     async def tlb_end_vma(self, tlb: MmuGather, vma: Vma) -> None:
-        await self.on(GatherHands(tlb.mm, tlb), "tlb_end_vma", int(vma.pfn))
+        if tlb.mm.functions:
+            await self.on(GatherHands(tlb.mm, tlb), "tlb_end_vma", int(vma.pfn))
+        else:  # as workloads are counted: with the text, whose gather holds runs of pages
+            await Generic().tlb_end_vma(tlb=tlb, vma=vma)
 
     # ---- the range, which nobody else sees ---------------------------------------------------------------------
 

@@ -32,13 +32,15 @@ from core.cli.side import Side
 from core.conformance import SUITE, Result
 from core.conformance.outside import Outside
 from core.cost import STANDARD
-from core.cost.workloads import WORKLOADS
+from core.cost.workloads import CHANGES, WORKLOADS
 from core.explore.text import MAIL_WIDTH, mail
 from core.mm.era import ERAS, Era
 from core.table.row import Row
 
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered
+    from core.cost.outside import OutsideWorkload
+    from core.cost.workload import Workload
     from core.table.count_jobs import Counted
     from core.table.jobs import VerdictJob
 
@@ -89,10 +91,20 @@ def _page(new: Row, old: Row, arguments: argparse.Namespace) -> int:
     return 1 if differ else 0
 
 
-def compared(new: Row, old: Row, arguments: argparse.Namespace) -> int:
-    """`compare_command` of two rows, as lines."""
+def compared(
+    new: Row,
+    old: Row,
+    arguments: argparse.Namespace,
+    loads: Iterable[Workload] = STANDARD.values(),
+    counting: Callable[[Row], Row] = lambda row: row,
+) -> int:
+    """`compare_command` of two rows, as lines.
+
+    `loads` are counted unless --workload says which, on the row that `counting` has for each of the two.
+    """
     scenarios = _asked(arguments)
-    results, counted, found = _run(new, old, _cells(new, old, scenarios, arguments), arguments)
+    cells = _cells(new, old, scenarios, arguments)
+    results, counted, found = _run(new, old, cells, arguments, loads, counting)
     first, second = _sides(new, old, results, counted)
     print(wrapped(f"{new.name} against {old.name}"))
     print(wrapped(f"{len(scenarios)} scenarios; eras {new.era.name} and {old.era.name}"))
@@ -187,7 +199,12 @@ def _cells(new: Row, old: Row, scenarios: Sequence[str | Outside], arguments: ar
 
 
 def _run(
-    new: Row, old: Row, judging: Sequence[Any], arguments: argparse.Namespace
+    new: Row,
+    old: Row,
+    judging: Sequence[Any],
+    arguments: argparse.Namespace,
+    standard: Iterable[Workload] = STANDARD.values(),
+    counting: Callable[[Row], Row] = lambda row: row,
 ) -> tuple[list[Any], list[Counted], list[Covered]]:
     """The answers of the jobs `judging`, which are those of `_cells`, the counts of both, the new one's coverage."""
     from core.cli.progress import Progress
@@ -195,15 +212,30 @@ def _run(
     from core.table.count_jobs import CountJob
     from core.table.coverage_jobs import CoverageJob
 
-    loads = tuple(chosen_workload(name, WORKLOADS) for name in dict.fromkeys(arguments.workload))
-    loads = loads or tuple(STANDARD.values())
-    jobs = [*judging, *(CountJob(row, loads) for row in (new, old))]
+    named = tuple(chosen_workload(name, {**WORKLOADS, **CHANGES}) for name in dict.fromkeys(arguments.workload))
+    loads = named or tuple(standard)
+    jobs = [*judging, *(CountJob(counting(row), (load,)) for row in (new, old) for load in loads)]
     jobs += [CoverageJob(new, scenario) for scenario in _asked(arguments)]
     with Progress(len(jobs), sys.stderr) as progress, pool.executor("", arguments.jobs) as workers:
         memory = pool.memory_for_each(arguments.jobs)
         answers = list(pool.run(jobs, workers, progress.done, job_timeout(arguments), memory))
-    number = len(judging)
-    return answers[:number], answers[number : number + 2], answers[number + 2 :]
+    first, second, rest = (len(judging) + part * len(loads) for part in range(3))
+    counted = [_together(answers[first:second], loads), _together(answers[second:rest], loads)]
+    return answers[:first], counted, answers[rest:]
+
+
+def _together(counted: Sequence[Counted], loads: Sequence[Workload | OutsideWorkload]) -> Counted:
+    """The counts of one row, each workload of which was counted by itself: one that cannot be leaves the others."""
+    from core.table.count_jobs import Counted
+
+    counts = {load: numbers for one in counted for load, numbers in one.counts.items()}
+    unasked = tuple(load for one in counted for load in one.unasked)
+    problems: dict[str, list[str]] = {}
+    for one, load in zip(counted, loads, strict=True):
+        if one.problem:
+            problems.setdefault(one.problem, []).append(load.name)
+    said = [f"{', '.join(names)}: {problem}" for problem, names in problems.items()]
+    return Counted(counted[0].architecture, counts, "; ".join(said), unasked)
 
 
 def _sides(new: Row, old: Row, results: list[Result], counted: Sequence[Counted]) -> tuple[Side, Side]:
@@ -238,10 +270,12 @@ def shortest(first: Iterable[Result], second: Iterable[Result]) -> Result | None
 
 
 def count_changes(before: Counted, now: Counted) -> list[str]:
-    """One line for each count that differs, by workload."""
+    """One line for each count that differs, by workload; of one that was counted on both sides."""
     lines = []
     for load, counts in now.counts.items():
-        old: Mapping[str, int] = before.counts.get(load, {})
+        if load not in before.counts:
+            continue
+        old: Mapping[str, int] = before.counts[load]
         for name in dict.fromkeys([*counts, *old]):
             was, is_now = old.get(name, 0), counts.get(name, 0)
             if was != is_now:

@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.cli.against import compared, wrapped
+from core.cli.arguments import UsageError
 from core.cli.equal import Sides, equal_command
 from core.cli.run import add_run, judged
+from core.cost.workloads import CHANGES
 from core.mm.era import ERAS
+from core.run.isolate import CELL_TIMEOUT, isolated
 from core.run.trusted import cache_of
 from core.table.row import Row, tried
 from core.table.rows import plugin_row
@@ -19,7 +22,7 @@ from core.tree.binding import binding, names
 from core.tree.errors import TreeError
 from core.tree.kernel_tree import KNOWN
 from core.tree.learned import hidden_words
-from core.tree.row import built, era_of
+from core.tree.row import built, counting_plugin, era_of
 from core.tree.shipped import Shipped, Tree, all_kept, open_kernel, write_tables
 
 
@@ -40,11 +43,20 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     tree.add_argument("--tables", type=Path, metavar="DIR", help="write the tables of what was run, without the C")
     add_run(tree)
-    tree.set_defaults(command=tree_command, config=None, workload=[])
+    tree.add_argument(
+        "--workload",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --against: count only this one: a name, FILE.py:NAME",
+    )
+    tree.set_defaults(command=tree_command, config=None)
 
 
 def tree_command(arguments: argparse.Namespace) -> int:
     """Build each architecture, judge it beside its plugin, report."""
+    if arguments.workload and arguments.against is None:
+        raise UsageError("--workload says what is counted of two trees: give --against PATH2 too")
     tree = open_kernel(arguments.path)
     _say_version(tree)
     references = arguments.arch or (tree.names() if isinstance(tree, Shipped) else names())
@@ -57,11 +69,29 @@ def tree_command(arguments: argparse.Namespace) -> int:
         if arguments.tables is not None:
             keep_tables(tree, zip(references, [c for _, c in rows], strict=True), arguments.tables)
         return status
-    other = open_kernel(arguments.against)
+    return _against(references, tree, open_kernel(arguments.against), arguments)
+
+
+def _against(references: Iterable[str], tree: Tree, other: Tree, arguments: argparse.Namespace) -> int:
+    """Say what differs between two trees; the exit status of `compared`."""
     sides = [(row_of(name, tree, ""), row_of(name, other, "-against")) for name in references]
-    status = max(compared(new, old, arguments) for new, old in sides if _usable(new) and _usable(old))
+    of_c = not (isinstance(tree, Shipped) or isinstance(other, Shipped))
+    if not of_c:
+        print("shootdown: tables that come along have no barriers: they are not counted", file=sys.stderr)
+    counting = _counting if of_c else _as_it_is
+    loads = CHANGES.values()
+    status = max(compared(new, old, arguments, loads, counting) for new, old in sides if _usable(new) and _usable(old))
     say_hidden(tree, zip(references, [new for new, _ in sides], strict=True))
     return status
+
+
+def _counting(row: Row) -> Row:
+    """The row of a tree by which its workloads are counted."""
+    return replace(row, plugin=counting_plugin(row.plugin))
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
 
 
 def _say_version(tree: Tree) -> None:
@@ -81,11 +111,18 @@ def say_hidden(tree: Tree, rows: Iterable[tuple[str, Row]]) -> None:
 
 
 def keep_tables(tree: Tree, rows: Iterable[tuple[str, Row]], directory: Path) -> None:
-    """Write what was learned of each architecture to a file under `directory` (core.tree.shipped)."""
+    """Write what was learned of each architecture to a file under `directory` (core.tree.shipped).
+
+    With what `--against` will count, which is run for that.
+    """
+    from core.table.count_jobs import CountJob
+
     if isinstance(tree, Shipped):
         raise TreeError(f"--tables: {tree.release} is tables already; give the tree itself")
     for reference, row in rows:
         if not row.problem:
+            for load in CHANGES.values():
+                isolated(CountJob(row, (load,)), CELL_TIMEOUT)
             unit, own = built(reference, tree).unit, Path(cache_of(row.guest))
             place = write_tables(directory, tree.release, unit.name, all_kept(unit, reference, own))
             print(f"shootdown: {place}: {place.stat().st_size} bytes", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import gcd
 from typing import Any
 
@@ -23,6 +24,7 @@ PTRS_PER_PTE = 512
 """Entries of a page table, with pages of 4 KiB."""
 
 __all__ = [
+    "CHANGES",
     "NAMED",
     "STANDARD",
     "WORKLOADS",
@@ -242,6 +244,30 @@ WORKLOADS = {name: build() for name, build in NAMED.items()}
 
 STANDARD = {name: WORKLOADS[name] for name in ("page_fault3", "malloc_trim", "checkpoint")}
 """The workloads that every report counts, in the order of the table."""
+
+
+def _sized(name: str, **values: int) -> Workload:
+    """A named workload with other parameters, which its name says."""
+    said = " ".join(f"{parameter}={value}" for parameter, value in values.items())
+    return replace(NAMED[name](**values), name=f"{name} {said}")
+
+
+_SMALL = (
+    *(_sized("malloc_trim", pages=pages) for pages in (1, 8, 33, 34)),
+    _sized("munmap_sparse", tables=2, pages=8),
+    _sized("exit_sparse", tables=2, pages=8),
+    _sized("checkpoint_writeback", pages=8, every=1),
+    _sized("fork_storm", children=1, pages=8),
+    _sized("protect", pages=8, threads=3),
+    *(_sized(name, pages=8, threads=3) for name in ("migrate", "reclaim", "pageout")),
+    _sized("collapse", threads=3),
+    *(_sized(name, rounds=4, threads=3) for name in ("switching", "left_behind", "vunmap")),
+)
+
+CHANGES = {workload.name: workload for workload in (*STANDARD.values(), *_SMALL)}
+"""The workloads by which two trees are compared: besides `STANDARD`, flushes of a page and of few, on either side of
+x86's ceiling of 33; of page tables, write-protected pages, a fork, batches of rmap and kernel addresses; on CPUs that
+come and go."""
 
 
 MOST_PAGES = 1 << 45

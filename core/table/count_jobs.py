@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.base.errortext import describe
+from core.base.told import Told
 from core.base.watchdog import TooLate, watchdog
 from core.cost import Workload
 from core.cost.outside import OutsideWorkload
@@ -79,7 +80,7 @@ class CountJob:
                     counts[load.name] = _counted(recording(arch, calls), self.row.era, load, self.cpus)
                     if own and not any(call.hook in own for call in calls):
                         unasked.append(load.name)
-        except (CannotCount, PluginError, TooLate) as error:
+        except (CannotCount, Told, TooLate) as error:
             return self.failed(str(error))
         return Counted(self.row.name, counts, unasked=tuple(unasked))
 

@@ -24,10 +24,12 @@ from core.base.caches import own_cache
 from core.base.files import write_atomically
 from core.base.watchdog import clock_stopped
 from core.tree import automaton, learn, vocabulary
+from core.tree import counting as counting_module
 from core.tree import unit as unit_module
 from core.tree.automaton import CAutomaton, from_json
 from core.tree.binding import binding
 from core.tree.build import Unit
+from core.tree.counting import counting
 from core.tree.errors import TreeError
 from core.tree.sites import lines_of
 
@@ -38,7 +40,7 @@ SECONDS = 60.0
 """That learning one automaton may take."""
 
 
-_WORKERS: dict[tuple[int, Path, str], subprocess.Popen[str]] = {}
+_WORKERS: dict[tuple[int, Path, str, bool], subprocess.Popen[str]] = {}
 """One for each unit, however many plugins are set up of it."""
 
 
@@ -58,20 +60,25 @@ def _read(kept: Path) -> CAutomaton:
 
 @dataclass(eq=False)
 class Automata:
-    """The automata of a unit under a binding, which `reference` refers to; `words` is the digest of its vocabulary."""
+    """The automata of a unit under a binding, which `reference` refers to; `words` is the digest of its vocabulary.
+
+    `counts`: instructions that no model needs are operations too (core.tree.counting).
+    """
 
     __shootdown_entity__ = True
 
     unit: Unit
     reference: str
     words: str
+    counts: bool = False
     _known: dict[tuple[str, tuple[int, ...], int], CAutomaton] = field(default_factory=dict)
     _asked: set[tuple[str, tuple[int, ...], int]] = field(default_factory=set)
 
     @property
     def vocabulary(self) -> vocabulary.Vocabulary:
         """What the words mean."""
-        return binding(self.reference).vocabulary
+        of = binding(self.reference).vocabulary
+        return counting(of) if self.counts else of
 
     def of(self, entry: str, args: tuple[int, ...], cpus: int) -> CAutomaton:
         """The automaton of `entry`. TreeError if it cannot be learned."""
@@ -84,13 +91,17 @@ class Automata:
     def _found(self, entry: str, args: tuple[int, ...], cpus: int) -> CAutomaton:
         """Of those that are kept, or learned now. TreeError if it cannot be learned."""
         name = f"{name_of(entry, args, cpus)}.json"
-        places = [directory / name for directory in kept_in(self.unit, self.words, own_cache())]
+        places = [directory / name for directory in kept_in(self.unit, self._kept_under, own_cache())]
         kept = next((place for place in places if place.is_file()), None)
         if kept is not None:
             return _read(kept)
         found = from_json(self._learned(entry, args, cpus))
         _keep(places, found.to_json())
         return found
+
+    @property
+    def _kept_under(self) -> str:
+        return f"{self.words}-counting" if self.counts else self.words
 
     def known(self) -> Mapping[str, CAutomaton]:
         """Those that were asked for since `forget`, by function, arguments and number of CPUs."""
@@ -139,18 +150,17 @@ class Automata:
     def _worker(self) -> subprocess.Popen[str]:
         if self._worker_key not in _WORKERS:
             command = [sys.executable, "-m", "core.tree.worker", str(self.unit.library), self.reference]
+            command += [str(self.unit.version), *(["counting"] if self.counts else [])]
             pipe = subprocess.PIPE
-            worker = subprocess.Popen(
-                [*command, str(self.unit.version)], stdin=pipe, stdout=pipe, stderr=pipe, text=True
-            )
+            worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
             _WORKERS[self._worker_key] = worker
             atexit.register(worker.kill)
         return _WORKERS[self._worker_key]
 
     @property
-    def _worker_key(self) -> tuple[int, Path, str]:
+    def _worker_key(self) -> tuple[int, Path, str, bool]:
         """Not of a process that has been forked: two that read one pipe would read each other's answers."""
-        return os.getpid(), self.unit.library, self.reference
+        return os.getpid(), self.unit.library, self.reference, self.counts
 
     def _died(self, entry: str) -> str:
         """Why the worker has ended, in one line."""
@@ -191,6 +201,13 @@ def digest_of(reference: str) -> str:
         *(part.__module__ for rule in of.vocabulary.rules for part in (rule.do, rule.answers) if part),
     }
     found = hashlib.sha256()
-    for module in (automaton, learn, unit_module, vocabulary, *(sys.modules[name] for name in sorted(said))):
+    for module in (
+        automaton,
+        counting_module,
+        learn,
+        unit_module,
+        vocabulary,
+        *(sys.modules[name] for name in sorted(said)),
+    ):
         found.update(Path(str(module.__file__)).read_bytes())
     return found.hexdigest()[:12]

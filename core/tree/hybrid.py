@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import replace
+from operator import index
 from typing import Any
 
 from core.facts import Facts
@@ -44,6 +45,8 @@ def at_once(program: Coroutine[Op, Any, int]) -> int:
     """What a program returns that has no operations: a function of which no other CPU sees anything."""
     try:
         op = program.send(None)
+        while op.event is not None:  # a report, which touches no cell
+            op = program.send(None)
     except StopIteration as returned:
         return int(returned.value or 0)
     raise TreeError(f"{op.name}: an operation, in a function that the model has without any")
@@ -103,6 +106,9 @@ class FromC:
         return replace(facts, kernel=kernel)
 
     def run(self, hands: Any, entry: str, *args: int) -> Coroutine[Op, Any, int]:
-        """Call the C function `entry` for the hook that `hands` describe; `hands.mm` is its mm."""
-        automaton = self.automata.of(entry, args, len(cpus_of(hands.mm)))
+        """Call the C function `entry` for the hook that `hands` describe; `hands.mm` is its mm.
+
+        A number that is symbolic (core.cost.affine) is fixed by that: C is learned for numbers.
+        """
+        automaton = self.automata.of(entry, tuple(map(index, args)), len(cpus_of(hands.mm)))
         return walk(automaton, self.automata.vocabulary, hands)

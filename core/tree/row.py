@@ -25,6 +25,7 @@ from pathlib import Path
 from core.tree.row import plugin
 
 row = plugin({reference!r}, {name!r}, Path(__file__).parent, {version!r})
+counting = plugin({reference!r}, {name!r}, Path(__file__).parent, {version!r}, counts=True)
 '''
 
 FILE_OF_TABLES = '''"""{name} of {release}, from tables that come with shootdown, which has written this."""
@@ -74,10 +75,15 @@ def _of_tables(reference: str, of: Binding, release: Shipped) -> Built:
     return Built(reference, of, unit, f"{file}:row")
 
 
-def plugin(reference: str, name: str, directory: Path, version: str) -> object:
-    """The architecture of a built unit: for the file that `built` writes."""
+def counting_plugin(plugin: str) -> str:
+    """Of the `Built.plugin` of a tree, the one by which workloads are counted: core.tree.counting."""
+    return f"{plugin.removesuffix(':row')}:counting"
+
+
+def plugin(reference: str, name: str, directory: Path, version: str, counts: bool = False) -> object:
+    """The architecture of a built unit: for the file that `built` writes. `counts`: as core.tree.counting has it."""
     unit = Unit(name, directory, Version(*map(int, version.split("."))))
-    return binding(reference).plugin(Automata(unit, reference, digest_of(reference)))
+    return binding(reference).plugin(Automata(unit, reference, digest_of(reference), counts))
 
 
 def era_of(version: Version) -> str:

@@ -1,10 +1,11 @@
 """A process that runs kernel C: learns one automaton per line that it reads, under limits.
 
-    python -m core.tree.worker UNIT.SO BINDING VERSION
+    python -m core.tree.worker UNIT.SO BINDING VERSION [counting]
 
-It reads a JSON object {entry, args, cpus} per line and answers one: {automaton} or {error}.  What the C may do is
-bounded by limits on memory and processor time; a signal ends the process with the place in the code on stderr.  So C
-that crashes or loops is one message, and the caller's process goes on.
+It reads a JSON object {entry, args, cpus} per line and answers one: {automaton} or {error}.  With `counting` the words
+are those of core.tree.counting.  What the C may do is bounded by limits on memory and processor time; a signal ends the
+process with the place in the code on stderr.  So C that crashes or loops is one message, and the caller's process goes
+on.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from core.tree.automaton import automaton_of
-from core.tree.binding import Binding, binding
+from core.tree.binding import binding
+from core.tree.counting import counting
 from core.tree.errors import TreeError
 from core.tree.learn import Learner, Unlearned
 from core.tree.manifest import Version
 from core.tree.sites import lines_of
 from core.tree.unit import LoadedUnit
+from core.tree.vocabulary import Vocabulary
 
 MEMORY = 2 << 30
 PROCESSOR_SECONDS = 300
@@ -41,7 +44,7 @@ def limit_answer() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def answer(unit: LoadedUnit, of: Binding, asked: dict[str, Any]) -> dict[str, Any]:
+def answer(unit: LoadedUnit, words: Vocabulary, asked: dict[str, Any]) -> dict[str, Any]:
     """Learn what was asked for."""
     lines: dict[int, str] = {}
 
@@ -49,7 +52,7 @@ def answer(unit: LoadedUnit, of: Binding, asked: dict[str, Any]) -> dict[str, An
         return lines.get(site) or lines_of(unit.path, [site]).get(site, "?")
 
     try:
-        states = Learner(unit, of.vocabulary, asked["cpus"]).learn(asked["entry"], tuple(asked["args"]))
+        states = Learner(unit, words, asked["cpus"]).learn(asked["entry"], tuple(asked["args"]))
         lines = lines_of(unit.path, (state.site for state in states if state.site))
         return {"automaton": automaton_of(states, line).to_json()}
     except Unlearned as error:
@@ -58,15 +61,16 @@ def answer(unit: LoadedUnit, of: Binding, asked: dict[str, Any]) -> dict[str, An
         return {"error": str(error)}
 
 
-def main(path: str, reference: str, version: str) -> None:
+def main(path: str, reference: str, version: str, how: str = "") -> None:
     """Answer until stdin is closed."""
     of = binding(reference)
+    words = counting(of.vocabulary) if how == "counting" else of.vocabulary
     manifest = of.manifest(Version(*map(int, version.split("."))))
     limit()
     unit = LoadedUnit(Path(path), manifest.owned)
     for asked in sys.stdin:
         limit_answer()
-        print(json.dumps(answer(unit, of, json.loads(asked))), flush=True)
+        print(json.dumps(answer(unit, words, json.loads(asked))), flush=True)
 
 
 if __name__ == "__main__":

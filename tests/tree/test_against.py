@@ -24,11 +24,23 @@ def before(toy: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(toy, tmp_path / "before"))
 
 
-def against(new: Path, old: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+def against(new: Path, old: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str, str]:
     """The exit status, and what is said on stdout and stderr without the breaks of lines."""
-    status = main(["tree", str(new), "--against", str(old), "--arch", REFERENCE, "--jobs", "2", *SCENARIOS])
+    status = main(["tree", str(new), "--against", str(old), "--arch", REFERENCE, "--jobs", "2", *SCENARIOS, *more])
     said = capsys.readouterr()
     return status, " ".join(said.out.split()), " ".join(said.err.split())
+
+
+def changed(arch: str, new: Path, old: Path, capsys: pytest.CaptureFixture[str], *more: str) -> set[str]:
+    """The lines about counts that differ between two trees of an architecture."""
+    chosen = ["--arch", arch, "--scenario", "own-tlb", "--jobs", "2", *more]
+    main(["tree", str(new), "--against", str(old), *chosen])
+    said = capsys.readouterr().out
+    assert "not counted" not in said
+    counted = said.partition("\ncounts that differ: ")[2].partition("\n\n")[0]
+    number, *lines = counted.splitlines()
+    assert len(lines) == int(number)
+    return {line.strip() for line in lines}
 
 
 def test_a_tree_does_not_differ_from_itself(toy: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +68,57 @@ def test_what_a_good_patch_changes_is_shown_the_other_way_round(
     status, out, _ = against(before, toy, capsys)
     assert status == 1
     assert "use-after-free: fail(12) use-after-free -> pass" in out
+
+
+def test_a_barrier_that_is_added_or_removed_is_a_count(
+    toy: Path, before: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit("tlb.c", "\tpreempt_disable();\n\ton_each", "\tpreempt_disable();\n\tsmp_wmb();\n\ton_each")
+    status, out, _ = against(toy, before, capsys)
+    assert status == 1
+    assert "verdicts that differ: 0" in out
+    assert "malloc_trim pages=1: insn:smp_wmb 0 -> 1" in out
+    assert "checkpoint_writeback pages=8 every=1: insn:smp_wmb 0 -> 8" in out
+    status, out, _ = against(before, toy, capsys)
+    assert status == 1
+    assert "fork_storm children=1 pages=8: insn:smp_wmb 2 -> 0" in out
+
+
+def test_the_workloads_that_are_counted_can_be_named(
+    toy: Path, before: Path, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit("tlb.c", "\ton_each_cpu_mask(mm_cpumask(mm), ipi_flush_tlb_mm, mm, 1);", "\tipi_flush_tlb_mm(mm);")
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from core.cost.workload import Workload, WorkloadStep\n"
+        "five = Workload('five', 'five pages', (WorkloadStep((('anon_dirty', 5),), times=3),))\n"
+    )
+    _, out, _ = against(toy, before, capsys, "--workload", f"{own}:five", "--workload", "malloc_trim pages=8")
+    assert "counts that differ: 4 five: ipis 3 -> 0 five: ipis_running 3 -> 0 malloc_trim pages=8: ipis 1 -> 0" in out
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--against", "6.12", "--workload", "nosuch"], "--workload nosuch: no such workload; expected one of"),
+        (["--workload", "protect"], "--workload says what is counted of two trees: give --against PATH2 too"),
+    ],
+)
+def test_a_workload_that_cannot_be_counted_is_one_line(
+    asked: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tree", "6.12", "--arch", "s390", "--scenario", "own-tlb", *asked]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_one_workload_that_cannot_be_counted_leaves_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    loads = ["--workload", "tlb_flush1", "--workload", "page_fault3"]
+    assert main(["tree", "6.12", "--against", "6.1", "--arch", "x86", "--scenario", "own-tlb", *loads]) == 1
+    said = capsys.readouterr()
+    out = " ".join(said.out.split())
+    assert "counts that differ: 1 page_fault3: " in out
+    assert "x86-6.12-c: not counted: tlb_flush1: enter_tlb_flush(0x400000, " in out
+    assert "barriers: they are not counted" in said.err
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -117,3 +180,47 @@ def test_a_patch_of_the_core_is_shown_with_its_lines(
     assert "verdicts that differ: 1 lost-dirty-dontneed: pass -> fail(27) no-lost-dirty" in out
     assert "set_page_dirty(page0) at mm/memory.c:1496" in out
     assert "rests on 1 hidden words" in said.err
+
+
+TLB = "arch/x86/mm/tlb.c"
+COUNTED = {
+    "always flush all": (
+        Patch("x86", TLB, "((end - start) >> stride_shift) > tlb_single_page_flush_ceiling) {", "1) {", ""),
+        ("malloc_trim pages=1: insn:INVLPG 1 -> 0", "malloc_trim pages=33: flush_insns 33 -> 1"),
+        "malloc_trim pages=34",
+    ),
+    "a ceiling of 32": (
+        Patch("x86", TLB, "flush_ceiling __read_mostly = 33", "flush_ceiling __read_mostly = 32", ""),
+        ("malloc_trim pages=33: insn:INVLPG 33 -> 0", "malloc_trim pages=33: insn:MOV_CR3 0 -> 1"),
+        "malloc_trim pages=8",
+    ),
+    "the flushing CPU orders its stores": (
+        Patch(
+            "x86",
+            TLB,
+            "\tput_flush_tlb_info();\n\tput_cpu();",
+            "\tsmp_mb();\n\tput_flush_tlb_info();\n\tput_cpu();",
+            "",
+        ),
+        ("malloc_trim pages=34: insn:smp_mb 0 -> 1", "switching rounds=4 threads=3: insn:smp_mb 4 -> 8"),
+        "vunmap",
+    ),
+    "a TLBI is followed by an ISB": (
+        Patch("arm64", "arch/arm64/include/asm/tlbflush.h", "\tdsb(ish);\n", "\tdsb(ish);\n\tisb();\n", ""),
+        ("malloc_trim pages=1: insn:ISB 0 -> 1", "munmap_sparse tables=2 pages=8: insn:ISB 0 -> 3"),
+        "vunmap",
+    ),
+}
+"""Patches that no scenario fails: some counts that differ, and a workload of which none does."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_patch_that_is_right_is_shown_by_its_counts(
+    name: str, unpacked: Callable[[str], KernelTree], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree, (patch, lines, same) = unpacked("6.12"), COUNTED[name]
+    patched = scratch(patch.arch, tree, tmp_path / "patched", patch)
+    differ = changed(patch.arch, patched, tree.root, capsys)
+    assert set(lines) <= differ
+    assert not [line for line in differ if line.startswith(same)]

@@ -11,7 +11,9 @@ import pytest
 
 from core.compare import main
 from core.conformance import SUITE
+from core.cost.workloads import CHANGES
 from core.mm.era import ERAS
+from core.table.count_jobs import CountJob
 from core.table.jobs import VerdictJob
 from core.table.row import Row
 from core.tree.automata import Automata, digest_of, kept_in
@@ -121,6 +123,14 @@ def test_no_scenario_asks_for_what_is_not_in_them(release: str, name: str) -> No
     scenarios = [one.id for one in SUITE.values() if one.tier not in ("long", "large")]
     results = [VerdictJob(row, scenario).run() for scenario in scenarios]
     assert [(one.scenario, one.reason) for one in results if one.verdict == "error"] == []
+
+
+@pytest.mark.parametrize(("release", "name"), SHIPPED)
+def test_two_releases_can_be_compared_by_every_workload(release: str, name: str) -> None:
+    of = built(name, Shipped(release))
+    row = Row(name, of.plugin, ERAS[of.era])
+    problems = {load.name: CountJob(row, (load,)).run().problem for load in CHANGES.values()}
+    assert set(problems.values()) == {""}
 
 
 def test_tables_are_written_of_what_is_kept(tmp_path: Path, toy: Path) -> None:
