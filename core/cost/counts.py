@@ -68,6 +68,7 @@ class Counts:
         self.sums = dict.fromkeys(SUMS, 0)
         self.maxima = dict.fromkeys(MAXIMA, 0)
         self.linear: list[tuple[str, Linear]] = []
+        self.plain = dict.fromkeys(MAXIMA, 0)
         self.tlb: MmuGather | None = None
         self.unbroken = self.cleared = self.delayed = self.flushed = 0
         self.locked = False
@@ -99,11 +100,14 @@ class Counts:
     def most(self, name: str, value: Any) -> None:
         """Note a candidate for a maximum.
 
-        A symbolic one is also kept in `linear`, because taking the maximum must not record a condition.
+        A symbolic one is also kept in `linear`, because taking the maximum must not record a condition.  `plain` has
+        the largest of the others: zaps that learn from this one have not met them.
         """
         if isinstance(value, Linear):
             self.linear.append((name, value))
             value = value.value
+        elif value > self.plain[name]:
+            self.plain[name] = value
         if value > self.maxima[name]:
             self.maxima[name] = value
 

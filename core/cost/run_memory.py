@@ -25,13 +25,15 @@ class RunMemory(Memory):
     pages covered by an entry of each upper level.
     Upper entries all of whose pages lie in `leapt` are empty: the zap has leapt over them.  Once it is over, tables are
     there again, each until it is freed.
+
+    While the zap goes `by_plan`, `skipping` says that it is about to go over entries that are empty by now, or none.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout, self.zapped, self.single = layout, 0, -1
         self.leapt = range(0)
-        self.by_plan = False
+        self.by_plan = self.skipping = False
         self.spans = (1, 1, 1)
         self._zapped_all = False
         self._others: frozenset[tuple[Cell, Hashable]] | None = None
@@ -96,7 +98,7 @@ class RunMemory(Memory):
         return index if self.layout.present_in(index * span, (index + 1) * span) else None
 
     def _pte(self, addr: int) -> Pte | Swap | None:
-        if addr < self.zapped:
+        if self.skipping or addr < self.zapped:
             return None
         kind = self.run_at(addr).kind
         present, _, dirty = KINDS[kind]

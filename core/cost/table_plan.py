@@ -59,6 +59,11 @@ class Leg(NamedTuple):
     to: Any
 
 
+def classes_of(layout: Layout) -> frozenset[str | None]:
+    """The classes of all entries of a layout; None stands for kinds without a class."""
+    return frozenset([CLASSES.get(kind) for stretch in layout.stretches for kind, _ in stretch.pattern])
+
+
 def plan_of(layout: Layout, addr: int, span: int, room: int, next_room: int) -> TablePlan | None:
     """The plan of the table at `addr`, which has `span` entries; an empty word if all of them are empty.
 
@@ -68,30 +73,30 @@ def plan_of(layout: Layout, addr: int, span: int, room: int, next_room: int) -> 
     word = ""
     numbers: list[int] = []
     clean = dirty = swap = queued = last = 0
-    met_dirty = over = False  # over: nothing more is executed
+    met_dirty = False
     at, end = addr, addr + span
     for run_end, kind in layout.runs_from(addr):
         upto = run_end if run_end < end else end
         group = CLASSES.get(kind)
         if group in PAGES:
             left = upto - at
-            while left and not over:
-                if queued and queued + 1 != room and (met_dirty or group == CLEAN):
-                    nr = left if queued >= room else min(left, room - 1 - queued)
-                    if group == CLEAN:
-                        clean += nr
-                    else:
-                        dirty += nr
-                else:  # executed: the first page, the first dirty one, the one that fills the batch
-                    nr, to = 1, upto - left - addr
-                    numbers += (clean, dirty, swap, last, to) if queued else (swap, to)
-                    word += EXECUTED[group]
-                    met_dirty |= group == DIRTY
-                    clean = dirty = swap = 0
-                queued += nr
-                left -= nr
-                last = upto - left - addr
-                over = met_dirty and queued >= room
+            # What is executed: the first page, the first dirty one, the one that fills the batch.
+            while not queued or queued < room <= queued + left or not (met_dirty or group == CLEAN):
+                alike = room - 1 - queued if queued and (met_dirty or group == CLEAN) else 0
+                if group == CLEAN:
+                    clean += alike
+                else:
+                    dirty += alike
+                left -= alike + 1
+                to = upto - left - 1 - addr
+                numbers += (clean, dirty, swap, to if alike else last, to) if queued else (swap, to)
+                word += EXECUTED[group]
+                met_dirty |= group == DIRTY
+                clean = dirty = swap = 0
+                queued += alike + 1
+                last = to + 1
+                if not left:
+                    break
             if left:
                 if group == CLEAN:
                     clean += left

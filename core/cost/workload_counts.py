@@ -15,6 +15,7 @@ from core.cost.counts import CEILING, INSN, Counts
 from core.cost.layout import HUGE, Layout
 from core.cost.played import play
 from core.cost.run_summaries import Known
+from core.cost.table_summaries import TableSummaries
 from core.cost.turns import Turns
 from core.cost.workload import Workload, WorkloadStep, layout
 from core.mm.era import ERAS, Era
@@ -53,6 +54,9 @@ interrupted: a thread of the process, a kernel thread on its page tables, anothe
 isolated CPU.
 """
 
+REMEMBERED = 1000
+"""When tables of so many situations and words have been summed up, they are forgotten before the next zap."""
+
 
 class CannotCount(Exception):
     """A workload that an architecture cannot run; the message names both, in one line."""
@@ -60,7 +64,7 @@ class CannotCount(Exception):
 
 @dataclass
 class Learned:
-    """Counts workloads on one architecture and era, and keeps run summaries from one to the next to save time.
+    """Counts workloads on one architecture and era, and keeps summaries of runs and tables from one to the next.
 
     The counts are the same as without.  A plugin that keeps state would make them wrong; core/plugins/purity.py finds
     it.
@@ -69,6 +73,7 @@ class Learned:
     arch: Arch
     era: Era
     effects: dict[tuple[int, str], Known] = field(default_factory=dict)
+    tables: dict[Any, TableSummaries] = field(default_factory=dict)
 
     def accounts(self, workload: Workload, cpus: int, ceilings: Sequence[int]) -> list[dict[str, int]]:
         """The counts as from `account`, for each of the ceilings; the workload is run once. CannotCount."""
@@ -101,6 +106,11 @@ class Learned:
         accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus, tables=step.tables)
         names = [accountant.counts.tell_apart(ceiling) for ceiling in ceilings]
         accountant.effects.known = self.effects.setdefault((cpus, step.how), {})
+        mixed = accountant.periods.mixed
+        key = cpus, step.how, step.tables, frozenset(ceilings), mixed.classes
+        if len(self.tables.get(key, ())) > REMEMBERED:
+            del self.tables[key]
+        mixed.known = self.tables.setdefault(key, mixed.known)
         return accountant.count(), names
 
 
