@@ -177,7 +177,7 @@ def test_a_patch_of_the_core_is_shown_with_its_lines(
     assert main(["tree", str(patched), "--against", str(tree.root), "--arch", "mm", *chosen]) == 1
     said = capsys.readouterr()
     out = " ".join(said.out.split())
-    assert "verdicts that differ: 1 lost-dirty-dontneed: pass -> fail(27) no-lost-dirty" in out
+    assert "verdicts that differ: 1 lost-dirty-dontneed: pass -> fail(30) no-lost-dirty" in out
     assert "set_page_dirty(page0) at mm/memory.c:1496" in out
     assert "rests on 1 hidden words" in said.err
 

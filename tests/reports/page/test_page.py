@@ -121,7 +121,7 @@ def test_a_run_writes_the_page_on_request(tmp_path: Any, capsys: Any) -> None:
     cells = json.loads(gzip.decompress(base64.b64decode(block.group(1))))
     assert set(cells["of"]) == {"smp-6.1", "smp-6.2-fix"}
     kind, numbers = cells["cells"][cells["of"]["smp-6.1"]]
-    assert (kind, cells["parts"]["states"][numbers["states"]]) == ("model", 3959)
+    assert (kind, cells["parts"]["states"][numbers["states"]]) == ("model", 5545)
     assert len(page) < 400_000
     assert "recordings" not in json.loads((tmp_path / "report.json").read_text())
     assert main([*command, "--format", "html"]) == 0
