@@ -69,6 +69,7 @@ class Mm:
     walked     the hardware walker is part of the model: for it, a table is free as soon as RCU has it
     readers    CPUs that walk the tables in software with interrupts off, for which whoever frees a table must wait
     lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear), which reclaim discards if they are clean
+    exclusive  anonymous pages that no other mm may map (PageAnonExclusive), which a store fault reuses as they are
     swaps      anonymous pages that may be in the swap cache, whose entries in swap are counted (core.mm.swapfile)
     lru_batched  new pages that wait in a CPU's batch for the LRU list (core.mm.swap)
     memcgs     pages are charged to cgroups, whose mapped pages are counted
@@ -109,6 +110,7 @@ class Mm:
     walked: bool = False
     readers: frozenset[Cpu] = frozenset()
     lazyfree: frozenset[int] = frozenset()
+    exclusive: frozenset[int] = frozenset()
     swaps: frozenset[int] = frozenset()
     lru_batched: frozenset[int] = frozenset()
     memcgs: bool = False

@@ -82,7 +82,7 @@ async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte, table: int) -> 
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)  # its flush may be put off, and the copy must be the last word
     if not mm.is_anon(page):
         return await wp_page_shared(mm, addr, orig_pte, table)
-    if await wp_can_reuse_anon_folio(mm, page):
+    if page in mm.exclusive or await wp_can_reuse_anon_folio(mm, page):
         await wp_page_reuse(mm, addr, orig_pte)
         await pte_unlock(mm, table)
         return True
@@ -95,7 +95,8 @@ async def do_wp_page(mm: Mm, vma: Vma, addr: int, orig_pte: Pte, table: int) -> 
 async def wp_can_reuse_anon_folio(mm: Mm, page: int) -> bool:
     """Is the mapping's the only reference to the page?  What is seen without the folio lock is only a hint.
 
-    No page is marked as exclusive (PageAnonExclusive) in a model: each may be another mm's, too.
+    Not asked of pages that are marked as exclusive (`Mm.exclusive`).  A large folio is never reused here: its other
+    pages may still be mapped.
     """
     if mm.folio(page)[1] > 1:
         return False

@@ -78,7 +78,7 @@ def test_a_trace_that_no_longer_happens_says_at_which_step_it_ends() -> None:
     seen, _, _ = searched("smp-6.1", "lost-dirty-dontneed")
     data = recorded.trace(seen.tables, seen.path, seen.violated)
     _, _, fixed = searched("smp-6.2-fix", "lost-dirty-dontneed")
-    assert rewalk(fixed, data).startswith("step 22: unmap does 'send IPI")
+    assert rewalk(fixed, data).startswith("step 25: unmap does 'send IPI")
     data["steps"][3]["state"] = [0] * len(data["cells"])
     assert "the trace has" in rewalk(searched("smp-6.1", "lost-dirty-dontneed")[2], data)
 

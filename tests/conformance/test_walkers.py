@@ -52,7 +52,7 @@ LAZY, EXIT, FREE, NESTED, UPWARDS, PMD, PUD, COLLAPSE, RECLAIM, STACK = (
 
 AS_IT_IS = {
     "riscv-6.1": {PMD: 14, UPWARDS: 20, PUD: 12},
-    "riscv-kvm-6.1": {PMD: 14, UPWARDS: 20, PUD: 12, COLLAPSE: 13},
+    "riscv-kvm-6.1": {PMD: 14, UPWARDS: 20, PUD: 12, COLLAPSE: 10},
     "arm64-five-levels": {PUD: 14, UPWARDS: 23},
     "sparc32": {PMD: 14, UPWARDS: 19, LAZY: 17, EXIT: 22, FREE: 17, NESTED: 17, STACK: 23},
     "ia64": {PMD: 15, UPWARDS: 19, LAZY: 17, EXIT: 22, FREE: 17, NESTED: 17, STACK: 20},
@@ -71,7 +71,7 @@ AS_IT_IS = {
 QUEUED = {
     "ia64": {PMD: 18, UPWARDS: 25, EXIT: 26},
     "loongarch-ptw": {EXIT: 25},
-    "riscv-kvm-6.1": {COLLAPSE: 13},
+    "riscv-kvm-6.1": {COLLAPSE: 10},
     "xtensa": {UPWARDS: 23, LAZY: 22, FREE: 22, NESTED: 23, RECLAIM: 21, STACK: 28},
     "mips-ginvt": {PMD: 18, UPWARDS: 24, STACK: 25},
     "parisc": {PMD: 17, UPWARDS: 23, STACK: 23},

@@ -202,8 +202,8 @@ def stores_in(addr: int) -> Program:
 
 
 def faulted(arch: Arch, era: Era) -> Model:
-    """Two threads store through a read-only block: the first fault unfolds it, the second folds it again."""
-    world = folded(arch, era, BLOCK, Pte(0, write=False), anon=True)
+    """Two threads store through a read-only block of exclusive pages: one fault unfolds it, the next folds it again."""
+    world = folded(arch, era, BLOCK, Pte(0, write=False), anon=True, exclusive=frozenset(range(BLOCK)))
     users = [world.task(f"user{addr}", stores_in(addr)) for addr in range(BLOCK)]
     window = sometimes(
         "one-writable",
