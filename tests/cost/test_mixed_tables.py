@@ -15,6 +15,7 @@ from core.mm.era import ERAS
 from tests.cost.test_accountant import KINDS, PLUGINS, arch, geometry
 
 SMALL = KINDS[:6]
+EARLIER = ("5df397dec7", "6.1", "6.2-fix")
 
 
 def page_by_page(one, era, layout, **how):
@@ -38,7 +39,7 @@ def test_runs_without_order_are_counted_as_page_by_page(runs, facts, plugin, era
     assert Accountant(arch(plugin, **facts), ERAS[era], layout, **how).count() == slow
 
 
-@pytest.mark.parametrize("era", ["5df397dec7", "6.1", "6.2-fix", "6.12"])
+@pytest.mark.parametrize("era", ["6.12", *(pytest.param(era, marks=pytest.mark.slow) for era in EARLIER)])
 @pytest.mark.parametrize("plugin", ["smp", "x86", "s390", "arm64-range"])
 def test_tables_of_512_entries(plugin, era) -> None:
     """Of 50 tables some are leapt over, and every count is the same."""
