@@ -24,30 +24,30 @@ def text(page: Any, selector: str) -> str:
 
 
 def test_a_trace_is_stepped_through_with_buttons_keys_and_slider(opened: Any) -> None:
-    page = opened().at(f"{FAILS}/19")
+    page = opened().at(f"{FAILS}/22")
     assert "CPU1 unmap: ptep_get(0)" in text(page, "#said")
     page.keyboard.press("ArrowRight")
     assert "CPU1 unmap: ptep_get_and_clear(0)" in text(page, "#said")
     assert "pte[0]: page0:rw,dirty → empty" in text(page, "#said")
-    assert page.evaluate("location.hash") == f"{FAILS}/20"
+    assert page.evaluate("location.hash") == f"{FAILS}/23"
     assert "zap_pte_range" in text(page, "#said .in")
     assert "stale: pte[0] is empty" in text(page, "#machine")
-    assert "[0, 1)" in page.evaluate("(show(21), document.querySelector('#machine').innerText)")
+    assert "[0, 1)" in page.evaluate("(show(24), document.querySelector('#machine').innerText)")
     page.click("#last")
-    assert "step 28 of 28" in text(page, "#count")
+    assert "step 31 of 31" in text(page, "#count")
     assert "violated: no-lost-dirty" in text(page, "#said")
     page.click("#first")
     assert "Before the first step" in text(page, "#said")
     page.fill("#slider", "5")
-    assert "step 5 of 28" in text(page, "#count")
+    assert "step 5 of 31" in text(page, "#count")
     page.focus("#slider")
     page.keyboard.press("End")  # the slider's own: not taken twice
-    assert "step 28 of 28" in text(page, "#count")
+    assert "step 31 of 31" in text(page, "#count")
 
 
 def test_another_step_can_be_chosen_and_its_address_leads_back(opened: Any) -> None:
     first = opened()
-    page = first.at(f"{FAILS}/20")
+    page = first.at(f"{FAILS}/23")
     assert "a violation" in text(page, "#choices")
     page.click("#choices button:has-text('CPU0 user: store(0)')")
     assert "CPU0 user: store(0)" in text(page, "#said")
@@ -55,46 +55,46 @@ def test_another_step_can_be_chosen_and_its_address_leads_back(opened: Any) -> N
     again = opened().at(place)
     assert text(again, "#said") == text(page, "#said")
     page.click("#again")
-    assert page.evaluate("view.walk.trace.length") == 28
+    assert page.evaluate("view.walk.trace.length") == 31
 
 
 def test_the_scene_says_who_acts_and_how_many_stores_are_to_come(opened: Any) -> None:
-    page = opened().at(f"{FAILS}/22")
+    page = opened().at(f"{FAILS}/25")
     assert "unmap and writeback race on a page" in text(page, "#scene")
     who = text(page, "#who")
     assert "CPU0 user (T1): store(0), 2 times; in the kernel handle_write_fault (mm/memory.c)" in who
     assert "CPU1 unmap (T2): madvise_dontneed (mm/madvise.c)" in who
     left = "[...document.querySelectorAll('#machine dt')].find((one) => one.innerText.startsWith('stores still'))"
     assert page.evaluate(f"{left}.nextSibling.innerText") == "1"
-    assert page.evaluate(f"(show(27), {left}.nextSibling.innerText)") == "0"
-    page.evaluate("show(22)")
+    assert page.evaluate(f"(show(30), {left}.nextSibling.innerText)") == "0"
+    page.evaluate("show(25)")
     assert "folio_remove_rmap_ptes (mm/rmap.c)" in text(page, "#said .in")
 
 
 def test_a_step_that_changes_nothing_says_what_it_has_read(opened: Any) -> None:
-    page = opened().at(f"{FAILS}/24")
+    page = opened().at(f"{FAILS}/27")
     assert "nothing changes; it has read mapcount[0]: 0" in text(page, "#said")
 
 
 def test_the_step_that_decides_is_marked_once(opened: Any) -> None:
-    page = opened().at(f"{FAILS}/27")
+    page = opened().at(f"{FAILS}/30")
     assert "The step that decides" in text(page, "#said")
     assert page.evaluate("document.querySelector('#steps').innerText.split('◆').length") == 2
-    assert page.evaluate("view.walk.engine.open(view.walk.frames[26].state)")
-    assert not page.evaluate("view.walk.engine.open(view.walk.frames[27].state)")
+    assert page.evaluate("view.walk.engine.open(view.walk.frames[29].state)")
+    assert not page.evaluate("view.walk.engine.open(view.walk.frames[30].state)")
     assert opened().at(f"{PASSES}/0").evaluate("view.walk.turn") == -1
 
 
 def test_a_cell_that_fails_says_what_the_fix_does_instead(opened: Any) -> None:
     page = opened().at(f"{FAILS}/0")
-    assert "smp-6.2-fix passes here. It takes the same 21 steps; where step 22 is here" in text(page, "#differs")
+    assert "smp-6.2-fix passes here. It takes the same 24 steps; where step 25 is here" in text(page, "#differs")
     assert '"page_remove_rmap(page0)", unmap does: send IPI to CPU0: flush [0, 1).' in text(page, "#differs")
     assert "⇄ smp-6.2-fix, which passes, differs from here on" in page.evaluate(
-        "(show(22), document.querySelector('#said').innerText)"
+        "(show(25), document.querySelector('#said').innerText)"
     )
     page.click("#differs a")
     page.wait_for_selector("#title:has-text('smp-6.2-fix')")
-    assert "step 21 of 37" in text(page, "#count")
+    assert "step 24 of 40" in text(page, "#count")
     assert "send IPI to CPU0: flush [0, 1)" in text(page, "#choices")
     page.click("#last")
     assert "Everything has ended" in text(page, "#choices")
@@ -149,15 +149,15 @@ def test_the_engine_has_the_states_and_steps_of_the_explorer(opened: Any) -> Non
 
 
 def test_nothing_moves_from_step_to_step(opened: Any) -> None:
-    page = opened().at(f"{FAILS}/15")
+    page = opened().at(f"{FAILS}/18")
     titles = "[...document.querySelectorAll('#machine h4')].map((one) => one.textContent).slice(0, 6)"
     places = page.evaluate(titles)
-    for step in range(16, 29):
+    for step in range(19, 32):
         page.evaluate(f"show({step})")
         assert page.evaluate(titles) == places
 
 
-VIEWS = ("", f"{FAILS}/20", f"{FAILS}/28", f"{PASSES}/0", "#/cell/B-01/lost-dirty-munmap/3")
+VIEWS = ("", f"{FAILS}/23", f"{FAILS}/31", f"{PASSES}/0", "#/cell/B-01/lost-dirty-munmap/3")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -192,7 +192,7 @@ def test_no_barrier_in_a_comparison_or_a_sweep(
 
 def test_at_390_pixels_the_machine_comes_first_and_nothing_is_cut_off(opened: Any) -> None:
     window = opened(width=390)
-    for place in ("", f"{FAILS}/20"):
+    for place in ("", f"{FAILS}/23"):
         page = window.at(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     top = "document.querySelector('{}').getBoundingClientRect().top"
