@@ -4,7 +4,8 @@
 
 A model is one of the ladder's (DELAYED:2,3,2,1:none), or the crowd (CROWD:3,2:all).  Printed for each: the best of all
 rounds, and the medians of one worker's seconds by those of several in the same round, of the searches and of the whole
-check.  `processor` is the processor time of all workers by that of one: what going together costs.  With --busy a
+check.  `processor` is the processor time of all workers by that of one: what going together costs.  `apart` is what the
+cores can give: as many searches by one worker each, all at once, gain so much on one after another.  With --busy a
 process spins on the last core meanwhile.  If `spin` and `gcc` are installed, SPIN searches the ladder's models too,
 with one core, and breadth first and depth first with as many as there are workers.
 """
@@ -34,13 +35,15 @@ SPINNING = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile T
 Told = dict[str, Any]
 
 
-def ours(model: str, workers: int) -> Told:
-    """What benchmarks.one_run says of a model."""
+def ours(model: str, workers: int, times: int = 1) -> list[Told]:
+    """What benchmarks.one_run says of a model, when it is run so many times at once."""
     policy, size, reductions = model.split(":")
     command = [sys.executable, "-m", "benchmarks.one_run", policy, size, reductions, "auto", str(workers)]
-    done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
-    told: Told = json.loads(done.stdout)
-    return told
+    runs = [subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True) for _ in range(times)]
+    said = [run.communicate()[0] for run in runs]
+    if any(run.returncode for run in runs):
+        raise SystemExit(f"{' '.join(command)} failed")
+    return [json.loads(one) for one in said]
 
 
 @contextmanager
@@ -61,10 +64,13 @@ def spinning(busy: bool) -> Iterator[None]:
 def compare(model: str, workers: int, rounds: int, with_spin: bool) -> None:
     """Run all rounds of one model and print them."""
     pairs: list[tuple[Told, Told]] = []
+    apart: list[float] = []
     others: list[tuple[Run, Run, Run]] = []
     policy, size, _ = model.split(":")
     for _ in range(rounds):
-        pairs.append((ours(model, 1), ours(model, workers)))
+        [one], [several] = ours(model, 1), ours(model, workers)
+        pairs.append((one, several))
+        apart.append(workers * one["search"] / max(told["search"] for told in ours(model, 1, workers)))
         if with_spin and policy != "CROWD":
             together = [spin(MODEL, policy, size, False, workers, breadth) for breadth in (True, False)]
             others.append((spin(MODEL, policy, size, False), together[0], together[1]))
@@ -78,7 +84,8 @@ def compare(model: str, workers: int, rounds: int, with_spin: bool) -> None:
         peak = min(t["peak"] for t in told) >> 20
         print(f"  {number} of ours  search {search:7.3f} s  whole {whole:7.3f} s  {peak:5} MiB")
     gains = [f"{name} x{median(a[key] / b[key] for a, b in pairs):.2f}" for name, key in KEYS]
-    print(f"  gained: {', '.join(gains)}; processor x{median(b['cpu'] / a['cpu'] for a, b in pairs):.2f}", flush=True)
+    print(f"  gained: {', '.join(gains)}; processor x{median(b['cpu'] / a['cpu'] for a, b in pairs):.2f}", end="")
+    print(f"; apart x{median(apart):.2f}", flush=True)
     if others:
         alone, breadth, depth = (min(run.search for run in runs) for runs in zip(*others, strict=True))
         print(f"  SPIN       search {alone:7.3f} s", end="; ")

@@ -40,6 +40,7 @@ from core.explore.compiled.shared import (
     FRESH,
     INSERT,
     LOOK_OF,
+    MARKS,
     MOST_CHUNKS,
     MOST_MOVES,
     MOST_STATES,
@@ -64,7 +65,7 @@ from core.explore.compiled.shared import (
 from core.explore.compiled.steps import look
 from core.explore.compiled.successors import successors
 from core.explore.compiled.tickets import end, publish
-from core.explore.compiled.words import get, inlined, numba, put
+from core.explore.compiled.words import get, inlined, lowest_bit, numba, put
 
 uint64, int64 = numba.uint64, numba.int64
 
@@ -120,23 +121,29 @@ def expand_chunk(words: Any, a: Any, t: int, chunk: int) -> None:
     put(r, STOPS_OF, stops)
     if stops != NOT and chunk < get(t, STOPPED):
         put(t, STOPPED, chunk)  # only saves work: `expanded` looks at all records
-    put(r, EDGES_OF, sort_entries(a, t, chunk, base, buffered))
+    put(r, EDGES_OF, sort_entries(words, a, t, chunk, base, buffered))
 
 
 @inlined
-def sort_entries(a: Any, t: int, chunk: int, base: int, end: int) -> Any:
-    """List the entries base..end by the part of the table to which they belong; returns how many belong to any."""
-    parts = 1 << a.part_bits
-    ends, target = get(t, STARTS) + 8 * chunk * (parts + 1), get(t, SORTED) + 16 * base
+def part_of(a: Any, hashed: int) -> Any:
+    """The part of the table to which a state with this hash belongs."""
+    return int64(uint64(hashed) >> uint64(64 - a.part_bits))
+
+
+@inlined
+def sort_entries(words: Any, a: Any, t: int, chunk: int, base: int, end: int) -> Any:
+    """List the entries base..end by the part of the table to which they belong; returns how many belong to any.
+
+    All that `insert` needs of a state is in the list, so that who inserts it reads on and on, and not here and there
+    in what another core has written.
+    """
+    parts, count = 1 << a.part_bits, len(words)
+    ends, target = get(t, STARTS) + 8 * chunk * (parts + 1), get(t, SORTED) + 8 * (count + 1) * base
     for part in range(parts + 1):
         put(ends, part, 0)
     for e in range(base, end):
-        if get(a.notes, 4 * e) == DEADLOCK_FLAG:  # only in a search that goes on after a violation
-            put(a.notes, 4 * e, 0)
-            put(a.notes, 4 * e + 3, -1)
-        else:
-            part = int64(uint64(get(a.notes, 4 * e + 2)) >> uint64(64 - a.part_bits))
-            put(a.notes, 4 * e + 3, part)
+        if get(a.notes, 4 * e) != DEADLOCK_FLAG:  # which is met only in a search that goes on after a violation
+            part = part_of(a, get(a.notes, 4 * e + 2))
             put(ends, part + 1, get(ends, part + 1) + 1)
     held = 0
     for part in range(1, parts + 1):
@@ -144,12 +151,14 @@ def sort_entries(a: Any, t: int, chunk: int, base: int, end: int) -> Any:
         put(ends, part, held)
         held += number
     for e in range(base, end):
-        part = get(a.notes, 4 * e + 3)
-        if part >= 0:
+        if get(a.notes, 4 * e) != DEADLOCK_FLAG:
+            part = part_of(a, get(a.notes, 4 * e + 2))
             to = get(ends, part + 1)
             put(ends, part + 1, to + 1)
-            put(target, 2 * to, e)
-            put(target, 2 * to + 1, get(a.notes, 4 * e + 2))
+            put(target, (count + 1) * to, e << 1)
+            put(target, (count + 1) * to + 1, get(a.notes, 4 * e + 2))
+            for k in range(1, count):
+                put(target, (count + 1) * to + 1 + k, get(a.buffer, e * count + k))
     return held
 
 
@@ -180,33 +189,35 @@ def expanded(a: Any, t: int) -> None:
 
 @inlined
 def insert_part(words: Any, a: Any, t: int, part: int) -> None:
-    """Insert the block's successors that belong to a part of the table; `notes` says of each whether it is new.
+    """Insert the block's successors that belong to a part of the table; the list says of each whether it is new.
 
     While one chunk's are inserted the slots of the next one's are prefetched.
     """
-    parts, chunks = 1 << a.part_bits, get(t, CHUNKS)
+    parts, chunks, each = 1 << a.part_bits, get(t, CHUNKS), len(words) + 1
+    room = 8 * each * get(t, ROOM)
     for chunk in range(-1, chunks):
-        ends, source = get(t, STARTS) + 8 * chunk * (parts + 1) + 8 * part, get(t, SORTED) + 16 * chunk * get(t, ROOM)
+        ends, source = get(t, STARTS) + 8 * chunk * (parts + 1) + 8 * part, get(t, SORTED) + chunk * room
         ahead = end_ahead = 0
-        after, after_source = ends + 8 * (parts + 1), source + 16 * get(t, ROOM)
+        after, after_source = ends + 8 * (parts + 1), source + room
         if chunk + 1 < chunks:
             ahead, end_ahead = get(after, 0), get(after, 1)
         if chunk >= 0:
             fresh = 0
             for place in range(get(ends, 0), get(ends, 1)):
                 if ahead < end_ahead:
-                    state_table.prefetched(words, a, get(after_source, 2 * ahead + 1))
+                    state_table.prefetched(words, a, get(after_source, each * ahead + 1))
                     ahead += 1
-                e = get(source, 2 * place)
-                new = state_table.insert(words, a, a.buffer, e * len(words), get(source, 2 * place + 1))
+                at = each * place
+                new = state_table.insert(words, a, source, at + 1, get(source, at + 1))
                 if new == CRAMPED:
                     put(t, CRAMPED_NOW, 1)
                     return
-                put(a.notes, 4 * e, new)
-                fresh += new
+                if new == state_table.NEW:
+                    put(source, at, get(source, at) | 1)
+                    fresh += 1
             put(get(t, FRESH), chunk * parts + part, fresh)
         while ahead < end_ahead:
-            state_table.prefetched(words, a, get(after_source, 2 * ahead + 1))
+            state_table.prefetched(words, a, get(after_source, each * ahead + 1))
             ahead += 1
 
 
@@ -227,17 +238,34 @@ def inserted(a: Any, t: int) -> None:
 
 @inlined
 def place_chunk(words: Any, a: Any, t: int, chunk: int) -> None:
-    """Copy the chunk's new states to their places, and check them."""
-    r, count = record(t, chunk), len(words)
+    """Copy the chunk's new states to their places, in the order in which they were made, and check them."""
+    r, count, base = record(t, chunk), len(words), chunk * get(t, ROOM)
+    new = mark_new(words, t, chunk, base, get(r, EDGES_OF))
     number, quiet, failed = get(r, PLACE_OF), get(a.control, QUIET), -1
-    for e in range(chunk * get(t, ROOM), get(r, END_OF)):
-        if get(a.notes, 4 * e) == state_table.NEW:
-            to = number * count
+    for group in range((get(r, END_OF) - base + 63) >> 6):
+        marks = get(new, group)
+        while marks != 0:
+            e, to = base + 64 * group + lowest_bit(marks), number * count
+            marks &= marks - 1
             state_table.copied(words, a.buffer, e * count, a.states, to)
             if failed < 0 and not look(words, a, a.states, to, quiet, False):
                 failed = number
             number += 1
     put(r, LOOK_OF, failed)
+
+
+@inlined
+def mark_new(words: Any, t: int, chunk: int, base: int, edges: int) -> Any:
+    """Where there is a bit for each of the chunk's entries: is it new? Its list is in another order."""
+    each, groups = len(words) + 1, (get(t, ROOM) + 63) >> 6
+    source, new = get(t, SORTED) + 8 * each * base, get(t, MARKS) + 8 * chunk * groups
+    for group in range(groups):
+        put(new, group, 0)
+    for place in range(edges):
+        listed = get(source, each * place)
+        e = (listed >> 1) - base
+        put(new, e >> 6, get(new, e >> 6) | ((listed & 1) << (e & 63)))
+    return new
 
 
 @inlined

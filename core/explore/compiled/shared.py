@@ -17,13 +17,15 @@ MUTEX, CONDITION, LOCK, UNLOCK, SLEEP, WAKE = range(24, 30)
 # Where the arrays are, and how large.
 CONTEXTS, RECORDS, STARTS, FRESH, SORTED, ROOM, MOST_MOVES, MOST_CHUNKS, SIZE, MOST_STATES = range(32, 42)
 """Addresses: of the workers' `Arrays`; of the chunks' records; by chunk and part where in `SORTED` its successors end,
-behind a 0; by chunk and part how many were new; of the successors in the order of the parts, as (entry, hash).
-`SOUGHT`, below: by task of SEEK the first state of which an answer is missing, or the end of the task's states.
+behind a 0; by chunk and part how many were new; of the successors in the order of the parts, each as
+2 * entry, and 1 more if it is new, its hash, and its words but the first.
+`MARKS`, below: by chunk one bit for each of its entries.
+`SOUGHT`: by task of SEEK the first state of which an answer is missing, or the end of the task's states.
 `ROOM`: entries of a chunk; `MOST_MOVES`: successors of a state at most; `SIZE`: states of a chunk."""
 
 # The block at work, or the growth, or the states that are looked through (FIRST, UPTO, SIZE).
 JOB, FIRST, UPTO, CHUNKS, STOPPED, STOPS, CRAMPED_NOW, FOUND, ENTRIES, BLOCK_EDGES, WHY, FIRST_LOOK = range(48, 60)
-OLD_SHIFT, FROM_PART, FAILED, BEFORE_COUNT, BEFORE_EDGES, SOUGHT = range(60, 66)
+OLD_SHIFT, FROM_PART, FAILED, BEFORE_COUNT, BEFORE_EDGES, SOUGHT, MARKS = range(60, 67)
 
 SHARED_SIZE = 72
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.explore.compiled import shared
-from core.explore.compiled.arrays import EDGES, FRONT, NEXT, ArrayContext
+from core.explore.compiled.arrays import DEADLOCK_FLAG, EDGES, FRONT, NEXT, ArrayContext
 from core.explore.compiled.packed import work_space
 from core.explore.numeric import numpy
 
@@ -86,7 +86,8 @@ class Team:
             shared.RECORDS: np.zeros(shared.RECORD * chunks, np.int64),
             shared.STARTS: np.zeros(chunks * (parts + 1), np.int64),
             shared.FRESH: np.zeros(chunks * parts, np.int64),
-            shared.SORTED: np.zeros(2 * chunks * room, np.int64),
+            shared.SORTED: np.zeros((self._words + 1) * chunks * room, np.int64),
+            shared.MARKS: np.zeros(chunks * (room + 63 >> 6), np.int64),
             shared.SOUGHT: np.zeros(shared.MOST_SOUGHT, np.int64),
         }
         self._buffer = {
@@ -176,14 +177,16 @@ class Team:
     def edges_to(self, state: int) -> int:
         """The edges of the search up to the one by which `state`, which is new in the last block, was found."""
         t, notes = self._shared, self._buffer["notes"].reshape(-1, 4)
+        listed = self._arrays[shared.SORTED].reshape(-1, self._words + 1)[:, 0]
         records = self._arrays[shared.RECORDS].reshape(-1, shared.RECORD)
         edges, left = int(t[shared.BEFORE_EDGES]), state - int(t[shared.BEFORE_COUNT])
         for chunk in range(int(t[shared.CHUNKS])):
-            of_chunk = notes[chunk * int(t[shared.ROOM]) : int(records[chunk, shared.END_OF])]
-            new = np.flatnonzero((of_chunk[:, 0] == 1) & (of_chunk[:, 3] >= 0))
+            base, of_chunk = chunk * int(t[shared.ROOM]), int(records[chunk, shared.EDGES_OF])
+            entries = listed[base : base + of_chunk]
+            new = np.sort(entries[(entries & 1) == 1] >> 1)
             if left < len(new):
-                return edges + int((of_chunk[: int(new[left]) + 1, 3] >= 0).sum())
-            edges += int(records[chunk, shared.EDGES_OF])
+                return edges + int((notes[base : int(new[left]) + 1, 0] != DEADLOCK_FLAG).sum())
+            edges += of_chunk
             left -= len(new)
         raise ValueError(f"state {state} was not found in the last block")
 

@@ -66,6 +66,15 @@ def _prefetch(typing_context: Any, address: Any, index: Any) -> Any:
     return int64(int64, int64), code
 
 
+def _lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """The number of the lowest bit that is set; some bit must be."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return int64(int64), code
+
+
 def _arrays(typing_context: Any, address: Any) -> Any:
     """The `Arrays` at an address."""
     kind = numba.types.NamedUniTuple(int64, len(Arrays._fields), Arrays)
@@ -120,6 +129,7 @@ def _call_at(typing_context: Any, function: Any, one: Any, two: Any) -> Any:
 get: Any = numba.extending.intrinsic(_get)
 put: Any = numba.extending.intrinsic(_put)
 prefetch: Any = numba.extending.intrinsic(_prefetch)
+lowest_bit: Any = numba.extending.intrinsic(_lowest_bit)
 arrays: Any = numba.extending.intrinsic(_arrays)
 atomic_get: Any = numba.extending.intrinsic(_atomic_get)
 atomic_put: Any = numba.extending.intrinsic(_atomic_put)
