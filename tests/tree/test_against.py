@@ -13,7 +13,7 @@ from core.compare import main
 from core.table.jobs import VerdictJob
 from core.tree.kernel_tree import KernelTree
 from tests.tree.conftest import PLACES, REFERENCE, Edit
-from tests.tree.test_kernels import PATCHES, Patch, scratch
+from tests.tree.patches import Patch, memory, scratch
 
 SCENARIOS = ("--scenario", "use-after-free", "--scenario", "reclaim-mprotect")
 
@@ -172,7 +172,7 @@ def test_a_patch_of_the_core_is_shown_with_its_lines(
     unpacked: Callable[[str], KernelTree], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tree = unpacked("6.12")
-    patched = scratch("mm", tree, tmp_path / "patched", PATCHES["the zap does not flush under the lock"])
+    patched = scratch("mm", tree, tmp_path / "patched", memory.BAD["the zap does not flush under the lock"])
     chosen = ["--scenario", "lost-dirty-dontneed", "--scenario", "use-after-free", "--jobs", "2"]
     assert main(["tree", str(patched), "--against", str(tree.root), "--arch", "mm", *chosen]) == 1
     said = capsys.readouterr()

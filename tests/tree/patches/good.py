@@ -1,0 +1,88 @@
+"""Good patches: what changes nothing but how the C is written must be green."""
+
+from __future__ import annotations
+
+from tests.tree.patches import Edit, Patch
+
+MEMORY, GENERIC_TLB = "mm/memory.c", "include/asm-generic/tlb.h"
+X86, X86_H, ARM64 = "arch/x86/mm/tlb.c", "arch/x86/include/asm/tlbflush.h", "arch/arm64/include/asm/tlbflush.h"
+FLUSHED = "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n"
+ZAP = "static unsigned long zap_pte_range(struct mmu_gather *tlb,"
+
+GOOD = {
+    "the zap flushes in a function of its own": Patch(
+        "mm",
+        MEMORY,
+        ZAP,
+        "static void zap_flush(struct mmu_gather *tlb, struct vm_area_struct *vma)\n{\n" + FLUSHED + "}\n\n" + ZAP,
+        "lost-dirty-dontneed",
+        (Edit(MEMORY, FLUSHED + "\t}", "\t\tzap_flush(tlb, vma);\n\t}"),),
+    ),
+    "zap_pte_range() has another name": Patch(
+        "mm",
+        MEMORY,
+        ZAP,
+        ZAP.replace("_pte_", "_ptes_"),
+        "lost-dirty-dontneed",
+        (Edit(MEMORY, "addr = zap_pte_range(", "addr = zap_ptes_range("),),
+    ),
+    "x86 marks what KCSAN need not look at": Patch(
+        "x86",
+        X86,
+        "\tif (cpumask_any_but(mm_cpumask(mm), cpu) < nr_cpu_ids) {\n\t\tinfo->trim",
+        "\tASSERT_EXCLUSIVE_ACCESS(*info);\n"
+        "\tif (data_race(cpumask_any_but(mm_cpumask(mm), cpu)) < nr_cpu_ids) {\n\t\tinfo->trim",
+        "switch-gen",
+    ),
+    "x86 has a trace point and a new option": Patch(
+        "x86",
+        X86,
+        "\tnew_tlb_gen = inc_mm_tlb_gen(mm);\n",
+        "\tnew_tlb_gen = inc_mm_tlb_gen(mm);\n\ttrace_tlb_gen(mm, new_tlb_gen);\n"
+        '\tif (IS_ENABLED(CONFIG_TLB_DEBUG))\n\t\tpr_warn_once("tlb_gen");\n',
+        "use-after-free",
+    ),
+    "x86 asks for the old tlb_gen and adds one": Patch(
+        "x86",
+        X86_H,
+        "\treturn atomic64_inc_return(&mm->context.tlb_gen);",
+        "\treturn atomic64_fetch_inc(&mm->context.tlb_gen) + 1;",
+        "switch-gen",
+    ),
+    "arm64 waits in a function of its own": Patch(
+        "arm64",
+        ARM64,
+        "static inline void flush_tlb_page(struct vm_area_struct *vma,",
+        "static inline void tlb_page_done(void)\n{\n\t__tlbi_sync_s1ish();\n}\n\n"
+        "static inline void flush_tlb_page(struct vm_area_struct *vma,",
+        "lost-dirty-dontneed",
+        (
+            Edit(
+                ARM64,
+                "\tflush_tlb_page_nosync(vma, uaddr);\n\t__tlbi_sync_s1ish();",
+                "\tflush_tlb_page_nosync(vma, uaddr);\n\ttlb_page_done();",
+            ),
+        ),
+    ),
+    "a gather counts its flushes": Patch(
+        "mmu_gather",
+        GENERIC_TLB,
+        "\tunsigned int\t\tbatch_count;\n",
+        "\tunsigned int\t\tbatch_count;\n\tunsigned int\t\tnr_flushes;\n",
+        "nested-gathers",
+        (
+            Edit(
+                GENERIC_TLB,
+                "\ttlb_flush(tlb);\n\t__tlb_reset_range(tlb);\n",
+                "\ttlb->nr_flushes++;\n\ttlb_flush(tlb);\n\t__tlb_reset_range(tlb);\n",
+            ),
+        ),
+    ),
+    "s390 sets its bits in another order": Patch(
+        "s390",
+        "arch/s390/include/asm/tlb.h",
+        "\ttlb->mm->context.flush_mm = 1;\n\ttlb->freed_tables = 1;\n\ttlb->cleared_pmds = 1;",
+        "\ttlb->cleared_pmds = 1;\n\ttlb->freed_tables = 1;\n\ttlb->mm->context.flush_mm = 1;",
+        "table-free",
+    ),
+}

@@ -1,0 +1,95 @@
+"""Bad patches of what changes many mappings: mm/mprotect.c, mm/mremap.c, mm/huge_memory.c."""
+
+from __future__ import annotations
+
+from tests.tree.patches import Patch
+
+MPROTECT = "mm/mprotect.c"
+MREMAP = "mm/mremap.c"
+HUGE_MEMORY = "mm/huge_memory.c"
+
+BAD = {
+    "mprotect flushes nothing": Patch(
+        "mm", MPROTECT, "if (pte_needs_flush(oldpte, ptent))", "if (0)", "reclaim-mprotect"
+    ),
+    "mprotect does not look for deferred flushes": Patch(
+        "mm", MPROTECT, "\tflush_tlb_batched_pending(vma->vm_mm);\n", "", "reclaim-mprotect"
+    ),
+    "mremap leaves the flush out": Patch(
+        "mm", MREMAP, "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n", "", "mremap-writeback"
+    ),
+    "mremap flushes behind both locks": Patch(
+        "mm",
+        MREMAP,
+        "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n\tif (new_ptl != old_ptl)\n"
+        "\t\tspin_unlock(new_ptl);\n\tpte_unmap(new_pte - 1);\n\tpte_unmap_unlock(old_pte - 1, old_ptl);\n",
+        "\tif (new_ptl != old_ptl)\n\t\tspin_unlock(new_ptl);\n\tpte_unmap(new_pte - 1);\n"
+        "\tpte_unmap_unlock(old_pte - 1, old_ptl);\n"
+        "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n",
+        "mremap-truncate",
+    ),
+    "mremap moves a table without the rmap locks": Patch(
+        "mm", MREMAP, "old_pmd, new_pmd, true))", "old_pmd, new_pmd, false))", "mremap-table"
+    ),
+    "mremap does not look at the pmd under its lock": Patch(
+        "mm", MREMAP, "if (unlikely(!pmd_present(pmd) || pmd_leaf(pmd)))", "if (0)", "mremap-collapse"
+    ),
+    "mremap does not look for deferred flushes": Patch(
+        "mm", MREMAP, "\tflush_tlb_batched_pending(vma->vm_mm);\n", "", "reclaim-mremap"
+    ),
+    "mremap moves a table without a flush": Patch(
+        "mm",
+        MREMAP,
+        "\tflush_tlb_range(vma, old_addr, old_addr + PMD_SIZE);\nout_unlock",
+        "out_unlock",
+        "mremap-table-used",
+    ),
+    "mremap reads an entry and clears it then": Patch(
+        "mm",
+        MREMAP,
+        "\t\tpte = ptep_get_and_clear(mm, old_addr, old_pte);\n",
+        "\t\tpte = ptep_get(old_pte);\n\t\tptep_get_and_clear(mm, old_addr, old_pte);\n",
+        "mremap-dirty",
+    ),
+    "mprotect flushes dirty entries only": Patch(
+        "mm", MPROTECT, "if (pte_needs_flush(oldpte, ptent))", "if (pte_dirty(oldpte))", "mprotect-clean"
+    ),
+    "a huge page is forgotten by the gather": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\ttlb_remove_pmd_tlb_entry(tlb, pmd, addr);\n\tif (vma_is_special_huge(vma)) {",
+        "\tif (vma_is_special_huge(vma)) {",
+        "huge-freed",
+    ),
+    "a dirty huge page is zapped as a clean one": Patch(
+        "mm", HUGE_MEMORY, "if (pmd_present(orig_pmd) && pmd_dirty(orig_pmd))", "if (0)", "huge-dirty"
+    ),
+    "a huge entry is empty for a moment": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "oldpmd = pmdp_invalidate_ad(vma, addr, pmd);",
+        "oldpmd = pmdp_huge_get_and_clear_full(vma, addr, pmd, 0);",
+        "huge-emptied",
+    ),
+    "a split forgets a dirty bit": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\t\t\tif (!folio_test_dirty(folio) && pmd_dirty(old_pmd))\n\t\t\t\tfolio_mark_dirty(folio);\n",
+        "",
+        "huge-split",
+    ),
+    "a split reads an entry and makes it invalid then": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\t\told_pmd = pmdp_invalidate(vma, haddr, pmd);\n\t\tpage = pmd_page(old_pmd);\n\t\tfolio =",
+        "\t\told_pmd = *pmd;\n\t\tpmdp_invalidate(vma, haddr, pmd);\n\t\tpage = pmd_page(old_pmd);\n\t\tfolio =",
+        "huge-split-anon",
+    ),
+    "mprotect gives pte_needs_flush() the entries the wrong way round": Patch(
+        "mm",
+        "mm/mprotect.c",
+        "if (pte_needs_flush(oldpte, ptent))",
+        "if (pte_needs_flush(ptent, oldpte))",
+        "numa-hint",
+    ),
+}
