@@ -45,6 +45,7 @@ docs: $(VENV)/dev-installed
 	$(BIN)/python -m core.compare reference scenarios > docs/scenarios.md
 	$(BIN)/python -m core.compare reference words > docs/words.md
 	$(BIN)/python -m core.compare reference scenario-words > docs/scenario-words.md
+	$(BIN)/python -m tests.scenario_index
 	$(BIN)/python -m tests.shown
 
 $(VENV)/bin/python:

@@ -18,12 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.mm.era import ERAS, Era
 from core.plugins.arch import Arch, load_object, set_up
+from reports.grid import grid
 
 SMP = "arch_plugins.generic:Smp"
 KINDS = ("none", "swap", "anon_clean", "anon_dirty", "file_clean", "file_dirty")
@@ -110,7 +109,7 @@ def main() -> int:
         print(f"ns_per_page: {error}", file=sys.stderr)
         return 2
     headers = ["kernel", "kind", "pages", "C, hot", "C, cold", "by periods", "page by page"]
-    print(tabulate(measure(rows, arguments.stepped), headers, disable_numparse=True))
+    print(grid(measure(rows, arguments.stepped), headers, numbers=False))
     layout = random_layout(arguments.random)
     each = nanoseconds(set_up(SMP, load_object(SMP), SMP), ERAS["6.12"], layout)
     print(

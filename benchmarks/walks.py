@@ -14,8 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tabulate import tabulate
-
 from core.conformance import SCENARIOS, museum
 from core.conformance.scenario import Scenario
 from core.explore import Model, check
@@ -23,6 +21,7 @@ from core.explore.schedulers import Priorities, Races, Weighted
 from core.explore.transition_tables import TransitionTables
 from core.explore.walk import many
 from core.table.rows import load
+from reports.grid import grid
 
 STEPS = 1000
 """Steps of a walk at most."""
@@ -83,7 +82,7 @@ def main() -> None:
         if not arguments.ids or model[0] in arguments.ids
     ]
     headers = ["bug", "n", "k", "d", "bound", *[kind.__name__.lower() for kind in KINDS], "all"]
-    print(tabulate(table, headers, disable_numparse=True, colalign=("left", *["right"] * 8), tablefmt="github"))
+    print(grid(table, headers, markdown=True, numbers=False, right=range(1, 9)))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(parse(sys.argv[1:] if argv is None else list(argv)))
     finally:
         sys.stdout, sys.stderr = stdout, stderr
+        if argv is None:
+            gc.freeze()  # the process ends: to look through all that is left for garbage takes longer than --help
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -128,9 +130,8 @@ class ShowVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
         """As argparse calls it."""
-        from core.base.version import version
+        from core.base.version import WORDS_VERSION, version
         from core.cli.report import SUITE_VERSION
-        from core.words import WORDS_VERSION
 
         print(f"shootdown {version()}, suite {SUITE_VERSION}, hooks {WORDS_VERSION}")
         parser.exit()
@@ -149,14 +150,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Parse the arguments; without a subcommand, `run` is used."""
     first = argv[0] if argv else "run"
     asked = first in ("-h", "--help", "--version")
-    top = parser(() if asked else (first if first in COMMANDS else "run",))
+    top = parser(()) if asked else parser((first if first in COMMANDS else "run",), others=False)
     if not asked and first not in COMMANDS and first.isalpha():
         top.error(f"no command {first}: {hint(first, COMMANDS)}")
     return top.parse_args(argv if asked or (argv and first in COMMANDS) else ["run", *argv])
 
 
-def parser(complete: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
-    """The parser of the command line, in which the commands `complete` have their flags, and others only their line."""
+def parser(complete: Collection[str] = tuple(COMMANDS), others: bool = True) -> argparse.ArgumentParser:
+    """The parser of the command line, in which the commands `complete` have their flags.
+
+    Of `others` it has their line in --help, if that is asked for.
+    """
     top = argparse.ArgumentParser(
         "shootdown",
         description="Compare the TLB-flush policies of Linux architectures.",
@@ -168,7 +172,8 @@ def parser(complete: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentPars
     modules = {COMMANDS[name].module for name in complete}
     for name, command in COMMANDS.items():
         if command.module not in modules:
-            commands.add_parser(name, help=command.help)
+            if others:
+                commands.add_parser(name, help=command.help)
         elif name not in commands.choices:
             import_module(f"core.cli.{command.module}").add_parsers(commands.add_parser)
     return top

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core.base.version import WORDS_VERSION
 from core.machine.accessed import accessed_cell, test_and_clear_young, xchg_pte_young
 from core.machine.broadcast import broadcast_cell, complete, issue
 from core.machine.early_ack import handler_cell
@@ -89,9 +90,6 @@ from core.mm.mmu_gather import (
 from core.mm.pgtable import get_and_clear_pmd, pte_accessible, set_pte_at
 from core.mm.smp import flush_by_ipi, flush_cpus_by_ipi, on_each_cpu
 from core.mm.swap import Table, free_table
-
-WORDS_VERSION = "0.1"
-"""Of this module and of core.hookspecs together.  While it is 0.x a minor version may change a word."""
 
 
 class Section(NamedTuple):

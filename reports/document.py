@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 SCHEMA = {"name": "shootdown-run", "version": "1.1"}
@@ -27,5 +27,5 @@ def to_json(report: Mapping[str, Any]) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a report."""
-    text: dict[str, Any] = json.loads(files("reports").joinpath("schema.json").read_text(encoding="utf-8"))
+    text: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
     return text

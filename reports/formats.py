@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
-from reports import badge, document, junit, lines, overview, separated, tables
-from reports.page import page
+from reports import badge, document, junit, overview, tables
 
 
 class Format(NamedTuple):
@@ -20,16 +20,26 @@ class Format(NamedTuple):
     on_request: bool = False
 
 
+def _on_request(module: str, function: str) -> Callable[[Mapping[str, Any]], str]:
+    """What a function of a module of this room writes; the module is loaded when that is asked for."""
+
+    def write(report: Mapping[str, Any]) -> str:
+        text: str = getattr(import_module(f"reports.{module}"), function)(report)
+        return text
+
+    return write
+
+
 FORMATS: dict[str, Format] = {
     "table": Format(overview.text),
     "cells": Format(tables.text),
     "json": Format(document.to_json, "report.json"),
     "markdown": Format(tables.markdown, "report.md"),
     "junit": Format(junit.junit, "report.xml"),
-    "jsonl": Format(lines.to_lines, "report.jsonl", on_request=True),
-    "csv": Format(separated.verdicts, "report.csv", on_request=True),
-    "csv-costs": Format(separated.costs, "costs.csv", on_request=True),
-    "html": Format(page.write, "report.html", on_request=True),
+    "jsonl": Format(_on_request("lines", "to_lines"), "report.jsonl", on_request=True),
+    "csv": Format(_on_request("separated", "verdicts"), "report.csv", on_request=True),
+    "csv-costs": Format(_on_request("separated", "costs"), "costs.csv", on_request=True),
+    "html": Format(_on_request("page.page", "write"), "report.html", on_request=True),
     "badge": Format(badge.badge, "badge.json"),
 }
 """By their names for --format.  A new format is an entry here."""

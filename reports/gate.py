@@ -7,9 +7,10 @@ what has become worse fails it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reports.difference import Change, worse
+if TYPE_CHECKING:
+    from reports.difference import Change
 
 KINDS = ("bounded", "unexpected", "regression")
 """What fails a run. bounded: a search that did not finish, and all that is unexpected. unexpected: fail, xpass, error.
@@ -22,6 +23,8 @@ UNEXPECTED = ("fail", "xpass", "error")
 def failing(report: Mapping[str, Any], kind: str, changes: Sequence[Change] = ()) -> list[str]:
     """Why the run fails, a line for each reason, by `kind`; `changes` are those from the baseline."""
     if kind == "regression":
+        from reports.difference import worse
+
         return [str(change) for change in worse(changes)]
     return [_line(result) for result in report["results"] if _fails(result, kind)]
 

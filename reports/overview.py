@@ -121,7 +121,7 @@ def _failure(reason: str, results: Sequence[Verdict]) -> Failure:
 def _matrix(report: Report, width: int) -> str:
     """Verdicts by scenario, where there are few and they fit; else by area."""
     if len({r["scenario"] for r in report["results"]}) <= MAX_COLUMNS:
-        table = verdicts(report, "simple")
+        table = verdicts(report)
         if max(map(len, table.splitlines())) <= width:
             return table
     return _areas(report, width)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tabulate import tabulate
-
 from core.run import INTERRUPTED
 from reports.gate import UNEXPECTED
+from reports.grid import grid
 
 MAX_COLUMNS = 12
 """With up to this many scenarios, each has a column of its own."""
@@ -37,7 +36,7 @@ COST_LEGEND = (
 COST_COLUMNS = ("flushes", "pte_flushes", "ipis", "lock_holds", "batch_pages", "max_held", "max_delayed")
 
 
-def verdicts(report: Mapping[str, Any], style: str) -> str:
+def verdicts(report: Mapping[str, Any], markdown: bool = False) -> str:
     """One row per architecture: a verdict per scenario, the states explored, and how many searches were exhaustive.
 
     With more than MAX_COLUMNS scenarios a verdict is a single sign, and the scenarios are numbered below the table.
@@ -52,7 +51,7 @@ def verdicts(report: Mapping[str, Any], style: str) -> str:
         rows.append([arch["name"], *cells, sum(r["states"] for r in ran), _exhaustive(own.values())])
     columns = [_heading(s) for s in scenarios] if wide else [_ruler(len(scenarios)), "not passed (trace)"]
     headers = ["architecture", *columns, "states", "exhaustive"]
-    table = tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=_align(len(headers), 2))
+    table = grid(rows, headers, markdown=markdown, numbers=False, right=(len(headers) - 2,))
     return table if wide else f"{table}\n\n{_numbered(scenarios)}"
 
 
@@ -100,13 +99,13 @@ def _numbered(scenarios: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def costs(report: Mapping[str, Any], style: str) -> str:
+def costs(report: Mapping[str, Any], markdown: bool = False) -> str:
     """One row per architecture and workload: counts and price."""
     rows = []
     for cost in report["costs"]:
         counts = [cost["counts"][c] for c in COST_COLUMNS]
         rows.append([cost["architecture"], cost["workload"], *counts, microseconds(cost["price"])])
-    return tabulate(rows, ["architecture", "workload", *COST_COLUMNS, "price in us"], tablefmt=style)
+    return grid(rows, ["architecture", "workload", *COST_COLUMNS, "price in us"], markdown=markdown)
 
 
 def microseconds(price: Mapping[str, Any]) -> str:
@@ -130,9 +129,7 @@ class Bug(NamedTuple):
 def museum(bugs: Sequence[Bug]) -> str:
     """One row per historic bug: the verdict with the bug in, and without."""
     headers = ["bug", "fixed by", "CVE", "what goes wrong", "with it", "without", "states"]
-    return tabulate(
-        bugs, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 16, 60] + [None] * 3
-    )
+    return grid(bugs, headers, numbers=False, wrapped={1: 14, 2: 16, 3: 60})
 
 
 def power(scenarios: Sequence[str], killers: Sequence[Collection[str]]) -> str:
@@ -141,7 +138,7 @@ def power(scenarios: Sequence[str], killers: Sequence[Collection[str]]) -> str:
     for name in scenarios:
         killed = [by for by in killers if name in by]
         rows.append([name, len(killed), sum(len(by) == 1 for by in killed)])
-    return tabulate(rows, ["scenario", "kills", "alone"], tablefmt="simple")
+    return grid(rows, ["scenario", "kills", "alone"])
 
 
 def problems(report: Mapping[str, Any]) -> str:
@@ -161,9 +158,9 @@ def problems(report: Mapping[str, Any]) -> str:
 
 def text(report: Mapping[str, Any]) -> str:
     """The report as text, for the terminal."""
-    parts = [verdicts(report, "simple"), LEGEND]
+    parts = [verdicts(report), LEGEND]
     if report["costs"]:
-        parts += [costs(report, "simple"), COST_LEGEND]
+        parts += [costs(report), COST_LEGEND]
     wrong = problems(report)
     left = sum(map(interrupted, report["results"]))
     if left:
@@ -177,9 +174,9 @@ def text(report: Mapping[str, Any]) -> str:
 def markdown(report: Mapping[str, Any]) -> str:
     """The report as Markdown; what a plugin or a configuration calls something is text in it, and no markup."""
     report = _as_text(report)
-    parts = ["# Shootdown", "## Correctness", verdicts(report, "github"), LEGEND]
+    parts = ["# Shootdown", "## Correctness", verdicts(report, markdown=True), LEGEND]
     if report["costs"]:
-        parts += ["## Cost", costs(report, "github"), COST_LEGEND]
+        parts += ["## Cost", costs(report, markdown=True), COST_LEGEND]
     wrong = problems(report)
     if wrong:
         parts += ["## Not as declared", "\n".join(f"- {line}" for line in wrong.splitlines())]
@@ -245,7 +242,3 @@ def _cell(result: Mapping[str, Any]) -> str:
 
 def _heading(scenario: str) -> str:
     return scenario.replace("-", "\n") if len(scenario) > 8 else scenario
-
-
-def _align(columns: int, right: int) -> list[str]:
-    return ["left"] * (columns - right) + ["right"] * (right - 1) + ["left"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.base.watch import Seen
+if TYPE_CHECKING:
+    from core.base.watch import Seen
 
 PROJECT_PACKAGES = ("core", "arch_plugins")
 """The project's packages; core.table.checkpoint hashes them as a whole."""
@@ -19,6 +20,8 @@ def digest(plugin: object, before: Collection[str], seen: Seen) -> str:
     Modules of the project and of the standard library are left out.  What a hook imports or reads when it runs is
     missed.
     """
+    import hashlib  # takes milliseconds, and only a third party's code is hashed
+
     names = (set(sys.modules) - set(before)) | {kind.__module__ for kind in type(plugin).__mro__}
     found = hashlib.sha256()
     for name in sorted(names):

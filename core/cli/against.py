@@ -31,8 +31,7 @@ from core.cli.coverage import never_ran, own_hooks
 from core.cli.side import Side
 from core.conformance import SUITE, Result
 from core.conformance.outside import Outside
-from core.cost import STANDARD
-from core.cost.workloads import CHANGES, WORKLOADS
+from core.cost.workloads import CHANGES, STANDARD, WORKLOADS
 from core.explore.text import MAIL_WIDTH, mail
 from core.mm.era import ERAS, Era
 from core.table.row import Row

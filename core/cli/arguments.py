@@ -187,9 +187,12 @@ def chosen_scenario(name: str) -> str | Outside:
     FILE.py:NAME and MODULE:NAME are from outside; any other name is the suite's, or that of an entry point.
     """
     from core.conformance import FINDINGS, SUITE
+
+    if name in SUITE or name in FINDINGS:
+        return scenario_of(name)
     from core.conformance.outside import described, entry_points
 
-    if ":" not in name and (name in SUITE or name in FINDINGS or name not in entry_points()):
+    if ":" not in name and name not in entry_points():
         return scenario_of(name)
     scenario = described(name)
     if scenario.problem:
@@ -199,10 +202,10 @@ def chosen_scenario(name: str) -> str | Outside:
 
 def chosen_workload(name: str, known: Mapping[str, Workload]) -> Workload | OutsideWorkload:
     """What --workload names: one of `known`, or FILE.py:NAME, MODULE:NAME, an entry point. UsageError if neither."""
-    from core.cost.outside import described, entry_points
-
     if name in known:
         return known[name]
+    from core.cost.outside import described, entry_points
+
     if ":" not in name and name not in entry_points():
         raise UsageError(f"--workload {name}: no such workload; {hint(name, known)}")
     workload = described(name)
@@ -220,6 +223,8 @@ def add_rules(command: argparse.ArgumentParser) -> None:
 
 def rules_of(arguments: argparse.Namespace) -> tuple[OutsideRule, ...]:
     """The rules that --property names. UsageError if one cannot be used."""
+    if not arguments.property:
+        return ()
     from core.conformance.rule import described
 
     rules = tuple(described(name) for name in dict.fromkeys(arguments.property))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from core.cli.arguments import add_timeout, chosen_workload
 from core.cost import prices
 from core.cost.price_model import DEFAULT, MODELS, PriceModel, coefficients_table
-from core.cost.workloads import WORKLOADS
 from core.mm.era import ERAS
 from core.table.row import Row
 from core.table.rows import DEFAULT_ERA, ConfigError, load, load_workloads, plugin_row
+from reports.grid import grid
 
 if TYPE_CHECKING:
     from core.run.child import Job
@@ -116,14 +116,13 @@ def chosen_model(reference: str) -> PriceModel:
 
 def workloads_command(arguments: argparse.Namespace) -> int:
     """What each workload costs on an architecture, or on several."""
-    from tabulate import tabulate
-
     if arguments.cpus < 1:
         raise ConfigError(f"--cpus {arguments.cpus}: expected a number of at least 1")
-    loads = {**WORKLOADS, **load_workloads(arguments.config)}
-    chosen = tuple(chosen_workload(name, loads) for name in dict.fromkeys(arguments.workload)) or tuple(loads.values())
+    from core.cost.workloads import WORKLOADS
     from core.table.count_jobs import CountJob
 
+    loads = {**WORKLOADS, **load_workloads(arguments.config)}
+    chosen = tuple(chosen_workload(name, loads) for name in dict.fromkeys(arguments.workload)) or tuple(loads.values())
     rows, problems = chosen_rows(arguments, ["smp-6.2-fix"])
     base = chosen_model(arguments.prices)
     for row in rows:
@@ -137,7 +136,7 @@ def workloads_command(arguments: argparse.Namespace) -> int:
             lines.append([name, *numbers, interrupted(counts), str(model.price(counts)), hold_text(model, counts)])
         print(f"{row.name}, {arguments.cpus} CPUs:")
         headers = ["workload", *COLUMNS, *MORE_COLUMNS, "interrupted", f"price ({model.name})", "longest lock hold"]
-        print(tabulate(lines, headers))
+        print(grid(lines, headers))
         if counted.unasked:
             print(not_asked(counted))
         print()
@@ -173,20 +172,16 @@ def answer_of(job: Job, row: Row, timeout: float) -> Any:
 
 def prices_command(arguments: argparse.Namespace) -> int:
     """Print every coefficient: range, unit, machine, source."""
-    from tabulate import tabulate
-
     for model in [chosen_model(arguments.prices)] if arguments.prices else MODELS.values():
         print(f"{model.name}:")
         headers = ["coefficient", "value", "unit", "machine", "source"]
-        print(tabulate(coefficients_table(model), headers, maxcolwidths=[None, None, None, 28, 70]))
+        print(grid(coefficients_table(model), headers, wrapped={3: 28, 4: 70}))
         print()
     return 0
 
 
 def published_command(arguments: argparse.Namespace) -> int:
     """Print every published effect with its source and the prediction."""
-    from tabulate import tabulate
-
     from core.truth.published.catalogue import effects
     from core.truth.published.effect import span
 
@@ -196,8 +191,7 @@ def published_command(arguments: argparse.Namespace) -> int:
         for e in found
     ]
     headers = ["effect", "what", "unit", "published", "predicted", "", "source and remark"]
-    widths = [26, 34, None, None, None, None, 60]
-    print(tabulate(rows, headers, maxcolwidths=widths, disable_numparse=True))
+    print(grid(rows, headers, numbers=False, wrapped={0: 26, 1: 34, 6: 60}))
     missed = sum(e.verdict.startswith("off") for e in found)
     wide = sum(e.verdict == "says nothing" for e in found)
     print(f"{len(found)} effects: {len(found) - missed - wide} predicted, {missed} missed, {wide} predicted too widely")
@@ -206,8 +200,6 @@ def published_command(arguments: argparse.Namespace) -> int:
 
 def calibrate_command(arguments: argparse.Namespace) -> int:
     """Measure the coefficients of this machine, print them and write them to a file."""
-    from tabulate import tabulate
-
     from core.cost.calibrate import CalibrateError, calibrate
 
     if arguments.rounds < 2 or arguments.samples < 1:
@@ -218,7 +210,7 @@ def calibrate_command(arguments: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from None
     print(f"{measured.machine}:")
     rows = [[c.name, c.value, c.unit, c.source] for c in measured.coefficients]
-    print(tabulate(rows, ["coefficient", "value", "unit", "how"], maxcolwidths=[None, None, None, 70]))
+    print(grid(rows, ["coefficient", "value", "unit", "how"], wrapped={3: 70}))
     for line in measured.missing:
         print(f"not measured: {line}; {DEFAULT}'s is used")
     prices.write(arguments.output, measured.machine, measured.coefficients)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from core.cli.arguments import UsageError, add_selection, chosen_scenario, positive
 from core.conformance import SUITE
-from core.cost import STANDARD, WORKLOADS
 from core.cost.turn_workloads import TURN_WORKLOADS
+from core.cost.workloads import STANDARD, WORKLOADS
 from core.hookspecs import SPECS
 from core.plugins.hook_calls import WHOLE, HookCall
 from core.table.row import Row
+from reports.grid import grid
 
 if TYPE_CHECKING:
     from core.conformance.coverage import Covered
@@ -96,8 +97,6 @@ def never_ran(own: Iterable[str], found: Iterable[Covered]) -> list[str]:
 
 def table(own: Sequence[str], found: Sequence[Covered]) -> str:
     """One line for each hook: how many places call it, with how many pages, under which locks."""
-    from tabulate import tabulate
-
     calls: dict[str, set[HookCall]] = defaultdict(set)
     where: dict[str, list[str]] = defaultdict(list)
     for one in found:
@@ -105,20 +104,18 @@ def table(own: Sequence[str], found: Sequence[Covered]) -> str:
             where[hook].append(one.where)
             calls[hook] |= {call for call in one.calls if call.hook == hook}
     lines = [[hook, len(where[hook]), _few(where[hook]), _pages(calls[hook]), _locks(calls[hook])] for hook in own]
-    return tabulate(lines, ["hook", "places", "such as", "pages", "under"], maxcolwidths=[None, None, 36, None, 40])
+    return grid(lines, ["hook", "places", "such as", "pages", "under"], wrapped={2: 36, 4: 40})
 
 
 def places(hooks: Sequence[str], found: Sequence[Covered]) -> str:
     """One line for each scenario or workload that calls one of `hooks`."""
-    from tabulate import tabulate
-
     lines = []
     for hook in hooks:
         for one in found:
             calls = {call for call in one.calls if call.hook == hook}
             if calls:
                 lines.append([hook, one.where, _pages(calls), _locks(calls)])
-    return tabulate(lines, ["hook", "where", "pages", "under"], maxcolwidths=[None, None, None, 48])
+    return grid(lines, ["hook", "where", "pages", "under"], wrapped={3: 48})
 
 
 def _few(names: Sequence[str]) -> str:

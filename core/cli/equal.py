@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from core.cli.against import count_changes, wrapped
 from core.cli.arguments import chosen_scenario, job_timeout, limits_of
 from core.conformance import SUITE
-from core.cost import STANDARD
+from core.cost.workloads import STANDARD
 from core.explore import Limits
 from core.table.row import Row
 from core.tree.learned import LearnedOfC, by_file, unreached

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.arguments import UsageError
-from reports.difference import ReportError, changes, read, worse
 from reports.gate import KINDS, failing
-from reports.github import workflow_commands
 
 
 def add_gate(command: argparse.ArgumentParser) -> None:
@@ -65,6 +63,8 @@ def status(report: Mapping[str, Any], baseline: Mapping[str, Any] | None, argume
     """The exit status of a run, 0 or 1; says on stderr what changed since the baseline, and what fails the run."""
     found = []
     if baseline is not None:
+        from reports.difference import changes
+
         found = changes(baseline, report, arguments.cost_threshold, partial=_restricted(arguments))
         for change in found:
             print(change, file=sys.stderr)
@@ -78,11 +78,15 @@ def annotate(report: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     if arguments.annotations == "github" or (
         arguments.annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
     ):
+        from reports.github import workflow_commands
+
         sys.stderr.write(workflow_commands(report))
 
 
 def diff_command(arguments: argparse.Namespace) -> int:
     """Print the verdicts and counts that differ, one per line; exit status 1 if one is worse."""
+    from reports.difference import changes, worse
+
     found = changes(_read(arguments.old), _read(arguments.new), arguments.cost_threshold)
     for change in found:
         print(change)
@@ -96,11 +100,15 @@ def _restricted(arguments: argparse.Namespace) -> bool:
 
 
 def _summary(found: list[Any]) -> str:
+    from reports.difference import worse
+
     bad = len(worse(found))
     return f"{len(found)} changed" + (f", {bad} worse" if bad else "")
 
 
 def _read(path: Path) -> dict[str, Any]:
+    from reports.difference import ReportError, read
+
     try:
         return read(path)
     except ReportError as error:

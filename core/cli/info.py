@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from textwrap import wrap
 
 from core.base.told import Told
+from core.base.version import WORDS_VERSION
 from core.cli.arguments import add_selection, add_timeout
 from core.cli.width import READABLE, terminal_width
 from core.conformance import SUITE
@@ -15,7 +16,6 @@ from core.facts import CAPABILITIES, Facts
 from core.plugins.origin import distribution_of
 from core.table.row import Row
 from core.table.rows import judged_as
-from core.words import WORDS_VERSION
 
 NAME = 14
 """Columns of what a line is about."""

@@ -15,7 +15,7 @@ from core.cli.words_page import as_markdown, scenario_words_page, words_page
 from core.conformance import SUITE, LargeRun
 from core.conformance.museum import EXHIBITS
 from core.conformance.scenario import CAPABILITIES, Scenario
-from core.conformance.scenarios import AREAS, MODULE_OF
+from core.conformance.scenarios import AREAS, MODULE_OF, module
 from core.explore.model import Model
 from core.facts import CAPABILITIES as DECLARED
 from core.hookspecs import SPECS, is_program
@@ -69,10 +69,10 @@ def scenarios_page() -> str:
 
 def _areas() -> Iterator[str]:
     rows = [*load(None), *load(ALL_ROWS)]
-    for area, modules in AREAS.items():
+    for area, names in AREAS.items():
         yield f"## {area}"
-        for module in modules:
-            for scenario in module.SCENARIOS:
+        for name in names:
+            for scenario in module(name).SCENARIOS:
                 yield _scenario(scenario, rows)
     yield "## large"
     for run in SUITE.values():

@@ -14,6 +14,7 @@ from core.cli.costs import COLUMNS, add_rows, answer_of, chosen_model, chosen_ro
 from core.cost.price_model import PriceModel
 from core.table.row import Row
 from core.truth.shipped import ground_truth
+from reports.grid import grid
 
 if TYPE_CHECKING:
     from core.truth.recorded.differences import Flushes, Replayed
@@ -68,8 +69,6 @@ def replay_command(arguments: argparse.Namespace) -> int:
 
 
 def _print_prices(totals: Totals, rows: list[Row], base: PriceModel) -> None:
-    from tabulate import tabulate
-
     recorded, _ = totals.flushes
     unexplained = f"{totals.unexplained} of {recorded}"
     lines: list[list[Any]] = []
@@ -79,16 +78,14 @@ def _print_prices(totals: Totals, rows: list[Row], base: PriceModel) -> None:
         more = [sums["pages_freed"], per_flush, str(model.price(sums)), unexplained, hold_text(model, sums)]
         lines.append([row.name, *[sums[c] for c in COLUMNS], *more])
     price = [f"price ({base.name})", "flushes unexplained"]
-    print(tabulate(lines, ["architecture", *COLUMNS, "pages freed", "per flush", *price, "longest lock hold"]))
+    print(grid(lines, ["architecture", *COLUMNS, "pages freed", "per flush", *price, "longest lock hold"]))
     print()
 
 
 def _print_exactness(totals: Totals) -> None:
-    from tabulate import tabulate
-
     headers = ["x86 6.18 against the recording", "calls", "exact", "flushes recorded", "predicted"]
     lines = [[kind, *values] for kind, values in sorted(totals.exact.items())]
-    print(tabulate(lines, [*headers, "IPIs recorded", "predicted"]))
+    print(grid(lines, [*headers, "IPIs recorded", "predicted"]))
     recorded, predicted = totals.flushes
     print(f"flushes: {recorded} recorded, {predicted} predicted")
     answers, least, most = totals.answers

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.base.printable import all_printable
-from core.base.version import version
+from core.base.version import WORDS_VERSION, version
 from core.conformance.scenarios import AREA_OF
 from core.conformance.verdict import Result
 from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.explore.model import Step
 from core.facts import Facts
-from core.words import WORDS_VERSION
 from reports.document import SCHEMA
 
 SUITE_VERSION = "1.0"
 """A new required scenario raises the minor number. docs/versions.md has the promise."""
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """A row that was judged, and its prices. `facts` is None if the plugin could not be set up.
 
     `distribution` is that of its plugin ('name version'), `digest` that of a third party's source.

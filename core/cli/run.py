@@ -35,7 +35,6 @@ from core.cli.costs import chosen_model, not_asked
 from core.cli.gate import add_gate, add_threshold, annotate, baseline_of, diff_command, status
 from core.cli.signals import hold
 from core.conformance import SUITE
-from core.conformance.outside import Outside
 from core.conformance.scenario import TIERS
 from core.cost.price_model import DEFAULT
 from core.explore.check import SEED
@@ -46,6 +45,7 @@ from reports.formats import FORMATS
 
 if TYPE_CHECKING:
     from core.base.cores import CoresOfRun
+    from core.conformance.outside import Outside
     from core.conformance.rule import OutsideRule
     from core.cost.price_model import PriceModel
     from core.run.isolate import Job
@@ -142,7 +142,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
     from core.base.cores import cores_of_run, usable
     from core.cli.report import document, memory_of
-    from core.table.jobs import VerdictJob, out_of_time
+    from core.table.jobs import VerdictJob, load_scenarios, out_of_time
 
     started = time.monotonic()
     ready_for_reports(arguments.output)
@@ -157,13 +157,15 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     model, baseline = chosen_model(arguments.prices), baseline_of(arguments)
     pieces = sweep.asked_sweep(rows, arguments.sweep, model) if arguments.sweep else []
     scenarios = _scenarios(arguments, of_plugin)
+    load_scenarios(scenarios)
     limits, rules = limits_of(arguments), rules_of(arguments)
     if arguments.resume:
-        _say_unseen([*rows, *(one for one in scenarios if isinstance(one, Outside)), *rules])
+        _say_unseen([*rows, *(one for one in scenarios if not isinstance(one, str)), *rules])
     workers = workers_of(arguments, min(arguments.jobs, len(rows) * len(scenarios)))
     if arguments.executor and not arguments.workers:
         workers = 1  # the cores are those of another machine
-    cores = None if arguments.workers or arguments.executor else cores_of_run(usable(), arguments.jobs, workers)
+    settled = arguments.workers or arguments.executor or workers >= usable()  # there is none besides those of each
+    cores = None if settled else cores_of_run(usable(), arguments.jobs, workers)
     idle = None if cores is None else cores.idle
     cells = [
         VerdictJob(
@@ -215,7 +217,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
 
 def _counting(rows: Sequence[Row], arguments: argparse.Namespace) -> list[CountJob]:
     """The jobs that count the workloads."""
-    from core.cost import STANDARD
+    from core.cost.workloads import STANDARD
     from core.table.count_jobs import COUNTING_TIMEOUT, CountJob
 
     loads = (*STANDARD.values(), *load_workloads(arguments.config).values())

@@ -37,6 +37,7 @@ from core.cost.workloads import NAMED, WORKLOADS
 from core.run.before import preload
 from core.table.row import Row
 from core.table.rows import ConfigError, load_workloads
+from reports.grid import grid
 
 preload("core.cost.sweep")
 
@@ -68,8 +69,6 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def sweep_command(arguments: argparse.Namespace) -> int:
     """Count every point of the grid and print the table."""
-    from tabulate import tabulate
-
     name = arguments.workload or "mapping"
     own = load_workloads(arguments.config)
     workload = name if name in NAMED and name not in own else chosen_workload(name, {**WORKLOADS, **own})
@@ -103,7 +102,7 @@ def sweep_command(arguments: argparse.Namespace) -> int:
         names = [one.name for one in axes]
         sys.stdout.write(write_sweep(drawn(points, name, names, x, arguments.y), columns, lines))
     else:
-        print(tabulate(lines, columns))
+        print(grid(lines, columns))
     if arguments.csv:
         _write_csv(points, arguments.csv)
     if arguments.plot:

@@ -71,7 +71,7 @@ def replay_trace_command(arguments: argparse.Namespace) -> int:
     trace = _read(arguments.file)
     if not arguments.arch and trace["architecture"] not in {row.name for row in load(arguments.config, [])}:
         raise UsageError(f"{arguments.file}: is of {trace['plugin']}, which is no row: name the plugin with --arch")
-    if not arguments.scenario and trace["scenario"]["id"] not in FINDINGS | SUITE:
+    if not arguments.scenario and trace["scenario"]["id"] not in {*FINDINGS, *SUITE}:
         raise UsageError(
             f"{arguments.file}: its scenario is no one's of the suite: name it with --scenario FILE.py:NAME"
         )

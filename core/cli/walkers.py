@@ -10,13 +10,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tabulate import tabulate
-
 from core.conformance import SCENARIOS, Result
 from core.facts import TABLE_LEVELS, WALKERS, Facts
 from core.run import pool
 from core.table.jobs import VerdictJob
 from core.table.row import Row
+from reports.grid import grid
 
 OF_TABLES = {"table_walk", "upper_cache"}
 NOT_OF_FREEING = {"move_pmd", "queues_all_tables", "software_dirty"}
@@ -41,7 +40,7 @@ def table(rows: Sequence[Row]) -> str:
     legend = "\n".join(f"{kind:9} {meaning}" for kind, meaning in WALKERS.items() if kind in kinds)
     problems = "".join(f"\n{row.name}: cannot be used: {row.problem}" for row in rows if row.problem)
     head = ["architecture", "walker", "tables freed", *WALKED]
-    return f"{tabulate(printed, head, disable_numparse=True)}\n\n{legend}{problems}"
+    return f"{grid(printed, head, numbers=False)}\n\n{legend}{problems}"
 
 
 def _orders(row: Row) -> list[Row]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from textwrap import wrap
 
-from tabulate import tabulate
+from reports.grid import grid
 
 READABLE = 80
 """Columns of a terminal that does not say how many it has."""
@@ -25,7 +25,7 @@ def terminal_width() -> int | None:
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], width: int | None) -> str:
     """A table; where that is wider than `width`, each row in lines of its own, what is in it by the names in `head`."""
-    whole = tabulate(rows, head, disable_numparse=True)
+    whole = grid(rows, head, numbers=False)
     if width is None or max(map(len, whole.splitlines()), default=0) <= width:
         return whole
     return "\n".join(line for row in rows for line in _row_lines(row, head, width))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.base.cores import IdleCores
 from core.base.errortext import describe
-from core.conformance.large.judge import judge_large
-from core.conformance.large.scenarios import LargeRun
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import Result
 from core.explore import Limits, check, walk
@@ -16,6 +14,9 @@ from core.explore.model import Model, Verdict
 from core.mm.era import Era
 from core.plugins.arch import Arch
 from core.plugins.purity import changed, snapshot
+
+if TYPE_CHECKING:
+    from core.conformance.large.scenarios import LargeRun
 
 
 class Walks(NamedTuple):
@@ -49,10 +50,12 @@ def judge(
     lacking = scenario.lacking(arch)
     if lacking:
         return Result(arch.name, scenario.id, scenario.tier, "unsupported", f"needs {lacking}")
-    module = "" if isinstance(scenario, LargeRun) else scenario.build.__module__
+    module = scenario.build.__module__ if isinstance(scenario, Scenario) else ""
     before, outside = snapshot(arch.plugin), snapshot(None, module)
     try:
-        if isinstance(scenario, LargeRun):
+        if not isinstance(scenario, Scenario):
+            from core.conformance.large.judge import judge_large
+
             result = judge_large(arch, era, scenario, thorough)
         elif walks is not None:
             model = scenario.build(arch, era)

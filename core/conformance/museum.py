@@ -11,7 +11,7 @@ from core.conformance.judge import judge
 from core.conformance.large import exhibits
 from core.conformance.large.scenarios import LARGE, LargeRun
 from core.conformance.scenario import Scenario
-from core.conformance.scenarios import FINDINGS, MODULES, SCENARIOS
+from core.conformance.scenarios import FINDINGS, SCENARIOS, modules
 from core.conformance.verdict import Result
 from core.explore import Limits
 from core.explore.check import Observe
@@ -43,7 +43,7 @@ def collect(exhibits: Iterable[Exhibit]) -> list[Exhibit]:
     return collected
 
 
-EXHIBITS = collect(exhibit for module in (*MODULES, exhibits) for exhibit in getattr(module, "EXHIBITS", ()))
+EXHIBITS = collect(exhibit for module in (*modules(), exhibits) for exhibit in getattr(module, "EXHIBITS", ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from core.conformance.large.scenarios import LARGE
 from core.conformance.scenario import CAPABILITIES, TIERS, Build, Scenario
 from core.conformance.scenarios import FINDINGS, SCENARIOS
+from core.conformance.scenarios.index import LARGE_IDS
 from core.explore.model import Model
 from core.facts import CAPABILITIES as FACTS_CAPABILITIES
 from core.mm.era import Era
@@ -106,7 +106,7 @@ def wrong_words(scenario: Scenario | Outside) -> str:
             return f"{field}: expected a string, got {value!r}"
     if not ID.fullmatch(scenario.id):
         return f"id: expected lower-case letters, digits, '-', '_' and '.', got {scenario.id!r}"
-    if scenario.id in SCENARIOS or scenario.id in FINDINGS or scenario.id in LARGE:
+    if scenario.id in SCENARIOS or scenario.id in FINDINGS or scenario.id in LARGE_IDS:
         return f"id: {scenario.id} is a scenario of the suite; choose another"
     if scenario.tier not in OUTSIDE_TIERS:
         return f"tier: expected one of {', '.join(OUTSIDE_TIERS)}, got {scenario.tier!r}"

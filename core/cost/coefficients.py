@@ -10,11 +10,10 @@ Data types
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Coefficient:
+class Coefficient(NamedTuple):
     """A published or measured cost, from `low` to `high`; both None where nothing is published."""
 
     name: str

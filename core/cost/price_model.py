@@ -20,8 +20,7 @@ Data types
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.base.suggest import hint
 from core.cost.coefficients import (
@@ -40,8 +39,7 @@ LARGEST = 1e18
 """The largest price of one thing, in nanoseconds: thirty years."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Nanoseconds from `low` to `high`; `parts` by kind; `unpriced` are the instructions without a coefficient."""
 
     low: float
@@ -54,8 +52,7 @@ class Price:
         return f"{self.low / 1000:.1f} to {self.high / 1000:.1f} us{rest}"
 
 
-@dataclass(frozen=True)
-class PriceModel:
+class PriceModel(NamedTuple):
     """A named set of coefficients."""
 
     name: str
@@ -124,8 +121,8 @@ class PriceModel:
                 raise ValueError(f"{source}.{name}: {what}; is {value!r:.60}")
             if ends[0] > ends[1]:
                 raise ValueError(f"{source}.{name}: expected a low end of at most the high one; is {value!r}")
-            changed[name] = replace(
-                changed[name], low=float(ends[0]), high=float(ends[1]), machine="as configured", source=source
+            changed[name] = changed[name]._replace(
+                low=float(ends[0]), high=float(ends[1]), machine="as configured", source=source
             )
         return PriceModel(f"{self.name}, changed", changed)
 

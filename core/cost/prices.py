@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,8 @@ def _model(document: dict[str, Any], source: str) -> PriceModel:
     ends = {name: _ends(table, f"{source}: coefficients.{name}") for name, table in tables.items()}
     changed = dict(MODELS[base].override(ends, f"{source}: coefficients").coefficients)
     for name, table in tables.items():
-        changed[name] = replace(
-            changed[name], machine=printable(machine), source=printable(str(table.get("source", source)))
+        changed[name] = changed[name]._replace(
+            machine=printable(machine), source=printable(str(table.get("source", source)))
         )
     return PriceModel(Path(source).stem, changed)
 

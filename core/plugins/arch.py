@@ -18,13 +18,12 @@ import pluggy
 
 from core.base.errortext import describe, short
 from core.base.suggest import nearest
-from core.base.version import fulfilled
+from core.base.version import WORDS_VERSION, fulfilled
 from core.facts import first_wrong
 from core.hookspecs import PROJECT, SPECS, ArchSpec, Facts, hookimpl, is_program
-from core.plugins.hidden_state import hidden_state
 from core.plugins.load import PluginError, load_object
 from core.plugins.out_of_scope import OUT_OF_SCOPE
-from core.words import WORDS_VERSION
+from core.plugins.parts import shipped
 
 REMOVED_ARGUMENTS = {
     ("flush_tlb_range", "freed_tables"): "whether tables were freed stands in the gather of tlb_flush(tlb)",
@@ -73,9 +72,12 @@ def set_up(name: str, plugin: object, source: str, facts: dict[str, Any] | None 
     manager.add_hookspecs(ArchSpec)
     _check_version(name, plugin)
     _check_hooks(name, plugin)
-    hidden = hidden_state(plugin)
-    if hidden:
-        raise PluginError(f"plugin {name} ({source}): {hidden}")
+    if not shipped(plugin):
+        from core.plugins.hidden_state import hidden_state  # loads what a plugin may not use
+
+        hidden = hidden_state(plugin)
+        if hidden:
+            raise PluginError(f"plugin {name} ({source}): {hidden}")
     for part, label in ((Generic(), f"generic, under {name}"), (plugin, name)):
         try:
             manager.register(part, label)

@@ -19,7 +19,6 @@ import ctypes
 import functools
 import queue
 import random
-import sys
 import threading
 import types
 import weakref
@@ -27,8 +26,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.base.digest import PROJECT_PACKAGES
 from core.plugins.outer_world import asks_outside
+from core.plugins.parts import attributes, foreign
 
 MOVES_ON = (Iterator, random.Random)
 CHANGED_BY_OTHERS = (
@@ -62,7 +61,7 @@ class _Walk:
 
     def of(self, plugin: object) -> str:
         places = [("self", getattr(plugin, "__dict__", {}))]
-        places += [(kind.__name__, vars(kind)) for kind in type(plugin).__mro__ if not _foreign(kind.__module__)]
+        places += [(kind.__name__, vars(kind)) for kind in type(plugin).__mro__ if not foreign(kind.__module__)]
         return self.first((f"{where}.{name}", value) for where, members in places for name, value in members.items())
 
     def first(self, things: Iterator[tuple[str, Any]], depth: int = DEPTH) -> str:
@@ -104,9 +103,9 @@ class _Walk:
         elif isinstance(thing, list | tuple | set | frozenset | deque):
             yield from ((f"{name}[{at}]", value) for at, value in enumerate(thing))
         elif isinstance(thing, type):
-            if not _foreign(thing.__module__):
+            if not foreign(thing.__module__):
                 yield from ((f"{thing.__name__}.{key}", value) for key, value in list(vars(thing).items()))
-        elif not _foreign(type(thing).__module__):
+        elif not foreign(type(thing).__module__):
             yield from ((f"{name}.{key}", value) for key, value in attributes(thing).items())
 
     def of_function(self, name: str, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -115,7 +114,7 @@ class _Walk:
             yield f"{free} of {function.__name__}()", _contents(cell)
         yield from ((f"a default of {function.__name__}()", value) for value in function.__defaults__ or ())
         yield from ((f"{name}.{key}", value) for key, value in list(vars(function).items()))
-        if not _foreign(function.__module__):
+        if not foreign(function.__module__):
             known = function.__globals__
             names = sorted(_names(function.__code__) & known.keys())
             yield from ((f"{function.__module__}.{key}", known[key]) for key in names)
@@ -123,18 +122,7 @@ class _Walk:
 
 def _asked(function: types.FunctionType) -> str:
     """What the function asks of the outer world, if the plugin has its text; a dataclass has functions of others."""
-    return "" if _foreign(function.__globals__.get("__name__")) else asks_outside(function)
-
-
-def attributes(thing: object) -> dict[str, Any]:
-    """The attributes of an instance: of its dictionary and of its slots."""
-    slots = [name for kind in type(thing).__mro__ for name in _slots(kind)]
-    return {n: getattr(thing, n) for n in slots if hasattr(thing, n)} | dict(getattr(thing, "__dict__", {}))
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    slots = kind.__dict__.get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(n for n in slots if n not in ("__dict__", "__weakref__"))
+    return "" if foreign(function.__globals__.get("__name__")) else asks_outside(function)
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -148,9 +136,3 @@ def _contents(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:
         return None
-
-
-def _foreign(module: str | None) -> bool:
-    """Is what is defined there none of the plugin's?"""
-    top = (module or "builtins").partition(".")[0]
-    return top in sys.stdlib_module_names or top in PROJECT_PACKAGES

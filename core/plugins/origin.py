@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.base.version import version
 from core.hookspecs import ENTRY_POINT_GROUP
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 OWN = "arch_plugins"
 """The package of the project's own plugins."""
@@ -22,7 +24,9 @@ class Installed(NamedTuple):
 
 def installed(group: str = ENTRY_POINT_GROUP) -> list[Installed]:
     """What installed distributions offer in `group`, by name."""
-    points = importlib.metadata.entry_points(group=group)
+    from importlib.metadata import entry_points  # takes milliseconds
+
+    points = entry_points(group=group)
     return sorted(Installed(point.name, point.value, _called(point.dist)) for point in points)
 
 
@@ -36,9 +40,11 @@ def distribution_of(reference: str) -> str:
     top = location.partition(".")[0]
     if top == OWN:
         return f"shootdown {version()}"
-    names = importlib.metadata.packages_distributions().get(top, ())
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in dict.fromkeys(names))
+    from importlib import metadata
+
+    names = metadata.packages_distributions().get(top, ())
+    return ", ".join(f"{name} {metadata.version(name)}" for name in dict.fromkeys(names))
 
 
-def _called(distribution: importlib.metadata.Distribution | None) -> str:
+def _called(distribution: Distribution | None) -> str:
     return "" if distribution is None else f"{distribution.name} {distribution.version}"

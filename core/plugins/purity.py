@@ -18,9 +18,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from core.base.digest import PROJECT_PACKAGES
 from core.plugins.arch import PluginError
-from core.plugins.hidden_state import attributes
+from core.plugins.parts import attributes, foreign
 
 DEPTH = 8
 """How deeply nested containers are compared by value."""
@@ -56,13 +55,8 @@ def _places(plugin: object, modules: tuple[str, ...]) -> Iterator[tuple[str, Any
     for kind in kinds:
         yield from _members(kind.__name__, vars(kind))
     for module in dict.fromkeys((*(kind.__module__ for kind in kinds), *modules)):
-        if not _foreign(module):
+        if not foreign(module):
             yield from _members(module, vars(sys.modules[module]) if module in sys.modules else {})
-
-
-def _foreign(module: str) -> bool:
-    """Whether it is none of the plugin's: of this project, or of Python's library."""
-    return module.partition(".")[0] in (*PROJECT_PACKAGES, *sys.stdlib_module_names)
 
 
 def _members(where: str, members: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -103,9 +97,9 @@ def _parts(value: Any) -> Iterator[Any]:
     elif kind is property:
         yield value.fget
     elif isinstance(value, type):
-        if not _foreign(value.__module__):
+        if not foreign(value.__module__):
             yield from _named(vars(value))
-    elif kind is types.SimpleNamespace or not _foreign(kind.__module__):
+    elif kind is types.SimpleNamespace or not foreign(kind.__module__):
         yield from _named(attributes(value))
         yield type(value)
 

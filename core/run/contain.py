@@ -84,9 +84,9 @@ def own_namespaces() -> bool:
     if _libc().unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) != 0:
         return False
     with suppress(OSError):  # without a map the process is nobody, whose files stay readable all the same
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+        Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="utf-8")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="utf-8")
     return True
 
 
@@ -175,7 +175,7 @@ def limit_memory(memory: int) -> None:
     """Limit the address space of this process to `memory` bytes; where none are left it is the first to go."""
     _limit(resource.RLIMIT_AS, memory)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
 def _limit(what: int, value: int) -> None:

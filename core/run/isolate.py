@@ -16,14 +16,13 @@ import json
 import os
 import pickle
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base import plain
 from core.base.caches import OWN
@@ -36,6 +35,9 @@ from core.run.forked import Fork, can_fork, fork
 from core.run.trusted import ROOT, cache_of, outermost, trusted, without_user_site
 from core.run.warden import AFTER_INTERRUPT, ANSWER, END, INTERRUPT, OUTPUT, READY, BatchHeader
 from core.run.warden import main as serve
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = [
     "CELL_MEMORY",
@@ -89,11 +91,13 @@ class Custody:
             command = [sys.executable, *flags, "-c", BOOT, path, of, *preloaded]
             own = {OWN: self.cache} if self.cache else {}
             its_own = environment() | own
-            self.process: subprocess.Popen[bytes] | Fork = (
-                fork(partial(serve, [of, *preloaded]), its.fileno(), its_own)
-                if forked
-                else subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
-            )
+            self.process: subprocess.Popen[bytes] | Fork
+            if forked:
+                self.process = fork(partial(serve, [of, *preloaded]), its.fileno(), its_own)
+            else:
+                import subprocess
+
+                self.process = subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
         self.control = Connection(ours.detach())
 
     def said(self, timeout: float | None) -> bytes:

@@ -6,7 +6,6 @@ the cache or another plugin's text would be run in the next child, for another r
 
 from __future__ import annotations
 
-import hashlib
 import os
 import site
 import sys
@@ -67,6 +66,8 @@ def without_user_site() -> bool:
 
 def cache_of(guest: str) -> str:
     """A directory for what the children of a guest compute and keep: the guest's own. '' if none can be made."""
+    import hashlib  # takes milliseconds, and is needed only where code of third parties runs
+
     directory = cache() / GUESTS / hashlib.sha256(guest.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     try:
         directory.mkdir(0o700, parents=True, exist_ok=True)

@@ -8,24 +8,29 @@ damaged or edited: it is not taken, and its name is kept in `Kept.damaged`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from core.base import plain
 from core.base.caches import cache
 from core.base.files import write_atomically
+from core.base.sha import sha256_of
 from core.run.isolate import INTERRUPTED, Job, kind_of
+
+ROOT = Path(__file__).parents[2]
+"""Where the project's packages are."""
 
 KEPT = "kept"
 """The directory of the cache that checkpoints are in."""
+
+SOURCE = "source"
+"""A file there: the digest of the source, and of which state of its files."""
 
 
 def place(output: Path) -> Path:
@@ -42,7 +47,7 @@ def forget_others(output: Path) -> None:
 
 
 def _of_output(output: Path) -> Path:
-    return cache() / KEPT / hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
+    return cache() / KEPT / sha256_of(os.fsencode(output.resolve()))[:16]
 
 
 class Kept:
@@ -83,32 +88,57 @@ class Kept:
             write_atomically(path, json.dumps({"sum": _sum(path, text), "answer": text}))
 
     def _path(self, job: Job) -> Path:
-        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode("utf-8", "surrogatepass")).hexdigest()
+        digest = sha256_of(f"{suite_digest()} {job!r}".encode("utf-8", "surrogatepass"))
         return self.directory / f"{digest[:32]}.json"
 
 
 def _sum(path: Path, answer: str) -> str:
     """Of the key too: a file under another's name is no answer."""
-    return hashlib.sha256(f"{path.name} {answer}".encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256_of(f"{path.name} {answer}".encode("utf-8", "surrogatepass"))
 
 
 @lru_cache
 def suite_digest() -> str:
-    """A digest of every source file of the suite and of the project's plugins."""
+    """A digest of every source file of the suite and of the project's plugins.
+
+    It is kept beside the checkpoints: as long as no file has been written since, which the kernel notes of each, it is
+    not computed again.
+    """
+    files = [entry for package in ("core", "arch_plugins") for entry in _sources(str(ROOT / package))]
+    files.sort(key=lambda entry: entry.path)
+    written = sha256_of(repr([(entry.path, *_written(entry)) for entry in files]).encode())
+    known = cache() / KEPT / SOURCE
+    with suppress(OSError, ValueError):
+        then, digest = known.read_text(encoding="utf-8").split()
+        if then == written and len(digest) == len(written):
+            return digest
+    digest = _digest(files)
+    with suppress(OSError):
+        write_atomically(known, f"{written} {digest}\n")
+    return digest
+
+
+def _written(entry: os.DirEntry[str]) -> tuple[int, ...]:
+    """What changes with every write to a file, or in its place. (Nobody can set the time of the last change, ctime.)"""
+    found = entry.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _digest(files: Iterable[os.DirEntry[str]]) -> str:
+    import hashlib  # which is faster with so much, but takes milliseconds to load
+
     digest = hashlib.sha256()
-    for package in ("core", "arch_plugins"):
-        root = str(files(package))
-        for name in sorted(_sources(root)):
-            digest.update(name.removeprefix(root).encode())
-            with open(name, "rb", buffering=0) as file:
-                digest.update(file.read())
+    for entry in files:
+        digest.update(entry.path.removeprefix(str(ROOT)).encode())
+        with open(entry, "rb", buffering=0) as file:
+            digest.update(file.read())
     return digest.hexdigest()
 
 
-def _sources(directory: str) -> Iterator[str]:
+def _sources(directory: str) -> Iterator[os.DirEntry[str]]:
     """The Python files in a directory and below. Not by pathlib, which takes longer than to read them."""
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
             yield from _sources(entry.path)
         elif entry.name.endswith(".py"):
-            yield entry.path
+            yield entry

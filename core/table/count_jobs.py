@@ -1,25 +1,27 @@
 """The job that counts workloads on one row: a core.run.isolate.Job, as those of core.table.jobs.
 
-It is apart from them because they load every scenario, which counting does not need.
+It is apart from them because they load the explorer, which counting does not need.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.base.errortext import describe
 from core.base.told import Told
 from core.base.watchdog import TooLate, watchdog
-from core.cost import Workload
-from core.cost.outside import OutsideWorkload
-from core.cost.outside import load as load_workload
 from core.cost.workload_counts import REPORTED, CannotCount, account
+from core.cost.workloads import Workload
 from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
 from core.plugins.hook_calls import HookCall, recording
 from core.plugins.purity import remembering_nothing
 from core.run.before import preload
 from core.table.row import Row
+
+if TYPE_CHECKING:
+    from core.cost.outside import OutsideWorkload
 
 preload(__name__, "arch_plugins.generic")
 
@@ -54,7 +56,7 @@ class CountJob:
     @property
     def guest(self) -> str:
         """The third parties whose code is run."""
-        outside = [load.reference for load in self.workloads if isinstance(load, OutsideWorkload)]
+        outside = [load.reference for load in self.workloads if not isinstance(load, Workload)]
         return "\n".join(filter(None, (self.row.guest, *outside)))
 
     def wrong(self, answer: Counted) -> str:
@@ -93,6 +95,8 @@ def _counted(arch: Arch, era: Era, load: Workload | OutsideWorkload, cpus: int) 
     """The counts of a workload. PluginError if it is from outside and raises, or is not the same twice."""
     if isinstance(load, Workload):
         return account(arch, era, load, cpus)
+    from core.cost.outside import load as load_workload
+
     found = load_workload(load.reference)
     try:
         first, second = account(arch, era, found, cpus), account(arch, era, found, cpus)

@@ -6,26 +6,29 @@ Each is a core.run.isolate.Job: picklable, run in a child process, never raising
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from core.base.cores import IdleCores
-from core.conformance import FINDINGS, SUITE, LargeRun, Result, expected, judge
+from core.conformance import FINDINGS, SUITE, Result, expected, judge
 from core.conformance.judge import Walks
-from core.conformance.outside import Outside, load
-from core.conformance.rule import OutsideRule, ruled
 from core.conformance.scenario import Scenario
 from core.conformance.verdict import VERDICTS
 from core.explore import Limits
 from core.explore.check import Observe
 from core.explore.learn import answer_within
-from core.facts import first_wrong
-from core.plugins.arch import Arch, PluginError
+from core.plugins.arch import PluginError
 from core.run.before import preload
 from core.run.isolate import INTERRUPTED, Job, interrupted
-from core.table.row import Row
+from core.table.row import Row, shipped_arch
 from core.table.shared import KnownCells
+
+if TYPE_CHECKING:
+    from core.conformance import LargeRun
+    from core.conformance.outside import Outside
+    from core.conformance.rule import OutsideRule
 
 preload(__name__, "arch_plugins.generic")
 
@@ -95,12 +98,15 @@ class VerdictJob:
         if self.row.problem:
             return self.failed(self.row.problem)
         try:
-            arch = _set_up(self.row)
+            # A third party's plugin is set up for each job, so that no job sees what another left behind.
+            arch = self.row.arch() if self.row.foreign else shipped_arch(self.row)
         except Exception as error:
             return self.failed(str(error))
         try:
             scenario = scenario_named(self.scenario)
             if self.rules and isinstance(scenario, Scenario):
+                from core.conformance.rule import ruled
+
                 scenario = ruled(scenario, [rule.reference for rule in self.rules])
         except PluginError as error:
             return self.failed(str(error))
@@ -127,13 +133,13 @@ class VerdictJob:
 
     def failed(self, reason: str) -> Result:
         """The result of a job that raised, hung or died: verdict 'error'."""
-        scenario = self.scenario if isinstance(self.scenario, Outside) else scenario_named(self.scenario)
+        scenario = scenario_named(self.scenario) if isinstance(self.scenario, str) else self.scenario
         return Result(self.row.name, scenario.id, scenario.tier, "error", " ".join(reason.split()))
 
 
 def guests(row: Row, scenario: str | Outside) -> str:
     """The third parties whose code a job of `row` in `scenario` runs; '' for none."""
-    outside = scenario.reference if isinstance(scenario, Outside) else ""
+    outside = "" if isinstance(scenario, str) else scenario.reference
     return "\n".join(filter(None, (row.guest, outside)))
 
 
@@ -143,7 +149,17 @@ def scenario_named(named: str | Outside) -> Scenario | LargeRun:
         return FINDINGS.get(named) or SUITE[named]
     if named.problem:
         raise PluginError(named.problem)
+    from core.conformance.outside import load
+
     return load(named.reference)
+
+
+def load_scenarios(named: Iterable[str | Outside]) -> None:
+    """Load the suite's own among `named`, in this process and in children that are fresh interpreters."""
+    for name in named:
+        if isinstance(name, str):
+            scenario = scenario_named(name)
+            preload(scenario.build.__module__ if isinstance(scenario, Scenario) else "core.conformance.large.judge")
 
 
 def kindred(jobs: Sequence[Job]) -> list[int]:
@@ -153,18 +169,3 @@ def kindred(jobs: Sequence[Job]) -> list[int]:
 
 
 _cells = KnownCells()
-
-_shipped: dict[str, Arch] = {}
-"""The shipped plugins that this process has judged, set up with their own facts: that takes as long as a small search.
-"""
-
-
-def _set_up(row: Row) -> Arch:
-    """`row` set up. A third party's plugin is set up for each job, so that no job sees what another left behind."""
-    if row.foreign:
-        return row.arch()
-    if row.plugin not in _shipped:
-        _shipped[row.plugin] = replace(row, facts={}).arch()
-    arch = _shipped[row.plugin]
-    facts = replace(arch.facts, **row.facts)
-    return row.arch() if first_wrong(facts) else replace(arch, name=row.name, facts=facts)

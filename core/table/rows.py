@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base.suggest import hint
 from core.base.told import Told
 from core.base.toml import TomlError, read_toml
 from core.cost.price_model import DEFAULT, MODELS
-from core.cost.read_workloads import read as read_workload
-from core.cost.workloads import Workload
 from core.facts import KINDS, wrong
 from core.mm.era import ERAS, Era
 from core.plugins.arch import PluginError
 from core.table.row import Row, all_tried, tried
+
+if TYPE_CHECKING:
+    from core.cost.workload import Workload
 
 DEFAULT_ERA = "6.2-fix"
 ROW_KEYS = ("name", "plugin", "era", "facts", "expect", "prices")
@@ -30,6 +30,9 @@ TOP_KEYS = ("arch", "defaults", "prices", "workload")
 FIXED_FACTS = ("capabilities", "tables_at_once", "sources")
 ALL_ROWS = Path("arches-all.toml")
 """The name of the shipped file with every Linux architecture."""
+
+CORE = Path(__file__).parents[1]
+"""The package that the shipped files are in."""
 
 SHIPPED = ("arches.toml", ALL_ROWS.name)
 """Files of rows that come with the package: found by their names where there is no such file."""
@@ -41,7 +44,7 @@ class ConfigError(Told):
 
 def default_text(name: str = "arches.toml") -> tuple[str, str]:
     """The text of a file of SHIPPED, and its name in messages."""
-    return files("core").joinpath(name).read_text(encoding="utf-8"), f"{name} (embedded)"
+    return (CORE / name).read_text(encoding="utf-8"), f"{name} (embedded)"
 
 
 def load(path: Path | None, only: Collection[str] | None = None, timeout: float | None = None) -> list[Row]:
@@ -119,7 +122,10 @@ def _document(text: str, source: str) -> dict[str, Any]:
 
 def _workloads(document: dict[str, Any], source: str) -> dict[str, Workload]:
     found: dict[str, Workload] = {}
-    for number, table in enumerate(_typed(document, "workload", list, source, "", [])):
+    tables = _typed(document, "workload", list, source, "", [])
+    if tables:
+        from core.cost.read_workloads import read as read_workload  # most files have none
+    for number, table in enumerate(tables):
         try:
             workload = read_workload(table, f"workload[{number}]")
         except ValueError as error:

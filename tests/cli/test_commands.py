@@ -36,8 +36,13 @@ def test_help_is_the_same_whether_commands_are_complete_or_not() -> None:
 @pytest.mark.parametrize(
     ("arguments", "spared"),
     [
-        (["--help"], ("core.conformance", "core.cost", "core.explore", "pluggy", "tabulate")),
+        (["--help"], ("core.conformance", "core.cost", "core.explore", "pluggy")),
         (["prices"], ("core.truth.golden", "core.tree", "reports.traces")),
+        (["workloads", "--workload", "mmap_over"], ("core.conformance", "core.explore", "core.run.isolate")),
+        (
+            ["--scenario", "own-tlb", "--arch", "smp-6.1", "--no-costs", "--jobs", "1", "--format", "json"],
+            ("core.conformance.large", "core.conformance.outside", "core.cost.workloads", "reports.page", "hashlib"),
+        ),
     ],
 )
 def test_a_command_imports_no_room_that_it_does_not_need(arguments: list[str], spared: tuple[str, ...]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.cost import STANDARD
 from core.cost.accountant import Accountant
 from core.cost.layout import Layout
 from core.cost.workload_counts import account
+from core.cost.workloads import STANDARD
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
 

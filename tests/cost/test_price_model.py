@@ -6,11 +6,10 @@ import io
 
 import pytest
 
-from core.cost import STANDARD
 from core.cost.price_model import DEFAULT, MODELS, coefficients_table
 from core.cost.sweep import Axis, SweptArch, axis, known_axes, pareto, plot, sweep, write_csv
 from core.cost.workload_counts import account
-from core.cost.workloads import Workload, WorkloadStep, spread
+from core.cost.workloads import STANDARD, Workload, WorkloadStep, spread
 from core.mm.era import ERAS
 from core.plugins.arch import load_object, set_up
 from core.table.rows import plugin_row

@@ -10,12 +10,13 @@ import pytest
 
 from arch_plugins.arm64 import Arm64, Arm64Range
 from core.compare import main
-from core.cost import STANDARD, prices
+from core.cost import prices
 from core.cost.calibrate import ONE_CPU, calibrate
 from core.cost.coefficients import BY_FIRMWARE, INSTRUCTIONS, X86_INSTRUCTIONS, Coefficient
 from core.cost.counts import instructions_in
 from core.cost.price_model import DEFAULT, MODELS
 from core.cost.workload_counts import account
+from core.cost.workloads import STANDARD
 from core.table.rows import ConfigError, load, parse
 
 ROOT = Path(__file__).parents[2]

@@ -20,6 +20,7 @@ REPORTS = (
     "formats",
     "gate",
     "github",
+    "grid",
     "junit",
     "lines",
     "overview",

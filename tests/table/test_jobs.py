@@ -11,7 +11,7 @@ import pytest
 from core.mm.era import ERAS
 from core.plugins.arch import Arch
 from core.run.child import answer
-from core.table import jobs
+from core.table import row as rows
 from core.table.jobs import VerdictJob
 from core.table.row import Row
 
@@ -34,7 +34,7 @@ def set_ups(row: Row, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_a_shipped_row_is_set_up_once_for_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_shipped", {})
+    monkeypatch.setattr(rows, "_shipped", {})
     row = Row("smp", "arch_plugins.generic:Smp", ERAS["6.2-fix"])
     assert set_ups(row, monkeypatch) == 1
     assert set_ups(replace(row, name="another", facts={"bundle": 2}), monkeypatch) == 0
