@@ -78,7 +78,7 @@ WRONG = {
     ("nohz_kernel_flush:TwoSteps", "kernel-range"): ("use-after-free", 18),
     ("nohz_kernel_flush:NeverDone", "kernel-range"): ("use-after-free", 17),
     ("nohz_kernel_flush:LeftOut", "kernel-range"): ("use-after-free", 17),
-    ("hugetlb_unshare:OnlyFreed", "hugetlb-walk"): ("walk-of-freed-table", 20),
+    ("hugetlb_unshare:OnlyFreed", "hugetlb-walk"): ("walk-of-freed-table", 21),
     ("hugetlb_unshare:LeafOnly", "hugetlb-walk"): ("walk-of-freed-table", 17),
     ("rar:GivesBackEarly", "use-after-free"): ("use-after-free", 17),
     ("rar:GivesBackEarly", "flush-crosswise"): ("use-after-free", 25),

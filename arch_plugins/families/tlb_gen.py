@@ -25,7 +25,7 @@ Data types
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell, send_ipis, t
 from core.machine.memory import declare
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, barrier
 from core.machine.order import Order
-from core.machine.tlb import invalidate, tlb_cell
+from core.machine.tlb import tlb_cell
 from core.machine.variable import read_once as read
 from core.machine.variable import write_once as write
 from core.mm.batched_unmap import UnmapBatch
@@ -135,12 +135,18 @@ class TlbGen(Architecture):
         if await read(loaded_mm_cell(cpu)) != "this":
             await write(loaded_mm_cell(cpu), "switching")
             await self.join(mm)
-            await self.catch_up(mm)
-            await load_cr3(cpu)
+            await self.load_cr3(mm, await self.catch_up(mm))
         elif was_lazy:
             await barrier(Order.SMP_MB)  # is_lazy is seen to be clear before tlb_gen is read (6.12 tlb.c:590)
-            await self.catch_up(mm)
+            if await self.catch_up(mm):
+                await self.load_cr3(mm, True)
         await write(irqs_off_cell(cpu), False)
+
+    async def load_cr3(self, mm: Mm, need_flush: bool) -> None:
+        """load_new_mm_cr3(), and loaded_mm = next behind it; who sees LOADED_MM_SWITCHING in between interrupts."""
+        cpu = mm.task.cpu
+        await write_cr3(cpu, True, mm.addrs if need_flush else ())
+        await write(loaded_mm_cell(cpu), "this")
 
     async def join(self, mm: Mm) -> None:
         """LOADED_MM_SWITCHING is seen before tlb_gen is read: by the locked operation that sets the bit.
@@ -152,12 +158,16 @@ class TlbGen(Architecture):
         elif mm.era.has("83b0177a6c48"):
             await barrier(Order.SMP_MB)
 
-    async def catch_up(self, mm: Mm) -> None:
-        """Flush if a flush has been missed.  A CPU that comes back from lazy TLB mode has not been sent any either."""
+    async def catch_up(self, mm: Mm) -> bool:
+        """Has a flush been missed, so that CR3 is to be loaded with one?
+
+        A CPU that comes back from lazy TLB mode has not been sent any either.
+        """
         cpu, gen = mm.task.cpu, await read(GEN)
-        if await read(ctx_gen_cell(cpu)) != gen:
-            await write(ctx_gen_cell(cpu), gen)
-            await invalidate((cpu,), mm.addrs, "load CR3 with a flush")
+        if await read(ctx_gen_cell(cpu)) == gen:
+            return False
+        await write(ctx_gen_cell(cpu), gen)
+        return True
 
     @hookimpl
     async def enter_lazy_tlb(self, mm: Mm) -> None:
@@ -170,22 +180,26 @@ class TlbGen(Architecture):
         await write(irqs_off_cell(cpu), True)
         if await read(is_lazy_cell(cpu)):
             await write(is_lazy_cell(cpu), False)
+        await self.switch_away(mm)
+        await write(irqs_off_cell(cpu), False)
+
+    async def switch_away(self, mm: Mm) -> None:
+        """CR3 of another mm is loaded, between the two stores of loaded_mm."""
+        cpu = mm.task.cpu
         await write(loaded_mm_cell(cpu), "switching")
         if self.leaves_mask:
             await cpumask_clear_cpu(mm)
-        cells = (loaded_mm_cell(cpu), on_mm_cell(cpu))
-        await Op("load CR3 of another mm", (), cells, lambda: [Outcome(None, ("other", False))], order=Order.WRITE_CR3)
-        await write(irqs_off_cell(cpu), False)
+        await write_cr3(cpu, False)
+        await write(loaded_mm_cell(cpu), "other")
 
     # ---- flushing ------------------------------------------------------------------------------------------------
 
     async def flush_mask(self, mm: Mm, request: FlushRequest, freed_tables: bool, stride: int = 1) -> None:
         """flush_tlb_mm_range(), once it is known how much."""
         here, info = mm.task.cpu, GenRequest(request, await inc_mm_tlb_gen(), stride)
-        cpus: frozenset[Cpu] = await mm_cpumask(mm)
-        if cpus - {here}:
+        if await mm_cpumask(mm) - {here}:  # cpumask_any_but()
             trim = not self.leaves_mask and bool(await should_trim_cpumask())
-            await self.flush_tlb_multi(mm, cpus, info, freed_tables, trim)
+            await self.flush_tlb_multi(mm, await mm_cpumask(mm), info, freed_tables, trim)
         elif await read(loaded_mm_cell(here)) == "this":
             await self.local(mm, info)
 
@@ -261,16 +275,23 @@ class TlbGen(Architecture):
         )
 
     async def local(self, mm: Mm, info: Info) -> None:
-        """The local part of a flush, with interrupts off."""
-        cpu, cells = mm.task.cpu, handler_cells(mm, mm.task.cpu)
+        """The local part of a flush, with interrupts off: one step (core.tree.stretch says why), unless it is lazy."""
+        cpu = mm.task.cpu
+        irqs_off, cells = irqs_off_cell(cpu), handler_cells(mm, cpu)
 
         def step(gen: int, *words: Any) -> list[Outcome]:
+            if words[1]:
+                return [Outcome(("lazy", False), (True, *words))]
             after = self.handled(mm, cpu, info, gen, words)
             behind = isinstance(info, GenRequest) and info.gen == words[2] + 1 == gen
-            return [Outcome((after[2] != words[2], behind), after)]
+            return [Outcome(("flushed" if after[2] != words[2] else "", behind), (False, *after))]
 
-        flushed, partial = await Op(f"local {info}", (GEN, *cells), cells, step, order=Order.FLUSH)
-        if flushed:
+        done, partial = await Op(f"local {info}", (GEN, *cells), (irqs_off, *cells), step, order=Order.FLUSH)
+        if done == "lazy":  # switch_mm_irqs_off(init_mm)
+            await write(is_lazy_cell(cpu), False)
+            await self.switch_away(mm)
+            await write(irqs_off, False)
+        elif done:
             await self.executed(cpu, info, partial)
 
     async def executed(self, cpu: Cpu, info: Info, partial: bool) -> None:
@@ -309,7 +330,8 @@ def handler_cells(mm: Mm, cpu: Cpu) -> tuple[Cell, ...]:
     return (*own, CPUMASK, *(tlb_cell(cpu, addr) for addr in mm.addrs))
 
 
-def load_cr3(cpu: Cpu) -> Op:
-    """write_cr3(), and loaded_mm = next: interrupts are off, and who sees LOADED_MM_SWITCHING sends one."""
-    cells = (loaded_mm_cell(cpu), on_mm_cell(cpu))
-    return Op(f"{cells[0]} = this", (), cells, lambda: [Outcome(None, ("this", True))], order=Order.WRITE_CR3)
+def write_cr3(cpu: Cpu, this: bool, dropped: Sequence[int] = ()) -> Op:
+    """The hardware goes to the page tables of this mm or of another one; what it has cached of `dropped` is gone."""
+    cells, gone = tuple(tlb_cell(cpu, addr) for addr in dropped), (None,) * len(dropped)
+    name = f"load CR3 of {'the mm' if this else 'another mm'}{', with a flush' if dropped else ''}"
+    return Op(name, (), (on_mm_cell(cpu), *cells), lambda: [Outcome(None, (this, *gone))], order=Order.WRITE_CR3)

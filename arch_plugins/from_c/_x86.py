@@ -7,8 +7,9 @@ which one is given to a new mm, and what happens when they run out, is not model
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from arch_plugins.families.tlb_gen import (
     GEN,
@@ -18,17 +19,20 @@ from arch_plugins.families.tlb_gen import (
     inc_mm_tlb_gen,
     is_lazy_cell,
     loaded_mm_cell,
+    write_cr3,
 )
-from arch_plugins.from_c._common import ADDRESS, COMMON, Hook, smp_mb, wait_for_ipis, write_batch
+from arch_plugins.from_c import _smp as smp
+from arch_plugins.from_c._common import ADDRESS, COMMON, Hook, smp_mb, write_batch
 from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, flush_here, irqs_off_cell, send_ipis
-from core.machine.op import Cpu, Op, Outcome
-from core.machine.order import Order
+from core.machine.op import Cpu
 from core.machine.tlb import tlb_cell
 from core.machine.variable import read_once, write_once
 from core.mm.kthread import on_mm_cell
+from core.mm.mm import CPUMASK, Mm
 from core.tree.gather import PAGE_SHIFT
 from core.tree.hybrid import cpus_in, cpus_of
+from core.tree.stretch import Reach
 from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just, truth
 
 # ---- the values of its words -------------------------------------------------------------------------------------
@@ -59,12 +63,15 @@ class TlbHands(Hook):
     """`addr` is the page that C knows as ADDRESS, and a page has `scale` bytes there.
 
     `gen` is the generation that C knows as NOW, and `met` are all by what C calls them; `loaded` is what this CPU has
-    loaded, as it was read; `info` are the operands of the last flush_tlb_info.
+    loaded, as it was read; `info` are the operands of the last flush_tlb_info; `queued` and `told` as of
+    `arch_plugins.from_c._smp.Caller`.
     """
 
     scale: int = 1 << PAGE_SHIFT
     gen: int | None = None
     loaded: int = MM
+    queued: int = 0
+    told: int = 0
     met: dict[int, int] = field(default_factory=dict)
     info: tuple[int, int, int] = (0, TLB_FLUSH_ALL, 0)
 
@@ -72,6 +79,26 @@ class TlbHands(Hook):
     def fixed(self) -> bool:
         """Is mm_cpumask what it is?"""
         return self.mm.cpus is not None
+
+    # ---- a stretch with interrupts off (core.tree.stretch) -------------------------------------------------------
+
+    @property
+    def reach(self) -> Reach | None:
+        """What belongs to this CPU; of no use where it keeps no words."""
+        return None if self.fixed else reach_of(self.mm)
+
+    def copy(self) -> TlbHands:
+        """Another with the same state."""
+        return replace(self, met=dict(self.met))
+
+    def saved(self) -> Hashable:
+        """All that a word has changed: what is known of generations, what was loaded, the request, a run of INVLPG."""
+        return self.gen, self.loaded, self.info, self.span, self.run_from, tuple(sorted(self.met.items()))
+
+    def restore(self, saved: Any) -> None:
+        """Take up what was saved."""
+        self.gen, self.loaded, self.info, self.span, self.run_from, met = saved
+        self.met = dict(met)
 
     def page(self, address: int) -> int:
         """The page at an address of C."""
@@ -88,6 +115,29 @@ class TlbHands(Hook):
     def generation(self, known: int) -> int:
         """What C calls `known`; one that it has not met it has computed from one that it has."""
         return self.met[known] if known in self.met else (self.gen or 0) + known - NOW
+
+
+def reach_of(mm: Mm, handler: bool = False) -> Reach:
+    """The words of the CPU of `mm.task`: no other CPU has a word for its generation; loaded_mm and is_lazy are read.
+
+    Where mm_cpumask is fixed a CPU keeps no words.
+    """
+    cpu = mm.task.cpu
+    cached = tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
+    if mm.cpus is not None:
+        return Reach(cpu, (), (), (), cached)
+    shown = (loaded_mm_cell(cpu), is_lazy_cell(cpu), on_mm_cell(cpu))
+    return Reach(cpu, (ctx_gen_cell(cpu),), shown, (GEN, CPUMASK), cached, (*shown, CPUMASK) if handler else ())
+
+
+LOOKS = {
+    "mm.context.tlb_gen": frozenset({"atomic64_read", "atomic64_add", "atomic64_set"}),
+    "mm_cpumask": frozenset({"read", "READ_ONCE"}),
+}
+"""The words by which C looks at what other CPUs change, by their places."""
+
+DROPS = frozenset({"mov cr3", "mov cr3, cr3", "invpcid_all", "invlpg"})
+"""Those by which it drops translations."""
 
 
 def _cpu_of(of: TlbHands, word: Word) -> Cpu:
@@ -169,11 +219,8 @@ async def _set_gen(of: TlbHands, word: Word) -> int:
 
 async def _load_cr3(of: TlbHands, word: Word) -> int:
     """The hardware goes to another pgd, and drops what it has cached of it unless it is told not to."""
-    cpu, to_this = of.mm.task.cpu, word.a & ~0xFFF & ~CR3_NOFLUSH == PGD
-    dropped = tuple(tlb_cell(cpu, addr) for addr in of.mm.addrs) if to_this and not word.a & CR3_NOFLUSH else ()
-    name = f"load CR3 of {'the mm' if to_this else 'another mm'}{', with a flush' if dropped else ''}"
-    written = (to_this, *(None for _ in dropped))
-    await Op(name, (), (on_mm_cell(cpu), *dropped), lambda: [Outcome(None, written)], order=Order.FLUSH)
+    to_this = word.a & ~0xFFF & ~CR3_NOFLUSH == PGD
+    await write_cr3(of.mm.task.cpu, to_this, of.mm.addrs if to_this and not word.a & CR3_NOFLUSH else ())
     return 0
 
 
@@ -218,8 +265,8 @@ def _request(of: TlbHands) -> FlushRequest:
     return FlushRequest() if end == TLB_FLUSH_ALL else FlushRequest(of.page(start), of.page(end + of.scale - 1))
 
 
-async def _send(of: TlbHands, word: Word) -> int:
-    cpus, request = sorted(cpus_in(of.mm, word.a)), _request(of)
+async def _send(of: TlbHands, mask: int) -> None:
+    cpus, request = sorted(cpus_in(of.mm, mask)), _request(of)
     if of.fixed:
         nr = 0 if request.end is None else -(-(request.end - request.start) // of.span)
         for cpu in cpus:
@@ -229,7 +276,6 @@ async def _send(of: TlbHands, word: Word) -> int:
     if of.info[2] & HAS_MM and not of.fixed:
         info = GenRequest(request, of.generation(of.info[2] >> 16), of.span)
     await send_ipis(of.mm.task, cpus, info)
-    return 0
 
 
 READ, WRITE = "read|READ_ONCE", "write|WRITE_ONCE"
@@ -262,8 +308,7 @@ VOCABULARY = Vocabulary(
         Rule("irq_off|irq_on", "", _irqs),
         Rule("barrier smp_mb", "", smp_mb),
         Rule("flush_tlb_info", "", _info),
-        Rule("send_ipi", "*", _send),
-        Rule("wait_ipi", "*", wait_for_ipis),
+        *smp.rules(_send),
         Rule("batch", "", write_batch),
         *_ctxs(),
         _constant(READ, "ctxs[[]?].tlb_gen[[]cpu0]", "another mm is up to date", NOW),

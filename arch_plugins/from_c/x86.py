@@ -1,43 +1,39 @@
-"""x86 from its C: mm/tlb.c whole, tlbflush.h, tlb.h, and the freeing of tables, with PCIDs and without PTI.
+"""x86 from its C: mm/tlb.c whole, tlbflush.h, tlb.h, the freeing of tables, and kernel/smp.c; with PCIDs, without PTI.
 
 Where mm_cpumask is fixed every CPU has the mm loaded, and no generation is kept.  Where it is not, the words are those
 of `arch_plugins.families.tlb_gen`; switch_mm_irqs_off(), enter_lazy_tlb() and flush_tlb_func() are C then too.
 
-A handler is one step, because interrupts are off: only the handler changes what belongs to its CPU, and it looks once
-at the mm's tlb_gen, which others change.
+A handler, and a CPU's own part of a flush, is one step, because interrupts are off: nobody else changes what belongs to
+the CPU, and it looks once at the mm's tlb_gen, which others change (core.tree.stretch).  C that looks twice takes more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Hashable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from arch_plugins.families.tlb_gen import (
-    GEN,
-    GenRequest,
-    Info,
-    handler_cells,
-)
+from arch_plugins.families.tlb_gen import GenRequest, Info
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import ADDRESS, GatherFromC
-from arch_plugins.from_c._x86 import HAS_MM, NOW, TLB_FLUSH_ALL, VOCABULARY, TlbHands
+from arch_plugins.from_c._x86 import DROPS, HAS_MM, LOOKS, NOW, TLB_FLUSH_ALL, VOCABULARY, TlbHands, reach_of
 from arch_plugins.x86 import X86
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import csd_cell, irqs_off_cell
-from core.machine.op import Cpu, Op, Outcome, Tid
-from core.machine.order import Order
+from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
+from core.machine.op import Cpu, Op, Tid
 from core.machine.pte import Entry, ProtNone, Pte
-from core.machine.tlb import tlb_cell
 from core.machine.variable import write_once
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.init_mm import init_mm
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
+from core.tree.automaton import CAutomaton
 from core.tree.binding import Binding
+from core.tree.errors import NotInTables
 from core.tree.gather import PAGE_SHIFT, bits
-from core.tree.hybrid import at_once, mask_of
+from core.tree.hybrid import at_once, cpus_of, mask_of
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
-from core.tree.one_step import values_after
+from core.tree.stretch import Handler, looks_again
 
 # ---- what is built -----------------------------------------------------------------------------------------------
 
@@ -61,11 +57,12 @@ def manifest(version: Version) -> Manifest:
             Source(GENERIC_GATHER),
             Source(f"{asm}pgalloc.h", keep=names_in(FREEING.replace("___", "__"))),
             Source("arch/x86/mm/pgtable.c", keep=names_in(FREEING)),
+            *smp.sources(),
             Source("arch/x86/mm/tlb.c", drop=names_in(DROPPED), replace=(INVLPG,) if old else ()),
         ),
         "x86.h",
         "x86.c",
-        owned=("flush_tlb_info",),
+        owned=("flush_tlb_info", *smp.OWNED),
     )
 
 
@@ -165,31 +162,37 @@ class X86FromC(GatherFromC, X86):
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
+        """One step, unless the C looks twice at what others change: then as many as they can tell apart."""
         there = mm.on(replace(mm.task, cpu=cpu))
-        csd, irqs_off = csd_cell(sender, cpu), irqs_off_cell(cpu)
-        moves = mm.cpus is None
-        cells = handler_cells(mm, cpu) if moves else tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
-        read = (GEN, *cells) if moves else cells
+        return Handler(
+            f"IPI of T{sender}: flush_tlb_func" if mm.cpus is None else f"take IPI of T{sender}",
+            csd_cell(sender, cpu),
+            (sender, mm.addrs),
+            reach_of(there, handler=True),
+            self.automata.vocabulary,
+            lambda request: self.asked(there, request),
+            mm.cpus is None and self._looks_again(there),
+        ).op()
 
-        def step(request: Any, off: bool, *words: Hashable) -> list[Outcome]:
-            if request is None or off:
-                return []
-            after = values_after(self._handler(there, request), dict(zip(read, words, strict=True)), (GEN,))
-            return [Outcome(None, (None, *(after[cell] for cell in cells)))]
-
-        name = f"IPI of T{sender}: flush_tlb_func" if moves else f"take IPI of T{sender}"
-        return Op(name, (csd, irqs_off, *read), (csd, *cells), step, order=Order.HANDLER)
-
-    def _handler(self, mm: Mm, info: Info) -> Coroutine[Op, Any, int]:
-        """flush_tlb_func() with the request."""
+    def asked(self, mm: Mm, info: Info) -> tuple[CAutomaton, TlbHands]:
+        """flush_tlb_func() with the request, on the CPU of `mm.task`."""
         request, gen = (info.request, info.gen) if isinstance(info, GenRequest) else (info, None)
         stride = info.stride if isinstance(info, GenRequest) else 1
         of_mm = gen is not None or (mm.cpus is not None and request.end is not None)
         of = TlbHands(mm, request.start, stride, scale=_scale(stride, mm), gen=gen)
         end = TLB_FLUSH_ALL if request.end is None else ADDRESS + (request.end - request.start) * of.scale
         shift = (stride * of.scale).bit_length() - 1
-        known = NOW if of_mm else 0
-        return self.run(of, "enter_flush_tlb_func", ADDRESS, end, shift << 8 | (HAS_MM if of_mm else 0), known)
+        args = ADDRESS, end, shift << 8 | (HAS_MM if of_mm else 0), NOW if of_mm else 0
+        return self.automata.of("enter_flush_tlb_func", args, len(cpus_of(mm))), of
+
+    def _looks_again(self, mm: Mm) -> bool:
+        """May the C look again at what others change?  Asked for a batch, for everything, and for a page."""
+        everything, page = FlushRequest(), FlushRequest(0, 1)
+        for info in (everything, GenRequest(everything, 1), GenRequest(page, 1)):
+            with suppress(NotInTables):
+                if looks_again(self.asked(mm, info)[0], LOOKS, DROPS):
+                    return True
+        return False
 
 
 _PRESENT, _RW, _ACCESSED, _DIRTY, _PROTNONE, _UFFD_WP, _NX = (1 << bit for bit in (0, 1, 5, 6, 8, 10, 63))

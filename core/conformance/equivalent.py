@@ -258,7 +258,7 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         ): "the CPU is not in mm_cpumask before its bit is set, so no interrupt of this mm can come",
         (
             "late",
-            "load CRN with a flush",
+            "load CRN of the mm, with a flush",
         ): "interrupts are off and no user code runs until loaded_mm says which mm it is",
         ("twice", "inc_mm_tlb_gen"): "a generation is skipped: what a CPU has seen is still older",
         ("drop", "ctx_gen[N] = N"): FOR_NOTHING,
@@ -276,6 +276,8 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         ): "loaded_mm stays LOADED_MM_SWITCHING, and the next switch reads tlb_gen; that "
         "the walker may go on meanwhile is `leaving-walk`, which the kernel's order fails too",
         ("late", "load CRN of another mm"): "the same for one step",
+        ("drop", "loaded_mm[N] = other"): "it stays LOADED_MM_SWITCHING: the CPU is interrupted for nothing",
+        ("late", "loaded_mm[N] = other"): "the same for one step",
         ("late", "local flush [N, N) for tlb_gen N"): LOCAL,
         ("twice", "local flush [N, N) for tlb_gen N"): LOCAL,
         ("late", "local flush all for tlb_gen N"): LOCAL,

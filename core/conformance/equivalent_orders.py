@@ -180,8 +180,8 @@ UNORDERED: dict[str, dict[str, str]] = {
         "local flush all": TAKEN,
         "local flush [N, N) for tlb_gen N": TAKEN,
         "local flush all for tlb_gen N": TAKEN,
-        "loaded_mm[N] = this": CR3,
-        "load CRN with a flush": CR3_FLUSH,
+        "load CRN of the mm": CR3,
+        "load CRN of the mm, with a flush": CR3_FLUSH,
         "load CRN of another mm": LEFT,
     },
     "s390": {

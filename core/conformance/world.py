@@ -25,7 +25,7 @@ from core.conformance.names import told_apart
 from core.conformance.properties import SENTENCES, balanced
 from core.explore.model import Daemon, Model, Property, Thread
 from core.facts import Facts
-from core.machine.early_ack import handler_cell, outside_handlers
+from core.machine.early_ack import HANDLER, handler_cell, interrupted, outside_handlers
 from core.machine.ipi import csd_cell
 from core.machine.memory import Memory
 from core.machine.op import Cell, Cpu, Op, Outcome, Tid, doing
@@ -171,7 +171,8 @@ class World:
         else:
             self.attach(*self.attached)
         daemons = tuple(self._interrupts(mm)) if self.facts.smp else ()
-        threads = tuple(self._thread(mm, *entry) for entry in self._tasks)
+        halts = frozenset(one.cpu for one in daemons if any(cell.array == HANDLER for cell in one.op.writes))
+        threads = tuple(self._thread(mm, *entry, halts) for entry in self._tasks)
         always, finally_, sometimes = told_apart(always, (*finally_, self._balanced(mm)), sometimes)
         return Model(
             name,
@@ -215,13 +216,16 @@ class World:
         mm = replace(mm, **self.more)
         return replace(mm, functions=other_texts(self.arch.plugin, mm))
 
-    def _thread(self, nobody: Mm, task: Task, program: Program, user: bool) -> Thread:
+    def _thread(self, nobody: Mm, task: Task, program: Program, user: bool, halts: frozenset[Cpu]) -> Thread:
+        """The thread of a task; on a CPU that `halts` it stands still between the steps of a handler."""
         mm = nobody.on(task)
         if "folio" in self.more:
             program = _one_by_one(program)
         shares = not self.facts.smp or (self.facts.one_cpu and user)
         if not shares and "cpu_daemons" in self.arch.own:
             return Thread(task.name, task.cpu, task.tid, lambda: outside_handlers(program(mm), task.cpu))
+        if not shares and task.cpu in halts:
+            return Thread(task.name, task.cpu, task.tid, lambda: interrupted(program(mm), task.cpu))
         if not shares:
             return Thread(task.name, task.cpu, task.tid, lambda: program(mm))
         switch = (lambda: switch_in(mm)) if self.facts.one_cpu else None

@@ -8,12 +8,14 @@ is more than really happens: an interrupted task stands still.
 Data types
     EarlyRequest              a request that may be acknowledged first; all others are acknowledged once served
     cell ('handler', cpu)     the request that the CPU's handler of several steps is at, None outside of it: here the
-                              EarlyRequest that it has acknowledged and not served
+                              EarlyRequest that it has acknowledged and not served; of C it is how far it has come
+                              (core.tree.stretch), and the interrupted task stands still (`interrupted`)
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +100,19 @@ async def outside_handlers(program: Coroutine[Op, Any, Any], cpu: Cpu) -> Any:
     return await doing(program, do)
 
 
+async def interrupted(program: Coroutine[Op, Any, Any], cpu: Cpu) -> Any:
+    """Run `program`, which stands still while `cpu` is in a handler."""
+
+    async def do(op: Op) -> Any:
+        return await (op if op.silent else _outside(op, handler_cell(cpu)))
+
+    return await doing(program, do)
+
+
 def _outside(op: Op, handler: Cell) -> Op:
-    def step(inside: EarlyRequest | None, *values: object) -> Sequence[Outcome]:
+    def step(inside: object, *values: object) -> Sequence[Outcome]:
         return [] if inside is not None else op.step(*values)
 
-    return Op(
-        op.name,
-        (handler, *op.reads),
-        op.writes,
-        step,
-        event=op.event,
-        preempt=op.preempt,
-        may_schedule="user",
-        order=op.order,
-    )
+    there = copy(op)
+    there.reads, there.step = (handler, *op.reads), step
+    return there

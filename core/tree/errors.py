@@ -7,3 +7,7 @@ from core.base.told import Told
 
 class TreeError(Told):
     """A tree that cannot be used, in one line: the file and the name in it, what was expected, what to do."""
+
+
+class NotInTables(TreeError):
+    """A function with such arguments that is not in the tables that come along, which only a tree has."""

@@ -1,7 +1,9 @@
 """An architecture whose hooks are kernel C: each hook walks the automaton of a C function.
 
 A walk is a coroutine with one integer, the row that it is in.  It does what the row's word means, and goes to the row
-that the answer leads to.  Every operation that is awaited on the way names the line of the C, so a trace does.
+that the answer leads to.  Every operation that is awaited on the way names the line of the C, so a trace does.  Where
+interrupts are turned off, and hands say what belongs to their CPU (`reach`), a stretch of rows is one operation
+(core.tree.stretch).
 
 A hook that has no C in the unit is the plugin's in Python, of which the hybrid is a subclass: so a difference can be
 bisected, hook by hook.
@@ -15,12 +17,15 @@ from operator import index
 from typing import Any
 
 from core.facts import Facts
-from core.machine.op import Cpu, Op, doing
+from core.machine.op import Cpu, Op, Outcome, doing
+from core.machine.order import Order
 from core.mm.mm import Mm
 from core.tree.automata import Automata
-from core.tree.automaton import AutomatonRow, CAutomaton
+from core.tree.automaton import CAutomaton
 from core.tree.errors import TreeError
-from core.tree.vocabulary import Vocabulary, Word
+from core.tree.manifest import MOST_CPUS
+from core.tree.stretch import IRQ_OFF, Ran, Reach, following, stretch
+from core.tree.vocabulary import Vocabulary
 
 
 async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int:
@@ -33,8 +38,11 @@ async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int
         rule = vocabulary.rule(row.word)
         if rule is None or rule.do is None:
             raise AssertionError(f"{row.line}: no operation for {row.word}")
+        if row.word.kind == IRQ_OFF and (reach := getattr(hands, "reach", None)) is not None:
+            at = await _stretch(automaton, vocabulary, at, hands, reach)
+            continue
         if hasattr(hands, "following"):
-            hands.following = _following(automaton, row)
+            hands.following = following(automaton, row)
         answer = await at_line(rule.do(hands, row.word), row.line)
         if answer not in row.next:
             raise AssertionError(f"{row.line}: {row.word} was learned without the answer {answer}")
@@ -52,10 +60,13 @@ def at_once(program: Coroutine[Op, Any, int]) -> int:
     raise TreeError(f"{op.name}: an operation, in a function that the model has without any")
 
 
-def _following(automaton: CAutomaton, row: AutomatonRow) -> Word | None:
-    """What the C asks for next, if it is the same whatever is answered; None at its end."""
-    next_words = {automaton.rows[at].word for at in row.next.values()}
-    return next_words.pop() if len(next_words) == 1 else None
+async def _stretch(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, reach: Reach) -> int:
+    """Walk a stretch in one step, and report what it has executed; returns the row to go on from."""
+    ran: Ran = await stretch(automaton, vocabulary, at, hands, reach)
+    hands.restore(ran.hands)
+    for name, event in ran.events:
+        await Op(name, (), (), lambda: [Outcome(None)], event=event, order=Order.PRIVATE)
+    return ran.at
 
 
 async def at_line(program: Coroutine[Op, Any, int], line: str) -> int:
@@ -68,12 +79,6 @@ async def at_line(program: Coroutine[Op, Any, int], line: str) -> int:
 
     answer: int = await doing(program, named)
     return answer
-
-
-MOST_CPUS = 4
-"""That C sees: the masks that may be answered are all sets of them.  Where a model has more (large runs), the last one
-stands for all the others together.
-"""
 
 
 def cpus_of(mm: Mm) -> list[frozenset[Cpu]]:

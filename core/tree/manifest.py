@@ -16,6 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+MOST_CPUS = 4
+"""That C sees: the masks that may be answered are all sets of them.  Where a model has more (large runs), the last one
+stands for all the others together.
+"""
+
 GENERIC_GATHER = "include/asm-generic/tlb.h"
 
 
@@ -64,7 +69,7 @@ class Manifest:
     """What a unit is made of: the tree's files, and the shim and the driver that stand around them.
 
     `shim` and `driver` are texts of C, by their names in messages; `owned` are per-CPU variables that only the thread
-    itself uses, so that they are part of its local state.
+    itself uses, so that they are part of its local state; of NAME* it uses the copy of every CPU.
     """
 
     sources: tuple[Source, ...]

@@ -24,7 +24,7 @@ from typing import Any
 from core.tree.automata import Automata, digest_of, kept_in, name_of
 from core.tree.automaton import CAutomaton, from_data, from_json
 from core.tree.build import Unit
-from core.tree.errors import TreeError
+from core.tree.errors import NotInTables, TreeError
 from core.tree.kernel_tree import NO_TREE, KernelTree, open_tree
 from core.tree.manifest import Version
 
@@ -91,7 +91,7 @@ class ShippedAutomata(Automata):
         table = tables(self.unit.directory).get(name_of(entry, args, cpus))
         if table is None:
             given = ", ".join(f"{value:#x}" for value in args)
-            raise TreeError(
+            raise NotInTables(
                 f"{entry}({given}) on {cpus} CPUs is not in the tables that come along: give the tree itself"
             )
         return from_data(table)

@@ -9,11 +9,13 @@ import bisect
 import ctypes
 import re
 import subprocess
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from core.tree.errors import TreeError
+from core.tree.manifest import MOST_CPUS
 
 STACK_END = 0x100000000000 + 0x10000
 ARENA = 0x100000100000
@@ -84,16 +86,18 @@ class LoadedUnit:
         self.library.rt_region.argtypes = [ctypes.c_uint64, ctypes.c_uint64]
         self.library.rt_init()
         self._names: dict[int, str] = {}
-        self.owned = [self._own(name) for name in owned]
+        self.owned = [region for name in owned for region in self._own(name)]
         self._fresh = [ctypes.string_at(*region) for region in self.owned]
         for first, size in _constant_sections(path):
             self.library.rt_region(self.base + first, size)
 
-    def _own(self, name: str) -> tuple[int, int]:
-        address, size = self.symbols[name]
-        region = (PERCPU + self.base + address - self._percpu_start, size)
-        self.library.rt_region(*region)
-        return region
+    def _own(self, name: str) -> Iterator[tuple[int, int]]:
+        """The regions of a per-CPU variable of this CPU; of NAME* of every CPU that a thread may see."""
+        address, size = self.symbols[name.rstrip("*")]
+        for cpu in range(MOST_CPUS if name.endswith("*") else 1):
+            region = (PERCPU + PERCPU_STRIDE * cpu + self.base + address - self._percpu_start, size)
+            self.library.rt_region(*region)
+            yield region
 
     def set(self, symbol: str, value: int) -> None:
         """Set a constant of the machine, one of 8 bytes."""

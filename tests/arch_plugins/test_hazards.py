@@ -197,9 +197,8 @@ def taking_anyone_for_the_user(family: type) -> type:
 class ForgetsThatItWasLazy(X86):
     """A CPU in lazy TLB mode is left out of flushes, and goes on with the task as if it had not been."""
 
-    async def catch_up(self, mm: Mm) -> None:
-        if await read(loaded_mm_cell(mm.task.cpu)) == "switching":
-            await super().catch_up(mm)
+    async def catch_up(self, mm: Mm) -> bool:
+        return await read(loaded_mm_cell(mm.task.cpu)) == "switching" and await super().catch_up(mm)
 
 
 def keeping_its_context(family: type) -> type:

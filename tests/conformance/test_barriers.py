@@ -114,9 +114,9 @@ def verdict(plugin: type, scenario: str, **facts: Any) -> Result:
         (RadixWithoutPtesync, "any-order", 14),
         (RadixWithoutSmpMb, "switch-asid", 17),
         (X86WithoutSmpMb, "lazy-batch", 20),
-        (X86WithoutSmpMb, "lazy-tso", 19),
-        (X86WithPlainBit, "switch-gen", 20),
-        (X86WithPlainBit, "switch-back", 38),
+        (X86WithoutSmpMb, "lazy-tso", 20),
+        (X86WithPlainBit, "switch-gen", 21),
+        (X86WithPlainBit, "switch-back", 40),
     ],
 )
 def test_a_barrier_that_is_left_out_is_missed(plugin: type, scenario: str, steps: int) -> None:

@@ -88,7 +88,7 @@ ROWS = [
     ("arm", "asid-rollover", "use-after-free", 32),
     ("arm-lpae", "asid-rollover", "use-after-free", 32),
     ("mips-ginvt", "asid-rollover", "use-after-free", 33),
-    ("x86", "hugetlb-walk", "walk-of-freed-table", 20),
+    ("x86", "hugetlb-walk", "walk-of-freed-table", 21),
     ("loongarch-ptw", "dirty-bit-in-time", "no-lost-dirty", 8),
     ("loongarch-ptw", "migrate-dirty", "no-lost-dirty", 28),
     ("loongarch-ptw", "mprotect-dirty", "no-lost-dirty", 18),

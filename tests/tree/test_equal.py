@@ -77,42 +77,6 @@ def test_scenarios_that_run_no_c_are_counted(toy: Path, capsys: pytest.CaptureFi
 PAIRS = frozenset({"flush-crosswise"})
 """Where the model's tables are of one page: an entry of loongarch and mips is a pair, which is in one table."""
 
-MOVES = frozenset(
-    {
-        "any-order",
-        "batch-join",
-        "borrower-flushes",
-        "exec-then-flush",
-        "hugetlb-walk",
-        "kthread-dontneed",
-        "kthread-use-mm",
-        "lazy-back",
-        "lazy-batch",
-        "lazy-exit",
-        "lazy-tso",
-        "lazy-twice",
-        "lazy-walk",
-        "reclaim-elsewhere",
-        "switch-asid",
-        "switch-back",
-        "switch-full",
-        "switch-gen",
-        "switch-gen-stays",
-        "switch-range",
-        "switch-reclaim",
-        "switch-round",
-        "switch-tso",
-        "switch-twice",
-        "task-moves",
-        "task-moves-lazily",
-        "this-cpu",
-        "two-mms",
-    }
-)
-"""Where x86's mm_cpumask is a cell: what the plugin does in one step with interrupts off (a CPU's own part of a flush,
-CR3 and loaded_mm), C does in several, and smp.c reads the mask again.
-"""
-
 ZEROED = frozenset({"exit-mmap", "kthread-dontneed"})
 """Where alpha's 6.1 flushes its own TLB before it sets the contexts of other CPUs to 0."""
 
@@ -135,7 +99,7 @@ DIFFER = {
     "sh": frozenset(),
     "sparc32": frozenset(),
     "sparc64": frozenset(),
-    "x86": MOVES,
+    "x86": frozenset(),
     "xtensa": frozenset(),
 }
 """The scenarios that differ, by architecture, or by it and version; docs/tree.md explains each."""

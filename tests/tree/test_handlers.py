@@ -9,14 +9,13 @@ import pytest
 
 from arch_plugins.families.tlb_gen import GEN, GenRequest, Info, handler_cells
 from arch_plugins.x86 import X86
-from core.machine.ipi import FlushRequest
+from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
 from core.machine.op import Cpu, Tid
 from core.machine.task import Task
 from core.machine.tlb import Entry
 from core.mm.era import ERAS
 from core.mm.mm import Mm
 from core.plugins.arch import set_up
-from core.tree.one_step import values_after
 from core.tree.shipped import plugin_of_tables, releases
 
 HERE, ADDRS = Cpu(1), (0, 1)
@@ -51,10 +50,14 @@ def test_the_handler_is_the_c(release: str, request_of: Info) -> None:
     of_python: Any = X86()
     of_c: Any = plugin_of_tables("x86", "x86", release)
     mm, mm_of_c = mm_of(of_python), mm_of(of_c)
-    cells = handler_cells(mm, HERE)
+    cells, csd = handler_cells(mm, HERE), csd_cell(Tid(2), HERE)
+    op = of_c.flush_tlb_func(mm_of_c, Tid(2), HERE)
     for *words, gen in states():
         if isinstance(request_of, GenRequest) and request_of.gen > gen:
             continue  # a request is of a generation that has been
-        memory: dict[Any, Any] = dict(zip((*cells, GEN), (*words, gen), strict=True))
-        after = values_after(of_c._handler(mm_of_c, request_of), memory, (GEN,))
+        memory = dict(zip((*cells, GEN), (*words, gen), strict=True))
+        memory |= {csd: request_of, irqs_off_cell(HERE): False}
+        (outcome,) = op.step(*(memory[cell] for cell in op.reads))
+        after = memory | dict(zip(op.writes, outcome.written, strict=True))
+        assert after[csd] is None
         assert tuple(after[cell] for cell in cells) == of_python.handled(mm, HERE, request_of, gen, tuple(words))

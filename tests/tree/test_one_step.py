@@ -8,7 +8,6 @@ import pytest
 
 from arch_plugins.from_c._x86 import FARTHEST, NOW, TlbHands
 from core.machine.op import Cell, Op, Outcome
-from core.tree.errors import TreeError
 from core.tree.one_step import values_after
 
 A, B = Cell("a"), Cell("b")
@@ -22,17 +21,6 @@ async def exchange() -> None:
 
 def test_each_operation_sees_what_those_before_it_have_written() -> None:
     assert values_after(exchange(), {A: 1, B: 2}) == {A: 2, B: 1}
-
-
-async def looks_twice() -> None:
-    for name in ("first", "second"):
-        await Op(f"{name} read", (A,), (), lambda a: [Outcome(a)])
-
-
-def test_a_second_look_at_what_others_change_is_no_single_step() -> None:
-    with pytest.raises(TreeError, match="second read: the second look at a; the model has this function as one step"):
-        values_after(looks_twice(), {A: 1}, (A,))
-    assert values_after(looks_twice(), {A: 1}, (B,)) == {A: 1}
 
 
 async def one(*outcomes: Outcome) -> None:

@@ -2,6 +2,7 @@
 /* x86: its entry points. */
 #include "driver.h"
 #include "driver_gather.h"
+#include "driver_smp.h"
 
 DEFINE_PER_CPU(struct tlb_state, cpu_tlbstate);
 #define MM_FIELDS(name, mm)                                                                                   \

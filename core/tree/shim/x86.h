@@ -112,19 +112,14 @@ DEFINE_STATIC_KEY_FALSE(switch_mm_cond_l1d_flush);
 
 /* ---- an IPI, which takes the request along: what it says goes before it ---- */
 
-#undef on_each_cpu_mask
-#undef on_each_cpu_cond_mask
-#undef on_each_cpu
 #define HAS_MM 1UL
-#define FLUSH_INFO(f) ({                                                                                          \
-	const struct flush_tlb_info *_f = (f);                                                                    \
+#define CSD_INFO(info) ({                                                                                         \
+	const struct flush_tlb_info *_f = (info);                                                                 \
 	if (_f) {                                                                                                 \
 		op("flush_tlb_info", 0, _f->start, _f->end, (_f->mm ? HAS_MM : 0) | (u64)_f->stride_shift << 8 |  \
 		   _f->new_tlb_gen << 16);                                                                        \
 	} })
-#define on_each_cpu_mask(mask, f, info, wait) ({ FLUSH_INFO(info); smp_call(mask, NULL, f, info, wait, true); })
-#define on_each_cpu_cond_mask(cond, f, info, wait, mask) ({ FLUSH_INFO(info); smp_call(mask, cond, f, info, wait, true); })
-#define on_each_cpu(f, info, wait) on_each_cpu_mask(cpu_online_mask, f, info, wait)
+#include "smp_calls.h"
 
 struct arch_tlbflush_unmap_batch { cpumask_t cpumask; };
 #include <asm/mmu.h>

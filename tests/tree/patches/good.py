@@ -26,6 +26,20 @@ GOOD = {
         "lost-dirty-dontneed",
         (Edit(MEMORY, "addr = zap_pte_range(", "addr = zap_ptes_range("),),
     ),
+    "x86's handler looks at tlb_gen again, and only warns": Patch(
+        "x86",
+        X86,
+        "\tWARN_ON_ONCE(local_tlb_gen > mm_tlb_gen);\n",
+        "\tWARN_ON_ONCE(local_tlb_gen > atomic64_read(&loaded_mm->context.tlb_gen));\n",
+        "any-order",
+    ),
+    "smp.c keeps CPUs that are not online in its mask": Patch(
+        "x86",
+        "kernel/smp.c",
+        "\t\tcpumask_and(cfd->cpumask, mask, cpu_online_mask);\n",
+        "\t\tcpumask_copy(cfd->cpumask, mask);\n",
+        "switch-gen",
+    ),
     "x86 marks what KCSAN need not look at": Patch(
         "x86",
         X86,

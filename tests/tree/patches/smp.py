@@ -1,0 +1,31 @@
+"""Bad patches of how CPUs are interrupted: kernel/smp.c, and handlers that look more than once."""
+
+from __future__ import annotations
+
+from tests.tree.patches import Patch
+
+SMP, X86 = "kernel/smp.c", "arch/x86/mm/tlb.c"
+
+BAD = {
+    "x86's handler believes a tlb_gen that it reads behind its flush": Patch(
+        "x86",
+        X86,
+        "\tthis_cpu_write(cpu_tlbstate.ctxs[loaded_mm_asid].tlb_gen, mm_tlb_gen);",
+        "\tthis_cpu_write(cpu_tlbstate.ctxs[loaded_mm_asid].tlb_gen, atomic64_read(&loaded_mm->context.tlb_gen));",
+        "any-order",
+    ),
+    "smp.c does not wait": Patch("x86", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "use-after-free"),
+    "smp.c marks no request as locked": Patch(
+        "x86", SMP, "\tcsd->node.u_flags |= CSD_FLAG_LOCK;\n", "", "use-after-free"
+    ),
+    "smp.c interrupts nobody if there are several": Patch(
+        "x86", SMP, "else if (likely(nr_cpus > 1))", "else if (nr_cpus > 2)", "three-cpus"
+    ),
+    "smp.c leaves out whoever the first look at the mask has not found": Patch(
+        "x86",
+        SMP,
+        "\t\tcpumask_and(cfd->cpumask, mask, cpu_online_mask);\n",
+        "\t\tcpumask_copy(cfd->cpumask, cpumask_of(cpu));\n",
+        "three-cpus",
+    ),
+}
