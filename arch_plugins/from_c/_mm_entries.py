@@ -72,6 +72,7 @@ async def _read_lockless(of: MmHands, word: Word) -> int:
 
 def _seen(of: MmHands, entry: Any) -> int:
     of.entry = entry
+    of.follow(entry)
     if of.faults and of.orig is None and entry is not None:
         of.orig, of.page = entry, entry.frame
     return code(entry)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.machine.pte import Entry, Present
+from core.machine.pte import Entry, Present, pte_present
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
@@ -34,7 +34,9 @@ class MmHands:
     are, and may have been `found`; `ubc` is the task's batch.  In migrate.c, and for a copy, `becomes` takes the place
     of the page, and `collected` is (page, address) of what has been replaced.  In a page fault (`faults`) `orig` is the
     entry that was read first, which maps `page`.  In a split `deposited` is the table that maps the parts, whose
-    entries are `further` on.
+    entries are `further` on.  In madvise.c `page` is that of the entry that was read last (`follows`), and `folio` its
+    folio, as (first page, pages); `split` are the first pages of folios that have been split, `isolated` those of
+    folios that are off their list.
     """
 
     mm: Mm
@@ -57,6 +59,10 @@ class MmHands:
     deposited: int | None = None
     further: int = 0
     faults: bool = False
+    follows: bool = False
+    folio: tuple[int, int] = (0, 1)
+    split: set[int] = field(default_factory=set)
+    isolated: list[int] = field(default_factory=list)
     orig: Entry = None
     found: MappedEntry | None = None
     ubc: UnmapBatch = field(default_factory=UnmapBatch)
@@ -71,8 +77,15 @@ class MmHands:
     @property
     def frame(self) -> int:
         """The page that the entry maps; in a fault, that of the entry that was read first."""
-        frame: int = self.page if self.faults else self.entry.frame
+        frame: int = self.page if self.faults or self.follows else self.entry.frame
         return frame
+
+    def follow(self, entry: Entry) -> None:
+        """In madvise.c: `entry`, which is present, has been read."""
+        if self.follows and pte_present(entry):
+            self.page = entry.frame
+            found = self.mm.folio(self.page)
+            self.folio = (self.page, 1) if found[0] in self.split else found
 
     @property
     def gather(self) -> MmuGather:

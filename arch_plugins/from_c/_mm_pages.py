@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from arch_plugins.from_c._mm_hands import MmHands, call, known
 from core.machine.op import Op
-from core.machine.pte import Swap
+from core.machine.pte import Swap, pte_present
 from core.mm.mm import pte_unlock
 from core.mm.page import (
     copy_page,
+    folio_clear_dirty,
+    folio_likely_mapped_shared,
     folio_mapcount,
     folio_ref_count,
     folio_test_dirty,
@@ -24,18 +26,30 @@ from core.mm.page import (
     unlock_page,
 )
 from core.mm.page_vma_mapped import page_vma_mapped_walk
+from core.mm.reclaim import reclaim_pages
 from core.mm.rmap import folio_remove_rmap_pmd, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
-from core.mm.swap import folio_add_lru, folio_test_lru, lru_add_drain
+from core.mm.swap import (
+    folio_add_lru,
+    folio_isolate_lru,
+    folio_mark_lazyfree,
+    folio_set_swapbacked,
+    folio_test_lru,
+    folio_test_swapbacked,
+    lru_add_drain,
+)
 from core.mm.swap_state import free_swap_cache
 from core.mm.swapfile import folio_free_swap, folio_test_swapcache, free_swap_and_cache, swap_duplicate
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
+
+MOST_MAPPINGS = 6
+"""More than a folio has, or its pages."""
 
 PVMW_MIGRATION = 2
 """As in include/linux/rmap.h."""
 
 
 def _head(of: MmHands) -> tuple[int, int]:
-    return of.mm.folio(of.frame)
+    return of.folio if of.follows else of.mm.folio(of.frame)
 
 
 async def _prealloc(of: MmHands, word: Word) -> None:
@@ -51,7 +65,7 @@ async def _copy_page(of: MmHands, word: Word) -> None:
 def _more(of: MmHands, nr: int) -> range:
     """The pages that are mapped once more."""
     first: int = of.entry.frame if of.becomes is None else of.becomes
-    return range(first, first + nr)
+    return range(_head(of)[0], _head(of)[0] + nr) if of.follows else range(first, first + nr)
 
 
 async def _add_refs(of: MmHands, word: Word) -> None:
@@ -65,7 +79,7 @@ def _put(of: MmHands, word: Word) -> Op:
     if word.a:
         assert of.becomes is not None
         return put_page(of.becomes)
-    return put_page(of.frame)
+    return put_page(_head(of)[0] if of.follows else of.frame)
 
 
 async def _add_mappings(of: MmHands, word: Word) -> None:
@@ -90,13 +104,18 @@ async def _end_walk(of: MmHands, word: Word) -> None:
 
 async def _in_swap_cache(of: MmHands, word: Word) -> bool:
     """try_to_unmap_one() only asks whether it is as folio_test_swapbacked() says."""
-    if not of.faults:
-        return of.page not in of.mm.lazyfree
-    return of.page in of.mm.swaps and bool(await folio_test_swapcache(of.page))
+    if not (of.faults or of.follows):
+        return await _swapbacked(of, word)
+    page = _head(of)[0]
+    return page in of.mm.swaps and bool(await folio_test_swapcache(page))
+
+
+async def _swapbacked(of: MmHands, word: Word) -> bool:
+    return of.page not in of.mm.lazyfree or bool(await folio_test_swapbacked(of.page))
 
 
 async def _leave_swap(of: MmHands, word: Word) -> bool:
-    return bool(await folio_free_swap(of.mm, of.page))
+    return bool(await folio_free_swap(of.mm, _head(of)[0]))
 
 
 async def _leave_swap_unmapped(of: MmHands, word: Word) -> None:
@@ -114,12 +133,36 @@ async def _swap_duplicate(of: MmHands, word: Word) -> None:
 
 
 async def _on_lru(of: MmHands, word: Word) -> bool:
-    return of.page not in of.mm.lru_batched or bool(await folio_test_lru(of.page))
+    asks = of.follows or of.page in of.mm.lru_batched
+    return not asks or bool(await folio_test_lru(_head(of)[0]))
 
 
 async def _add_to_lru(of: MmHands, word: Word) -> None:
     assert of.becomes is not None
     await folio_add_lru(of.mm, of.becomes)
+
+
+# ---- advice ---------------------------------------------------------------------------------------------------
+
+
+async def _shared(of: MmHands, word: Word) -> bool:
+    """Huge mappings are counted at the first page."""
+    page, pages = _head(of)
+    return await folio_likely_mapped_shared(page, 1 if pte_present(of.upper) else pages)
+
+
+async def _split_folio(of: MmHands, word: Word) -> None:
+    if pte_present(of.upper):
+        raise ValueError(f"page {of.page} is in a huge page, which would have to be split")
+    of.split.add(_head(of)[0])
+
+
+async def _isolate(of: MmHands, word: Word) -> bool:
+    page = _head(of)[0]
+    isolated = await folio_isolate_lru(of.mm, page)
+    if isolated:
+        of.isolated.append(page)
+    return isolated
 
 
 RULES: tuple[Rule, ...] = (
@@ -133,7 +176,7 @@ RULES: tuple[Rule, ...] = (
     call("folio_test_dirty", lambda of, word: folio_test_dirty(_head(of)[0]), truth),
     call("folio_lock", lambda of, word: lock_page(of.mm, _head(of)[0])),
     call("folio_trylock", lambda of, word: trylock_page(of.mm, _head(of)[0]), truth),
-    call("folio_unlock", lambda of, word: unlock_page(of.mm, of.mm.folio(of.page)[0])),
+    call("folio_unlock", lambda of, word: unlock_page(of.mm, (of.folio if of.follows else of.mm.folio(of.page))[0])),
     call("folio_ref_count", lambda of, word: folio_ref_count(of.page), just(*range(6))),
     call("folio_ref_add", _add_refs),
     call("folio_put", _put),
@@ -148,8 +191,8 @@ RULES: tuple[Rule, ...] = (
     call("page_vma_mapped_walk_done", _end_walk),
     call("take_rmap_locks", lambda of, word: rmap_lock(of.mm)),
     call("drop_rmap_locks", lambda of, word: rmap_unlock(of.mm)),
-    known("folio_test_swapbacked", lambda of, word: of.page not in of.mm.lazyfree, truth),
-    hidden("folio_set_swapbacked", why="this round leaves the page alone, and there is no other"),
+    call("folio_test_swapbacked", _swapbacked, truth),
+    call("folio_set_swapbacked", lambda of, word: folio_set_swapbacked(of.page)),
     Rule("folio_test_swapcache", "*", _in_swap_cache, truth),
     call("folio_free_swap", _leave_swap, truth),
     call("free_swap_cache", _leave_swap_unmapped),
@@ -158,6 +201,15 @@ RULES: tuple[Rule, ...] = (
     Rule("folio_test_lru", "*", _on_lru, truth),
     call("folio_add_lru", _add_to_lru),
     call("lru_add_drain", lambda of, word: lru_add_drain(of.mm)),
+    call("folio_likely_mapped_shared", _shared, truth),
+    known("folio_nr_pages", lambda of, word: _head(of)[1], just(*range(1, MOST_MAPPINGS))),
+    call("mapcount_of_folio", lambda of, word: folio_mapcount(*_head(of)), just(*range(MOST_MAPPINGS))),
+    call("mapcount_of_first", lambda of, word: folio_mapcount(_head(of)[0]), just(*range(MOST_MAPPINGS))),
+    call("split_folio", _split_folio),
+    call("folio_clear_dirty", lambda of, word: folio_clear_dirty(_head(of)[0])),
+    call("folio_mark_lazyfree", lambda of, word: folio_mark_lazyfree(of.mm, _head(of)[0])),
+    call("folio_isolate_lru", _isolate, truth),
+    call("reclaim_pages", lambda of, word: reclaim_pages(of.mm, of.isolated)),
     hidden("read", "page.mapping", "no page is truncated while it is mapped", just(1)),
     hidden("atomic_read", "mm.mm_users", "every page is on another node", just(1, 2)),
 )

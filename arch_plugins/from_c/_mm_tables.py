@@ -10,7 +10,13 @@ from typing import Any
 
 from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, call, index, known
 from core.machine.pte import Entry, ProtNone, pte_present
-from core.mm.huge_memory import establish_invalid_pmd, pmd_lock, pmd_unlock, set_pmd_at
+from core.mm.huge_memory import (
+    establish_invalid_pmd,
+    pmd_lock,
+    pmd_unlock,
+    pmdp_test_and_clear_young,
+    set_pmd_at,
+)
 from core.mm.mm import pte_lock, pte_unlock
 from core.mm.pgtable import clear_upper, get_and_clear_pmd, pmd_populate, pte_offset_map_lock, read_upper
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
@@ -33,6 +39,7 @@ def upper_code(entry: Any) -> int:
 async def _read_upper(of: MmHands, word: Word) -> int:
     at = ("pmd", "pud", "p4d").index(word.place.partition("+")[0])
     of.upper = await read_upper(of.mm, at, of.base + index(word) * of.mm.span[at])
+    of.follow(of.upper)
     return upper_code(of.upper)
 
 
@@ -98,14 +105,16 @@ async def _establish(of: MmHands, word: Word) -> int:
 
 
 def _huge_of(of: MmHands, said: int) -> Entry:
-    """The huge entry that was read last, or what pmd_modify() has made of it."""
-    assert of.change is not None
-    huge: Entry = of.change(of.upper) if said & HUGE_MODIFIED else of.upper
+    """The huge entry that was read last with what C has changed of it, or what pmd_modify() has made of it."""
+    if said & HUGE_MODIFIED:
+        assert of.change is not None
+        return of.change(of.upper)
+    huge: Entry = of.upper._replace(write=bool(said & HUGE_WRITE), dirty=bool(said & HUGE_DIRTY))
     return huge
 
 
 async def _set_huge(of: MmHands, word: Word) -> None:
-    """change_huge_pmd()."""
+    """change_huge_pmd(), and advice."""
     of.new = _huge_of(of, word.b)
     await set_pmd_at(of.mm, of.base + word.a, of.new)
 
@@ -137,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     Rule("pmdp_huge_get_and_clear", "", _clear_huge, just(*UPPER)),
     Rule("pmdp_establish", "", _establish, just(*UPPER)),
     call("set_pmd_at", _set_huge),
+    call("pmdp_test_and_clear_young", lambda of, word: pmdp_test_and_clear_young(of.mm, of.base + word.a), truth),
     known("huge_pmd_needs_flush", _huge_needs_flush, truth),
     known("is_huge_zero_pmd", lambda of, word: of.mm.special(of.upper.frame), truth),
     call("split_huge_pmd", _split),

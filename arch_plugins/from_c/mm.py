@@ -16,12 +16,14 @@ from arch_plugins.generic import Smp
 from core.hookspecs import Facts, hookimpl
 from core.machine.pte import Entry, Present
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.madvise import madvise_cold_or_pageout_pte_range, madvise_free_pte_range
 from core.mm.memory import unmap_page_range
 from core.mm.migrate import migrate_vma_collect_pmd
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
 from core.mm.mprotect import Change, prot_numa
 from core.mm.mremap import move_page_tables
+from core.mm.pagewalk import Action
 from core.mm.reclaim import try_to_unmap_one
 from core.mm.stand_in import text_of
 from core.mm.userfaultfd import uffd_wp, uffd_wp_resolve
@@ -33,7 +35,7 @@ from core.tree.vocabulary import EVERYWHERE, Vocabulary
 
 PGTABLE_H = """
     #pmd_addr_end #pud_addr_end #p4d_addr_end p4d_none_or_clear_bad pud_none_or_clear_bad
-    ?pmd_none_or_trans_huge_or_clear_bad
+    ?pmd_none_or_trans_huge_or_clear_bad ?clear_young_dirty_ptes
     """
 
 MEMORY_C = """
@@ -53,7 +55,7 @@ MREMAP_C = """
     get_old_pud get_old_pmd move_soft_dirty_pte move_ptes move_normal_pmd@0 get_extent move_pgt_entry move_page_tables
     """
 
-HUGE_MEMORY_C = "__pmd_trans_huge_lock zap_huge_pmd change_huge_pmd"
+HUGE_MEMORY_C = "__pmd_trans_huge_lock zap_huge_pmd change_huge_pmd madvise_free_huge_pmd"
 
 SPLIT, SPLITS_BY_FOLIO = ("__split_huge_pmd_locked",), (6, 9)
 """Before, each part is mapped and counted by itself, which the text does not do."""
@@ -71,6 +73,8 @@ PGTABLE_GENERIC_C = """
 READ_MAPCOUNT = (("map_count = folio_mapcount(folio);", 'map_count = OP("folio_mapcount");'),)
 """Elsewhere it is only tested for being negative, which removing a mapping does by itself."""
 
+MADVISE_C = "?madvise_folio_pte_batch madvise_free_pte_range madvise_cold_or_pageout_pte_range"
+
 
 def manifest(version: Version) -> Manifest:
     """By name, of each file."""
@@ -80,11 +84,17 @@ def manifest(version: Version) -> Manifest:
             Source("mm/pgtable-generic.c", keep=names_in(PGTABLE_GENERIC_C)),
             Source("mm/migrate.c", keep=("remove_migration_pte",)),
             Source("mm/migrate_device.c", keep=("migrate_vma_collect_pmd",)),
-            Source("mm/huge_memory.c", keep=(*names_in(HUGE_MEMORY_C), *(SPLIT if version >= SPLITS_BY_FOLIO else ()))),
+            Source(
+                "mm/huge_memory.c",
+                keep=(*names_in(HUGE_MEMORY_C), *(SPLIT if version >= SPLITS_BY_FOLIO else ())),
+            ),
             Source("mm/rmap.c", keep=names_in(RMAP_C), replace=READ_MAPCOUNT),
             Source("mm/memory.c", keep=names_in(MEMORY_C)),
             Source("mm/mprotect.c", keep=names_in(MPROTECT_C)),
             Source("mm/mremap.c", keep=names_in(MREMAP_C)),
+            Source(
+                "mm/madvise.c", keep=("struct madvise_walk_private", *names_in(MADVISE_C)), before="mm_madvise_folios.h"
+            ),
         ),
         "generic_mm.h",
         "generic_mm.c",
@@ -93,6 +103,9 @@ def manifest(version: Version) -> Manifest:
 
 MOST_PAGES = 8
 """Of a range that the C is run on: its local states are as many as the square of that."""
+
+MOST_ADVISED = 4
+"""Of a range of madvise.c, which has the sizes of folios besides."""
 
 ANONYMOUS, UFFD_WP = 1, 2
 """V_ bits of shim/generic_mm.h."""
@@ -132,6 +145,8 @@ class MmOfTree(FromC, SparingSmp):
             self.try_to_migrate_one,
             self.remove_migration_pte,
             self.migrate_vma_collect_pmd,
+            self.madvise_free_pte_range,
+            self.madvise_cold_or_pageout_pte_range,
         )
         if version >= SPLITS_BY_FOLIO:
             mine = (*mine, self.split_huge_pmd, self.split_huge_anon_pmd)
@@ -234,6 +249,26 @@ class MmOfTree(FromC, SparingSmp):
         of = MmHands(mm, base_of(mm, start), collected=[])
         await self.on(of, "migrate_vma_collect_pmd", *bounds(of, start, end))
         return of.collected
+
+    # ---- mm/madvise.c --------------------------------------------------------------------------------------------
+
+    async def madvise_free_pte_range(self, tlb: MmuGather, start: int, end: int, pmd: Entry | int) -> Action:
+        """Of the entries of one table, or a huge one."""
+        if end - start > MOST_ADVISED:
+            return await text_of(madvise_free_pte_range)(tlb, start, end, pmd)
+        of = MmHands(tlb.mm, base_of(tlb.mm, start), tlb=tlb, follows=True)
+        await self.on(of, "madvise_free_pte_range", *bounds(of, start, end), ANONYMOUS)
+        return Action.CONTINUE
+
+    async def madvise_cold_or_pageout_pte_range(
+        self, tlb: MmuGather, start: int, end: int, pmd: Entry | int, *, pageout: bool
+    ) -> Action:
+        """The same."""
+        if end - start > MOST_ADVISED:
+            return await text_of(madvise_cold_or_pageout_pte_range)(tlb, start, end, pmd, pageout=pageout)
+        of = MmHands(tlb.mm, base_of(tlb.mm, start), tlb=tlb, follows=True)
+        await self.on(of, "madvise_cold_or_pageout_pte_range", *bounds(of, start, end), 0, pageout)
+        return Action.CONTINUE
 
     # ---- mm/pgtable-generic.c ------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.rmap import RMAP_LOCK, file_mapped_cell
-from core.mm.swap import lru_add_cell
+from core.mm.swap import lru_add_cell, pg_swapbacked_cell
 from core.mm.swapfile import pg_swapcache_cell, swap_map_cell
 
 SENTENCES = {
@@ -242,6 +242,24 @@ def contents_kept(page: int, addr: int, copy: int) -> Property:
 
     reads = (newer_cell(page), pg_dirty_cell(page), pg_swapcache_cell(page), swap_map_cell(page), pte_cell(addr))
     return _property("contents-known", reads, holds)
+
+
+def not_discarded(page: int, addr: int) -> Property:
+    """At the end: reclaim does not drop what was stored to the anonymous `page`, which is mapped at `addr` or in swap.
+
+    It drops a page that is clean and, by PG_swapbacked, not to be swapped out, or of which the swap cache says that
+    swap has it.  What is mapped there no more, and not in swap, must have been given up.
+    """
+
+    def holds(newer: bool, dirty: bool, cached: bool, backed: bool, entries: int, pte: object) -> bool:
+        if isinstance(pte, Swap):
+            return entries > 0 and (not newer or (cached and dirty))
+        if not isinstance(pte, Pte):
+            return not newer
+        return not newer or dirty or _maps_dirty(page, [pte]) or (backed and not cached)
+
+    flags = (newer_cell(page), pg_dirty_cell(page), pg_swapcache_cell(page), pg_swapbacked_cell(page))
+    return _property("contents-known", (*flags, swap_map_cell(page), pte_cell(addr)), holds)
 
 
 def reached_by_device(page: int, addr: int) -> Property:

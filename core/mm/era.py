@@ -9,7 +9,8 @@ DETACH_FIX = "s390/mm: fix local TLB flushing vs. detach of an mm address space 
 FLUSH_MM_FIX = "s390/mm: fix race on mm->context.flush_mm (2017)"
 SPARC_LAZY_FIX = "sparc/mm: disable preemption in lazy mmu mode"
 RECLAIM_FIX = "mm: fix incorrect flush address in direct page table reclaim (7.1.9)"
-"""Fixes by their titles: their ids are not known well enough to be printed."""
+COLD_FIX = "MADV_COLD clears the accessed bit of a huge entry and nothing else (6.12.117, not 6.1.192)"
+"""Fixes by their titles, or by what they do: their ids are not known well enough to be printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Era:
                      locks of both tables (1d65b771bc08, after 6.1); before, if mmap_lock could be had, under that alone
     unlocks_copy_first  wp_page_copy() drops the old page behind the page-table lock, not under it: since
                      pte_offset_map_lock() may fail (3db82b9374ca, v6.5)
+    advises_folios   MADV_FREE, MADV_COLD and MADV_PAGEOUT take the entries of a large folio together, split it only if
+                     a part of it is meant, and pass over it if they may not (v6.10); before, each is split, or ends
+                     the walk of its table; since v6.5 lazy MMU mode is left before a table is unlocked for that
     batches_migration  migrate_pages() does one flush for all its pages (TTU_BATCH_FLUSH, 7e12beb8ca2a, v6.3)
     unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
                      (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
@@ -52,6 +56,7 @@ class Era:
     per_vma_locks: bool = False
     retracts_unlocked: bool = False
     unlocks_copy_first: bool = False
+    advises_folios: bool = False
     batches_migration: bool = False
     unmaps_folios: str = ""
     ages_folios: bool = False
@@ -78,6 +83,7 @@ _LATER = Era(
     per_vma_locks=True,
     retracts_unlocked=True,
     unlocks_copy_first=True,
+    advises_folios=True,
     batches_migration=True,
 )
 _SEVEN = replace(
@@ -87,7 +93,13 @@ _SEVEN = replace(
 ERAS = {
     era.name: era
     for era in (
-        Era("6.1", delayed_rmap=False, delay_in_local=False, release="6.1.192"),
+        Era(
+            "6.1",
+            delayed_rmap=False,
+            delay_in_local=False,
+            release="6.1.192",
+            lacks=frozenset({"383c4613c67c", COLD_FIX}),
+        ),
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
         replace(_LATER, release="6.12.117"),

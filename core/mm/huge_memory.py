@@ -18,13 +18,26 @@ from core.machine.op import Cell, Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.machine.tlb import ref_cell
-from core.mm.era import SPLIT_FIX
+from core.mm.era import COLD_FIX, SPLIT_FIX
 from core.mm.mm import Mm, pmd_ptl_cell, xchg_order
 from core.mm.mmu_gather import MmuGather, adjust_range, tlb_change_page_size, tlb_flush_mmu
-from core.mm.page import FREED_TWICE, folio_mapped, get_page, inc_mapcount, put_page, set_page_dirty
+from core.mm.page import (
+    FREED_TWICE,
+    folio_clear_dirty,
+    folio_mapcount,
+    folio_mapped,
+    folio_test_dirty,
+    get_page,
+    inc_mapcount,
+    put_page,
+    set_page_dirty,
+    trylock_page,
+    unlock_page,
+)
 from core.mm.pgtable import pmd_populate
 from core.mm.rmap import folio_remove_rmap_pmd
 from core.mm.stand_in import or_c
+from core.mm.swap import folio_isolate_lru, folio_mark_lazyfree
 
 
 def pmd_lock(mm: Mm, addr: int) -> Op:
@@ -261,28 +274,42 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
     return True
 
 
-async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool) -> int | None:
-    """MADV_COLD and MADV_PAGEOUT of a huge page: make the entry old if it `ages`; the gather flushes it.
+async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool, pageout: bool) -> list[int] | None:
+    """MADV_COLD of a huge page: make the entry old if it `ages`; the gather flushes it. MADV_PAGEOUT: isolate the page.
 
-    Returns its page, if it is to be looked at, with the lock of the pmd table held; None without.  6.1 has
-    pmdp_invalidate() where later kernels clear the bit.  ValueError for a part of one: split_folio() is not modelled.
+    Returns what has been isolated; None if the entry is huge no more.  6.1.192 invalidates the entry and sets it again
+    as it was before: a dirty bit that hardware has set between the look and pmdp_invalidate() is lost
+    (docs/findings.md).  ValueError for a part of one: split_folio() is not modelled.
     """
-    mm = tlb.mm
+    mm, isolated = tlb.mm, []
     _check_whole(mm, addr, end)
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     pmd: Any = await pmdp_get(mm, addr)
-    if not pte_present(pmd) or mm.special(pmd.frame):
+    if not pte_present(pmd):
         await pmd_unlock(mm, addr)
         return None
-    if ages and mm.era.folio_entries:
-        await pmdp_test_and_clear_young(mm, addr)
-    elif ages:
-        pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
-        await set_pmd_at(mm, addr, pmd)
-    if ages:
-        tlb_flush_pmd_range(tlb, addr, mm.span[0])
-    return int(pmd.frame)
+    if not mm.special(pmd.frame) and not await _mapped_by_others(pmd.frame):
+        if ages and mm.era.folio_entries:
+            await pmdp_test_and_clear_young(mm, addr)
+        elif ages:
+            old = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+            await set_pmd_at(mm, addr, old if mm.era.has(COLD_FIX) else pmd)
+        if ages:
+            tlb_flush_pmd_range(tlb, addr, mm.span[0])
+        if pageout and await folio_isolate_lru(mm, pmd.frame):
+            isolated.append(pmd.frame)
+    await pmd_unlock(mm, addr)
+    return isolated
+
+
+async def _mapped_by_others(page: int) -> bool:
+    """folio_likely_mapped_shared(), total_mapcount() before, of a folio with a huge mapping.
+
+    Huge mappings are counted at the first page.
+    """
+    mappings: int = await folio_mapcount(page)
+    return mappings > 1
 
 
 def pmdp_test_and_clear_young(mm: Mm, addr: int) -> Op:
@@ -293,8 +320,8 @@ def pmdp_test_and_clear_young(mm: Mm, addr: int) -> Op:
     )
 
 
-async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
-    """MADV_FREE of a huge page: make the entry old and clean.
+async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> bool:
+    """MADV_FREE of a huge page: make the entry old, and it and the page clean. False if that cannot be.
 
     pmdp_invalidate() flushes under the lock, and the gather again at the end. ValueError for a part of a huge page:
     splitting is not modelled.
@@ -304,8 +331,15 @@ async def madvise_free_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
     pmd: Any = await pmdp_get(mm, addr)
-    if pte_present(pmd) and mm.is_anon(pmd.frame) and not mm.special(pmd.frame):
-        pmd = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
+    there = pte_present(pmd) and not mm.special(pmd.frame)
+    freed = there and not await _mapped_by_others(pmd.frame) and await trylock_page(mm, pmd.frame)
+    if freed:
+        if await folio_test_dirty(pmd.frame):
+            await folio_clear_dirty(pmd.frame)
+        await unlock_page(mm, pmd.frame)
+        await mm.hook.pmdp_invalidate(mm=mm, addr=addr)
         await set_pmd_at(mm, addr, pmd._replace(dirty=False))
         tlb_flush_pmd_range(tlb, addr, mm.span[0])  # tlb_remove_pmd_tlb_entry()
+        await folio_mark_lazyfree(mm, pmd.frame)
     await pmd_unlock(mm, addr)
+    return bool(freed)

@@ -6,11 +6,13 @@ All of it holds mmap_lock for reading, so several calls may run on one mm at the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from core.machine.pte import Swap, pte_present
-from core.mm.batched_unmap import UnmapBatch, flush_tlb_batched_pending
-from core.mm.huge_memory import madvise_cold_huge_pmd, madvise_free_huge_pmd, pmd_unlock
+from core.mm.batched_unmap import flush_tlb_batched_pending
+from core.mm.huge_memory import madvise_cold_huge_pmd, madvise_free_huge_pmd
 from core.mm.memory import (
     clear_not_present_full_ptes,
     folio_pte_batch,
@@ -21,12 +23,22 @@ from core.mm.memory import (
 from core.mm.mm import Mm, Vma, cond_resched, find_vma, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.page import get_page
+from core.mm.page import (
+    folio_clear_dirty,
+    folio_likely_mapped_shared,
+    folio_mapcount,
+    folio_test_dirty,
+    get_page,
+    put_page,
+    trylock_page,
+    unlock_page,
+)
 from core.mm.pagewalk import Action, PmdEntry, walk_page_range
 from core.mm.pgtable import pte_offset_map_lock, set_pte_at
-from core.mm.reclaim import shrink_folio_list
-from core.mm.swap import lru_add_drain
-from core.mm.swapfile import free_swap_and_cache
+from core.mm.reclaim import reclaim_pages
+from core.mm.stand_in import or_c
+from core.mm.swap import folio_isolate_lru, folio_mark_lazyfree, folio_test_lru, lru_add_drain
+from core.mm.swapfile import folio_free_swap, folio_test_swapcache, free_swap_and_cache
 
 
 async def madvise_dontneed(mm: Mm, vma: Vma, start: int, end: int) -> None:
@@ -76,7 +88,7 @@ async def madvise_free(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
 async def process_madvise_free(mm: Mm, ranges: Sequence[Range]) -> None:
     """MADV_FREE of several ranges, each of one VMA; gathers as in process_madvise_dontneed()."""
-    await _walk_vmas(mm, ranges, madvise_free_pmd_range, one_gather=mm.era.batches_madvise)
+    await _walk_vmas(mm, ranges, madvise_free_pte_range, one_gather=mm.era.batches_madvise)
 
 
 async def madvise_cold(mm: Mm, vma: Vma, start: int, end: int) -> None:
@@ -86,12 +98,12 @@ async def madvise_cold(mm: Mm, vma: Vma, start: int, end: int) -> None:
 
 async def process_madvise_cold(mm: Mm, ranges: Sequence[Range]) -> None:
     """MADV_COLD of several ranges, each of one VMA and with a gather of its own (madvise_batch_tlb_flush())."""
-    await _walk_vmas(mm, ranges, madvise_cold_pte_range)
+    await _walk_vmas(mm, ranges, partial(madvise_cold_or_pageout_pte_range, pageout=False))
 
 
 async def madvise_pageout(mm: Mm, vma: Vma, start: int, end: int) -> None:
     """MADV_PAGEOUT: reclaim the pages at once. madvise_pageout_page_range()."""
-    await _walk_vmas(mm, [(vma, start, end)], madvise_pageout_pte_range)
+    await _walk_vmas(mm, [(vma, start, end)], partial(madvise_cold_or_pageout_pte_range, pageout=True))
 
 
 async def _walk_vmas(
@@ -115,137 +127,191 @@ async def _walk_vmas(
     await mmap_read_unlock(mm)
 
 
+# ---- the entries of one table --------------------------------------------------------------------------------
+
+
+@dataclass
+class Advised:
+    """A walk over the entries of one table, which is locked: `table` names its lock, and is None if it has gone.
+
+    `split` are the first pages of folios that the walk has split.
+    """
+
+    tlb: MmuGather
+    table: int | None
+    split: set[int] = field(default_factory=set)
+
+    def folio(self, page: int) -> tuple[int, int]:
+        """The folio of a page: (first page, pages)."""
+        found = self.tlb.mm.folio(page)
+        return (page, 1) if found[0] in self.split else found
+
+
+async def _locked(tlb: MmuGather, start: int) -> Advised:
+    """Begin with the entry of `start`."""
+    await tlb_change_page_size(tlb, 1)
+    walk = Advised(tlb, await pte_offset_map_lock(tlb.mm, start))
+    if walk.table is not None:
+        await flush_tlb_batched_pending(tlb.mm)
+        await tlb.mm.hook.arch_enter_lazy_mmu_mode(mm=tlb.mm)
+    return walk
+
+
+async def _unlocked(walk: Advised) -> None:
+    """The end of the walk, unless the table has gone."""
+    mm = walk.tlb.mm
+    if walk.table is not None:
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+        await pte_unlock(mm, walk.table)
+
+
+async def _folio_in_range(walk: Advised, addr: int, end: int, pte: Any, first: bool) -> tuple[int, bool, bool]:
+    """How many entries map the folio of `pte` from `addr` on; is it wholly meant, and does the walk go on?
+
+    A large folio is split if a part of it is meant, or if the era knows no other way (`Era.advises_folios`); 0 entries:
+    it has been split, and the entry is to be looked at again.  `first`: its first page says whether others map it too,
+    not the entry's (6.1).
+    """
+    mm, (head, pages) = walk.tlb.mm, walk.folio(pte.frame)
+    if pages == 1:
+        return 1, True, True
+    together = mm.era.advises_folios
+    nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else 1
+    if together and nr == pages:
+        return nr, True, True
+    if together:
+        shared = await folio_likely_mapped_shared(head, pages)
+    else:
+        shared = await folio_mapcount(head if first else pte.frame) != 1
+    if shared or not await _split_folio(walk, addr, head):
+        return nr, False, together
+    return 0, False, walk.table is not None
+
+
+async def _split_folio(walk: Advised, addr: int, page: int) -> bool:
+    """Split the folio whose first page is `page`, without the lock of the table, which may go meanwhile.
+
+    False if somebody else has the folio locked.  That it may be pinned (split_folio() fails), and how its mappings go
+    and come meanwhile, is left out.
+    """
+    mm, table = walk.tlb.mm, walk.table
+    assert table is not None
+    later = mm.era.advises_folios
+    if not later:
+        await get_page(page)
+    if not await trylock_page(mm, page):
+        if not later:
+            await put_page(page)
+        return False
+    if later:
+        await get_page(page)
+        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
+    await pte_unlock(mm, table)
+    walk.split.add(page)  # split_folio()
+    await unlock_page(mm, page)
+    await put_page(page)
+    walk.table = await pte_offset_map_lock(mm, addr)
+    if walk.table is not None and mm.era.has("383c4613c67c"):
+        await flush_tlb_batched_pending(mm)
+    if walk.table is not None and later:
+        await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
+    return True
+
+
 # ---- MADV_FREE -----------------------------------------------------------------------------------------------
 
 
-async def madvise_free_pmd_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
-    """MADV_FREE of a huge page, or of the entries of one table; it is advice, so one that has gone is passed over."""
+@or_c
+async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
+    """Make the entries of one table, or a huge one, old and clean; it is advice, so what has gone is passed over."""
+    mm, addr = tlb.mm, start
     if pte_present(pmd):
         await madvise_free_huge_pmd(tlb, start, end)
-    else:
-        await madvise_free_pte_range(tlb, start, end)
-    return Action.CONTINUE
-
-
-async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int) -> None:
-    """Clean the entries.  A large folio that is only partly in the range is split first, without the lock."""
-    mm, addr, split = tlb.mm, start, set()
-    await tlb_change_page_size(tlb, 1)
-    table = await pte_offset_map_lock(mm, start)
-    if table is None:
-        return
-    await flush_tlb_batched_pending(mm)
-    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
-    while addr != end:
+        return Action.CONTINUE
+    walk = await _locked(tlb, start)
+    if walk.table is None:
+        return Action.CONTINUE
+    goes_on = True
+    while addr != end and goes_on:
         pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
         nr = 1
         if isinstance(pte, Swap):
             nr = await swap_pte_batch(mm, addr, end - addr, pte)
             await free_swap_and_cache(mm, pte, nr)
             await clear_not_present_full_ptes(mm, addr, nr)
-        elif pte_present(pte) and mm.is_anon(pte.frame) and not mm.special(pte.frame):
-            head, pages = mm.folio(pte.frame)
-            if pages > 1 and head not in split:
-                nr = await folio_pte_batch(mm, addr, pte, end - addr)
-                if nr < pages:
-                    await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-                    await pte_unlock(mm, table)
-                    split.add(head)  # split_folio()
-                    table = await pte_offset_map_lock(mm, addr)
-                    if table is None:
-                        break
-                    if mm.era.has("383c4613c67c"):
-                        await flush_tlb_batched_pending(mm)
-                    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
-                    continue
-            await mm.hook.clear_young_dirty_ptes(mm=mm, addr=addr, nr=nr)
-            tlb_flush_pte_range(tlb, addr, nr)
+        elif pte_present(pte) and not mm.special(pte.frame):
+            nr, whole, goes_on = await _folio_in_range(walk, addr, end, pte, first=True)
+            if whole and await _clean_folio(mm, *walk.folio(pte.frame)):
+                await mm.hook.clear_young_dirty_ptes(mm=mm, addr=addr, nr=nr)
+                tlb_flush_pte_range(tlb, addr, nr)
+                await folio_mark_lazyfree(mm, walk.folio(pte.frame)[0])
         addr += nr
-    if table is not None:
-        await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
-        await pte_unlock(mm, table)
+    await _unlocked(walk)
     await cond_resched()
+    return Action.CONTINUE
+
+
+async def _clean_folio(mm: Mm, page: int, pages: int) -> bool:
+    """Does nothing but its entries say any more that the folio is dirty?  It leaves the swap cache, and is clean.
+
+    Decided under its lock.  Not if others map it too, or have their contents in swap, who did not give that advice.
+    """
+    cached = page in mm.swaps and await folio_test_swapcache(page)
+    if not cached and not await folio_test_dirty(page):
+        return True
+    if not await trylock_page(mm, page):
+        return False
+    alone: bool = await folio_mapcount(page, pages) == pages
+    if alone and page in mm.swaps and await folio_test_swapcache(page):
+        alone = await folio_free_swap(mm, page)
+    if alone:
+        await folio_clear_dirty(page)
+    await unlock_page(mm, page)
+    return alone
 
 
 # ---- MADV_COLD, MADV_PAGEOUT ---------------------------------------------------------------------------------
 
 
-async def madvise_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
-    """Reclaim a huge page, or the pages of one table.
+@or_c
+async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any, *, pageout: bool) -> Action:
+    """MADV_COLD: make the entries of one table, or a huge one, old.  `pageout`: reclaim their pages instead.
 
-    Since v6.9 (2864f3d0f583) reclaim is told to ignore the accessed bits instead.
+    Folios that others map too are left alone, and what is on no LRU list.  MADV_COLD also moves folios to where reclaim
+    looks first (folio_deactivate()).  Before v6.9 (2864f3d0f583) MADV_PAGEOUT made entries old too, which reclaim
+    ignores since.  A break for need_resched() behind 32 entries (v6.5) is left out, since no model has so many.
     """
-    pages: list[int] = []
+    mm, addr = tlb.mm, start
+    ages = not (pageout and mm.era.folio_entries)
     if pte_present(pmd):
-        page = await madvise_cold_huge_pmd(tlb, start, end, not tlb.mm.era.folio_entries)
-        if page is not None:
-            await get_page(page)  # folio_isolate_lru()
-            await pmd_unlock(tlb.mm, start)
-            await shrink_folio_list(tlb.mm, UnmapBatch(), [page])
+        isolated = await madvise_cold_huge_pmd(tlb, start, end, ages, pageout)
+        if isolated is not None:
+            await reclaim_pages(mm, isolated)
+            if mm.era.advises_folios:
+                await cond_resched()
         return Action.CONTINUE
-    table = await madvise_cold_or_pageout_pte_range(tlb, start, end, not tlb.mm.era.folio_entries, pages)
-    if table is None:
-        return Action.CONTINUE
-    for head in pages:
-        for page in range(head, head + tlb.mm.folio(head)[1]):
-            await get_page(page)  # folio_isolate_lru()
-    await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
-    await pte_unlock(tlb.mm, table)
-    await shrink_folio_list(tlb.mm, UnmapBatch(), pages)  # reclaim_pages()
+    walk, isolated = await _locked(tlb, start), []
+    goes_on = walk.table is not None
+    while addr < end and goes_on:
+        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
+        nr = 1
+        if pte_present(pte) and not mm.special(pte.frame):
+            nr, whole, goes_on = await _folio_in_range(walk, addr, end, pte, first=False)
+            head, pages = walk.folio(pte.frame)
+            if whole and await folio_test_lru(head) and await folio_mapcount(head, pages) == pages:
+                if ages:
+                    await _make_old(tlb, addr, nr)
+                if pageout and await folio_isolate_lru(mm, head):
+                    isolated.append(head)
+        addr += nr
+    await _unlocked(walk)
+    await reclaim_pages(mm, isolated)
     await cond_resched()
     return Action.CONTINUE
 
 
-async def madvise_cold_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any) -> Action:
-    """Make a huge entry, or those of one table, old.
-
-    folio_deactivate() moves their pages to where reclaim looks first.
-    """
-    if pte_present(pmd):
-        if await madvise_cold_huge_pmd(tlb, start, end, True) is not None:
-            await pmd_unlock(tlb.mm, start)
-        return Action.CONTINUE
-    table = await madvise_cold_or_pageout_pte_range(tlb, start, end, True, [])
-    if table is not None:
-        await tlb.mm.hook.arch_leave_lazy_mmu_mode(mm=tlb.mm)
-        await pte_unlock(tlb.mm, table)
-        await cond_resched()
-    return Action.CONTINUE
-
-
-async def madvise_cold_or_pageout_pte_range(
-    tlb: MmuGather, start: int, end: int, ages: bool, pages: list[int]
-) -> int | None:
-    """Make the entries of one table old, if `ages`, for folios that are mapped once; the gather flushes them.
-
-    Adds the first pages of their folios to `pages`.  A large one that is only partly in the range is left alone, as it
-    is where others map it too (folio_likely_mapped_shared()).  Returns with the lock of the table held, which it names;
-    None if the table has gone.  Before clear_young_dirty_ptes() (1b68112c4039) an entry was emptied and set.
-    """
-    mm = tlb.mm
-    await tlb_change_page_size(tlb, 1)
-    table = await pte_offset_map_lock(mm, start)
-    if table is None:
-        return None
-    await flush_tlb_batched_pending(mm)
-    await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
-    addr = start
-    while addr < end:
-        pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-        nr = 1
-        if pte_present(pte) and not mm.special(pte.frame):
-            size = mm.folio(pte.frame)[1]
-            nr = await folio_pte_batch(mm, addr, pte, end - addr) if size > 1 else 1
-            if nr == size:
-                pages.append(pte.frame)
-                if ages:
-                    await _make_old(tlb, addr, nr)
-        addr += nr
-    return table
-
-
 async def _make_old(tlb: MmuGather, start: int, nr: int) -> None:
-    """The entries of one folio."""
+    """The entries of one folio.  Before clear_young_dirty_ptes() (1b68112c4039) an entry was emptied and set."""
     mm = tlb.mm
     for addr in range(start, start + nr):
         if mm.era.folio_entries:

@@ -68,7 +68,8 @@ class Mm:
     collapses  khugepaged frees tables of the mm's files, for which it does not take mmap_lock
     walked     the hardware walker is part of the model: for it, a table is free as soon as RCU has it
     readers    CPUs that walk the tables in software with interrupts off, for which whoever frees a table must wait
-    lazyfree   anonymous pages of MADV_FREE (PG_swapbacked is clear), which reclaim discards if they are clean
+    lazyfree   anonymous pages of MADV_FREE, which reclaim discards if they are clean and PG_swapbacked is clear, as it
+               is at the start (core.mm.swap); of others MADV_FREE changes the entries alone
     exclusive  anonymous pages that no other mm may map (PageAnonExclusive), which a store fault reuses as they are
     swaps      anonymous pages that may be in the swap cache, whose entries in swap are counted (core.mm.swapfile)
     lru_batched  new pages that wait in a CPU's batch for the LRU list (core.mm.swap)

@@ -60,6 +60,14 @@ def test_clear_page_dirty(page: int) -> Op:
     )
 
 
+def folio_clear_dirty(page: int) -> Op:
+    """folio_clear_dirty(): a bit operation without order."""
+    cell = pg_dirty_cell(page)
+    return Op(
+        f"ClearPageDirty(page{page})", (cell,), (cell,), lambda dirty: [Outcome(None, (False,))], order=Order.ATOMIC
+    )
+
+
 def folio_mapped(page: int, nr: int = 1) -> Op:
     """folio_mapped(): is there a mapping of one of its `nr` pages in the reverse map?
 
@@ -71,9 +79,22 @@ def folio_mapped(page: int, nr: int = 1) -> Op:
     )
 
 
-def folio_mapcount(page: int) -> Op:
-    """folio_mapcount(): read the number of mappings in the reverse map."""
-    return Op(f"folio_mapcount(page{page})", (mapcount_cell(page),), (), lambda n: [Outcome(n)], order=Order.PLAIN)
+def folio_mapcount(page: int, nr: int = 1) -> Op:
+    """folio_mapcount(): read the number of mappings of its `nr` pages in the reverse map."""
+    counts = tuple(mapcount_cell(page + at) for at in range(nr))
+    return Op(f"folio_mapcount(page{page})", counts, (), lambda *now: [Outcome(sum(now))], order=Order.PLAIN)
+
+
+async def folio_likely_mapped_shared(page: int, nr: int) -> bool:
+    """folio_likely_mapped_shared(), since v6.9, of a folio of `nr` pages that entries of page tables map.
+
+    A guess by the first page, unless a page must be mapped twice.  include/linux/mm.h.
+    """
+    mappings: int = await folio_mapcount(page, nr)
+    if nr == 1 or mappings <= 1 or mappings > nr:
+        return mappings > 1
+    first: int = await folio_mapcount(page)
+    return first > 1
 
 
 def lock_page(mm: Mm, page: int) -> Op:

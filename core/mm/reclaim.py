@@ -37,6 +37,7 @@ from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import set_pte_at
 from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, rmap_lock, rmap_unlock
 from core.mm.stand_in import or_c
+from core.mm.swap import folio_putback_lru, folio_set_swapbacked, folio_test_swapbacked
 from core.mm.swap_state import add_to_swap
 from core.mm.swapfile import folio_test_swapcache, remove_mapping, swap_duplicate
 
@@ -70,10 +71,10 @@ async def try_to_unmap_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> int
         await mm.hook.flush_tlb_page(mm=mm, addr=addr)
     if pte.dirty:
         await set_page_dirty(mm.folio(page)[0])
-    if page in mm.lazyfree:
+    if page in mm.lazyfree and not await folio_test_swapbacked(page):
         if not await may_discard(mm, page):
-            # and folio_set_swapbacked(): this round leaves the page alone
             await mm.hook.set_ptes(mm=mm, addr=at, pte=pte, nr=nr)
+            await folio_set_swapbacked(page)
             await pte_unlock(mm, found.ptl)
             return nr
     elif mm.is_anon(page):
@@ -153,6 +154,14 @@ async def shrink_folio_list(
     return [page for page in pages if page not in free]
 
 
+async def reclaim_pages(mm: Mm, pages: Sequence[int]) -> None:
+    """Reclaim isolated pages, whether they have been used or not; what is kept goes back to its list."""
+    if not pages:
+        return
+    for page in await shrink_folio_list(mm, UnmapBatch(), pages):
+        await folio_putback_lru(mm, page)
+
+
 async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | None) -> bool:
     """One iteration of the loop of shrink_folio_list(). Returns whether the page may be freed once the batch is
     flushed.
@@ -161,12 +170,15 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
     What is in the swap cache (`Mm.swaps`) may be found there by a fault until it is taken out.
     """
     await lock_page(mm, page)
-    swaps = page in mm.swaps and page not in mm.lazyfree
+    swaps = page in mm.swaps and not (page in mm.lazyfree and not await folio_test_swapbacked(page))
     if swaps and not await folio_test_swapcache(page):
         await add_to_swap(mm, page)
     await try_to_unmap(mm, ubc, page)
     keep = await folio_mapped(page)
     if not keep and await folio_test_dirty(page):
+        if page in mm.lazyfree and not swaps:
+            await unlock_page(mm, page)
+            return False  # it has no mapping to be written by: PAGE_KEEP
         if mm.era.has("d950c9477d51"):
             await try_to_unmap_flush_dirty(mm, ubc)
         await pageout(page, ubc, recurse)

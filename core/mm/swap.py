@@ -4,6 +4,8 @@ A page that is new is put on the LRU list later, with others: until then a batch
 reference.  Whoever drops the last mapping meanwhile does not free the page; the CPU does when it drains its batches.
 That another CPU's batch has the page nobody can tell from any other reference.  Only the pages of `Mm.lru_batched` go
 through a batch; a batch that is full (PAGEVEC_SIZE), which is drained at once, no model has.
+
+Whoever isolates a page takes it off its list, by PG_lru, with a reference; one does at a time.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from core.mm.encoded_page import (
 )
 from core.mm.mm import Mm, log, smp_processor_id
 from core.mm.page import FREED_TWICE, get_page, put_page
+from core.mm.swapfile import pg_swapcache_cell
 
 
 class Table(NamedTuple):
@@ -160,3 +163,66 @@ def folio_set_lru(page: int) -> Op:
     """folio_set_lru(), with lru_add() and its lock."""
     cell = pg_lru_cell(page)
     return Op(f"folio_set_lru(page{page})", (), (cell,), lambda: [Outcome(None, (True,))], order=Order.FULL)
+
+
+# ---- isolated pages, and pages of MADV_FREE ------------------------------------------------------------------
+
+
+async def folio_isolate_lru(mm: Mm, page: int) -> bool:
+    """Take the folio off its LRU list, with a reference to each of its pages. False if it is on none.
+
+    mm/vmscan.c:folio_isolate_lru().
+    """
+    cell = pg_lru_cell(page)
+    name = f"folio_test_clear_lru(page{page})"
+    if not await Op(name, (cell,), (cell,), lambda on: [Outcome(on, (False,))], order=Order.FULL):
+        return False
+    for at in range(mm.folio(page)[1]):
+        await get_page(page + at)
+    return True
+
+
+async def folio_putback_lru(mm: Mm, page: int) -> None:
+    """Put an isolated folio back on a list, and drop the references; its batch is drained at once.
+
+    mm/vmscan.c:folio_putback_lru().
+    """
+    await folio_set_lru(page)
+    await put_page(page, mm.folio(page)[1])
+
+
+PG_SWAPBACKED = declare("PG_swapbacked", False, panel="page")
+
+
+def pg_swapbacked_cell(page: int) -> Cell:
+    """PG_swapbacked of a page of `Mm.lazyfree`: is it to be written to swap, and not discarded?"""
+    return Cell(PG_SWAPBACKED, page)
+
+
+def folio_test_swapbacked(page: int) -> Op:
+    """folio_test_swapbacked() of a page of `Mm.lazyfree`."""
+    name = f"folio_test_swapbacked(page{page})"
+    return Op(name, (pg_swapbacked_cell(page),), (), lambda backed: [Outcome(backed)], order=Order.PLAIN)
+
+
+def folio_set_swapbacked(page: int) -> Op:
+    """folio_set_swapbacked(): a bit operation without order."""
+    cell = pg_swapbacked_cell(page)
+    name = f"folio_set_swapbacked(page{page})"
+    return Op(name, (cell,), (cell,), lambda backed: [Outcome(None, (True,))], order=Order.ATOMIC)
+
+
+async def folio_mark_lazyfree(mm: Mm, page: int) -> None:
+    """folio_mark_lazyfree() of an anonymous page: from now on reclaim may discard it, if it is clean.
+
+    Not if it is in the swap cache, or if somebody has isolated it.  lru_lazyfree() looks again, with the page taken off
+    its list; the CPU's batch, which holds a reference until then, is emptied at once, so both are one step.
+    """
+    if page not in mm.lazyfree:
+        return
+    cells = (pg_lru_cell(page), pg_swapcache_cell(page), pg_swapbacked_cell(page))
+
+    def step(listed: bool, cached: bool, backed: bool) -> list[Outcome]:
+        return [Outcome(None, (backed and (cached or not listed),))]
+
+    await Op(f"folio_mark_lazyfree(page{page})", cells, cells[2:], step, order=Order.FULL)

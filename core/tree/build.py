@@ -153,7 +153,8 @@ def _preprocessed(half: Path, tree: KernelTree, manifest: Manifest, more: More) 
             stub.write_text('#include "shim.h"\n', encoding="utf-8")
     (half / "driver.c").write_text(f'#line 1 "shim/{manifest.driver}"\n{driver}', encoding="utf-8")
     headers = [header_name(source) for source in more.sources()]
-    parts = ["shim.h", *headers, *(_file_name(s) for s in manifest.sources if not s.is_header), "driver.c"]
+    files = [part for s in manifest.sources if not s.is_header for part in (s.before, _file_name(s)) if part]
+    parts = ["shim.h", *headers, *files, "driver.c"]
     (half / "unit.c").write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
     defines = [f"-D{key}={value}" for key, value in manifest.defines.items()]
     paths = ["-I", str(half), "-I", str(include), "-I", str(SHIM)]

@@ -44,7 +44,8 @@ class Source:
     """One file of the tree: `drop` takes names out of it, `keep` leaves nothing but these.
 
     `name` is how others include it, if not by its path behind include/; `replace` are texts that stand for others, for
-    assembly that is written within a function.
+    assembly that is written within a function.  `before` is a header of the shim that is included before a file that is
+    compiled: what has another meaning in it than in those before.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Source:
     keep: tuple[str, ...] | None = None
     name: str = ""
     replace: tuple[tuple[str, str], ...] = ()
+    before: str = ""
 
     @property
     def is_header(self) -> bool:

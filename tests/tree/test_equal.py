@@ -90,6 +90,7 @@ DIFFER = {
     "mips": PAIRS,
     "mm": frozenset(),
     "mmu_gather": frozenset(),
+    "mmu_gather_merged": frozenset(),
     "mmu_gather_rcu": frozenset(),
     "parisc": frozenset(),
     "powerpc_hash": frozenset(),

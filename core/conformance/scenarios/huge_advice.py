@@ -31,7 +31,7 @@ from core.machine.tlb import Entry, newer_cell, ref_cell, tlb_cell, user_store
 from core.mm.era import Era
 from core.mm.huge_memory import split_huge_anon_pmd
 from core.mm.mm import Mm, Vma
-from core.mm.page import mapcount_cell
+from core.mm.page import mapcount_cell, pg_dirty_cell
 from core.mm.pgtable import upper_entry
 from core.mm.syscalls import madvise_cold, madvise_dontneed, madvise_free, madvise_pageout
 from core.plugins.arch import Arch
@@ -77,13 +77,17 @@ async def frees(mm: Mm) -> None:
 
 
 def freed_lazily(arch: Arch, era: Era) -> Model:
-    """A huge page of anonymous memory, written to before, during and after MADV_FREE."""
+    """A huge page of anonymous memory, written to before, during and after MADV_FREE; the folio is dirty, too."""
     world = huge_page(arch, era, frozenset({0}))
     world.memory[PMD] = Pte(0, dirty=True)
+    world.memory[pg_dirty_cell(0)] = True
     world.task("user", writer)
     world.task("free", frees)
     window = sometimes(
-        "clean-and-mapped", "the entry is clean", (PMD,), lambda pmd: isinstance(pmd, Pte) and not pmd.dirty
+        "clean-and-mapped",
+        "the entry is clean, and so is the folio",
+        (PMD, pg_dirty_cell(0)),
+        lambda pmd, dirty: isinstance(pmd, Pte) and not pmd.dirty and not dirty,
     )
     known = Property(
         "no-lost-dirty",

@@ -97,7 +97,11 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
         "reclaim-old",
         "young-dirty",
     ),
-    "lazyfree": ("lazyfree-dio",),
+    "lazyfree": (
+        "lazyfree-shared",
+        "lazyfree-store",
+        "lazyfree-dio",
+    ),
     "swap_cache": (
         "swap-cache-zap",
         "swap-cache-shared",

@@ -11,8 +11,8 @@ const struct place places[] = {
 	WORD("second_lock", SECOND_LOCK), WORD("pmd_lock", PMD_LOCK),
 	FIELD("page", struct page, PAGE, mapping),
 	FIELD("mm", struct mm_struct, MM, tlb_flush_batched),
-	FIELD("ubc", struct tlbflush_unmap_batch, current, flush_required),
-	FIELD("ubc", struct tlbflush_unmap_batch, current, writable),
+	FIELD("ubc", struct tlbflush_unmap_batch, THIS_TASK, flush_required),
+	FIELD("ubc", struct tlbflush_unmap_batch, THIS_TASK, writable),
 	{ "pmd", PMD_BASE, PUD_BASE - PMD_BASE }, { "pud", PUD_BASE, P4D_BASE - PUD_BASE }, { "p4d", P4D_BASE, 0x80000 },
 	{ }
 };
@@ -223,4 +223,27 @@ u64 enter_migrate_vma_collect_pmd(void)
 	struct mm_walk walk = { .vma = &vma, .private = &migrate };
 
 	return migrate_vma_collect_pmd(pmd_offset(NULL, ARGUMENT(0)), ARGUMENT(0), ARGUMENT(1), &walk);
+}
+
+/* ---- madvise.c ---- */
+
+/* start, end, VMA flags */
+u64 enter_madvise_free_pte_range(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = ARGUMENT(2) };
+	struct mmu_gather tlb = GATHER_OF(MM, false);
+	struct mm_walk walk = { .vma = &vma, .private = &tlb };
+
+	return madvise_free_pte_range(pmd_offset(NULL, ARGUMENT(0)), ARGUMENT(0), ARGUMENT(1), &walk);
+}
+
+/* start, end, VMA flags, whether the pages are reclaimed */
+u64 enter_madvise_cold_or_pageout_pte_range(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = ARGUMENT(2) };
+	struct mmu_gather tlb = GATHER_OF(MM, false);
+	struct madvise_walk_private private = { .tlb = &tlb, .pageout = ARGUMENT(3) };
+	struct mm_walk walk = { .vma = &vma, .private = &private };
+
+	return madvise_cold_or_pageout_pte_range(pmd_offset(NULL, ARGUMENT(0)), ARGUMENT(0), ARGUMENT(1), &walk);
 }

@@ -27,7 +27,8 @@ extern u64 rt_arguments[];
 struct arch_tlbflush_unmap_batch { int unused; };
 struct tlbflush_unmap_batch { struct arch_tlbflush_unmap_batch arch; bool flush_required, writable; };
 struct this_task { struct tlbflush_unmap_batch tlb_ubc; };
-#define current ((struct this_task *)0x200000d00100UL)
+#define THIS_TASK ((struct this_task *)0x200000d00100UL)
+#define current THIS_TASK
 struct vm_operations_struct;
 #define VMA_MORE const struct vm_operations_struct *vm_ops; struct file *vm_file; unsigned long vm_page_prot;
 #define PAGE_MORE struct address_space *mapping; struct dev_pagemap *pgmap;
@@ -124,5 +125,6 @@ struct mmu_notifier_range { unsigned long start, end; };
 #include "mm_mprotect.h"
 #include "mm_rmap.h"
 #include "mm_migrate.h"
+#include "mm_madvise.h"
 #include <linux/pgtable.h>
 #include "mm_fault.h"

@@ -29,6 +29,7 @@ spinlock_t *__pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
 #define can_change_pmd_writable(vma, address, entry) 0
 #define is_huge_zero_pmd(entry) ((void)(entry), (bool)OP("is_huge_zero_pmd"))
 #define vma_is_special_huge(vma) 0
+#define total_mapcount(page) ((int)OP("folio_mapcount"))
 #define arch_needs_pgtable_deposit() 0
 #define zap_deposited_table(mm, pmd) ((void)0)
 #define arch_check_zapped_pmd(vma, entry) ((void)0)

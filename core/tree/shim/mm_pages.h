@@ -17,7 +17,7 @@
 #define VM_SEQ_READ 0
 #define print_bad_pte(vma, address, entry, page) ((void)0)
 #define folio_maybe_dma_pinned(folio) 0
-#define folio_likely_mapped_shared(folio) 0
+#define folio_likely_mapped_shared(folio) ((bool)OP("folio_likely_mapped_shared"))
 #define vm_normal_folio(vma, address, entry) page_folio(vm_normal_page(vma, address, entry))
 #define folio_is_zone_device(folio) 0
 #define is_zone_device_page(page) 0
