@@ -11,7 +11,7 @@ from typing import Any
 
 from arch_plugins.from_c._mm_hands import MmHands, call, index, known
 from core.machine.pte import Entry, Migration, ProtNone, Pte, Swap, pte_present
-from core.mm.memory import clear_not_present_full_ptes, folio_pte_batch, swap_pte_batch
+from core.mm.memory import clear_not_present_full_ptes, swap_pte_batch, writable_pte_batch
 from core.mm.pgtable import pte_accessible, set_pte_at
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
 
@@ -47,7 +47,7 @@ def entry_of(of: MmHands, said: int) -> Entry:
     if said & MODIFIED:
         assert of.change is not None
         entry = of.change(entry)
-        said = code(entry) & ~UFFD | said & (UFFD | WRITE)
+        said = code(entry) & ~UFFD | said & UFFD
     if of.becomes is not None:
         return Pte(of.becomes, bool(said & WRITE), bool(said & DIRTY))
     if said & SWAP and pte_present(entry):
@@ -75,8 +75,6 @@ def _seen(of: MmHands, entry: Any) -> int:
     of.follow(entry)
     if of.faults and of.orig is None and entry is not None:
         of.orig, of.page = entry, entry.frame
-    if of.collapses and pte_present(entry):
-        of.page = entry.frame
     return code(entry)
 
 
@@ -128,6 +126,22 @@ async def _set_access_flags(of: MmHands, word: Word) -> bool:
     return True
 
 
+FPB_IGNORE_DIRTY, FPB_WRITABLE, BATCH_WRITABLE = 1, 2, 256
+"""Of shim/mm_entries.h: what is asked of a batch of entries, and said."""
+
+
+async def _folio_batch(of: MmHands, word: Word) -> int:
+    ignores, asked = bool(word.c & FPB_IGNORE_DIRTY), bool(word.c & FPB_WRITABLE)
+    nr, writable = await writable_pte_batch(of.mm, of.base + word.a, of.entry, word.b, ignores)
+    return nr | (writable and asked) * BATCH_WRITABLE
+
+
+def batches(word: Word, cpus: int) -> Iterable[int]:
+    """How many entries, and whether any is writable, where that is asked for."""
+    said = (0, BATCH_WRITABLE) if word.c & FPB_WRITABLE else (0,)
+    return [nr | writable for nr in range(1, word.b + 1) for writable in said]
+
+
 def up_to(word: Word, cpus: int) -> Iterable[int]:
     """How many entries, of so many."""
     return range(1, word.b + 1)
@@ -143,7 +157,7 @@ RULES: tuple[Rule, ...] = (
         "clear_not_present_full_ptes",
         lambda of, word: clear_not_present_full_ptes(of.mm, of.base + word.a, word.b),
     ),
-    call("folio_pte_batch", lambda of, word: folio_pte_batch(of.mm, of.base + word.a, of.entry, word.b), up_to),
+    Rule("folio_pte_batch", "", _folio_batch, batches),
     call("swap_pte_batch", lambda of, word: swap_pte_batch(of.mm, of.base + word.a, word.b, of.entry), up_to),
     call("set_pte_at", _set_entry),
     call("set_ptes", _set_several),
@@ -159,7 +173,5 @@ RULES: tuple[Rule, ...] = (
     known("pte_needs_flush", _needs_flush, truth),
     call("pte_accessible", lambda of, word: pte_accessible(of.mm, of.entry), truth),
     known("same_page", lambda of, word: of.orig is None or of.entry == of.orig, truth),
-    known("can_change_pte_writable", lambda of, word: of.frame in of.mm.exclusive, truth),
-    hidden("copy_nonpresent_pte", why="no model forks with swap entries"),
     hidden("pte_install_uffd_wp_if_needed", why="no model has a file's area under userfaultfd"),
 )

@@ -5,7 +5,7 @@ What a flush does is the hook's of the architecture; a gather is the model's tex
 
 from __future__ import annotations
 
-from arch_plugins.from_c._mm_hands import MmHands, call, known
+from arch_plugins.from_c._mm_hands import MmHands, call, known, page_of
 from core.mm.batched_unmap import add_batched, read_batched, set_flushed, should_defer_flush, store_batched
 from core.mm.huge_memory import tlb_flush_pmd_range
 from core.mm.mm import cond_resched, mm_tlb_flush_pending, need_resched
@@ -58,7 +58,7 @@ async def _flush_pmd_range(of: MmHands, word: Word) -> None:
 
 async def _remove_huge_page(of: MmHands, word: Word) -> None:
     """tlb_remove_page_size() of include/asm-generic/tlb.h."""
-    if await of.mm.hook.tlb_remove_page(tlb=of.gather, page=of.entry.frame, nr=1, delay_rmap=False):
+    if await of.mm.hook.tlb_remove_page(tlb=of.gather, page=page_of(of.entry), nr=1, delay_rmap=False):
         await tlb_flush_mmu(of.gather)
 
 
@@ -87,14 +87,14 @@ RULES: tuple[Rule, ...] = (
     call(
         "tlb_remove_page",
         lambda of, word: of.mm.hook.tlb_remove_page(
-            tlb=of.gather, page=of.entry.frame, nr=word.a, delay_rmap=bool(word.b)
+            tlb=of.gather, page=page_of(of.entry), nr=word.a, delay_rmap=bool(word.b)
         ),
         truth,
     ),
     call("tlb_flush_mmu_tlbonly", lambda of, word: tlb_flush_mmu_tlbonly(of.gather)),
     call("tlb_flush_rmaps", lambda of, word: tlb_flush_rmaps(of.gather, of.table)),
     call("tlb_flush_mmu", lambda of, word: tlb_flush_mmu(of.gather)),
-    known("tlb_flush_pmd_range", lambda of, word: tlb_flush_pmd_range(of.gather, of.base + word.a, word.b)),
+    known("tlb_flush_pmd_range", lambda of, word: tlb_flush_pmd_range(of.gather, of.base + word.a, of.mm.span[0])),
     call("tlb_remove_page_size", _remove_huge_page),
     call("flush_tlb_range", _flush_range),
     call("flush_pmd_tlb_range", _flush_pmd_range),

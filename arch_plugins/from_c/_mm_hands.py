@@ -7,15 +7,17 @@ behalf of an MmHands, and its answer is as much of the result as C looks at.  Th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.machine.op import Op, Outcome
 from core.machine.pte import Entry, Present, pte_present
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
 from core.mm.page_vma_mapped import MappedEntry
+from core.mm.pgtable import NO_PAGE
 from core.tree.vocabulary import Answers, Rule, Word
 
 OF_CHILD = 1 << 32
@@ -37,10 +39,6 @@ class MmHands:
     entries are `further` on.  In madvise.c `page` is that of the entry that was read last (`follows`), and `folio` its
     folio, as (first page, pages); `split` are the first pages of folios that have been split, `isolated` those of
     folios that are off their list.
-
-    In hugetlb.c (`hugetlb`) a pud leads to the table that is shared.  A fault that finds nothing maps `page`, if need
-    be in the first of `tables` that is free, which becomes `new_table`.  In khugepaged (`collapses`) `page` is that of
-    the entry that was read last, and the table is taken `aside`, as is one that is left.
     """
 
     mm: Mm
@@ -62,16 +60,11 @@ class MmHands:
     collected: list[tuple[int, int]] = field(default_factory=list)
     deposited: int | None = None
     further: int = 0
-    hugetlb: bool = False
-    collapses: bool = False
-    aside: int | None = None
     faults: bool = False
     follows: bool = False
     folio: tuple[int, int] = (0, 1)
     split: set[int] = field(default_factory=set)
     isolated: list[int] = field(default_factory=list)
-    tables: Sequence[int] | None = None
-    new_table: int | None = None
     orig: Entry = None
     found: MappedEntry | None = None
     ubc: UnmapBatch = field(default_factory=UnmapBatch)
@@ -86,8 +79,7 @@ class MmHands:
     @property
     def frame(self) -> int:
         """The page that the entry maps; in a fault, that of the entry that was read first."""
-        frame: int = self.page if self.faults or self.follows else self.entry.frame
-        return frame
+        return self.page if self.faults or self.follows else page_of(self.entry)
 
     def follow(self, entry: Entry) -> None:
         """In madvise.c: `entry`, which is present, has been read."""
@@ -103,6 +95,18 @@ class MmHands:
         return self.tlb
 
 
+class NoPage(Exception):
+    """The C asks of a page, and the entry is none of a page."""
+
+
+def page_of(entry: Any) -> int:
+    """The page that an entry maps, or that it has in a migration. NoPage for an empty one, and for a table."""
+    frame: int | None = getattr(entry, "frame", None)
+    if frame is None:
+        raise NoPage
+    return frame
+
+
 Call = Callable[[MmHands, Word], Awaitable[object]]
 
 
@@ -110,7 +114,11 @@ def call(kinds: str, what: Call, answers: Answers | None = None, place: str = "*
     """A word that is `what`, of which C looks at nothing, or at the answer as a number."""
 
     async def do(of: MmHands, word: Word) -> int:
-        said = await what(of, word)
+        try:
+            said = await what(of, word)
+        except NoPage:
+            await Op(str(word), (), (), lambda: [Outcome(None, (), NO_PAGE)])
+            return 0
         return 0 if answers is None else int(said)  # type: ignore[call-overload]
 
     return Rule(kinds, place, do, *(() if answers is None else (answers,)))

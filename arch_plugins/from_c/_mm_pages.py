@@ -6,10 +6,9 @@ is looked for, elsewhere the one that the entry maps.  A copy, or what takes a p
 
 from __future__ import annotations
 
-from arch_plugins.from_c._mm_hands import MmHands, call, known
+from arch_plugins.from_c._mm_hands import MmHands, call, known, page_of
 from core.machine.op import Op
 from core.machine.pte import Swap, pte_present
-from core.mm.migrate import migrate_misplaced_folio
 from core.mm.mm import pte_unlock
 from core.mm.page import (
     copy_page,
@@ -54,7 +53,7 @@ def _head(of: MmHands) -> tuple[int, int]:
 
 
 async def _prealloc(of: MmHands, word: Word) -> None:
-    of.becomes = of.mm.copies[of.page] if of.tables is None else of.page
+    of.becomes = of.mm.copies[of.page]
     await get_page(of.becomes)
 
 
@@ -65,8 +64,10 @@ async def _copy_page(of: MmHands, word: Word) -> None:
 
 def _more(of: MmHands, nr: int) -> range:
     """The pages that are mapped once more."""
-    first: int = of.entry.frame if of.becomes is None else of.becomes
-    return range(_head(of)[0], _head(of)[0] + nr) if of.follows else range(first, first + nr)
+    if of.follows:
+        return range(_head(of)[0], _head(of)[0] + nr)
+    first = page_of(of.entry) if of.becomes is None else of.becomes
+    return range(first, first + nr)
 
 
 async def _add_refs(of: MmHands, word: Word) -> None:
@@ -105,7 +106,7 @@ async def _end_walk(of: MmHands, word: Word) -> None:
 
 async def _in_swap_cache(of: MmHands, word: Word) -> bool:
     """try_to_unmap_one() only asks whether it is as folio_test_swapbacked() says."""
-    if not (of.faults or of.follows or of.collapses):
+    if not (of.faults or of.follows):
         return await _swapbacked(of, word)
     page = _head(of)[0]
     return page in of.mm.swaps and bool(await folio_test_swapcache(page))
@@ -130,7 +131,9 @@ async def _free_swap(of: MmHands, word: Word) -> None:
 
 
 async def _swap_duplicate(of: MmHands, word: Word) -> None:
-    await swap_duplicate(of.mm, of.entry.frame)
+    """Of the entry that is copied, or of the page that is unmapped, whose place has its number."""
+    place = of.entry.offset if isinstance(of.entry, Swap) else page_of(of.entry)
+    await swap_duplicate(of.mm, place)
 
 
 async def _on_lru(of: MmHands, word: Word) -> bool:
@@ -166,15 +169,11 @@ async def _isolate(of: MmHands, word: Word) -> bool:
     return isolated
 
 
-async def _large_hint(of: MmHands, word: Word) -> None:
-    raise ValueError(f"page {of.page} is part of a large folio, whose NUMA hint no model has")
-
-
 RULES: tuple[Rule, ...] = (
     known("vm_normal_page", lambda of, word: not of.mm.special(of.frame), truth),
     known("folio_test_anon", lambda of, word: of.mm.is_anon(of.frame), truth),
     known("folio_test_large", lambda of, word: _head(of)[1] > 1, truth),
-    known("is_shared", lambda of, word: of.orig is not None and not of.mm.is_anon(of.page), truth),
+    known("is_shared", lambda of, word: of.faults and not of.mm.is_anon(of.page), truth),
     call("folio_prealloc", _prealloc),
     call("copy_page", _copy_page),
     call("folio_mark_dirty", lambda of, word: set_page_dirty(_head(of)[0])),
@@ -191,12 +190,9 @@ RULES: tuple[Rule, ...] = (
         "folio_remove_rmap_ptes",
         lambda of, word: folio_remove_rmap_ptes(of.mm, of.table, of.frame, word.a, "early"),
     ),
-    call("folio_remove_rmap_pmd", lambda of, word: folio_remove_rmap_pmd(of.mm, of.pmd, of.upper.frame)),
+    call("folio_remove_rmap_pmd", lambda of, word: folio_remove_rmap_pmd(of.mm, of.pmd, page_of(of.upper))),
     call("page_vma_mapped_walk", _walk, truth),
     call("page_vma_mapped_walk_done", _end_walk),
-    known("mpol_misplaced", lambda of, word: of.page in of.mm.copies, truth),
-    call("migrate_misplaced_folio", lambda of, word: migrate_misplaced_folio(of.mm, of.page), truth),
-    call("numa_rebuild_large_mapping", _large_hint),
     call("take_rmap_locks", lambda of, word: rmap_lock(of.mm)),
     call("drop_rmap_locks", lambda of, word: rmap_unlock(of.mm)),
     call("folio_test_swapbacked", _swapbacked, truth),

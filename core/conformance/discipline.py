@@ -14,20 +14,17 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from core.conformance.properties import SENTENCES
 from core.explore.model import Model, Thread
 from core.machine.op import Cell, Op, Outcome, doing
 from core.machine.order import Order
+from core.mm.pgtable import ENTRY_WITHOUT_LOCK
 
-ENTRY_WITHOUT_LOCK = "entry-without-lock"
 PREEMPTIBLE = "this-cpu-preemptible"
 
 
 def with_lock_discipline(model: Model) -> Model:
     """The model, in which a program that writes to an entry without a page-table lock violates entry-without-lock."""
-    said = {ENTRY_WITHOUT_LOCK: "A program changes an entry of a page table while it holds no page-table lock."}
-    threads = tuple(map(_watched, model.threads))
-    return replace(model, threads=threads, sentences={**SENTENCES, **model.sentences, **said})
+    return replace(model, threads=tuple(map(_watched, model.threads)))
 
 
 def _watched(thread: Thread) -> Thread:

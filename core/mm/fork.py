@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.machine.pte import Present, pte_present
-from core.mm.memory import folio_pte_batch
+from core.machine.pte import Entry, Migration, Present, Swap, pte_present
+from core.mm.memory import writable_pte_batch
 from core.mm.mm import Mm, Vma, log, pte_lock, pte_unlock
 from core.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import ALL_ONES
 from core.mm.page import get_page, inc_mapcount
+from core.mm.pgtable import set_pte_at
 from core.mm.stand_in import or_c
+from core.mm.swapfile import swap_duplicate
 
 
 async def dup_mmap(mm: Mm, vmas: Sequence[Vma], child: Mapping[int, int]) -> None:
@@ -58,22 +60,41 @@ async def copy_pte_range(mm: Mm, addr: int, end: int, copy: int) -> None:
     await mm.hook.arch_enter_lazy_mmu_mode(mm=mm)
     while addr < end:
         pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-        addr += await copy_present_ptes(mm, addr, end, addr + to_child, pte) if pte_present(pte) else 1
+        if pte_present(pte):
+            addr += await copy_present_ptes(mm, addr, end, addr + to_child, pte)
+            continue
+        if pte is not None:
+            await copy_nonpresent_pte(mm, addr, addr + to_child, pte)
+        addr += 1
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     await pte_unlock(mm, start)
     await pte_unlock(mm, copy)
 
 
 async def copy_present_ptes(mm: Mm, addr: int, end: int, copy: int, pte: Present) -> int:
-    """Copy one entry, or several of one large folio (since 6.9). Returns how many."""
-    together = mm.era.folio_entries and mm.folio(pte.frame)[1] > 1
-    nr = await folio_pte_batch(mm, addr, pte, end - addr) if together else 1
+    """Copy one entry, or several of one large folio (since 6.9), all of which are as dirty. Returns how many.
+
+    They are write-protected if any of them is writable.
+    """
+    nr, any_writable = 1, False
+    if mm.era.folio_entries and mm.folio(pte.frame)[1] > 1:
+        nr, any_writable = await writable_pte_batch(mm, addr, pte, end - addr, ignore_dirty=False)
     for page in range(pte.frame, pte.frame + nr):
         await get_page(page)
     for page in range(pte.frame, pte.frame + nr):
         await inc_mapcount(page)  # folio_try_dup_anon_rmap_ptes()
-    if pte.write:
+    if pte.write or any_writable:
         await mm.hook.wrprotect_ptes(mm=mm, addr=addr, nr=nr)
         pte = mm.hook.pte_wrprotect(mm=mm, pte=pte)
     await mm.hook.set_ptes(mm=mm, addr=copy, pte=pte, nr=nr)
     return nr
+
+
+async def copy_nonpresent_pte(mm: Mm, addr: int, copy: int, pte: Entry) -> None:
+    """Copy an entry of a page in swap, or of one that is being migrated, which neither may write to as it is then."""
+    if isinstance(pte, Swap):
+        await swap_duplicate(mm, pte.offset)
+    elif isinstance(pte, Migration) and pte.write:
+        pte = Migration(pte.frame, write=False, dirty=pte.dirty)
+        await set_pte_at(mm, addr, pte)
+    await set_pte_at(mm, copy, pte)

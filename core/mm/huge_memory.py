@@ -58,11 +58,14 @@ def tlb_flush_pmd_range(tlb: MmuGather, addr: int, size: int) -> None:
 
 
 async def zap_huge_pmd(tlb: MmuGather, addr: int, end: int) -> None:
-    """Remove one huge mapping. ValueError for a part of it: splitting is not modelled."""
+    """Remove one huge mapping; nothing if it is huge no more. ValueError for a part: splitting is not modelled."""
     mm = tlb.mm
     _check_whole(mm, addr, end)
     await tlb_change_page_size(tlb, mm.span[0])
     await pmd_lock(mm, addr)
+    if not pte_present(await pmdp_get(mm, addr)):  # __pmd_trans_huge_lock(): another has zapped it
+        await pmd_unlock(mm, addr)
+        return
     pmd: Any = await mm.hook.pmdp_huge_get_and_clear(mm=mm, addr=addr, full=tlb.fullmm)
     tlb_flush_pmd_range(tlb, addr, mm.span[0])
     special = mm.special(pmd.frame)

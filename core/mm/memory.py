@@ -177,17 +177,29 @@ async def zap_present_ptes(tlb: MmuGather, table: int, addr: int, end: int, pte:
 
 
 async def folio_pte_batch(mm: Mm, addr: int, pte: Present, max_nr: int) -> int:
-    """How many entries from `addr` map consecutive pages of one folio, dirty or not; mm/internal.h."""
+    """How many entries from `addr` map consecutive pages of one folio, dirty or not (FPB_IGNORE_DIRTY)."""
+    nr, _ = await writable_pte_batch(mm, addr, pte, max_nr, ignore_dirty=True)
+    return nr
+
+
+async def writable_pte_batch(mm: Mm, addr: int, pte: Present, max_nr: int, ignore_dirty: bool) -> tuple[int, bool]:
+    """mm/internal.h:folio_pte_batch(): how many, and whether any behind the first is writable (`any_writable`).
+
+    Without `ignore_dirty` all of them are as dirty as the first.
+    """
     head, pages = mm.folio(pte.frame)
     max_nr = min(max_nr, head + pages - pte.frame)
-    nr = mm.run(addr, max_nr, 1)
+    nr, any_writable = mm.run(addr, max_nr, 1), False
     while nr < max_nr:
         other: Any = await mm.hook.ptep_get(mm=mm, addr=addr + nr)
-        expected = pte._replace(frame=pte.frame + nr, write=False, dirty=False)
-        if not pte_present(other) or other._replace(write=False, dirty=False) != expected:
+        if not pte_present(other):
             break
+        dirty = other.dirty if ignore_dirty else pte.dirty
+        if other != pte._replace(frame=pte.frame + nr, write=other.write, dirty=dirty):
+            break
+        any_writable |= other.write
         nr += mm.run(addr + nr, max_nr - nr, 1)
-    return nr
+    return nr, any_writable
 
 
 async def swap_pte_batch(mm: Mm, addr: int, max_nr: int, pte: Entry) -> int:

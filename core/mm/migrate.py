@@ -15,6 +15,7 @@ from core.mm.mm import Mm, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock
 from core.mm.page import (
     copy_page,
+    folio_mapped,
     folio_test_dirty,
     get_page,
     inc_mapcount,
@@ -26,21 +27,15 @@ from core.mm.page import (
 )
 from core.mm.page_vma_mapped import page_vma_mapped_walk
 from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at
-from core.mm.rmap import folio_remove_rmap_pte
+from core.mm.rmap import folio_remove_rmap_pte, rmap_walk
 from core.mm.stand_in import or_c
 
 # ---- pages of the LRU ----------------------------------------------------------------------------------------
 
 
-async def migrate_misplaced_folio(mm: Mm, page: int) -> bool:
-    """Move a page to the node of the CPU that faulted on its hint; the caller has isolated it.
-
-    Returns whether it was moved: MIGRATE_ASYNC waits for nobody who has it locked.
-    """
-    for left in await migrate_pages_batch(mm, [page], waits=False):
-        await put_page(left)  # putback_movable_pages()
-        return False
-    return True
+async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
+    """Move an anonymous page to the node of the CPU that faulted on its hint; the caller has isolated it."""
+    await migrate_pages(mm, [page])
 
 
 async def migrate_pages(mm: Mm, pages: Sequence[int]) -> None:
@@ -72,10 +67,11 @@ async def migrate_pages_batch(mm: Mm, pages: Sequence[int], waits: bool) -> list
         elif not await trylock_page(mm, page):
             left.append(page)
             continue
-        locked.append(page)
-        for addr in mm.mappings[page]:
-            for at in range(mm.folio(page)[1]):  # page_vma_mapped_walk() finds each entry of a large folio
-                await try_to_migrate_one(mm, ubc, page + at, addr + at)
+        await rmap_walk(mm, page, lambda part, addr: try_to_migrate_one(mm, ubc, part, addr))
+        if mm.moves and await folio_mapped(page, mm.folio(page)[1]):  # migrate_folio_unmap(): a mapping was missed
+            await _leave(mm, page, page)
+        else:
+            locked.append(page)
     await try_to_unmap_flush(mm, ubc)
     for page in locked:
         await migrate_folio_move(mm, page)
@@ -87,11 +83,14 @@ async def migrate_folio_move(mm: Mm, page: int) -> None:
     new, nr = mm.copies[page], mm.folio(page)[1]
     for at in range(nr):
         await copy_page(page + at, new + at)
-    for addr in mm.mappings[page]:
-        for at in range(nr):
-            await remove_migration_pte(mm, page + at, new + at, addr + at)
+    await _leave(mm, page, new)
+
+
+async def _leave(mm: Mm, page: int, new: int) -> None:
+    """remove_migration_ptes(): map `new`, which is the folio itself if it stays; then unlock it, and put it back."""
+    await rmap_walk(mm, page, lambda part, addr: remove_migration_pte(mm, part, part - page + new, addr))
     await unlock_page(mm, page)
-    await put_page(page, nr)
+    await put_page(page, mm.folio(page)[1])
 
 
 @or_c

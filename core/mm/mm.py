@@ -74,6 +74,7 @@ class Mm:
     swaps      anonymous pages that may be in the swap cache, whose entries in swap are counted (core.mm.swapfile)
     lru_batched  new pages that wait in a CPU's batch for the LRU list (core.mm.swap)
     memcgs     pages are charged to cgroups, whose mapped pages are counted
+    moves      mremap() moves mappings of pages whose reverse map is walked meanwhile; otherwise no walk has to wait
     reclaims   pages of the mm are reclaimed with batched flushes; otherwise no such flush is ever pending
     remaps     VMAs come and go, so that madvise() has to find its own; otherwise it is there
     peeks      page faults look at an entry before they take the lock of its table, and once more under it; left out in
@@ -115,6 +116,7 @@ class Mm:
     swaps: frozenset[int] = frozenset()
     lru_batched: frozenset[int] = frozenset()
     memcgs: bool = False
+    moves: bool = False
     reclaims: bool = False
     remaps: bool = False
     context: Cell | None = None

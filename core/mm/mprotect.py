@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
+from core.machine.pte import Entry, Migration, Present, ProtNone, Pte, pte_present
 from core.mm.batched_unmap import flush_tlb_batched_pending
 from core.mm.huge_memory import change_huge_pmd
 from core.mm.mm import Mm, Vma, cond_resched, pte_unlock
 from core.mm.mmap_lock import mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write
 from core.mm.mmu_gather import MmuGather, tlb_change_page_size, tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu
-from core.mm.pgtable import pte_offset_map_lock, read_upper, upper_addr_end
+from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at, upper_addr_end
 from core.mm.stand_in import or_c
 
 Change = Callable[[Present], Entry]
@@ -94,7 +94,10 @@ async def change_upper_range(tlb: MmuGather, level: int, addr: int, end: int, ch
 
 
 async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) -> bool:
-    """Change the entries of one table; False if it has gone (since v6.5: -EAGAIN)."""
+    """Change the entries of one table; False if it has gone (since v6.5: -EAGAIN).
+
+    What the page of a migration entry may be mapped with is not looked into: it is write-protected whatever the change.
+    """
     mm = tlb.mm
     await tlb_change_page_size(tlb, 1)
     table = await pte_offset_map_lock(mm, addr)
@@ -110,6 +113,8 @@ async def change_pte_range(tlb: MmuGather, addr: int, end: int, change: Change) 
             await mm.hook.ptep_modify_prot_commit(mm=mm, addr=addr, oldpte=oldpte, pte=newpte)
             if mm.hook.pte_needs_flush(mm=mm, oldpte=oldpte, newpte=newpte):
                 tlb_flush_pte_range(tlb, addr, 1)
+        elif isinstance(pte, Migration) and pte.write:
+            await set_pte_at(mm, addr, Migration(pte.frame, write=False, dirty=pte.dirty))
         addr += 1
     await mm.hook.arch_leave_lazy_mmu_mode(mm=mm)
     await pte_unlock(mm, table)

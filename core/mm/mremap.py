@@ -20,22 +20,32 @@ from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.stand_in import or_c
 
 
-async def mremap(mm: Mm, vma: Vma, new_vma: Vma, floor: int = 0, ceiling: int = 0, *, dontunmap: bool = False) -> None:
+async def mremap(
+    mm: Mm,
+    vma: Vma,
+    new_vma: Vma,
+    floor: int = 0,
+    ceiling: int = 0,
+    *,
+    dontunmap: bool = False,
+    need_rmap_locks: bool = False,
+) -> None:
     """mremap(MREMAP_MAYMOVE) of a whole VMA to `new_vma`, where nothing is mapped. move_vma().
 
     `floor` and `ceiling` are where the neighbours of the old place end and begin.  `dontunmap` (MREMAP_DONTUNMAP): the
-    old VMA stays, and so do its tables.
+    old VMA stays, and so do its tables.  `need_rmap_locks`: a walk of the reverse map comes to the new place before the
+    old one, as copy_vma() finds where the new VMA is part of one that begins earlier in the file.
     """
     await mmap_write_lock(mm)
     await vma_start_write(mm, vma)
-    await move_page_tables(mm, vma, new_vma)
+    await move_page_tables(mm, vma, new_vma, need_rmap_locks)
     if not dontunmap:
         await unmap_region(mm, [vma], floor, ceiling)  # do_vmi_munmap()
     await mmap_write_unlock(mm)
 
 
 @or_c
-async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
+async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma, need_rmap_locks: bool = False) -> None:
     """Move the entries, as many at once as stay within one table at both places; a whole table by its pmd, where there
     is one.
 
@@ -53,7 +63,7 @@ async def move_page_tables(mm: Mm, vma: Vma, new_vma: Vma) -> None:
                 break
             if await read_upper(mm, 0, old_addr) is None:
                 break
-            owed = await move_ptes(mm, old_addr, end, old_addr + offset)
+            owed = await move_ptes(mm, old_addr, end, old_addr + offset, need_rmap_locks)
             if owed is not None:
                 need_flush |= owed
                 break
@@ -94,8 +104,22 @@ async def move_normal_pmd(mm: Mm, old_addr: int, new_addr: int) -> bool:
     return moved
 
 
-async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool | None:
+async def move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int, need_rmap_locks: bool) -> bool | None:
     """Move the entries of one table. Returns whether the caller has to flush; None if the table has gone (-EAGAIN).
+
+    A walk of the reverse map sees an entry at the old place or at the new one: it comes to the old one first, or the
+    rmap locks keep it out meanwhile (`need_rmap_locks`).
+    """
+    if need_rmap_locks:
+        await rmap_lock(mm)  # take_rmap_locks()
+    owed = await _move_ptes(mm, old_addr, old_end, new_addr)
+    if need_rmap_locks:
+        await rmap_unlock(mm)
+    return owed
+
+
+async def _move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool | None:
+    """The same under the rmap locks, where they are needed.
 
     The new table is locked without a second look at its pmd: nobody finds it before there is something in it, and
     mmap_lock is held for writing.

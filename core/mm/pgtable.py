@@ -18,6 +18,9 @@ from core.mm.mm import Mm, mm_tlb_flush_pending, pte_lock, pte_unlock, xchg_orde
 LEVELS = tuple(declare(level, None, "entry", panel="tables") for level in ("pmd", "pud", "p4d"))
 """The entries above a pte table, by whose span in `Mm.span` they go."""
 
+ENTRY_WITHOUT_LOCK = "entry-without-lock"
+NO_PAGE = "no-page"
+
 
 def upper_entry(level: int, index: int) -> Cell:
     """An upper-level entry: the number of the table that it points to, a huge Pte, or None."""

@@ -10,6 +10,7 @@ lock".  Since 6.8 page_remove_rmap() is folio_remove_rmap_pte(), _ptes() and _pm
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.machine.lock import sleeping_lock, sleeping_unlock
@@ -131,6 +132,21 @@ def mod_file_mapped(memcg: str, by: int) -> Op:
     return Op(
         f"NR_FILE_MAPPED of {memcg} {by:+d}", (cell,), (cell,), lambda n: [Outcome(None, (n + by,))], order=Order.ATOMIC
     )
+
+
+async def rmap_walk(mm: Mm, page: int, rmap_one: Callable[[int, int], Awaitable[None]]) -> None:
+    """rmap_walk(): `rmap_one` of each entry that may map a part of the folio, given its page and its address.
+
+    The rmap lock is held for reading, for which only those who move or unlink mappings have to wait (`Mm.moves`).  The
+    folio lock is held.
+    """
+    if mm.moves:
+        await rmap_lock(mm)
+    for addr in mm.mappings[page]:
+        for at in range(mm.folio(page)[1]):  # page_vma_mapped_walk() finds each entry of a large folio
+            await rmap_one(page + at, addr + at)
+    if mm.moves:
+        await rmap_unlock(mm)
 
 
 async def folio_mkclean(mm: Mm, page: int) -> bool:

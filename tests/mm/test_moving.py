@@ -20,7 +20,7 @@ from core.machine.walk import user_load_through
 from core.mm.era import ERAS
 from core.mm.khugepaged import retract_page_tables
 from core.mm.ksm import try_to_merge_one_page
-from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch, wp_page_copy
+from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch, wp_page_copy, writable_pte_batch
 from core.mm.migrate import migrate_vma
 from core.mm.mm import PENDING, Mm, Vma
 from core.mm.mprotect import change_prot_numa, wrprotect
@@ -130,31 +130,10 @@ def test_a_numa_hint_moves_the_page() -> None:
     memory, mm = mapped(Pte(PAGE, dirty=True)), an_mm()
     alone(change_prot_numa(mm, HERE), memory)
     assert memory[pte_cell(0)] == ProtNone(PAGE, True, True)
-    alone(do_numa_page(mm, 0, ProtNone(PAGE, True, True)), memory)
+    alone(do_numa_page(mm, 0), memory)
     assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
     assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (0, 1)
     assert (memory[mapcount_cell(PAGE)], memory[mapcount_cell(COPY)]) == (0, 1)
-
-
-@pytest.mark.parametrize(("more", "writable"), [({}, False), ({"exclusive": frozenset({PAGE})}, True)])
-def test_a_page_whose_node_is_this_one_is_mapped_again(more: dict[str, Any], writable: bool) -> None:
-    memory, mm = mapped(ProtNone(PAGE, True, True)), an_mm(copies={}, **more)
-    alone(do_numa_page(mm, 0, ProtNone(PAGE, True, True)), memory)
-    assert memory[pte_cell(0)] == Pte(PAGE, writable, True)
-
-
-def test_a_page_with_a_numa_hint_that_somebody_has_locked_stays_without_its_permission_to_be_written_to() -> None:
-    memory, mm = mapped(ProtNone(PAGE, True, True)), an_mm(exclusive=frozenset({PAGE}))
-    memory[pg_locked_cell(PAGE)] = SOMEBODY
-    alone(do_numa_page(mm, 0, ProtNone(PAGE, True, True)), memory)
-    assert memory[pte_cell(0)] == Pte(PAGE, False, True)
-    assert (memory[ref_cell(PAGE)], memory[mapcount_cell(PAGE)]) == (1, 1)
-
-
-def test_a_numa_hint_that_is_another_by_now_is_left_alone() -> None:
-    memory = mapped(Pte(PAGE, dirty=True))
-    alone(do_numa_page(an_mm(), 0, ProtNone(PAGE, True, True)), memory)
-    assert memory[pte_cell(0)] == Pte(PAGE, dirty=True)
 
 
 @pytest.mark.parametrize(
@@ -275,3 +254,27 @@ def test_swap_entries_that_are_taken_together(era: str, entries: list[PteEntry],
         memory[pte_cell(addr)] = entry
     mm = replace(an_mm(), era=ERAS[era])
     assert alone(swap_pte_batch(mm, 0, len(entries), entries[0]), memory) == batch
+
+
+CLEAN, WRITABLE, DIRTY = Pte(0, write=False), Pte(0), Pte(0, write=False, dirty=True)
+
+
+@pytest.mark.parametrize(
+    ("second", "ignore_dirty", "batch"),
+    [
+        (CLEAN, True, (2, False)),
+        (WRITABLE, True, (2, True)),
+        (DIRTY, True, (2, False)),
+        (DIRTY, False, (1, False)),
+        (None, True, (1, False)),
+    ],
+    ids=["alike", "writable", "dirty", "dirty-matters", "empty"],
+)
+def test_entries_of_a_folio_that_are_taken_together(
+    second: Pte | None, ignore_dirty: bool, batch: tuple[int, bool]
+) -> None:
+    """mm/internal.h:folio_pte_batch(): the first entry is read-only and clean."""
+    memory = Memory()
+    memory[pte_cell(0)], memory[pte_cell(1)] = CLEAN, second and second._replace(frame=1)
+    mm = an_mm(folio=lambda page: (0, 2))
+    assert alone(writable_pte_batch(mm, 0, CLEAN, 2, ignore_dirty), memory) == batch

@@ -129,8 +129,9 @@ async def forks(mm: Mm) -> None:
 
 
 def forked(arch: Arch, era: Era) -> Model:
-    """Both entries are write-protected, and copied."""
+    """Both entries are write-protected, and copied, though the first one alone would need nothing."""
     world = folio(arch, era, Pte(0, dirty=True), anon=True)
+    world.memory[pte_cell(0)] = Pte(0, write=False, dirty=True)
     world.mapped = {**world.mapped, **dict.fromkeys(CHILD.values())}
     world.task("user", writes)
     world.task("fork", forks)
@@ -142,6 +143,7 @@ def forked(arch: Arch, era: Era) -> Model:
     )
     shared = [shared_read_only(page, (page, copy)) for page, copy in CHILD.items()]
     copied = [mapped_at_end(copy, page) for page, copy in CHILD.items()]
+    copied += [held_by_mappings(page) for page in PAGES]
     return world.model("folio-fork", finally_=[*shared, *copied], sometimes=[window])
 
 

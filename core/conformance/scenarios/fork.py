@@ -8,6 +8,13 @@ fork: the child's entry is a copy without write permission: the read-only bit se
 unmap its own: that the page is dirty is for the child's entry to say
                      whoever reclaims the page has no need to write it
 
+fork-migrate: a page is migrated meanwhile; a walk of its reverse map comes to the child after the parent
+
+CPU0 fork                    CPU1 kcompactd
+                             migration entry in the parent
+copy it, read-only
+                             map the copy in both
+
 B-48, fb49c455323f, where a fault takes the lock of its VMA alone
 
 CPU0 user            CPU1 fork                      CPU2 write fault
@@ -27,7 +34,9 @@ from core.conformance.exhibit import Exhibit
 from core.conformance.properties import (
     all_freed,
     dirty_known_at_end,
+    held_by_mappings,
     mapcount_is_ptes,
+    places_are_entries,
     shared_read_only,
     sometimes,
     store_after_copy,
@@ -35,15 +44,17 @@ from core.conformance.properties import (
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, raw_stores, returned, store
 from core.explore.model import Model
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import Migration, Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
+from core.mm.migrate import migrate_pages
 from core.mm.mm import Mm, Vma
 from core.mm.page import mapcount_cell
+from core.mm.swapfile import swap_map_cell
 from core.mm.syscalls import dup_mmap, madvise_dontneed
 from core.plugins.arch import Arch
 
-HERE, CHILD, PAGE, COPY = 0, 1, 0, 1
+HERE, CHILD, PAGE, COPY, MOVED = 0, 1, 0, 1, 2
 VMA = Vma(HERE, HERE + 1)
 
 
@@ -162,6 +173,40 @@ def raced(arch: Arch, era: Era) -> Model:
     return world.model("fork-parent-dirty", finally_=kept, sometimes=[window])
 
 
+def migrated(arch: Arch, era: Era) -> Model:
+    """fork() of a page that kcompactd moves."""
+    more = {"mappings": {PAGE: (HERE, CHILD)}, "copies": {PAGE: MOVED}}
+    mapped = {HERE: Pte(PAGE), CHILD: None}
+    world = World(arch, era, mapped, frozenset({PAGE, MOVED}), geometry={"ptes_per_table": 1}, more=more)
+    world.memory[ref_cell(PAGE)] = 2  # the mapping's, and that of isolation
+    world.memory[ref_cell(MOVED)] = world.memory[mapcount_cell(MOVED)] = 0
+    world.task("fork", lambda mm: dup_mmap(mm, [VMA], {HERE: CHILD}))
+    world.kthread("kcompactd", lambda mm: migrate_pages(mm, [PAGE]))
+    both = (HERE, CHILD)
+    window = sometimes(
+        "entry-copied",
+        "both have the migration entry",
+        tuple(map(pte_cell, both)),
+        lambda *ptes: all(isinstance(pte, Migration) for pte in ptes),
+    )
+    ends = [
+        *(check for page in (PAGE, MOVED) for check in (mapcount_is_ptes(page, both), held_by_mappings(page))),
+        shared_read_only(MOVED, both),
+    ]
+    return world.model("fork-migrate", finally_=ends, sometimes=[window])
+
+
+def swapped(arch: Arch, era: Era) -> Model:
+    """fork() of an entry whose contents are in swap: the place is the child's as well."""
+    more = {"swaps": frozenset({PAGE})}
+    world = World(arch, era, {HERE: None, CHILD: None}, frozenset({PAGE}), geometry={"ptes_per_table": 1}, more=more)
+    world.memory[ref_cell(PAGE)] = world.memory[mapcount_cell(PAGE)] = 0
+    world.memory[pte_cell(HERE)], world.memory[swap_map_cell(PAGE)] = Swap(PAGE), 1
+    world.task("fork", lambda mm: dup_mmap(mm, [VMA], {HERE: CHILD}))
+    window = sometimes("copied", "the child has the entry", (pte_cell(CHILD),), lambda pte: isinstance(pte, Swap))
+    return world.model("fork-swap", finally_=[places_are_entries(PAGE, (HERE, CHILD))], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario("fork-dirty", "a child's entry says that the page is dirty", "ff1712f953e2", forked),
     Scenario(
@@ -189,6 +234,20 @@ SCENARIOS = [
         "include/linux/pgtable.h:ptep_set_wrprotect",
         raced,
         requires=("hardware_dirty",),
+    ),
+    Scenario(
+        "fork-migrate",
+        "a page that is migrated during fork() is mapped by both in the end, and neither may write to it",
+        "mm/memory.c:copy_nonpresent_pte",
+        migrated,
+        tier="optional",
+    ),
+    Scenario(
+        "fork-swap",
+        "a place in swap is kept as long as a child's entry has it",
+        "mm/memory.c:copy_nonpresent_pte",
+        swapped,
+        tier="optional",
     ),
 ]
 

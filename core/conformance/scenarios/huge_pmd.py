@@ -37,6 +37,7 @@ from core.conformance.properties import (
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, pick, returned
 from core.explore.model import Model, Property
+from core.machine.op import Cell
 from core.machine.pte import ProtNone, Pte
 from core.machine.tlb import newer_cell, ref_cell, user_load, user_store
 from core.mm.era import SPLIT_FIX, Era
@@ -156,6 +157,21 @@ def freed(arch: Arch, era: Era) -> Model:
     return world.model("huge-freed", finally_=[all_freed(0, 0), UNMAPPED], sometimes=[window])
 
 
+def zapped_twice(arch: Arch, era: Era) -> Model:
+    """Two MADV_DONTNEED of one huge page, both of which see it before they have its lock."""
+    world = huge_page(arch, era, frozenset({0}))
+    for name in ("first", "second"):
+        world.task(name, lambda mm: madvise_dontneed(mm, VMA, 0, 1))
+    window = sometimes(
+        "gone-while-locked",
+        "the entry is gone, and somebody has its lock",
+        (PMD, Cell("ptl", ("pmd", 0)), ref_cell(0)),
+        lambda pmd, owner, ref: pmd is None and owner is not None and not ref,
+    )
+    windows = [] if arch.facts.one_cpu else [window]
+    return world.model("huge-zap-twice", finally_=[all_freed(0, 0), UNMAPPED], sometimes=windows)
+
+
 async def protects(mm: Mm) -> None:
     """mprotect(PROT_READ) of the page, and back."""
     await mprotect(mm, [VMA], wrprotect)
@@ -207,6 +223,14 @@ SCENARIOS = [
         dirtied,
         tier="optional",
         requires=("gather", "hardware_dirty"),
+    ),
+    Scenario(
+        "huge-zap-twice",
+        "a huge page that two calls of MADV_DONTNEED find is unmapped once",
+        "mm/huge_memory.c:zap_huge_pmd",
+        zapped_twice,
+        tier="optional",
+        requires=("smp",),
     ),
     Scenario(
         "huge-protect",

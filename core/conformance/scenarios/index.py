@@ -68,6 +68,8 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
         "own-fork",
         "fork-fault",
         "fork-parent-dirty",
+        "fork-migrate",
+        "fork-swap",
     ),
     "entry_values": (
         "entry-values",
@@ -106,6 +108,7 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
         "swap-cache-zap",
         "swap-cache-shared",
         "swap-cache-both",
+        "swap-cache-copied",
         "swap-cache-refault",
     ),
     "lru_batch": (
@@ -116,6 +119,7 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
         "mremap-writeback",
         "mremap-truncate",
         "mremap-dirty",
+        "mremap-migrate",
     ),
     "mremap_table": (
         "mremap-table",
@@ -125,6 +129,7 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
     ),
     "migrate_batch": (
         "migrate-batch",
+        "migrate-protect",
         "migrate-batch-dontneed",
         "migrate-locks",
     ),
@@ -241,6 +246,7 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
     "huge_pmd": (
         "huge-emptied",
         "huge-dirty",
+        "huge-zap-twice",
         "huge-protect",
         "huge-cleaned",
         "huge-split",

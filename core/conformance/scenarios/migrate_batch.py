@@ -11,6 +11,13 @@ load: cached
 load through the stale entry
                              flush
 
+migrate-protect: what is migrated while mprotect() takes the write permission does not get it back
+
+CPU0 mprotect                CPU1 kcompactd
+                             migration entry: the page was writable
+the entry says so no more
+                             map the copy, read-only
+
 migrate-locks, B-56, fb3592c41a44
 
 CPU0 kcompactd               CPU1 writeback
@@ -24,7 +31,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import dirty_kept, held_by_mappings, mapcount_is_ptes, sometimes, store_after_copy
+from core.conformance.properties import (
+    SENTENCES,
+    dirty_kept,
+    held_by_mappings,
+    mapcount_is_ptes,
+    sometimes,
+    store_after_copy,
+)
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, raw_stores, returned
 from core.explore.model import Model, Property
@@ -33,8 +47,9 @@ from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
 from core.mm.migrate import migrate_pages
 from core.mm.mm import Mm, Vma
+from core.mm.mprotect import wrprotect
 from core.mm.page import lock_page, mapcount_cell, pg_locked_cell, unlock_page
-from core.mm.syscalls import madvise_dontneed
+from core.mm.syscalls import madvise_dontneed, mprotect
 from core.plugins.arch import Arch
 
 COPIES = {0: 2, 1: 3}
@@ -82,6 +97,29 @@ def second_unmapped() -> Property:
     return sometimes(
         "second-unmapped", "the second page is unmapped", (pte_cell(1),), lambda pte: isinstance(pte, Migration)
     )
+
+
+def protected(arch: Arch, era: Era) -> Model:
+    """mprotect(PROT_READ) of a page that is being migrated, and written to: its copy is read-only then."""
+    world = compacting(arch, era, dirty=True)
+    world.task("user", raw_stores(0, [0, COPIES[0]], 1))
+    world.task("mprotect", lambda mm: mprotect(mm, [Vma(0, 1)], wrprotect))
+    world.kthread("kcompactd", lambda mm: migrate_pages(mm, [0]))
+    window = sometimes(
+        "protected-meanwhile",
+        "there is a migration entry, which says that the page is read-only",
+        (pte_cell(0),),
+        lambda pte: isinstance(pte, Migration) and not pte.write,
+    )
+    taken = Property(
+        "write-protected",
+        SENTENCES["write-protected"],
+        (pte_cell(0),),
+        lambda pte: isinstance(pte, Pte) and not pte.write,
+    )
+    held = [held_by_mappings(page) for page in (0, COPIES[0])]
+    copied = [store_after_copy(0, COPIES[0], 0)]
+    return world.model("migrate-protect", always=copied, finally_=[taken, *held], sometimes=[window])
 
 
 # ---- two migrators ---------------------------------------------------------------------------------------------
@@ -145,6 +183,13 @@ SCENARIOS = [
         migrated,
         tier="optional",
         requires=("batched_unmap", "flush_before_free"),
+    ),
+    Scenario(
+        "migrate-protect",
+        "a page that is write-protected while it is migrated stays so",
+        "mm/mprotect.c:change_pte_range",
+        protected,
+        tier="optional",
     ),
     Scenario(
         "migrate-batch-dontneed",

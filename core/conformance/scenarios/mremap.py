@@ -27,24 +27,44 @@ CPU0 user            CPU1 mremap
                      read the old entry: clean
 store: hardware sets the dirty bit
                      set the new entry, clear the old one: nothing says that memory is newer than the disk
+
+mremap-migrate: the reverse map has the new place first, where the new VMA is part of one that begins earlier
+
+CPU0 kcompactd       CPU1 mremap, without the rmap locks
+a migration entry at
+the old place
+map the copy: at the
+new place is nothing
+                     move the migration entry
+at the old place is
+nothing              who faults at the new place waits for ever
 """
 
 from __future__ import annotations
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import all_freed, dirty_known_at_end, mapcount_is_ptes, sometimes
+from core.conformance.properties import (
+    all_freed,
+    dirty_known_at_end,
+    held_by_mappings,
+    mapcount_is_ptes,
+    mapped_at_end,
+    sometimes,
+)
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, load, raw_stores, store
 from core.explore.model import Model, Property
-from core.machine.pte import Pte, pte_cell
+from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.era import Era
+from core.mm.migrate import migrate_pages
 from core.mm.mm import Mm, Vma
+from core.mm.page import mapcount_cell
 from core.mm.syscalls import mremap, truncate_pagecache
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
 
-HERE, THERE, PAGE = 0, 1, 0
+HERE, THERE, PAGE, COPY = 0, 1, 0, 2
 VMA, NEW_VMA = Vma(HERE, HERE + 1), Vma(THERE, THERE + 1)
 
 
@@ -114,6 +134,27 @@ def first_store(arch: Arch, era: Era) -> Model:
     return world.model("mremap-dirty", finally_=kept, sometimes=[moved(True)])
 
 
+def migrated(arch: Arch, era: Era) -> Model:
+    """mremap against the migration of an anonymous page; a walk of its reverse map comes to the new place first."""
+    more = {"mappings": {PAGE: (THERE, HERE)}, "copies": {PAGE: COPY}, "moves": True}
+    mapped = {HERE: Pte(PAGE), THERE: None}
+    world = World(arch, era, mapped, frozenset({PAGE, COPY}), geometry={"ptes_per_table": 1}, more=more)
+    world.memory[ref_cell(PAGE)] = 2  # the mapping's, and that of isolation
+    world.memory[ref_cell(COPY)] = world.memory[mapcount_cell(COPY)] = 0
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, need_rmap_locks=True))
+    world.kthread("kcompactd", lambda mm: migrate_pages(mm, [PAGE]))
+    window = sometimes(
+        "entry-moved",
+        "the migration entry is in its new place",
+        (pte_cell(THERE),),
+        lambda pte: isinstance(pte, Migration),
+    )
+    places = [HERE, THERE]
+    counted = [mapcount_is_ptes(page, places) for page in (PAGE, COPY)]
+    held = [held_by_mappings(page) for page in (PAGE, COPY)]
+    return world.model("mremap-migrate", finally_=[mapped_at_end(THERE, COPY), *counted, *held], sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "mremap-writeback",
@@ -133,6 +174,12 @@ SCENARIOS = [
         "mm/mremap.c:move_ptes",
         first_store,
         requires=("hardware_dirty",),
+    ),
+    Scenario(
+        "mremap-migrate",
+        "a page that is migrated while mremap moves it is mapped in the end, in whichever order its mappings are found",
+        "mm/mremap.c:move_ptes",
+        migrated,
     ),
 ]
 

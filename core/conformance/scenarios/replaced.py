@@ -48,9 +48,8 @@ async def moves(mm: Mm) -> None:
 
 
 async def collapses(mm: Mm) -> None:
-    """khugepaged, of a page that nobody else holds and that may be written to."""
+    """khugepaged, of a page that nobody else holds."""
     await chosen(ref_cell(OLD), 1)
-    await chosen(pte_cell(ADDR), Pte(OLD))
     await collapse_huge_page(mm, Vma(ADDR, ADDR + 1), ADDR, NEW)
 
 

@@ -21,6 +21,15 @@ store through the stale entry
                                                           flush, write: the disk has what memory has
                                                           two references too many: keep it
                              map it again
+
+swap-cache-copied: a write fault on a page that only it maps, while another process has its contents in swap
+
+CPU0 write fault, child                         CPU1 fault, parent
+two references: its own, and the swap cache's
+lock the page
+its place in swap is needed: it stays cached
+so two references are one too many: copy it
+                                                map it: as the fork has left it
 """
 
 from __future__ import annotations
@@ -28,14 +37,16 @@ from __future__ import annotations
 from core.conformance.properties import (
     all_freed,
     contents_kept,
+    held_by_mappings,
     held_by_swap_cache,
     mapcount_is_ptes,
+    mapped_at_end,
     places_are_entries,
     sometimes,
     unmapped_at_end,
 )
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load
+from core.conformance.world import World, load, store
 from core.explore.model import Model
 from core.machine.pte import Pte, Swap, pte_cell
 from core.machine.tlb import newer_cell, ref_cell, user_load, user_store
@@ -148,6 +159,34 @@ def both_go(arch: Arch, era: Era) -> Model:
     return world.model("swap-cache-both", finally_=ends, sometimes=[window])
 
 
+def copied(arch: Arch, era: Era) -> Model:
+    """What a fork has left: the child has mapped the page again, and writes to it; the parent's entry is in swap."""
+    more = {"swaps": frozenset({PAGE}), "copies": {PAGE: COPY}, "mappings": {PAGE: (HERE, CHILD)}}
+    mapped = {HERE: None, CHILD: Pte(PAGE, write=False)}
+    world = World(arch, era, mapped, frozenset({PAGE, COPY}), geometry={"ptes_per_table": 1}, more=more)
+    in_cache(world, PAGE, 1)
+    world.memory[pte_cell(HERE)] = Swap(PAGE)
+    world.memory[ref_cell(COPY)] = world.memory[mapcount_cell(COPY)] = 0
+    world.task("child", lambda mm: store(mm, CHILD_VMA, CHILD, [PAGE, COPY]))
+    world.task("parent", lambda mm: touches(mm, VMA, write=False))
+    window = sometimes(
+        "locked-and-needed",
+        "the child's fault has locked the page, whose place in swap the parent's entry has",
+        (pg_locked_cell(PAGE), pte_cell(HERE), ref_cell(PAGE)),
+        lambda owner, pte, ref: owner is not None and isinstance(pte, Swap) and ref == 2,
+    )
+    both = [HERE, CHILD]
+    ends = [
+        mapped_at_end(CHILD, COPY),
+        held_by_swap_cache(PAGE),
+        held_by_mappings(COPY),
+        places_are_entries(PAGE, both),
+        mapcount_is_ptes(PAGE, both),
+        mapcount_is_ptes(COPY, both),
+    ]
+    return world.model("swap-cache-copied", finally_=ends, sometimes=[window])
+
+
 async def reclaims(mm: Mm) -> None:
     """shrink_inactive_list(): what cannot be freed goes back to its list, and with it the reference."""
     for page in await shrink_folio_list(mm, UnmapBatch(), [PAGE]):
@@ -197,6 +236,12 @@ SCENARIOS = [
         "a page leaves the swap cache once, whoever is the last to need it",
         "mm/swapfile.c:__try_to_reclaim_swap",
         both_go,
+    ),
+    Scenario(
+        "swap-cache-copied",
+        "a store to a page that another process still has in swap is to a copy",
+        "mm/memory.c:wp_can_reuse_anon_folio",
+        copied,
     ),
     Scenario(
         "swap-cache-refault",

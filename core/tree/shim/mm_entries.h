@@ -24,7 +24,7 @@ enum { E_PRESENT = 1, E_DIRTY = 2, E_WRITE = 4, E_UFFD = 8, E_PROTNONE = 16, E_S
 #define pte_mkwrite(entry, ...) __pte((entry).pte | E_WRITE)
 #define pte_mkuffd_wp(entry) __pte((entry).pte | E_UFFD)
 #define pte_clear_uffd_wp(entry) __pte((entry).pte & ~(u64)E_UFFD)
-#define pte_modify(entry, protection) __pte(((entry).pte & ~(u64)E_WRITE) | E_MODIFIED)
+#define pte_modify(entry, protection) __pte((entry).pte | E_MODIFIED)
 #define pte_mk_savedwrite(entry) (entry)
 #define pte_pfn(entry) 0
 #define pte_unused(entry) 0
@@ -108,8 +108,16 @@ typedef swp_entry_t softleaf_t;
 #define ptep_set_wrprotect(mm, address, ptep) OP2("wrprotect_ptes", NUMBER(ptep), 1)
 #define set_ptes(mm, address, ptep, entry, nr) OP3("set_ptes", NUMBER(ptep), pte_val(entry), nr)
 typedef int fpb_t;
-#define FPB_IGNORE_DIRTY 0
+#define FPB_IGNORE_DIRTY 1
 #define FPB_IGNORE_SOFT_DIRTY 0
-#define folio_pte_batch(folio, address, ptep, entry, max, flags, ...) OP2("folio_pte_batch", NUMBER(ptep), max)
+#define FPB_WRITABLE 2 /* any_writable is asked for */
+#define BATCH_WRITABLE 256 /* said beside the number */
+static inline void tell(bool *any, bool said) { if (any) *any = said; }
+#define folio_pte_batch(folio, address, ptep, entry, max, flags, any_writable, any_young, any_dirty) ({               \
+	u64 _batch = OP3("folio_pte_batch", NUMBER(ptep), max, (flags) | ((any_writable) != NULL) * FPB_WRITABLE); \
+	tell(any_writable, !!(_batch & BATCH_WRITABLE));                                                           \
+	tell(any_young, true); /* every entry is, so that nothing hangs on any_dirty */                           \
+	tell(any_dirty, pte_dirty(entry));                                                                         \
+	(int)(_batch % BATCH_WRITABLE); })
 #define swap_pte_batch(ptep, max, entry) OP2("swap_pte_batch", NUMBER(ptep), max)
 #define arch_check_zapped_pte(vma, entry) ((void)0)

@@ -5,7 +5,11 @@
 #define CHILD_ENTRY(address) (ENTRY(address) + (1UL << 32))
 #define pte_alloc_map_lock(mm, pmd, address, ptlp) \
 	(OP1("lock_child", (address) >> PAGE_SHIFT), *(ptlp) = NULL, CHILD_ENTRY(address))
-#define copy_nonpresent_pte(...) (OP("copy_nonpresent_pte"), 0)
+#define pte_swp_exclusive(entry) 0
+#define pte_swp_clear_exclusive(entry) (entry)
+#define try_restore_exclusive_pte(...) 0
+typedef int pte_marker;
+#define copy_pte_marker(entry, vma) 0
 #define copy_present_page(...) 0
 #define folio_try_dup_anon_rmap_pte(folio, page, vma) (OP1("inc_mapcount", 1), 0)
 #define folio_try_dup_anon_rmap_ptes(folio, page, nr, vma) (OP1("inc_mapcount", nr), 0)

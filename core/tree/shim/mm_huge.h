@@ -38,6 +38,7 @@ spinlock_t *__pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
 #define pmd_mkinvalid(entry) (entry)
 #define pmdp_establish(vma, address, pmdp, entry) \
 	((void)(entry), HUGE_PMD(OP1("pmdp_establish", (address) >> PAGE_SHIFT)))
+#define pmdp_invalidate_ad(vma, address, pmdp) HUGE_PMD(OP1("pmdp_invalidate_ad", (address) >> PAGE_SHIFT)) /* x86's */
 #define set_pmd_at(mm, address, pmdp, entry) OP2("set_pmd_at", (address) >> PAGE_SHIFT, (entry).pmd)
 #define huge_pmd_needs_flush(old, entry) ((bool)OP2("huge_pmd_needs_flush", (old).pmd, (entry).pmd))
 /* A split, of which the parts are mapped by the table that has been deposited. */

@@ -11,7 +11,6 @@
 #define CONFIG_64BIT 1
 #define CONFIG_PGTABLE_LEVELS 3
 #include "mm.h"
-#include "smp_calls.h"
 typedef struct { unsigned long space_id; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
 #include "gather.h"
