@@ -1,6 +1,7 @@
 """What all tests have in common.
 
-Hypothesis draws the same examples on every run, so that a run says the same as the last one.
+Hypothesis draws the same examples on every run, and gives each as long as it takes, so that a run says the same as the
+last one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hypothesis import settings
 
 from tests.installed import Environment, build_wheel, environment
 
-settings.register_profile("same-every-time", derandomize=True)
+settings.register_profile("same-every-time", derandomize=True, deadline=None)
 settings.load_profile("same-every-time")
 
 

@@ -36,7 +36,7 @@ LAYOUTS = st.builds(
 
 @pytest.mark.parametrize("plugin", [Smp, X86, Arm64Range, S390])
 @pytest.mark.parametrize("run", ["large-munmap", "large-dontneed", "large-exit"])
-@settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(layout=LAYOUTS)
 def test_right_policies_hold_on_any_layout(plugin: type, run: str, layout: LargeLayout) -> None:
     assert run_on(set_up("right", plugin(), "test"), ERAS["6.12"], LARGE[run], layout) is None

@@ -48,7 +48,7 @@ geometry = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(
     stretches=stretches,
     facts=geometry,
@@ -100,7 +100,7 @@ def test_equal_to_stepping_page_by_page(stretches, facts, plugin, era, failing, 
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     repeat=st.integers(50, 200),
     pattern=runs,

@@ -36,7 +36,7 @@ def walk(numbers, constants, program):
     return numbers, decided
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     values=st.tuples(small, small, small),
     constants=st.lists(st.integers(-8, 64), min_size=1, max_size=3),

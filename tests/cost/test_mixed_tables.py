@@ -22,7 +22,7 @@ def page_by_page(one, era, layout, **how):
     return Accountant(one, ERAS[era], layout, skip=False, long_runs=False, **how).count()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     runs=st.lists(st.tuples(st.sampled_from(SMALL), st.integers(1, 24)), min_size=12, max_size=60),
     facts=geometry,
@@ -52,7 +52,7 @@ def test_tables_of_512_entries(plugin, era) -> None:
     assert fast.periods.mixed.leapt >= (5 if few else 20)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     runs=st.lists(st.tuples(st.sampled_from(SMALL), st.integers(1, 8)), min_size=60, max_size=100),
     between=st.integers(0, 60),

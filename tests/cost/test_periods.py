@@ -92,7 +92,7 @@ small_tables = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     pattern=runs,
     tables=st.integers(100, 500),
@@ -110,7 +110,7 @@ def test_tables_smaller_than_batches(pattern, tables, facts, plugin, era, failin
     assert Accountant(arch, ERAS[era], layout, fail_allocs=failing, how=how).count() == table_by_table
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     tables=st.integers(1, 300),
     facts=small_tables,

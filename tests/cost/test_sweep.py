@@ -112,7 +112,7 @@ def grids(draw: st.DrawFn) -> tuple[str, list[Axis]]:
 
 
 @given(st.sampled_from(sorted(SUBJECTS)), grids())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_point_is_what_it_is_alone(which: tuple[str, str], grid: tuple[str, list[Axis]]) -> None:
     workload, axes = grid
     points = sweep([SUBJECTS[which]], axes, workload)
@@ -122,7 +122,7 @@ def test_a_point_is_what_it_is_alone(which: tuple[str, str], grid: tuple[str, li
     assert [told(point) for point in points] == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     layouts=st.lists(stretches, min_size=2, max_size=4),
     facts=geometry,

@@ -42,7 +42,7 @@ def by_page(one, era, runs, how="unmap"):
     return Accountant(one, ERAS[era], Layout(runs), how=how, skip=False, long_runs=False)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example(  # maxima that are the same for every table are met again by later zaps
     zaps=[(random_runs("a", SMALL, 60, 8), "exit"), (random_runs("b", SMALL, 60, 8), "exit")],
     facts={"bundle": 8, "max_gather_batch": 36, "max_gather_batch_count": 4, "ptes_per_table": 16, "merge_vmas": True},

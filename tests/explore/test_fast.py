@@ -175,7 +175,7 @@ def test_a_width_holds_its_numbers(count: int) -> None:
     assert (count - 1) < (1 << width(count))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(ACTIONS, max_size=4), min_size=1, max_size=3), st.booleans())
 def test_random_programs_are_equal(threads: list[list[tuple[str, int, int]]], stop: bool) -> None:
     odd = Property("odd", "", tuple(CELLS), lambda a, b, c: a + b + c != 4)

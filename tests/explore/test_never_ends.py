@@ -169,7 +169,7 @@ def _cells(cursor: Cursor) -> tuple[int, ...]:
 SHORT = st.lists(st.tuples(st.sampled_from(["add", "write", "copy", "wait"]), st.integers(0, 2), st.integers(0, 2)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(SHORT.filter(lambda a: len(a) < 4), st.integers(0, 2)), min_size=1, max_size=3), st.booleans()
 )

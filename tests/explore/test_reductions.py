@@ -241,7 +241,7 @@ def add_mod(cell: Cell) -> Op:
 # All together, on random programs.
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.lists(ACTIONS, max_size=4), min_size=2, max_size=3),
     st.sampled_from(SETS),

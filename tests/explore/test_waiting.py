@@ -53,7 +53,7 @@ def _stripped(cells: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(values)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(SHORT.filter(lambda a: len(a) < 4), st.integers(0, 2)), min_size=1, max_size=3), st.booleans()
 )

@@ -77,7 +77,7 @@ def test_the_models_differ_on_the_random_tests() -> None:
 @pytest.mark.parametrize(("architecture", "rules"), [("arm64", ARMV8), ("riscv", RVWMO)])
 def test_keeping_loads_in_blocks_loses_no_final_state(architecture: str, rules: object) -> None:
     work = []
-    for threads in samples(architecture, 3, 120):
+    for threads in samples(architecture, 3, 60):
         program, registers = build(threads)
         with_blocks, without = (Weak(program, rules, blocks) for blocks in (True, False))  # type: ignore[arg-type]
         assert reached(with_blocks, registers) == reached(without, registers), threads

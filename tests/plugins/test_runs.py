@@ -133,7 +133,7 @@ def cached(memory: Memory) -> set[tuple[int, int]]:
 
 @pytest.mark.parametrize("hook", CALLS)
 @pytest.mark.parametrize("plugin", ROWS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(entries, st.integers(0, PAGES - 1), st.integers(1, PAGES))
 def test_a_run_equals_its_pages(
     plugin: str, hook: str, pages: list[tuple[bool, bool, bool]], addr: int, nr: int

@@ -14,7 +14,7 @@ from core.truth.lines import FileError
 from core.truth.measured.flushes import PLUGIN, compare, compare_file, read_rows
 
 DATA = Path(__file__).parent.parent / "data"
-SMALL = 4096
+SMALL = 512
 """Pages of a cell that is quick to step through."""
 
 

@@ -30,9 +30,12 @@ def test_a_wrong_policy_is_caught(policy: type, scenario: str) -> None:
         assert "Layout: " in result.sentence
 
 
+TWINS = sorted({(w.twin, s) for w in CATALOGUE for s in w.scenarios}, key=lambda p: (p[0].__name__, p[1]))
+
+
 @pytest.mark.parametrize(
     ("twin", "scenario"),
-    sorted({(w.twin, s) for w in CATALOGUE for s in w.scenarios}, key=lambda p: (p[0].__name__, p[1])),
+    [pytest.param(*one, marks=pytest.mark.slow if SUITE[one[1]].tier == "large" else ()) for one in TWINS],
 )
 def test_its_right_twin_passes(twin: type, scenario: str) -> None:
     result = judged(twin, scenario)

@@ -77,7 +77,7 @@ def test_fork_and_mremap_take_empty_tables_along(tmp_path: Path) -> None:
     assert munmap.predicted == ((-1, False),)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_table_stands_until_nothing_mapped_needs_it(data: st.DataObject) -> None:
     """free_pgtables() by another rule: a table that an unmapping meets goes if no other mapping has addresses in it."""
