@@ -41,7 +41,7 @@ PINNED = {
     "B-30": ("use-after-free", 17),
     "B-30v": ("use-after-free", 21),
     "B-31": ("use-after-free", 13),
-    "B-32": ("use-after-free", 12),
+    "B-32": ("use-after-free", 13),
     "B-33": ("walk-of-freed-table", 8),
     "B-34": ("use-after-free", 8),
     "B-35": ("use-after-free", 24),
