@@ -39,7 +39,7 @@ from core.mm.rmap import folio_remove_rmap_pte, folio_remove_rmap_ptes, rmap_loc
 from core.mm.stand_in import or_c
 from core.mm.swap import folio_putback_lru, folio_set_swapbacked, folio_test_swapbacked
 from core.mm.swap_state import add_to_swap
-from core.mm.swapfile import folio_test_swapcache, remove_mapping, swap_duplicate
+from core.mm.swapfile import folio_free_swap, folio_test_swapcache, remove_mapping, swap_duplicate
 
 
 @or_c
@@ -181,7 +181,7 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
             return False  # it has no mapping to be written by: PAGE_KEEP
         if mm.era.has("d950c9477d51"):
             await try_to_unmap_flush_dirty(mm, ubc)
-        await pageout(page, ubc, recurse)
+        await pageout(mm, page, ubc, recurse)
         keep = await folio_test_dirty(page)
     if swaps and not keep:
         keep = not await remove_mapping(mm, page)
@@ -189,17 +189,25 @@ async def reclaim_one(mm: Mm, ubc: UnmapBatch, page: int, recurse: Recurse | Non
     return not keep
 
 
-async def pageout(page: int, ubc: UnmapBatch, recurse: Recurse | None) -> None:
+async def pageout(mm: Mm, page: int, ubc: UnmapBatch, recurse: Recurse | None) -> None:
     """mm/vmscan.c:pageout(): write the page. A swap device may have to allocate memory, and so enter reclaim.
 
-    Left out: a page to which somebody else has a reference is not written (is_page_cache_freeable()), and one whose
-    place in swap no entry needs any more leaves the swap cache instead (mm/page_io.c:swap_writepage()); no model zaps
-    such an entry next to reclaim.
+    A page in the swap cache to which somebody else has a reference is left alone (is_page_cache_freeable()), and one
+    whose place no entry needs any more leaves the cache instead, and stays dirty (mm/page_io.c:swap_writepage()).
+    Whether the page cache has a reference to a file's page is up to the scenario, so of those nothing is asked.
     """
+    cached = page in mm.swaps
+    if cached and await folio_ref_count(page) != OF_RECLAIM_AND_CACHE:
+        return
     if await test_clear_page_dirty(page):
         if recurse is not None:
             await recurse(ubc)
-        await write_to_disk(page)
+        if not (cached and await folio_free_swap(mm, page)):
+            await write_to_disk(page)
+
+
+OF_RECLAIM_AND_CACHE = 2
+"""References to a page that reclaim has isolated, and that the swap cache has."""
 
 
 async def shrink_lruvec(mm: Mm, ubc: UnmapBatch, pages: Sequence[int], recurse: Recurse | None = None) -> None:

@@ -132,3 +132,35 @@ def test_a_cpu_that_drains_its_batch_only_where_it_frees(module: Any, monkeypatc
     """Where another CPU has unmapped the page, MADV_DONTNEED has none to free, and drains the batch all the same."""
     monkeypatch.setattr(module, "lru_add_drain", nothing)
     assert judged("lru-batch-zap").violated == ("all-freed of ref[0]" if module is memory else "")
+
+
+def test_a_page_whose_entry_goes_while_it_is_reclaimed_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MADV_FREE of the entry in swap: swap_writepage() takes the page out of the cache, and it stays dirty."""
+    left: list[bool] = []
+    original = swapfile.folio_free_swap
+
+    async def noting(mm: Mm, page: int) -> bool:
+        left.append(await original(mm, page))
+        return left[-1]
+
+    monkeypatch.setattr(reclaim, "folio_free_swap", noting)
+    assert judged("lazyfree-store").verdict == "pass"
+    assert set(left) == {False, True}
+
+
+def writes(page: int) -> Op:
+    """The I/O of writeback, which is told as a violation."""
+    return Op("write", (), (), lambda: [Outcome(None, (), "freed-once")], order=Order.PRIVATE)
+
+
+async def busy(page: int) -> int:
+    """folio_ref_count() of a page that a fault has found."""
+    return 3
+
+
+def test_a_page_to_which_a_fault_has_a_reference_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """is_page_cache_freeable(); __remove_mapping() would keep it all the same."""
+    monkeypatch.setattr(reclaim, "write_to_disk", writes)
+    assert judged("swap-cache-refault").violated == "freed-once"
+    monkeypatch.setattr(reclaim, "folio_ref_count", busy)
+    assert judged("swap-cache-refault").violated == ""
