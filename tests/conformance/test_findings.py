@@ -33,8 +33,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 
 PINNED = [
-    ("smp-6.1", "zap-huge-dirty", "no-lost-dirty", 25),
-    ("smp-6.12", "zap-huge-dirty", "no-lost-dirty", 25),
+    ("smp-6.1", "zap-huge-dirty", "no-lost-dirty", 26),
+    ("smp-6.12", "zap-huge-dirty", "no-lost-dirty", 26),
     ("smp-6.1", "dax-zap", "no-lost-dirty", 17),
     ("smp-6.12", "dax-zap", "no-lost-dirty", 17),
     ("s390", "local-ipte", "use-after-free", 16),
@@ -61,7 +61,7 @@ ROWS = [
     ("sh", "task-moves-lazily", "use-after-free", 25),
     ("alpha-6.1-before", "borrower-flushes", "use-after-free", 16),
     ("alpha-6.1-before", "reclaim-elsewhere", "use-after-free", 36),
-    ("arm64-6.1", "huge-cold", "no-lost-dirty", 42),
+    ("arm64-6.1", "huge-cold", "no-lost-dirty", 43),
     ("ia64", "any-order", "use-after-free", 22),
     ("ia64", "borrower-flushes", "use-after-free", 34),
     ("hexagon", "reclaim-elsewhere", "use-after-free", 12),
@@ -95,7 +95,7 @@ ROWS = [
     ("loongarch-ptw", "mprotect-dirty", "no-lost-dirty", 18),
     ("loongarch-ptw", "mremap-dirty", "no-lost-dirty", 23),
     ("loongarch-ptw", "huge-split", "no-lost-dirty", 11),
-    ("loongarch-ptw", "huge-dirty", "no-lost-dirty", 45),
+    ("loongarch-ptw", "huge-dirty", "no-lost-dirty", 46),
     ("loongarch-ptw", "switch-back", "use-after-free", 21),
     ("loongarch-ptw", "lazy-back", "use-after-free", 21),
     ("sparc32", "dirty-bit-in-time", "no-lost-dirty", 8),
