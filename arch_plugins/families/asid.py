@@ -117,19 +117,26 @@ def set_active(cpu: Cpu, asid: Context) -> Op:
     return Op("active_asids = ASID", (), (active_cell(cpu),), lambda: [Outcome(None, (asid,))], order=Order.PLAIN)
 
 
-async def check_and_switch_context(mm: Mm, context: Cell, compares: bool) -> None:
-    """Switch this CPU to the mm, by a fast path that compares or not (`keep_active`)."""
-    cpu = mm.task.cpu
+async def check_and_switch_context(mm: Mm, context: Cell, compares: bool, flushes_last: bool = False) -> None:
+    """Switch this CPU to the mm, by a fast path that compares or not (`keep_active`).
+
+    The flush that a CPU owes after a rollover comes under the lock, or `flushes_last`, behind the load of the ASID.
+    """
+    cpu, owes_flush = mm.task.cpu, False
+    flush = invalidate((cpu,), mm.addrs, "local_flush_tlb_all")
     asid: Context | None = await context_id(context)
     if asid is None or not await keep_active(cpu, asid, compares):
         await spin_lock(LOCK, mm.task)
         await new_context(context, tuple(sorted(mm.cpus or ())), mm.facts.user_asids)
-        if await test_and_clear_pending(cpu):
-            await invalidate((cpu,), mm.addrs, "local_flush_tlb_all")
+        owes_flush = await test_and_clear_pending(cpu)
+        if owes_flush and not flushes_last:
+            await flush
         asid = await context_id(context)
         await set_active(cpu, asid)
         await spin_unlock(LOCK, mm.task)
     await load_ttbr(cpu, asid[1])
+    if owes_flush and flushes_last:
+        await flush
 
 
 class Asids(Broadcast):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.hookspecs import Facts, hookimpl
-from core.machine.ipi import wait_ipis
 from core.machine.op import Op, barrier
 from core.machine.order import Order
 from core.mm.batched_unmap import UnmapBatch
@@ -29,7 +28,8 @@ class Hook:
 
     `following` is the word behind the one that is being done; None if that depends on its answer, or at the end.
     `run_from` is the first page of a run of invalidations that are issued together, at the last of them.
-    `page_shift` is PAGE_SHIFT of the C.
+    `page_shift` is PAGE_SHIFT of the C.  `queued` are the CPUs whose queue has its request, and `told` those that have
+    been sent an IPI for it (`arch_plugins.from_c._smp`).
     """
 
     mm: Mm
@@ -41,6 +41,8 @@ class Hook:
     following: Word | None = None
     run_from: int | None = None
     page_shift: int = PAGE_SHIFT
+    queued: int = 0
+    told: int = 0
 
 
 async def read_cpumask(of: Hook, word: Word) -> int:
@@ -87,12 +89,6 @@ async def read_active_mm(of: Hook, word: Word) -> int:
 async def smp_mb(of: Hook, word: Word) -> int:
     """A barrier that the memory model knows."""
     await barrier(Order.SMP_MB)
-    return 0
-
-
-async def wait_for_ipis(of: Hook, word: Word) -> int:
-    """Wait for the CPUs of the mask."""
-    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
     return 0
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from arch_plugins.families.context import context_cell
 from arch_plugins.families.cpu_asids import CpuAsids
-from arch_plugins.from_c._common import FlushesFromC, Hook, read_current_mm, read_users, wait_for_ipis
+from arch_plugins.from_c import _smp as smp
+from arch_plugins.from_c._common import FlushesFromC, Hook, read_current_mm, read_users
 from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, flush_here, send_ipis
 from core.machine.op import Op, Outcome
@@ -48,9 +49,8 @@ async def _zero_context(of: FlushHands, word: Word) -> int:
     return 0
 
 
-async def _send(of: FlushHands, word: Word) -> int:
-    await send_ipis(of.mm.task, cpus_in(of.mm, word.a), of.request)
-    return 0
+async def _send(of: FlushHands, mask: int) -> None:
+    await send_ipis(of.mm.task, cpus_in(of.mm, mask), of.request)
 
 
 async def drop_mmu_context(of: FlushHands, word: Word) -> int:
@@ -91,8 +91,7 @@ CONTEXT_RULES = (
     Rule("current->mm", "", read_current_mm, truth),
     Rule("read|READ_ONCE", "context[[]*", _read_context, just(0, VERSION | 1)),
     Rule("write|WRITE_ONCE", "context[[]*", _zero_context, when=lambda word: word.a < VERSION),
-    Rule("send_ipi", "*flush_tlb_*", _send),
-    Rule("wait_ipi", "*flush_tlb_*", wait_for_ipis),
+    *smp.rules(_send),
     Rule("drop_mmu_context", "", drop_mmu_context),
     hidden("read|READ_ONCE", "cpu_data*", "the version of ASIDs that this CPU gives out", just(VERSION)),
 )

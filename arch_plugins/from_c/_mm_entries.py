@@ -47,7 +47,7 @@ def entry_of(of: MmHands, said: int) -> Entry:
     if said & MODIFIED:
         assert of.change is not None
         entry = of.change(entry)
-        said = code(entry) & ~UFFD | said & UFFD
+        said = code(entry) & ~UFFD | said & (UFFD | WRITE)
     if of.becomes is not None:
         return Pte(of.becomes, bool(said & WRITE), bool(said & DIRTY))
     if said & SWAP and pte_present(entry):
@@ -75,6 +75,8 @@ def _seen(of: MmHands, entry: Any) -> int:
     of.follow(entry)
     if of.faults and of.orig is None and entry is not None:
         of.orig, of.page = entry, entry.frame
+    if of.collapses and pte_present(entry):
+        of.page = entry.frame
     return code(entry)
 
 
@@ -173,5 +175,6 @@ RULES: tuple[Rule, ...] = (
     known("pte_needs_flush", _needs_flush, truth),
     call("pte_accessible", lambda of, word: pte_accessible(of.mm, of.entry), truth),
     known("same_page", lambda of, word: of.orig is None or of.entry == of.orig, truth),
+    known("can_change_pte_writable", lambda of, word: of.frame in of.mm.exclusive, truth),
     hidden("pte_install_uffd_wp_if_needed", why="no model has a file's area under userfaultfd"),
 )

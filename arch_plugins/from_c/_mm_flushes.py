@@ -94,7 +94,7 @@ RULES: tuple[Rule, ...] = (
     call("tlb_flush_mmu_tlbonly", lambda of, word: tlb_flush_mmu_tlbonly(of.gather)),
     call("tlb_flush_rmaps", lambda of, word: tlb_flush_rmaps(of.gather, of.table)),
     call("tlb_flush_mmu", lambda of, word: tlb_flush_mmu(of.gather)),
-    known("tlb_flush_pmd_range", lambda of, word: tlb_flush_pmd_range(of.gather, of.base + word.a, of.mm.span[0])),
+    known("tlb_flush_pmd_range", lambda of, word: tlb_flush_pmd_range(of.gather, of.base + word.a, word.b)),
     call("tlb_remove_page_size", _remove_huge_page),
     call("flush_tlb_range", _flush_range),
     call("flush_pmd_tlb_range", _flush_pmd_range),

@@ -7,7 +7,7 @@ behalf of an MmHands, and its answer is as much of the result as C looks at.  Th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,10 @@ class MmHands:
     entries are `further` on.  In madvise.c `page` is that of the entry that was read last (`follows`), and `folio` its
     folio, as (first page, pages); `split` are the first pages of folios that have been split, `isolated` those of
     folios that are off their list.
+
+    In hugetlb.c (`hugetlb`) a pud leads to the table that is shared.  A fault that finds nothing maps `page`, if need
+    be in the first of `tables` that is free, which becomes `new_table`.  In khugepaged (`collapses`) `page` is that of
+    the entry that was read last, and the table is taken `aside`, as is one that is left.
     """
 
     mm: Mm
@@ -60,11 +64,16 @@ class MmHands:
     collected: list[tuple[int, int]] = field(default_factory=list)
     deposited: int | None = None
     further: int = 0
+    hugetlb: bool = False
+    collapses: bool = False
+    aside: int | None = None
     faults: bool = False
     follows: bool = False
     folio: tuple[int, int] = (0, 1)
     split: set[int] = field(default_factory=set)
     isolated: list[int] = field(default_factory=list)
+    tables: Sequence[int] | None = None
+    new_table: int | None = None
     orig: Entry = None
     found: MappedEntry | None = None
     ubc: UnmapBatch = field(default_factory=UnmapBatch)

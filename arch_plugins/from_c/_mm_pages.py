@@ -9,6 +9,7 @@ from __future__ import annotations
 from arch_plugins.from_c._mm_hands import MmHands, call, known, page_of
 from core.machine.op import Op
 from core.machine.pte import Swap, pte_present
+from core.mm.migrate import migrate_misplaced_folio
 from core.mm.mm import pte_unlock
 from core.mm.page import (
     copy_page,
@@ -53,7 +54,7 @@ def _head(of: MmHands) -> tuple[int, int]:
 
 
 async def _prealloc(of: MmHands, word: Word) -> None:
-    of.becomes = of.mm.copies[of.page]
+    of.becomes = of.mm.copies[of.page] if of.tables is None else of.page
     await get_page(of.becomes)
 
 
@@ -106,7 +107,7 @@ async def _end_walk(of: MmHands, word: Word) -> None:
 
 async def _in_swap_cache(of: MmHands, word: Word) -> bool:
     """try_to_unmap_one() only asks whether it is as folio_test_swapbacked() says."""
-    if not (of.faults or of.follows):
+    if not (of.faults or of.follows or of.collapses):
         return await _swapbacked(of, word)
     page = _head(of)[0]
     return page in of.mm.swaps and bool(await folio_test_swapcache(page))
@@ -169,11 +170,15 @@ async def _isolate(of: MmHands, word: Word) -> bool:
     return isolated
 
 
+async def _large_hint(of: MmHands, word: Word) -> None:
+    raise ValueError(f"page {of.page} is part of a large folio, whose NUMA hint no model has")
+
+
 RULES: tuple[Rule, ...] = (
     known("vm_normal_page", lambda of, word: not of.mm.special(of.frame), truth),
     known("folio_test_anon", lambda of, word: of.mm.is_anon(of.frame), truth),
     known("folio_test_large", lambda of, word: _head(of)[1] > 1, truth),
-    known("is_shared", lambda of, word: of.faults and not of.mm.is_anon(of.page), truth),
+    known("is_shared", lambda of, word: of.orig is not None and not of.mm.is_anon(of.page), truth),
     call("folio_prealloc", _prealloc),
     call("copy_page", _copy_page),
     call("folio_mark_dirty", lambda of, word: set_page_dirty(_head(of)[0])),
@@ -193,6 +198,9 @@ RULES: tuple[Rule, ...] = (
     call("folio_remove_rmap_pmd", lambda of, word: folio_remove_rmap_pmd(of.mm, of.pmd, page_of(of.upper))),
     call("page_vma_mapped_walk", _walk, truth),
     call("page_vma_mapped_walk_done", _end_walk),
+    known("mpol_misplaced", lambda of, word: of.page in of.mm.copies, truth),
+    call("migrate_misplaced_folio", lambda of, word: migrate_misplaced_folio(of.mm, of.page), truth),
+    call("numa_rebuild_large_mapping", _large_hint),
     call("take_rmap_locks", lambda of, word: rmap_lock(of.mm)),
     call("drop_rmap_locks", lambda of, word: rmap_unlock(of.mm)),
     call("folio_test_swapbacked", _swapbacked, truth),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, call, index, known, page_of
-from core.machine.pte import Entry, ProtNone, pte_present
+from core.machine.op import Op
+from core.machine.pte import Entry, ProtNone, Pte, pte_present
 from core.mm.huge_memory import (
     establish_invalid_pmd,
     pmd_lock,
@@ -19,6 +20,8 @@ from core.mm.huge_memory import (
 )
 from core.mm.mm import pte_lock, pte_unlock
 from core.mm.pgtable import clear_upper, get_and_clear_pmd, pmd_populate, pte_offset_map_lock, read_upper
+from core.mm.pte_missing import pte_alloc_one
+from core.mm.swap import Table, free_table_page
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
 
 TABLE, HUGE, HUGE_DIRTY, HUGE_WRITE, HUGE_PROTNONE, HUGE_UFFD, HUGE_MODIFIED = (1 << at for at in range(7))
@@ -38,14 +41,29 @@ def upper_code(entry: Any) -> int:
 
 async def _read_upper(of: MmHands, word: Word) -> int:
     at = ("pmd", "pud", "p4d").index(word.place.partition("+")[0])
-    of.upper = await read_upper(of.mm, at, of.base + index(word) * of.mm.span[at])
+    addr = of.addr if of.hugetlb else of.base + index(word) * of.mm.span[at]
+    of.upper = await read_upper(of.mm, 0 if of.hugetlb else at, addr)
     of.follow(of.upper)
     return upper_code(of.upper)
 
 
 async def _populate(of: MmHands, word: Word) -> None:
-    table = of.upper if of.deposited is None else of.deposited
+    found = (one for one in (of.new_table, of.aside, of.deposited) if one is not None)
+    table = next(found, of.upper)
     await pmd_populate(of.mm, of.base + word.a * of.mm.span[0], table)
+    of.upper = table
+
+
+async def _alloc(of: MmHands, word: Word) -> int:
+    assert of.tables is not None
+    of.new_table = await pte_alloc_one(of.tables)
+    return 1
+
+
+def _free(of: MmHands, word: Word) -> Op:
+    table = of.aside if of.new_table is None else of.new_table
+    assert table is not None
+    return free_table_page(Table("pte", table))
 
 
 async def _withdraw(of: MmHands, word: Word) -> None:
@@ -72,7 +90,7 @@ async def _unlock_table(of: MmHands, word: Word) -> None:
 
 
 def _is_second(of: MmHands, word: Word) -> bool:
-    of.second = of.base + word.a
+    of.second = of.upper * of.mm.span[0] if of.collapses else of.base + word.a
     return of.mm.table_of(of.table) != of.mm.table_of(of.second)
 
 
@@ -89,11 +107,20 @@ async def _lock_child(of: MmHands, word: Word) -> None:
 # ---- huge pages ----------------------------------------------------------------------------------------------
 
 
+def _take_aside(of: MmHands, addr: int) -> None:
+    """The table that the pmd of `addr` led to is nobody else's now."""
+    of.aside = of.upper
+    of.table = of.second = of.upper * of.mm.span[0]
+    of.further = of.table - addr
+
+
 async def _clear_huge(of: MmHands, word: Word) -> int:
     """pmdp_huge_get_and_clear(), which is used of both kinds of pmd."""
     addr = of.base + word.a
     if of.of_table:
         of.upper = await get_and_clear_pmd(of.mm, addr)
+        if of.collapses:
+            _take_aside(of, addr)
     else:
         of.upper = of.entry = await of.mm.hook.pmdp_huge_get_and_clear(mm=of.mm, addr=addr, full=bool(word.b))
     return upper_code(of.upper)
@@ -110,7 +137,12 @@ async def _invalidate_ad(of: MmHands, word: Word) -> int:
 
 
 def _huge_of(of: MmHands, said: int) -> Entry:
-    """The huge entry that was read last with what C has changed of it, or what pmd_modify() has made of it."""
+    """The huge entry that was read last with what C has changed of it, or what pmd_modify() has made of it.
+
+    Or that of a new page.
+    """
+    if of.becomes is not None:
+        return Pte(of.becomes, bool(said & HUGE_WRITE), bool(said & HUGE_DIRTY))
     if said & HUGE_MODIFIED:
         assert of.change is not None
         return of.change(of.upper)
@@ -119,7 +151,7 @@ def _huge_of(of: MmHands, said: int) -> Entry:
 
 
 async def _set_huge(of: MmHands, word: Word) -> None:
-    """change_huge_pmd(), and advice."""
+    """change_huge_pmd(), advice, collapse_huge_page()."""
     of.new = _huge_of(of, word.b)
     await set_pmd_at(of.mm, of.base + word.a, of.new)
 
@@ -138,6 +170,8 @@ RULES: tuple[Rule, ...] = (
     Rule("read|READ_ONCE", "p4d*", _read_upper, just(0, TABLE)),
     call("pmd_clear", lambda of, word: clear_upper(of.mm, 0, of.base + word.a * of.mm.span[0])),
     call("pmd_populate", _populate),
+    Rule("pte_alloc_one", "", _alloc, just(1)),
+    call("pte_free", _free),
     call("pgtable_trans_huge_withdraw", _withdraw),
     Rule("pte_offset_map_lock", "", _lock_table, truth),
     call("pte_unmap_unlock", _unlock_table),
@@ -145,6 +179,7 @@ RULES: tuple[Rule, ...] = (
     call("lock", lambda of, word: pte_lock(of.mm, of.second), place="second_lock"),
     call("unlock", lambda of, word: pte_unlock(of.mm, of.second), place="second_lock"),
     call("pmd_lock", _lock_pmd),
+    call("lock", lambda of, word: pmd_lock(of.mm, of.pmd), place="pmd_lock"),
     call("unlock", lambda of, word: pmd_unlock(of.mm, of.pmd), place="pmd_lock"),
     call("lock_child", _lock_child),
     hidden("lock|unlock", "", why="a child's table is never its parent's"),

@@ -63,15 +63,12 @@ class TlbHands(Hook):
     """`addr` is the page that C knows as ADDRESS, and a page has `scale` bytes there.
 
     `gen` is the generation that C knows as NOW, and `met` are all by what C calls them; `loaded` is what this CPU has
-    loaded, as it was read; `info` are the operands of the last flush_tlb_info; `queued` and `told` as of
-    `arch_plugins.from_c._smp.Caller`.
+    loaded, as it was read; `info` are the operands of the last flush_tlb_info.
     """
 
     scale: int = 1 << PAGE_SHIFT
     gen: int | None = None
     loaded: int = MM
-    queued: int = 0
-    told: int = 0
     met: dict[int, int] = field(default_factory=dict)
     info: tuple[int, int, int] = (0, TLB_FLUSH_ALL, 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.alpha import Alpha, AlphaV61
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON, GatherFromC, read_active_mm, smp_mb
 from arch_plugins.from_c._context import (
     CONTEXT_RULES,
@@ -36,6 +37,7 @@ def manifest(version: Version) -> Manifest:
     local = ("ev5_flush_tlb_current", "ev5_flush_tlb_current_page", "#flush_tlb_current\\w*", "flush_tlb_other")
     return Manifest(
         (
+            *smp.sources(),
             Source(f"{asm}tlbflush.h", keep=local),
             Source(f"{asm}tlb.h"),
             Source(GENERIC_GATHER),
@@ -43,6 +45,7 @@ def manifest(version: Version) -> Manifest:
         ),
         "alpha.h",
         "alpha.c",
+        owned=smp.OWNED,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from arch_plugins.arc import NOTHING, Arc
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON
 from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands, by_page
 from core.hookspecs import hookimpl
@@ -30,11 +31,13 @@ def manifest(version: Version) -> Manifest:
     contexts = ("#MM_CTXT_\\w+", "#asid_mm", "#hw_pid")
     return Manifest(
         (
+            *smp.sources(),
             Source("arch/arc/include/asm/mmu_context.h", keep=contexts),
             Source("arch/arc/mm/tlb.c", keep=("struct tlb_args", *names_in(FLUSHES))),
         ),
         "arc.h",
         "arc.c",
+        owned=smp.OWNED,
     )
 
 

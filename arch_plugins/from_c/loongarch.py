@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON
 from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands, by_page
 from arch_plugins.loongarch import Loongarch
@@ -31,6 +32,7 @@ def manifest(version: Version) -> Manifest:
     arch = "arch/loongarch/"
     return Manifest(
         (
+            *smp.sources(),
             Source(f"{arch}include/asm/mmu_context.h", keep=names_in(CONTEXTS)),
             Source(f"{arch}include/asm/tlb.h", keep=("tlb_flush",)),
             Source(f"{arch}mm/tlb.c", keep=names_in(LOCAL)),
@@ -38,6 +40,7 @@ def manifest(version: Version) -> Manifest:
         ),
         "loongarch.h",
         "loongarch.c",
+        owned=smp.OWNED,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON
 from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands
 from arch_plugins.mips import Mips
@@ -33,12 +34,14 @@ def manifest(version: Version) -> Manifest:
     arch = "arch/mips/"
     return Manifest(
         (
+            *smp.sources(),
             Source(f"{arch}include/asm/mmu_context.h", keep=names_in("cpu_context set_cpu_context #cpu_asid")),
             Source(f"{arch}mm/tlb-r4k.c", keep=names_in("local_flush_tlb_range local_flush_tlb_page")),
             Source(f"{arch}kernel/smp.c", keep=(*names_in(SENT), "struct flush_tlb_data")),
         ),
         "mips.h",
         "mips.c",
+        owned=smp.OWNED,
     )
 
 

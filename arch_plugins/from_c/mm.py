@@ -5,11 +5,11 @@ Whatever they call of other functions is the model's text, also a gather: mmu_ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from arch_plugins.families.needs_flush import X86Pte
-from arch_plugins.from_c import _mm_entries, _mm_flushes, _mm_pages, _mm_tables
+from arch_plugins.from_c import _mm_entries, _mm_flushes, _mm_hugetlb, _mm_khugepaged, _mm_pages, _mm_tables
 from arch_plugins.from_c._mm_entries import code
 from arch_plugins.from_c._mm_hands import MmHands
 from arch_plugins.from_c._mm_locks import under_its_lock
@@ -17,12 +17,13 @@ from arch_plugins.generic import Smp
 from core.hookspecs import Facts, hookimpl
 from core.machine.pte import Entry, Present
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.khugepaged import collapse_huge_page
 from core.mm.madvise import madvise_cold_or_pageout_pte_range, madvise_free_pte_range
 from core.mm.memory import unmap_page_range
 from core.mm.migrate import migrate_vma_collect_pmd
 from core.mm.mm import Mm, Vma
 from core.mm.mmu_gather import MmuGather
-from core.mm.mprotect import Change, prot_numa
+from core.mm.mprotect import Change, accessible, prot_numa
 from core.mm.mremap import move_page_tables
 from core.mm.pagewalk import Action
 from core.mm.reclaim import try_to_unmap_one
@@ -31,7 +32,7 @@ from core.mm.userfaultfd import uffd_wp, uffd_wp_resolve
 from core.tree.binding import Binding
 from core.tree.gather import PAGE_SHIFT
 from core.tree.hybrid import FromC
-from core.tree.manifest import Manifest, Source, Version, names_in
+from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
 from core.tree.vocabulary import EVERYWHERE, Vocabulary
 
 PGTABLE_H = """
@@ -44,7 +45,9 @@ MEMORY_C = """
     copy_nonpresent_pte ?__copy_present_ptes ?copy_present_pte ?copy_present_ptes copy_pte_range ?zap_present_folio_ptes
     ?zap_present_ptes zap_pte_range zap_pmd_range zap_pud_range zap_p4d_range unmap_page_range
     fault_dirty_shared_page wp_page_reuse ?vmf_can_call_fault wp_page_copy finish_mkwrite_fault wp_pfn_shared
-    wp_page_shared ?wp_can_reuse_anon_folio do_wp_page handle_pte_fault
+    wp_page_shared ?wp_can_reuse_anon_folio do_wp_page ?numa_migrate_prep ?numa_migrate_check
+    ?numa_rebuild_single_mapping do_numa_page ?vmf_pte_changed pmd_install __pte_alloc do_anonymous_page
+    handle_pte_fault
     """
 
 MPROTECT_C = """
@@ -61,6 +64,20 @@ HUGE_MEMORY_C = "__pmd_trans_huge_lock zap_huge_pmd change_huge_pmd madvise_free
 SPLIT, SPLITS_BY_FOLIO = ("__split_huge_pmd_locked",), (6, 9)
 """Before, each part is mapped and counted by itself, which the text does not do."""
 
+HUGETLB_C = """
+    hugetlb_mask_last_page@0 huge_pte_offset __unmap_hugepage_range __huge_pmd_unshare@0 huge_pmd_unshare@0
+    huge_pmd_unshare_flush@0
+    """
+
+KHUGEPAGED_C = """
+    ;scan_result ?pte_none_or_zero ?release_pte_page ?release_pte_folio release_pte_pages is_refcount_suitable
+    __collapse_huge_page_isolate ?__collapse_huge_page_copy_succeeded ?__collapse_huge_page_copy_failed
+    __collapse_huge_page_copy find_pmd_or_thp_or_none check_pmd_still_valid collapse_huge_page
+    ?collapse_and_free_pmd retract_page_tables
+    """
+
+TLB_H = "tlb_unshare_pmd_ptdesc tlb_flush_unshared_tables #tlb_remove_huge_tlb_entry"
+
 RMAP_C = """
     #TLB_FLUSH_BATCH_\\w+ flush_tlb_batched_pending set_tlb_ubc_flush_pending@0 try_to_unmap_flush@0
     try_to_unmap_flush_dirty@0 page_vma_mkclean_one try_to_unmap_one try_to_migrate_one
@@ -70,6 +87,9 @@ PGTABLE_GENERIC_C = """
     ptep_clear_flush ptep_clear_flush_young pmdp_collapse_flush pmdp_huge_clear_flush pmdp_invalidate
     """
 
+
+MISSING_ENDS, MISSING_BY_NAME = (("return do_anonymous_page(vmf);", "return other_fault(vmf);"),), (6, 4)
+"""A fault of handle_pte_fault() that finds nothing ends there: since then that is do_pte_missing()."""
 
 READ_MAPCOUNT = (("map_count = folio_mapcount(folio);", 'map_count = OP("folio_mapcount");'),)
 """Elsewhere it is only tested for being negative, which removing a mapping does by itself."""
@@ -82,6 +102,8 @@ def manifest(version: Version) -> Manifest:
     return Manifest(
         (
             Source("include/linux/pgtable.h", keep=names_in(PGTABLE_H)),
+            Source("include/linux/hugetlb.h", keep=("?hugetlb_walk",)),
+            Source(GENERIC_GATHER, keep=names_in(TLB_H)),
             Source("mm/pgtable-generic.c", keep=names_in(PGTABLE_GENERIC_C)),
             Source("mm/migrate.c", keep=("remove_migration_pte",)),
             Source("mm/migrate_device.c", keep=("migrate_vma_collect_pmd",)),
@@ -89,13 +111,15 @@ def manifest(version: Version) -> Manifest:
                 "mm/huge_memory.c",
                 keep=(*names_in(HUGE_MEMORY_C), *(SPLIT if version >= SPLITS_BY_FOLIO else ())),
             ),
+            Source("mm/hugetlb.c", keep=names_in(HUGETLB_C)),
             Source("mm/rmap.c", keep=names_in(RMAP_C), replace=READ_MAPCOUNT),
-            Source("mm/memory.c", keep=names_in(MEMORY_C)),
+            Source("mm/memory.c", keep=names_in(MEMORY_C), replace=() if version >= MISSING_BY_NAME else MISSING_ENDS),
             Source("mm/mprotect.c", keep=names_in(MPROTECT_C)),
             Source("mm/mremap.c", keep=names_in(MREMAP_C)),
             Source(
                 "mm/madvise.c", keep=("struct madvise_walk_private", *names_in(MADVISE_C)), before="mm_madvise_folios.h"
             ),
+            Source("mm/khugepaged.c", keep=names_in(KHUGEPAGED_C), before="mm_khugepaged_pages.h"),
         ),
         "generic_mm.h",
         "generic_mm.c",
@@ -107,6 +131,8 @@ MOST_PAGES = 8
 
 MOST_ADVISED = 4
 """Of a range of madvise.c, which has the sizes of folios besides."""
+MOST_SMALL_PAGES = 2
+"""That a collapse in C takes into a huge one: of each there are as many local states as counts and entries."""
 
 ANONYMOUS, UFFD_WP = 1, 2
 """V_ bits of shim/generic_mm.h."""
@@ -134,6 +160,7 @@ class MmOfTree(FromC, SparingSmp):
         mine: tuple[Callable[..., Any], ...] = (
             self.copy_pte_range,
             self.handle_pte_fault,
+            self.do_anonymous_page,
             self.unmap_page_range,
             self.change_protection,
             self.move_page_tables,
@@ -148,6 +175,9 @@ class MmOfTree(FromC, SparingSmp):
             self.migrate_vma_collect_pmd,
             self.madvise_free_pte_range,
             self.madvise_cold_or_pageout_pte_range,
+            self.zap_hugepage_range,
+            self.collapse_huge_page,
+            self.retract_page_tables,
         )
         if version >= SPLITS_BY_FOLIO:
             mine = (*mine, self.split_huge_pmd, self.split_huge_anon_pmd)
@@ -157,9 +187,9 @@ class MmOfTree(FromC, SparingSmp):
         """Run the C function `name`."""
         shifts = (PAGE_SHIFT + span.bit_length() - 1 for span in of.mm.span)
         moves_pmd = of.mm.tables and "move_pmd" in of.mm.facts.capabilities
-        program = self.run(of, f"enter_{name}", *shifts, moves_pmd | of.faults << 1, *args)
+        program = self.run(of, f"enter_{name}", *shifts, moves_pmd | (of.faults or of.collapses) << 1, *args)
         hidden = of.deposited is not None  # entries of a table that nobody can reach yet
-        alone = of.of_table  # khugepaged holds mmap_lock and the rmap locks for writing (6.1: collapse_and_free_pmd())
+        alone = of.of_table or of.hugetlb  # khugepaged and hugetlb hold the locks of all who look for the entries
         return await (program if hidden or alone else under_its_lock(of.mm, program))
 
     async def unmap_page_range(self, tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
@@ -175,10 +205,15 @@ class MmOfTree(FromC, SparingSmp):
         of = MmHands(mm, base_of(mm, addr), child=copy - addr)
         await self.on(of, "copy_pte_range", *bounds(of, addr, end))
 
-    async def handle_pte_fault(self, mm: Mm, vma: Vma, addr: int) -> bool:
-        """mm/memory.c, of a store. Returns whether it is to be tried again."""
-        of = MmHands(mm, base_of(mm, addr), vma, addr=addr, faults=True)
-        return bool(await self.on(of, "handle_pte_fault", *bounds(of, addr), flags_of(vma)))
+    async def handle_pte_fault(self, mm: Mm, vma: Vma, addr: int, write: bool = True) -> bool:
+        """mm/memory.c. Returns whether the access is to be tried again."""
+        of = MmHands(mm, base_of(mm, addr), vma, addr=addr, faults=True, change=accessible)
+        return bool(await self.on(of, "handle_pte_fault", *bounds(of, addr), flags_of(vma), write))
+
+    async def do_anonymous_page(self, mm: Mm, addr: int, page: int, tables: Sequence[int]) -> None:
+        """mm/memory.c, of a store."""
+        of = MmHands(mm, base_of(mm, addr), addr=addr, faults=True, page=page, tables=tables)
+        await self.on(of, "do_anonymous_page", *bounds(of, addr))
 
     async def split_huge_pmd(self, mm: Mm, addr: int) -> None:
         """mm/huge_memory.c, of a page of a file."""
@@ -203,6 +238,23 @@ class MmOfTree(FromC, SparingSmp):
         of = MmHands(mm, base_of(mm, min(vma.start, new_vma.start)), vma)
         size = vma.end - vma.start << PAGE_SHIFT
         await self.on(of, "move_page_tables", *bounds(of, vma.start, new_vma.start), size, need_rmap_locks)
+
+    async def zap_hugepage_range(self, tlb: MmuGather, vma: Vma) -> None:
+        """mm/hugetlb.c:__unmap_hugepage_range()."""
+        of = MmHands(tlb.mm, base_of(tlb.mm, vma.start), vma, tlb, addr=vma.start, hugetlb=True)
+        await self.on(of, "unmap_hugepage_range", *bounds(of, vma.start, vma.end))
+
+    async def collapse_huge_page(self, mm: Mm, vma: Vma, addr: int, new: int) -> bool:
+        """mm/khugepaged.c. Returns whether it was done."""
+        if mm.span[0] > MOST_SMALL_PAGES:
+            return await text_of(collapse_huge_page)(mm, vma, addr, new)
+        of = MmHands(mm, base_of(mm, addr), vma, addr=addr, becomes=new, of_table=True, collapses=True)
+        return bool(await self.on(of, "collapse_huge_page", *bounds(of, addr)))
+
+    async def retract_page_tables(self, mm: Mm, vma: Vma) -> None:
+        """mm/khugepaged.c, of one area."""
+        of = MmHands(mm, base_of(mm, vma.start), vma, addr=vma.start, of_table=True, collapses=True)
+        await self.on(of, "retract_page_tables", *bounds(of, vma.start))
 
     # ---- mm/rmap.c -----------------------------------------------------------------------------------------------
 
@@ -334,6 +386,16 @@ def base_of(mm: Mm, addr: int) -> int:
     return addr - addr % mm.span[2]
 
 
-VOCABULARY = Vocabulary((*_mm_entries.RULES, *_mm_tables.RULES, *_mm_pages.RULES, *_mm_flushes.RULES, *EVERYWHERE))
+VOCABULARY = Vocabulary(
+    (
+        *_mm_hugetlb.RULES,
+        *_mm_khugepaged.RULES,
+        *_mm_entries.RULES,
+        *_mm_tables.RULES,
+        *_mm_pages.RULES,
+        *_mm_flushes.RULES,
+        *EVERYWHERE,
+    )
+)
 
 BINDING = Binding("mm", manifest, VOCABULARY, MmOfTree, lambda version: "arch_plugins.from_c.mm:SparingSmp")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from arch_plugins.from_c._common import ADDRESS, COMMON, Hook, wait_for_ipis
+from arch_plugins.from_c import _smp as smp
+from arch_plugins.from_c._common import ADDRESS, COMMON, Hook
 from arch_plugins.parisc import Parisc, purge
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYTHING, insn
@@ -25,6 +26,7 @@ def manifest(version: Version) -> Manifest:
     arch = "arch/parisc/"
     return Manifest(
         (
+            *smp.sources(),
             Source(f"{arch}include/asm/pgtable.h", keep=("purge_tlb_entries",)),
             Source(f"{arch}include/asm/tlbflush.h", keep=("#flush_tlb_range", "flush_tlb_mm", "flush_tlb_page")),
             Source(f"{arch}kernel/cache.c", keep=("__flush_tlb_range",)),
@@ -32,6 +34,7 @@ def manifest(version: Version) -> Manifest:
         ),
         "parisc.h",
         "parisc.c",
+        owned=smp.OWNED,
     )
 
 
@@ -46,12 +49,11 @@ async def _pdtlb(of: Hook, word: Word) -> int:
     return 0
 
 
-async def _send(of: Hook, word: Word) -> int:
-    cpus = cpus_in(of.mm, word.a)
+async def _send(of: Hook, mask: int) -> None:
+    cpus = cpus_in(of.mm, mask)
     for cpu in sorted(cpus):
         await insn(cpu, Parisc.mm_insn, 1, EVERYTHING)
     await send_ipis(of.mm.task, cpus, FlushRequest())
-    return 0
 
 
 async def _all(of: Hook, word: Word) -> int:
@@ -63,8 +65,7 @@ async def _all(of: Hook, word: Word) -> int:
 VOCABULARY = Vocabulary(
     (
         Rule("pdtlb", "", _pdtlb),
-        Rule("send_ipi", "flush_tlb_all_local", _send),
-        Rule("wait_ipi", "flush_tlb_all_local", wait_for_ipis),
+        *smp.rules(_send),
         Rule("flush_tlb_all_local", "", _all),
         hidden("lock|unlock", "sid_lock", "of space IDs, which are not recycled"),
         hidden("read|READ_ONCE", "mm.context.space_id", "the mm has a space ID of its own", just(1)),

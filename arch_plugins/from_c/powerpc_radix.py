@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 
 from arch_plugins.families.broadcast import effect_of
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import (
     ADDRESS,
     COMMON,
@@ -22,7 +23,6 @@ from arch_plugins.from_c._common import (
     read_current_mm,
     read_users,
     smp_mb,
-    wait_for_ipis,
 )
 from arch_plugins.powerpc_radix import PowerpcRadix
 from core.hookspecs import Facts, hookimpl
@@ -69,6 +69,7 @@ def manifest(version: Version) -> Manifest:
     arch = "arch/powerpc/"
     return Manifest(
         (
+            *smp.sources(),
             Source(f"{arch}include/asm/tlb.h"),
             Source(GENERIC_GATHER),
             Source(
@@ -80,6 +81,7 @@ def manifest(version: Version) -> Manifest:
         ),
         "powerpc_radix.h",
         "powerpc_radix.c",
+        owned=smp.OWNED,
     )
 
 
@@ -113,9 +115,8 @@ async def _leave(of: RadixHands, word: Word) -> int:
     return 0
 
 
-async def _send(of: RadixHands, word: Word) -> int:
-    await send_ipis(of.mm.task, cpus_in(of.mm, word.a), ExitLazyTlb())
-    return 0
+async def _send(of: RadixHands, mask: int) -> None:
+    await send_ipis(of.mm.task, cpus_in(of.mm, mask), ExitLazyTlb())
 
 
 async def _ptesync(of: RadixHands, word: Word) -> int:
@@ -179,8 +180,7 @@ VOCABULARY = Vocabulary(
         Rule("current->mm", "", read_current_mm, truth),
         Rule("current->active_mm", "", read_active_mm, truth),
         Rule("switch_mm_irqs_off", "", _leave),
-        Rule("send_ipi", "do_exit_flush_lazy_tlb", _send),
-        Rule("wait_ipi", "do_exit_flush_lazy_tlb", wait_for_ipis),
+        *smp.rules(_send),
         Rule("barrier smp_mb", "", smp_mb),
         Rule('"ptesync"*', "", _ptesync),
         Rule('"eieio; tlbsync; ptesync"*', "", _complete),

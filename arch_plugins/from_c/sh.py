@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON
 from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, by_page, drop_mmu_context, drops_own
 from arch_plugins.sh import Sh
@@ -24,6 +25,7 @@ def manifest(version: Version) -> Manifest:
     """The same names in 6.1 and 6.12."""
     return Manifest(
         (
+            *smp.sources(),
             Source("arch/sh/include/asm/mmu_context.h", keep=names_in(CONTEXTS)),
             Source(
                 "arch/sh/mm/tlbflush_32.c", keep=("local_flush_tlb_page", "local_flush_tlb_range", "local_flush_tlb_mm")
@@ -32,6 +34,7 @@ def manifest(version: Version) -> Manifest:
         ),
         "sh.h",
         "sh.c",
+        owned=smp.OWNED,
     )
 
 

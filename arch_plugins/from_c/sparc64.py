@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import ADDRESS, COMMON
 from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, first_queued, queue_rules
 from arch_plugins.sparc64 import Sparc64, Vaddrs
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYTHING, Operand, insn
 from core.machine.ipi import FlushRequest, Request, flush_here, send_ipis, wait_ipis
+from core.machine.op import Cpu
 from core.machine.tlb import invalidate
 from core.mm.mm import Mm
 from core.tree.binding import Binding
@@ -37,9 +39,11 @@ def manifest(version: Version) -> Manifest:
             Source(GENERIC_GATHER),
             Source("arch/sparc/mm/tlb.c", drop=names_in(DROPPED)),
             Source("arch/sparc/kernel/smp_64.c", keep=("struct tlb_pending_info", *names_in(CROSS_CALLS))),
+            *smp.sources(),
         ),
         "sparc64.h",
         "sparc64.c",
+        owned=smp.OWNED,
     )
 
 
@@ -91,19 +95,19 @@ async def _demap_context(of: QueueHands, word: Word) -> int:
     return 0
 
 
-async def _call(of: QueueHands, mask: int, request: Request) -> None:
-    """Interrupt the CPUs of the mask, and wait until they have served."""
-    others = cpus_in(of.mm, mask) - {of.mm.task.cpu}
-    if others:
-        pages: Sequence[int] = request.pages if isinstance(request, Vaddrs) else (request.start,)  # type: ignore[attr-defined]
-        for cpu in sorted(others):
-            await insn(cpu, "stxa_DMMU_DEMAP", len(pages), *(Operand(page, 1) for page in pages))
-        await send_ipis(of.mm.task, others, request)
-        await wait_ipis(of.mm.task, others)
+async def _interrupt(of: QueueHands, cpus: frozenset[Cpu], request: Request) -> None:
+    pages: Sequence[int] = request.pages if isinstance(request, Vaddrs) else (request.start,)  # type: ignore[attr-defined]
+    for cpu in sorted(cpus):
+        await insn(cpu, "stxa_DMMU_DEMAP", len(pages), *(Operand(page, 1) for page in pages))
+    await send_ipis(of.mm.task, cpus, request)
 
 
 async def _cross_call(of: QueueHands, word: Word) -> int:
-    await _call(of, word.a, await _requested(of, word.b))
+    """Interrupt the CPUs of the mask, and wait until they have served."""
+    others, request = cpus_in(of.mm, word.a) - {of.mm.task.cpu}, await _requested(of, word.b)
+    if others:
+        await _interrupt(of, others, request)
+        await wait_ipis(of.mm.task, others)
     return 0
 
 
@@ -113,10 +117,8 @@ async def _pending_info(of: QueueHands, word: Word) -> int:
     return 0
 
 
-async def _send(of: QueueHands, word: Word) -> int:
-    """smp_call_function_many(), which waits in a word of its own."""
-    await _call(of, word.a, Vaddrs(await first_queued(of, of.nr)))
-    return 0
+async def _send(of: QueueHands, mask: int) -> None:
+    await _interrupt(of, cpus_in(of.mm, mask), Vaddrs(await first_queued(of, of.nr)))
 
 
 VOCABULARY = Vocabulary(
@@ -124,8 +126,7 @@ VOCABULARY = Vocabulary(
         *queue_rules("tlb_batch", "tlb_nr", "vaddrs", QUEUED),
         Rule("cross_call", "xcall_flush_tlb_page", _cross_call),
         Rule("tlb_pending_info", "", _pending_info),
-        Rule("send_ipi", "tlb_pending_func", _send),
-        hidden("wait_ipi", "tlb_pending_func", "waited for as it was sent: nothing comes between"),
+        *smp.rules(_send),
         Rule("demap page", "", _demap_page),
         Rule("demap pages", "", _demap_pages),
         Rule("demap context", "", _demap_context),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON, read_active_mm
 from arch_plugins.from_c._context import (
     CONTEXT_RULES,
@@ -30,11 +31,13 @@ def manifest(version: Version) -> Manifest:
     local = ("local_flush_tlb_mm", "local_flush_tlb_range", "local_flush_tlb_page")
     return Manifest(
         (
+            *smp.sources(),
             Source("arch/xtensa/mm/tlb.c", keep=local),
             Source("arch/xtensa/kernel/smp.c", keep=("struct flush_data", *names_in(SENT))),
         ),
         "xtensa.h",
         "xtensa.c",
+        owned=smp.OWNED,
     )
 
 

@@ -131,6 +131,10 @@ ASID_LOCK = "new_context() is one step here, and what is behind it is done with 
 SYNC_IPI: dict[tuple[str, str], str] = {
     ("drop", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
     ("late", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",
+    (
+        "late",
+        "ptdesc_pmd_pts_dec",
+    ): "the look behind it is for a sync IPI, and the flush before that has interrupted every walker",
 }
 """Of rows that flush by interrupts."""
 
@@ -239,11 +243,6 @@ OF_ROW: dict[str, dict[tuple[str, str], str]] = {
         ("twice", "TLBI_ASIDENIS: flush all"): REPEATED,
         ("twice", "TLBI_VALENIS: flush leaf [N, N) of ASID N"): REPEATED,
         ("twice", "DSB_ISH"): "a barrier that is repeated waits for nothing more",
-        (
-            "late",
-            "huge_pmd_unshare",
-        ): "i_mmap_rwsem is held, under which alone others look whether the table is shared, "
-        "and the barrier of the flush is still to come",
     },
     "x86": {
         **VMA_LOCKS,

@@ -109,6 +109,8 @@ DRAINED = (
     "is copied that could have been used"
 )
 
+TABLE_COUNT = "the table's lock is released behind it, and i_mmap_rwsem behind the flush: it is read with both held"
+
 _EVERYWHERE = {
     "folio_swapped(pageN)": PLACE,
     "__delete_from_swap_cache(pageN)": PLACE,
@@ -164,6 +166,7 @@ _ASIDS = {
 
 UNORDERED: dict[str, dict[str, str]] = {
     "x86": {
+        "ptdesc_pmd_pts_dec": TABLE_COUNT,
         **_EVERYWHERE,
         **_AWAY,
         **_TSO,

@@ -90,10 +90,14 @@ class Linear:
 
     def __sub__(self, other: Any) -> Any:
         if isinstance(other, int):
-            return self + -other
-        if isinstance(other, Linear) and other.slopes == self.slopes and other.under is self.under:
+            return Linear(self.value - other, self.slopes, self.under) if self.under.open else self.value - other
+        if not isinstance(other, Linear):
+            return NotImplemented
+        if other.slopes == self.slopes and other.under is self.under:
             return self.value - other.value
-        return self + other * -1 if isinstance(other, Linear) else NotImplemented
+        if not (self.under.open and other.under.open):
+            return _apart(self) - _apart(other)
+        return _linear(self.value - other.value, tuple(map(operator.sub, self.slopes, other.slopes)), self.under)
 
     def __rsub__(self, other: Any) -> Any:
         return self * -1 + other
@@ -102,6 +106,8 @@ class Linear:
         if not self.under.open:
             return self.value * other
         other = fixed(other)
+        if other == 1:
+            return self
         return _linear(self.value * other, tuple([slope * other for slope in self.slopes]), self.under)
 
     __rmul__ = __mul__

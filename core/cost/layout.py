@@ -13,7 +13,7 @@ both are swap entries, or both map small pages, and both or neither are dirty fi
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -111,6 +111,9 @@ class Layout:
             addr = stretch.end
         self.end = addr
         self._starts = [s.start for s in self.stretches]
+        alone = all(s.uniform for s in self.stretches)  # then each of them is a run
+        self._ends = [s.end for s in self.stretches] if alone else None
+        self._kinds = [s.pattern[0][0] for s in self.stretches] if alone else []
         self._last = Run(0, 0, "none", None)
         self._stretch = self.stretches[0] if self.stretches else Stretch(0, (("none", 1),), 1)
 
@@ -138,6 +141,24 @@ class Layout:
             else:
                 yield from stretch.runs_from(max(addr, stretch.start))
             at += 1
+
+    def runs_in(self, start: int, end: int) -> Iterable[tuple[int, str]]:
+        """(end, kind) of the runs from `start` to `end`, as far as the layout reaches; the last one ends there."""
+        if self._ends is None or end > self.end:
+            return self._runs_in(start, end)
+        first, last = bisect_right(self._starts, start) - 1, bisect_left(self._ends, end)
+        return [*zip(self._ends[first:last], self._kinds[first:last], strict=True), (end, self._kinds[last])]
+
+    def _runs_in(self, start: int, end: int) -> Iterator[tuple[int, str]]:
+        for upto, kind in self.runs_from(start):
+            if upto >= end:
+                yield end, kind
+                return
+            yield upto, kind
+
+    def kinds(self) -> set[str]:
+        """Of all its entries."""
+        return set(self._kinds) or {kind for stretch in self.stretches for kind, _ in stretch.pattern}
 
     def present_in(self, start: int, end: int) -> bool:
         """Is any entry from `start` to `end` (exclusive) not empty?"""

@@ -11,6 +11,10 @@ Why it is sound.  What is executed and what is added has been argued for in thos
 way than its plan (the gather is full, a summary is missing) is not recorded.  Neither is one in which an allocation
 fails.
 
+A gather may have empty batches behind the one that it fills next.  They say nothing to a table that fills one at most,
+and allocates none: what is known of it holds with any number of them.  A word in which the lock was dropped is not
+tried again in the same state of the gather: what follows is another hold, which no plan describes.
+
 Where no entry lies between two that are executed, the walk goes over these no entries all the same: so its addresses
 are the symbolic ones of the plan, and what comes out also holds for tables that have entries there.  Reading an empty
 entry counts as nothing, however many there are.
@@ -158,7 +162,7 @@ class MixedTables:
         walk.conditions = situation.vary(tlb, len(plan.numbers))
         walk.sums, walk.asked = self.counts.sums.copy(), self.allocations.asked
         symbols = [
-            Linear(number, tuple([int(i == j) for j in range(len(numbers))]), walk.conditions)
+            Linear(number, (0,) * i + (1,) + (0,) * (len(numbers) - 1 - i), walk.conditions)
             for i, number in enumerate(plan.numbers, 3)
         ]
         walk.legs = list(legs(plan.word, iter(symbols), self.span))
@@ -174,6 +178,7 @@ class MixedTables:
         offset, entered = now(addr) - walk.addr, False
         self.memory.skipping = False
         if self.counts.sums["lock_holds"] != walk.sums["lock_holds"] + 1:
+            self.known.unlocked(walk.situation, walk.plan.word[: walk.at + 1])
             self._fail(tlb)
             return None
         if walk.at < 0 or (offset > now(walk.legs[walk.at].to) and walk.at + 1 < len(walk.legs)):

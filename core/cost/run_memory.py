@@ -9,6 +9,7 @@ from core.cost.layout import HUGE, KINDS, Layout, Run
 from core.machine.memory import INITIAL, Memory
 from core.machine.op import Cell
 from core.machine.pte import Pte, Swap
+from core.mm.mm import HELD_BATCHES
 from core.mm.pgtable import LEVELS
 
 PER_PAGE = frozenset({"mapcount", "PG_dirty", "ref", "accessed", "cached"})
@@ -37,6 +38,8 @@ class RunMemory(Memory):
         self.spans = (1, 1, 1)
         self._zapped_all = False
         self._others: frozenset[tuple[Cell, Hashable]] | None = None
+        self._near_of: frozenset[tuple[Cell, Hashable]] | None = None
+        self._near = frozenset[tuple[Cell, Hashable]]()
 
     def run_at(self, addr: int) -> Run:
         """The run that a page number falls into, which may be symbolic (core/cost/affine.py).
@@ -56,6 +59,14 @@ class RunMemory(Memory):
         if self._others is None:
             self._others = frozenset(item for item in self.items() if item[0].array not in PER_TABLE)
         return self._others
+
+    def near(self) -> frozenset[tuple[Cell, Hashable]]:
+        """The same but for how many batches are allocated: only who fills the last one can tell."""
+        others = self.others()
+        if self._near_of is not others:
+            self._near_of = others
+            self._near = frozenset([item for item in others if item[0].array != HELD_BATCHES])
+        return self._near
 
     def become(self, others: frozenset[tuple[Cell, Hashable]]) -> None:
         """Set the cells that belong to no page and no table to `others`."""

@@ -164,7 +164,7 @@ class RunSummaries:
             tlb.cleared_puds,
             tlb.cleared_p4ds,
             tlb.vma_pfn,
-            self.memory.others(),
+            self.memory.near(),
         )
 
     def _learn(self, before: Before, tlb: MmuGather, addr: int) -> None:

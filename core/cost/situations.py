@@ -56,7 +56,11 @@ NO_START, NO_END = (TASK_SIZE, ALL_ONES), (0, ALL_ONES)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Situation:
-    """A situation as first met at page number `addr`; its newest entry had `rest` plus a multiple of `unit` pages."""
+    """A situation as first met at page number `addr`; its newest entry had `rest` plus a multiple of `unit` pages.
+
+    Two that differ in nothing but empty batches behind the next one have the same `alike`: what fills no more than one
+    batch cannot tell them apart.
+    """
 
     addr: int
     batches: tuple[tuple[int, tuple[Slot, ...]], ...]
@@ -67,6 +71,7 @@ class Situation:
     others: frozenset[Any]
     unit: int
     rest: int
+    alike: object = None
 
     def put(self, tlb: MmuGather, memory: RunMemory, addr: int, variables: Vector) -> None:
         """Set the gather and the cells to this situation at `addr`, with these variables."""
@@ -130,7 +135,10 @@ class Situations:
         found = self._met.get(key)
         if found is None:
             slots = tuple([(batch.max, tuple(map(settled, batch.slots))) for batch in tlb.batches])
-            found = self._met[key] = Situation(addr, slots, state, start, end, tables, others, unit, rest)
+            spare = batches[tlb.active + 2 :]
+            near = batches if any(shape for _, shape in spare) else batches[: tlb.active + 2]
+            alike = (phase, near, state, start, end, tables, memory.near())
+            found = self._met[key] = Situation(addr, slots, state, start, end, tables, others, unit, rest, alike)
         back = 0 if start is not None else addr - tlb.start, 0 if end is not None else addr - tlb.end
         return found, (newest // unit, *back)
 

@@ -61,7 +61,7 @@ class Leg(NamedTuple):
 
 def classes_of(layout: Layout) -> frozenset[str | None]:
     """The classes of all entries of a layout; None stands for kinds without a class."""
-    return frozenset([CLASSES.get(kind) for stretch in layout.stretches for kind, _ in stretch.pattern])
+    return frozenset([CLASSES.get(kind) for kind in layout.kinds()])
 
 
 def plan_of(layout: Layout, addr: int, span: int, room: int, next_room: int) -> TablePlan | None:
@@ -75,8 +75,7 @@ def plan_of(layout: Layout, addr: int, span: int, room: int, next_room: int) -> 
     clean = dirty = swap = queued = last = 0
     met_dirty = False
     at, end = addr, addr + span
-    for run_end, kind in layout.runs_from(addr):
-        upto = run_end if run_end < end else end
+    for upto, kind in layout.runs_in(addr, end):
         group = CLASSES.get(kind)
         if group in PAGES:
             left = upto - at
@@ -109,9 +108,7 @@ def plan_of(layout: Layout, addr: int, span: int, room: int, next_room: int) -> 
         elif group is None:
             return None
         at = upto
-        if at == end:
-            break
-    else:
+    if at < end:
         return None  # the table is not all of the layout
     if queued >= room + next_room:
         return None

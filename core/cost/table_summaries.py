@@ -13,7 +13,7 @@ Data types
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from core.cost.affine import Conditions, Linear
@@ -83,7 +83,9 @@ class TableSummaries:
         self.situations = Situations(Stretch(0, (("none", 1),), 1), 1, era)
         self.rooms: dict[Situation, tuple[int, int]] = {}
         self._known: dict[tuple[Situation, str], list[TableSummary]] = {}
+        self._alike: dict[tuple[object, str], list[TableSummary]] = {}
         self._failed: dict[tuple[Situation, str], int] = {}
+        self._unlocked: set[tuple[object, str]] = set()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -96,13 +98,28 @@ class TableSummaries:
                 if i:
                     summaries.insert(0, summaries.pop(i))
                 return summary
+        for summary in self._alike.get((situation.alike, word), ()):
+            if summary.to is not situation and summary.takes(numbers):
+                own = replace(summary, to=situation)
+                self._remember(situation, word, own)
+                return own
         return None
 
     def add(self, situation: Situation, word: str, summary: TableSummary) -> None:
-        """Remember a summary."""
+        """Remember a summary; if it leads back to where it began, for all situations that are alike (a word fills one
+        batch at most)."""
+        self._remember(situation, word, summary)
+        if summary.to is situation and not summary.asked:
+            self._alike.setdefault((situation.alike, word), []).append(summary)
+
+    def _remember(self, situation: Situation, word: str, summary: TableSummary) -> None:
         summaries = self._known.setdefault((situation, word), [])
         summaries.insert(0, summary)
         del summaries[TRIED:]
+
+    def unlocked(self, situation: Situation, begun: str) -> None:
+        """The lock was dropped in a table whose word begins so: what follows is another hold, and not in the plan."""
+        self._unlocked.add((situation.state, begun))
 
     def fail(self, situation: Situation, word: str) -> None:
         """A table went another way than its plan."""
@@ -110,7 +127,9 @@ class TableSummaries:
 
     def may_be_tried(self, situation: Situation, word: str) -> bool:
         """Is another walk worth while?"""
-        return self._failed.get((situation, word), 0) < FAILED
+        if self._failed.get((situation, word), 0) == FAILED:
+            return False
+        return not any((situation.state, word[:at]) in self._unlocked for at in range(1, len(word)))
 
 
 def table_summary_of(
@@ -135,13 +154,22 @@ def table_summary_of(
         high = None if most is None or (most + by >= span and _own(terms)) else most + by
         if low is not None or high is not None:
             bounds.append((terms, low, high))
-    largest = list(dict.fromkeys([(name, _sparse(number, numbers)) for name, number in candidates]))
+    largest: dict[str, dict[Sparse, None]] = {}
+    for name, number in candidates:
+        largest.setdefault(name, {})[_sparse(number, numbers)] = None
     return TableSummary(
         to,
         tuple([_sparse(number, numbers) for number in moved]),
         tuple(bounds),
         tuple([(name, _sparse(number, numbers)) for name, number in added if isinstance(number, Linear) or number]),
-        tuple([one for one in largest if not any(_exceeds(other, one) for other in largest)]),
+        tuple(
+            [
+                (name, one)
+                for name, forms in largest.items()
+                for one in forms
+                if len(forms) == 1 or not any(_exceeds(other, one) for other in forms)
+            ]
+        ),
         asked,
     )
 
@@ -160,12 +188,12 @@ def _own(terms: Terms) -> bool:
     return len(terms) == 1 and terms[0][0] >= len(STILL) and terms[0][1] == 1
 
 
-def _exceeds(one: tuple[str, Sparse], other: tuple[str, Sparse]) -> bool:
+def _exceeds(one: Sparse, other: Sparse) -> bool:
     """Is a candidate for the same maximum never less, whatever the numbers are?"""
-    if one[0] != other[0] or one[1].constant < other[1].constant or one == other:
+    if one.constant < other.constant or one == other:
         return False
-    slopes = dict(one[1].terms)
-    for i, slope in other[1].terms:
+    slopes = dict(one.terms)
+    for i, slope in other.terms:
         slopes[i] = slopes.get(i, 0) - slope
     return all(slope >= 0 for slope in slopes.values())
 
@@ -174,5 +202,7 @@ def _sparse(number: Any, numbers: tuple[int, ...]) -> Sparse:
     """A number of a walk as a form of the walk's numbers."""
     if not isinstance(number, Linear):
         return Sparse(number, ())
-    form = Sparse(0, _terms(number.slopes))
-    return form._replace(constant=number.value - form.at(numbers))
+    terms, constant = _terms(number.slopes), number.value
+    for i, slope in terms:
+        constant -= slope * numbers[i]
+    return Sparse(constant, terms)

@@ -36,6 +36,10 @@ class Era:
     advises_folios   MADV_FREE, MADV_COLD and MADV_PAGEOUT take the entries of a large folio together, split it only if
                      a part of it is meant, and pass over it if they may not (v6.10); before, each is split, or ends
                      the walk of its table; since v6.5 lazy MMU mode is left before a table is unlocked for that
+    saves_write      an entry keeps its write permission while it is a NUMA hint (pte_savedwrite(), until 6a56ccbcf6c6,
+                     v6.2)
+    collapse_copies_first  khugepaged copies all pages before it gives back the first one: a copy may fail
+                     (98c76c9f1ef7, v6.4)
     batches_migration  migrate_pages() does one flush for all its pages (TTU_BATCH_FLUSH, 7e12beb8ca2a, v6.3)
     unmaps_folios    try_to_unmap_one() takes the entries of one large folio together: 'lazyfree', pages of MADV_FREE
                      (since v6.15); 'file', also those of a file (a series of 2025 and 2026); '' one by one
@@ -57,6 +61,8 @@ class Era:
     retracts_unlocked: bool = False
     unlocks_copy_first: bool = False
     advises_folios: bool = False
+    saves_write: bool = False
+    collapse_copies_first: bool = False
     batches_migration: bool = False
     unmaps_folios: str = ""
     ages_folios: bool = False
@@ -84,6 +90,7 @@ _LATER = Era(
     retracts_unlocked=True,
     unlocks_copy_first=True,
     advises_folios=True,
+    collapse_copies_first=True,
     batches_migration=True,
 )
 _SEVEN = replace(
@@ -97,6 +104,7 @@ ERAS = {
             "6.1",
             delayed_rmap=False,
             delay_in_local=False,
+            saves_write=True,
             release="6.1.192",
             lacks=frozenset({"383c4613c67c", COLD_FIX}),
         ),

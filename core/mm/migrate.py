@@ -33,9 +33,15 @@ from core.mm.stand_in import or_c
 # ---- pages of the LRU ----------------------------------------------------------------------------------------
 
 
-async def migrate_misplaced_folio(mm: Mm, page: int) -> None:
-    """Move an anonymous page to the node of the CPU that faulted on its hint; the caller has isolated it."""
-    await migrate_pages(mm, [page])
+async def migrate_misplaced_folio(mm: Mm, page: int) -> bool:
+    """Move a page to the node of the CPU that faulted on its hint; the caller has isolated it.
+
+    Returns whether it was moved: MIGRATE_ASYNC waits for nobody who has it locked.
+    """
+    for left in await migrate_pages_batch(mm, [page], waits=False):
+        await put_page(left)  # putback_movable_pages()
+        return False
+    return True
 
 
 async def migrate_pages(mm: Mm, pages: Sequence[int]) -> None:

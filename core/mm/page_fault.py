@@ -31,21 +31,32 @@ async def handle_write_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     """Handle the page fault of a store to `addr`.  True if the store is to be tried again.
 
     False if the access is not allowed (SIGSEGV), or if the page would have to be read in, which no scenario models.
-    do_user_addr_fault(): handle_mm_fault() under the lock of the VMA, or under mmap_lock for reading.
     """
+    return await do_user_addr_fault(mm, vma, addr, write=True)
+
+
+async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
+    """Handle the page fault of a load that finds a NUMA hint: migrate the page here."""
+    await do_user_addr_fault(mm, vma, addr, write=False)
+
+
+async def do_user_addr_fault(mm: Mm, vma: Vma, addr: int, write: bool) -> bool:
+    """handle_mm_fault() under the lock of the VMA, or under mmap_lock for reading."""
     if await lock_vma_under_rcu(mm, vma):
-        done = await handle_pte_fault(mm, vma, addr)
+        done = await handle_pte_fault(mm, vma, addr, write)
         await vma_end_read(mm, vma)
         return done
     await mmap_read_lock(mm)
-    there = await find_vma(vma) and await handle_pte_fault(mm, vma, addr)
+    there = await find_vma(vma) and await handle_pte_fault(mm, vma, addr, write)
     await mmap_read_unlock(mm)
     return bool(there)
 
 
 @or_c
-async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
+async def handle_pte_fault(mm: Mm, vma: Vma, addr: int, write: bool = True) -> bool:
     """A present entry that does not allow the store: make it writable, or only dirty where software does that.
+
+    One that allows no access is a NUMA hint: no scenario has another one and faults on it.
 
     The entry is read without its table's lock, which decides what kind of fault it is.  Under the lock it must be the
     same, whatever the kind; otherwise the access is tried again.  So nothing follows from the first look that would not
@@ -54,6 +65,8 @@ async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     if not isinstance(await read_upper(mm, 0, addr), int):
         return True
     peeked: Any = await mm.hook.ptep_get_lockless(mm=mm, addr=addr) if mm.peeks else None
+    if isinstance(peeked, ProtNone):
+        return await do_numa_page(mm, addr, peeked)
     table = await pte_offset_map_lock(mm, addr)
     if table is None:
         return True
@@ -61,12 +74,12 @@ async def handle_pte_fault(mm: Mm, vma: Vma, addr: int) -> bool:
     if mm.peeks and orig_pte != peeked:
         await pte_unlock(mm, table)
         return True
-    if not isinstance(orig_pte, Pte):  # do_pte_missing(), do_swap_page(), do_numa_page()
+    if not isinstance(orig_pte, Pte):  # do_pte_missing(), do_swap_page()
         await pte_unlock(mm, table)
         return False
-    if not orig_pte.write:
+    if write and not orig_pte.write:
         return await do_wp_page(mm, vma, addr, orig_pte, table)
-    if not orig_pte.dirty:
+    if write and not orig_pte.dirty:
         await mm.hook.ptep_set_access_flags(mm=mm, addr=addr, entry=orig_pte._replace(dirty=True))
     await pte_unlock(mm, table)
     return True
@@ -147,29 +160,38 @@ async def wp_page_copy(mm: Mm, addr: int, orig_pte: Pte) -> None:
     await put_page(page)
 
 
-async def handle_numa_fault(mm: Mm, vma: Vma, addr: int) -> None:
-    """The page fault on a NUMA hint: migrate the page here, under the same locks as in handle_write_fault()."""
-    if await lock_vma_under_rcu(mm, vma):
-        await do_numa_page(mm, addr)
-        await vma_end_read(mm, vma)
-        return
-    await mmap_read_lock(mm)
-    await do_numa_page(mm, addr)
-    await mmap_read_unlock(mm)
+async def do_numa_page(mm: Mm, addr: int, orig_pte: ProtNone) -> bool:
+    """Migrate the page of a NUMA hint here, if there is a copy for it to become (mpol_misplaced()), or map it again.
 
-
-async def do_numa_page(mm: Mm, addr: int) -> None:
-    """Migrate the page of a NUMA hint."""
+    Neither if the entry is another by now, which is looked at again behind a migration that failed.
+    """
+    page = orig_pte.frame
     table = await pte_offset_map_lock(mm, addr)
     if table is None:
-        return
-    pte: Any = await mm.hook.ptep_get(mm=mm, addr=addr)
-    hinted = isinstance(pte, ProtNone)
-    if hinted:
-        await get_page(pte.frame)  # folio_isolate_lru()
+        return True
+    write = orig_pte.write if mm.era.saves_write else page in mm.exclusive  # can_change_pte_writable()
+    same: bool = await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
+    if same and page in mm.copies and not mm.special(page):
+        await get_page(page)  # migrate_misplaced_folio_prepare()
+        await pte_unlock(mm, table)
+        if await migrate_misplaced_folio(mm, page):
+            return True
+        table = await pte_offset_map_lock(mm, addr)
+        if table is None:
+            return True
+        write = mm.era.saves_write and write
+        same = await mm.hook.ptep_get(mm=mm, addr=addr) == orig_pte
+    if same:
+        await numa_rebuild_single_mapping(mm, addr, write)
     await pte_unlock(mm, table)
-    if hinted:
-        await migrate_misplaced_folio(mm, pte.frame)
+    return True
+
+
+async def numa_rebuild_single_mapping(mm: Mm, addr: int, write: bool) -> None:
+    """The entry allows loads again, and stores too if `write`; the page-table lock is held."""
+    oldpte: Any = await mm.hook.ptep_modify_prot_start(mm=mm, addr=addr)
+    entry = Pte(oldpte.frame, write, oldpte.dirty)
+    await mm.hook.ptep_modify_prot_commit(mm=mm, addr=addr, oldpte=oldpte, pte=entry)
 
 
 async def wp_page_shared(mm: Mm, addr: int, orig_pte: Pte, table: int) -> bool:

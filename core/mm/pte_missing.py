@@ -15,8 +15,9 @@ from core.machine.order import Order
 from core.machine.pte import Pte
 from core.mm.mm import Mm, Vma, find_vma, pmd_ptl_cell, pte_unlock
 from core.mm.mmap_lock import lock_vma_under_rcu, mmap_read_lock, mmap_read_unlock, vma_end_read
-from core.mm.page import get_page, inc_mapcount
+from core.mm.page import get_page, inc_mapcount, put_page
 from core.mm.pgtable import pmd_populate, pte_offset_map_lock, read_upper, set_pte_at
+from core.mm.stand_in import or_c
 from core.mm.swap import Table, folio_add_lru, free_table_page, table_cell
 
 
@@ -35,18 +36,23 @@ async def handle_missing_fault(mm: Mm, vma: Vma, addr: int, page: int, tables: S
     await mmap_read_unlock(mm)
 
 
+@or_c
 async def do_anonymous_page(mm: Mm, addr: int, page: int, tables: Sequence[int]) -> None:
-    """Map a new page, unless another fault was first, or the table has gone again."""
+    """Map a new page for a store, unless another fault was first, or the table has gone again: then it is freed.
+
+    A load would map the zero page, which no scenario asks for.
+    """
     await pte_alloc(mm, addr, tables)
+    await get_page(page)  # alloc_anon_folio()
     table = await pte_offset_map_lock(mm, addr)
-    if table is None:
-        return
-    if await mm.hook.ptep_get(mm=mm, addr=addr) is None:  # vmf_pte_changed()
-        await get_page(page)
+    if table is not None and await mm.hook.ptep_get(mm=mm, addr=addr) is None:  # vmf_pte_changed()
         await inc_mapcount(page)  # folio_add_new_anon_rmap()
         await folio_add_lru(mm, page)
-        await set_pte_at(mm, addr, Pte(page))
-    await pte_unlock(mm, table)
+        await set_pte_at(mm, addr, Pte(page, dirty=True))
+    else:
+        await put_page(page)
+    if table is not None:
+        await pte_unlock(mm, table)
 
 
 async def pte_alloc(mm: Mm, addr: int, tables: Sequence[int]) -> None:

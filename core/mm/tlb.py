@@ -49,6 +49,7 @@ class MmuGather:
     need_flush_all: bool = False
     freed_tables: bool = False
     unshared_tables: bool = False
+    fully_unshared_tables: bool = False
     delayed_rmap: bool = False
     cleared_ptes: bool = False
     cleared_pmds: bool = False

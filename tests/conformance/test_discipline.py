@@ -24,7 +24,6 @@ WITHOUT = {
     "kernel-range": "vunmap() of a range that its caller owns takes no lock: mm/vmalloc.c:vunmap_pte_range()",
     "gup-fast-unshare": "the other process maps its page under i_mmap_rwsem; there is no lock of a hugetlb table",
     "gup-fast-two": "the other process maps its page under i_mmap_rwsem; there is no lock of a hugetlb table",
-    "hugetlb-unshare": "truncation holds i_mmap_rwsem; there is no lock of a hugetlb table",
 }
 """Scenarios, with the reason."""
 

@@ -130,10 +130,31 @@ def test_a_numa_hint_moves_the_page() -> None:
     memory, mm = mapped(Pte(PAGE, dirty=True)), an_mm()
     alone(change_prot_numa(mm, HERE), memory)
     assert memory[pte_cell(0)] == ProtNone(PAGE, True, True)
-    alone(do_numa_page(mm, 0), memory)
+    alone(do_numa_page(mm, 0, ProtNone(PAGE, True, True)), memory)
     assert memory[pte_cell(0)] == Pte(COPY, dirty=True)
     assert (memory[ref_cell(PAGE)], memory[ref_cell(COPY)]) == (0, 1)
     assert (memory[mapcount_cell(PAGE)], memory[mapcount_cell(COPY)]) == (0, 1)
+
+
+@pytest.mark.parametrize(("more", "writable"), [({}, False), ({"exclusive": frozenset({PAGE})}, True)])
+def test_a_page_whose_node_is_this_one_is_mapped_again(more: dict[str, Any], writable: bool) -> None:
+    memory, mm = mapped(ProtNone(PAGE, True, True)), an_mm(copies={}, **more)
+    alone(do_numa_page(mm, 0, ProtNone(PAGE, True, True)), memory)
+    assert memory[pte_cell(0)] == Pte(PAGE, writable, True)
+
+
+def test_a_page_with_a_numa_hint_that_somebody_has_locked_stays_without_its_permission_to_be_written_to() -> None:
+    memory, mm = mapped(ProtNone(PAGE, True, True)), an_mm(exclusive=frozenset({PAGE}))
+    memory[pg_locked_cell(PAGE)] = SOMEBODY
+    alone(do_numa_page(mm, 0, ProtNone(PAGE, True, True)), memory)
+    assert memory[pte_cell(0)] == Pte(PAGE, False, True)
+    assert (memory[ref_cell(PAGE)], memory[mapcount_cell(PAGE)]) == (1, 1)
+
+
+def test_a_numa_hint_that_is_another_by_now_is_left_alone() -> None:
+    memory = mapped(Pte(PAGE, dirty=True))
+    alone(do_numa_page(an_mm(), 0, ProtNone(PAGE, True, True)), memory)
+    assert memory[pte_cell(0)] == Pte(PAGE, dirty=True)
 
 
 @pytest.mark.parametrize(

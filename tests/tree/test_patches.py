@@ -12,11 +12,11 @@ from core.cli.tree import row_of
 from core.conformance import Result
 from core.table.jobs import VerdictJob
 from core.tree.kernel_tree import KernelTree
-from tests.tree.patches import Patch, advice, gather, good, machines, mappings, memory, rmap, scratch, smp
+from tests.tree.patches import Patch, advice, faults, gather, good, machines, mappings, memory, rmap, scratch, smp
 
 Trees = Callable[[str], KernelTree]
 LINE = re.compile(r" at (?:arch|include|mm|kernel)/[\w/.-]+:\d+")
-TABLES = (gather.BAD, memory.BAD, mappings.BAD, rmap.BAD, advice.BAD, machines.BAD, smp.BAD)
+TABLES = (faults.BAD, gather.BAD, memory.BAD, mappings.BAD, rmap.BAD, advice.BAD, machines.BAD, smp.BAD)
 BAD: Mapping[str, Patch] = {name: patch for table in TABLES for name, patch in table.items()}
 
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import SENTENCES, all_freed, sometimes
+from core.conformance.properties import SENTENCES, all_freed, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World, pick
 from core.explore.model import Daemon, Model, Property
@@ -42,7 +42,7 @@ from core.mm.era import Era
 from core.mm.gup import gup_fast
 from core.mm.khugepaged import collapse_huge_page
 from core.mm.mm import Mm, Vma
-from core.mm.page import put_page
+from core.mm.page import mapcount_cell, put_page
 from core.mm.pgtable import upper_entry
 from core.mm.swap import Table, table_cell
 from core.plugins.arch import Arch
@@ -94,7 +94,7 @@ def collapsed(arch: Arch, era: Era) -> Model:
     """A user of either page against the collapse of both."""
     mapped = {page: Pte(page, dirty=True) for page in PAGES}
     world = World(arch, era, mapped, frozenset(PAGES), geometry={"ptes_per_table": 2}, more={"tables": True})
-    world.memory[PMD] = 0
+    world.memory[PMD] = world.memory[mapcount_cell(HUGE)] = 0
     world.task("user", user)
     world.kthread("khugepaged", collapse)
     window = sometimes(
@@ -103,8 +103,8 @@ def collapsed(arch: Arch, era: Era) -> Model:
         (newer_cell(1), PMD),
         lambda newer, pmd: newer and pmd == 0,
     )
-    freed = [all_freed(page, 0) for page in PAGES]
-    return world.model("collapse-copies", always=[copied(page) for page in PAGES], finally_=freed, sometimes=[window])
+    ends = [end for page in PAGES for end in (all_freed(page, 0), mapcount_is_ptes(page, PAGES))]
+    return world.model("collapse-copies", always=[copied(page) for page in PAGES], finally_=ends, sometimes=[window])
 
 
 async def pins(mm: Mm) -> None:
@@ -126,7 +126,7 @@ def pinned(arch: Arch, era: Era) -> Model:
     mapped = {page: Pte(page, dirty=True) for page in PAGES}
     more = {"tables": True, "readers": frozenset({walker})}
     world = World(arch, era, mapped, frozenset(PAGES), geometry={"ptes_per_table": 2}, more=more)
-    world.memory[PMD] = 0
+    world.memory[PMD] = world.memory[mapcount_cell(HUGE)] = 0
     world.memory[table_cell(Table("pte", 0))] = True
     world.task("GUP-fast", pins)
     khugepaged = world.kthread("khugepaged", collapse)
@@ -143,7 +143,10 @@ def pinned(arch: Arch, era: Era) -> Model:
         (PMD, newer_cell(0)),
         lambda pmd, newer: newer and pmd == 0,
     )
-    made = world.model("collapse-gup", always=[copied(page) for page in PAGES], sometimes=[inside, given_up])
+    kept = Property("mapped-at-end", SENTENCES["mapped-at-end"], (PMD,), lambda pmd: pmd is not None)
+    made = world.model(
+        "collapse-gup", always=[copied(page) for page in PAGES], finally_=[kept], sometimes=[inside, given_up]
+    )
     sync = Daemon("IPI from khugepaged", walker, take_sync_ipi(khugepaged.tid, walker))
     return replace(made, daemons=(*made.daemons, sync))
 

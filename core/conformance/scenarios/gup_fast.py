@@ -42,10 +42,10 @@ from core.machine.pte import Pte, pte_cell, set_pte
 from core.machine.rcu import environment, rcu_callback, rcu_head_cell, sync_cell, take_sync_ipi
 from core.mm.era import Era
 from core.mm.gup import gup_fast, gup_fast_huge
-from core.mm.hugetlb import unmap_hugepage_range
+from core.mm.hugetlb import munmap_hugetlb
 from core.mm.khugepaged import collapse_huge_page
 from core.mm.mm import Choices, Mm, Vma
-from core.mm.page import put_page
+from core.mm.page import mapcount_cell, put_page
 from core.mm.pgtable import upper_entry
 from core.mm.rmap import rmap_lock, rmap_unlock
 from core.mm.swap import Table, free_table_page, table_cell
@@ -108,8 +108,8 @@ async def collapses_and_zaps(mm: Mm) -> None:
 def collapsed(arch: Arch, era: Era) -> Model:
     """khugepaged takes the table out of use, and it is freed some time later, next to GUP-fast."""
     more = {"tables": True, "readers": frozenset({WALKER})}
-    world = World(arch, era, {ADDR: Pte(PAGE)}, geometry={"ptes_per_table": 1}, more=more)
-    world.memory[upper_entry(0, ADDR)] = 0
+    world = World(arch, era, {ADDR: Pte(PAGE)}, frozenset({PAGE, HUGE}), geometry={"ptes_per_table": 1}, more=more)
+    world.memory[upper_entry(0, ADDR)] = world.memory[mapcount_cell(HUGE)] = 0
     world.memory[table_cell(TABLE)] = True
     world.task("GUP-fast", pin_user_pages_fast)
     khugepaged = world.task("khugepaged", collapses_and_zaps)
@@ -172,7 +172,7 @@ def unshared(name: str, walkers: Sequence[Cpu]) -> Build:
         world.memory[table_cell(Table("pmd", 0))] = True
         for walker in walkers:
             world.task(f"GUP-fast{walker or ''}", pin_huge)
-        unmapper = world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+        unmapper = world.task("munmap", lambda mm: munmap_hugetlb(mm, Vma(ADDR, ADDR + 1)))
         for walker in walkers:
             world.memory[sync_cell(unmapper.tid, walker)] = False
         world.kthread("P2", map_in_own_table)

@@ -24,7 +24,8 @@ from core.conformance.scenario import Scenario
 from core.conformance.scenarios.huge_pmd import huge_page
 from core.conformance.world import World, pick, returned
 from core.explore.model import Model, Property
-from core.machine.op import Cpu, Op, Outcome
+from core.machine.memory import declare
+from core.machine.op import Cell, Cpu, Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import Entry, newer_cell, ref_cell, tlb_cell, user_store
@@ -111,20 +112,24 @@ def paged_out(arch: Arch, era: Era) -> Model:
     return world.model("huge-pageout", always=always, finally_=[mapcount_is_ptes(0, [])], sometimes=[window])
 
 
+CACHED_HUGE = declare("cached_huge", False, "ghost")
+"""By CPU: is what it has cached a huge translation?"""
+
+
 def store_either(cpu: Cpu, hw_dirty: bool) -> Op:
     """A store to page 0 by the huge entry, or by the small one once there is its table. Returns whether it was made."""
     cell, pte = tlb_cell(cpu, 0), pte_cell(0)
 
-    def step(entry: Entry | None, pmd: object, small: object, newer: bool) -> list[Outcome]:
+    def step(entry: Entry | None, pmd: object, small: object, newer: bool, huge: bool) -> list[Outcome]:
         if entry is None or not entry.dirty:
             leaf = pmd if isinstance(pmd, Pte) else small if pmd is not None else None
             if not isinstance(leaf, Pte) or not leaf.write or not (leaf.dirty or hw_dirty):
-                return [Outcome(False, (None, pmd, small, newer))]
-            dirty, entry = leaf._replace(dirty=True), Entry(leaf.frame, True, True)
-            pmd, small = (dirty, small) if isinstance(pmd, Pte) else (pmd, dirty)
-        return [Outcome(True, (entry, pmd, small, True), stored=((newer_cell(0), cell),))]
+                return [Outcome(False, (None, pmd, small, newer, huge))]
+            dirty, entry, huge = leaf._replace(dirty=True), Entry(leaf.frame, True, True), isinstance(pmd, Pte)
+            pmd, small = (dirty, small) if huge else (pmd, dirty)
+        return [Outcome(True, (entry, pmd, small, True, huge), stored=((newer_cell(0), cell),))]
 
-    reads = (cell, PMD, pte, newer_cell(0))
+    reads = (cell, PMD, pte, newer_cell(0), Cell(CACHED_HUGE, cpu))
     return Op("store(0)", reads, reads, step, may_schedule="user", order=Order.WALK)
 
 
@@ -144,11 +149,17 @@ async def splits(mm: Mm) -> None:
 def split(arch: Arch, era: Era) -> Model:
     """A huge page of anonymous memory, which its deposited page table maps by its parts from now on."""
     world: World = huge_page(arch, era, frozenset({0}))
-    world.task("user", stores)
+    user = world.task("user", stores)
     world.task("split", splits)
+    only_small = Property(
+        "huge-beside-small",
+        "A CPU has a huge translation cached while a table maps the page by its parts: it may come to have both.",
+        (PMD, tlb_cell(user.cpu, 0), Cell(CACHED_HUGE, user.cpu)),
+        lambda pmd, entry, huge: not (isinstance(pmd, int) and entry is not None and huge),
+    )
     window = written("the page has been written to, and is mapped by its parts", gone=True)
     finally_ = [dirty_known_at_end(0, [0]), all_freed(0, 1), mapcount_is_ptes(0, [0])]
-    return world.model("huge-split-anon", finally_=finally_, sometimes=[window])
+    return world.model("huge-split-anon", always=[only_small], finally_=finally_, sometimes=[window])
 
 
 SCENARIOS = [

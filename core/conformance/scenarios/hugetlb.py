@@ -5,14 +5,13 @@ B-28, a4a118f2eead, CVE-2021-4002
 CPU0 user of P1      CPU1 munmap in P1              CPU2 truncate by P2
 load: cached
                      lock i_mmap
-                     drop the shared table
-                     unlock i_mmap; flush later
+                     drop the shared table, no flush
+                     unlock i_mmap
                                                     lock i_mmap
                                                     clear the entry, flush P2's CPUs
                                                     free the page
 load through the
 stale entry: use after free
-                     flush
 
 hugetlb-walk, 8ce720d5bd91: and the last process that has the table frees it
 
@@ -21,6 +20,7 @@ the walker remembers
 the table
                      drop the shared table
                      flush: who is told, of what?
+                                                    clear the entries
                                                     flush P2's CPUs, free the table
 the walker goes on
 in the freed table
@@ -28,27 +28,30 @@ in the freed table
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from copy import copy
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from core.conformance.exhibit import Exhibit
-from core.conformance.properties import sometimes
+from core.conformance.properties import all_freed, mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.scenarios.freed_table import windows
 from core.conformance.scenarios.lazy_tlb import on_borrowed_tables, walker
 from core.conformance.world import World
 from core.explore.model import Model
-from core.machine.op import Cpu
+from core.machine.op import Cell, Cpu, Op, doing
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.machine.walk import user_load_through
 from core.mm.era import Era
-from core.mm.hugetlb import hugetlb_vmtruncate, leave_and_free, unmap_hugepage_range
-from core.mm.mm import Mm
+from core.mm.hugetlb import hugetlb_vmdelete_list, leave_and_free, munmap_hugetlb
+from core.mm.mm import PENDING, Mm, Vma
 from core.mm.pgtable import upper_entry
 from core.plugins.arch import Arch
 
-ADDR, PAGE = 0, 0
+ADDR, PAGE, TABLE = 0, 0, 0
 
 
 async def reader(mm: Mm) -> None:
@@ -57,25 +60,54 @@ async def reader(mm: Mm) -> None:
         await user_load_through(mm.task.cpu, ADDR, upper_entry(0, ADDR), {ADDR: pte_cell(ADDR)}, [PAGE])
 
 
+def here(mm: Mm) -> Vma:
+    """What the shared table maps, in P1."""
+    return Vma(ADDR, ADDR + mm.span[0])
+
+
+def there(mm: Mm) -> Vma:
+    """The same in P2, at another address: so it has an upper entry of its own."""
+    return Vma(mm.span[0], 2 * mm.span[0])
+
+
 @cache
 def second_process(mm: Mm) -> Mm:
     """The mm of P2, which runs on this CPU only.  One object, because an Mm is compared by identity."""
     return replace(mm, cpus=frozenset({mm.task.cpu}))
 
 
-def unshared(arch: Arch, era: Era) -> Model:
-    """munmap in one process, ftruncate in the other once the first has dropped the table.
+OWN_GATHERS = Cell(PENDING.array, "P2")
 
-    While both have it, truncation goes through the VMAs of both and flushes both, which this scenario is not about.
+
+async def in_second_process(program: Coroutine[Op, Any, Any]) -> None:
+    """Run `program`, which may be of both mms: the gathers that it opens are no nested ones to P1's own."""
+
+    async def do(op: Op) -> Any:
+        if PENDING in (*op.reads, *op.writes):
+            op = copy(op)
+            op.reads, op.writes = (
+                tuple(OWN_GATHERS if c == PENDING else c for c in of) for of in (op.reads, op.writes)
+            )
+        return await op
+
+    await doing(program, do)
+
+
+def unshared(arch: Arch, era: Era) -> Model:
+    """munmap in one process, ftruncate in the other, which takes the table from the first one if that has it still.
+
+    With merged VMAs, without which tlb_end_vma() flushes what huge_pmd_unshare_flush() is there for.
     """
-    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, geometry={"ptes_per_table": 1}, more={"tables": True})
-    world.memory[upper_entry(0, ADDR)] = ADDR
+    geometry = {"ptes_per_table": 1, "merge_vmas": True}
+    world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, geometry=geometry, more={"tables": True})
+    world.memory[upper_entry(0, 0)] = world.memory[upper_entry(0, 1)] = TABLE
     world.task("user", reader)
-    world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+    world.task("munmap", lambda mm: munmap_hugetlb(mm, here(mm)))
 
     async def truncate(mm: Mm) -> None:
-        """Flush P2's mm if P1 has left the table, else both."""
-        await hugetlb_vmtruncate(mm, second_process(mm), ADDR, upper_entry(0, ADDR))
+        """Both VMAs of the file are unmapped, P2's own behind P1's."""
+        own = second_process(mm)
+        await in_second_process(hugetlb_vmdelete_list(((mm, here(mm)), (own, there(mm)))))
 
     world.kthread("truncate", truncate)
     window = sometimes(
@@ -84,7 +116,8 @@ def unshared(arch: Arch, era: Era) -> Model:
         (upper_entry(0, ADDR), ref_cell(PAGE)),
         lambda table, ref: table is None and ref == 1,
     )
-    return world.model("hugetlb-unshare", sometimes=[window])
+    ends = [all_freed(PAGE, 0), mapcount_is_ptes(PAGE, [ADDR])]
+    return world.model("hugetlb-unshare", finally_=ends, sometimes=[window])
 
 
 def left(arch: Arch, era: Era) -> Model:
@@ -92,11 +125,12 @@ def left(arch: Arch, era: Era) -> Model:
     tables.
     """
     world = on_borrowed_tables(arch, era)
-    world.task("munmap", lambda mm: unmap_hugepage_range(mm, ADDR))
+    world.memory[upper_entry(0, 1)] = TABLE
+    world.task("munmap", lambda mm: munmap_hugetlb(mm, here(mm)))
 
     async def last(mm: Mm) -> None:
         """P2's mm runs on this CPU only."""
-        await leave_and_free(second_process(mm), ADDR, upper_entry(0, ADDR))
+        await in_second_process(leave_and_free(second_process(mm), there(mm)))
 
     world.kthread("munmap by P2", last)
     made = world.model("hugetlb-walk", sometimes=windows())

@@ -48,8 +48,9 @@ async def moves(mm: Mm) -> None:
 
 
 async def collapses(mm: Mm) -> None:
-    """khugepaged, of a page that nobody else holds."""
+    """khugepaged, of a page that nobody else holds and that may be written to."""
     await chosen(ref_cell(OLD), 1)
+    await chosen(pte_cell(ADDR), Pte(OLD))
     await collapse_huge_page(mm, Vma(ADDR, ADDR + 1), ADDR, NEW)
 
 

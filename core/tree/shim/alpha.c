@@ -2,6 +2,7 @@
 /* alpha: its entry points. */
 #include "driver.h"
 #include "driver_gather.h"
+#include "driver_smp.h"
 
 #define CONTEXT(cpu) { "context[" #cpu "]", (u64)&MM->context[cpu], 8 }
 

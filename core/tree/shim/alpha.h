@@ -17,6 +17,7 @@
 	.mm = OP("current->mm") ? (struct mm_struct *)0x200000001000UL : NULL,   \
 	.active_mm = OP("current->active_mm") ? (struct mm_struct *)0x200000001000UL : NULL })
 #include "mm.h"
+#include "smp_calls.h"
 
 typedef unsigned long mm_context_t[NR_CPUS];
 DEFINE_MM_STRUCT(mm_context_t)

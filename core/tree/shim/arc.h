@@ -10,6 +10,7 @@
 #define PMD_SHIFT 21
 #include "current_mm.h"
 #include "mm.h"
+#include "smp_calls.h"
 
 typedef struct { unsigned long asid[NR_CPUS]; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)

@@ -172,9 +172,10 @@ extern char __start_percpu[];
 /*
  * ---- calls to other CPUs ----
  *
- * kernel/smp.c: smp_call_function_many_cond() sends, does its own part while the others are being interrupted, and
- * waits.  The function and its argument go with the request: send_ipi(function, CPUs, argument).  A call that does not
- * wait goes on while others have yet to be interrupted; csd_lock() has it wait for its own request before that.
+ * For a unit without kernel/smp.c (smp_calls.h has it): what smp_call_function_many_cond() does, in few words.  It sends,
+ * does its own part while the others are being interrupted, and waits.  The function and its argument go with the
+ * request: send_ipi(function, CPUs, argument).  A call that does not wait goes on while others have yet to be
+ * interrupted; csd_lock() has it wait for its own request before that.
  */
 
 typedef void (*smp_call_func_t)(void *info);

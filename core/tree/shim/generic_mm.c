@@ -6,10 +6,13 @@
  */
 #include "driver.h"
 
+#define TLB ((struct mmu_gather *)0x200000e00000UL) /* one whose fields are the model's */
+
 const struct place places[] = {
 	MM_PLACES, { "entry", ENTRY_BASE, PMD_BASE - ENTRY_BASE },
-	WORD("second_lock", SECOND_LOCK), WORD("pmd_lock", PMD_LOCK),
-	FIELD("page", struct page, PAGE, mapping),
+	WORD("hugetlb_lock", &hugetlb_lock), WORD("second_lock", SECOND_LOCK), WORD("pmd_lock", PMD_LOCK),
+	FIELD("page", struct page, PAGE, mapping), FIELD("table", struct page, SHARED_TABLE, pt_share_count),
+	FIELD("tlb", struct mmu_gather, TLB, unshared_tables), FIELD("tlb", struct mmu_gather, TLB, fully_unshared_tables),
 	FIELD("mm", struct mm_struct, MM, tlb_flush_batched),
 	FIELD("ubc", struct tlbflush_unmap_batch, THIS_TASK, flush_required),
 	FIELD("ubc", struct tlbflush_unmap_batch, THIS_TASK, writable),
@@ -65,17 +68,29 @@ u64 enter_move_page_tables(void)
 	return 0;
 }
 
-/* address, VMA flags; returns whether the access is to be tried again */
+/* address, VMA flags, is it a store?  Returns whether the access is to be tried again */
 u64 enter_handle_pte_fault(void)
 {
 	struct vm_area_struct vma = {
 		.vm_mm = MM, .vm_flags = ARGUMENT(1) | V_SHARED | VM_WRITE, .vm_ops = &file_operations
 	};
 	struct vm_fault vmf = {
-		.vma = &vma, .address = ARGUMENT(0), .flags = FAULT_FLAG_WRITE, .pmd = pmd_offset(NULL, ARGUMENT(0))
+		.vma = &vma, .address = ARGUMENT(0), .flags = ARGUMENT(2) ? FAULT_FLAG_WRITE : 0, .pmd = pmd_offset(NULL, ARGUMENT(0))
 	};
 
 	return !(handle_pte_fault(&vmf) & VM_FAULT_ERROR);
+}
+
+/* address */
+u64 enter_do_anonymous_page(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = VM_WRITE };
+	struct vm_fault vmf = {
+		.vma = &vma, .address = ARGUMENT(0), .flags = FAULT_FLAG_WRITE | FAULT_FLAG_ORIG_PTE_VALID,
+		.pmd = pmd_offset(NULL, ARGUMENT(0))
+	};
+
+	return do_anonymous_page(&vmf);
 }
 
 /* address */
@@ -238,4 +253,43 @@ u64 enter_madvise_cold_or_pageout_pte_range(void)
 	struct mm_walk walk = { .vma = &vma, .private = &private };
 
 	return madvise_cold_or_pageout_pte_range(pmd_offset(NULL, ARGUMENT(0)), ARGUMENT(0), ARGUMENT(1), &walk);
+}
+
+/* ---- hugetlb.c ---- */
+
+/* start, end */
+u64 enter_unmap_hugepage_range(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_flags = VM_HUGETLB };
+
+	__unmap_hugepage_range(TLB, &vma, ARGUMENT(0), ARGUMENT(1), NULL, 0);
+	return 0;
+}
+
+/* ---- khugepaged.c ---- */
+
+/* address; returns whether it was done */
+u64 enter_collapse_huge_page(void)
+{
+	struct vm_area_struct vma = {
+		.vm_mm = MM, .vm_flags = V_ANONYMOUS, .vm_start = ARGUMENT(0), .vm_end = ARGUMENT(0) + PMD_SIZE
+	};
+	struct collapse_control cc = { .is_khugepaged = true, .vma = &vma };
+
+	return collapse_huge_page(MM, ARGUMENT(0), 1, 0, &cc) == SCAN_SUCCEED;
+}
+
+/* address */
+u64 enter_retract_page_tables(void)
+{
+	struct vm_area_struct vma = { .vm_mm = MM, .vm_start = ARGUMENT(0), .vm_end = ARGUMENT(0) + PMD_SIZE };
+	struct address_space mapping = { .vma = &vma };
+#if KVER >= 605
+	retract_page_tables(&mapping, 0);
+#else
+	struct collapse_control cc = { .is_khugepaged = true, .vma = &vma };
+
+	retract_page_tables(&mapping, 0, NULL, 0, NULL, &cc);
+#endif
+	return 0;
 }

@@ -20,7 +20,7 @@ extern u64 rt_arguments[];
 #define P4D_SHIFT rt_arguments[2]
 #define CONFIG_HAVE_MOVE_PMD (rt_arguments[3] & 1)
 #define CONFIG_HAVE_MOVE_PUD 0
-#define IN_FAULT (rt_arguments[3] & 2)
+#define NONE_LOCKED (rt_arguments[3] & 2) /* by the caller, of tables */
 #undef IS_ENABLED
 #define IS_ENABLED(option) (option)
 /* What a task has of its own: its batch of deferred flushes. */
@@ -30,8 +30,10 @@ struct this_task { struct tlbflush_unmap_batch tlb_ubc; };
 #define THIS_TASK ((struct this_task *)0x200000d00100UL)
 #define current THIS_TASK
 struct vm_operations_struct;
-#define VMA_MORE const struct vm_operations_struct *vm_ops; struct file *vm_file; unsigned long vm_page_prot;
-#define PAGE_MORE struct address_space *mapping; struct dev_pagemap *pgmap;
+#define VMA_MORE \
+	const struct vm_operations_struct *vm_ops; struct file *vm_file; struct anon_vma *anon_vma; \
+	unsigned long vm_page_prot, vm_pgoff;
+#define PAGE_MORE struct address_space *mapping; struct dev_pagemap *pgmap; atomic_t pt_share_count;
 #include "mm.h"
 #define P4D_MASK (~(P4D_SIZE - 1))
 #define HPAGE_PMD_MASK PMD_MASK
@@ -39,7 +41,7 @@ struct vm_operations_struct;
 
 typedef struct { int unused; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
-struct mmu_gather { struct mm_struct *mm; bool fullmm; };
+struct mmu_gather { struct mm_struct *mm; bool fullmm, unshared_tables, fully_unshared_tables; };
 #define OP3(kind, a, b, c) op(kind, 0, (u64)(a), (u64)(b), (u64)(c))
 
 /* ---- flushes ---- */
@@ -67,8 +69,9 @@ struct mmu_gather { struct mm_struct *mm; bool fullmm; };
 #define tlb_flush_mmu(tlb) OP("tlb_flush_mmu")
 #define tlb_flush_pte_range(tlb, address, size) \
 	OP2("tlb_remove_tlb_entries", (address) >> PAGE_SHIFT, (size) >> PAGE_SHIFT)
-#define tlb_remove_pmd_tlb_entry(tlb, pmdp, address) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
-#define tlb_flush_pmd_range(tlb, address, size) OP1("tlb_flush_pmd_range", (address) >> PAGE_SHIFT)
+#define tlb_remove_pmd_tlb_entry(tlb, pmdp, address) tlb_flush_pmd_range(tlb, address, HPAGE_PMD_SIZE)
+#define tlb_flush_pmd_range(tlb, address, size) \
+	OP2("tlb_flush_pmd_range", (address) >> PAGE_SHIFT, (size) >> PAGE_SHIFT)
 #define tlb_remove_page_size(tlb, page, size) OP("tlb_remove_page_size")
 
 /* ---- areas ---- */
@@ -126,5 +129,9 @@ struct mmu_notifier_range { unsigned long start, end; };
 #include "mm_rmap.h"
 #include "mm_migrate.h"
 #include "mm_madvise.h"
+#include "mm_hugetlb.h"
 #include <linux/pgtable.h>
+#include <linux/hugetlb.h>
+#include <asm-generic/tlb.h>
 #include "mm_fault.h"
+#include "mm_khugepaged.h"

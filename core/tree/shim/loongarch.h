@@ -16,6 +16,7 @@
 #define PTRS_PER_PTE 2048
 #include "current_mm.h"
 #include "mm.h"
+#include "smp_calls.h"
 #undef PGTABLE_T
 
 typedef struct { u64 asid[NR_CPUS]; void *vdso; } mm_context_t;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* mips: its entry points. */
 #include "driver.h"
+#include "driver_smp.h"
 
 struct cpuinfo_mips cpu_data[NR_CPUS];
 #define CONTEXT(cpu) { "context[" #cpu "]", (u64)&MM->context.asid[cpu], 8 }

@@ -16,6 +16,7 @@
 #define P4D_SHIFT 30
 #include "current_mm.h"
 #include "mm.h"
+#include "smp_calls.h"
 
 typedef struct { u64 asid[NR_CPUS]; atomic64_t mmid; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)

@@ -24,7 +24,7 @@ enum { E_PRESENT = 1, E_DIRTY = 2, E_WRITE = 4, E_UFFD = 8, E_PROTNONE = 16, E_S
 #define pte_mkwrite(entry, ...) __pte((entry).pte | E_WRITE)
 #define pte_mkuffd_wp(entry) __pte((entry).pte | E_UFFD)
 #define pte_clear_uffd_wp(entry) __pte((entry).pte & ~(u64)E_UFFD)
-#define pte_modify(entry, protection) __pte((entry).pte | E_MODIFIED)
+#define pte_modify(entry, protection) __pte(((entry).pte & ~(u64)E_WRITE) | E_MODIFIED)
 #define pte_mk_savedwrite(entry) (entry)
 #define pte_pfn(entry) 0
 #define pte_unused(entry) 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mm/memory.c: the page fault of a store to a present entry.
+ * mm/memory.c: the page fault of a store to a present entry, or of a NUMA hint (mm_numa.h).
  *
  * The model remembers the entry that the fault read first, and its page: pte_same() asks it whether the entry that was
  * read last maps that page, too.  Other faults than those of present entries are left to nobody: the store ends there.
@@ -121,7 +121,7 @@ static inline vm_fault_t other_fault(struct vm_fault *vmf)
 	return same ? VM_FAULT_SIGSEGV : 0;
 }
 #define do_pte_missing other_fault
-#define do_anonymous_page other_fault
 #define do_fault other_fault
 #define do_swap_page other_fault
-#define do_numa_page other_fault
+#include "mm_numa.h"
+#include "mm_missing.h"

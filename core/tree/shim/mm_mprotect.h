@@ -12,7 +12,7 @@
 #define uffd_wp_protect_file(vma, flags) 0
 #define userfaultfd_wp_use_markers(vma) 0
 #define count_vm_numa_events(event, nr) ((void)0)
-#define can_change_pte_writable(vma, address, entry) 0
+#define can_change_pte_writable(vma, address, entry) ((bool)OP("can_change_pte_writable"))
 #define NUMA_NO_NODE (-1)
 #define numa_node_id() 0
 #define folio_nid(folio) 1

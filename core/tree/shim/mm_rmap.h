@@ -38,22 +38,12 @@ static spinlock_t mmlist_lock;
 #define set_pmd_migration_entry(walk, page) 0
 #define trace_set_migration_pte(...) ((void)0)
 
-/* ---- hugetlb, which no model has ---- */
+/* ---- pages of hugetlb, of which no model unmaps one by the reverse map (folio_test_hugetlb()) ---- */
 
-#define adjust_range_if_pmd_sharing_possible(vma, start, end) ((void)0)
-#define huge_ptep_get(...) __pte(0)
 #define huge_ptep_clear_flush(...) __pte(0)
-#define set_huge_pte_at(...) ((void)0)
-#define hugetlb_count_sub(...) ((void)0)
-static struct hstate hstate __attribute__((section("rt_const")));
-#define hstate_vma(vma) (&hstate)
 #define hugetlb_vma_trylock_write(vma) 1
-#define hugetlb_vma_unlock_write(vma) ((void)0)
 #define tlb_gather_mmu_vma(tlb, vma) ((void)0)
-#define huge_pmd_unshare(...) 0
-#define huge_pmd_unshare_flush(...) ((void)0)
 #define tlb_finish_mmu(tlb) ((void)0)
-#define hugetlb_remove_rmap(folio) ((void)0)
 
 /* ---- flushes that are put off ---- */
 

@@ -30,7 +30,7 @@ enum { U_TABLE = 1, U_HUGE = 2, U_DIRTY = 4, U_WRITE = 8, U_PROTNONE = 16, U_UFF
 #define pud_leaf(entry) 0
 #define pud_devmap(entry) 0
 #define pudp_get(pud) READ_ONCE(*(pud))
-#define pmd_pgtable(entry) ((entry).pmd)
+#define pmd_pgtable(entry) ((pgtable_t)(entry).pmd)
 #define pmd_clear(pmd) OP1("pmd_clear", (pmd) - (pmd_t *)PMD_BASE)
 #define pmd_populate(mm, pmd, table) \
 	(rt_local(pmd) ? 0 : OP2("pmd_populate", (pmd) - (pmd_t *)PMD_BASE, table)) /* a pmd of its own is nobody else's */
@@ -53,7 +53,8 @@ enum { U_TABLE = 1, U_HUGE = 2, U_DIRTY = 4, U_WRITE = 8, U_PROTNONE = 16, U_UFF
 /* ---- locks ---- */
 
 #define pte_offset_map_lock(mm, pmd, address, ptlp) \
-	(OP1("pte_offset_map_lock", (address) >> PAGE_SHIFT) ? (*(ptlp) = NULL, ENTRY(address)) : NO_TABLE(address))
+	(rt_local(pmd) ? (spin_lock(SECOND_LOCK), *(ptlp) = SECOND_LOCK, ENTRY(address)) /* that nobody else has */     \
+	 : OP1("pte_offset_map_lock", (address) >> PAGE_SHIFT) ? (*(ptlp) = NULL, ENTRY(address)) : NO_TABLE(address))
 #if KVER >= 605
 #define NO_TABLE(address) NULL
 #else
@@ -62,9 +63,9 @@ enum { U_TABLE = 1, U_HUGE = 2, U_DIRTY = 4, U_WRITE = 8, U_PROTNONE = 16, U_UFF
 #define pte_unmap_unlock(ptep, ptl) \
 	((ptl) == SECOND_LOCK ? spin_unlock(SECOND_LOCK) : (void)OP("pte_unmap_unlock"))
 #define pte_unmap(ptep) ((void)(ptep))
-/* The table of a second place: locked by itself, unless it is the one that is locked already; a fault has locked none. */
+/* The table of a second place: locked by itself, unless it is the one that is locked already. */
 #define SECOND_LOCK ((spinlock_t *)0x200000d00000UL)
-#define SECOND(address) (OP1("is_second_table", (address) >> PAGE_SHIFT) || IN_FAULT ? SECOND_LOCK : NULL)
+#define SECOND(address) (OP1("is_second_table", (address) >> PAGE_SHIFT) || NONE_LOCKED ? SECOND_LOCK : NULL)
 #define pte_offset_map_nolock(mm, pmd, address, ptlp) (*(ptlp) = SECOND(address), ENTRY(address))
 #define pte_offset_map(pmd, address) ENTRY(address)
 #define pte_lockptr(mm, pmd) SECOND((u64)((pmd) - (pmd_t *)PMD_BASE) << PMD_SHIFT)

@@ -11,6 +11,7 @@
 #define CONFIG_64BIT 1
 #define CONFIG_PGTABLE_LEVELS 3
 #include "mm.h"
+#include "smp_calls.h"
 typedef struct { unsigned long space_id; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
 #include "gather.h"

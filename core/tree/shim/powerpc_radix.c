@@ -2,6 +2,7 @@
 /* powerpc radix: its entry points. The arguments behind the fourth are those of the shim. */
 #include "driver.h"
 #include "driver_gather.h"
+#include "driver_smp.h"
 
 #define CONTEXT(field) FIELD("mm.context", mm_context_t, &MM->context, field)
 

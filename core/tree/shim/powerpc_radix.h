@@ -30,6 +30,7 @@ extern u64 rt_arguments[256];
 	.mm = OP("current->mm") ? (struct mm_struct *)0x200000001000UL : NULL,   \
 	.active_mm = OP("current->active_mm") ? (struct mm_struct *)0x200000001000UL : NULL })
 #include "mm.h"
+#include "smp_calls.h"
 
 /* ---- the CPU ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* sh: its entry points. */
 #include "driver.h"
+#include "driver_smp.h"
 
 #define CONTEXT(cpu) { "context[" #cpu "]", (u64)&MM->context.id[cpu], 8 }
 

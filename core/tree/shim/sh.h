@@ -7,6 +7,7 @@
 #define CONFIG_PGTABLE_LEVELS 3
 #include "current_mm.h"
 #include "mm.h"
+#include "smp_calls.h"
 
 typedef struct { unsigned long id[NR_CPUS]; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)

@@ -38,6 +38,9 @@ DECLARE_PER_CPU(struct llist_head, call_single_queue);
 #define trace_ipi_send_cpumask(...) ((void)0)
 #define call_function_single_prep_ipi(cpu) 1 /* its idle loop does not poll */
 
+#ifndef CSD_INFO
+#define CSD_INFO(info) ((void)0)
+#endif
 #define CPU_OF(p) (((u64)(p) - PERCPU_BASE) / PERCPU_STRIDE)
 #define llist_add(entry, head)                                                                              \
 	({                                                                                                  \

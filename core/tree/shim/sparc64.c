@@ -2,6 +2,7 @@
 /* sparc64: its entry points. */
 #include "driver.h"
 #include "queue.h"
+#include "driver_smp.h"
 
 #define BATCH(field) FIELD("tlb_batch", struct tlb_batch, &tlb_batch, field)
 #define CONTEXT(field) FIELD("mm.context", mm_context_t, &MM->context, field)

@@ -22,6 +22,9 @@
 #define PTRS_PER_PTE 1024
 #define init_mm (*(struct mm_struct *)0x200000003000UL)
 #include "mm.h"
+/* What is sent goes before the request. */
+#define CSD_INFO(info) OP1("tlb_pending_info", ((struct tlb_pending_info *)(info))->nr)
+#include "smp_calls.h"
 #define HPAGE_SIZE PMD_SIZE
 #define HPAGE_MASK PMD_MASK
 #define REAL_HPAGE_SHIFT 22
@@ -72,11 +75,6 @@ DECLARE_PER_CPU(struct mm_struct *, per_cpu_secondary_mm);
 /* ---- a cross call, which is served before anything else; its argument is an address ---- */
 
 extern unsigned long xcall_flush_tlb_mm, xcall_flush_tlb_page, xcall_flush_tlb_kernel_range;
-/* What is sent goes before the call. */
-#undef smp_call_function_many
-#define smp_call_function_many(mask, f, info, wait)                              \
-	({ OP1("tlb_pending_info", ((struct tlb_pending_info *)(info))->nr);      \
-	   smp_call(mask, NULL, f, info, wait, false); })
 #define smp_cross_call_masked(function, context, a, b, mask) op("cross_call", function, cpumask_word(mask), a, b)
 #define smp_cross_call(function, context, a, b) smp_cross_call_masked(function, context, a, b, cpu_online_mask)
 #define __flush_tlb_mm(context, secondary) OP("demap context")

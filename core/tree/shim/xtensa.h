@@ -9,6 +9,7 @@
 /* Whose page tables this CPU is on is asked each time. */
 #define current (&(struct task_struct){ .active_mm = OP("current->active_mm") ? (struct mm_struct *)0x200000001000UL : NULL })
 #include "mm.h"
+#include "smp_calls.h"
 
 typedef struct { unsigned long asid[NR_CPUS]; unsigned int cpu; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)

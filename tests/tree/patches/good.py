@@ -5,11 +5,52 @@ from __future__ import annotations
 from tests.tree.patches import Edit, Patch
 
 MEMORY, GENERIC_TLB = "mm/memory.c", "include/asm-generic/tlb.h"
+HUGETLB, KHUGEPAGED = "mm/hugetlb.c", "mm/khugepaged.c"
 X86, X86_H, ARM64 = "arch/x86/mm/tlb.c", "arch/x86/include/asm/tlbflush.h", "arch/arm64/include/asm/tlbflush.h"
 FLUSHED = "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n"
 ZAP = "static unsigned long zap_pte_range(struct mmu_gather *tlb,"
 
+NUMA_CHANGED = "\tif (unlikely(!pte_same(old_pte, vmf->orig_pte))) {\n\t\tpte_unmap_unlock(vmf->pte, vmf->ptl);"
+
 GOOD = {
+    "a shared table is left in a function of its own": Patch(
+        "mm",
+        HUGETLB,
+        "void __unmap_hugepage_range(struct mmu_gather *tlb,",
+        "static int hugetlb_leave(struct mmu_gather *tlb, struct vm_area_struct *vma,\n"
+        "\t\tunsigned long addr, pte_t *ptep)\n"
+        '{\n\tint left = huge_pmd_unshare(tlb, vma, addr, ptep);\n\n\tif (left)\n\t\tpr_debug("left");\n'
+        "\treturn left;\n}\n\nvoid __unmap_hugepage_range(struct mmu_gather *tlb,",
+        "hugetlb-unshare",
+        (
+            Edit(
+                HUGETLB,
+                "if (huge_pmd_unshare(tlb, vma, address, ptep)) {",
+                "if (hugetlb_leave(tlb, vma, address, ptep)) {",
+            ),
+        ),
+    ),
+    "a collapse isolates pages in a function with another name": Patch(
+        "mm",
+        KHUGEPAGED,
+        "static int __collapse_huge_page_isolate(",
+        "static int collapse_isolate(",
+        "collapse-gup",
+        (
+            Edit(
+                KHUGEPAGED,
+                "result = __collapse_huge_page_isolate(vma, address, pte, cc,\n\t\t\t\t\t\t      &comp",
+                "result = collapse_isolate(vma, address, pte, cc,\n\t\t\t\t\t\t      &comp",
+            ),
+        ),
+    ),
+    "a fault on a NUMA hint has a trace point and warns": Patch(
+        "mm",
+        MEMORY,
+        NUMA_CHANGED,
+        "\ttrace_numa_fault(vma, old_pte);\n\tWARN_ON_ONCE(!vmf->pte);\n" + NUMA_CHANGED,
+        "numa-hint",
+    ),
     "the zap flushes in a function of its own": Patch(
         "mm",
         MEMORY,

@@ -15,6 +15,14 @@ BAD = {
         "any-order",
     ),
     "smp.c does not wait": Patch("x86", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "use-after-free"),
+    "smp.c does not wait on mips": Patch("mips", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "use-after-free"),
+    "smp.c leaves out the CPU with the highest number on alpha": Patch(
+        "alpha",
+        SMP,
+        "\t\t\tcsd_lock(csd);\n",
+        "\t\t\tif (cpu + 1 == nr_cpu_ids)\n\t\t\t\tcontinue;\n\t\t\tcsd_lock(csd);\n",
+        "use-after-free",
+    ),
     "smp.c marks no request as locked": Patch(
         "x86", SMP, "\tcsd->node.u_flags |= CSD_FLAG_LOCK;\n", "", "use-after-free"
     ),
