@@ -42,6 +42,7 @@ from core.mm.page import get_page, mapcount_cell, pg_dirty_cell
 from core.mm.pgtable import set_pte_at
 from core.mm.reclaim import shrink_folio_list
 from core.mm.sched import switch_in, switch_out
+from core.mm.swap import pg_lru_cell
 from core.mm.syscalls import dup_mmap, madvise_dontneed, madvise_free, madvise_pageout, mprotect, munmap
 from core.mm.vmalloc import vmap_range, vunmap_range
 
@@ -127,9 +128,9 @@ async def _fault(mm: Mm, start: int, end: int) -> None:
 
 
 def _alloc(page: int) -> Op:
-    """A page of its own, with one mapping."""
-    cells = ref_cell(page), mapcount_cell(page), pg_dirty_cell(page)
-    return Op(f"allocate page{page}", (), cells, lambda: [Outcome(None, (1, 1, False))], order=Order.FULL)
+    """A page of its own, with one mapping, on an LRU list."""
+    cells = ref_cell(page), mapcount_cell(page), pg_dirty_cell(page), pg_lru_cell(page)
+    return Op(f"allocate page{page}", (), cells, lambda: [Outcome(None, (1, 1, False, True))], order=Order.FULL)
 
 
 async def _munmap(mm: Mm, start: int, end: int) -> None:

@@ -181,7 +181,7 @@ EXPLORED = {
     "swapfile:delete_from_swap_cache": ("swap-cache-both", "__delete_from_swap_cache", "freed-once"),
     "swapfile:folio_free_swap": ("swap-cache-shared", "folio_swapped", "contents-known"),
     "swapfile:free_swap_and_cache": ("swap-cache-both", "put_page", "all-freed"),
-    "swapfile:swap_duplicate": ("swap-cache-refault", "swap_duplicate", "contents-known"),
+    "swapfile:swap_duplicate": ("swap-cache-refault", "swap_duplicate", "freed-once"),
     "task_mmu:clear_refs_pte_range": ("dontneed-against-clear-refs", "set_pte", "mapcount-is-ptes"),
     "task_mmu:clear_refs_write": ("dontneed-against-clear-refs", "set_pte", "mapcount-is-ptes"),
     "task_mmu:clear_soft_dirty": ("dontneed-against-clear-refs", "set_pte", "mapcount-is-ptes"),

@@ -28,6 +28,7 @@ from core.machine.tlb import ref_cell
 from core.mm.era import ERAS
 from core.mm.mm import Mm, Vma
 from core.mm.page import mapcount_cell
+from core.mm.swap import pg_lru_cell
 from core.mm.syscalls import madvise_pageout
 from core.plugins.arch import load_object, set_up
 from core.truth.published.effect import Effect, Range, across, exactly
@@ -144,6 +145,7 @@ def calls(batched: bool, tables: int = 1) -> int:
         for page in range(PAGES):
             cells[pte_cell(page)] = Pte(page, True, False)
             cells[ref_cell(page)] = cells[mapcount_cell(page)] = 1
+            cells[pg_lru_cell(page)] = True
         call = madvise_pageout(mm, Vma(0, PAGES), 0, PAGES)
         run(call, cells, _only, emit, [take_ipi(Tid(1), Cpu(1), ())])
         if first:
