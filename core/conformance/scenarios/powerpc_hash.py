@@ -61,7 +61,7 @@ def refaulted(arch: Arch, era: Era) -> Model:
         "refaulted",
         "the new page is mapped and in the hash table",
         (pte_cell(ADDR), hpte_cell(ADDR, NEW)),
-        lambda pte, hpte: pte == Pte(NEW) and hpte is not None,
+        lambda pte, hpte: isinstance(pte, Pte) and pte.frame == NEW and hpte is not None,
     )
     return world.model("hash-refault", always=[one], sometimes=[window])
 
