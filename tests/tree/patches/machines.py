@@ -65,9 +65,9 @@ BAD = {
     "loongarch takes a borrower for the user": Patch(
         "loongarch",
         LOONGARCH_SMP,
-        "\tif ((atomic_read(&mm->mm_users) != 1) || (current->mm != mm)) {\n\t\tstruct flush_tlb_data fd",
-        "\tif (atomic_read(&mm->mm_users) != 1) {\n\t\tstruct flush_tlb_data fd",
-        "kthread-use-mm",
+        "\tif ((atomic_read(&vma->vm_mm->mm_users) != 1) || (current->mm != vma->vm_mm)) {",
+        "\tif (atomic_read(&vma->vm_mm->mm_users) != 1) {",
+        "borrower-flushes",
     ),
     "x86 leaves a flush of pages to this CPU": Patch(
         "x86",
