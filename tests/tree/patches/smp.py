@@ -16,6 +16,9 @@ BAD = {
     ),
     "smp.c does not wait": Patch("x86", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "use-after-free"),
     "smp.c does not wait on mips": Patch("mips", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "use-after-free"),
+    "smp.c does not wait on sparc64": Patch(
+        "sparc64", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "range-of-three"
+    ),
     "smp.c leaves out the CPU with the highest number on alpha": Patch(
         "alpha",
         SMP,
