@@ -44,14 +44,23 @@ class Parisc(Ipi):
             await purge(mm, request.start, request.end)
 
     @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """__flush_tlb_range() of space 0."""
+        await self.ask(mm, self.request(start, end))
+
+    @hookimpl
     async def ptep_get_and_clear(self, mm: Mm, addr: int, nr: int, full: bool) -> Entry:
         """The entry first, then the purge: otherwise a walk in between could cache the old entry again.
 
         A load and a store, but every walker takes the page-table lock (arch/parisc/kernel/entry.S:ptl_lock).
         """
         pte: Entry = await xchg_pte(addr, nr, ("clear", addr, nr))
-        await purge(mm, addr, addr + nr)
+        await self.purge(mm, addr, addr + nr)
         return pte
+
+    async def purge(self, mm: Mm, start: int, end: int) -> None:
+        """set_ptes(): behind the store of each entry."""
+        await purge(mm, start, end)
 
 
 class PariscV70(Parisc):

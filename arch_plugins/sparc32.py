@@ -85,6 +85,11 @@ class Sparc32(LoadStore, Ipi):
             await trim_cpumask(mm.task.cpu)
 
     @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        """asm/tlbflush_32.h: flush_tlb_all(), which is smp_flush_tlb_all()."""
+        await flush_cpus_by_ipi(mm, mm.cpu_online_mask, FlushRequest(start, end), self.local_part)
+
+    @hookimpl
     async def switch_mm(self, prev: Mm | None, next: Mm | None) -> None:
         """arch/sparc/mm/srmmu.c: loads the context, and sets no bit; so do activate_mm() and kthread_use_mm()."""
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.hookspecs import Facts, hookimpl
-from core.machine.op import Op, barrier
+from core.machine.ipi import wait_ipis
+from core.machine.op import Op, Outcome, barrier
 from core.machine.order import Order
+from core.machine.tlb import tlb_cell
 from core.mm.batched_unmap import UnmapBatch
+from core.mm.init_mm import init_mm
 from core.mm.kthread import active_mm, current_mm, mm_users
 from core.mm.mm import Mm, cpumask_clear_cpu, cpumask_set_cpu, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
@@ -43,6 +46,14 @@ class Hook:
     page_shift: int = PAGE_SHIFT
     queued: int = 0
     told: int = 0
+
+
+async def flushes_nothing(of: Hook, word: Word) -> int:
+    """A flush that does not reach what is cached of the mm: a look at the TLB, so that a trace has its line."""
+    cells = tuple(tlb_cell(of.mm.task.cpu, addr) for addr in of.mm.addrs)
+    name = f"{word.kind}: of nothing that the mm has"
+    await Op(name, cells, (), lambda *entries: [Outcome(None)], order=Order.PRIVATE)
+    return 0
 
 
 async def read_cpumask(of: Hook, word: Word) -> int:
@@ -92,6 +103,12 @@ async def smp_mb(of: Hook, word: Word) -> int:
     return 0
 
 
+async def wait_for_ipis(of: Hook, word: Word) -> int:
+    """Wait for the CPUs of the mask."""
+    await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
+    return 0
+
+
 async def write_batch(of: Hook, word: Word) -> int:
     """The mask of a batch of unmapped pages."""
     of.batch.cpus = cpus_in(of.mm, word.a)
@@ -130,10 +147,18 @@ class SizedFromC(FromC):
 
 
 class FlushesFromC(FromC):
-    """The flushes of an mm, a range and a page, each of which is the plugin's where a model follows ASIDs.
+    """The flushes of an mm, a range and a page.
+
+    Each is the plugin's where a model follows ASIDs and C does not (`follows_asids`).
 
     To be put before the plugin among the bases of a class.
     """
+
+    follows_asids = False
+
+    def of_python(self, mm: Mm) -> bool:
+        """Is a flush of this mm the plugin's?"""
+        return mm.context is not None and not self.follows_asids
 
     def c_mm(self, mm: Mm) -> Hook:
         """The hook that runs C for all of the mm."""
@@ -154,14 +179,14 @@ class FlushesFromC(FromC):
 
     @hookimpl
     async def flush_tlb_mm(self, mm: Mm) -> None:
-        if mm.context is not None:
+        if self.of_python(mm):
             await super().flush_tlb_mm(mm)  # type: ignore[misc]
         else:
             await self.run(self.c_mm(mm), "enter_flush_tlb_mm")
 
     @hookimpl
     async def flush_tlb_range(self, mm: Mm, start: int, end: int, stride: int) -> None:
-        if mm.context is not None:
+        if self.of_python(mm):
             await super().flush_tlb_range(mm, start, end, stride)  # type: ignore[misc]
         else:
             of, first, last = self.c_range(mm, start, end)
@@ -169,11 +194,24 @@ class FlushesFromC(FromC):
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        if mm.context is not None:
+        if self.of_python(mm):
             await super().flush_tlb_page(mm, addr)  # type: ignore[misc]
         else:
             of, where = self.c_page(mm, addr)
             await self.run(of, "enter_flush_tlb_page", where)
+
+
+class KernelRangeFromC(FromC):
+    """What maps the kernel. To be put before the plugin among the bases of a class."""
+
+    def c_kernel_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+        """The hook that runs C for these pages of init_mm, and their addresses there."""
+        return Hook(mm), address(start), address(end)
+
+    @hookimpl
+    async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:
+        of, first, last = self.c_kernel_range(init_mm(mm), start, end)
+        await self.run(of, "enter_flush_tlb_kernel_range", first, last)
 
 
 class GatherFromC(FromC):
@@ -182,8 +220,11 @@ class GatherFromC(FromC):
     page_shift = PAGE_SHIFT
     """PAGE_SHIFT of the configuration that the C is compiled with."""
 
+    hands = Hook
+    """What runs C for them."""
+
     def _freeing(self, tlb: MmuGather, table: Table, addr: int) -> Hook:
-        return Hook(tlb.mm, addr, tlb=tlb, table=table, page_shift=self.page_shift)
+        return self.hands(tlb.mm, addr, tlb=tlb, table=table, page_shift=self.page_shift)
 
     @hookimpl
     async def pte_free_tlb(self, tlb: MmuGather, table: Table, addr: int) -> None:
@@ -200,4 +241,4 @@ class GatherFromC(FromC):
     async def run_tlb_flush(self, tlb: MmuGather, span: int) -> None:
         """tlb_flush() of the C."""
         where = (1, 2) if tlb.fullmm else (address(tlb.start), address(tlb.end))
-        await self.run(Hook(tlb.mm, span=span, tlb=tlb), "enter_tlb_flush", *where, bits(tlb))
+        await self.run(self.hands(tlb.mm, span=span, tlb=tlb), "enter_tlb_flush", *where, bits(tlb))

@@ -23,10 +23,13 @@ KNOWN = (0, 1, SOME, BATCH_NR - 1, BATCH_NR)
 
 @dataclass
 class QueueHands(Hook):
-    """`huge`: the page at `addr` is one. `nr` addresses go with the next call to other CPUs."""
+    """`huge`: the page at `addr` is one. `nr` addresses go with the next call to other CPUs; `shows`: what these do is
+    being shown.
+    """
 
     huge: bool = False
     nr: int = 0
+    shows: bool = False
 
 
 def known(queue: Queue) -> int:

@@ -1,7 +1,6 @@
 """alpha from its C: the flushes of kernel/smp.c and tlbflush.h, and the freeing of tables, which is at once.
 
-Which ASN an mm has on a CPU (mmu_context.h) stays in Python, and so do flushes where a model follows ASNs, and what a
-CPU does that receives an IPI: it is sent what the plugin would send.
+Which ASN an mm has on a CPU (mmu_context.h) stays in Python, and so do flushes where a model follows ASNs.
 """
 
 from __future__ import annotations
@@ -10,23 +9,26 @@ from typing import Any
 
 from arch_plugins.alpha import Alpha, AlphaV61
 from arch_plugins.from_c import _smp as smp
-from arch_plugins.from_c._common import COMMON, GatherFromC, read_active_mm, smp_mb
+from arch_plugins.from_c._common import COMMON, GatherFromC, smp_mb
 from arch_plugins.from_c._context import (
     CONTEXT_RULES,
     ContextFlushes,
     by_page,
     drop_mmu_context,
     drops_own,
+    flush_all,
 )
+from arch_plugins.from_c._handlers import SHOWN
 from core.hookspecs import hookimpl
 from core.mm.mm import Mm
 from core.tree.automata import Automata
 from core.tree.binding import Binding
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
-from core.tree.vocabulary import Rule, Vocabulary, truth
+from core.tree.vocabulary import Rule, Vocabulary
 
 SENT = """
     ipi_flush_tlb_mm ?mm_context_elsewhere flush_tlb_mm ipi_flush_tlb_page flush_tlb_page flush_tlb_range
+    ipi_flush_tlb_all flush_tlb_all
 """
 PAGE_SHIFT = 13
 
@@ -45,15 +47,16 @@ def manifest(version: Version) -> Manifest:
         ),
         "alpha.h",
         "alpha.c",
+        defines=SHOWN,
         owned=smp.OWNED,
     )
 
 
 VOCABULARY = Vocabulary(
     (
+        Rule("tbia", "", flush_all),
         Rule("tbi", "", by_page("tbi", PAGE_SHIFT)),
         Rule("barrier smp_mb", "", smp_mb),
-        Rule("current->active_mm", "", read_active_mm, truth),
         Rule("write|WRITE_ONCE", "context[[]0]", drop_mmu_context, when=drops_own),
         *CONTEXT_RULES,
         *COMMON,

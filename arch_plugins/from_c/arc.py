@@ -1,7 +1,6 @@
 """arc from its C: the flushes of mm/tlb.c.
 
-Which ASID an mm has on a CPU (mmu_context.h) stays in Python, and so do flushes where a model follows ASIDs, and what a
-CPU does that receives an IPI: it is sent what the plugin would send.
+Which ASID an mm has on a CPU (mmu_context.h) stays in Python, and so do flushes where a model follows ASIDs.
 """
 
 from __future__ import annotations
@@ -12,16 +11,17 @@ from arch_plugins.arc import NOTHING, Arc
 from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import COMMON
 from arch_plugins.from_c._context import CONTEXT_RULES, ContextFlushes, FlushHands, by_page
+from arch_plugins.from_c._handlers import SHOWN
 from core.hookspecs import hookimpl
 from core.mm.kthread import mm_users
 from core.mm.mm import Mm
 from core.tree.binding import Binding
 from core.tree.manifest import Manifest, Source, Version, names_in
-from core.tree.vocabulary import Rule, Vocabulary
+from core.tree.vocabulary import Rule, Vocabulary, Word
 
 FLUSHES = """
     local_flush_tlb_mm local_flush_tlb_range local_flush_tlb_page ipi_flush_tlb_page ipi_flush_tlb_range flush_tlb_mm
-    flush_tlb_page flush_tlb_range
+    flush_tlb_page flush_tlb_range local_flush_tlb_kernel_range ipi_flush_tlb_kernel_range flush_tlb_kernel_range
 """
 PAGE_SHIFT = 13
 
@@ -37,13 +37,19 @@ def manifest(version: Version) -> Manifest:
         ),
         "arc.h",
         "arc.c",
+        defines=SHOWN,
         owned=smp.OWNED,
     )
 
 
+def _asid(of: FlushHands, word: Word) -> int:
+    """Of an address, whose lowest bits it is: hw_pid()."""
+    return word.a & 0xFF
+
+
 VOCABULARY = Vocabulary(
     (
-        Rule("tlb_entry_erase", "", by_page("tlb_entry_erase", PAGE_SHIFT)),
+        Rule("tlb_entry_erase", "", by_page("tlb_entry_erase", PAGE_SHIFT, asid=_asid)),
         *CONTEXT_RULES,
         *COMMON,
     )

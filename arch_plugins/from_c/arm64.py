@@ -10,7 +10,16 @@ from typing import Any
 
 from arch_plugins.arm64 import Arm64, Arm64V61
 from arch_plugins.families.broadcast import effect_of
-from arch_plugins.from_c._common import COMMON, FlushesFromC, GatherFromC, Hook, SizedFromC, address
+from arch_plugins.from_c._common import (
+    COMMON,
+    FlushesFromC,
+    GatherFromC,
+    Hook,
+    KernelRangeFromC,
+    SizedFromC,
+    address,
+    flushes_nothing,
+)
 from core.hookspecs import hookimpl
 from core.machine.broadcast import complete, issue
 from core.machine.insn import EVERYWHERE, Operand, insn
@@ -87,9 +96,9 @@ async def _by_address(of: Hook, word: Word) -> int:
     A run of them over consecutive addresses is one request, issued at its last, as it is in the plugin: none of them is
     complete before the barrier that follows.
     """
-    leaf = "vale1" in word.kind
+    leaf = "le1" in word.kind
     first, cpu = _page(of, word), of.mm.task.cpu
-    name = f"TLBI_{word.kind.removeprefix('tlbi ').upper()}"
+    name = f"TLBI_{word.kind.split()[1].upper()}"
     await insn(cpu, name, 1, Operand(first, 1, of.span, leaf=leaf, everywhere=True))
     start = first if of.run_from is None else of.run_from
     then = of.following
@@ -102,6 +111,14 @@ async def _by_address(of: Hook, word: Word) -> int:
 def _effects(mm: Mm) -> tuple[tuple[int, Cell], ...]:
     """What a TLBI may drop as it is issued, in models where that matters."""
     return effect_of(mm) if mm.early_broadcasts else ()
+
+
+async def _of_another(of: Hook, word: Word) -> int:
+    """Of an ASID that is not the mm's: it flushes nothing of it."""
+    name = f"TLBI_{word.kind.split()[1].upper()}"
+    await insn(of.mm.task.cpu, name, 1, EVERYWHERE)
+    await issue(of.mm.task.cpu, name, FlushRequest(0, 0))
+    return 0
 
 
 async def _by_asid(of: Hook, word: Word) -> int:
@@ -127,7 +144,10 @@ VOCABULARY = Vocabulary(
     (
         Rule("tlbi vae1is|tlbi vale1is", "", _by_address),
         Rule("tlbi aside1is|tlbi vmalle1is", "", _by_asid),
+        Rule("tlbi vaale1is*|tlbi vaae1is*", "", _by_address),
+        Rule("tlbi *is of another ASID", "", _of_another),
         Rule("tlbi vae1|tlbi vale1|tlbi aside1|tlbi vmalle1", "", _local),
+        Rule("tlbi *e1 of another ASID", "", flushes_nothing),
         hidden("dsb nsh|dsb nshst|dsb ishld", why="it waits for no TLBI that others see, and orders no store for them"),
         hidden("isb", why="no instruction is translated"),
         Rule("dsb ishst", "", _before),
@@ -138,7 +158,7 @@ VOCABULARY = Vocabulary(
 )
 
 
-class _Flushes(FlushesFromC, SizedFromC, GatherFromC):
+class _Flushes(FlushesFromC, KernelRangeFromC, SizedFromC, GatherFromC):
     """The hooks of both versions; each is the plugin's where a model follows ASIDs."""
 
     @hookimpl

@@ -18,6 +18,7 @@ from arch_plugins.from_c._common import (
     GatherFromC,
     Hook,
     SizedFromC,
+    flushes_nothing,
     read_active_mm,
     read_cpumask,
     read_current_mm,
@@ -60,6 +61,9 @@ DROPPED = """
 """
 NEEDS_FLUSH = "__pte_flags_need_flush pte_needs_flush huge_pmd_needs_flush #pte_needs_flush #huge_pmd_needs_flush"
 PAGE_SHIFT = 16
+KERNEL, PID = 0, 1
+"""Of the kernel, and of the mm."""
+
 PMD_AP = 1
 """Of a tlbie that flushes a huge page: mmu_psize_defs[] of shim/powerpc_radix.h."""
 
@@ -90,9 +94,12 @@ def manifest(version: Version) -> Manifest:
 
 @dataclass
 class RadixHands(Hook):
-    """`walks`: the page-walk cache is flushed too. `issued` is what has been issued since the last barrier."""
+    """`walks`: the page-walk cache is flushed too. `issued` is what has been issued since the last barrier. `small`: of
+    a small page, which a flush of a huge one leaves.
+    """
 
     walks: bool = False
+    small: bool = False
     issued: tuple[int, int] | None = None
 
     def page(self, address: int) -> int:
@@ -135,6 +142,8 @@ async def _pid(of: RadixHands, word: Word) -> int:
     """Everything of the PID: entries of pages, what the walker has cached of tables, or both."""
     name, local = word.kind.split()[0], word.kind.startswith("tlbiel")
     ric = word.kind.rpartition("_")[2]
+    if word.a != (KERNEL if of.mm.is_init_mm else PID):
+        return await flushes_nothing(of, word)
     if ric == "PWC":
         of.walks = True
         await insn(of.mm.task.cpu, f"{name}_pid", 1)
@@ -149,6 +158,8 @@ async def _address(of: RadixHands, word: Word) -> int:
     """A page, or a huge page; a run of them is one request, at its last."""
     name, first, span = word.kind.split()[0], of.page(word.a), _span(of, word)
     local = name == "tlbiel"
+    if of.small and word.b == PMD_AP:
+        return await flushes_nothing(of, word)
     await insn(of.mm.task.cpu, f"{name}_va", 1, Operand(first, 1, span, leaf=not of.walks, everywhere=not local))
     start = first if of.run_from is None else of.run_from
     then = of.following
@@ -186,8 +197,9 @@ VOCABULARY = Vocabulary(
         Rule('"eieio; tlbsync; ptesync"*', "", _complete),
         Rule("tlbie* pid *", "", _pid),
         Rule("tlbie* va *", "", _address),
+        Rule("other tlbie* va *", "", flushes_nothing),
         hidden("PPC_*_INVALIDATE_ERAT*", "", "the ERAT, which goes with the TLB"),
-        hidden("read|READ_ONCE", "mm.context.id", "the mm has a PID of its own", just(1)),
+        hidden("read|READ_ONCE", "mm.context.id", "the mm has a PID of its own", just(PID)),
         hidden("atomic_read", "mm.context.copros", "no coprocessor is attached", just(0)),
         hidden("atomic_add", "mm.context.active_cpus", "it goes by mm_cpumask", just(1)),
         hidden("this_cpu_add", "mm_cpumask_trim_clock*", "the mask of another process is not trimmed now", just(0)),
@@ -237,7 +249,7 @@ class PowerpcRadixFromC(SizedFromC, GatherFromC, PowerpcRadix):
 
     @hookimpl
     async def flush_tlb_page(self, mm: Mm, addr: int) -> None:
-        await self.run(RadixHands(mm, addr), "enter_flush_tlb_page", ADDRESS)
+        await self.run(RadixHands(mm, addr, small=True), "enter_flush_tlb_page", ADDRESS)
 
     @hookimpl
     async def flush_tlb_kernel_range(self, mm: Mm, start: int, end: int) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address, write_batch
+from arch_plugins.from_c._common import COMMON, GatherFromC, Hook, address, flushes_nothing, wait_for_ipis, write_batch
+from arch_plugins.from_c._handlers import HANDLER_RULES, NOTHING, SHOWN, SendingHands
 from arch_plugins.generic import flush_cpus_by_ipi
 from arch_plugins.riscv import Riscv, RiscvV61
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYTHING, Operand, insn
-from core.machine.ipi import FlushRequest, flush_here
+from core.machine.ipi import FlushRequest, send_ipis
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm
 from core.mm.mmu_gather import MmuGather, tlb_get_unmap_size
@@ -42,23 +43,38 @@ def manifest(version: Version) -> Manifest:
         ),
         "riscv.h",
         "riscv.c",
+        defines=SHOWN,
     )
 
 
-async def _fence_page(of: Hook, word: Word) -> int:
+async def _fence_page(of: SendingHands, word: Word) -> int:
     """SFENCE.VMA of an address: the last level of what translates it."""
-    first, here = word.a >> PAGE_SHIFT, of.mm.task.cpu
+    first = word.a >> PAGE_SHIFT
     first -= first % of.span
-    await insn(here, "SFENCE_va_asid", 1, Operand(first, 1, of.span, leaf=True))
+    if of.on_mm is None:
+        await insn(of.mm.task.cpu, "SFENCE_va_asid", 1, Operand(first, 1, of.span, leaf=True))
     request = FlushRequest(first, first + of.span, leaf=True)
-    await flush_here(here, of.mm.addrs, request, f"SFENCE.VMA {first}")
+    await of.flush(request, f"SFENCE.VMA {first}")
     return 0
 
 
-async def _fence_all(of: Hook, word: Word) -> int:
-    here = of.mm.task.cpu
-    await insn(here, "SFENCE_all_asid", 1, EVERYTHING)
-    await flush_here(here, of.mm.addrs, FlushRequest(), "SFENCE.VMA all")
+async def _fence_all(of: SendingHands, word: Word) -> int:
+    if of.on_mm is None:
+        await insn(of.mm.task.cpu, "SFENCE_all_asid", 1, EVERYTHING)
+    await of.flush(FlushRequest(), "SFENCE.VMA all")
+    return 0
+
+
+async def _send(of: SendingHands, word: Word) -> int:
+    """Interrupts of the kernel's own."""
+    await send_ipis(of.mm.task, cpus_in(of.mm, word.a), of.sent())
+    return 0
+
+
+async def _fence_of_another(of: Hook, word: Word) -> int:
+    """Of an ASID that is not the mm's: what CPUs are interrupted for is nothing."""
+    await insn(of.mm.task.cpu, "SBI_ECALL")
+    await flush_cpus_by_ipi(of.mm, cpus_in(of.mm, word.a), NOTHING)
     return 0
 
 
@@ -84,6 +100,11 @@ VOCABULARY = Vocabulary(
         Rule("sfence.vma page", "", _fence_page),
         Rule("sfence.vma all", "", _fence_all),
         Rule("sbi_remote_sfence_vma", "", _remote_fence),
+        Rule("sbi_remote_sfence_vma of another ASID", "", _fence_of_another),
+        Rule("sfence.vma * of another ASID", "", flushes_nothing),
+        *HANDLER_RULES,
+        Rule("send_ipi", "*_flush_tlb_*", _send),
+        Rule("wait_ipi", "*_flush_tlb_*", wait_for_ipis),
         Rule("read|READ_ONCE", "batch.cpumask", _read_batch, masks),
         Rule("write|WRITE_ONCE", "batch.cpumask", write_batch),
         hidden("atomic64_read", "mm.context.id", "the mm has an ASID of its own", just(1)),
@@ -95,6 +116,8 @@ VOCABULARY = Vocabulary(
 class _Flushes(GatherFromC):
     """The hooks of both versions."""
 
+    hands = SendingHands
+
     @hookimpl
     def arch_facts(self) -> Facts:
         return self.facts_of(super().arch_facts())  # type: ignore[misc]
@@ -104,12 +127,12 @@ class _Flushes(GatherFromC):
         if mm.context is not None:
             await super().fence(mm, request, stride)  # type: ignore[misc]
         elif request.end is None:
-            await self.run(Hook(mm), "enter_flush_tlb_mm")
+            await self.run(SendingHands(mm), "enter_flush_tlb_mm")
         elif request.end - request.start == 1:
-            await self.run(Hook(mm), "enter_flush_tlb_page", address(request.start))
+            await self.run(SendingHands(mm), "enter_flush_tlb_page", address(request.start))
         else:
             bounds = address(request.start), address(request.end)
-            await self.run(Hook(mm), "enter_flush_tlb_range", *bounds)
+            await self.run(SendingHands(mm), "enter_flush_tlb_range", *bounds)
 
     @hookimpl
     async def tlb_flush(self, tlb: MmuGather) -> str | None:
@@ -128,15 +151,15 @@ class RiscvFromC(_Flushes, Riscv):
     @hookimpl
     async def arch_tlbbatch_add_pending(self, mm: Mm, batch: UnmapBatch, start: int, end: int) -> None:
         for addr in range(start, end):  # the kernel of this tree takes one entry
-            await self.run(Hook(mm, batch=batch), "enter_tlbbatch_add_pending", address(addr))
+            await self.run(SendingHands(mm, batch=batch), "enter_tlbbatch_add_pending", address(addr))
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
-        await self.run(Hook(mm, batch=batch), "enter_tlbbatch_flush")
+        await self.run(SendingHands(mm, batch=batch), "enter_tlbbatch_flush")
 
     @hookimpl
     async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
-        await self.run(Hook(mm), "enter_flush_tlb_batched_pending")
+        await self.run(SendingHands(mm), "enter_flush_tlb_batched_pending")
 
 
 class RiscvV61FromC(_Flushes, RiscvV61):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arch_plugins.families import at_clear as family
-from arch_plugins.from_c._common import ADDRESS, COMMON, GatherFromC, Hook
+from arch_plugins.from_c._common import ADDRESS, COMMON, GatherFromC, Hook, flushes_nothing
 from arch_plugins.s390 import S390
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYWHERE as ALL
@@ -104,6 +104,10 @@ async def _write_pte(of: Hands, word: Word) -> int:
 async def _ipte(of: Hands, word: Word) -> int:
     local = word.kind == "ipte,local"
     of.cleared = True
+    if word.b != ADDRESS:  # the entry is invalid, and what is purged is of another page
+        of.entry = await ptep_get(of.addr)
+        await set_pte(of.addr, None, of.nr, event=("clear", of.addr, of.nr))
+        return VALID
     of.entry = await family.ipte(of.mm, of.addr, of.nr, local=local)
     await insn(of.mm.task.cpu, "IPTE", of.nr, Operand(of.addr, of.nr, everywhere=not local))
     if not local:
@@ -136,6 +140,21 @@ async def _idte_asce(of: Hands, word: Word) -> int:
     of.flushed = True
     await insn(of.mm.task.cpu, "IDTE", 1, ALL)
     await invalidate(sorted({of.mm.task.cpu, *of.mm.online}), of.mm.addrs, "IDTE")
+    return 0
+
+
+async def _everything(of: Hands, word: Word) -> int:
+    """CSP: everything, on every CPU."""
+    of.flushed = True
+    await insn(of.mm.task.cpu, "CSP", 1, ALL)
+    await invalidate(sorted({of.mm.task.cpu, *of.mm.online}), of.mm.addrs, "CSP")
+    return 0
+
+
+async def _own(of: Hands, word: Word) -> int:
+    """PTLB: everything, on this CPU."""
+    await insn(of.mm.task.cpu, "PTLB")
+    await invalidate((of.mm.task.cpu,), of.mm.addrs, "PTLB")
     return 0
 
 
@@ -207,6 +226,9 @@ VOCABULARY = Vocabulary(
         Rule("write|WRITE_ONCE", "pmd", _write_pmd),
         Rule("idte pmd|idte pmd,local", "pmd", _idte_pmd, just(VALID_PMD)),
         Rule("idte asce", "*", _idte_asce),
+        Rule("csp", "", _everything),
+        Rule("ptlb", "", _own),
+        Rule("idte of another asce", "", flushes_nothing),
         Rule("lock", f"{CONTEXT}lock", _lock),
         Rule("unlock", f"{CONTEXT}lock", _unlock),
         Rule("read|READ_ONCE", f"{CONTEXT}flush_mm", _read_flush_mm, truth),

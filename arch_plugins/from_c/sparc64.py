@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arch_plugins.from_c import _smp as smp
-from arch_plugins.from_c._common import ADDRESS, COMMON
+from arch_plugins.from_c._common import ADDRESS, COMMON, flushes_nothing
 from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, first_queued, queue_rules
 from arch_plugins.sparc64 import Sparc64, Vaddrs
 from core.hookspecs import Facts, hookimpl
@@ -32,6 +32,7 @@ def manifest(version: Version) -> Manifest:
     asm = "arch/sparc/include/asm/"
     return Manifest(
         (
+            *smp.sources(),
             Source(f"{asm}mmu_context_64.h", keep=("switch_mm",), name="asm/mmu_context.h"),
             Source(f"{asm}tlbflush_64.h", name="asm/tlbflush.h"),
             Source(f"{asm}tlb_64.h", name="asm/tlb.h"),
@@ -39,7 +40,6 @@ def manifest(version: Version) -> Manifest:
             Source(GENERIC_GATHER),
             Source("arch/sparc/mm/tlb.c", drop=names_in(DROPPED)),
             Source("arch/sparc/kernel/smp_64.c", keep=("struct tlb_pending_info", *names_in(CROSS_CALLS))),
-            *smp.sources(),
         ),
         "sparc64.h",
         "sparc64.c",
@@ -80,11 +80,17 @@ async def _demap(of: QueueHands, request: Request) -> None:
 
 
 async def _demap_page(of: QueueHands, word: Word) -> int:
+    if of.shows:
+        of.nr = 1
+        return 0
     await _demap(of, await _requested(of, word.a))
     return 0
 
 
 async def _demap_pages(of: QueueHands, word: Word) -> int:
+    if of.shows:
+        of.nr = word.a
+        return 0
     await _demap(of, Vaddrs(await first_queued(of, word.a)))
     return 0
 
@@ -95,37 +101,42 @@ async def _demap_context(of: QueueHands, word: Word) -> int:
     return 0
 
 
-async def _interrupt(of: QueueHands, cpus: frozenset[Cpu], request: Request) -> None:
-    pages: Sequence[int] = request.pages if isinstance(request, Vaddrs) else (request.start,)  # type: ignore[attr-defined]
-    for cpu in sorted(cpus):
-        await insn(cpu, "stxa_DMMU_DEMAP", len(pages), *(Operand(page, 1) for page in pages))
-    await send_ipis(of.mm.task, cpus, request)
+async def _interrupt(of: QueueHands, mask: int, request: Request) -> frozenset[Cpu]:
+    """Interrupt the other CPUs of the mask, and say which."""
+    others = cpus_in(of.mm, mask) - {of.mm.task.cpu}
+    if others:
+        pages: Sequence[int] = request.pages if isinstance(request, Vaddrs) else (request.start,)  # type: ignore[attr-defined]
+        for cpu in sorted(others):
+            await insn(cpu, "stxa_DMMU_DEMAP", len(pages), *(Operand(page, 1) for page in pages))
+        await send_ipis(of.mm.task, others, request)
+    return others
 
 
 async def _cross_call(of: QueueHands, word: Word) -> int:
-    """Interrupt the CPUs of the mask, and wait until they have served."""
-    others, request = cpus_in(of.mm, word.a) - {of.mm.task.cpu}, await _requested(of, word.b)
+    """It returns when every CPU has served."""
+    others = await _interrupt(of, word.a, await _requested(of, word.b))
     if others:
-        await _interrupt(of, others, request)
         await wait_ipis(of.mm.task, others)
     return 0
 
 
-async def _pending_info(of: QueueHands, word: Word) -> int:
-    """struct tlb_pending_info, of the call that follows."""
-    of.nr = word.a
+async def _shows(of: QueueHands, word: Word) -> int:
+    """tlb_pending_func() is shown, of the call that follows."""
+    of.shows = word.kind == "handler"
+    of.nr = 0 if of.shows else of.nr
     return 0
 
 
 async def _send(of: QueueHands, mask: int) -> None:
-    await _interrupt(of, cpus_in(of.mm, mask), Vaddrs(await first_queued(of, of.nr)))
+    await _interrupt(of, mask, Vaddrs(await first_queued(of, of.nr) if of.nr else ()))
 
 
 VOCABULARY = Vocabulary(
     (
         *queue_rules("tlb_batch", "tlb_nr", "vaddrs", QUEUED),
         Rule("cross_call", "xcall_flush_tlb_page", _cross_call),
-        Rule("tlb_pending_info", "", _pending_info),
+        Rule("other cross_call|other demap *", "*", flushes_nothing),
+        Rule("handler|handler end", "", _shows),
         *smp.rules(_send),
         Rule("demap page", "", _demap_page),
         Rule("demap pages", "", _demap_pages),

@@ -20,7 +20,7 @@ from core.table.row import Row, tried
 from core.table.rows import plugin_row
 from core.tree.binding import binding, names
 from core.tree.errors import TreeError
-from core.tree.kernel_tree import KNOWN
+from core.tree.kernel_tree import KNOWN, KernelTree
 from core.tree.learned import hidden_words
 from core.tree.row import built, counting_plugin, era_of
 from core.tree.shipped import Shipped, Tree, all_kept, open_kernel, write_tables
@@ -95,10 +95,12 @@ def _as_it_is(row: Row) -> Row:
 
 
 def _say_version(tree: Tree) -> None:
-    """Say on stderr that a tree is of a version that bindings were not made for."""
+    """Say on stderr that a tree is of a version that bindings were not made for, or not of the one that it says."""
     if tree.version not in KNOWN:
         known = " and ".join(map(str, KNOWN))
         print(f"shootdown: a tree of {tree.version}; what is known in detail is {known}", file=sys.stderr)
+    if isinstance(tree, KernelTree) and tree.doubt:
+        print(f"shootdown: {tree.doubt}", file=sys.stderr)
 
 
 def say_hidden(tree: Tree, rows: Iterable[tuple[str, Row]]) -> None:

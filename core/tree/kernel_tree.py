@@ -13,13 +13,20 @@ from pathlib import Path
 
 from core.base.caches import cache
 from core.tree.errors import TreeError
-from core.tree.manifest import Version
+from core.tree.manifest import GENERIC_GATHER, Version
 
 OLDEST = Version(6, 1)
 """Older trees are not known: their names differ in too many places."""
 
 KNOWN = (Version(6, 1), Version(6, 12))
 """What bindings were made for."""
+
+CAME_WITH = {
+    "tlb_delay_rmap": Version(6, 2),  # 5df397dec7c4
+    "__tlb_remove_folio_pages": Version(6, 9),
+    "HAVE_ARCH_TLB_REMOVE_TABLE": Version(6, 14),  # since 7.0 a CONFIG_
+}
+"""Names of include/asm-generic/tlb.h, and the version that each came with: they say how old the C of a tree is."""
 
 ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
 
@@ -56,6 +63,18 @@ class KernelTree:
         if version < OLDEST:
             raise TreeError(f"{self.root}: a tree of {version}; expected {OLDEST} or later")
         return version
+
+    @property
+    def doubt(self) -> str:
+        """Why the C may not be of the version that the Makefile says; '' if nothing says so."""
+        if not (self.root / GENERIC_GATHER).is_file():
+            return ""
+        text, said = self.text(GENERIC_GATHER), f"and its Makefile says {self.version}"
+        for name, since in CAME_WITH.items():
+            if (name in text) != (self.version >= since):
+                there = f"has {name}" if name in text else f"has no {name}"
+                return f"{GENERIC_GATHER} {there}, which came with {since}, {said}: is the C of another version?"
+        return ""
 
     def text(self, path: str) -> str:
         """The text of a file of the tree. TreeError if it is missing."""

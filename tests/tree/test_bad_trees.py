@@ -59,6 +59,26 @@ def test_a_tree_of_a_version_that_no_binding_was_made_for_says_so(
     assert (said in capsys.readouterr().err) == (version == 7)
 
 
+@pytest.mark.parametrize(
+    ("patchlevel", "said"),
+    [
+        (19, "has no HAVE_ARCH_TLB_REMOVE_TABLE, which came with 6.14, and its Makefile says 6.19"),
+        (1, "has tlb_delay_rmap, which came with 6.2, and its Makefile says 6.1"),
+        (12, ""),
+    ],
+)
+def test_c_that_is_not_of_the_version_of_its_makefile_says_so(
+    patchlevel: int, said: str, toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gather = toy / "include/asm-generic/tlb.h"
+    gather.parent.mkdir(parents=True)
+    gather.write_text("bool tlb_delay_rmap(void);\nbool __tlb_remove_folio_pages(void);\n")
+    (toy / "Makefile").write_text(f"VERSION = 6\nPATCHLEVEL = {patchlevel}\n")
+    assert bool(open_tree(toy).doubt) == bool(said)
+    main(["tree", str(toy), "--arch", REFERENCE, "--scenario", "own-tlb", "--no-costs", "--jobs", "1"])
+    assert said in capsys.readouterr().err
+
+
 def test_a_missing_file(toy: Path) -> None:
     (toy / "arch/toy/mm/tlb.c").unlink()
     assert refused(toy).startswith("arch/toy/mm/tlb.c: No such file or directory in ")

@@ -27,6 +27,8 @@ DEFINE_MM_STRUCT(mm_context_t)
 #define tbia() OP("tbia")
 #define __load_new_mm_context(mm) OP("drop_mmu_context")
 #define __EXTERN_INLINE static inline
+void flush_tlb_all(void);
+#define flush_tlb_kernel_range(start, end) flush_tlb_all()
 void flush_tlb_mm(struct mm_struct *mm);
 void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void flush_tlb_page(struct vm_area_struct *vma, unsigned long address);

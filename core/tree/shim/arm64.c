@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* arm64: its entry points. */
 #include "driver.h"
+#include "driver_kernel.h"
 #include "driver_gather.h"
 
 const struct place places[] = { MM_PLACES, FIELD("mm.context", mm_context_t, &MM->context, id), { } };

@@ -22,7 +22,9 @@ extern u64 rt_arguments[256];
 #define dsb(domain) OP("dsb " #domain)
 #define isb() OP("isb")
 #define __TLBI_0(operation, arg) OP("tlbi " #operation)
-#define __TLBI_1(operation, arg) OP1("tlbi " #operation, arg)
+/* The ASID of the mm is 1; what is of another one has another name. */
+#define __TLBI_1(operation, arg) \
+	OP1((u64)(arg) >> 48 == 1 ? "tlbi " #operation : "tlbi " #operation " of another ASID", arg)
 
 enum {
 	ARM64_HAS_ARMv8_4_TTL, ARM64_WORKAROUND_REPEAT_TLBI, ARM64_UNMAP_KERNEL_AT_EL0, ARM64_HAS_TLB_RANGE,

@@ -2,7 +2,13 @@
 /* CPUs: masks of them, per-CPU variables, interrupts, calls to other CPUs.  The thread runs on CPU 0 and stays there. */
 #pragma once
 
+#ifdef SHOWS_HANDLERS
+int rt_cpu(void);
+void rt_be_cpu(int cpu);
+#define CPU rt_cpu()
+#else
 extern int CPU;
+#endif
 extern u64 NCPU;
 #ifndef NR_CPUS
 #define NR_CPUS 16
@@ -181,7 +187,27 @@ extern char __start_percpu[];
 typedef void (*smp_call_func_t)(void *info);
 typedef bool (*smp_cond_func_t)(int cpu, void *info);
 
-static inline void smp_call(const cpumask_t *mask, smp_cond_func_t cond, smp_call_func_t func, void *info, bool wait,
+/*
+ * What a function does on the CPUs that are interrupted is shown by the CPU that sends, before it sends: once as a CPU
+ * that is on the mm has it, and once as one that is not.
+ */
+#ifdef SHOWS_HANDLERS
+#define INTERRUPTED 15
+#define SHOW_HANDLER(call)                            \
+	do {                                          \
+		for (int on = 1; on >= 0; on--) {     \
+			OP1("handler", on);           \
+			rt_be_cpu(INTERRUPTED);       \
+			call;                         \
+			rt_be_cpu(0);                 \
+		}                                     \
+		OP("handler end");                    \
+	} while (0)
+#else
+#define SHOW_HANDLER(call) ((void)0)
+#endif
+
+static __always_inline void smp_call(const cpumask_t *mask, smp_cond_func_t cond, smp_call_func_t func, void *info, bool wait,
 			    bool self)
 {
 	unsigned long word = cpumask_word(mask), others = 0;
@@ -191,8 +217,10 @@ static inline void smp_call(const cpumask_t *mask, smp_cond_func_t cond, smp_cal
 			others |= 1UL << cpu;
 	if (others && !wait)
 		op("wait_ipi", func, others, 0, 0);
-	if (others)
+	if (others) {
+		SHOW_HANDLER(func(info));
 		op("send_ipi", func, others, (u64)info, 0);
+	}
 	if (self && (word >> CPU & 1) && (!cond || cond(CPU, info))) {
 		OP("irq_off");
 		func(info);

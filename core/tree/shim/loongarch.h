@@ -36,7 +36,9 @@ static const struct cpuinfo_loongarch this_cpu_data = { 0, 0x3ff, 64 + 2048, 64,
 
 enum { INVTLB_CURRENT_ALL, INVTLB_CURRENT_GTRUE, INVTLB_CURRENT_GFALSE, INVTLB_GFALSE_AND_ASID,
        INVTLB_ADDR_GFALSE_AND_ASID, INVTLB_ADDR_GTRUE_OR_ASID };
-#define invtlb(operation, asid, address) OP1("invtlb " #operation, address)
+#define invtlb_addr(operation, info, address) invtlb(operation, info, address)
+#define local_flush_tlb_kernel() OP("local_flush_tlb_all")
+#define invtlb(operation, asid, address) OP2("invtlb " #operation, address, asid)
 
 #include "flushes.h"
 static inline void drop_mmu_context(struct mm_struct *mm, unsigned int cpu) { OP("drop_mmu_context"); }

@@ -2,7 +2,8 @@
 /*
  * parisc PA 2.0: pdtlb and pitlb, which are broadcast, page by page; from a threshold on everything, on every CPU.
  *
- * pitlb purges as pdtlb before it does: both are one operation.  The threshold is the least that calibration allows.
+ * What is cached of a page is gone when both have purged it, in the mm's space.  The threshold is the least that
+ * calibration allows.
  */
 #pragma once
 
@@ -16,9 +17,9 @@ typedef struct { unsigned long space_id; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
 #include "gather.h"
 #define SR_TEMP1 1
-#define mtsp(value, register) ((void)(value))
+#define mtsp(value, register) OP1("mtsp", value)
 #define pdtlb(register, address) OP1("pdtlb", address)
-#define pitlb(register, address) ((void)0)
+#define pitlb(register, address) OP1("pitlb", address)
 #define purge_tlb_start(flags) ((void)((flags) = 0))
 #define purge_tlb_end(flags) ((void)(flags))
 #define arch_irqs_disabled() 0
@@ -34,7 +35,7 @@ DEFINE_MM_STRUCT(mm_context_t)
 static spinlock_t sid_lock;
 static unsigned int recycle_inuse, recycle_ndirty;
 static unsigned long recycle_dirty_array[1];
-void flush_tlb_all_local(void *unused);
+static inline void flush_tlb_all_local(void *unused) { OP("flush_tlb_all_local"); }
 void flush_tlb_all(void);
 int __flush_tlb_range(unsigned long sid, unsigned long start, unsigned long end);
 #include <asm/pgtable.h>

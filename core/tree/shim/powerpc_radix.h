@@ -66,8 +66,10 @@ static const bool tlbie_capable = true;
 #define ppc_after_tlbiel_barrier() ((void)0)
 #define __tlbiel_pid(pid, set, ric) OP1("tlbiel pid " #ric, pid)
 #define __tlbie_pid(pid, ric) OP1("tlbie pid " #ric, pid)
-#define __tlbiel_va(va, pid, ap, ric) OP2("tlbiel va " #ric, va, ap)
-#define __tlbie_va(va, pid, ap, ric) OP2("tlbie va " #ric, va, ap)
+/* The PID of the mm is 1; what is of another one has another name. */
+#define OF_MM(pid, kind) ((pid) == 1 ? kind : "other " kind)
+#define __tlbiel_va(va, pid, ap, ric) OP2(OF_MM(pid, "tlbiel va " #ric), va, ap)
+#define __tlbie_va(va, pid, ap, ric) OP2(OF_MM(pid, "tlbie va " #ric), va, ap)
 #define PPC_RADIX_INVALIDATE_ERAT_USER "slbia 3"
 #define PPC_ISA_3_0_INVALIDATE_ERAT "slbia 7"
 

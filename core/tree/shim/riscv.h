@@ -31,20 +31,24 @@ static long sbi_rfence CONSTANT = 1, pgtable_l4_enabled CONSTANT = 1, pgtable_l5
 
 /* ---- fences ---- */
 
-#define ALT_SFENCE_VMA_ASID(asid) OP("sfence.vma all")
+/* The ASID of the mm is 1; what is of another one has another name. */
+#define OF_MM(asid, kind) ((asid) == 1 ? kind : kind " of another ASID")
+#define ALT_SFENCE_VMA_ASID(asid) OP(OF_MM(asid, "sfence.vma all"))
 #define ALT_SFENCE_VMA_ADDR(address) OP1("sfence.vma page", address)
-#define ALT_SFENCE_VMA_ADDR_ASID(address, asid) OP1("sfence.vma page", address)
+#define ALT_SFENCE_VMA_ADDR_ASID(address, asid) OP1(OF_MM(asid, "sfence.vma page"), address)
 #define ALT_FLUSH_TLB_PAGE(x) OP1("sfence.vma page", addr)
 static inline void local_flush_tlb_all(void) { OP("sfence.vma all"); }
 #if KVER < 612
-static inline void local_flush_tlb_all_asid(unsigned long asid) { OP("sfence.vma all"); }
-static inline void local_flush_tlb_page_asid(unsigned long addr, unsigned long asid) { OP1("sfence.vma page", addr); }
+static inline void local_flush_tlb_all_asid(unsigned long asid) { ALT_SFENCE_VMA_ASID(asid); }
+static inline void local_flush_tlb_page_asid(unsigned long addr, unsigned long asid)
+{ ALT_SFENCE_VMA_ADDR_ASID(addr, asid); }
 extern unsigned long asid_mask;
 DECLARE_STATIC_KEY_TRUE(use_asid_allocator);
 #endif
-#define sbi_remote_sfence_vma_asid(mask, start, size, asid) \
-	op("sbi_remote_sfence_vma", 0, (mask) ? cpumask_word(mask) : ~0UL, start, size)
-#define sbi_remote_sfence_vma(mask, start, size) sbi_remote_sfence_vma_asid(mask, start, size, 0)
+#define sbi_remote_sfence_vma_asid(mask, start, size, asid)                              \
+	op((asid) == -1UL ? "sbi_remote_sfence_vma" : OF_MM(asid, "sbi_remote_sfence_vma"), 0, \
+	   (mask) ? cpumask_word(mask) : ~0UL, start, size)
+#define sbi_remote_sfence_vma(mask, start, size) sbi_remote_sfence_vma_asid(mask, start, size, -1UL)
 
 #define hstate_vma(vma) (&hstate)
 extern struct hstate hstate;

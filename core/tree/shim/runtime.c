@@ -60,7 +60,7 @@ static int regions;
 
 /* Local state that the thread's own code does not see: at the top of its stack, so that a snapshot has it. */
 struct local {
-	u64 arena_used, write_address, write_size, write_volatile, write_pc, pad[3];
+	u64 arena_used, write_address, write_size, write_volatile, write_pc, cpu, pad[2];
 };
 #define LOCAL ((struct local *)(STACK + STACK_SIZE - sizeof(struct local)))
 
@@ -159,6 +159,17 @@ void *rt_alloc(u64 size)
 		abort();
 	memset(p, 0, size);
 	return p;
+}
+
+/* The CPU whose code the thread runs: its own, or one whose handler is being shown (shim/cpus.h). */
+int rt_cpu(void)
+{
+	return LOCAL->cpu;
+}
+
+void rt_be_cpu(int cpu)
+{
+	LOCAL->cpu = cpu;
 }
 
 /* ---- requests ---- */

@@ -59,7 +59,8 @@ static long machine_has_rdp CONSTANT = 0, machine_has_nx CONSTANT = 1, machine_h
 #define __pudp_idte(address, pudp, opt, asce, local) PURGE("idte pud", local, pudp, '|', 0x20, address)
 #define __pmdp_csp(pmdp) PURGE("csp pmd", 0, pmdp, '|', 0x20, 0)
 #define __tlb_flush_local() OP("ptlb")
-#define __tlb_flush_idte(asce) OP1("idte asce", asce)
+/* The ASCE of the mm is 0x1000; what is of another one has another name. */
+#define __tlb_flush_idte(asce) OP1((asce) == 0x1000 ? "idte asce" : "idte of another asce", asce)
 #define csp(a, b, c) OP("csp")
 
 /* ---- guests: there are none ---- */

@@ -16,6 +16,6 @@ DEFINE_MM_STRUCT(mm_context_t)
 #define get_asid() 0UL
 #define set_asid(asid) ((void)0)
 #define activate_context(mm, cpu) OP("drop_mmu_context")
-#define local_flush_tlb_one(asid, page) OP1("local_flush_tlb_one", page)
+#define local_flush_tlb_one(asid, page) OP2("local_flush_tlb_one", page, asid)
 #include "flushes.h"
 #include <asm/mmu_context.h>

@@ -41,11 +41,15 @@ DECLARE_PER_CPU(struct llist_head, call_single_queue);
 #ifndef CSD_INFO
 #define CSD_INFO(info) ((void)0)
 #endif
+#ifndef SHOW_CSD
+#define SHOW_CSD(csd) SHOW_HANDLER((csd)->func((csd)->info)) /* cpus.h */
+#endif
 #define CPU_OF(p) (((u64)(p) - PERCPU_BASE) / PERCPU_STRIDE)
 #define llist_add(entry, head)                                                                              \
 	({                                                                                                  \
 		call_single_data_t *_csd = container_of(entry, call_single_data_t, node.llist);              \
 		CSD_INFO(_csd->info);                                                                       \
+		SHOW_CSD(_csd);                                                                             \
 		op("queue_csd", (void *)_csd->func, 1UL << CPU_OF(head),                                     \
 		   !(_csd->node.u_flags & CSD_TYPE_SYNC), 0);                                               \
 		true;                                                                                       \

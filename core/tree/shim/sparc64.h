@@ -22,8 +22,8 @@
 #define PTRS_PER_PTE 1024
 #define init_mm (*(struct mm_struct *)0x200000003000UL)
 #include "mm.h"
-/* What is sent goes before the request. */
-#define CSD_INFO(info) OP1("tlb_pending_info", ((struct tlb_pending_info *)(info))->nr)
+/* What others do is shown before it is sent. */
+#define SHOW_CSD(csd) ({ OP("handler"); (csd)->func((csd)->info); OP("handler end"); })
 #include "smp_calls.h"
 #define HPAGE_SIZE PMD_SIZE
 #define HPAGE_MASK PMD_MASK
@@ -75,9 +75,12 @@ DECLARE_PER_CPU(struct mm_struct *, per_cpu_secondary_mm);
 /* ---- a cross call, which is served before anything else; its argument is an address ---- */
 
 extern unsigned long xcall_flush_tlb_mm, xcall_flush_tlb_page, xcall_flush_tlb_kernel_range;
-#define smp_cross_call_masked(function, context, a, b, mask) op("cross_call", function, cpumask_word(mask), a, b)
+/* The context of the mm is 1; what is of another one has another name. */
+#define OF_MM(context, kind) ((context) == 1 ? kind : "other " kind)
+#define smp_cross_call_masked(function, context, a, b, mask) \
+	op(OF_MM(context, "cross_call"), function, cpumask_word(mask), a, b)
 #define smp_cross_call(function, context, a, b) smp_cross_call_masked(function, context, a, b, cpu_online_mask)
-#define __flush_tlb_mm(context, secondary) OP("demap context")
+#define __flush_tlb_mm(context, secondary) OP(OF_MM(context, "demap context"))
 void smp_flush_tlb_page(struct mm_struct *mm, unsigned long vaddr);
 void smp_flush_tlb_pending(struct mm_struct *mm, unsigned long nr, unsigned long *vaddrs);
 void tlb_batch_add(struct mm_struct *mm, unsigned long vaddr, pte_t *ptep, pte_t orig, int fullmm, unsigned int shift);
@@ -87,7 +90,7 @@ void tlb_remove_table(struct mmu_gather *tlb, void *table);
 #include <asm/pgtable.h>
 
 /* Assembly; the prototypes are in the headers above. */
-#define __flush_tlb_page(context, vaddr) OP1("demap page", vaddr)
-#define __flush_tlb_pending(context, nr, vaddrs) OP1("demap pages", nr)
+#define __flush_tlb_page(context, vaddr) OP1(OF_MM(context, "demap page"), vaddr)
+#define __flush_tlb_pending(context, nr, vaddrs) OP1(OF_MM(context, "demap pages"), nr)
 #define flush_tsb_user(batch) OP("flush_tsb_user")
 #define flush_tsb_user_page(mm, vaddr, shift) OP("flush_tsb_user")

@@ -15,6 +15,7 @@ typedef struct { unsigned long asid[NR_CPUS]; unsigned int cpu; } mm_context_t;
 DEFINE_MM_STRUCT(mm_context_t)
 #include "gather.h"
 #define NO_CONTEXT 0
+#define PAGE_OFFSET 0xd0000000UL
 #define ITLB_ARF_WAYS 4
 #define DTLB_ARF_WAYS 4
 #define XCHAL_ITLB_ARF_ENTRIES_LOG2 3
@@ -22,7 +23,7 @@ DEFINE_MM_STRUCT(mm_context_t)
 #define _TLB_ENTRIES (DTLB_ARF_WAYS << XCHAL_DTLB_ARF_ENTRIES_LOG2)
 #define ASID_INSERT(asid) (asid)
 #define get_rasid_register() 0
-#define set_rasid_register(value) ((void)(value))
+#define set_rasid_register(value) OP1("wsr rasid", value)
 #define activate_context(mm, cpu) ((void)0)
 #define invalidate_itlb_mapping(address) ((void)0)
 #define invalidate_dtlb_mapping(address) OP1("idtlb", address)
