@@ -12,11 +12,38 @@ from core.cli.tree import row_of
 from core.conformance import Result
 from core.table.jobs import VerdictJob
 from core.tree.kernel_tree import KernelTree
-from tests.tree.patches import Patch, advice, faults, gather, good, machines, mappings, memory, rmap, scratch, smp
+from tests.tree.patches import (
+    Patch,
+    advice,
+    contexts,
+    faults,
+    gather,
+    good,
+    good_flushes,
+    issued,
+    machines,
+    mappings,
+    memory,
+    rmap,
+    scratch,
+    smp,
+)
 
 Trees = Callable[[str], KernelTree]
 LINE = re.compile(r" at (?:arch|include|mm|kernel)/[\w/.-]+:\d+")
-TABLES = (faults.BAD, gather.BAD, memory.BAD, mappings.BAD, rmap.BAD, advice.BAD, machines.BAD, smp.BAD)
+TABLES = (
+    faults.BAD,
+    gather.BAD,
+    memory.BAD,
+    mappings.BAD,
+    rmap.BAD,
+    advice.BAD,
+    machines.BAD,
+    smp.BAD,
+    contexts.BAD,
+    issued.BAD,
+)
+GOOD: Mapping[str, Patch] = {**good.GOOD, **good_flushes.GOOD}
 BAD: Mapping[str, Patch] = {name: patch for table in TABLES for name, patch in table.items()}
 
 
@@ -48,27 +75,8 @@ def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(name: str, unpacked: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", good.GOOD)
+@pytest.mark.parametrize("name", GOOD)
 def test_c_that_is_written_otherwise_is_green(name: str, unpacked: Trees, tmp_path: Path) -> None:
-    patch = good.GOOD[name]
+    patch = GOOD[name]
     found = judged(patch, KernelTree(scratch(patch.arch, unpacked(patch.version), tmp_path / "good", patch)))
     assert (found.verdict, found.exhaustive) == ("pass", True)
-
-
-UNSHARED = Patch(
-    "x86",
-    "arch/x86/include/asm/tlb.h",
-    "tlb->freed_tables);",
-    "tlb->freed_tables || tlb->unshared_tables);",
-    "hugetlb-walk",
-)
-"""tlb_flush() asks lazy CPUs too where a shared page table was left: docs/findings.md."""
-
-
-@pytest.mark.slow
-def test_a_flush_for_tables_that_are_no_longer_shared_turns_x86_green(unpacked: Trees, tmp_path: Path) -> None:
-    tree = unpacked(UNSHARED.version)
-    old, new = judged(UNSHARED, tree), judged(UNSHARED, KernelTree(scratch("x86", tree, tmp_path / "fixed", UNSHARED)))
-    assert (old.verdict, old.violated) == ("fail", "walk-of-freed-table")
-    assert any(LINE.search(step.step) for step in old.trace)
-    assert (new.verdict, new.exhaustive) == ("pass", True)
