@@ -140,4 +140,25 @@ GOOD = {
         "\ttlb->cleared_pmds = 1;\n\ttlb->freed_tables = 1;\n\ttlb->mm->context.flush_mm = 1;",
         "table-free",
     ),
+    # Reuse asks for references (wp_can_reuse_anon_folio()), and the mapping's is dropped behind the flush: what the
+    # kernel's comment there is about went with page_mapcount() in do_wp_page().
+    "a copy removes the old page's rmap before the flush": Patch(
+        "mm",
+        MEMORY,
+        "\t\tptep_clear_flush(vma, vmf->address, vmf->pte);\n\t\tfolio_add_new",
+        "\t\tif (old_folio)\n\t\t\tfolio_remove_rmap_pte(old_folio, vmf->page, vma);\n"
+        "\t\tptep_clear_flush(vma, vmf->address, vmf->pte);\n\t\tfolio_add_new",
+        "copy-read",
+        (
+            Edit(
+                MEMORY,
+                "\t\t\tfolio_remove_rmap_pte(old_folio, vmf->page, vma);\n\t\t}\n\n\t\t/* Free the old",
+                "\t\t}\n\n\t\t/* Free the old",
+            ),
+        ),
+    ),
+    # The entries that are gone are looked at once more.
+    "the zap begins again where a gather was full": Patch(
+        "mm", MEMORY, "\t\t\t\taddr += nr * PAGE_SIZE;\n\t\t\t\tbreak;", "\t\t\t\tbreak;", "full-gather"
+    ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tree.patches import Patch
+from tests.tree.patches import Edit, Patch
 
 MPROTECT = "mm/mprotect.c"
 MREMAP = "mm/mremap.c"
@@ -91,5 +91,35 @@ BAD = {
         "if (pte_needs_flush(oldpte, ptent))",
         "if (pte_needs_flush(ptent, oldpte))",
         "numa-hint",
+    ),
+    "mprotect of a huge page owes no flush": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\tif (huge_pmd_needs_flush(oldpmd, entry))\n\t\ttlb_flush_pmd_range(tlb, addr, HPAGE_PMD_SIZE);\n",
+        "",
+        "huge-protect",
+    ),
+    "mremap goes without the rmap locks": Patch(
+        "mm",
+        MREMAP,
+        "\tif (need_rmap_locks)\n\t\ttake_rmap_locks(vma);\n\n"
+        "\t/*\n\t * We don't have to worry about the ordering of src and dst\n\t * pte",
+        "\t/*\n\t * We don't have to worry about the ordering of src and dst\n\t * pte",
+        "mremap-migrate",
+        (
+            Edit(
+                MREMAP, "out:\n\tif (need_rmap_locks)\n\t\tdrop_rmap_locks(vma);\n\treturn err;", "out:\n\treturn err;"
+            ),
+        ),
+    ),
+    "mprotect leaves a migration entry writable": Patch(
+        "mm", MPROTECT, "\t\t\tif (is_writable_migration_entry(entry)) {", "\t\t\tif (0) {", "migrate-protect"
+    ),
+    "a huge page is zapped without a look under the lock": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\tptl = __pmd_trans_huge_lock(pmd, vma);\n\tif (!ptl)\n\t\treturn 0;\n\t/*\n\t * For arch",
+        "\tptl = pmd_lock(vma->vm_mm, pmd);\n\t/*\n\t * For arch",
+        "huge-zap-twice",
     ),
 }

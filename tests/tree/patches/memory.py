@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tree.patches import Patch
+from tests.tree.patches import Edit, Patch
 
 MEMORY = "mm/memory.c"
 
@@ -90,5 +90,136 @@ BAD = {
         "\tpte_unmap_unlock(start_pte, ptl);\n\tif (force_flush)\n\t\ttlb_flush_mmu_tlbonly(tlb);",
         "mapped-twice",
         version="6.1",
+    ),
+    "a dirty entry does not force a flush": Patch(
+        "mm",
+        MEMORY,
+        "\t\t\t\tdelay_rmap = true;\n\t\t\t\t*force_flush = true;\n",
+        "\t\t\t\tdelay_rmap = true;\n",
+        "lost-dirty-dontneed",
+    ),
+    "the zap removes delayed rmaps before it flushes": Patch(
+        "mm",
+        MEMORY,
+        "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n",
+        "\t\ttlb_flush_rmaps(tlb, vma);\n\t\ttlb_flush_mmu_tlbonly(tlb);\n",
+        "lost-dirty-dontneed",
+    ),
+    "a full gather does not force a flush": Patch(
+        "mm",
+        MEMORY,
+        "\t\t*force_flush = true;\n\t\t*force_break = true;\n",
+        "\t\t*force_break = true;\n",
+        "batch-limit",
+    ),
+    "a gather that was flushed early is not emptied": Patch(
+        "mm",
+        MEMORY,
+        "\tif (force_flush)\n\t\ttlb_flush_mmu(tlb);\n\n\treturn addr;",
+        "\treturn addr;",
+        "batch-limit",
+    ),
+    "a special page is zapped without a range": Patch(
+        "mm",
+        MEMORY,
+        "\t\tarch_check_zapped_pte(vma, ptent);\n\t\ttlb_remove_tlb_entry(tlb, pte, addr);\n",
+        "\t\tarch_check_zapped_pte(vma, ptent);\n",
+        "pfnmap",
+    ),
+    "the zap goes by the entry as it was before it was cleared": Patch(
+        "mm",
+        MEMORY,
+        "\t\tptent = get_and_clear_full_ptes(mm, addr, pte, nr, tlb->fullmm);\n\t\tif (pte_dirty",
+        "\t\tget_and_clear_full_ptes(mm, addr, pte, nr, tlb->fullmm);\n\t\tif (pte_dirty",
+        "dirty-bit-in-time",
+    ),
+    "the zap notes the first entry of a folio alone": Patch(
+        "mm",
+        MEMORY,
+        "\ttlb_remove_tlb_entries(tlb, pte, nr, addr);\n",
+        "\ttlb_remove_tlb_entry(tlb, pte, addr);\n",
+        "folio-zap",
+    ),
+    "the zap gathers the first page of a folio alone": Patch(
+        "mm",
+        MEMORY,
+        "__tlb_remove_folio_pages(tlb, page, nr, delay_rmap)",
+        "__tlb_remove_folio_pages(tlb, page, 1, delay_rmap)",
+        "folio-zap",
+    ),
+    "the zap goes on behind what a full gather left": Patch(
+        "mm",
+        MEMORY,
+        "\t\tif (addr != next)\n\t\t\tpmd--;\n\t} while (pmd++, cond_resched(), addr != end);",
+        "\t\taddr = next;\n\t} while (pmd++, cond_resched(), addr != end);",
+        "full-gather",
+    ),
+    "the zap keeps places in swap": Patch(
+        "mm",
+        MEMORY,
+        "\t\t\tfree_swap_and_cache_nr(entry, nr);\n",
+        "",
+        "swap-cache-both",
+    ),
+    "the zap leaves migration entries": Patch(
+        "mm",
+        MEMORY,
+        "\t\t\tfolio = pfn_swap_entry_folio(entry);\n\t\t\tif (!should_zap_folio(details, folio))\n\t\t\t\tcontinue;\n",
+        "\t\t\tcontinue;\n",
+        "migrate-flush",
+    ),
+    "5df397dec7c4 reverted: the rmap is removed at once": Patch(
+        "mm",
+        MEMORY,
+        "\t\t\tif (tlb_delay_rmap(tlb)) {\n\t\t\t\tdelay_rmap = true;\n\t\t\t\t*force_flush = true;\n\t\t\t}\n",
+        "\t\t\t*force_flush = true;\n",
+        "lost-dirty-dontneed",
+        (
+            Edit(
+                MEMORY,
+                "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n",
+                "\t\ttlb_flush_mmu_tlbonly(tlb);\n",
+            ),
+        ),
+    ),
+    "fork leaves the child's entry writable": Patch(
+        "mm",
+        MEMORY,
+        "\t\tpte = pte_wrprotect(pte);\n\t}\n\n\t/* If it's a shared mapping, mark it clean in the child. */",
+        "\t}\n\n\t/* If it's a shared mapping, mark it clean in the child. */",
+        "fork-protects",
+    ),
+    "fork takes one reference to a folio of two": Patch(
+        "mm",
+        MEMORY,
+        "\t\tfolio_ref_add(folio, nr);\n\t\tif (folio_test_anon",
+        "\t\tfolio_ref_add(folio, 1);\n\t\tif (folio_test_anon",
+        "folio-fork",
+    ),
+    "fork goes by the first entry of a folio": Patch(
+        "mm",
+        MEMORY,
+        "\t\tif (any_writable)\n\t\t\tpte = pte_mkwrite(pte, src_vma);\n",
+        "",
+        "folio-fork",
+    ),
+    "fork does not lock the parent's table": Patch(
+        "mm",
+        MEMORY,
+        "\tspin_lock_nested(src_ptl, SINGLE_DEPTH_NESTING);\n\torig_src_pte = src_pte;",
+        "\torig_src_pte = src_pte;",
+        "fork-fault",
+        (
+            Edit(
+                MEMORY, "\tpte_unmap_unlock(orig_src_pte, src_ptl);\n\tadd_mm_rss_vec(dst_mm", "\tadd_mm_rss_vec(dst_mm"
+            ),
+        ),
+    ),
+    "a page is reused whose place in swap is needed": Patch(
+        "mm",
+        MEMORY,
+        "\tif (folio_test_ksm(folio) || folio_ref_count(folio) != 1) {\n",
+        "\tif (folio_test_ksm(folio)) {\n",
+        "swap-cache-copied",
     ),
 }

@@ -81,4 +81,27 @@ BAD = {
         "\t\tatomic_set(&mm->tlb_flush_batched, pending | (pending << TLB_FLUSH_BATCH_FLUSHED_SHIFT));",
         "reclaim-pending",
     ),
+    "migration to a device does not flush": Patch(
+        "mm",
+        MIGRATE_DEVICE,
+        "\tif (unmapped)\n\t\tflush_tlb_range(walk->vma, start, end);\n",
+        "",
+        "migrate-flush",
+    ),
+    "60bae7370896 reverted: it flushes behind the lock": Patch(
+        "mm",
+        MIGRATE_DEVICE,
+        "\tif (unmapped)\n\t\tflush_tlb_range(walk->vma, start, end);\n\n\tarch_leave_lazy_mmu_mode();\n"
+        "\tpte_unmap_unlock(ptep - 1, ptl);\n",
+        "\tarch_leave_lazy_mmu_mode();\n\tpte_unmap_unlock(ptep - 1, ptl);\n\tif (unmapped)\n"
+        "\t\tflush_tlb_range(walk->vma, start, end);\n",
+        "migrate-flush",
+    ),
+    "migration to a device takes no reference": Patch(
+        "mm",
+        MIGRATE_DEVICE,
+        "\t\tfolio = page_folio(page);\n\t\tfolio_get(folio);\n\n\t\t/*\n\t\t * We rely",
+        "\t\tfolio = page_folio(page);\n\n\t\t/*\n\t\t * We rely",
+        "migrate-flush",
+    ),
 }
