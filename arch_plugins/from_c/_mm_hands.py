@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.machine.pte import Entry, Present, pte_present
 from core.mm.batched_unmap import UnmapBatch
 from core.mm.mm import Mm, Vma
@@ -126,7 +127,7 @@ def call(kinds: str, what: Call, answers: Answers | None = None, place: str = "*
         try:
             said = await what(of, word)
         except NoPage:
-            await Op(str(word), (), (), lambda: [Outcome(None, (), NO_PAGE)])
+            await Op(str(word), (), (), lambda: [Outcome(None, (), NO_PAGE)], order=Order.PLAIN)
             return 0
         return 0 if answers is None else int(said)  # type: ignore[call-overload]
 

@@ -36,9 +36,17 @@ def _locked(mm: Mm, op: Op) -> Op:
             return outcomes
         return [one._replace(violated=one.violated or ENTRY_WITHOUT_LOCK) for one in outcomes]
 
-    copy = Op(op.name, (*op.reads, *locks), op.writes, step, event=op.event, preempt=op.preempt)
-    copy.may_schedule, copy.order, copy.cpu = op.may_schedule, op.order, op.cpu
-    return copy
+    return Op(
+        op.name,
+        (*op.reads, *locks),
+        op.writes,
+        step,
+        event=op.event,
+        preempt=op.preempt,
+        may_schedule=op.may_schedule,
+        order=op.order,
+        cpu=op.cpu,
+    )
 
 
 def _lock_of(mm: Mm, cell: Cell) -> tuple[Cell, ...]:

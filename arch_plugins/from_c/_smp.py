@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from core.machine.ipi import csd_cell, wait_ipis
 from core.machine.op import Op
+from core.machine.order import Order
 from core.mm.mm import Mm
 from core.tree.hybrid import cpus_in
 from core.tree.manifest import Source, names_in
@@ -80,7 +81,7 @@ async def _wait(of: Caller, word: Word) -> int:
         await wait_ipis(of.mm.task, cpus)
     else:
         cells = tuple(csd_cell(of.mm.task.tid, cpu) for cpu in sorted(cpus))
-        await Op("wait for a CPU that is sent no IPI", cells, (), lambda *requests: [])
+        await Op("wait for a CPU that is sent no IPI", cells, (), lambda *requests: [], order=Order.ACQUIRE)
     return 0
 
 

@@ -30,7 +30,10 @@ def cut(text: str, source: Source, more: Iterable[str] = ()) -> str:
         text = _kept(text, [span for name in wanted for span in spans(text, name, source.path)])
     for old, new in source.replace:
         if old not in text:
-            raise TreeError(f"{source.path}: no text {old!r}; the manifest replaces it")
+            raise TreeError(
+                f"{source.path}: no text {old!r}, which the manifest replaces; "
+                "was it changed, or is the tree not of its Makefile's version?"
+            )
         text = text.replace(old, new)
     for name in source.drop:
         for start, end in reversed(spans(text, name, source.path)):

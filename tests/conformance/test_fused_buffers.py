@@ -95,6 +95,7 @@ def judged(kind: str, seed: int, reduced: bool) -> tuple[str, frozenset[str], in
             return found.violated, frozenset(found.reached), found.states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tso", "weak"])
 def test_properties_of_what_waits_are_judged_alike(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that a property reads is fused only where the property cannot tell; without that check some differ."""

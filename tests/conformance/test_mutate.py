@@ -42,6 +42,7 @@ def orphans(arguments: Mapping[tuple[str, str], str], found: list[Trial]) -> lis
     ]
 
 
+@pytest.mark.slow
 def test_every_argument_is_about_a_mutant_that_there_is() -> None:
     found = among(*SCENARIOS)
     assert len(found) >= 190

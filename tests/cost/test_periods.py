@@ -92,6 +92,7 @@ small_tables = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     pattern=runs,

@@ -61,6 +61,7 @@ def test_what_a_bad_patch_changes_is_shown_with_lines_of_c_and_counts(
     assert "page_fault3: ipis 4 -> 0" in out
 
 
+@pytest.mark.slow
 def test_what_a_good_patch_changes_is_shown_the_other_way_round(
     toy: Path, before: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +71,7 @@ def test_what_a_good_patch_changes_is_shown_the_other_way_round(
     assert "use-after-free: fail(12) use-after-free -> pass" in out
 
 
+@pytest.mark.slow
 def test_a_barrier_that_is_added_or_removed_is_a_count(
     toy: Path, before: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +86,7 @@ def test_a_barrier_that_is_added_or_removed_is_a_count(
     assert "fork_storm children=1 pages=8: insn:smp_wmb 2 -> 0" in out
 
 
+@pytest.mark.slow
 def test_the_workloads_that_are_counted_can_be_named(
     toy: Path, before: Path, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
