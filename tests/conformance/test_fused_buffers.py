@@ -44,6 +44,7 @@ def fused(kind: str, codes: list[Code], checked: bool = True) -> tuple[set[tuple
     return {end[buffers:] for end in values if not any(end[:buffers])}, plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tso", "weak"])
 def test_random_programs_have_the_same_outcomes(kind: str) -> None:
     drains = 0

@@ -122,6 +122,7 @@ def test_a_point_is_what_it_is_alone(which: tuple[str, str], grid: tuple[str, li
     assert [told(point) for point in points] == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     layouts=st.lists(stretches, min_size=2, max_size=4),

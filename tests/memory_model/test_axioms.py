@@ -74,6 +74,7 @@ def test_the_models_differ_on_the_random_tests() -> None:
     assert more["arm64"] > more["x86"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "rules"), [("arm64", ARMV8), ("riscv", RVWMO)])
 def test_keeping_loads_in_blocks_loses_no_final_state(architecture: str, rules: object) -> None:
     work = []

@@ -93,6 +93,7 @@ def test_a_flush_that_never_returns_proves_nothing(scenario: str) -> None:
     assert result.reason.endswith("the end"), result.reason
 
 
+@pytest.mark.slow
 def test_the_healthy_plugin_passes_what_the_mutants_fail() -> None:
     for scenario in SCENARIOS.values():
         assert judge(architecture("Healthy", {}), ERAS["6.2-fix"], scenario).verdict in (
