@@ -30,7 +30,7 @@ class Era:
     reclaims_tables  MADV_DONTNEED also frees the page tables it has emptied (CONFIG_PT_RECLAIM, 6375e95f381e, v6.14)
     per_vma_locks    page faults take only the lock of their VMA (CONFIG_PER_VMA_LOCK, v6.4)
     retracts_unlocked  whoever collapses a file's pages frees the tables that map them without mmap_lock, under the
-                     locks of both tables (1d65b771bc08, after 6.1); before, if mmap_lock could be had, under that alone
+                     locks of both tables (1d65b771bc08, v6.6); before, if mmap_lock could be had, under that alone
     unlocks_copy_first  wp_page_copy() drops the old page behind the page-table lock, not under it: since
                      pte_offset_map_lock() may fail (3db82b9374ca, v6.5)
     advises_folios   MADV_FREE, MADV_COLD and MADV_PAGEOUT take the entries of a large folio together, split it only if

@@ -282,7 +282,8 @@ async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool,
 
     Returns what has been isolated; None if the entry is huge no more.  6.1.192 invalidates the entry and sets it again
     as it was before: a dirty bit that hardware has set between the look and pmdp_invalidate() is lost
-    (docs/findings.md).  ValueError for a part of one: split_folio() is not modelled.
+    (docs/findings.md).  So did mainline long after 6.12, until the mend that 6.12.117 has, and that eras but 6.1 have
+    here.  ValueError for a part of one: split_folio() is not modelled.
     """
     mm, isolated = tlb.mm, []
     _check_whole(mm, addr, end)

@@ -279,7 +279,8 @@ async def madvise_cold_or_pageout_pte_range(tlb: MmuGather, start: int, end: int
 
     Folios that others map too are left alone, and what is on no LRU list.  MADV_COLD also moves folios to where reclaim
     looks first (folio_deactivate()).  Before v6.9 (2864f3d0f583) MADV_PAGEOUT made entries old too, which reclaim
-    ignores since.  A break for need_resched() behind 32 entries (v6.5) is left out, since no model has so many.
+    ignores since.  A break for need_resched() behind 32 entries (b2f557a21bc8, v6.7) is left out, since no model has
+    so many.
     """
     mm, addr = tlb.mm, start
     ages = not (pageout and mm.era.folio_entries)
