@@ -152,10 +152,10 @@ class MmOfTree(FromC, SparingSmp):
     def core_functions(self, mm: Mm) -> Mapping[str, Callable[..., Any]]:
         """The functions of core.mm that the C stands for; none where tables vanish as in no kernel of its version.
 
-        MADV_DONTNEED frees tables since v6.14, and a file's pages are collapsed without mmap_lock since v6.5.
+        MADV_DONTNEED frees tables since v6.14, and a file's pages are collapsed without mmap_lock since v6.6.
         """
         version = self.automata.unit.version
-        if (mm.era.reclaims_tables and version < (6, 14)) or (mm.collapses and version < (6, 5)):
+        if (mm.era.reclaims_tables and version < (6, 14)) or (mm.collapses and version < (6, 6)):
             return {}
         mine: tuple[Callable[..., Any], ...] = (
             self.copy_pte_range,

@@ -36,6 +36,7 @@ from core.conformance.properties import (
     dirty_known_at_end,
     held_by_mappings,
     mapcount_is_ptes,
+    mapped_at_end,
     places_are_entries,
     shared_read_only,
     sometimes,
@@ -192,6 +193,7 @@ def migrated(arch: Arch, era: Era) -> Model:
     ends = [
         *(check for page in (PAGE, MOVED) for check in (mapcount_is_ptes(page, both), held_by_mappings(page))),
         shared_read_only(MOVED, both),
+        *(mapped_at_end(addr, MOVED) for addr in both),
     ]
     return world.model("fork-migrate", finally_=ends, sometimes=[window])
 
