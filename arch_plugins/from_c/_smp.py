@@ -59,6 +59,7 @@ async def _queue(of: Caller, word: Word) -> int:
     if word.b:
         await wait_ipis(of.mm.task, cpus_in(of.mm, word.a))
     of.queued |= word.a
+    of.told &= ~word.a
     return 0
 
 
@@ -69,6 +70,7 @@ def _sending(send: Send) -> Callable[[Any, Word], Coroutine[Op, Any, int]]:
         of.told |= told
         if told:
             await send(of, told)
+            of.queued &= ~told
         return 0
 
     return do

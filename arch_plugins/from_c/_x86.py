@@ -89,12 +89,14 @@ class TlbHands(Hook):
         return replace(self, met=dict(self.met))
 
     def saved(self) -> Hashable:
-        """All that a word has changed: what is known of generations, what was loaded, the request, a run of INVLPG."""
-        return self.gen, self.loaded, self.info, self.span, self.run_from, tuple(sorted(self.met.items()))
+        """All that a word has changed: generations, what was loaded, the request, a run of INVLPG, who is asked."""
+        asked = self.queued, self.told
+        return self.gen, self.loaded, self.info, self.span, self.run_from, asked, tuple(sorted(self.met.items()))
 
     def restore(self, saved: Any) -> None:
         """Take up what was saved."""
-        self.gen, self.loaded, self.info, self.span, self.run_from, met = saved
+        self.gen, self.loaded, self.info, self.span, self.run_from, asked, met = saved
+        self.queued, self.told = asked
         self.met = dict(met)
 
     def page(self, address: int) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -31,6 +32,9 @@ KEPT = "kept"
 
 SOURCE = "source"
 """A file there: the digest of the source, and of which state of its files."""
+
+SETTLED = 2 * 10**9
+"""Nanoseconds after which another write to a file has another time, on any file system."""
 
 
 def place(output: Path) -> Path:
@@ -102,7 +106,7 @@ def suite_digest() -> str:
     """A digest of every source file of the suite and of the project's plugins.
 
     It is kept beside the checkpoints: as long as no file has been written since, which the kernel notes of each, it is
-    not computed again.
+    not computed again.  Not if a file was written just now: a second write might have the same time.
     """
     files = [entry for package in ("core", "arch_plugins") for entry in _sources(str(ROOT / package))]
     files.sort(key=lambda entry: entry.path)
@@ -113,8 +117,9 @@ def suite_digest() -> str:
         if then == written and len(digest) == len(written):
             return digest
     digest = _digest(files)
-    with suppress(OSError):
-        write_atomically(known, f"{written} {digest}\n")
+    if time.time_ns() - max(entry.stat().st_ctime_ns for entry in files) > SETTLED:
+        with suppress(OSError):
+            write_atomically(known, f"{written} {digest}\n")
     return digest
 
 

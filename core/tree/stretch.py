@@ -15,7 +15,9 @@ Any other operation ends the stretch, and so do a second look, a look behind a d
 left up to the end of the section is then walked step by step, with interrupts off.  So C that looks twice is explored
 with everything between its two looks.  A handler's stretches are its steps: what it stores to words of its own CPU
 that others read (`shown`, its bit of a mask) may be in them, for who reads them in between sends an interrupt that is
-served behind the handler, as behind the whole of it.
+served behind the handler, as behind the whole of it.  That is so of what the kernel's handler stores, and is not checked
+of other C: a handler that leaves the mask and is back in it at its end is one step here, though who looks in between
+sends no interrupt.
 
 Why one step is enough.  Operations on private cells and reads of shown ones commute with whatever others do meanwhile.
 So all of them can be moved to the look, and the only question is what comes between the look (L) and the drop behind it
