@@ -36,6 +36,7 @@ SWITCHING = [
     "kthread-use-mm",
     "lazy-back",
     "lazy-batch",
+    "lazy-collapse",
     "lazy-exit",
     "lazy-tso",
     "lazy-twice",
