@@ -77,10 +77,11 @@ def _sending(send: Send) -> Callable[[Any, Word], Coroutine[Op, Any, int]]:
 
 
 async def _wait(of: Caller, word: Word) -> int:
-    """csd_lock_wait(): until the CPU has served."""
+    """csd_lock_wait(): until the CPU has served. One that is locked once more waits for another IPI."""
     cpus = cpus_in(of.mm, word.a)
     if word.a & of.told:
         await wait_ipis(of.mm.task, cpus)
+        of.told &= ~word.a
     else:
         cells = tuple(csd_cell(of.mm.task.tid, cpu) for cpu in sorted(cpus))
         await Op("wait for a CPU that is sent no IPI", cells, (), lambda *requests: [], order=Order.ACQUIRE)

@@ -57,6 +57,8 @@ FARTHEST = 4
 
 TLB_FLUSH_ALL = (1 << 64) - 1
 
+READ, WRITE = "read|READ_ONCE", "write|WRITE_ONCE"
+
 
 @dataclass
 class TlbHands(Hook):
@@ -137,6 +139,19 @@ LOOKS = {
 
 DROPS = frozenset({"mov cr3", "mov cr3, cr3", "invpcid_all", "invlpg"})
 """Those by which it drops translations."""
+
+
+def stored(word: Word) -> str:
+    """What `word` stores to of what other CPUs read; "" if nothing.
+
+    LOADED_MM_SWITCHING is not counted: it is on the way to another mm, and who meets it sends an interrupt, or does not
+    look at what is loaded (should_flush_tlb() of 6.12; 6.1 has none).
+    """
+    if word.kind in ("set_bit", "clear_bit") and word.place == "mm_cpumask":
+        return word.place
+    if word.kind not in WRITE.split("|") or not word.place.endswith(("loaded_mm[cpu0]", "is_lazy[cpu0]")):
+        return ""
+    return "" if word.place.endswith("loaded_mm[cpu0]") and word.a == SWITCHING else word.place
 
 
 def _cpu_of(of: TlbHands, word: Word) -> Cpu:
@@ -275,9 +290,6 @@ async def _send(of: TlbHands, mask: int) -> None:
     if of.info[2] & HAS_MM and not of.fixed:
         info = GenRequest(request, of.generation(of.info[2] >> 16), of.span)
     await send_ipis(of.mm.task, cpus, info)
-
-
-READ, WRITE = "read|READ_ONCE", "write|WRITE_ONCE"
 
 
 def _constant(kinds: str, place: str, why: str, *values: int) -> Rule:

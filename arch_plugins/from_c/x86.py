@@ -16,7 +16,7 @@ from typing import Any
 from arch_plugins.families.tlb_gen import GenRequest, Info
 from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import ADDRESS, GatherFromC
-from arch_plugins.from_c._x86 import DROPS, HAS_MM, LOOKS, NOW, TLB_FLUSH_ALL, VOCABULARY, TlbHands, reach_of
+from arch_plugins.from_c._x86 import DROPS, HAS_MM, LOOKS, NOW, TLB_FLUSH_ALL, VOCABULARY, TlbHands, reach_of, stored
 from arch_plugins.x86 import X86
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
@@ -162,7 +162,7 @@ class X86FromC(GatherFromC, X86):
 
     @hookimpl
     def flush_tlb_func(self, mm: Mm, sender: Tid, cpu: Cpu) -> Op:
-        """One step, unless the C looks twice at what others change: then as many as they can tell apart."""
+        """One step, or as many as others can tell apart of C that looks twice at what they change or read."""
         there = mm.on(replace(mm.task, cpu=cpu))
         return Handler(
             f"IPI of T{sender}: flush_tlb_func" if mm.cpus is None else f"take IPI of T{sender}",
@@ -186,11 +186,11 @@ class X86FromC(GatherFromC, X86):
         return self.automata.of("enter_flush_tlb_func", args, len(cpus_of(mm))), of
 
     def _looks_again(self, mm: Mm) -> bool:
-        """May the C look again at what others change?  Asked for a batch, for everything, and for a page."""
+        """May others tell apart what the C does?  Asked for a batch, for everything, and for a page."""
         everything, page = FlushRequest(), FlushRequest(0, 1)
         for info in (everything, GenRequest(everything, 1), GenRequest(page, 1)):
             with suppress(NotInTables):
-                if looks_again(self.asked(mm, info)[0], LOOKS, DROPS):
+                if looks_again(self.asked(mm, info)[0], LOOKS, DROPS, stored):
                     return True
         return False
 

@@ -13,11 +13,14 @@ What may be in it, by who else touches a cell while this CPU has interrupts off 
 
 Any other operation ends the stretch, and so do a second look, a look behind a drop, and a choice.  What is
 left up to the end of the section is then walked step by step, with interrupts off.  So C that looks twice is explored
-with everything between its two looks.  A handler's stretches are its steps: what it stores to words of its own CPU
-that others read (`shown`, its bit of a mask) may be in them, for who reads them in between sends an interrupt that is
-served behind the handler, as behind the whole of it.  That is so of what the kernel's handler stores, and is not checked
-of other C: a handler that leaves the mask and is back in it at its end is one step here, though who looks in between
-sends no interrupt.
+with everything between its two looks.
+
+A handler's stretches are its steps.  What it stores to words of its own CPU that others read (`Reach.stored`: what is
+shown, its bit of a mask) may be in its one step, if it stores to each once, and does not look: of each word others then
+read what it held before the handler or what it holds behind it, and what keeps them from sending an interrupt is so
+there as well; an interrupt that they send is served behind the handler, as behind the whole of it.  Otherwise it takes
+several (`looks_again`), and each such store is a step without a look or a drop: C that leaves a mask and is back in it
+at its end is explored with everything between.
 
 Why one step is enough.  Operations on private cells and reads of shown ones commute with whatever others do meanwhile.
 So all of them can be moved to the look, and the only question is what comes between the look (L) and the drop behind it
@@ -42,7 +45,7 @@ same section would see too little: there is one stretch in a section, at its beg
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from core.machine.early_ack import handler_cell
@@ -62,6 +65,7 @@ class Reach:
     """The cells that a stretch on `cpu` may touch: the head of this module says which are which.
 
     `stored` are those of them that a handler stores to all the same: what is shown, and the bit of its CPU in a mask.
+    `apart`: such a store has a stretch without a look, a drop, or another.
     """
 
     cpu: Cpu
@@ -70,6 +74,7 @@ class Reach:
     others: tuple[Cell, ...]
     cached: tuple[Cell, ...]
     stored: tuple[Cell, ...] = ()
+    apart: bool = False
 
     @property
     def reads(self) -> tuple[Cell, ...]:
@@ -121,6 +126,7 @@ class IrqsOffRun:
     values: dict[Cell, Any]
     looked: bool = False
     dropped: bool = False
+    stored: bool = False
     violated: str = ""
 
     def run(self) -> Ran:
@@ -136,13 +142,13 @@ class IrqsOffRun:
         rule = self.vocabulary.rule(word)
         if rule is None or rule.do is None:
             raise AssertionError(f"{row.line}: no operation for {word}")
-        before = self.hands, self.values, self.looked, self.dropped
+        before = self.hands, self.values, self.looked, self.dropped, self.stored
         self.hands, self.values = self.hands.copy(), dict(self.values)
         self.hands.following = following(self.automaton, row)
         said: list[Event] = []
         done, answer = self._done(rule.do(self.hands, word), said)
         if not done:
-            self.hands, self.values, self.looked, self.dropped = before
+            self.hands, self.values, self.looked, self.dropped, self.stored = before
             return False
         if answer not in row.next and not self.violated:
             raise AssertionError(f"{row.line}: {word} was learned without the answer {answer}")
@@ -176,11 +182,15 @@ class IrqsOffRun:
         reads, writes, reach = set(op.reads), set(op.writes), self.reach
         if not reads.issubset(reach.reads) or not writes.issubset(reach.writes):
             return False
-        if (reads - writes) & set(reach.others):
-            if self.looked or self.dropped:
-                return False
-            self.looked = True
-        self.dropped |= bool(writes & set(reach.cached))
+        look, drop = bool((reads - writes) & set(reach.others)), bool(writes & set(reach.cached))
+        store = reach.apart and bool(writes & set(reach.stored))
+        if self.stored and (look or drop or store):
+            return False
+        if (look or store) and (self.looked or self.dropped):
+            return False
+        self.looked |= look
+        self.dropped |= drop
+        self.stored |= store
         return True
 
 
@@ -274,28 +284,50 @@ class Handler:
 
     def _running(self, automaton: CAutomaton, at: int, hands: Any, words: tuple[Any, ...]) -> IrqsOffRun:
         return IrqsOffRun(
-            automaton, self.vocabulary, self.reach, at, hands, dict(zip(self.reach.reads, words, strict=True))
+            automaton, self.vocabulary, self._steps, at, hands, dict(zip(self.reach.reads, words, strict=True))
         )
+
+    @property
+    def _steps(self) -> Reach:
+        """What a step may touch."""
+        return replace(self.reach, apart=self.several)
 
     def _written(self, running: IrqsOffRun) -> tuple[Hashable, ...]:
         return tuple(running.values[cell] for cell in self.reach.writes)
 
 
-def looks_again(automaton: CAutomaton, looks: Mapping[str, frozenset[str]], drops: frozenset[str]) -> bool:
-    """Is there a way on which C looks at what others change a second time, or behind a drop?
+def looks_again(
+    automaton: CAutomaton,
+    looks: Mapping[str, frozenset[str]],
+    drops: frozenset[str],
+    stored: Callable[[Word], str],
+) -> bool:
+    """Is there a way of a handler on which others could tell its operations apart?
 
-    `looks` are kinds of words by the place that others change, and `drops` the kinds of those that drop translations.
+    On it C looks at what others change a second time, or behind a drop, or where it also stores what others read, or
+    it stores such a word twice.  `looks` are kinds of words by the place that others change, `drops` the kinds of those
+    that drop translations, and `stored` names what a word stores to that others read, if it does.
     """
-    todo, met = [(0, False)], {(0, False)}
+    start = (0, DoneSoFar())
+    todo, met = [start], {start}
     while todo:
-        at, before = todo.pop()
+        at, way = todo.pop()
         row = automaton.rows[at]
         if row.word is None:
             continue
-        look = row.word.kind in looks.get(row.word.place, ())
-        if look and before:
+        look, store = row.word.kind in looks.get(row.word.place, ()), stored(row.word)
+        if (look and (way.looked or way.dropped or way.stored)) or (store and (way.looked or store in way.stored)):
             return True
-        more = {(to, before or look or row.word.kind in drops) for to in row.next.values()} - met
+        after = DoneSoFar(way.looked or look, way.dropped or row.word.kind in drops, way.stored | ({store} - {""}))
+        more = {(to, after) for to in row.next.values()} - met
         met |= more
         todo += more
     return False
+
+
+class DoneSoFar(NamedTuple):
+    """What C has done on its way to a row."""
+
+    looked: bool = False
+    dropped: bool = False
+    stored: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ from core.compare import main
 from core.cost.workloads import STANDARD
 from core.run.isolate import close
 from core.run.pool import run
+from core.table import checkpoint
 from core.table.checkpoint import Kept, place
 from core.table.count_jobs import CountJob
 from tests.run.jobs import JOBS, ROWS
@@ -91,6 +92,21 @@ def test_a_kept_file_under_anothers_name_is_no_answer(tmp_path: Path, capsys: py
     told = capsys.readouterr()
     assert timeless(told.out) == timeless(first)
     assert "damaged or edited" in told.err
+
+
+@pytest.mark.parametrize(("later", "kept"), [(0, False), (2 * checkpoint.SETTLED, True)])
+def test_the_digest_of_files_that_were_written_just_now_is_not_kept(
+    later: int, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "arch_plugins").mkdir()
+    source = tmp_path / "core" / "a.py"
+    source.write_text("A = 1\n")
+    monkeypatch.setattr(checkpoint, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoint, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(checkpoint.time, "time_ns", lambda: source.stat().st_ctime_ns + later)
+    checkpoint.suite_digest.__wrapped__()
+    assert (tmp_path / "cache" / checkpoint.KEPT / checkpoint.SOURCE).exists() == kept
 
 
 HELPED = """

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from arch_plugins.families.tlb_gen import GEN, GenRequest, Info, handler_cells
+from arch_plugins.from_c._x86 import TlbHands
 from arch_plugins.x86 import X86
+from core.machine.early_ack import handler_cell
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
 from core.machine.op import Cpu, Tid
 from core.machine.task import Task
@@ -61,3 +63,18 @@ def test_the_handler_is_the_c(release: str, request_of: Info) -> None:
         after = memory | dict(zip(op.writes, outcome.written, strict=True))
         assert after[csd] is None
         assert tuple(after[cell] for cell in cells) == of_python.handled(mm, HERE, request_of, gen, tuple(words))
+
+
+@pytest.mark.parametrize("release", releases())
+def test_the_kernels_handler_is_one_step(release: str) -> None:
+    of_c: Any = plugin_of_tables("x86", "x86", release)
+    op = of_c.flush_tlb_func(mm_of(of_c), Tid(2), HERE)
+    assert handler_cell(HERE) not in op.reads
+
+
+def test_a_stretch_that_is_run_again_knows_who_was_asked_before() -> None:
+    of = TlbHands(mm_of(X86()), queued=2, told=4)
+    before = of.saved()
+    of.queued, of.told = 0, 2
+    of.restore(before)
+    assert (of.queued, of.told) == (2, 4)

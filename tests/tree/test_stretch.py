@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arch_plugins.from_c._x86 import reach_of
+from arch_plugins.from_c import _x86 as x86
 from arch_plugins.x86 import X86
 from core.conformance import SCENARIOS
 from core.explore import Limits
@@ -155,7 +155,12 @@ def test_what_is_not_in_it_has_changed_nothing() -> None:
 
 def handler(*words: str) -> Handler:
     made = automaton(*words)
-    again = looks_again(made, {"gen": frozenset({"read"})}, frozenset({"drop"}))
+    again = looks_again(
+        made,
+        {"gen": frozenset({"read"})},
+        frozenset({"drop"}),
+        lambda word: word.place if word == Word("write", "loaded") else "",
+    )
     return Handler("serve", csd_cell(SENDER, HERE), "of", HANDLER, VOCABULARY, lambda request: (made, Hands()), again)
 
 
@@ -169,10 +174,10 @@ START = {csd_cell(SENDER, HERE): "request", irqs_off_cell(HERE): False, OWN: 0, 
 
 
 def test_a_handler_that_looks_once_is_one_step_which_stores_what_others_read() -> None:
-    of = handler("read gen", "drop", "write loaded")
+    of = handler("read own", "write loaded", "drop")
     assert not of.several
     after = serve(of.op(), START)
-    assert after == START | {csd_cell(SENDER, HERE): None, LOADED: 7, TLB: None}
+    assert after == START | {csd_cell(SENDER, HERE): None, LOADED: 0, TLB: None}
     assert serve(of.op(), after) is None
 
 
@@ -187,6 +192,52 @@ def test_a_handler_that_looks_twice_is_two_steps_with_interrupts_off() -> None:
     assert after == START | {csd_cell(SENDER, HERE): None, handler_cell(HERE): None, OWN: 8, GEN: 8, TLB: None}
     other = replace(of, of="another").op()
     assert serve(other, between) is None
+
+
+def steps(of: Handler) -> list[Any]:
+    """What `loaded` and the translation are behind each of its steps."""
+    memory, seen = START | {handler_cell(HERE): None}, []
+    while (after := serve(of.op(), memory)) is not None:
+        memory = after
+        seen.append((memory[LOADED], memory[TLB]))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        (("read own", "write loaded", "read gen", "write loaded"), [(0, "entry"), (0, "entry"), (7, "entry")]),
+        (("read own", "write loaded", "read gen", "drop"), [(0, "entry"), (0, None)]),
+        (("read gen", "drop", "write loaded", "write own"), [(2, None), (7, None)]),
+        (("read own", "write loaded", "drop", "write loaded"), [(0, "entry"), (0, None), (0, None)]),
+    ],
+    ids=str,
+)
+def test_a_handler_whose_stores_others_may_see_passing_takes_a_step_for_each(
+    words: tuple[str, ...], seen: list[Any]
+) -> None:
+    of = handler(*words)
+    assert of.several
+    assert steps(of) == seen
+
+
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [
+        (Word("write", "is_lazy[cpu0]", 1), "is_lazy[cpu0]"),
+        (Word("WRITE_ONCE", "tlbstate.loaded_mm[cpu0]", x86.OTHER_MM), "tlbstate.loaded_mm[cpu0]"),
+        (Word("clear_bit", "mm_cpumask"), "mm_cpumask"),
+        (Word("write", "tlbstate.loaded_mm[cpu0]", x86.SWITCHING), ""),
+        (Word("write", "ctxs[1].tlb_gen[cpu0]", 2), ""),
+        (Word("read", "is_lazy[cpu0]"), ""),
+    ],
+    ids=str,
+)
+def test_which_stores_of_x86_others_read(word: Word, place: str) -> None:
+    rule = x86.VOCABULARY.rule(word)
+    assert rule is not None
+    assert rule.do is not None
+    assert x86.stored(word) == place
 
 
 def test_interrupts_that_are_off_hold_a_handler_up() -> None:
@@ -232,7 +283,7 @@ def claims_broken(scenario: str) -> list[str]:
 
 def claimed(cpu: Cpu, addrs: Any) -> Reach:
     mm: Any = Mm(X86().arch_facts(), ERAS["6.12"], None, Task("t", Tid(9), cpu), addrs=tuple(addrs), cpus=None)  # type: ignore[arg-type]
-    return reach_of(mm)
+    return x86.reach_of(mm)
 
 
 def wrong(op: Op, reach: Reach, memories: Any) -> list[str]:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from tests.tree.patches import Patch
+from tests.tree.patches import Edit, Patch
 
 SMP, X86 = "kernel/smp.c", "arch/x86/mm/tlb.c"
 
+LOOK, DONE = "\tmm_tlb_gen = atomic64_read(&loaded_mm->context.tlb_gen);\n", "done:\n"
+LEAVES = "\tif (!local)\n\t\tcpumask_clear_cpu(smp_processor_id(), mm_cpumask(loaded_mm));\n"
+COMES_BACK = "\tif (!local)\n\t\tcpumask_set_cpu(smp_processor_id(), mm_cpumask(loaded_mm));\n"
+CALL = "\tsmp_call_function_many_cond(mask, func, info, scf_flags, cond_func);\n"
+
 BAD = {
+    "x86's handler leaves the mask until it has flushed": Patch(
+        "x86", X86, LOOK, LEAVES + LOOK, "any-order", (Edit(X86, DONE, DONE + COMES_BACK),)
+    ),
+    "x86's handler leaves the mask behind its look until its end": Patch(
+        "x86", X86, LOOK, LOOK + LEAVES, "any-order", (Edit(X86, DONE, DONE + COMES_BACK),)
+    ),
     "x86's handler believes a tlb_gen that it reads behind its flush": Patch(
         "x86",
         X86,
@@ -28,6 +39,14 @@ BAD = {
     ),
     "smp.c marks no request as locked": Patch(
         "x86", SMP, "\tcsd->node.u_flags |= CSD_FLAG_LOCK;\n", "", "use-after-free"
+    ),
+    "smp.c calls twice, and queues the request once": Patch(
+        "x86",
+        SMP,
+        CALL,
+        CALL + CALL.replace("scf_flags", "scf_flags | 128"),
+        "use-after-free",
+        (Edit(SMP, "if (llist_add(&csd", "if (!(scf_flags & 128) && llist_add(&csd"),),
     ),
     "smp.c interrupts nobody if there are several": Patch(
         "x86", SMP, "else if (likely(nr_cpus > 1))", "else if (nr_cpus > 2)", "three-cpus"
