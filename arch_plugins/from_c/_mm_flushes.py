@@ -76,8 +76,8 @@ RULES: tuple[Rule, ...] = (
     call("should_defer_flush", lambda of, word: should_defer_flush(of.mm), truth),
     call("arch_tlbbatch_add_pending", _add_pending),
     call("arch_tlbbatch_flush", lambda of, word: of.mm.hook.arch_tlbbatch_flush(mm=of.mm, batch=of.ubc)),
-    Rule("read", "ubc.*", _read_ubc, truth),
-    Rule("write", "ubc.*", _write_ubc),
+    Rule("read|READ_ONCE", "ubc.*", _read_ubc, truth),
+    Rule("write|WRITE_ONCE", "ubc.*", _write_ubc),
     call("mm_tlb_flush_pending", lambda of, word: mm_tlb_flush_pending(), truth),
     call("tlb_change_page_size", lambda of, word: tlb_change_page_size(of.gather, word.a)),
     call("tlb_start_vma", lambda of, word: of.mm.hook.tlb_start_vma(tlb=of.gather, vma=of.vma)),  # type: ignore[arg-type]

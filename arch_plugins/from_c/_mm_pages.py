@@ -222,6 +222,6 @@ RULES: tuple[Rule, ...] = (
     call("folio_mark_lazyfree", lambda of, word: folio_mark_lazyfree(of.mm, _head(of)[0])),
     call("folio_isolate_lru", _isolate, truth),
     call("reclaim_pages", lambda of, word: reclaim_pages(of.mm, of.isolated)),
-    hidden("read", "page.mapping", "no page is truncated while it is mapped", just(1)),
+    hidden("read|READ_ONCE", "page.mapping", "no page is truncated while it is mapped", just(1)),
     hidden("atomic_read", "mm.mm_users", "every page is on another node", just(1, 2)),
 )

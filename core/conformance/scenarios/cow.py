@@ -36,6 +36,13 @@ CPU0 store                            CPU1 load: cached ro          CPU2 another
 copy it, map the copy, no flush
 drop the old page: free
                                       load from the old page
+
+or the copy is written to by a third thread, which says so to the reader
+
+CPU0 store                            CPU1 load: cached ro          CPU2 store
+map the copy, flush later
+                                                                    store to the copy, tell CPU1
+                                      load from the old page
 """
 
 from __future__ import annotations
@@ -49,11 +56,11 @@ from core.conformance.properties import (
     unlocked_at_end,
 )
 from core.conformance.scenario import Scenario
-from core.conformance.world import World, load, raw_stores, store
+from core.conformance.world import World, load, no_stale, raw_stores, store
 from core.explore.model import Model, Property
 from core.machine.op import Cpu
 from core.machine.pte import Pte, pte_cell
-from core.machine.tlb import Entry, ref_cell, tlb_cell
+from core.machine.tlb import Entry, ref_cell, tlb_cell, user_store
 from core.mm.era import Era
 from core.mm.madvise import madvise_dontneed
 from core.mm.mm import PENDING, Mm, Vma
@@ -154,12 +161,20 @@ async def reads(mm: Mm) -> None:
     await load(mm, 0, [OLD, NEW])
 
 
+async def tells(mm: Mm) -> None:
+    """A thread that stores, unless that faults, and tells the others: none of them may read what was there before."""
+    if await user_store(mm.task.cpu, 0, [OLD, NEW], mm.facts.hw_dirty) == "ok":
+        await no_stale(mm, 0, "tell what was stored", "reads-old-page")
+
+
 def read(arch: Arch, era: Era) -> Model:
-    """Another thread that reads the page."""
+    """Another thread that reads the page, and one that stores to it."""
     world = write_protected(arch, era)
     world.task("reader", reads)
+    world.task("writer", tells)
+    said = {"reads-old-page": "A thread reads the old page, and knows of a store to the copy."}
     gone = sometimes("gone", "nobody has the old page", (ref_cell(OLD),), lambda refs: refs == 0)
-    return world.model("copy-read", finally_=let_go_of(), sometimes=[pending(False), gone])
+    return world.model("copy-read", finally_=let_go_of(), sometimes=[pending(False), gone], sentences=said)
 
 
 SCENARIOS = [
@@ -172,7 +187,7 @@ SCENARIOS = [
     ),
     Scenario(
         "copy-read",
-        "a page that was copied on write is given back only when no other thread can read it",
+        "a page that was copied on write is given back, and its copy written to, only when no other thread can read it",
         "mm/memory.c:wp_page_copy",
         read,
         tier="optional",

@@ -6,6 +6,7 @@ from tests.tree.patches import Edit, Patch
 
 MEMORY, GENERIC_TLB = "mm/memory.c", "include/asm-generic/tlb.h"
 HUGETLB, KHUGEPAGED = "mm/hugetlb.c", "mm/khugepaged.c"
+MREMAP, RMAP = "mm/mremap.c", "mm/rmap.c"
 X86, X86_H, ARM64 = "arch/x86/mm/tlb.c", "arch/x86/include/asm/tlbflush.h", "arch/arm64/include/asm/tlbflush.h"
 FLUSHED = "\t\ttlb_flush_mmu_tlbonly(tlb);\n\t\ttlb_flush_rmaps(tlb, vma);\n"
 ZAP = "static unsigned long zap_pte_range(struct mmu_gather *tlb,"
@@ -116,6 +117,31 @@ GOOD = {
                 ARM64,
                 "\tflush_tlb_page_nosync(vma, uaddr);\n\t__tlbi_sync_s1ish();",
                 "\tflush_tlb_page_nosync(vma, uaddr);\n\ttlb_page_done();",
+            ),
+        ),
+    ),
+    "reclaim looks at what it owes with READ_ONCE() and leaves early": Patch(
+        "mm",
+        RMAP,
+        "\tif (tlb_ubc->writable)\n\t\ttry_to_unmap_flush();",
+        "\tif (!READ_ONCE(tlb_ubc->writable))\n\t\treturn;\n\ttry_to_unmap_flush();",
+        "reclaim-dirty",
+    ),
+    "mremap goes from entry to entry by a goto": Patch(
+        "mm",
+        MREMAP,
+        "\tfor (; old_addr < old_end; old_pte++, old_addr += PAGE_SIZE,\n"
+        "\t\t\t\t   new_pte++, new_addr += PAGE_SIZE) {\n"
+        "\t\tif (pte_none(ptep_get(old_pte)))\n\t\t\tcontinue;\n",
+        "\twhile (old_addr < old_end) {\n\t\tif (pte_none(ptep_get(old_pte)))\n\t\t\tgoto next;\n",
+        "mremap-truncate",
+        (
+            Edit(
+                MREMAP,
+                "\t\t\tset_pte_at(mm, new_addr, new_pte, pte);\n\t\t}\n\t}\n\n\tarch_leave",
+                "\t\t\tset_pte_at(mm, new_addr, new_pte, pte);\n\t\t}\nnext:\n\t\told_pte++;\n"
+                "\t\told_addr += PAGE_SIZE;\n"
+                "\t\tnew_pte++;\n\t\tnew_addr += PAGE_SIZE;\n\t}\n\n\tarch_leave",
             ),
         ),
     ),

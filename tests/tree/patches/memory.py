@@ -59,6 +59,20 @@ BAD = {
         "\t\tptep_get_and_clear(mm, vmf->address, vmf->pte);\n\t\tfolio_add_new",
         "copy-read",
     ),
+    "a copy is mapped before the old entry is flushed": Patch(
+        "mm",
+        MEMORY,
+        "\t\tptep_clear_flush(vma, vmf->address, vmf->pte);\n\t\tfolio_add_new",
+        "\t\tfolio_add_new",
+        "copy-read",
+        (
+            Edit(
+                MEMORY,
+                "vmf->pte, 1);\n\t\tif (old_folio) {",
+                "vmf->pte, 1);\n\t\tflush_tlb_page(vma, vmf->address);\n\t\tif (old_folio) {",
+            ),
+        ),
+    ),
     "a fault does not flush what userfaultfd owes": Patch(
         "mm",
         MEMORY,
