@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.hookspecs import Facts, hookimpl
@@ -62,9 +62,21 @@ async def read_cpumask(of: Hook, word: Word) -> int:
 
 
 async def change_cpumask(of: Hook, word: Word) -> int:
-    """cpumask_set_cpu(), cpumask_clear_cpu() of this CPU."""
-    await (cpumask_set_cpu(of.mm) if word.kind == "set_bit" else cpumask_clear_cpu(of.mm))
+    """cpumask_set_cpu(), cpumask_clear_cpu() of the CPU whose bit it is."""
+    change = cpumask_set_cpu if word.kind == "set_bit" else cpumask_clear_cpu
+    for cpu in sorted(cpus_in(of.mm, changed_bits(word))):
+        await change(of.mm.on(replace(of.mm.task, cpu=cpu)))
     return 0
+
+
+def changed_bits(word: Word) -> int:
+    """Those that set_bit() sets or clear_bit() clears."""
+    return word.a if word.kind == "set_bit" else word.a ^ (1 << 64) - 1
+
+
+def own_bit(word: Word) -> bool:
+    """Is it this CPU's bit that is set or cleared?"""
+    return changed_bits(word) == 1
 
 
 async def remove_table(of: Hook, word: Word) -> int:

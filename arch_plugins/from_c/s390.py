@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arch_plugins.families import at_clear as family
-from arch_plugins.from_c._common import ADDRESS, COMMON, GatherFromC, Hook, flushes_nothing
+from arch_plugins.from_c._common import ADDRESS, COMMON, GatherFromC, Hook, flushes_nothing, own_bit
 from arch_plugins.s390 import S390
 from core.hookspecs import Facts, hookimpl
 from core.machine.insn import EVERYWHERE as ALL
@@ -236,8 +236,8 @@ VOCABULARY = Vocabulary(
         Rule("atomic_add", f"{CONTEXT}flush_count", _count_flusher),
         Rule("atomic_read", f"{CONTEXT}flush_count", _no_flusher, truth),
         Rule("read|READ_ONCE", f"{CONTEXT}cpu_attach_mask", _read_attach_mask, masks),
-        Rule(ATOMIC, f"{CONTEXT}cpu_attach_mask", _change_attach_mask),
-        Rule("set_bit", "mm_cpumask", _join_cpumask),
+        Rule(ATOMIC, f"{CONTEXT}cpu_attach_mask", _change_attach_mask, when=own_bit),
+        Rule("set_bit", "mm_cpumask", _join_cpumask, when=own_bit),
         Rule("write|WRITE_ONCE", "mm_cpumask", _write_cpumask),
         hidden("read|READ_ONCE", f"{CONTEXT}gmap_asce", "no guest runs on the mm"),
         hidden("read|READ_ONCE", f"{CONTEXT}asce", "which ASCE: there is one mm", just(0x1000)),

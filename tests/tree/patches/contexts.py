@@ -5,6 +5,13 @@ from __future__ import annotations
 from tests.tree.patches import Patch
 
 BAD = {
+    "x86 sets another CPU's bit as it comes to an mm": Patch(
+        "x86",
+        "arch/x86/mm/tlb.c",
+        "\t\tif (next != &init_mm)\n\t\t\tcpumask_set_cpu(cpu, mm_cpumask(next));",
+        "\t\tif (next != &init_mm)\n\t\t\tcpumask_set_cpu(!cpu, mm_cpumask(next));",
+        "switch-gen",
+    ),
     "sparc32: page called for only where the user": Patch(
         "sparc32",
         "arch/sparc/mm/srmmu.c",
