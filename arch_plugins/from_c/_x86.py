@@ -123,12 +123,16 @@ def reach_of(mm: Mm, handler: bool = False) -> Reach:
 
     Where mm_cpumask is fixed a CPU keeps no words.
     """
-    cpu = mm.task.cpu
-    cached = tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
     if mm.cpus is not None:
-        return Reach(cpu, (), (), (), cached)
+        return Reach(mm.task.cpu, (), (), (), tuple(tlb_cell(mm.task.cpu, addr) for addr in mm.addrs))
+    of_task = claimed(mm.task.cpu, mm.addrs)
+    return replace(of_task, stored=(*of_task.shown, CPUMASK)) if handler else of_task
+
+
+def claimed(cpu: Cpu, addrs: Iterable[int]) -> Reach:
+    """The words of `cpu` where mm_cpumask is a cell, for translations of the pages `addrs`."""
     shown = (loaded_mm_cell(cpu), is_lazy_cell(cpu), on_mm_cell(cpu))
-    return Reach(cpu, (ctx_gen_cell(cpu),), shown, (GEN, CPUMASK), cached, (*shown, CPUMASK) if handler else ())
+    return Reach(cpu, (ctx_gen_cell(cpu),), shown, (GEN, CPUMASK), tuple(tlb_cell(cpu, addr) for addr in addrs))
 
 
 LOOKS = {

@@ -16,7 +16,18 @@ from typing import Any
 from arch_plugins.families.tlb_gen import GenRequest, Info
 from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import ADDRESS, GatherFromC
-from arch_plugins.from_c._x86 import DROPS, HAS_MM, LOOKS, NOW, TLB_FLUSH_ALL, VOCABULARY, TlbHands, reach_of, stored
+from arch_plugins.from_c._x86 import (
+    DROPS,
+    HAS_MM,
+    LOOKS,
+    NOW,
+    TLB_FLUSH_ALL,
+    VOCABULARY,
+    TlbHands,
+    claimed,
+    reach_of,
+    stored,
+)
 from arch_plugins.x86 import X86
 from core.hookspecs import Facts, hookimpl
 from core.machine.ipi import FlushRequest, csd_cell, irqs_off_cell
@@ -33,7 +44,7 @@ from core.tree.errors import NotInTables
 from core.tree.gather import PAGE_SHIFT, bits
 from core.tree.hybrid import at_once, cpus_of, mask_of
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
-from core.tree.stretch import Handler, looks_again
+from core.tree.stretch import Handler, Reach, looks_again
 
 # ---- what is built -----------------------------------------------------------------------------------------------
 
@@ -173,6 +184,10 @@ class X86FromC(GatherFromC, X86):
             lambda request: self.asked(there, request),
             mm.cpus is None and self._looks_again(there),
         ).op()
+
+    def reach_of_stretches(self, cpu: Cpu, addrs: tuple[int, ...]) -> Reach:
+        """What C with interrupts off takes for its own on a CPU, of an mm whose mask is a cell (core.tree.claims)."""
+        return claimed(cpu, addrs)
 
     def asked(self, mm: Mm, info: Info) -> tuple[CAutomaton, TlbHands]:
         """flush_tlb_func() with the request, on the CPU of `mm.task`."""

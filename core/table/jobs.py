@@ -108,6 +108,10 @@ class VerdictJob:
                 from core.conformance.rule import ruled
 
                 scenario = ruled(scenario, [rule.reference for rule in self.rules])
+            if isinstance(scenario, Scenario) and not isinstance(self.scenario, str):
+                from core.tree.claims import resting
+
+                scenario = replace(scenario, build=resting(scenario.build))
         except PluginError as error:
             return self.failed(str(error))
         judging = partial(

@@ -35,8 +35,8 @@ So all of them can be moved to the look, and the only question is what comes bet
 
 Nothing of this holds if L comes behind D (a translation filled in between is older than what L reads), or if there are
 two looks, or if a store that others read is among them.  That is why these end a stretch.  The claims about the cells
-are checked: C has no words for the private cells of another CPU, and tests/tree/test_stretch.py asks every automaton
-of every thread and daemon of the scenarios whether it touches, changes or returns more than it may.
+are checked: C has no words for the private cells of another CPU, and every automaton of every thread and daemon is
+asked whether it touches, changes or returns more than it may (core.tree.claims).
 
 A stretch waits for the stores of its CPU, as an INVLPG does (`Order.FLUSH`).  So one that comes behind a store of the
 same section would see too little: there is one stretch in a section, at its begin.
