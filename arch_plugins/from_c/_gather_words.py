@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from arch_plugins.from_c._gather_hands import DELAYED, PAGES, PFN, GatherHands, page_of, slots_of, table_at
 from arch_plugins.generic import give_back
+from core.machine.op import Op, Outcome
+from core.machine.order import Order
 from core.mm.mm import (
     alloc_page,
     cond_resched,
@@ -132,7 +134,15 @@ async def _say_slot(of: GatherHands, word: Word) -> int:
     return 0
 
 
+def _overflows(of: GatherHands) -> bool:
+    """Has C written behind the end of a batch, or of the array of tables?"""
+    pages = any(len(words) > batch.max for batch, words in zip(of.batches, of.words, strict=True))
+    return pages or len(of.tables) > of.mm.facts.table_batch_entries
+
+
 async def _contents(of: GatherHands, word: Word) -> int:
+    if _overflows(of):
+        await Op(str(word), (), (), lambda: [Outcome(None, (), "batch-limit")], order=Order.PLAIN)
     tlb, of.working = of.tlb, False
     tlb.active = word.a
     tlb.tables, of.tables = (of.tables if word.b else None), []

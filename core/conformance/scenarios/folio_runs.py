@@ -115,7 +115,8 @@ def dirtied(arch: Arch, era: Era) -> Model:
         lambda first, second, newer: first is None and newer,
     )
     kept = [all_freed(page, 1) for page in PAGES]
-    return world.model("folio-dirty", finally_=[dirty_known(2, PAGES), *kept], sometimes=[window])
+    unmapped = [mapcount_is_ptes(page, [page]) for page in PAGES]
+    return world.model("folio-dirty", finally_=[dirty_known(2, PAGES), *kept, *unmapped], sometimes=[window])
 
 
 # ---- fork(), MADV_FREE ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.tree.patches import Edit, Patch
 
-MEMORY, GENERIC_TLB = "mm/memory.c", "include/asm-generic/tlb.h"
+MEMORY, GATHER, GENERIC_TLB = "mm/memory.c", "mm/mmu_gather.c", "include/asm-generic/tlb.h"
 HUGETLB, KHUGEPAGED = "mm/hugetlb.c", "mm/khugepaged.c"
 MREMAP, RMAP = "mm/mremap.c", "mm/rmap.c"
 X86, X86_H, ARM64 = "arch/x86/mm/tlb.c", "arch/x86/include/asm/tlbflush.h", "arch/arm64/include/asm/tlbflush.h"
@@ -158,6 +158,30 @@ GOOD = {
                 "\ttlb->nr_flushes++;\n\ttlb_flush(tlb);\n\t__tlb_reset_range(tlb);\n",
             ),
         ),
+    ),
+    # What was flushed is flushed again with the next flush: a range and its bits only grow.
+    "a gather keeps its range behind a flush": Patch(
+        "mmu_gather",
+        GENERIC_TLB,
+        "\ttlb_flush(tlb);\n\t__tlb_reset_range(tlb);\n}",
+        "\ttlb_flush(tlb);\n}",
+        "use-after-free",
+    ),
+    # The generic tlb_flush() asks for fullmm before it looks at the range.
+    "a nested gather flushes all, and keeps its range": Patch(
+        "mmu_gather",
+        GATHER,
+        "\t\ttlb->fullmm = 1;\n\t\t__tlb_reset_range(tlb);\n\t\ttlb->freed_tables = 1;",
+        "\t\ttlb->fullmm = 1;\n\t\ttlb->freed_tables = 1;",
+        "nested-gathers",
+    ),
+    # tlb_unshare_pmd_ptdesc() sets cleared_pmds, too (tlb_flush_pmd_range()).
+    "a gather with nothing but tables that were left is empty": Patch(
+        "mmu_gather",
+        GENERIC_TLB,
+        "tlb->cleared_p4ds || tlb->unshared_tables))",
+        "tlb->cleared_p4ds))",
+        "hugetlb-unshare",
     ),
     "s390 sets its bits in another order": Patch(
         "s390",
