@@ -109,6 +109,15 @@ DRAINED = (
     "is copied that could have been used"
 )
 
+ISOLATED = (
+    "what is done with a page that was isolated is done under its folio lock, which is taken behind it "
+    "(mm/vmscan.c:shrink_folio_list()); not asked: two that isolate one page at once, which would both have it"
+)
+LAZYFREE = (
+    "the flag is changed and read under the folio lock, which is released behind it (mm/vmscan.c:1234, "
+    "mm/rmap.c:try_to_unmap_one()); MADV_FREE makes the entries clean behind it, under the page-table lock"
+)
+
 TABLE_COUNT = "the table's lock is released behind it, and i_mmap_rwsem behind the flush: it is read with both held"
 
 _EVERYWHERE = {
@@ -120,6 +129,7 @@ _EVERYWHERE = {
     "__remove_mapping(pageN)": PLACE,
     "filemap_get_folio(pageN)": LOOKED_UP,
     "folio_set_lru(pageN)": DRAINED,
+    "folio_test_clear_lru(pageN)": ISOLATED,
     "unlock PG_locked[N]": FOLIO,
     "set_page_dirty(pageN)": FLAG,
     "TestClearPageDirty(pageN)": CLEARED,
@@ -139,6 +149,7 @@ _TSO = {
     "mmap_write_downgrade": HELD,
     "mmap_write_unlock": HELD,
     "unlock i_mmap_rwsem": HELD,
+    "folio_set_swapbacked(pageN)": LAZYFREE,
     "NR_FILE_MAPPED of A -N": SUM,
     "NR_FILE_MAPPED of B -N": SUM,
     "NR_FILE_MAPPED of B +N": SUM,
@@ -167,6 +178,7 @@ _ASIDS = {
 UNORDERED: dict[str, dict[str, str]] = {
     "x86": {
         "ptdesc_pmd_pts_dec": TABLE_COUNT,
+        "ClearPageDirty(pageN)": LAZYFREE,
         **_EVERYWHERE,
         **_AWAY,
         **_TSO,

@@ -20,7 +20,6 @@ enum { A_SETTINGS, A_BUNDLE, A_BATCH, A_BATCHES, A_TABLE_BATCH, A_START, A_END, 
 #else
 #define SLOTS(batch) ((batch)->pages)
 #define delayed_rmap need_flush_all /* not in this version */
-#define unshared_tables need_flush_all
 #endif
 
 const struct place places[] = { MM_PLACES, FIELD("mm", struct mm_struct, MM, tlb_flush_pending), { } };
@@ -44,8 +43,8 @@ static void take_range(struct mmu_gather *tlb)
 	tlb->end = rt_arguments[A_END];
 #if KVER >= 612
 	tlb->delayed_rmap = !!(bits & G_DELAYED);
-	tlb->unshared_tables = !!(bits & G_UNSHARED);
 #endif
+	tlb->unshared_tables = !!(bits & G_UNSHARED);
 	tlb->vma_pfn = !!(bits & G_PFN);
 	tlb->fullmm = !!(bits & G_FULLMM);
 	tlb->freed_tables = !!(bits & G_FREED);
