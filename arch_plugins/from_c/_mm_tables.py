@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, call, index, known, page_of
+from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, NoPage, call, index, known, page_of
 from core.machine.op import Op
 from core.machine.pte import Entry, ProtNone, Pte, pte_present
 from core.mm.huge_memory import (
@@ -139,13 +139,15 @@ async def _invalidate_ad(of: MmHands, word: Word) -> int:
 def _huge_of(of: MmHands, said: int) -> Entry:
     """The huge entry that was read last with what C has changed of it, or what pmd_modify() has made of it.
 
-    Or that of a new page.
+    Or that of a new page.  NoPage if none was read.
     """
     if of.becomes is not None:
         return Pte(of.becomes, bool(said & HUGE_WRITE), bool(said & HUGE_DIRTY))
     if said & HUGE_MODIFIED:
         assert of.change is not None
         return of.change(of.upper)
+    if not pte_present(of.upper):
+        raise NoPage
     huge: Entry = of.upper._replace(write=bool(said & HUGE_WRITE), dirty=bool(said & HUGE_DIRTY))
     return huge
 

@@ -102,7 +102,7 @@ EXPLORED = {
     "memory:zap_upper_range": ("lost-dirty-dontneed", "flush", "no-lost-dirty"),
     "migrate:migrate_folio_move": ("numa-hint", "copy # to #", "store-after-copy"),
     "migrate:migrate_misplaced_folio": ("numa-hint", "flush", "store-after-copy"),
-    "migrate:migrate_pages": ("numa-hint", "flush", "store-after-copy"),
+    "migrate:migrate_pages": ("migrate-batch", "flush", "store-after-copy"),
     "migrate:migrate_pages_batch": ("migrate-batch", "flush", "store-after-copy"),
     "migrate:migrate_vma": ("migrate-dirty", "folio_remove_rmap_pte", "mapcount-is-ptes"),
     "migrate:migrate_vma_collect_pmd": ("migrate-dirty", "folio_remove_rmap_pte", "mapcount-is-ptes"),

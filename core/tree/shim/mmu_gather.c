@@ -89,8 +89,6 @@ void gathered(struct mmu_gather *tlb)
 
 #if KVER >= 612
 	bits |= tlb->delayed_rmap * G_DELAYED;
-#else
-	bits &= ~(u64)G_UNSHARED;
 #endif
 	op("gather", 0, tlb->start, tlb->end, bits);
 }
