@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from tests.tree.patches import Edit, Patch
+from tests.tree.patches import Edit, Patch, smp
 
 GOOD = {
+    "smp.c calls twice": Patch("x86", smp.SMP, smp.CALL, smp.CALL + smp.CALL, "use-after-free"),
+    "x86's flush of everything interrupts no lazy CPU where no table is freed": Patch(
+        "x86", *smp.ASKS_NO_LAZY, "any-order"
+    ),
     "arm: ASID in a variable": Patch(
         "arm",
         "arch/arm/include/asm/tlbflush.h",

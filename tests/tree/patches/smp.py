@@ -9,6 +9,11 @@ SMP, X86 = "kernel/smp.c", "arch/x86/mm/tlb.c"
 LOOK, DONE = "\tmm_tlb_gen = atomic64_read(&loaded_mm->context.tlb_gen);\n", "done:\n"
 LEAVES = "\tif (!local)\n\t\tcpumask_clear_cpu(smp_processor_id(), mm_cpumask(loaded_mm));\n"
 COMES_BACK = "\tif (!local)\n\t\tcpumask_set_cpu(smp_processor_id(), mm_cpumask(loaded_mm));\n"
+IS_LAZY = "\tif (!local)\n\t\tthis_cpu_write(cpu_tlbstate_shared.is_lazy, true);\n"
+MANY = "flush_tlb_mm_range(mm, 0UL, TLB_FLUSH_ALL, 0UL, true)"
+ASKS_NO_LAZY = Edit("arch/x86/include/asm/tlbflush.h", MANY, MANY.replace("true", "false"))
+"""flush_tlb_mm() says that it frees tables, so lazy CPUs are interrupted too; any-order frees none: this is good."""
+
 CALL = "\tsmp_call_function_many_cond(mask, func, info, scf_flags, cond_func);\n"
 
 BAD = {
@@ -17,6 +22,14 @@ BAD = {
     ),
     "x86's handler leaves the mask behind its look until its end": Patch(
         "x86", X86, LOOK, LOOK + LEAVES, "any-order", (Edit(X86, DONE, DONE + COMES_BACK),)
+    ),
+    "x86's handler says that it is lazy until it has flushed": Patch(
+        "x86",
+        X86,
+        LOOK,
+        LOOK + IS_LAZY,
+        "any-order",
+        (Edit(X86, DONE, DONE + IS_LAZY.replace("true", "false")), ASKS_NO_LAZY),
     ),
     "x86's handler believes a tlb_gen that it reads behind its flush": Patch(
         "x86",
