@@ -143,11 +143,11 @@ def _huge_of(of: MmHands, said: int) -> Entry:
     """
     if of.becomes is not None:
         return Pte(of.becomes, bool(said & HUGE_WRITE), bool(said & HUGE_DIRTY))
+    if not pte_present(of.upper):
+        raise NoPage
     if said & HUGE_MODIFIED:
         assert of.change is not None
         return of.change(of.upper)
-    if not pte_present(of.upper):
-        raise NoPage
     huge: Entry = of.upper._replace(write=bool(said & HUGE_WRITE), dirty=bool(said & HUGE_DIRTY))
     return huge
 

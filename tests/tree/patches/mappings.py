@@ -125,8 +125,8 @@ BAD = {
     "mprotect of a huge page does not look under the lock": Patch(
         "mm",
         HUGE_MEMORY,
-        "\tptl = __pmd_trans_huge_lock(pmd, vma);\n\tif (!ptl)\n\t\treturn 0;\n\n#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION\n"
-        "\tif (is_swap",
+        "\tptl = __pmd_trans_huge_lock(pmd, vma);\n\tif (!ptl)\n\t\treturn 0;\n\n"
+        "#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION\n\tif (is_swap",
         "\tptl = pmd_lock(vma->vm_mm, pmd);\n\n#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION\n\tif (is_swap",
         "huge-emptied",
     ),
