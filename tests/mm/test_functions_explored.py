@@ -20,6 +20,7 @@ import pytest
 
 import core.mm
 from core.conformance import SCENARIOS, judge
+from core.conformance.scenarios import modules
 from core.conformance.verdict import Result
 from core.machine.op import Op, Outcome, doing
 from core.mm import huge_memory, khugepaged
@@ -292,6 +293,7 @@ def leaving_out(function: Program, what: str) -> Program:
 
 def put_in_place(patch: pytest.MonkeyPatch, old: Program, new: Program) -> None:
     """Whoever has imported `old` runs `new`."""
+    assert list(modules())  # one that is imported later would keep what is in place then
     for module in [m for name, m in sys.modules.items() if name.startswith(("core.", "arch_plugins"))]:
         for name, value in list(vars(module).items()):
             if value is old:
