@@ -64,13 +64,25 @@ def judged(patch: Patch, tree: KernelTree) -> Result:
     return VerdictJob(row_of(patch.arch, tree, ""), patch.scenario).run()
 
 
+GOOD_TREES: dict[tuple[str, str, str], str] = {}
+"""By architecture, version and scenario the verdict of the tree as it is, on which many patches are made."""
+
+
+def verdict_before(patch: Patch, tree: KernelTree) -> str:
+    """The verdict of the tree as it is."""
+    key = (patch.arch, patch.version, patch.scenario)
+    if key not in GOOD_TREES:
+        GOOD_TREES[key] = judged(patch, tree).verdict
+    return GOOD_TREES[key]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_patch_is_red_and_its_trace_names_lines_of_c(name: str, unpacked: Trees, tmp_path: Path) -> None:
     patch = BAD[name]
     tree = unpacked(patch.version)
-    good_one, found = judged(patch, tree), judged(patch, KernelTree(scratch(patch.arch, tree, tmp_path / "bad", patch)))
-    assert (good_one.verdict, found.verdict) == ("pass", "fail")
+    found = judged(patch, KernelTree(scratch(patch.arch, tree, tmp_path / "bad", patch)))
+    assert (verdict_before(patch, tree), found.verdict) == ("pass", "fail")
     assert not patch.lines or any(LINE.search(step.step) for step in found.trace)
 
 
