@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import operator
-import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
 
 WORDS_VERSION = "0.1"
 """Of core.words and of core.hookspecs together.  While it is 0.x a minor version may change a word."""
@@ -44,27 +40,10 @@ def _padded(*versions: str) -> list[list[int]]:
 
 
 def version() -> str:
-    """The version of the installed package; 'not installed' in a bare source tree.
+    """The version of the installed package; 'not installed' in a bare source tree."""
+    from importlib import metadata
 
-    As importlib.metadata finds it, which takes as long to load as a small search.
-    """
-    for directory in sys.path:
-        for file in _metadata(directory or "."):
-            with suppress(OSError), open(file, encoding="utf-8") as lines:
-                for line in lines:
-                    if line.startswith("Version:"):
-                        return line.removeprefix("Version:").strip()
-    return "not installed"
-
-
-def _metadata(directory: str) -> Iterator[str]:
-    """The files in `directory` that describe this package, if it is installed there."""
     try:
-        names = os.listdir(directory)
-    except OSError:  # an archive, or nothing
-        return
-    for name in sorted(names):
-        if name.startswith("shootdown-") and name.endswith(".dist-info"):
-            yield os.path.join(directory, name, "METADATA")
-        elif name.startswith(("shootdown-", "shootdown.")) and name.endswith(".egg-info"):
-            yield os.path.join(directory, name, "PKG-INFO")
+        return metadata.version("shootdown")
+    except metadata.PackageNotFoundError:
+        return "not installed"

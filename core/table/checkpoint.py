@@ -8,6 +8,7 @@ damaged or edited: it is not taken, and its name is kept in `Kept.damaged`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,7 +22,6 @@ from typing import Any
 from core.base import plain
 from core.base.caches import cache
 from core.base.files import write_atomically
-from core.base.sha import sha256_of
 from core.run.isolate import INTERRUPTED, Job, kind_of
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def forget_others(output: Path) -> None:
 
 
 def _of_output(output: Path) -> Path:
-    return cache() / KEPT / sha256_of(os.fsencode(output.resolve()))[:16]
+    return cache() / KEPT / hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
 
 
 class Kept:
@@ -92,13 +92,13 @@ class Kept:
             write_atomically(path, json.dumps({"sum": _sum(path, text), "answer": text}))
 
     def _path(self, job: Job) -> Path:
-        digest = sha256_of(f"{suite_digest()} {job!r}".encode("utf-8", "surrogatepass"))
+        digest = hashlib.sha256(f"{suite_digest()} {job!r}".encode("utf-8", "surrogatepass")).hexdigest()
         return self.directory / f"{digest[:32]}.json"
 
 
 def _sum(path: Path, answer: str) -> str:
     """Of the key too: a file under another's name is no answer."""
-    return sha256_of(f"{path.name} {answer}".encode("utf-8", "surrogatepass"))
+    return hashlib.sha256(f"{path.name} {answer}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @lru_cache
@@ -110,7 +110,7 @@ def suite_digest() -> str:
     """
     files = [entry for package in ("core", "arch_plugins") for entry in _sources(str(ROOT / package))]
     files.sort(key=lambda entry: entry.path)
-    written = sha256_of(repr([(entry.path, *_written(entry)) for entry in files]).encode())
+    written = hashlib.sha256(repr([(entry.path, *_written(entry)) for entry in files]).encode()).hexdigest()
     known = cache() / KEPT / SOURCE
     with suppress(OSError, ValueError):
         then, digest = known.read_text(encoding="utf-8").split()
@@ -130,7 +130,6 @@ def _written(entry: os.DirEntry[str]) -> tuple[int, ...]:
 
 
 def _digest(files: Iterable[os.DirEntry[str]]) -> str:
-    import hashlib  # which is faster with so much, but takes milliseconds to load
 
     digest = hashlib.sha256()
     for entry in files:
