@@ -130,7 +130,6 @@ def _written(entry: os.DirEntry[str]) -> tuple[int, ...]:
 
 
 def _digest(files: Iterable[os.DirEntry[str]]) -> str:
-
     digest = hashlib.sha256()
     for entry in files:
         digest.update(entry.path.removeprefix(str(ROOT)).encode())
