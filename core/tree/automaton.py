@@ -3,7 +3,7 @@
 A learned automaton has a state for each snapshot of the thread.  What it asks for in a state is a word.  The projection
 leaves out states with a hidden word: whatever its answer, the thread must then go on to the same visible state, or the
 hidden word decides something, which is an error.  Two states are one if they ask for the same word, from the same line,
-and go on alike after every answer (Moore's partition refinement).
+and go on alike after every answer (partition refinement).
 
 What remains is rows: a word, the next row by its answer, and the line of the C.  They are few (6 to 200), and all that
 the explorer needs: a coroutine with one integer walks them.
@@ -12,7 +12,8 @@ the explorer needs: a coroutine with one integer walks them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,25 +134,54 @@ def _behind_hidden(states: Sequence[LearnedState], lines: Sequence[str]) -> dict
 def _minimised(
     states: Sequence[LearnedState], lines: Sequence[str], visible: dict[int, frozenset[int]], kept: Sequence[int]
 ) -> dict[int, int]:
-    """The class of each visible state."""
-    classes = _numbered({at: (states[at].word, lines[at], states[at].result) for at in kept})
-    while True:
-        finer = _numbered(
-            {
-                at: (
-                    classes[at],
-                    tuple(
-                        sorted(
-                            (a, tuple(sorted({classes[v] for v in visible[to]}))) for a, to in states[at].next.items()
-                        )
-                    ),
-                )
-                for at in kept
-            }
-        )
-        if len(set(finer.values())) == len(set(classes.values())):
-            return classes
-        classes = finer
+    """The class of each visible state.
+
+    A class is divided by the classes to which its states go on.  One part keeps the number, and a state is looked at
+    again only if one to which it goes on is in a new class (Hopcroft): most are looked at a few times.
+    """
+    edges = {at: [visible[to] for _, to in sorted(states[at].next.items())] for at in kept}
+    before: dict[int, list[int]] = {at: [] for at in kept}
+    for at, following in edges.items():
+        for to in {one for ends in following for one in ends}:
+            before[to].append(at)
+    classes = _numbered(
+        {at: (states[at].word, lines[at], states[at].result, tuple(sorted(states[at].next))) for at in kept}
+    )
+    sizes = Counter(classes.values())
+    again: Collection[int] = kept
+    while again:
+        moved = _divided(again, edges, classes, sizes)
+        again = dict.fromkeys(one for at in moved for one in before[at])
+    return classes
+
+
+def _divided(
+    looked_at: Iterable[int],
+    edges: dict[int, list[frozenset[int]]],
+    classes: dict[int, int],
+    sizes: Counter[int],
+) -> list[int]:
+    """Divide the classes of some states; those that are in a new class.
+
+    The other states of a class go on to what they did before, all to the same: they are one part, which keeps the
+    number.  If there is none, the largest does.
+    """
+    parts: dict[int, dict[Hashable, list[int]]] = {}
+    for at in looked_at:
+        follows = tuple([frozenset([classes[one] for one in ends]) for ends in edges[at]])
+        parts.setdefault(classes[at], {}).setdefault(follows, []).append(at)
+    moved = []
+    for number, of_class in parts.items():
+        found = sorted(of_class.values(), key=len)
+        if sum(map(len, found)) == sizes[number]:
+            found.pop()
+        for part in found:
+            new = len(sizes)
+            sizes[new] = len(part)
+            sizes[number] -= len(part)
+            classes.update(dict.fromkeys(part, new))
+            moved += part
+    return moved
 
 
 def _numbered(keys: dict[int, Hashable]) -> dict[int, int]:

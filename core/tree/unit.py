@@ -9,7 +9,6 @@ import bisect
 import ctypes
 import re
 import subprocess
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +16,6 @@ from typing import NamedTuple
 from core.tree.errors import TreeError
 from core.tree.manifest import MOST_CPUS
 
-STACK_END = 0x100000000000 + 0x10000
-ARENA = 0x100000100000
 PERCPU, PERCPU_STRIDE, MAX_CPUS = 0x300000000000, 0x10000, 16
 """As in shim/runtime.c."""
 
@@ -61,9 +58,7 @@ class Snapshot(NamedTuple):
 
     asked: CRequest | None
     sp: int = 0
-    stack: bytes = b""
-    arena: bytes = b""
-    owned: tuple[bytes, ...] = ()
+    state: bytes = b""
     result: int = 0
 
 
@@ -78,26 +73,26 @@ class LoadedUnit:
         assert start is not None
         self.base = start - self.symbols["rt_init"][0]
         self.request = RequestStruct.in_dll(self.library, "request")
-        for name in ("rt_start", "rt_resume", "rt_arena_used"):
+        for name in ("rt_start", "rt_resume", "rt_save"):
             getattr(self.library, name).restype = ctypes.c_uint64
         self.library.rt_start.argtypes = [ctypes.c_void_p, ctypes.c_uint64 * 4]
-        sizes = (ctypes.c_uint64, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64)
-        self.library.rt_resume.argtypes = list(sizes)
-        self.library.rt_region.argtypes = [ctypes.c_uint64, ctypes.c_uint64]
+        self.library.rt_resume.argtypes = [ctypes.c_uint64, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64]
+        for name in ("rt_region", "rt_own"):
+            getattr(self.library, name).argtypes = [ctypes.c_uint64, ctypes.c_uint64]
+        self._saved = self.base + self.symbols["rt_saved"][0]
         self.library.rt_init()
         self._names: dict[int, str] = {}
-        self.owned = [region for name in owned for region in self._own(name)]
-        self._fresh = [ctypes.string_at(*region) for region in self.owned]
+        for name in owned:
+            self._own(name)
         for first, size in _constant_sections(path):
             self.library.rt_region(self.base + first, size)
 
-    def _own(self, name: str) -> Iterator[tuple[int, int]]:
-        """The regions of a per-CPU variable of this CPU; of NAME* of every CPU that a thread may see."""
+    def _own(self, name: str) -> None:
+        """A per-CPU variable of this CPU, or NAME* of every CPU that a thread may see, belongs to the thread."""
         address, size = self.symbols[name.rstrip("*")]
         for cpu in range(MOST_CPUS if name.endswith("*") else 1):
-            region = (PERCPU + PERCPU_STRIDE * cpu + self.base + address - self._percpu_start, size)
-            self.library.rt_region(*region)
-            yield region
+            if not self.library.rt_own(PERCPU + PERCPU_STRIDE * cpu + self.base + address - self._percpu_start, size):
+                raise TreeError(f"{name}: no room for what belongs to a thread; see OWNED_SIZE in shim/runtime.c")
 
     def set(self, symbol: str, value: int) -> None:
         """Set a constant of the machine, one of 8 bytes."""
@@ -105,8 +100,6 @@ class LoadedUnit:
 
     def start(self, entry: str, args: tuple[int, ...]) -> Snapshot:
         """Start the function `entry` and run it to its first request."""
-        for (address, size), fresh in zip(self.owned, self._fresh, strict=True):
-            ctypes.memmove(address, fresh, size)
         if len(args) > MOST_ARGUMENTS:
             raise TreeError(f"{entry}() has {len(args)} arguments; expected {MOST_ARGUMENTS} at most")
         arguments = (ctypes.c_uint64 * MOST_ARGUMENTS)(*args)
@@ -116,11 +109,7 @@ class LoadedUnit:
 
     def resume(self, at: Snapshot, answer: int) -> Snapshot:
         """Answer the request at which a thread was suspended, and run it to the next."""
-        for (address, size), content in zip(self.owned, at.owned, strict=True):
-            ctypes.memmove(address, content, size)
-        sizes = (len(at.stack), at.arena, len(at.arena))
-        sp = self.library.rt_resume(at.sp, at.stack, *sizes, answer & (1 << 64) - 1)
-        return self._suspended(sp)
+        return self._suspended(self.library.rt_resume(at.sp, at.state, len(at.state), answer & (1 << 64) - 1))
 
     def _suspended(self, sp: int) -> Snapshot:
         if not sp:
@@ -128,9 +117,7 @@ class LoadedUnit:
         r = self.request
         kind, place = r.kind.decode(), self.name(r.address)
         asked = CRequest(kind, place, r.size, r.a, r.b, r.c, r.pc - self.base if r.pc else 0)
-        owned = tuple(ctypes.string_at(*region) for region in self.owned)
-        arena = ctypes.string_at(ARENA, self.library.rt_arena_used())
-        return Snapshot(asked, sp, ctypes.string_at(sp, STACK_END - sp), arena, owned)
+        return Snapshot(asked, sp, ctypes.string_at(self._saved, self.library.rt_save()))
 
     # ---- names ---------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,11 @@ u64 rt_arguments[256] __attribute__((section("rt_const"))); /* all arguments of 
 extern char __start_rt_const[], __stop_rt_const[];
 extern char __start_percpu[] __attribute__((weak)), __stop_percpu[] __attribute__((weak));
 
+/* The state of the suspended thread, as rt_save() has copied it: what it owns, its stack from the pointer up, its arena. */
+#define OWNED_SIZE 0x10000UL
+unsigned char rt_saved[OWNED_SIZE + STACK_SIZE + ARENA_SIZE];
+static unsigned char fresh[OWNED_SIZE]; /* what a thread owns when it starts */
+
 #define MAX_REGIONS 512
 static u64 region_start[MAX_REGIONS], region_end[MAX_REGIONS];
 static int regions;
@@ -93,6 +98,27 @@ int rt_region(u64 start, u64 size)
 	region_start[regions] = start;
 	region_end[regions++] = start + size;
 	return 1;
+}
+
+static u64 owned_start[MAX_REGIONS], owned_size[MAX_REGIONS], owned_used;
+static int owned;
+
+/* A region that belongs to the thread and is a part of its state. 0 if there is no room. */
+int rt_own(u64 start, u64 size)
+{
+	if (owned_used + size > OWNED_SIZE || !rt_region(start, size))
+		return 0;
+	memcpy(fresh + owned_used, (void *)start, size);
+	owned_start[owned] = start;
+	owned_size[owned++] = size;
+	owned_used += size;
+	return 1;
+}
+
+static void put_owned(const unsigned char *from)
+{
+	for (int i = 0; i < owned; from += owned_size[i++])
+		memcpy((void *)owned_start[i], from, owned_size[i]);
 }
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden"))); /* where the unit is loaded */
@@ -310,6 +336,7 @@ u64 rt_start(void *function, const u64 *with)
 {
 	u64 *sp = (u64 *)((u64)LOCAL & ~63UL);
 
+	put_owned(fresh);
 	memset((void *)STACK, 0, STACK_SIZE);
 	entry = function;
 	memcpy(arguments, with, sizeof arguments);
@@ -321,19 +348,30 @@ u64 rt_start(void *function, const u64 *with)
 	return go_on();
 }
 
-/* Put a snapshot back, answer its request, and run to the next. Returns the stack pointer, or 0 at the end. */
-u64 rt_resume(u64 sp, const void *bytes, u64 size, const void *arena, u64 arena_size, u64 with)
+/* Copy the state of the suspended thread to rt_saved. Returns its size. */
+u64 rt_save(void)
 {
-	memcpy((void *)sp, bytes, size);
-	memcpy((void *)ARENA, arena, arena_size);
+	u64 sp = (u64)thread_sp, stack = STACK + STACK_SIZE - sp, arena = LOCAL->arena_used;
+	unsigned char *to = rt_saved;
+
+	for (int i = 0; i < owned; to += owned_size[i++])
+		memcpy(to, (void *)owned_start[i], owned_size[i]);
+	memcpy(to, (void *)sp, stack);
+	memcpy(to + stack, (void *)ARENA, arena);
+	return owned_used + stack + arena;
+}
+
+/* Put a state back, answer its request, and run to the next. Returns the stack pointer, or 0 at the end. */
+u64 rt_resume(u64 sp, const unsigned char *state, u64 size, u64 with)
+{
+	u64 stack = STACK + STACK_SIZE - sp;
+
+	put_owned(state);
+	memcpy((void *)sp, state + owned_used, stack);
+	memcpy((void *)ARENA, state + owned_used + stack, size - owned_used - stack);
 	memset((char *)sp - BELOW, 0, BELOW);
 	thread_sp = (void *)sp;
 	done = 0;
 	answer = with;
 	return go_on();
-}
-
-u64 rt_arena_used(void)
-{
-	return LOCAL->arena_used;
 }
