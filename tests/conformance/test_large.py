@@ -98,3 +98,39 @@ def test_what_is_believed_and_what_is_executed_are_kept_apart() -> None:
     left = {key: stale.holder(key) for key in stale.all}
     assert set(left) == {UpperOf(0), 5}
     assert all(held is not None and not held.believed for held in left.values())
+
+
+OPERANDS = st.builds(
+    Operand,
+    st.integers(0, 1300),
+    st.none() | st.integers(0, 40),
+    stride=st.sampled_from((1, 2, 16, 512)),
+    size=st.sampled_from((1, 2, 16)),
+    leaf=st.booleans(),
+    everywhere=st.booleans(),
+)
+
+
+@given(
+    pages=st.sets(st.integers(0, 400), max_size=40),
+    tables=st.sets(st.integers(0, 2)),
+    executed=st.lists(OPERANDS, max_size=4),
+)
+@settings(deadline=None)
+def test_an_instruction_takes_from_a_cpu_what_it_hits_and_nothing_else(
+    pages: set[int], tables: set[int], executed: list[Operand]
+) -> None:
+    stale = Stale([Cpu(0), Cpu(1)])
+    items = [Item(page, 1, Entry(page, True, True)) for page in sorted(pages)]
+    items += [Item(512 + 512 * table, 512, Entry(900 + table, True, True)) for table in sorted(tables)]
+    items += [Item(UpperOf(512 * table), 512, Upper(table)) for table in sorted(tables)]
+    for item in items:
+        stale.owe(item)
+    for of in executed:
+        stale.execute(Cpu(0), of)
+    for item in items:
+        hits = [
+            of for of in executed if of.hits(item.key, item.pages) and not (of.leaf and isinstance(item.cached, Upper))
+        ]
+        left = 0 if any(of.everywhere for of in hits) else 0b10 if hits else 0b11
+        assert stale.emitted[item.key] == left

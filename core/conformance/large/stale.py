@@ -15,12 +15,23 @@ Data types
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from core.machine.insn import Operand
 from core.machine.op import Cpu
 from core.machine.tlb import Entry, Upper
+
+NEAR = 64
+"""Pages that are looked for together."""
+
+WIDE = NEAR * NEAR
+"""Pages of an item that is always looked at: the upper entries of whole regions, which are few."""
+
+
+def _near(first: int, pages: int) -> range:
+    """The numbers of the NEAR pages in which these are."""
+    return range(first // NEAR, (first + pages - 1) // NEAR + 1)
 
 
 class UpperOf(int):
@@ -51,6 +62,11 @@ class Item(NamedTuple):
         """Where a request may mean it: any page of a huge page, the first of a table."""
         return (self.key,) if isinstance(self.key, UpperOf) else range(self.key, self.key + self.pages)
 
+    @property
+    def places(self) -> Collection[int | None]:
+        """The numbers of the NEAR pages in which it is; None if it is WIDE."""
+        return (None,) if self.pages > WIDE else _near(self.key, self.pages)
+
 
 class Held(NamedTuple):
     """`cpu` still has `item`; `believed`: by the policy's own operations, otherwise by its instructions alone."""
@@ -75,6 +91,8 @@ class Stale:
         """The same by what instructions have named: an item stays here until it has been invalidated everywhere."""
         self.all: dict[int, Item] = {}
         """By key, of both."""
+        self._near: dict[int | None, dict[int, Item]] = {}
+        """The same by the NEAR pages in which some of theirs are: a policy may flush thousands of pages one by one."""
         self.of_frame: dict[int, int] = {}
         """Keys, by the page that the entry mapped."""
 
@@ -89,7 +107,11 @@ class Stale:
             self.items[addr] = item
         if isinstance(item.cached, Entry):
             self.of_frame[item.cached.frame] = item.key
+        if item.key in self.all:
+            self._drop(self.all[item.key])
         self.all[item.key] = item
+        for at in item.places:
+            self._near.setdefault(at, {})[item.key] = item
         self.believed[item.key] = self.emitted[item.key] = (1 << len(self.cpus)) - 1
 
     def cached(self, cpu: Cpu, addr: int) -> Entry | Upper | None:
@@ -124,15 +146,30 @@ class Stale:
     def _hit(self, of: Operand) -> list[Item]:
         return [
             item
-            for item in self.all.values()
+            for item in self._near_to(of)
             if of.hits(item.key, item.pages) and not (of.leaf and isinstance(item.cached, Upper))
         ]
+
+    def _near_to(self, of: Operand) -> Collection[Item]:
+        """The items that an instruction may hit, and some more."""
+        if of.nr is None:
+            return self.all.values()
+        places = _near(of.start - of.start % of.size, (of.nr - 1) * of.stride + of.size)
+        if len(places) >= len(self.all):
+            return self.all.values()
+        return {key: item for at in (None, *places) for key, item in self._near.get(at, {}).items()}.values()
+
+    def _drop(self, item: Item) -> None:
+        del self.all[item.key]
+        for at in item.places:
+            del self._near[at][item.key]
 
     def _settle(self, item: Item) -> None:
         """What nobody has any more, by either count, is of no more interest."""
         if self.believed[item.key] or self.emitted[item.key]:
             return
-        del self.all[item.key], self.believed[item.key], self.emitted[item.key]
+        self._drop(item)
+        del self.believed[item.key], self.emitted[item.key]
         if isinstance(item.cached, Entry) and self.of_frame.get(item.cached.frame) == item.key:
             del self.of_frame[item.cached.frame]
 
