@@ -18,18 +18,22 @@ from core.tree.hybrid import cpus_in
 from core.tree.manifest import Source, names_in
 from core.tree.vocabulary import Rule, Word
 
-OWNED = ("cfd_data", "rt_csd*")
+OWNED = ("cfd_data", "csd_data", "rt_csd*")
 """The per-CPU variables that belong to the CPU: of its requests one for each CPU."""
 
 KEPT = """
     struct_call_function_data ?struct_cfd_percpu #SCF_WAIT #SCF_RUN_LOCAL csd_lock_wait@-1 csd_lock ?csd_do_func
     ?send_call_function_single_ipi ?send_call_function_ipi_mask smp_call_function_many_cond smp_call_function_many
     smp_call_function on_each_cpu_cond_mask
+    #CSD_TYPE csd_lock_record@-1 csd_unlock __smp_call_single_queue generic_exec_single smp_call_function_single
+"""
+SERVING = """
+    __flush_smp_call_function_queue generic_smp_call_function_single_interrupt flush_smp_call_function_queue
 """
 
 
-def sources() -> tuple[Source, ...]:
-    """The files, for the manifest of a unit."""
+def sources(more: str = "") -> tuple[Source, ...]:
+    """The files, for the manifest of a unit; with `more` names of kernel/smp.c."""
     calls = (
         "struct __call_single_data",
         ";call_single_data_t",
@@ -38,7 +42,7 @@ def sources() -> tuple[Source, ...]:
     return (
         Source("include/linux/smp_types.h"),
         Source("include/linux/smp.h", keep=calls),
-        Source("kernel/smp.c", keep=tuple(name.replace("struct_", "struct ") for name in names_in(KEPT))),
+        Source("kernel/smp.c", keep=tuple(name.replace("struct_", "struct ") for name in names_in(KEPT + more))),
     )
 
 

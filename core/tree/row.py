@@ -12,11 +12,14 @@ from pathlib import Path
 from core.base.files import write_atomically
 from core.mm.era import ERAS
 from core.tree.automata import Automata, digest_of
-from core.tree.binding import Binding, binding
+from core.tree.binding import PACKAGE, Binding, binding
 from core.tree.build import Unit, build
-from core.tree.kernel_tree import cache_directory
+from core.tree.kernel_tree import KernelTree, cache_directory
 from core.tree.manifest import Version
 from core.tree.shipped import Shipped, Tree
+
+REQUESTS = f"{PACKAGE}._requests:BINDING"
+"""What is asked of kernel/smp.c, wherever it is part of a unit."""
 
 FILE = '''"""{name} of {version}, from its C: written by shootdown."""
 
@@ -61,10 +64,19 @@ def built(reference: str, tree: Tree) -> Built:
     of = binding(reference)
     if isinstance(tree, Shipped):
         return _of_tables(reference, of, tree)
-    unit = build(of.name, tree, of.manifest(tree.version))
+    manifest = of.manifest(tree.version)
+    unit = build(of.name, tree, manifest)
+    if any(source.path == "kernel/smp.c" for source in manifest.sources):
+        _ask_requests(tree)
     file = unit.directory / "row.py"
     write_atomically(file, FILE.format(reference=reference, name=of.name, version=str(tree.version)))
     return Built(reference, of, unit, f"{file}:row")
+
+
+def _ask_requests(tree: KernelTree) -> None:
+    """TreeError if kernel/smp.c does with requests what the model of an IPI has not."""
+    of = binding(REQUESTS)
+    of.plugin(Automata(build(of.name, tree, of.manifest(tree.version)), REQUESTS, digest_of(REQUESTS)))
 
 
 def _of_tables(reference: str, of: Binding, release: Shipped) -> Built:

@@ -10,3 +10,4 @@ DEFINE_PER_CPU(call_single_data_t, rt_csd);
 DEFINE_PER_CPU(struct call_function_data, cfd_data) = { .csd = &rt_csd };
 #endif
 DEFINE_PER_CPU(struct llist_head, call_single_queue);
+DEFINE_PER_CPU(call_single_data_t, csd_data);

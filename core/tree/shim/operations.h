@@ -3,6 +3,7 @@
 #pragma once
 
 u64 op(const char *kind, const volatile void *p, u64 a, u64 b, u64 c);
+u64 op_at(const char *kind, u64 a, u64 b, u64 pc);
 u64 rmw(const char *kind, volatile void *p, u64 size, int how, u64 a, u64 b);
 void *rt_alloc(u64 size);
 int rt_local(const volatile void *p);

@@ -276,6 +276,13 @@ u64 op(const char *kind, const volatile void *p, u64 a, u64 b, u64 c)
 	return ask(kind, (u64)p, 0, a, b, c, HERE);
 }
 
+/* The same, for a function of the driver that stands for one that C calls: `pc` is where it is called. */
+u64 op_at(const char *kind, u64 a, u64 b, u64 pc)
+{
+	settle();
+	return ask(kind, 0, 0, a, b, 0, pc);
+}
+
 static u64 updated(u64 old, int how, u64 a, u64 b)
 {
 	switch (how) {

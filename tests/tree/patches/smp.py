@@ -43,6 +43,9 @@ BAD = {
     "smp.c does not wait on sparc64": Patch(
         "sparc64", SMP, "\tif (run_remote && wait) {", "\tif (0) {", "range-of-three"
     ),
+    "smp.c interrupts nobody whose queue is empty": Patch(
+        "x86", SMP, "if (llist_add(&csd", "if (!llist_add(&csd", "use-after-free"
+    ),
     "smp.c leaves out the CPU with the highest number on alpha": Patch(
         "alpha",
         SMP,
