@@ -45,7 +45,7 @@ from core.tree.vocabulary import Rule, Word, hidden, just, truth
 MOST_MAPPINGS = 6
 """More than a folio has, or its pages."""
 
-PVMW_MIGRATION = 2
+PVMW_SYNC, PVMW_MIGRATION = 1, 2
 """As in include/linux/rmap.h."""
 
 
@@ -91,7 +91,8 @@ async def _add_mappings(of: MmHands, word: Word) -> None:
 
 
 async def _walk(of: MmHands, word: Word) -> bool:
-    of.found = await page_vma_mapped_walk(of.mm, of.page, of.addr, migration=bool(word.a & PVMW_MIGRATION))
+    sync, migration = bool(word.a & PVMW_SYNC), bool(word.a & PVMW_MIGRATION)
+    of.found = await page_vma_mapped_walk(of.mm, of.page, of.addr, migration=migration, sync=sync)
     if of.found is not None:
         of.table, of.entry = of.found.ptl, of.found.entry
     return of.found is not None

@@ -75,7 +75,9 @@ async def _withdraw(of: MmHands, word: Word) -> None:
 
 
 async def _lock_table(of: MmHands, word: Word) -> int:
-    """No table is there if the pmd, as it was read last, is none or huge: pte_offset_map_lock() looks at it again."""
+    """No table is there if the pmd, as it was read last, is none.  One that was huge may have been split."""
+    if of.mm.tables and pte_present(of.upper):
+        of.upper = await read_upper(of.mm, 0, of.base + word.a)
     if of.mm.tables and not isinstance(of.upper, int):
         return 0
     table = await pte_offset_map_lock(of.mm, of.base + word.a)

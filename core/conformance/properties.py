@@ -12,7 +12,7 @@ from core.machine.tlb import newer_cell, ref_cell
 from core.mm.direct_io import device_wrote_cell
 from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
-from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
+from core.mm.page import FOLIO_WITHOUT_LOCK, mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.pgtable import ENTRY_WITHOUT_LOCK, NO_PAGE
 from core.mm.rmap import RMAP_LOCK, file_mapped_cell
 from core.mm.swap import lru_add_cell, pg_swapbacked_cell
@@ -57,6 +57,7 @@ SENTENCES = {
     "mapcount-underflow": "A mapping was removed from the reverse map that was in it no more: the page is taken for "
     "unmapped while another entry maps it.",
     ENTRY_WITHOUT_LOCK: "A program changes an entry of a page table without the lock of the table.",
+    FOLIO_WITHOUT_LOCK: "A program moves a folio into the swap cache, or out of it, without the lock of the folio.",
     "write-protected": "A mapping that was made read-only allows stores.",
     NO_PAGE: "An empty entry, or one that points to a table, is taken for one of a page.",
     "entry-as-told": "A hook has returned another entry than there was, or has left another than it should.",

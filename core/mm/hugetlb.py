@@ -104,19 +104,20 @@ async def huge_pmd_unshare(tlb: MmuGather, addr: int, table: int) -> bool:
 
     What is cached of the table reaches as far as the whole of it, and walkers may have the table itself.  Until
     a4a118f2eead the gather did not learn of it.  Since 8ce720d5bd91 it notes that it is a table that is left, and
-    whether that is another's alone from now on; until then GUP-fast was waited for at once, since 1013af4f585f.
+    whether that is another's alone from now on; until then GUP-fast was waited for before the count went down, since
+    1013af4f585f.
     """
     mm = tlb.mm
     if not await ptdesc_pmd_pts_count(table):
         return False
     await clear_upper(mm, 0, addr)  # pud_clear()
+    if mm.era.has("1013af4f585f") and not mm.era.has("8ce720d5bd91"):
+        await mm.hook.tlb_remove_table_sync_one(mm=mm)
     await ptdesc_pmd_pts_dec(table)
     if mm.era.has("a4a118f2eead"):
         tlb_flush_pmd_range(tlb, addr - addr % mm.span[1], mm.span[1])
     if mm.era.has("8ce720d5bd91") and mm.era.has("1013af4f585f"):  # tlb_unshare_pmd_ptdesc()
         tlb.fully_unshared_tables |= not await ptdesc_pmd_pts_count(table)
-    elif mm.era.has("1013af4f585f"):
-        await mm.hook.tlb_remove_table_sync_one(mm=mm)
     tlb.unshared_tables |= mm.era.has("8ce720d5bd91") and mm.era.has("a4a118f2eead")
     return True
 

@@ -34,7 +34,7 @@ from core.mm.page import (
     unlock_page,
 )
 from core.mm.pagewalk import Action, PmdEntry, walk_page_range
-from core.mm.pgtable import pte_offset_map_lock, set_pte_at
+from core.mm.pgtable import pte_offset_map_lock, read_upper, set_pte_at
 from core.mm.reclaim import reclaim_pages
 from core.mm.stand_in import or_c
 from core.mm.swap import folio_isolate_lru, folio_mark_lazyfree, folio_test_lru, lru_add_drain
@@ -226,8 +226,11 @@ async def madvise_free_pte_range(tlb: MmuGather, start: int, end: int, pmd: Any)
     """Make the entries of one table, or a huge one, old and clean; it is advice, so what has gone is passed over."""
     mm, addr = tlb.mm, start
     if pte_present(pmd):
-        await madvise_free_huge_pmd(tlb, start, end)
-        return Action.CONTINUE
+        if await madvise_free_huge_pmd(tlb, start, end):
+            return Action.CONTINUE
+        # Somebody may have split it: pmd_trans_unstable(), and pte_offset_map_lock() since 6.5.
+        if not isinstance(await read_upper(mm, 0, start), int):
+            return Action.CONTINUE
     walk = await _locked(tlb, start)
     if walk.table is None:
         return Action.CONTINUE

@@ -121,7 +121,7 @@ async def try_to_migrate_one(mm: Mm, ubc: UnmapBatch, page: int, addr: int) -> N
 @or_c
 async def remove_migration_pte(mm: Mm, page: int, new: int, addr: int) -> None:
     """Map `new` where there is a migration entry for `page`; the folio lock is held."""
-    found = await page_vma_mapped_walk(mm, page, addr, migration=True)
+    found = await page_vma_mapped_walk(mm, page, addr, migration=True, sync=True)
     if found is None:
         return
     await get_page(new)

@@ -32,6 +32,7 @@ def pg_dirty_cell(page: int, nr: int = 1) -> Cell:
 
 
 PG_LOCKED = declare("PG_locked", None, panel="page")
+FOLIO_WITHOUT_LOCK = "folio-without-lock"
 
 
 def pg_locked_cell(page: int) -> Cell:

@@ -115,15 +115,15 @@ async def may_discard(mm: Mm, page: int) -> bool:
 
 async def try_to_unmap(mm: Mm, ubc: UnmapBatch, page: int) -> None:
     """Unmap the page from all mappings, in the order of the reverse map, under its lock (which matters only if tables
-    move).
+    or entries move).
     """
-    if mm.tables:
+    if mm.tables or mm.moves:
         await rmap_lock(mm)
     for start in mm.mappings[page]:
         addr, end = start, start + mm.folio(page)[1]
         while addr < end:
             addr += await try_to_unmap_one(mm, ubc, page + addr - start, addr)
-    if mm.tables:
+    if mm.tables or mm.moves:
         await rmap_unlock(mm)
 
 

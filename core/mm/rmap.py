@@ -167,7 +167,7 @@ async def folio_mkclean(mm: Mm, page: int) -> bool:
 @or_c
 async def page_vma_mkclean_one(mm: Mm, page: int, addr: int) -> bool:
     """Write-protect and clean one mapping. Returns whether it was dirty or writable."""
-    found = await page_vma_mapped_walk(mm, page, addr)
+    found = await page_vma_mapped_walk(mm, page, addr, sync=True)
     if found is None:
         return False
     cleaned: bool = found.entry.dirty or found.entry.write

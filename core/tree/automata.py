@@ -36,8 +36,8 @@ from core.tree.sites import lines_of
 LONGEST_NAME = 120
 """Of a file; one with more arguments is named by their hash."""
 
-SECONDS = 60.0
-"""That learning one automaton may take."""
+SECONDS = 600.0
+"""That learning one automaton may take, however busy the machine is; its worker has a limit of processor time."""
 
 
 _WORKERS: dict[tuple[int, Path, str, bool], subprocess.Popen[str]] = {}
@@ -170,7 +170,7 @@ class Automata:
         if not found:
             last = said.strip().splitlines()[-1:] or [f"exit status {worker.returncode}"]
             return f"{entry}(): the process that runs its C ended: {last[0]}"
-        what = {14: "runs on without an operation", 24: "took too much processor time"}.get(
+        what = {27: "runs on without an operation", 24: "took too much processor time"}.get(
             int(found[1]), f"crashes with signal {found[1]}"
         )
         return f"{self._place(int(found[2], 16))}: {entry}() {what}"

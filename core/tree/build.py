@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -27,12 +26,10 @@ from core.tree.errors import TreeError
 from core.tree.helpers import More, found_for, header_name
 from core.tree.kernel_tree import KernelTree, cache_directory
 from core.tree.manifest import Manifest, Source, Version
+from core.tree.tools import SECONDS, OutOfTime, run
 
 SHIM = Path(str(files("core.tree").joinpath("shim")))
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
-SECONDS = 60
-"""That a compiler may take."""
-
 FLAGS = [
     "-O1",
     "-gdwarf-4",
@@ -79,12 +76,10 @@ def compiler() -> str:
     path = shutil.which(name)
     if path is None:
         raise TreeError(f"no C compiler {name}: kernel trees need gcc 12 or later (Debian: apt-get install gcc)")
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=SECONDS, check=False).stdout
+    said = run([path, "--version"]).stdout
     if "clang" in said:
         raise TreeError(f"{name} is clang; expected gcc 12 or later, for its --param tsan-distinguish-volatile")
-    machine = subprocess.run(
-        [path, "-dumpmachine"], capture_output=True, text=True, timeout=SECONDS, check=False
-    ).stdout
+    machine = run([path, "-dumpmachine"]).stdout
     if not machine.startswith("x86_64"):
         raise TreeError(f"{name} compiles for {machine.strip()}; the runtime under kernel C is for x86-64 only")
     return path
@@ -196,9 +191,9 @@ def _compiled(half: Path, place: Path) -> None:
 
 def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise TreeError(f"the compiler took more than {SECONDS} s") from None
+        done = run(command)
+    except OutOfTime:
+        raise TreeError(f"the compiler took more than {SECONDS} s of processor time") from None
     if done.returncode:
         raise Refused(done.stderr)
 

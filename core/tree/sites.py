@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from core.tree.tools import printed
 
 TREE = re.compile(r"(?:^|/)((?:arch|include|mm|kernel)/\S+:\d+)")
 """A line of the tree in what addr2line prints, which has no directory of ours before it."""
@@ -20,7 +21,7 @@ def lines_of(path: Path, sites: Iterable[int]) -> dict[int, str]:
     if not wanted:
         return {}
     command = ["addr2line", "-a", "-i", "-e", str(path), *(hex(site - 1) for site in wanted)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    said = printed(*command)
     found = {}
     for block in re.split(r"^0x", said, flags=re.MULTILINE)[1:]:
         address, *frames = block.split("\n")
@@ -33,7 +34,7 @@ def lines_of(path: Path, sites: Iterable[int]) -> dict[int, str]:
 def all_sites(path: Path) -> list[int]:
     """Every return address of a call to the runtime: where a thread may be suspended."""
     command = ["objdump", "-d", "--no-show-raw-insn", str(path)]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    text = printed(*command).splitlines()
     found = []
     for line, following in itertools.pairwise(text):
         if CALL.match(line):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import bisect
 import ctypes
 import re
-import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from core.tree.errors import TreeError
 from core.tree.manifest import MOST_CPUS
+from core.tree.tools import printed
 
 PERCPU, PERCPU_STRIDE, MAX_CPUS = 0x300000000000, 0x10000, 16
 """As in shim/runtime.c."""
@@ -163,7 +163,7 @@ class LoadedUnit:
 def _symbols(path: Path) -> dict[str, tuple[int, int]]:
     """Address and size of each symbol."""
     found = {}
-    for line in _output("nm", "-S", str(path)).splitlines():
+    for line in printed("nm", "-S", str(path)).splitlines():
         parts = line.split()
         if len(parts) in (3, 4) and not parts[0].startswith("U"):
             size = int(parts[1], 16) if len(parts) == 4 else 0
@@ -172,9 +172,5 @@ def _symbols(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def _constant_sections(path: Path) -> list[tuple[int, int]]:
-    matches = map(CONSTANT.match, _output("readelf", "-SW", str(path)).splitlines())
+    matches = map(CONSTANT.match, printed("readelf", "-SW", str(path)).splitlines())
     return [(int(match[2], 16), int(match[3], 16)) for match in matches if match]
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout

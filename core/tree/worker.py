@@ -27,7 +27,7 @@ from core.tree.unit import LoadedUnit
 from core.tree.vocabulary import Vocabulary
 
 MEMORY = 2 << 30
-PROCESSOR_SECONDS = 300
+PROCESSOR_SECONDS = 60
 """For one answer."""
 
 

@@ -14,6 +14,7 @@ from core.mm import huge_memory, madvise, reclaim, swap
 from core.mm.era import ERAS
 from core.mm.mm import Mm
 from core.plugins.arch import load_object, set_up
+from tests.tree.free_split import SPLIT
 
 NAMES = ("lazyfree-shared", "lazyfree-store", "huge-free", "huge-cold")
 
@@ -96,3 +97,18 @@ def test_a_huge_entry_that_is_set_as_it_was_before_it_was_invalid() -> None:
     """6.1.192: what hardware has set between the look and pmdp_invalidate() is lost (docs/findings.md)."""
     assert judged("huge-cold", era="6.1").violated == "no-lost-dirty"
     assert judged("huge-cold", era="6.2-fix").verdict == "pass"
+
+
+def freed_while_split(era: str) -> Result:
+    plugin = "arch_plugins.generic:Smp"
+    return judge(set_up("smp", load_object(plugin), plugin), ERAS[era], SPLIT)
+
+
+@pytest.mark.parametrize("era", ["6.1", "6.12"])
+def test_advice_goes_on_with_the_parts_of_a_huge_page_that_was_split(era: str) -> None:
+    assert freed_while_split(era).verdict == "pass"
+
+
+def test_advice_ends_though_a_huge_page_was_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(madvise, "madvise_free_huge_pmd", always(True))
+    assert freed_while_split("6.12").violated == "advice-done"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from arch_plugins.generic import Smp
+from core.base.asked import changed
+from core.conformance import SCENARIOS, judge
 from core.machine.memory import Memory
 from core.machine.op import Cpu, Op, Tid
 from core.machine.pte import Entry as PteEntry
@@ -18,11 +20,13 @@ from core.machine.task import Task
 from core.machine.tlb import Entry, ref_cell, tlb_cell
 from core.machine.walk import user_load_through
 from core.mm.era import ERAS
+from core.mm.hugetlb import huge_pmd_unshare, share_count_cell
 from core.mm.khugepaged import retract_page_tables
 from core.mm.ksm import try_to_merge_one_page
 from core.mm.memory import do_numa_page, handle_write_fault, swap_pte_batch, wp_page_copy, writable_pte_batch
 from core.mm.migrate import migrate_vma
 from core.mm.mm import PENDING, Mm, Vma
+from core.mm.mmu_gather import MmuGather
 from core.mm.mprotect import change_prot_numa, wrprotect
 from core.mm.page import mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.pgtable import upper_entry
@@ -256,6 +260,24 @@ def test_without_the_fix_a_moved_page_stays_cached_until_the_end() -> None:
     names.clear()
     alone(noting(mremap(mm, HERE, THERE), names), mapped(Pte(PAGE, dirty=True)))
     assert names.index("local flush [0, 1)") < names.index("unlock ptl[1]") < names.index("unlock ptl[0]")
+
+
+@pytest.mark.parametrize(("lacks", "violated"), [(frozenset(), ""), (frozenset({"eb66ae030829"}), "use-after-free")])
+def test_reclaim_finds_a_page_at_its_new_address_only_behind_the_flush(lacks: frozenset[str], violated: str) -> None:
+    era = replace(ERAS["6.12"], lacks=lacks)
+    assert judge(set_up("smp", Smp(), "test"), era, SCENARIOS["mremap-reclaim"]).violated == violated
+
+
+def test_who_leaves_a_shared_table_waits_for_gup_fast_before_it_counts() -> None:
+    """1013af4f585f without 8ce720d5bd91: whoever sees that the table is his alone may map something else by it."""
+    mm, names = an_mm(tables=True), list[str]()
+    facts, era = changed(mm.facts, rcu_table_free=True), replace(mm.era, lacks=frozenset({"8ce720d5bd91"}))
+    mm = replace(mm, facts=facts, era=era)
+    memory = tables(mapped(None))
+    memory[share_count_cell(0)] = 1
+    assert alone(noting(huge_pmd_unshare(MmuGather(mm, False, []), 0, 0), names), memory)
+    assert (memory[upper_entry(0, 0)], memory[share_count_cell(0)]) == (None, 0)
+    assert names.index("pmd_clear(0)") < names.index("(ipi_sync)") < names.index("ptdesc_pmd_pts_dec")
 
 
 @pytest.mark.parametrize(

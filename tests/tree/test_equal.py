@@ -126,3 +126,13 @@ def test_the_plugins_are_the_c_of_the_kernel(
     differ = {one.scenario for one in answers if one.found and one.found.differences}
     assert differ == DIFFER.get(f"{arch} {version}", DIFFER[arch])
     assert sum(bool(one.equal and one.found and one.found.exhaustive) for one in answers) >= LEAST_EQUAL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+def test_advice_goes_on_where_a_huge_page_has_been_split(
+    version: str, unpacked: Callable[[str], KernelTree], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, said = equal(unpacked(version).root, "mm", ("tests/tree/free_split.py:SPLIT",), capsys, "--no-costs")
+    assert status == 0
+    assert "1 scenarios equal (proved), 0 differ" in said

@@ -118,6 +118,7 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
     "mremap": (
         "mremap-writeback",
         "mremap-truncate",
+        "mremap-reclaim",
         "mremap-dirty",
         "mremap-migrate",
     ),

@@ -28,6 +28,20 @@ CPU0 user            CPU1 mremap
 store: hardware sets the dirty bit
                      set the new entry, clear the old one: nothing says that memory is newer than the disk
 
+mremap-reclaim: the same, if only the lock of the new place is released before the flush
+
+CPU0 user            CPU1 mremap                    CPU2 reclaim, without batched flushes
+load: cached
+                     lock both tables
+                     move the entry
+                     unlock the new table
+                                                    look at the old place without its lock: nothing
+                                                    unmap it at the new address, flush that
+                                                    free the page
+load at the old address:
+use after free
+                     flush, unlock the old table
+
 mremap-migrate: the reverse map has the new place first, where the new VMA is part of one that begins earlier
 
 CPU0 kcompactd       CPU1 mremap, without the rmap locks
@@ -56,10 +70,12 @@ from core.conformance.world import World, load, raw_stores, store
 from core.explore.model import Model, Property
 from core.machine.pte import Migration, Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
+from core.mm.batched_unmap import UnmapBatch
 from core.mm.era import Era
 from core.mm.migrate import migrate_pages
 from core.mm.mm import Mm, Vma
 from core.mm.page import mapcount_cell
+from core.mm.reclaim import shrink_lruvec
 from core.mm.syscalls import mremap, truncate_pagecache
 from core.mm.writeback import write_page
 from core.plugins.arch import Arch
@@ -124,6 +140,23 @@ def freed(arch: Arch, era: Era) -> Model:
     return world.model("mremap-truncate", finally_=gone, sometimes=[moved(False)])
 
 
+async def reclaim(mm: Mm) -> None:
+    """Reclaim the page."""
+    await shrink_lruvec(mm, UnmapBatch(), [PAGE])
+
+
+def reclaimed(arch: Arch, era: Era) -> Model:
+    """mremap against reclaim that flushes each page as it is unmapped, and that comes to the old place first."""
+    geometry = {"ptes_per_table": 1, "capabilities": arch.facts.capabilities - {"batched_unmap"}}
+    more = {"mappings": {PAGE: (HERE, THERE)}, "moves": True}
+    world = World(arch, era, {HERE: Pte(PAGE, write=False), THERE: None}, geometry=geometry, more=more)
+    world.memory[ref_cell(PAGE)] = 2  # the mapping's and the reclaimer's
+    world.task("user", reader)
+    world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA))
+    world.kthread("reclaim", reclaim)
+    return world.model("mremap-reclaim", finally_=[mapcount_is_ptes(PAGE, [HERE, THERE])], sometimes=[moved(False)])
+
+
 def first_store(arch: Arch, era: Era) -> Model:
     """mremap of a clean page, which a CPU is writing to; nobody cleans it, and so none takes writable for dirty."""
     world = world_of(arch, era, Pte(PAGE))
@@ -167,6 +200,12 @@ SCENARIOS = [
         "no CPU reaches a freed page through its address before the move",
         "eb66ae030829",
         freed,
+    ),
+    Scenario(
+        "mremap-reclaim",
+        "no CPU reaches a page that reclaim has freed at its new address through the one before the move",
+        "mm/mremap.c:move_ptes",
+        reclaimed,
     ),
     Scenario(
         "mremap-dirty",

@@ -14,7 +14,7 @@ stale entry: use after free
                      flush
 
 B-30v is the fix's first form in stable kernels, 895428ee124a, which checks only the first of the unmapped VMAs: here
-that is an ordinary mapping, and the one with VM_PFNMAP follows.
+that is an ordinary mapping of a page, and the one with VM_PFNMAP follows.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def unmapped(name: str, ordinary: int) -> Build:
         await put_page(PAGE)
 
     def build(arch: Arch, era: Era) -> Model:
-        mapped: dict[int, Pte | None] = {vma.start: None for vma in vmas} | {addr: Pte(PAGE, dirty=True)}
+        mapped: dict[int, Pte | None] = {**{a: Pte(a) for a in range(ordinary)}, addr: Pte(PAGE, dirty=True)}
         world = World(arch, era, mapped, geometry={"merge_vmas": True}, more={"special": lambda page: page == PAGE})
         world.memory[in_file_cell(vmas[-1])] = True
         world.task("user", user)

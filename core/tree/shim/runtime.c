@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ typedef uint64_t u64;
 #define PERCPU 0x300000000000UL
 #define PERCPU_STRIDE 0x10000UL
 #define MAX_CPUS 16
-#define STEP_SECONDS 3
+#define STEP_SECONDS 3 /* of processor time */
 #define BELOW 4096 /* bytes under the stack pointer that are cleared before the thread goes on */
 
 /* What a suspended thread asks; also read by core/tree/unit.py. */
@@ -141,7 +142,7 @@ static void catch_signals(void)
 	static char stack[65536];
 	stack_t alternative = { .ss_sp = stack, .ss_size = sizeof stack };
 	struct sigaction action = { .sa_sigaction = report, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM, SIGXCPU };
+	int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPROF, SIGXCPU };
 
 	sigaltstack(&alternative, NULL);
 	for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -332,9 +333,11 @@ static void thread(void)
 /* Run the thread to its next request; a thread that never comes to one ends the process. */
 static u64 go_on(void)
 {
-	alarm(STEP_SECONDS);
+	static const struct itimerval limit = { .it_value.tv_sec = STEP_SECONDS }, none;
+
+	setitimer(ITIMER_PROF, &limit, NULL);
 	rt_switch(&scheduler_sp, thread_sp);
-	alarm(0);
+	setitimer(ITIMER_PROF, &none, NULL);
 	return done ? 0 : (u64)thread_sp;
 }
 

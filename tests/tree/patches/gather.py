@@ -9,6 +9,13 @@ LIST_FREE = "#ifndef CONFIG_MMU_GATHER_NO_GATHER\n\ttlb_batch_list_free(tlb);\n#
 GENERIC_TLB = "include/asm-generic/tlb.h"
 
 BAD = {
+    "only the first area is asked for PFN mappings": Patch(
+        "mmu_gather_merged",
+        GENERIC_TLB,
+        "\ttlb->vma_pfn  = !!(vma",
+        "\tif (!tlb->end)\n\t\ttlb->vma_pfn  = !!(vma",
+        "pfnmap-second",
+    ),
     "the gather is not flushed": Patch(
         "mmu_gather",
         GATHER,

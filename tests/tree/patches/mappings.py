@@ -8,7 +8,42 @@ MPROTECT = "mm/mprotect.c"
 MREMAP = "mm/mremap.c"
 HUGE_MEMORY = "mm/huge_memory.c"
 
+FLUSH = "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n"
+UNLOCK_NEW = "\tif (new_ptl != old_ptl)\n\t\tspin_unlock(new_ptl);\n"
+NOTIFIED = "\tmmu_notifier_invalidate_range_end(&range);\n\n"
+
+
+def eb66ae030829_reverted(call: str, behind: str, version: str) -> Patch:
+    """move_ptes() flushes dirty entries only, without the lock of the new place; the rest move_page_tables() does."""
+    late = "\tif (need_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_addr);\n"
+    edits = {
+        "\tunsigned long extent, old_end;\n": "\tunsigned long extent, old_end;\n\tbool need_flush = false;\n",
+        "\t\tif (pte_present(pte))\n\t\t\tforce": "\t\tif (pte_present(pte) && pte_dirty(pte))\n\t\t\tforce",
+        FLUSH + UNLOCK_NEW: UNLOCK_NEW + FLUSH + "\telse\n\t\t*need_flush = true;\n",
+        call: call.replace("need_rmap_locks)", "need_rmap_locks, &need_flush)"),
+        NOTIFIED + behind: late + NOTIFIED + behind,
+    }
+    return Patch(
+        "mm",
+        MREMAP,
+        "bool need_rmap_locks)\n{\n\tbool need_clear",
+        "bool need_rmap_locks, bool *need_flush)\n{\n\tbool need_clear",
+        "mremap-truncate",
+        tuple(Edit(MREMAP, old, new) for old, new in edits.items()),
+        version,
+    )
+
+
 BAD = {
+    "eb66ae030829 reverted (CVE-2018-18281)": eb66ae030829_reverted(
+        "new_pmd, new_addr, need_rmap_locks) < 0)", "\t/*\n\t * Prevent", "6.12"
+    ),
+    "6.1: eb66ae030829 reverted (CVE-2018-18281)": eb66ae030829_reverted(
+        "new_pmd, new_addr, need_rmap_locks);", "\treturn len + old_addr", "6.1"
+    ),
+    "mremap unlocks the new place before it flushes": Patch(
+        "mm", MREMAP, FLUSH + UNLOCK_NEW, UNLOCK_NEW + FLUSH, "mremap-reclaim"
+    ),
     "mprotect flushes nothing": Patch(
         "mm", MPROTECT, "if (pte_needs_flush(oldpte, ptent))", "if (0)", "reclaim-mprotect"
     ),
@@ -17,16 +52,6 @@ BAD = {
     ),
     "mremap leaves the flush out": Patch(
         "mm", MREMAP, "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n", "", "mremap-writeback"
-    ),
-    "mremap flushes behind both locks": Patch(
-        "mm",
-        MREMAP,
-        "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n\tif (new_ptl != old_ptl)\n"
-        "\t\tspin_unlock(new_ptl);\n\tpte_unmap(new_pte - 1);\n\tpte_unmap_unlock(old_pte - 1, old_ptl);\n",
-        "\tif (new_ptl != old_ptl)\n\t\tspin_unlock(new_ptl);\n\tpte_unmap(new_pte - 1);\n"
-        "\tpte_unmap_unlock(old_pte - 1, old_ptl);\n"
-        "\tif (force_flush)\n\t\tflush_tlb_range(vma, old_end - len, old_end);\n",
-        "mremap-truncate",
     ),
     "mremap moves a table without the rmap locks": Patch(
         "mm", MREMAP, "old_pmd, new_pmd, true))", "old_pmd, new_pmd, false))", "mremap-table"

@@ -7,6 +7,23 @@ from tests.tree.patches import Edit, Patch
 MEMORY = "mm/memory.c"
 
 BAD = {
+    "a page is reused without its lock": Patch(
+        "mm",
+        MEMORY,
+        "\tif (!folio_trylock(folio))\n\t\treturn false;\n\tif (folio_test_swapcache(folio))\n"
+        "\t\tfolio_free_swap(folio);\n\tif (folio_test_ksm(folio) || folio_ref_count(folio) != 1) {\n"
+        "\t\tfolio_unlock(folio);\n\t\treturn false;\n\t}",
+        "\tif (folio_test_swapcache(folio))\n\t\tfolio_free_swap(folio);\n"
+        "\tif (folio_test_ksm(folio) || folio_ref_count(folio) != 1)\n\t\treturn false;",
+        "swap-cache-refault",
+        (
+            Edit(
+                MEMORY,
+                "\tfolio_unlock(folio);\n\treturn true;\n}\n\n/*\n * This rou",
+                "\treturn true;\n}\n\n/*\n * This rou",
+            ),
+        ),
+    ),
     "the zap does not flush under the lock": Patch(
         "mm",
         MEMORY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tree.patches import Patch
+from tests.tree.patches import Edit, Patch
 
 PGTABLE_GENERIC = "mm/pgtable-generic.c"
 RMAP = "mm/rmap.c"
@@ -10,6 +10,20 @@ TRANSFER = "\t\t\tif (pte_dirty(pteval))\n\t\t\t\tfolio_mark_dirty(folio);\n"
 MIGRATE_DEVICE = "mm/migrate_device.c"
 
 BAD = {
+    "reclaim notes a dirty bit behind the look whether the folio is clean": Patch(
+        "mm",
+        RMAP,
+        f"{TRANSFER}\t\t}} else {{\n\t\t\tpte_clear",
+        "\t\t} else {\n\t\t\tpte_clear",
+        "lazyfree-store",
+        (
+            Edit(
+                RMAP,
+                "\t\t\tfolio_remove_rmap_pte(folio, subpage, vma);\n",
+                f"\t\t\tfolio_remove_rmap_pte(folio, subpage, vma);\n{TRANSFER}",
+            ),
+        ),
+    ),
     "a collapse flushes one page": Patch(
         "mm",
         PGTABLE_GENERIC,
