@@ -9,7 +9,7 @@ DETACH_FIX = "s390/mm: fix local TLB flushing vs. detach of an mm address space 
 FLUSH_MM_FIX = "s390/mm: fix race on mm->context.flush_mm (2017)"
 SPARC_LAZY_FIX = "sparc/mm: disable preemption in lazy mmu mode"
 RECLAIM_FIX = "mm: fix incorrect flush address in direct page table reclaim (7.1.9)"
-COLD_FIX = "MADV_COLD clears the accessed bit of a huge entry and nothing else (6.12.117, not 6.1.192)"
+COLD_FIX = "MADV_COLD clears the accessed bit of a huge entry and nothing else (6.12.117; not 6.1.192, nor mainline)"
 """Fixes by their titles, or by what they do: their ids are not known well enough to be printed."""
 
 
@@ -94,7 +94,13 @@ _LATER = Era(
     batches_migration=True,
 )
 _SEVEN = replace(
-    _LATER, name="7.0", flush_vmas_late=True, resched_first=True, unmaps_folios="lazyfree", batches_madvise=True
+    _LATER,
+    name="7.0",
+    flush_vmas_late=True,
+    resched_first=True,
+    unmaps_folios="lazyfree",
+    batches_madvise=True,
+    lacks=frozenset({COLD_FIX}),
 )
 
 ERAS = {
@@ -118,9 +124,11 @@ ERAS = {
             reclaims_tables=True,
             unmaps_folios="lazyfree",
             batches_madvise=True,
+            lacks=frozenset({COLD_FIX}),
         ),
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),
     )
 }
-"""By name. "7.0" is as the code of the golden traces was configured, without CONFIG_PT_RECLAIM; "7.2" has it."""
+"""By name. "5df397dec7" and "6.2-fix" are states of the gather, with the fixes of other parts that came later. "7.0" is
+as the code of the golden traces was configured, without CONFIG_PT_RECLAIM; "7.2" has it."""

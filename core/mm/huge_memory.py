@@ -280,10 +280,9 @@ async def change_huge_pmd(tlb: MmuGather, addr: int, end: int, change: Callable[
 async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool, pageout: bool) -> list[int] | None:
     """MADV_COLD of a huge page: make the entry old if it `ages`; the gather flushes it. MADV_PAGEOUT: isolate the page.
 
-    Returns what has been isolated; None if the entry is huge no more.  6.1.192 invalidates the entry and sets it again
-    as it was before: a dirty bit that hardware has set between the look and pmdp_invalidate() is lost
-    (docs/findings.md).  So did mainline long after 6.12, until the mend that 6.12.117 has, and that eras but 6.1 have
-    here.  ValueError for a part of one: split_folio() is not modelled.
+    Returns what has been isolated; None if the entry is huge no more.  6.1.192 and mainline invalidate the entry and
+    set it again as it was before: a dirty bit that hardware has set between the look and pmdp_invalidate() is lost
+    (docs/findings.md).  6.12.117 has a mend.  ValueError for a part of one: split_folio() is not modelled.
     """
     mm, isolated = tlb.mm, []
     _check_whole(mm, addr, end)
@@ -294,7 +293,7 @@ async def madvise_cold_huge_pmd(tlb: MmuGather, addr: int, end: int, ages: bool,
         await pmd_unlock(mm, addr)
         return None
     if not mm.special(pmd.frame) and not await _mapped_by_others(pmd.frame):
-        if ages and mm.era.folio_entries:
+        if ages and mm.era.folio_entries and mm.era.has(COLD_FIX):
             await pmdp_test_and_clear_young(mm, addr)
         elif ages:
             old = await mm.hook.pmdp_invalidate(mm=mm, addr=addr)

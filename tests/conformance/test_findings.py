@@ -62,6 +62,7 @@ ROWS = [
     ("alpha-6.1-before", "borrower-flushes", "use-after-free", 16),
     ("alpha-6.1-before", "reclaim-elsewhere", "use-after-free", 36),
     ("arm64-6.1", "huge-cold", "no-lost-dirty", 43),
+    ("x86-6.18", "huge-cold", "no-lost-dirty", 44),
     ("ia64", "any-order", "use-after-free", 22),
     ("ia64", "borrower-flushes", "use-after-free", 34),
     ("hexagon", "reclaim-elsewhere", "use-after-free", 12),

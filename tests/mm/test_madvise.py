@@ -94,9 +94,10 @@ def test_a_page_that_is_kept_goes_back_with_its_reference(monkeypatch: pytest.Mo
 
 
 def test_a_huge_entry_that_is_set_as_it_was_before_it_was_invalid() -> None:
-    """6.1.192: what hardware has set between the look and pmdp_invalidate() is lost (docs/findings.md)."""
-    assert judged("huge-cold", era="6.1").violated == "no-lost-dirty"
-    assert judged("huge-cold", era="6.2-fix").verdict == "pass"
+    """6.1.192, mainline: what hardware has set between the look and pmdp_invalidate() is lost (docs/findings.md)."""
+    assert [judged("huge-cold", era=era).violated for era in ("6.1", "6.18", "7.0", "7.2")] == ["no-lost-dirty"] * 4
+    assert [judged("huge-cold", era=era).verdict for era in ("6.2-fix", "6.12")] == ["pass"] * 2
+    assert [judged("huge-pageout", era=era).verdict for era in ("6.1", "6.18", "7.0")] == ["fail", "pass", "pass"]
 
 
 def freed_while_split(era: str) -> Result:
