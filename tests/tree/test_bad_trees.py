@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from core.compare import main
 from core.explore.learn import watchdog
 from core.tree import automata as automata_module
 from core.tree.automata import Automata, digest_of
+from core.tree.build import compiler
 from core.tree.errors import TreeError
 from core.tree.kernel_tree import KernelTree, open_tree
 from core.tree.row import built
@@ -208,3 +211,34 @@ def test_the_driver_must_fit_the_tree(toy: Path, edit: Edit) -> None:
 
 def test_a_tree_is_its_root(toy: Path) -> None:
     assert open_tree(toy) == KernelTree(toy.resolve())
+
+
+@pytest.fixture
+def other_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """A function that makes $CC a program that answers as it is told."""
+
+    def pretend(said: str) -> None:
+        program = tmp_path / "cc"
+        program.write_text(f"#!/bin/sh\necho '{said}'\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("CC", str(program))
+        compiler.cache_clear()
+
+    yield pretend
+    compiler.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            "Debian clang version 14.0.6",
+            "is clang; expected gcc 12 or later, for its --param tsan-distinguish-volatile",
+        ),
+        ("aarch64-linux-gnu", "compiles for aarch64-linux-gnu; the runtime under kernel C is for x86-64 only"),
+    ],
+)
+def test_another_compiler_is_one_line(other_compiler: Callable[[str], None], said: str, expected: str) -> None:
+    other_compiler(said)
+    with pytest.raises(TreeError, match=rf"^\S+ {re.escape(expected)}$"):
+        compiler()
