@@ -24,12 +24,14 @@ KNOWN = (0, 1, SOME, BATCH_NR - 1, BATCH_NR)
 @dataclass
 class QueueHands(Hook):
     """`huge`: the page at `addr` is one. `nr` addresses go with the next call to other CPUs; `shows`: what these do is
-    being shown.
+    being shown, as a CPU has it that is `on_mm`, or not; `least` is what it has flushed as the one before.
     """
 
     huge: bool = False
     nr: int = 0
     shows: bool = False
+    on_mm: bool = False
+    least: int = BATCH_NR
 
 
 def known(queue: Queue) -> int:

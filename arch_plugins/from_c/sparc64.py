@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from arch_plugins.families.queued import BATCH_NR
 from arch_plugins.from_c import _smp as smp
-from arch_plugins.from_c._common import ADDRESS, COMMON, flushes_nothing
+from arch_plugins.from_c._common import ADDRESS, COMMON, flushes_nothing, read_active_mm, read_current_mm
 from arch_plugins.from_c._queue import READ, WRITE, QueueFromC, QueueHands, first_queued, queue_rules
 from arch_plugins.sparc64 import Sparc64, Vaddrs
 from core.hookspecs import Facts, hookimpl
@@ -21,7 +22,7 @@ from core.mm.mm import Mm
 from core.tree.binding import Binding
 from core.tree.hybrid import cpus_in
 from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_in
-from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just
+from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, just, truth
 
 CROSS_CALLS = "tlb_pending_func smp_flush_tlb_pending smp_flush_tlb_page"
 DROPPED = "pgtable_trans_huge_deposit pgtable_trans_huge_withdraw"
@@ -52,16 +53,19 @@ def manifest(version: Version) -> Manifest:
 HUGE = 0x1000000
 """The address of a huge page, which has two entries."""
 
+PAGE_SHIFT, HALF_SHIFT = 13, 22
+"""Of a page, and of an entry of a huge one (REAL_HPAGE_SHIFT)."""
+
 QUEUED = 0x4000000
 """The address that C finds in the queue."""
 
 
 def _pages(of: QueueHands, address: int) -> tuple[int, ...]:
-    """What an address of C maps: of a huge page its first half, or its second."""
+    """What an address of C maps: a page; of a huge page its first half, or its second."""
     if not of.huge:
-        return (of.addr,)
+        return (of.addr + (address - ADDRESS >> PAGE_SHIFT),)
     half = -(-of.mm.span[0] // 2)
-    start = of.addr + half * (address != HUGE)
+    start = of.addr + half * (address - HUGE >> HALF_SHIFT)
     return tuple(range(start, start + half))
 
 
@@ -81,7 +85,7 @@ async def _demap(of: QueueHands, request: Request) -> None:
 
 async def _demap_page(of: QueueHands, word: Word) -> int:
     if of.shows:
-        of.nr = 1
+        of.nr = 1 if word.a == QUEUED else 0
         return 0
     await _demap(of, await _requested(of, word.a))
     return 0
@@ -121,10 +125,20 @@ async def _cross_call(of: QueueHands, word: Word) -> int:
 
 
 async def _shows(of: QueueHands, word: Word) -> int:
-    """tlb_pending_func() is shown, of the call that follows."""
-    of.shows = word.kind == "handler"
-    of.nr = 0 if of.shows else of.nr
+    """tlb_pending_func() is shown, of the call that follows: others flush what it flushes as either CPU."""
+    if word.kind == "handler":
+        of.least = BATCH_NR if word.a else of.nr
+        of.nr, of.shows, of.on_mm = 0, True, bool(word.a)
+    else:
+        of.nr, of.shows = min(of.least, of.nr), False
     return 0
+
+
+async def _current(of: QueueHands, word: Word) -> int:
+    """Of this CPU's task, or of the CPU as which the function is shown."""
+    if of.shows:
+        return int(of.on_mm)
+    return await (read_current_mm if word.kind == "current->mm" else read_active_mm)(of, word)
 
 
 async def _send(of: QueueHands, mask: int) -> None:
@@ -137,9 +151,10 @@ VOCABULARY = Vocabulary(
         Rule("cross_call", "xcall_flush_tlb_page", _cross_call),
         Rule("other cross_call|other demap *", "*", flushes_nothing),
         Rule("handler|handler end", "", _shows),
+        Rule("current->mm|current->active_mm", "", _current, truth),
         *smp.rules(_send),
         Rule("demap page", "", _demap_page),
-        Rule("demap pages", "", _demap_pages),
+        Rule("demap pages", "tlb_batch.vaddrs[[]cpu0]", _demap_pages),
         Rule("demap context", "", _demap_context),
         hidden(READ, "tlb_batch.hugepage_shift[[]cpu0]", "huge pages are flushed outside of sections", just(13)),
         hidden(WRITE, "tlb_batch.hugepage_shift[[]cpu0]", "huge pages are flushed outside of sections"),

@@ -21,9 +21,20 @@
 #define P4D_SHIFT 43
 #define PTRS_PER_PTE 1024
 #define init_mm (*(struct mm_struct *)0x200000003000UL)
+/* Whose mm a CPU is on is asked each time. */
+#define current (&(struct task_struct){                                          \
+	.mm = OP("current->mm") ? (struct mm_struct *)0x200000001000UL : NULL,   \
+	.active_mm = OP("current->active_mm") ? (struct mm_struct *)0x200000001000UL : NULL })
 #include "mm.h"
-/* What others do is shown before it is sent. */
-#define SHOW_CSD(csd) ({ OP("handler"); (csd)->func((csd)->info); OP("handler end"); })
+/* What others do is shown before it is sent: as a CPU that is on the mm, and as one that is not. */
+#define SHOW_CSD(csd)                                    \
+	({                                               \
+		for (int on = 1; on >= 0; on--) {        \
+			OP1("handler", on);              \
+			(csd)->func((csd)->info);        \
+		}                                        \
+		OP("handler end");                       \
+	})
 #include "smp_calls.h"
 #define HPAGE_SIZE PMD_SIZE
 #define HPAGE_MASK PMD_MASK
@@ -91,6 +102,6 @@ void tlb_remove_table(struct mmu_gather *tlb, void *table);
 
 /* Assembly; the prototypes are in the headers above. */
 #define __flush_tlb_page(context, vaddr) OP1(OF_MM(context, "demap page"), vaddr)
-#define __flush_tlb_pending(context, nr, vaddrs) OP1(OF_MM(context, "demap pages"), nr)
+#define __flush_tlb_pending(context, nr, vaddrs) op(OF_MM(context, "demap pages"), vaddrs, nr, 0, 0)
 #define flush_tsb_user(batch) OP("flush_tsb_user")
 #define flush_tsb_user_page(mm, vaddr, shift) OP("flush_tsb_user")

@@ -5,6 +5,13 @@ from __future__ import annotations
 from tests.tree.patches import Patch
 
 BAD = {
+    "x86 clears another CPU's bit as it flushes": Patch(
+        "x86",
+        "arch/x86/mm/tlb.c",
+        "\tput_flush_tlb_info();",
+        "\tcpumask_clear_cpu(cpu ? 0 : 1, mm_cpumask(mm));\n\tput_flush_tlb_info();",
+        "any-order",
+    ),
     "x86 sets another CPU's bit as it comes to an mm": Patch(
         "x86",
         "arch/x86/mm/tlb.c",

@@ -273,6 +273,21 @@ BAD = {
         "\tunsigned long context = 0;",
         "reclaim-mprotect",
     ),
+    "sparc64: the page behind it, on other CPUs": Patch(
+        "sparc64",
+        "arch/sparc/kernel/smp_64.c",
+        "\t\t\t      context, vaddr, 0,",
+        "\t\t\t      context, vaddr + PAGE_SIZE, 0,",
+        "reclaim-mprotect",
+    ),
+    "sparc64: only CPUs on the mm flush": Patch(
+        "sparc64",
+        "arch/sparc/kernel/smp_64.c",
+        "\t__flush_tlb_pending(t->ctx, t->nr, t->vaddrs);",
+        "\tif (current->active_mm)\n\t\t__flush_tlb_pending(t->ctx, t->nr, t->vaddrs);",
+        "range-of-three",
+        version="6.1",
+    ),
     "sparc64: kernel's context of the queue": Patch(
         "sparc64",
         "arch/sparc/kernel/smp_64.c",
