@@ -46,7 +46,7 @@ def entry_of(of: MmHands, said: int) -> Entry:
     entry: Any = of.entry
     if said & MODIFIED:
         assert of.change is not None
-        entry = of.change(entry)
+        entry = of.change(entry._replace(dirty=bool(said & DIRTY)))  # of the look that C modifies, not the last
         said = code(entry) & ~UFFD | said & (UFFD | WRITE)
     if of.becomes is not None:
         return Pte(of.becomes, bool(said & WRITE), bool(said & DIRTY))

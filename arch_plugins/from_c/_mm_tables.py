@@ -149,7 +149,7 @@ def _huge_of(of: MmHands, said: int) -> Entry:
         raise NoPage
     if said & HUGE_MODIFIED:
         assert of.change is not None
-        return of.change(of.upper)
+        return of.change(of.upper._replace(dirty=bool(said & HUGE_DIRTY)))  # of the look that C modifies, not the last
     huge: Entry = of.upper._replace(write=bool(said & HUGE_WRITE), dirty=bool(said & HUGE_DIRTY))
     return huge
 

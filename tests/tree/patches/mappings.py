@@ -79,6 +79,20 @@ BAD = {
     "mprotect flushes dirty entries only": Patch(
         "mm", MPROTECT, "if (pte_needs_flush(oldpte, ptent))", "if (pte_dirty(oldpte))", "mprotect-clean"
     ),
+    "mprotect changes the entry as it was before it was cleared": Patch(
+        "mm",
+        MPROTECT,
+        "\t\t\toldpte = ptep_modify_prot_start(vma, addr, pte);\n",
+        "\t\t\tptep_modify_prot_start(vma, addr, pte);\n",
+        "mprotect-dirty",
+    ),
+    "mprotect of a huge page changes the entry as it was before it was invalid": Patch(
+        "mm",
+        HUGE_MEMORY,
+        "\toldpmd = pmdp_invalidate_ad(vma, addr, pmd);\n",
+        "\toldpmd = *pmd;\n\tpmdp_invalidate_ad(vma, addr, pmd);\n",
+        "huge-dirty",
+    ),
     "a huge page is forgotten by the gather": Patch(
         "mm",
         HUGE_MEMORY,
