@@ -14,6 +14,20 @@ ZAP = "static unsigned long zap_pte_range(struct mmu_gather *tlb,"
 NUMA_CHANGED = "\tif (unlikely(!pte_same(old_pte, vmf->orig_pte))) {\n\t\tpte_unmap_unlock(vmf->pte, vmf->ptl);"
 
 GOOD = {
+    "writeback goes by the entry as it was before it was cleared": Patch(
+        "mm",
+        RMAP,
+        "\t\t\tentry = ptep_clear_flush(vma, address, pte);\n\t\t\tentry = pte_wrprotect(entry);",
+        "\t\t\tptep_clear_flush(vma, address, pte);\n\t\t\tentry = pte_wrprotect(entry);",
+        "lost-dirty-dontneed",
+    ),
+    "mprotect flushes page by page, at once": Patch(
+        "mm",
+        "mm/mprotect.c",
+        "\t\t\t\ttlb_flush_pte_range(tlb, addr, PAGE_SIZE);\n",
+        "\t\t\t\tflush_tlb_page(vma, addr);\n",
+        "mprotect-clean",
+    ),
     "a shared table is left in a function of its own": Patch(
         "mm",
         HUGETLB,
