@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.mm.encoded_page import ENCODED_PAGE_BIT_NR_PAGES_NEXT, encoded_page_flags, page_pointer
+from core.mm.encoded_page import (
+    ENCODED_PAGE_BIT_NR_PAGES_NEXT,
+    SIZEOF_STRUCT_PAGE,
+    encoded_page_flags,
+    page_pointer,
+)
 from core.mm.mm import Mm
 from core.mm.mmu_gather import ALL_ONES, TASK_SIZE, Batch, MmuGather
 from core.mm.swap import Slot, Table
 from core.tree.gather import PAGE_SHIFT, bits
+from core.tree.vocabulary import Word
 
 PAGES, TABLES = 0x200000800000, 0x200000C00000
 """Where pages and tables are for the C: neither is ever looked into."""
@@ -72,6 +78,24 @@ def slots_of(words: list[int]) -> list[Slot]:
     return found
 
 
+def array(words: list[int], in_runs: bool) -> list[int]:
+    """An array as C takes it: its length, then the words, or runs of pages that follow one another."""
+    if not in_runs:
+        return [len(words), *words]
+    runs: list[list[int]] = []
+    for word in words:
+        if runs and word == runs[-1][1] + runs[-1][0] * SIZEOF_STRUCT_PAGE:
+            runs[-1][0] += 1
+        else:
+            runs.append([1, word])
+    return [len(words), *(number for run in runs for number in run)]
+
+
+def run_of(word: Word) -> list[int]:
+    """The words of an array that C says in one: a run, or a single one."""
+    return [word.a + at * SIZEOF_STRUCT_PAGE for at in range(word.b or 1)]
+
+
 def flags_of(tlb: MmuGather) -> int:
     """The bits of a gather."""
     return bits(tlb) | tlb.delayed_rmap * DELAYED | tlb.vma_pfn * PFN
@@ -92,17 +116,24 @@ class GatherHands:
     freeing: Table | None = None
     working: bool = False
     """Behind the driver's own tlb_gather_mmu(), which is not the program's."""
+    in_runs: bool = False
+    """What follows one another is one run for C, of any length: where workloads are counted."""
 
     def arguments(self, call: int, call2: int) -> list[int]:
         """As shim/mmu_gather.c takes them."""
         tlb = self.tlb
         merges = self.mm.facts.merge_vmas or self.mm.facts.no_range
-        settings = bool(self.mm.hook.tlb_needs_table_invalidate()) | self.mm.init_on_free << 1 | merges << 2
-        tables = [NO_TABLES] if tlb.tables is None else [len(tlb.tables), *map(table_pointer, tlb.tables)]
+        settings = (
+            bool(self.mm.hook.tlb_needs_table_invalidate())
+            | self.mm.init_on_free << 1
+            | merges << 2
+            | self.in_runs << 3
+        )
+        tables = [NO_TABLES] if tlb.tables is None else array([*map(table_pointer, tlb.tables)], self.in_runs)
         batches = []
         for batch in tlb.batches:
             words = [word for slot in batch.slots for word in words_of(slot)]
-            batches += [len(words), *words]
+            batches += array(words, self.in_runs)
         bounds = bound_of(tlb.start), bound_of(tlb.end)
         facts = self.mm.facts
         sizes = facts.bundle, facts.batch_entries, facts.batch_count, facts.table_batch_entries

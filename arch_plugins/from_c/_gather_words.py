@@ -6,7 +6,7 @@ and slots one by one, of which `contents` makes the gather again.
 
 from __future__ import annotations
 
-from arch_plugins.from_c._gather_hands import DELAYED, PAGES, PFN, GatherHands, page_of, slots_of, table_at
+from arch_plugins.from_c._gather_hands import DELAYED, PAGES, PFN, GatherHands, page_of, run_of, slots_of, table_at
 from arch_plugins.generic import give_back
 from core.machine.op import Op, Outcome
 from core.machine.order import Order
@@ -19,7 +19,7 @@ from core.mm.mm import (
     log,
     mm_tlb_flush_nested,
 )
-from core.mm.mmu_gather import Batch, flush_flags, tlb_remove_table_free
+from core.mm.mmu_gather import Batch, MmuGather, flush_flags, tlb_remove_table_free
 from core.mm.rmap import folio_remove_rmap_ptes
 from core.mm.swap import Slot, first_page, free_table
 from core.mm.swap_state import free_pages_and_swap_cache
@@ -107,8 +107,17 @@ async def _free_slot(of: GatherHands, word: Word) -> int:
     return 0
 
 
+def _forget(tlb: MmuGather, nr: int) -> None:
+    """The first `nr` slots are not held any more, for who counts what is; C says what is left at its end."""
+    for batch in tlb.batches:
+        gone = min(batch.nr, nr)
+        batch.nr, nr = batch.nr - gone, nr - gone
+
+
 async def _free_pages(of: GatherHands, word: Word) -> int:
     slots, of.freed = slots_of(of.freed), []
+    if of.in_runs:
+        _forget(of.tlb, word.a)
     await free_pages_and_swap_cache(of.mm, slots, word.a)
     return 0
 
@@ -119,7 +128,7 @@ async def _cond_resched(of: GatherHands, word: Word) -> int:
 
 
 async def _say_table(of: GatherHands, word: Word) -> int:
-    of.tables.append(table_at(word.a))
+    of.tables += map(table_at, run_of(word))
     return 0
 
 
@@ -130,7 +139,7 @@ async def _say_batch(of: GatherHands, word: Word) -> int:
 
 
 async def _say_slot(of: GatherHands, word: Word) -> int:
-    of.words[-1].append(word.a)
+    of.words[-1] += run_of(word)
     return 0
 
 

@@ -145,6 +145,13 @@ class SparingSmp(X86Pte, Smp):
 class MmOfTree(FromC, SparingSmp):
     """The same, with functions of mm/ from a tree."""
 
+    one_path = True
+    flushes_below = frozenset({"ptep_clear_flush", "pmdp_huge_clear_flush", "pmdp_invalidate", "pmdp_collapse_flush"})
+
+    def whole(self, pages: int, most: int) -> bool:
+        """Is a range of `pages` one that the C is run on? A search has it up to `most`, a count has any."""
+        return pages <= most or self.counts_c
+
     @hookimpl
     def arch_facts(self) -> Facts:
         return self.facts_of(super().arch_facts())
@@ -194,7 +201,7 @@ class MmOfTree(FromC, SparingSmp):
 
     async def unmap_page_range(self, tlb: MmuGather, vma: Vma, addr: int, end: int) -> None:
         """mm/memory.c."""
-        if end - addr > MOST_PAGES:
+        if not self.whole(end - addr, MOST_PAGES):
             await text_of(unmap_page_range)(tlb, vma, addr, end)
             return
         of = MmHands(tlb.mm, base_of(tlb.mm, addr), vma, tlb)
@@ -232,7 +239,7 @@ class MmOfTree(FromC, SparingSmp):
 
     async def move_page_tables(self, mm: Mm, vma: Vma, new_vma: Vma, need_rmap_locks: bool = False) -> None:
         """mm/mremap.c."""
-        if vma.end - vma.start > MOST_PAGES:
+        if not self.whole(vma.end - vma.start, MOST_PAGES):
             await text_of(move_page_tables)(mm, vma, new_vma, need_rmap_locks)
             return
         of = MmHands(mm, base_of(mm, min(vma.start, new_vma.start)), vma)
@@ -246,7 +253,7 @@ class MmOfTree(FromC, SparingSmp):
 
     async def collapse_huge_page(self, mm: Mm, vma: Vma, addr: int, new: int) -> bool:
         """mm/khugepaged.c. Returns whether it was done."""
-        if mm.span[0] > MOST_SMALL_PAGES:
+        if not self.whole(mm.span[0], MOST_SMALL_PAGES):
             return await text_of(collapse_huge_page)(mm, vma, addr, new)
         of = MmHands(mm, base_of(mm, addr), vma, addr=addr, becomes=new, of_table=True, collapses=True)
         return bool(await self.on(of, "collapse_huge_page", *bounds(of, addr)))
@@ -311,7 +318,7 @@ class MmOfTree(FromC, SparingSmp):
 
     async def madvise_free_pte_range(self, tlb: MmuGather, start: int, end: int, pmd: Entry | int) -> Action:
         """Of the entries of one table, or a huge one."""
-        if end - start > MOST_ADVISED:
+        if not self.whole(end - start, MOST_ADVISED):
             return await text_of(madvise_free_pte_range)(tlb, start, end, pmd)
         of = MmHands(tlb.mm, base_of(tlb.mm, start), tlb=tlb, follows=True)
         await self.on(of, "madvise_free_pte_range", *bounds(of, start, end), ANONYMOUS)
@@ -321,7 +328,7 @@ class MmOfTree(FromC, SparingSmp):
         self, tlb: MmuGather, start: int, end: int, pmd: Entry | int, *, pageout: bool
     ) -> Action:
         """The same."""
-        if end - start > MOST_ADVISED:
+        if not self.whole(end - start, MOST_ADVISED):
             return await text_of(madvise_cold_or_pageout_pte_range)(tlb, start, end, pmd, pageout=pageout)
         of = MmHands(tlb.mm, base_of(tlb.mm, start), tlb=tlb, follows=True)
         await self.on(of, "madvise_cold_or_pageout_pte_range", *bounds(of, start, end), 0, pageout)

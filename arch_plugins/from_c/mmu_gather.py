@@ -45,6 +45,8 @@ def manifest(version: Version) -> Manifest:
 class GatherFunctions(FromC):
     """The functions of mmu_gather.c from a tree, on an architecture that is named beside this class."""
 
+    one_path = True
+
     @hookimpl
     def arch_facts(self) -> Facts:
         return self.facts_of(super().arch_facts())  # type: ignore[misc]
@@ -65,6 +67,7 @@ class GatherFunctions(FromC):
 
     async def on(self, of: GatherHands, name: str, call: int = 0, call2: int = 0) -> int:
         """Run the C function `name` on a gather."""
+        of.in_runs = self.counts_c
         return await self.run(of, f"enter_{name}", *of.arguments(call, call2))
 
     async def tlb_gather_mmu(self, mm: Mm, fullmm: bool = False) -> MmuGather:

@@ -120,6 +120,8 @@ def compared(
     print(f"\ncounts that differ: {len(counts)}")
     for line in counts:
         print(wrapped(line, "  "))
+    if first.counted.by_text is not None or second.counted.by_text is not None:
+        print(wrapped(with_c(first.counted, second.counted)))
     for side in (first, second):
         if side.counted.unasked:
             print(wrapped(not_asked(side.counted)))
@@ -234,7 +236,9 @@ def _together(counted: Sequence[Counted], loads: Sequence[Workload | OutsideWork
         if one.problem:
             problems.setdefault(one.problem, []).append(load.name)
     said = [f"{', '.join(names)}: {problem}" for problem, names in problems.items()]
-    return Counted(counted[0].architecture, counts, "; ".join(said), unasked)
+    texts = [one.by_text for one in counted if one.by_text is not None]
+    by_text = tuple(load for one in texts for load in one) if texts else None
+    return Counted(counted[0].architecture, counts, "; ".join(said), unasked, by_text)
 
 
 def _sides(new: Row, old: Row, results: list[Result], counted: Sequence[Counted]) -> tuple[Side, Side]:
@@ -280,6 +284,15 @@ def count_changes(before: Counted, now: Counted) -> list[str]:
             if was != is_now:
                 lines.append(f"{load}: {name} {was} -> {is_now}")
     return lines
+
+
+def with_c(*sides: Counted) -> str:
+    """In one sentence: for which workloads functions of the core were C on both sides, of an architecture with any."""
+    by_text = {load for side in sides for load in (side.counts if side.by_text is None else side.by_text)}
+    all_of_them = list(dict.fromkeys(load for side in sides for load in side.counts))
+    texts = [load for load in all_of_them if load in by_text]
+    said = f"The core's functions were C in {len(all_of_them) - len(texts)} of {len(all_of_them)} workloads"
+    return f"{said}; the text in Python in {', '.join(texts)}." if texts else f"{said}."
 
 
 def unseen(row: Row, results: Iterable[Result], found: Sequence[Covered]) -> str:

@@ -65,6 +65,8 @@ def tree_command(arguments: argparse.Namespace) -> int:
     if arguments.against is None:
         rows = [rows_of(name, tree) for name in references]
         status = judged([row for pair in rows for row in pair], arguments, of_plugin=True)
+        if not arguments.no_costs:
+            say_text(c for _, c in rows)
         say_hidden(tree, zip(references, [c for _, c in rows], strict=True))
         if arguments.tables is not None:
             keep_tables(tree, zip(references, [c for _, c in rows], strict=True), arguments.tables)
@@ -101,6 +103,14 @@ def _say_version(tree: Tree) -> None:
         print(f"shootdown: a tree of {tree.version}; what is known in detail is {known}", file=sys.stderr)
     if isinstance(tree, KernelTree) and tree.doubt:
         print(f"shootdown: {tree.doubt}", file=sys.stderr)
+
+
+def say_text(rows: Iterable[Row]) -> None:
+    """Say on stderr of which rows costs are those of the core's text in Python, whose C is in the verdicts."""
+    for row in rows:
+        if not row.problem and getattr(row.arch().plugin, "one_path", False):
+            said = f"shootdown: {row.name}: costs are of the core's text in Python; --against PATH2 counts its C"
+            print(wrapped(said), file=sys.stderr)
 
 
 def say_hidden(tree: Tree, rows: Iterable[tuple[str, Row]]) -> None:

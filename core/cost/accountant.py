@@ -8,6 +8,7 @@ is a table like one met before (core/cost/acceleration.py, core/cost/mixed_table
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from core.cost.acceleration import Periods
@@ -25,6 +26,7 @@ from core.mm.kthread import MM_USERS, current_mm_cell
 from core.mm.mm import Choices, Mm, Vma, log
 from core.mm.pgtable import upper_entry
 from core.mm.rmap import folio_mkclean
+from core.mm.stand_in import counted_texts
 from core.mm.syscalls import dup_mmap, exit_mmap, munmap
 from core.plugins.arch import Arch
 from core.plugins.own_words import own_words
@@ -39,7 +41,7 @@ class Accountant:
 
     `cpus` CPUs run threads of the mm, or did until it exits, unless the architecture has one.  A flush of up to
     `ceiling` pages counts as small.  `skip` off steps through every period, `long_runs` off steps page by page: for
-    comparison.
+    comparison, and for `functions`, the architecture's own texts of functions of the core (core.cost.page_by_page).
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Accountant:
         skip: bool = True,
         long_runs: bool = True,
         tables: bool = False,
+        functions: bool = False,
     ) -> None:
         self.layout, self.how = layout, how
         self.counts = Counts(ceiling)
@@ -80,6 +83,8 @@ class Accountant:
             tables=True,
             spares_tables=not tables,
         )
+        if functions:
+            self.mm = replace(self.mm, functions=counted_texts(arch.plugin, self.mm))
         self.others = list(handlers(self.mm, running - {HERE}))
         self.counts.others = len(running) - 1
         self.skip, self.long_runs = skip, long_runs

@@ -16,8 +16,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+from core.cost.counts import Counts
 from core.hookspecs import SPECS, ArchSpec
-from core.mm.mm import log
+from core.mm.mm import Mm, log
 from core.plugins.arch import Arch
 
 FLUSHES = (
@@ -37,10 +38,52 @@ FLUSHES = (
 """Hooks that have flushed when they return."""
 
 
+class FlushCalls:
+    """Counts events, and flushes of programs that flush without a gather by the hook that the kernel calls.
+
+    One of reclaim's batch is full, unless the architecture reports instructions and none of them is for everything.
+    """
+
+    def __init__(self, counts: Counts, mm: Mm) -> None:
+        self.counts, self.mm = counts, mm
+        self._calls: list[tuple[str, int, int | None]] = []
+        self._outermost, self._reports, self._whole = "", False, False
+
+    def emit(self, event: tuple[Any, ...]) -> None:
+        """Count one event."""
+        if event[0] == "flush_call":
+            if not self._calls:
+                self._whole = False
+            self._calls.append(event[1:])
+        elif event[0] == "flush_return":
+            call = self._calls.pop()
+            if not self._calls:
+                self._flushed(*call)
+        elif event[0] == "flush":
+            if self._outermost == "tlb_flush":  # any other has been counted as it was called
+                self.counts.emit(event)
+        elif event[0] != "clean_flush":
+            if event[0] == "insn" and len(event) > 4:
+                self._reports = True
+                self._whole |= any(of.nr is None for of in event[4:])
+            self.counts.emit(event)
+
+    def _flushed(self, name: str, start: int, end: int | None) -> None:
+        self._outermost = name
+        if name == "tlb_flush":
+            return
+        if name == "pmdp_collapse_flush":
+            end = start + self.mm.span[0]
+        ranged = name == "arch_tlbbatch_flush" and self._reports and not self._whole
+        kind = "range" if end is not None else "batch" if ranged else "mm"
+        self.counts.emit(("flush", start, end or 0, (kind, "ptes")))
+
+
 def telling(arch: Arch) -> Arch:
-    """`arch`, whose flushing hooks log their calls."""
+    """`arch`, whose flushing hooks log their calls, but for those that call others of them (FromC.flushes_below)."""
     hooks = {name: getattr(arch.hook, name) for name in SPECS}
-    hooks |= {name: _told(name, hooks[name]) for name in FLUSHES}
+    below: frozenset[str] = getattr(arch.plugin, "flushes_below", frozenset())
+    hooks |= {name: _told(name, hooks[name]) for name in FLUSHES if name not in below}
     return replace(arch, hook=cast(ArchSpec, SimpleNamespace(**hooks)))
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from core.cost.counts import Counts
-from core.cost.flush_calls import telling
+from core.cost.flush_calls import FlushCalls, telling
 from core.cost.turns import SWITCHES, USING, Turn, Turns, of_kthread, program
 from core.machine.ipi import CSD, csd_cell
 from core.machine.memory import Memory
@@ -28,6 +28,7 @@ from core.mm.kthread import MM_USERS, active_mm_cell, current_mm_cell
 from core.mm.mm import Mm
 from core.mm.page import mapcount_cell
 from core.mm.pgtable import upper_entry
+from core.mm.stand_in import counted_texts
 from core.plugins.arch import Arch
 from core.plugins.own_words import own_words
 
@@ -78,6 +79,7 @@ class Stage:
             spares_tables=True,
             reclaims=True,
         )
+        self.mm = replace(self.mm, functions=counted_texts(arch.plugin, self.mm))
         self.memory = Memory(self._cells())
 
     def cpu(self, turn: Turn) -> Cpu:
@@ -152,47 +154,18 @@ class Stage:
 
 
 class Tally:
-    """Counts the events of turns; `now` says what each CPU is, and so what was interrupted.
-
-    A flush without a gather is counted by the hook that the kernel calls.  One of reclaim's batch is full, unless the
-    architecture reports instructions and none of them is for everything.
-    """
+    """Counts the events of turns; `now` says what each CPU is, and so what was interrupted."""
 
     def __init__(self, stage: Stage, counts: Counts) -> None:
         self.stage, self.counts = stage, counts
         self.counts.others = len(stage.cpus) - 1
         self.now: dict[Cpu, str] = {}
-        self._calls: list[tuple[str, int, int | None]] = []
-        self._outermost, self._reports, self._whole = "", False, False
+        self._calls = FlushCalls(counts, stage.mm)
 
     def emit(self, event: tuple[Any, ...]) -> None:
         """Count one event."""
-        if event[0] == "flush_call":
-            if not self._calls:
-                self._whole = False
-            self._calls.append(event[1:])
-        elif event[0] == "flush_return":
-            call = self._calls.pop()
-            if not self._calls:
-                self._flushed(*call)
-        elif event[0] == "flush":
-            if self._outermost == "tlb_flush":  # any other has been counted as it was called
-                self.counts.emit(event)
-        elif event[0] not in ("ipi", "ipi_sync"):
-            if event[0] == "insn" and len(event) > 4:
-                self._reports = True
-                self._whole |= any(of.nr is None for of in event[4:])
-            self.counts.emit(event)
-
-    def _flushed(self, name: str, start: int, end: int | None) -> None:
-        self._outermost = name
-        if name == "tlb_flush":
-            return
-        if name == "pmdp_collapse_flush":
-            end = start + self.stage.mm.span[0]
-        ranged = name == "arch_tlbbatch_flush" and self._reports and not self._whole
-        kind = "range" if end is not None else "batch" if ranged else "mm"
-        self.counts.emit(("flush", start, end or 0, (kind, "ptes")))
+        if event[0] not in ("ipi", "ipi_sync"):
+            self._calls.emit(event)
 
     def interrupted(self, op: Op) -> None:
         """Count the interrupts that `op` has just sent."""

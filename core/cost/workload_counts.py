@@ -13,6 +13,8 @@ from typing import Any
 from core.cost.accountant import Accountant
 from core.cost.counts import CEILING, INSN, Counts
 from core.cost.layout import HUGE, Layout
+from core.cost.page_by_page import PageByPage
+from core.cost.page_by_page import small as is_small
 from core.cost.played import play
 from core.cost.run_summaries import Known
 from core.cost.table_summaries import TableSummaries
@@ -82,8 +84,9 @@ class Learned:
                 _whole_huge_pages(self.arch, workload, layout(step.runs))
         total = dict.fromkeys((*REPORTED, *_instructions(self.arch)), 0)
         small = [[0, 0] for _ in ceilings]
+        by_c = counts_c(self.arch) and is_small(workload)
         for step in workload.steps:
-            counts, names = self._of_step(step, cpus, ceilings)
+            counts, names = self._of_step(step, cpus, ceilings, by_c)
             for name, number in counts.items():
                 if name.startswith("max_"):
                     total[name] = max(total[name], number)
@@ -95,7 +98,7 @@ class Learned:
         return [{**total, "small_flushes": flushes, "small_pages": pages} for flushes, pages in small]
 
     def _of_step(
-        self, step: WorkloadStep | Turns, cpus: int, ceilings: Sequence[int]
+        self, step: WorkloadStep | Turns, cpus: int, ceilings: Sequence[int], by_c: bool
     ) -> tuple[dict[str, int], list[tuple[str, str]]]:
         """The counts of one round of a step, and by which names the small flushes of each ceiling go."""
         if isinstance(step, Turns):
@@ -103,6 +106,10 @@ class Learned:
             names = [counts.tell_apart(ceiling) for ceiling in ceilings]
             play(self.arch, self.era, step, counts)
             return counts.result(), names
+        if by_c:
+            paged = PageByPage(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus, tables=step.tables)
+            names = [paged.counts.tell_apart(ceiling) for ceiling in ceilings]
+            return paged.count(), names
         accountant = Accountant(self.arch, self.era, layout(step.runs), how=step.how, cpus=cpus, tables=step.tables)
         names = [accountant.counts.tell_apart(ceiling) for ceiling in ceilings]
         accountant.effects.known = self.effects.setdefault((cpus, step.how), {})
@@ -112,6 +119,11 @@ class Learned:
             del self.tables[key]
         mixed.known = self.tables.setdefault(key, mixed.known)
         return accountant.count(), names
+
+
+def counts_c(arch: Arch) -> bool:
+    """Has the architecture functions of the core in C, for counting?"""
+    return bool(getattr(arch.plugin, "counts_c", False))
 
 
 def account(arch: Arch, era: Era, workload: Workload, cpus: int = 2, ceiling: int = CEILING) -> dict[str, int]:

@@ -42,3 +42,10 @@ def other_texts(plugin: object, mm: Mm) -> Mapping[str, Callable[..., Any]]:
     chosen = getattr(plugin, "core_functions", None)
     found: Mapping[str, Callable[..., Any]] = {} if chosen is None else chosen(mm)
     return found
+
+
+def counted_texts(plugin: object, mm: Mm) -> Mapping[str, Callable[..., Any]]:
+    """The same where workloads are counted: what can do them page by page."""
+    chosen = getattr(plugin, "counted_functions", None)
+    found: Mapping[str, Callable[..., Any]] = {} if chosen is None else chosen(mm)
+    return found

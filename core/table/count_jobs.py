@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from core.base.errortext import describe
 from core.base.told import Told
 from core.base.watchdog import TooLate, watchdog
-from core.cost.workload_counts import REPORTED, CannotCount, account
+from core.cost.page_by_page import small
+from core.cost.workload_counts import REPORTED, CannotCount, account, counts_c
 from core.cost.workloads import Workload
 from core.mm.era import Era
 from core.plugins.arch import Arch, PluginError
@@ -36,12 +37,15 @@ class Counted:
     """The counts of workloads on one row, by workload; `problem` says why they could not be counted, or is ''.
 
     `unasked` are the workloads in which none of the plugin's own hooks ran: their counts say nothing about it.
+    `by_text` are those for which functions of the core that the plugin has in C were the text in Python; None if it has
+    none.
     """
 
     architecture: str
     counts: dict[str, dict[str, int]]
     problem: str = ""
     unasked: tuple[str, ...] = ()
+    by_text: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,24 +81,32 @@ class CountJob:
             hung = watchdog(f"timed out after {self.timeout:g} s", self.timeout)
             with hung, remembering_nothing(arch.plugin):
                 counts, unasked, own = {}, [], arch.own - {"arch_facts"}
+                by_text: list[str] = []
                 for load in self.workloads:
                     calls: set[HookCall] = set()
-                    counts[load.name] = _counted(recording(arch, calls), self.row.era, load, self.cpus)
+                    counted, small = _counted(recording(arch, calls), self.row.era, load, self.cpus)
+                    counts[load.name] = counted
+                    if not small:
+                        by_text.append(load.name)
                     if own and not any(call.hook in own for call in calls):
                         unasked.append(load.name)
         except (CannotCount, Told, TooLate) as error:
             return self.failed(str(error))
-        return Counted(self.row.name, counts, unasked=tuple(unasked))
+        texts = tuple(by_text) if counts_c(arch) else None
+        return Counted(self.row.name, counts, unasked=tuple(unasked), by_text=texts)
 
     def failed(self, reason: str) -> Counted:
         """The result of a job that raised, hung or died."""
         return Counted(self.row.name, {}, " ".join(reason.split()))
 
 
-def _counted(arch: Arch, era: Era, load: Workload | OutsideWorkload, cpus: int) -> dict[str, int]:
-    """The counts of a workload. PluginError if it is from outside and raises, or is not the same twice."""
+def _counted(arch: Arch, era: Era, load: Workload | OutsideWorkload, cpus: int) -> tuple[dict[str, int], bool]:
+    """The counts of a workload, and whether it is small enough for C.
+
+    PluginError if it is from outside and raises, or is not the same twice.
+    """
     if isinstance(load, Workload):
-        return account(arch, era, load, cpus)
+        return account(arch, era, load, cpus), small(load)
     from core.cost.outside import load as load_workload
 
     found = load_workload(load.reference)
@@ -106,4 +118,4 @@ def _counted(arch: Arch, era: Era, load: Workload | OutsideWorkload, cpus: int) 
         raise PluginError(f"workload {load.reference}: {describe(error)}") from error
     if first != second:
         raise PluginError(f"workload {load.reference}: counting it twice gives different counts")
-    return first
+    return first, small(found)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from core.base.caches import own_cache
 from core.base.files import write_atomically
@@ -32,6 +33,7 @@ from core.tree.build import Unit
 from core.tree.counting import counting
 from core.tree.errors import TreeError
 from core.tree.sites import lines_of
+from core.tree.stepping import Asked
 
 LONGEST_NAME = 120
 """Of a file; one with more arguments is named by their hash."""
@@ -112,33 +114,52 @@ class Automata:
         """Forget what was asked for: another scenario begins."""
         self._asked.clear()
 
+    # ---- one path (core.tree.stepping) ---------------------------------------------------------------------------
+
+    def start(self, entry: str, args: tuple[int, ...], cpus: int) -> Asked:
+        """Call `entry`, to be answered step by step. TreeError if it does what no rule knows."""
+        return self._step(entry, {"start": entry, "args": args, "cpus": cpus})
+
+    def answer(self, entry: str, at: Asked, value: int) -> Asked:
+        """Answer what a call of `entry` waits for. TreeError as of `start`."""
+        return self._step(entry, {"call": at.call, "answer": value})
+
+    def _step(self, entry: str, request: Mapping[str, Any]) -> Asked:
+        call, words, said, ended, result = self._said(entry, request)["asked"]
+        return Asked(call, tuple(vocabulary.Word(*word) for word in words), tuple(said), ended, result)
+
+    # ---- the worker ----------------------------------------------------------------------------------------------
+
     def _learned(self, entry: str, args: tuple[int, ...], cpus: int) -> str:
-        """What the worker answers; one that is left before it has answered is not asked again."""
+        return str(self._said(entry, {"entry": entry, "args": args, "cpus": cpus})["automaton"])
+
+    def _said(self, entry: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What the worker answers; one that is left before it has answered is not asked again. TreeError."""
         with clock_stopped():
             try:
-                answer = self._answer(entry, args, cpus)
+                answer = self._answer(entry, request)
             except BaseException:
                 self._end_worker()
                 raise
         if "error" in answer:
             raise TreeError(answer["error"])
-        return str(answer["automaton"])
+        return answer
 
-    def _answer(self, entry: str, args: tuple[int, ...], cpus: int) -> dict[str, str]:
+    def _answer(self, entry: str, request: Mapping[str, Any]) -> dict[str, Any]:
         worker = self._worker()
         assert worker.stdin is not None
         assert worker.stdout is not None
         try:
-            worker.stdin.write(json.dumps({"entry": entry, "args": [*args], "cpus": cpus}) + "\n")
+            worker.stdin.write(json.dumps(request) + "\n")
             worker.stdin.flush()
         except BrokenPipeError:
             raise TreeError(self._died(entry)) from None
         if not select.select([worker.stdout], [], [], SECONDS)[0]:
-            raise TreeError(f"{entry}(): learning it took more than {SECONDS:g} s")
+            raise TreeError(f"{entry}(): running it took more than {SECONDS:g} s")
         said = worker.stdout.readline()
         if not said:
             raise TreeError(self._died(entry))
-        answer: dict[str, str] = json.loads(said)
+        answer: dict[str, Any] = json.loads(said)
         return answer
 
     def _end_worker(self) -> None:

@@ -11,7 +11,7 @@ bisected, hook by hook.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from operator import index
 from typing import Any
@@ -47,6 +47,23 @@ async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int
         if answer not in row.next:
             raise AssertionError(f"{row.line}: {row.word} was learned without the answer {answer}")
         at = row.next[answer]
+
+
+async def follow(automata: Automata, entry: str, args: tuple[int, ...], hands: Any) -> int:
+    """Run `entry` for the hook that `hands` describe on the one path that the answers make; returns what it returns."""
+    rules, at = automata.vocabulary, automata.start(entry, args, len(cpus_of(hands.mm)))
+    while True:
+        answer = 0
+        for number, word in enumerate(at.words):
+            rule = rules.rule(word)
+            assert rule is not None
+            assert rule.do is not None
+            answer = await rule.do(hands, word)
+            if number < len(at.said) and answer != at.said[number]:
+                raise AssertionError(f"{entry}(): {word} was run without the answer {answer}")
+        if at.ended:
+            return at.result
+        at = automata.answer(entry, at, answer)
 
 
 def at_once(program: Coroutine[Op, Any, int]) -> int:
@@ -101,6 +118,12 @@ def cpus_in(mm: Mm, mask: int) -> frozenset[Cpu]:
 class FromC:
     """A mixin: `automata` are those of the unit that the hooks run."""
 
+    one_path = False
+    """Where workloads are counted the C runs itself, on the path that they take: of any length."""
+
+    flushes_below: frozenset[str] = frozenset()
+    """Hooks that are C and flush by other hooks, which are what is counted."""
+
     def __init__(self, automata: Automata) -> None:
         self.automata = automata
 
@@ -110,10 +133,25 @@ class FromC:
         kernel = facts.kernel if facts.kernel.startswith(f"{version}.") else version
         return replace(facts, kernel=kernel)
 
+    @property
+    def counts_c(self) -> bool:
+        """Do its functions run on one path?"""
+        return self.one_path and self.automata.counts
+
+    def core_functions(self, mm: Mm) -> Mapping[str, Callable[..., Any]]:
+        """The functions of the core that the C stands for, by name."""
+        return {}
+
+    def counted_functions(self, mm: Mm) -> Mapping[str, Callable[..., Any]]:
+        """Those of them where workloads are counted."""
+        return self.core_functions(mm) if self.counts_c else {}
+
     def run(self, hands: Any, entry: str, *args: int) -> Coroutine[Op, Any, int]:
         """Call the C function `entry` for the hook that `hands` describe; `hands.mm` is its mm.
 
         A number that is symbolic (core.cost.affine) is fixed by that: C is learned for numbers.
         """
+        if self.counts_c:
+            return follow(self.automata, entry, tuple(map(index, args)), hands)
         automaton = self.automata.of(entry, tuple(map(index, args)), len(cpus_of(hands.mm)))
         return walk(automaton, self.automata.vocabulary, hands)

@@ -19,7 +19,7 @@ from core.tree.tools import printed
 PERCPU, PERCPU_STRIDE, MAX_CPUS = 0x300000000000, 0x10000, 16
 """As in shim/runtime.c."""
 
-MOST_ARGUMENTS = 256
+MOST_ARGUMENTS = 2048
 """Of an entry: the size of rt_arguments there."""
 
 CONSTANT = re.compile(r"\s*\[\s*\d+\]\s+(\.rodata\S*|\.text|\.data\.rel\.ro\S*|\.got\S*)\s+\S+\s+(\w+)\s+\w+\s+(\w+)")

@@ -2,8 +2,9 @@
 
     python -m core.tree.worker UNIT.SO BINDING VERSION [counting]
 
-It reads a JSON object {entry, args, cpus} per line and answers one: {automaton} or {error}.  With `counting` the words
-are those of core.tree.counting.  What the C may do is bounded by limits on memory and processor time; a signal ends the
+It reads a JSON object {entry, args, cpus} per line and answers one: {automaton} or {error}.  Of {start, args, cpus} and
+{call, answer} it does one step (core.tree.stepping), and the answer is {asked}.  With `counting` the words are those of
+core.tree.counting.  What the C may do is bounded by limits on memory and processor time; a signal ends the
 process with the place in the code on stderr.  So C that crashes or loops is one message, and the caller's process goes
 on.
 """
@@ -23,6 +24,7 @@ from core.tree.errors import TreeError
 from core.tree.learn import Learner, Unlearned
 from core.tree.manifest import Version
 from core.tree.sites import lines_of
+from core.tree.stepping import Stepper
 from core.tree.unit import LoadedUnit
 from core.tree.vocabulary import Vocabulary
 
@@ -38,20 +40,24 @@ def limit() -> None:
 
 
 def limit_answer() -> None:
-    """The limit of the next answer."""
+    """The limit of what follows."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     until = int(used.ru_utime + used.ru_stime) + PROCESSOR_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def answer(unit: LoadedUnit, words: Vocabulary, asked: dict[str, Any]) -> dict[str, Any]:
-    """Learn what was asked for."""
+def answer(unit: LoadedUnit, words: Vocabulary, stepper: Stepper, asked: dict[str, Any]) -> dict[str, Any]:
+    """Learn what was asked for, or do a step of it."""
     lines: dict[int, str] = {}
 
     def line(site: int) -> str:
         return lines.get(site) or lines_of(unit.path, [site]).get(site, "?")
 
     try:
+        if "start" in asked:
+            return {"asked": stepper.start(asked["start"], tuple(asked["args"]), asked["cpus"])}
+        if "call" in asked:
+            return {"asked": stepper.answer(asked["call"], asked["answer"])}
         states = Learner(unit, words, asked["cpus"]).learn(asked["entry"], tuple(asked["args"]))
         lines = lines_of(unit.path, (state.site for state in states if state.site))
         return {"automaton": automaton_of(states, line).to_json()}
@@ -68,9 +74,12 @@ def main(path: str, reference: str, version: str, how: str = "") -> None:
     manifest = of.manifest(Version(*map(int, version.split("."))))
     limit()
     unit = LoadedUnit(Path(path), manifest.owned)
-    for asked in sys.stdin:
-        limit_answer()
-        print(json.dumps(answer(unit, words, json.loads(asked))), flush=True)
+    stepper = Stepper(unit, words)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "call" not in asked:
+            limit_answer()
+        print(json.dumps(answer(unit, words, stepper, asked)), flush=True)
 
 
 if __name__ == "__main__":

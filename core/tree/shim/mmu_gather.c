@@ -4,6 +4,8 @@
  *
  * rt_arguments: settings, four sizes, start, end, bits, then the call's own two, the number of tables (~0: no batch of them) and
  * the tables, the number of the active batch, the number of batches, and of each its number of slots and the slots.
+ *
+ * With RUNS slots and tables are runs of pages that follow one another, each as how many and the first; they are said so too.
  */
 #include "driver.h"
 
@@ -24,6 +26,29 @@ enum { A_SETTINGS, A_BUNDLE, A_BATCH, A_BATCHES, A_TABLE_BATCH, A_START, A_END, 
 
 const struct place places[] = { MM_PLACES, FIELD("mm", struct mm_struct, MM, tlb_flush_pending), { } };
 
+#define PAGE_STRIDE 64 /* page_pointer() of the next page */
+
+/* Read `nr` pointers of an array. */
+static void take_array(void **array, u64 nr, u64 **at)
+{
+	for (u64 i = 0; i < nr;) {
+		u64 run = RUNS ? *(*at)++ : 1, first = *(*at)++;
+
+		for (u64 of = 0; of < run && i < nr; of++)
+			array[i++] = (void *)(first + of * PAGE_STRIDE);
+	}
+}
+
+/* Say an array. */
+static void say_array(const char *word, void **array, u64 nr)
+{
+	for (u64 i = 0, run; i < nr; i += run) {
+		for (run = 1; RUNS && i + run < nr && array[i + run] == array[i] + run * PAGE_STRIDE; run++)
+			;
+		op(word, 0, (u64)array[i], RUNS ? run : 0, 0);
+	}
+}
+
 static void take_tables(struct mmu_gather *tlb, u64 **at)
 {
 	u64 nr = *(*at)++;
@@ -31,8 +56,8 @@ static void take_tables(struct mmu_gather *tlb, u64 **at)
 	if (nr == ~0UL)
 		return;
 	tlb->batch = rt_alloc(PAGE_SIZE);
-	while (tlb->batch->nr < nr)
-		tlb->batch->tables[tlb->batch->nr++] = (void *)*(*at)++;
+	take_array(tlb->batch->tables, nr, at);
+	tlb->batch->nr = nr;
 }
 
 static void take_range(struct mmu_gather *tlb)
@@ -77,8 +102,8 @@ static void take(struct mmu_gather *tlb)
 		}
 		if (i == active)
 			tlb->active = batch;
-		while (batch->nr < nr)
-			SLOTS(batch)[batch->nr++] = (void *)*at++;
+		take_array((void **)SLOTS(batch), nr, &at);
+		batch->nr = nr;
 	}
 }
 
@@ -110,12 +135,10 @@ static void contents(struct mmu_gather *tlb)
 
 	gathered(tlb);
 	if (tlb->batch)
-		for (unsigned int i = 0; i < tlb->batch->nr; i++)
-			OP1("table", tlb->batch->tables[i]);
+		say_array("table", tlb->batch->tables, tlb->batch->nr);
 	for (struct mmu_gather_batch *batch = &tlb->local; batch; batch = batch->next, number++) {
 		OP2("batch", batch->nr, batch->max);
-		for (unsigned int i = 0; i < batch->nr; i++)
-			OP1("slot", SLOTS(batch)[i]);
+		say_array("slot", (void **)SLOTS(batch), batch->nr);
 		if (batch == tlb->active)
 			active = number;
 	}

@@ -33,6 +33,7 @@ static struct hstate hstate __attribute__((section("rt_const")));
 #define CONSTANT __attribute__((section("rt_const")))
 extern u64 rt_arguments[];
 #define NEEDS_INVALIDATE (rt_arguments[0] & 1)
+#define RUNS (rt_arguments[0] & 8)
 #define INIT_ON_FREE (rt_arguments[0] & 2)
 #define CONFIG_MMU_GATHER_MERGE_VMAS (rt_arguments[0] & 4)
 #undef IS_ENABLED
@@ -77,12 +78,13 @@ extern u64 rt_arguments[];
 #endif
 #include <asm/tlb.h>
 
-/* The sizes of batches are those of the model. */
+/* The sizes of batches are those of the model; where workloads are counted (RUNS), the tree's own. */
+enum { OWN_BATCH = MAX_GATHER_BATCH, OWN_BATCHES = MAX_GATHER_BATCH_COUNT, OWN_TABLES = MAX_TABLE_BATCH };
 #undef MAX_GATHER_BATCH
 #undef MAX_GATHER_BATCH_COUNT
 #undef MAX_TABLE_BATCH
 #undef ARRAY_SIZE
-#define ARRAY_SIZE(pages) rt_arguments[1] /* of mmu_gather.__pages, in __tlb_gather_mmu() */
-#define MAX_GATHER_BATCH rt_arguments[2]
-#define MAX_GATHER_BATCH_COUNT rt_arguments[3]
-#define MAX_TABLE_BATCH rt_arguments[4]
+#define ARRAY_SIZE(pages) (RUNS ? MMU_GATHER_BUNDLE : rt_arguments[1]) /* of mmu_gather.__pages, in __tlb_gather_mmu() */
+#define MAX_GATHER_BATCH (RUNS ? OWN_BATCH : rt_arguments[2])
+#define MAX_GATHER_BATCH_COUNT (RUNS ? OWN_BATCHES : rt_arguments[3])
+#define MAX_TABLE_BATCH (RUNS ? OWN_TABLES : rt_arguments[4])

@@ -51,7 +51,7 @@ u64 result;
 /* Constants: settings of the machine, that no thread changes. */
 int CPU __attribute__((section("rt_const")));
 u64 NCPU __attribute__((section("rt_const"))) = 4;
-u64 rt_arguments[256] __attribute__((section("rt_const"))); /* all arguments of the entry, of which it is passed four */
+u64 rt_arguments[2048] __attribute__((section("rt_const"))); /* all arguments of the entry, of which it is passed four */
 extern char __start_rt_const[], __stop_rt_const[];
 extern char __start_percpu[] __attribute__((weak)), __stop_percpu[] __attribute__((weak));
 
