@@ -31,6 +31,7 @@ from core.cli.coverage import never_ran, own_hooks
 from core.cli.side import Side
 from core.conformance import SUITE, Result
 from core.conformance.outside import Outside
+from core.cost.core_workloads import OF_THE_CORE
 from core.cost.workloads import CHANGES, STANDARD, WORKLOADS
 from core.explore.text import MAIL_WIDTH, mail
 from core.mm.era import ERAS, Era
@@ -213,7 +214,9 @@ def _run(
     from core.table.count_jobs import CountJob
     from core.table.coverage_jobs import CoverageJob
 
-    named = tuple(chosen_workload(name, {**WORKLOADS, **CHANGES}) for name in dict.fromkeys(arguments.workload))
+    named = tuple(
+        chosen_workload(name, {**WORKLOADS, **CHANGES, **OF_THE_CORE}) for name in dict.fromkeys(arguments.workload)
+    )
     loads = named or tuple(standard)
     jobs = [*judging, *(CountJob(counting(row), (load,)) for row in (new, old) for load in loads)]
     jobs += [CoverageJob(new, scenario) for scenario in _asked(arguments)]

@@ -12,6 +12,9 @@ from core.cli.against import compared, wrapped
 from core.cli.arguments import UsageError
 from core.cli.equal import Sides, equal_command
 from core.cli.run import add_run, judged
+from core.cost.core_workloads import OF_THE_CORE
+from core.cost.workload import Workload
+from core.cost.workload_counts import counts_c
 from core.cost.workloads import CHANGES
 from core.mm.era import ERAS
 from core.run.isolate import CELL_TIMEOUT, isolated
@@ -81,8 +84,11 @@ def _against(references: Iterable[str], tree: Tree, other: Tree, arguments: argp
     if not of_c:
         print("shootdown: tables that come along have no barriers: they are not counted", file=sys.stderr)
     counting = _counting if of_c else _as_it_is
-    loads = CHANGES.values()
-    status = max(compared(new, old, arguments, loads, counting) for new, old in sides if _usable(new) and _usable(old))
+    status = max(
+        compared(new, old, arguments, _loads(counting(new)), counting)
+        for new, old in sides
+        if _usable(new) and _usable(old)
+    )
     say_hidden(tree, zip(references, [new for new, _ in sides], strict=True))
     return status
 
@@ -90,6 +96,11 @@ def _against(references: Iterable[str], tree: Tree, other: Tree, arguments: argp
 def _counting(row: Row) -> Row:
     """The row of a tree by which its workloads are counted."""
     return replace(row, plugin=counting_plugin(row.plugin))
+
+
+def _loads(counted: Row) -> list[Workload]:
+    """What is counted of two trees: more where the C is the core's."""
+    return [*CHANGES.values(), *(OF_THE_CORE.values() if counts_c(counted.arch()) else ())]
 
 
 def _as_it_is(row: Row) -> Row:

@@ -10,6 +10,7 @@ import pytest
 
 from core.cli.against import count_changes
 from core.cli.tree import row_of, rows_of
+from core.cost.core_workloads import OF_THE_CORE
 from core.cost.workloads import CHANGES, WORKLOADS
 from core.table.count_jobs import Counted, CountJob
 from core.table.row import Row
@@ -23,6 +24,8 @@ from tests.tree.patches import counted, scratch
 
 CORE = ("mm", "mmu_gather", "mmu_gather_rcu", "mmu_gather_merged")
 """Units whose C is in place of functions of the core."""
+
+LOADS = {**CHANGES, **OF_THE_CORE}
 
 LARGE = ("tlb_flush1", "munmap_sparse")
 """In which lengths are symbolic (core.cost.affine)."""
@@ -70,7 +73,7 @@ def test_what_no_rule_knows_stays_an_error() -> None:
 
 def by_c(row: Row, *names: str) -> Counted:
     """The counts of workloads by the C of a tree's row."""
-    return CountJob(replace(row, plugin=counting_plugin(row.plugin)), tuple(CHANGES[name] for name in names)).run()
+    return CountJob(replace(row, plugin=counting_plugin(row.plugin)), tuple(LOADS[name] for name in names)).run()
 
 
 @pytest.mark.slow
@@ -80,7 +83,7 @@ def test_every_workload_counts_alike_on_the_c_of_the_core(
     arch: str, version: str, unpacked: Callable[[str], KernelTree]
 ) -> None:
     text, c = rows_of(arch, unpacked(version))
-    ours, theirs = CountJob(text, tuple(CHANGES.values())).run(), by_c(c, *CHANGES)
+    ours, theirs = CountJob(text, tuple(LOADS.values())).run(), by_c(c, *LOADS)
     assert (ours.problem, theirs.problem) == ("", "")
     assert (ours.by_text, theirs.by_text) == (None, ())
     assert theirs.counts == ours.counts

@@ -80,4 +80,42 @@ CHANGED: dict[str, tuple[Patch, str, tuple[str, ...]]] = {
         "malloc_trim",
         ("malloc_trim: free_calls 6 -> 10",),
     ),
+    "fork flushes page by page": (
+        Patch(
+            "mm",
+            MEMORY,
+            "\t\twrprotect_ptes(src_mm, addr, src_pte, nr);\n",
+            "\t\twrprotect_ptes(src_mm, addr, src_pte, nr);\n\t\tflush_tlb_page(src_vma, addr);\n",
+            "",
+        ),
+        "fork pages=8",
+        ("fork pages=8: flushes 1 -> 9", "fork pages=8: small_flushes 0 -> 8"),
+    ),
+    "mremap flushes page by page": (
+        Patch(
+            "mm",
+            "mm/mremap.c",
+            "\t\tif (pte_present(pte))\n\t\t\tforce_flush = true;\n",
+            "\t\tif (pte_present(pte))\n\t\t\tflush_tlb_page(vma, old_addr);\n",
+            "",
+        ),
+        "mremap pages=8",
+        ("mremap pages=8: flushes 1 -> 8",),
+    ),
+    "reclaim does not batch its flushes": (
+        Patch("mm", RMAP, "\t\t\tif (should_defer_flush(mm, flags)) {", "\t\t\tif (0) {", ""),
+        "reclaim_file pages=8",
+        ("reclaim_file pages=8: flushes 1 -> 8", "reclaim_file pages=8: full_flushes 1 -> 0"),
+    ),
+    "writeback spares its flush": (
+        Patch(
+            "mm",
+            RMAP,
+            "entry = ptep_clear_flush(vma, address, pte);",
+            "entry = ptep_get_and_clear(vma->vm_mm, address, pte);",
+            "",
+        ),
+        "checkpoint_writeback pages=8 every=1",
+        ("checkpoint_writeback pages=8 every=1: flushes 8 -> 0",),
+    ),
 }
