@@ -33,7 +33,7 @@ from core.tree.build import Unit
 from core.tree.counting import counting
 from core.tree.errors import TreeError
 from core.tree.sites import lines_of
-from core.tree.stepping import Asked
+from core.tree.stepping import StepOfC
 
 LONGEST_NAME = 120
 """Of a file; one with more arguments is named by their hash."""
@@ -116,17 +116,17 @@ class Automata:
 
     # ---- one path (core.tree.stepping) ---------------------------------------------------------------------------
 
-    def start(self, entry: str, args: tuple[int, ...], cpus: int) -> Asked:
+    def start(self, entry: str, args: tuple[int, ...], cpus: int) -> StepOfC:
         """Call `entry`, to be answered step by step. TreeError if it does what no rule knows."""
         return self._step(entry, {"start": entry, "args": args, "cpus": cpus})
 
-    def answer(self, entry: str, at: Asked, value: int) -> Asked:
+    def answer(self, entry: str, at: StepOfC, value: int) -> StepOfC:
         """Answer what a call of `entry` waits for. TreeError as of `start`."""
         return self._step(entry, {"call": at.call, "answer": value})
 
-    def _step(self, entry: str, request: Mapping[str, Any]) -> Asked:
+    def _step(self, entry: str, request: Mapping[str, Any]) -> StepOfC:
         call, words, said, ended, result = self._said(entry, request)["asked"]
-        return Asked(call, tuple(vocabulary.Word(*word) for word in words), tuple(said), ended, result)
+        return StepOfC(call, tuple(vocabulary.Word(*word) for word in words), tuple(said), ended, result)
 
     # ---- the worker ----------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ MOST_WORDS = 1_000_000
 """That a thread asks for in one step."""
 
 
-class Asked(NamedTuple):
+class StepOfC(NamedTuple):
     """What the thread number `call` asks for, in order: for the answer to the last of `words` it waits.
 
     The others have one answer each, `said`.  A thread that has returned `result` has `ended`, and waits for none.
@@ -41,31 +41,31 @@ class Stepper:
         self._started = 0
         self._waiting: dict[int, tuple[Snapshot, int]] = {}
 
-    def start(self, entry: str, args: tuple[int, ...], cpus: int) -> Asked:
+    def start(self, entry: str, args: tuple[int, ...], cpus: int) -> StepOfC:
         """Call `entry`. Unlearned if it asks for what no rule knows."""
         self.unit.set("NCPU", cpus)
         self._started += 1
         return self._at(self._started, self.unit.start(entry, args), cpus)
 
-    def answer(self, call: int, value: int) -> Asked:
+    def answer(self, call: int, value: int) -> StepOfC:
         """Go on with a thread. Unlearned as of `start`."""
         at, cpus = self._waiting.pop(call)
         self.unit.set("NCPU", cpus)
         return self._at(call, self.unit.resume(at, value), cpus)
 
-    def _at(self, call: int, reached: Snapshot, cpus: int) -> Asked:
+    def _at(self, call: int, reached: Snapshot, cpus: int) -> StepOfC:
         """Run on until the model has to say something."""
         words: list[Word] = []
         said: list[int] = []
         while True:
             at = self._visible(reached, cpus)
             if at.asked is None:
-                return Asked(call, tuple(words), tuple(said), True, at.result)
+                return StepOfC(call, tuple(words), tuple(said), True, at.result)
             words.append(word_of(at.asked))
             answers = self._answers(words[-1], cpus)
             if len(answers) > 1:
                 self._waiting[call] = at, cpus
-                return Asked(call, tuple(words), tuple(said), False)
+                return StepOfC(call, tuple(words), tuple(said), False)
             if len(words) > MOST_WORDS:
                 raise Unlearned(at.asked.site, f"asks without end: {words[-1]}")
             said += answers
