@@ -6,6 +6,7 @@ The file stands beside the unit in the cache: `row.py:row`.  So a job in a proce
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from core.mm.era import ERAS
 from core.tree.automata import Automata, digest_of
 from core.tree.binding import PACKAGE, Binding, binding
 from core.tree.build import Unit, build
-from core.tree.kernel_tree import KernelTree, cache_directory
+from core.tree.errors import TreeError
+from core.tree.kernel_tree import KNOWN, KernelTree, cache_directory
 from core.tree.manifest import Version
 from core.tree.shipped import Shipped, Tree
 
@@ -74,9 +76,19 @@ def built(reference: str, tree: Tree) -> Built:
 
 
 def _ask_requests(tree: KernelTree) -> None:
-    """TreeError if kernel/smp.c does with requests what the model of an IPI has not."""
+    """TreeError if kernel/smp.c does with requests what the model of an IPI has not.
+
+    One of a version that is not known in detail, which cannot be asked, is judged all the same, and that is said.
+    """
     of = binding(REQUESTS)
-    of.plugin(Automata(build(of.name, tree, of.manifest(tree.version)), REQUESTS, digest_of(REQUESTS)))
+    try:
+        unit = build(of.name, tree, of.manifest(tree.version))
+    except TreeError as error:
+        if tree.version in KNOWN:
+            raise
+        print(f"shootdown: what becomes of requests is not asked of kernel/smp.c: {error}", file=sys.stderr)
+        return
+    of.plugin(Automata(unit, REQUESTS, digest_of(REQUESTS)))
 
 
 def _of_tables(reference: str, of: Binding, release: Shipped) -> Built:

@@ -191,3 +191,17 @@ def test_what_keeps_every_request_is_right(name: str, unpacked: Trees, tmp_path:
         built(patch.arch, KernelTree(scratch(patch.arch, unpacked(patch.version), tmp_path / "good", patch)))
     except TreeError as error:
         pytest.fail(str(error))
+
+
+@pytest.mark.slow
+def test_of_a_version_that_is_not_known_it_need_not_be_such(
+    unpacked: Trees, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed = Edit(SMP, "void flush_smp_call_function_queue(", "void flush_smp_calls(")
+    patch = Patch("x86", "Makefile", "PATCHLEVEL = 12", "PATCHLEVEL = 13", "", (renamed,))
+    tree = unpacked("6.12")
+    built("x86", KernelTree(scratch("x86", tree, tmp_path / "newer", patch)))
+    assert "shootdown: what becomes of requests is not asked of kernel/smp.c: " in capsys.readouterr().err
+    of_known = patch._replace(new="PATCHLEVEL = 12")
+    with pytest.raises(TreeError, match=r"kernel/smp\.c: no function flush_smp_call_function_queue"):
+        built("x86", KernelTree(scratch("x86", tree, tmp_path / "known", of_known)))
