@@ -209,7 +209,11 @@ class TransitionTables:
         return tuple(values[: len(row.op.reads)])
 
     def _written(self, row: TransitionRow, written: tuple[Hashable, ...]) -> tuple[tuple[int, int], ...]:
-        return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
+        numbers = self._numbers
+        try:  # as `value` does, without a call for each that is known
+            return tuple([(cell, numbers[cell][value]) for cell, value in zip(row.writes, written, strict=True)])
+        except (KeyError, TypeError):
+            return tuple([(cell, self.value(cell, value)) for cell, value in zip(row.writes, written, strict=True)])
 
     def _row(self, op: Op, cpu: Cpu, before: bool) -> TransitionRow:
         asks = None

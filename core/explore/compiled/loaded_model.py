@@ -140,12 +140,11 @@ class LoadedModel:
 
     def learn(self, first: int, end: int, team: Team | None = None) -> None:
         """Learn what the agents do in states first..end, where that is not known; a team finds out faster where."""
-        address, holes = self.store.context.address, 0
-        for one, upto in [(first, end)] if team is None else team.missing(first, end):
-            if holes < MAX_HOLES:
-                wanted = self._wanted[holes:].ctypes.data
-                holes += self.store.loops.misses(address, one, upto, wanted, MAX_HOLES - holes)
-        self._ask_all([(agent, self.store.words(state)) for state, agent in self._wanted[:holes].tolist()])
+        ranges = np.array([(first, end)]) if team is None else team.missing(first, end)
+        where = (self.store.context.address, ranges.ctypes.data, len(ranges))
+        holes = self.store.loops.misses(*where, self._wanted.ctypes.data, MAX_HOLES)
+        states, agents = self._wanted[:holes].T
+        self._ask_all(list(zip(agents.tolist(), self.store.words_of(states), strict=True)))
 
     def learn_fused(self) -> None:
         """Learn the moves of a fused operation that was not known; its state is in `scratch`."""
@@ -169,15 +168,12 @@ class LoadedModel:
 
         Where it comes to a local state that is not `known`, what it does there alone is learned too, for the plan.
         """
-        locals_, cells = self.packed.unpack(words)
-        values, moves = self._moves(agent, locals_, cells)
-        if agent >= len(locals_):
-            return agent, 0, values, moves
-        if any(move.after >= known[agent] for move in moves):
+        local, values, moves = self._moves(agent, words)
+        if agent < len(known) and any(move.after >= known[agent] for move in moves):
             at = Cursor(self.tables)
-            at.locals, at.cells = locals_, cells
+            at.locals, at.cells = self.packed.unpack(words)
             ahead(at, agent, known[agent])
-        return agent, locals_[agent], values, moves
+        return agent, local, values, moves
 
     def _mend(self, known: Sequence[int]) -> None:
         """Mend the plan as long as there are more local states, behind number known[t] of thread t."""
@@ -193,21 +189,20 @@ class LoadedModel:
             self.plan, looked = mended(self.tables, self.plan, known), rows
             self.packed.plan, self._mended = self.plan, True
 
-    def _moves(
-        self, agent: int, locals_: Sequence[int], cells: Sequence[int]
-    ) -> tuple[tuple[int, ...], tuple[Move, ...]]:
-        """The value numbers that an agent reads, and its moves on them."""
-        tables, number = self.tables, agent - len(locals_)
-        row = tables.daemons[number] if number >= 0 else tables.rows[agent][locals_[agent]]
+    def _moves(self, agent: int, words: Sequence[int]) -> tuple[int, tuple[int, ...], tuple[Move, ...]]:
+        """An agent's local state (0 of a daemon), the value numbers that it reads there, and its moves on them."""
+        tables, daemon = self.tables, agent - self.packed.running
+        local = self.packed.local_of(agent, words)
+        row = tables.daemons[daemon] if daemon >= 0 else tables.rows[agent][local]
         if row is None:
-            return (), ()
-        values = tuple([cells[c] for c in row.reads])
+            return local, (), ()
+        values = self.packed.values_of(agent, local, words)
         moves = row.moves.get(values)
-        if moves is not None:
-            return values, moves
-        if number >= 0:
-            return values, tables.daemon_moves(tables.model.daemons[number], row, values)
-        return values, tables.moves(agent, locals_[agent], row, values)
+        if moves is None and daemon >= 0:
+            moves = tables.daemon_moves(tables.model.daemons[daemon], row, values)
+        elif moves is None:
+            moves = tables.moves(agent, local, row, values)
+        return local, values, moves
 
     # Looking at a state from Python.
 
@@ -245,8 +240,8 @@ class LoadedModel:
 
     def violated_step(self, state: int) -> str:
         """The property violated by the first violating step from a state."""
-        locals_, cells = self.state(state)
-        moves = [move for agent in range(len(self.packed.threads)) for move in self._moves(agent, locals_, cells)[1]]
+        words = self.store.words(state)
+        moves = [move for agent in range(len(self.packed.threads)) for move in self._moves(agent, words)[2]]
         return next(move.violated for move in moves if move.violated)
 
     def broken(self, state: int) -> Iterator[Property]:

@@ -127,23 +127,24 @@ def expand(words: Any, a: Any) -> int:
 
 
 @inlined
-def misses(words: Any, a: Any, first: int, end: int, wanted: int, room: int) -> int:
-    """Write the missing answers in states first..end to `wanted` as (state, agent); returns how many, at most `room`.
+def misses(words: Any, a: Any, ranges: int, count: int, wanted: int, room: int) -> int:
+    """Write the missing answers in `count` ranges of states, each (first, end), to `wanted` as (state, agent).
 
-    Each HOLE is listed once and is then BEING_LEARNED.
+    Returns how many, at most `room`. Each HOLE is listed once and is then BEING_LEARNED.
     """
     held = 0
-    for number in range(first, end):
-        at = number * len(words)
-        for agent in range(a.agents):
-            place = place_of(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
-            if get(a.child, place) == HOLE:
-                put(a.child, place, BEING_LEARNED)
-                put(wanted, 2 * held, number)
-                put(wanted, 2 * held + 1, agent)
-                held += 1
-                if held == room:
-                    return held
+    for one in range(count):
+        for number in range(get(ranges, 2 * one), get(ranges, 2 * one + 1)):
+            at = number * len(words)
+            for agent in range(a.agents):
+                place = place_of(words, a, a.locals, local_state(words, a, agent, a.states, at), a.states, at)
+                if get(a.child, place) == HOLE:
+                    put(a.child, place, BEING_LEARNED)
+                    put(wanted, 2 * held, number)
+                    put(wanted, 2 * held + 1, agent)
+                    held += 1
+                    if held == room:
+                        return held
     return held
 
 

@@ -47,6 +47,12 @@ class Numbers:
         """The same as an array of its own: the memory can grow."""
         return np.frombuffer(self._memory, np.int64, count, BYTES * first).copy()
 
+    def rows(self, which: Any, width: int) -> list[list[int]]:
+        """Those rows of `width` numbers each."""
+        numbers = np.frombuffer(self._memory, np.int64, self.size // width * width)
+        found: list[list[int]] = numbers.reshape(-1, width)[which].tolist()
+        return found
+
     def clear(self) -> None:
         """Set all numbers to 0."""
         np.frombuffer(self._memory, np.int64)[:] = 0

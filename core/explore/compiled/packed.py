@@ -104,6 +104,20 @@ class _Question:
     chunks: tuple[Chunk, ...]
 
 
+Target = tuple[int, int, int, int]
+"""Where a move puts a number: which number of the move has the bits to set, their shift, the largest number that fits,
+and the other bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """How the moves of an agent in a local state are written: without anything to set, and the targets of `writes`."""
+
+    question: _Question
+    unset: list[int]
+    targets: tuple[Target, ...]
+
+
 class Packed:
     """The arrays of the model, filled from `tables` for one layout and plan."""
 
@@ -116,7 +130,7 @@ class Packed:
         self.nowhere = self.child.append([0])  # an answer without moves
         self.widest: dict[int, int] = {}
         self.asserts = False
-        self._questions: dict[int, _Question] = {}
+        self._answers: dict[int, _Answers] = {}
         self._known = [0] * self.running
         self._place_agents()
         self.grow()
@@ -228,7 +242,7 @@ class Packed:
         at = self.local(agent, number)
         if row is not None:
             question = self._question(row.reads)
-            self._questions[at] = question
+            self._answers[at] = self._answered(agent, question, row.writes)
             self.locals[at, :FUSIBLE] = (*self._record(question), RUNS)
             for values, moves in row.moves.items():
                 self.add_moves(agent, number, values, moves)
@@ -238,11 +252,22 @@ class Packed:
         self.locals[at, :FUSIBLE] = (self.nowhere, 0, 0, 0, 0, 0, ASSERTED if asserts else ENDED)
 
     def _question(self, cells: Sequence[int]) -> _Question:
-        if any(cell >= len(self.layout.cells) for cell in cells):
-            raise LayoutFull
-        fields = tuple([self.layout.cells[cell] for cell in cells])
+        fields = self._fields(cells)
         parts = chunks(fields)
         return _Question(self.child.extend(parts[0].mask + 1), fields, parts)
+
+    def _fields(self, cells: Sequence[int]) -> tuple[Field, ...]:
+        if any(cell >= len(self.layout.cells) for cell in cells):
+            raise LayoutFull
+        return tuple([self.layout.cells[cell] for cell in cells])
+
+    def _answered(self, agent: int, question: _Question, writes: Sequence[int]) -> _Answers:
+        own = self.layout.threads[agent : agent + 1]  # none of a daemon
+        targets = tuple([_target(field) for field in (*own, *self._fields(writes))])
+        unset = [ALL, 0] * self.layout.words
+        for at, _, _, kept in targets:
+            unset[at - 1] &= kept
+        return _Answers(question, unset, targets)
 
     def _record(self, question: _Question) -> tuple[int, ...]:
         """The question's numbers except for the last two, STATUS and FUSIBLE."""
@@ -254,21 +279,21 @@ class Packed:
 
     def add_moves(self, agent: int, number: int, values: Sequence[int], moves: Sequence[Move]) -> None:
         """Add the moves of an agent in a local state on these value numbers. LayoutFull if one does not fit."""
-        first, cells = self.moves.used, self.layout.cells
+        answers, numbers = self._answers[self.local(agent, number)], list[int]()
         for move in moves:
-            numbers = [ALL, 0] * self.layout.words
+            first, written = len(numbers), [value for _, value in move.writes]
             if agent < self.running:
-                _write(self.layout.threads[agent], representative(self.plan.same[agent], move.after), numbers)
-            for cell, value in move.writes:
-                if cell >= len(cells):
+                written.insert(0, representative(self.plan.same[agent], move.after))
+            numbers += answers.unset
+            for (at, shift, most, kept), value in zip(answers.targets, written, strict=True):
+                if value > most:
                     raise LayoutFull
-                _write(cells[cell], value, numbers)
+                numbers[first + at] = numbers[first + at] & kept | value << shift
             if move.violated not in self.violations:
                 self.violations.append(move.violated)
             numbers.append(self.violations.index(move.violated))
-            self.moves.append(numbers)
         self.widest[agent] = max(self.widest.get(agent, 0), len(moves))
-        self._put(self._questions[self.local(agent, number)], values, first << COUNT_BITS | len(moves))
+        self._put(answers.question, values, self.moves.append(numbers) << COUNT_BITS | len(moves))
 
     def add_property(self, number: int, values: Sequence[int], holds: bool) -> None:
         """Add the result of a property on these value numbers. LayoutFull if one does not fit."""
@@ -303,6 +328,15 @@ class Packed:
         """An upper bound on the successors of any state."""
         return sum(self.widest.values()) + 1
 
+    def local_of(self, agent: int, words: Sequence[int]) -> int:
+        """The local state of an agent in a state with these words; 0 of a daemon."""
+        return self.layout.threads[agent].get(words) if agent < self.running else 0
+
+    def values_of(self, agent: int, number: int, words: Sequence[int]) -> tuple[int, ...]:
+        """The value numbers that an agent reads in local state `number`, in a state with these words."""
+        fields = self._answers[self.local(agent, number)].question.fields
+        return tuple([words[word] >> shift & mask for word, shift, _, mask in fields])
+
     def unpack(self, words: Sequence[int]) -> tuple[list[int], list[int]]:
         """The local states and the cells' value numbers of a state with these words."""
         threads = [field.get(words) for field in self.layout.threads]
@@ -318,11 +352,6 @@ def work_space(words: int, running: int) -> dict[str, Any]:
     return {name: np.zeros(size, np.int64) for name, size in sizes.items()}
 
 
-def _write(field: Field, value: int, numbers: list[int]) -> None:
-    """Set a field in a move, which has for each word a mask of bits to keep and the bits to set."""
-    word, shift, _, mask = field
-    if value > mask:
-        raise LayoutFull
-    kept = ~(mask << shift)
-    numbers[2 * word] &= kept
-    numbers[2 * word + 1] = numbers[2 * word + 1] & kept | value << shift
+def _target(field: Field) -> Target:
+    """A field in a move, which has for each word a mask of bits to keep and the bits to set."""
+    return 2 * field.word + 1, field.shift, field.mask, ~(field.mask << field.shift)

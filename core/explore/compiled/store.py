@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from core.explore.compiled.arrays import CONTROL_SIZE, COUNT, FRONT, LIMIT, LOW, ArrayContext
 from core.explore.compiled.exchange import flat
@@ -54,6 +55,10 @@ class Store:
     def words(self, state: int) -> list[int]:
         """The words of a state."""
         return self.states.read(state * self.layout.words, self.layout.words)
+
+    def words_of(self, states: Any) -> list[list[int]]:
+        """The words of each of these states."""
+        return self.states.rows(states, self.layout.words)
 
     def grow(self, more: int, cramped: bool = False) -> None:
         """Make room for `more` states; in a larger table if this one is `cramped`.

@@ -196,14 +196,14 @@ class Team:
         self._work(shared.UNFOLD)
         return not self._shared[shared.FAILED]
 
-    def missing(self, first: int, end: int) -> list[tuple[int, int]]:
-        """Ranges of the states first..end, in order, that have all those of which an answer is missing."""
+    def missing(self, first: int, end: int) -> Any:
+        """Ranges (first, end) of the states first..end, in order, with all those of which an answer is missing."""
         size = max(LEAST_SOUGHT, -(-(end - first) // shared.MOST_SOUGHT))
         self._shared[shared.FIRST], self._shared[shared.UPTO], self._shared[shared.SIZE] = first, end, size
         self._work(shared.SEEK)
-        ranges = [(at, min(at + size, end)) for at in range(first, end, size)]
-        sought = self._arrays[shared.SOUGHT][: len(ranges)].tolist()
-        return [(at, upto) for at, (_, upto) in zip(sought, ranges, strict=True) if at < upto]
+        upto = np.minimum(np.arange(first, end, size) + size, end)
+        ranges = np.stack([self._arrays[shared.SOUGHT][: len(upto)], upto], axis=1)
+        return ranges[ranges[:, 0] < upto]
 
     def close(self) -> None:
         """Let the threads end."""
