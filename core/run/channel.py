@@ -1,7 +1,7 @@
 """Messages of bytes over a socket, as between this process and a warden.
 
-`multiprocessing.connection.Connection` does the same, and more: to import it is a thirtieth of what a command with one
-small cell takes.
+`multiprocessing.connection.Connection` does the same, and more: to import it is some hundredths of what a command with
+one small cell takes.
 """
 
 from __future__ import annotations
