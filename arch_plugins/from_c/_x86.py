@@ -30,6 +30,7 @@ from core.machine.tlb import tlb_cell
 from core.machine.variable import read_once, write_once
 from core.mm.kthread import on_mm_cell
 from core.mm.mm import CPUMASK, Mm
+from core.tree.errors import TreeError
 from core.tree.gather import PAGE_SHIFT
 from core.tree.hybrid import cpus_in, cpus_of
 from core.tree.stretch import Reach
@@ -50,7 +51,10 @@ the generation, from bit 16 up.
 """
 
 NOW = 100
-"""The generation that C has met first."""
+"""The generation that C has counted up to, or has met first."""
+
+COUNTED = 0
+"""`gen` where no generation is kept, and C has counted up, or will not."""
 
 FARTHEST = 4
 """From it that C sees another to be: one that is farther away is so far."""
@@ -64,8 +68,8 @@ READ, WRITE = "read|READ_ONCE", "write|WRITE_ONCE"
 class TlbHands(Hook):
     """`addr` is the page that C knows as ADDRESS, and a page has `scale` bytes there.
 
-    `gen` is the generation that C knows as NOW, and `met` are all by what C calls them; `loaded` is what this CPU has
-    loaded, as it was read; `info` are the operands of the last flush_tlb_info.
+    `gen` is the generation that C knows as NOW, and `met` are all by what C calls them; None until C has met one.
+    `loaded` is what this CPU has loaded, as it was read; `info` are the operands of the last flush_tlb_info.
     """
 
     scale: int = 1 << PAGE_SHIFT
@@ -218,13 +222,20 @@ async def _write_ctx_gen(of: TlbHands, word: Word) -> int:
 
 
 async def _read_gen(of: TlbHands, word: Word) -> int:
-    return NOW if of.fixed else of.known_as(await read_once(GEN))
+    """Who looks first may count up behind that: what it has then counted up to is NOW."""
+    if of.fixed:
+        return NOW - (of.gen is None)
+    found: int = await read_once(GEN)
+    of.gen = found + 1 if of.gen is None else of.gen
+    return of.known_as(found)
 
 
 async def _inc_gen(of: TlbHands, word: Word) -> int:
-    """The answer is what it was before."""
-    if not of.fixed:
-        of.gen = of.met[NOW] = await inc_mm_tlb_gen()
+    """The answer is what it was before. TreeError if that is not what C has found in it first."""
+    counted: int = COUNTED if of.fixed else await inc_mm_tlb_gen()
+    if of.gen not in (None, counted):
+        raise TreeError("tlb_gen has changed between a look at it and atomic64_inc_return(): the model has no meaning")
+    of.gen = of.met[NOW] = counted
     return NOW - 1
 
 
@@ -273,14 +284,26 @@ async def _flush_all(of: TlbHands, word: Word) -> int:
 
 async def _info(of: TlbHands, word: Word) -> int:
     of.info = (word.a, word.b, word.c)
-    shift = word.c >> 8 & 0xFF
-    of.span = max((1 << shift) // of.scale, 1)
+    of.span = min(of.span, _stride(of))
     return 0
 
 
+def _stride(of: TlbHands) -> int:
+    """That of flush_tlb_info, in pages."""
+    return max((1 << (of.info[2] >> 8 & 0xFF)) // of.scale, 1)
+
+
 def _request(of: TlbHands) -> FlushRequest:
+    """What is asked for. A stride above what an entry maps leaves out pages; TreeError if it leaves several."""
     start, end, _ = of.info
-    return FlushRequest() if end == TLB_FLUSH_ALL else FlushRequest(of.page(start), of.page(end + of.scale - 1))
+    if end == TLB_FLUSH_ALL:
+        return FlushRequest()
+    first, last = of.page(start), of.page(end + of.scale - 1)
+    if _stride(of) <= of.span:
+        return FlushRequest(first, last)
+    if last - first > _stride(of):
+        raise TreeError(f"a flush with a stride of {_stride(of)} pages, where an entry maps {of.span}: no meaning")
+    return FlushRequest(first, min(first + of.span, last))
 
 
 async def _send(of: TlbHands, mask: int) -> None:

@@ -198,6 +198,7 @@ VOCABULARY = Vocabulary(
         Rule("tlbie* pid *", "", _pid),
         Rule("tlbie* va *", "", _address),
         Rule("other tlbie* va *", "", flushes_nothing),
+        hidden('"eieio; tlbsync": *', "", "what was issued is complete at a ptesync behind it"),
         hidden("PPC_*_INVALIDATE_ERAT*", "", "the ERAT, which goes with the TLB"),
         hidden("read|READ_ONCE", "mm.context.id", "the mm has a PID of its own", just(PID)),
         hidden("atomic_read", "mm.context.copros", "no coprocessor is attached", just(0)),

@@ -79,9 +79,16 @@ async def _fence_of_another(of: Hook, word: Word) -> int:
 
 
 async def _remote_fence(of: Hook, word: Word) -> int:
-    """The firmware interrupts each CPU, fences, and waits; above one page (tlb_range_flush_limit) it fences all."""
+    """The firmware interrupts each CPU, fences, and waits; above one page (tlb_range_flush_limit) it fences all.
+
+    A size of 0 is everything at address 0 alone, and nothing elsewhere: the first page of a model is at any address.
+    """
     cpus, mm = cpus_in(of.mm, word.a), of.mm
     first, nr = word.b >> PAGE_SHIFT, -(-word.c >> PAGE_SHIFT)
+    if not nr:
+        await insn(mm.task.cpu, "SBI_ECALL")
+        await flush_cpus_by_ipi(mm, cpus, NOTHING)
+        return 0
     paged = 0 < nr <= Riscv.firmware_pages
     await insn(mm.task.cpu, "SBI_ECALL")
     name, operand = ("M_SFENCE_va_asid", Operand(first, nr, leaf=True)) if paged else ("M_SFENCE_all_asid", EVERYTHING)

@@ -17,6 +17,7 @@ from arch_plugins.families.tlb_gen import GenRequest, Info
 from arch_plugins.from_c import _smp as smp
 from arch_plugins.from_c._common import ADDRESS, GatherFromC
 from arch_plugins.from_c._x86 import (
+    COUNTED,
     DROPS,
     HAS_MM,
     LOOKS,
@@ -129,7 +130,8 @@ class X86FromC(GatherFromC, X86):
 
     @hookimpl
     async def arch_tlbbatch_flush(self, mm: Mm, batch: UnmapBatch) -> None:
-        await self.run(TlbHands(mm, batch=batch), "enter_tlbbatch_flush", mask_of(mm, batch.cpus))
+        of = TlbHands(mm, batch=batch, gen=_counted(mm))
+        await self.run(of, "enter_tlbbatch_flush", mask_of(mm, batch.cpus))
 
     @hookimpl
     async def arch_flush_tlb_batched_pending(self, mm: Mm) -> None:
@@ -161,7 +163,7 @@ class X86FromC(GatherFromC, X86):
     async def _irqs_off(self, mm: Mm, entry: str) -> None:
         """The scheduler's call."""
         await write_once(irqs_off_cell(mm.task.cpu), True)
-        await self.run(TlbHands(mm), entry)
+        await self.run(TlbHands(mm, gen=_counted(mm)), entry)
         await write_once(irqs_off_cell(mm.task.cpu), False)
 
     @hookimpl
@@ -194,7 +196,7 @@ class X86FromC(GatherFromC, X86):
         request, gen = (info.request, info.gen) if isinstance(info, GenRequest) else (info, None)
         stride = info.stride if isinstance(info, GenRequest) else 1
         of_mm = gen is not None or (mm.cpus is not None and request.end is not None)
-        of = TlbHands(mm, request.start, stride, scale=_scale(stride, mm), gen=gen)
+        of = TlbHands(mm, request.start, stride, scale=_scale(stride, mm), gen=_counted(mm, gen))
         end = TLB_FLUSH_ALL if request.end is None else ADDRESS + (request.end - request.start) * of.scale
         shift = (stride * of.scale).bit_length() - 1
         args = ADDRESS, end, shift << 8 | (HAS_MM if of_mm else 0), NOW if of_mm else 0
@@ -208,6 +210,11 @@ class X86FromC(GatherFromC, X86):
                 if looks_again(self.asked(mm, info)[0], LOOKS, DROPS, stored):
                     return True
         return False
+
+
+def _counted(mm: Mm, gen: int | None = None) -> int | None:
+    """The generation to begin with, of C that does not count up: `gen`, where generations are kept."""
+    return gen if mm.cpus is None else COUNTED
 
 
 _PRESENT, _RW, _ACCESSED, _DIRTY, _PROTNONE, _UFFD_WP, _NX = (1 << bit for bit in (0, 1, 5, 6, 8, 10, 63))

@@ -24,6 +24,7 @@ from tests.tree.patches import (
     machines,
     mappings,
     memory,
+    reviewed,
     rmap,
     scratch,
     smp,
@@ -42,8 +43,9 @@ TABLES = (
     smp.BAD,
     contexts.BAD,
     issued.BAD,
+    reviewed.BAD,
 )
-GOOD: Mapping[str, Patch] = {**good.GOOD, **good_flushes.GOOD}
+GOOD: Mapping[str, Patch] = {**good.GOOD, **good_flushes.GOOD, **reviewed.GOOD}
 BAD: Mapping[str, Patch] = {name: patch for table in TABLES for name, patch in table.items()}
 
 
