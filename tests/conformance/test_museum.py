@@ -39,7 +39,7 @@ PINNED = {
     "B-27": ("walk-of-freed-table", 18),
     "B-28": ("use-after-free", 24),
     "B-30": ("use-after-free", 17),
-    "B-30v": ("use-after-free", 21),
+    "B-30v": ("use-after-free", 23),
     "B-31": ("use-after-free", 13),
     "B-32": ("use-after-free", 13),
     "B-33": ("walk-of-freed-table", 8),
