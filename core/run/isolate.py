@@ -21,6 +21,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from core.base import plain
@@ -29,7 +30,6 @@ from core.base.errortext import short
 from core.base.printable import printable
 from core.run import CELL_MEMORY, CELL_TIMEOUT, INTERRUPTED
 from core.run.before import preload, preloaded, protect, protect_code, protected
-from core.run.channel import Channel
 from core.run.child import Job, answer, interrupted_here, kind_of
 from core.run.forked import Fork, can_fork, fork
 from core.run.trusted import ROOT, cache_of, outermost, trusted, without_user_site
@@ -98,7 +98,7 @@ class Custody:
                 import subprocess
 
                 self.process = subprocess.Popen(command, stdin=its.fileno(), env=its_own, start_new_session=True)
-        self.control = Channel(ours.detach())
+        self.control = Connection(ours.detach())
 
     def said(self, timeout: float | None) -> bytes:
         """The next message. WardenLost if none comes in time."""

@@ -26,10 +26,10 @@ import signal
 import time
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing.connection import Connection
 from typing import NamedTuple, NoReturn
 
 from core.run import INTERRUPTED, contain
-from core.run.channel import Channel
 from core.run.child import work
 from core.run.descendants import Census, memory_of
 
@@ -73,7 +73,7 @@ class Running(NamedTuple):
 class Warden:
     """Serves requests from `control`. Children run foreign code if they are contained `by` something."""
 
-    def __init__(self, control: Channel, by: contain.Containment | None) -> None:
+    def __init__(self, control: Connection, by: contain.Containment | None) -> None:
         self.control, self.by = control, by
         self.census = Census()
 
@@ -270,7 +270,7 @@ def main(arguments: list[str]) -> NoReturn:
     object; and the modules to import before the first child.
     """
     guest, *modules = json.loads(arguments[0]), *arguments[1:]
-    control = Channel(os.dup(0))
+    control = Connection(os.dup(0))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -282,7 +282,7 @@ def main(arguments: list[str]) -> NoReturn:
     os._exit(0)
 
 
-def _contained(control: Channel, protected: list[str], own: str) -> contain.Containment:
+def _contained(control: Connection, protected: list[str], own: str) -> contain.Containment:
     """Enter what contains the children of this process; it may go on as another one."""
     namespace = contain.own_namespaces()
     read_only = namespace and contain.read_only(protected, own)
@@ -292,7 +292,7 @@ def _contained(control: Channel, protected: list[str], own: str) -> contain.Cont
     return contain.found(namespace, read_only, protected, own)
 
 
-def _first_of_namespace(control: Channel) -> bool:
+def _first_of_namespace(control: Connection) -> bool:
     """Go on as the first process of the new PID namespace; the one that called waits for it.  False: there is none."""
     try:
         pid = os.fork()
