@@ -67,7 +67,7 @@ class MipsGinvt(Refetches, LoadStore, Asids):
     """Release 6 with GINVT and MMIDs: SYNC_GINV waits for the issuer's invalidations."""
 
     barrier, mm_insn, page_insn = "SYNC_GINV", "GINVT_MMID", "GINVT_VA_MMID"
-    pages_per_insn = 2
+    pages_per_insn, reads_again = 2, False
 
     FACTS = replace(
         COMMON, user_asids=1 << 16, family="hardware broadcast", sources=(*SOURCES, "arch/mips/mm/context.c")

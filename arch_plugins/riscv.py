@@ -98,7 +98,7 @@ class Riscv(Fences):
         if next is not None:
             await cpumask_set_cpu(next)
             if next.context is not None:
-                await check_and_switch_context(next, next.context, compares=True, flushes_last=True)
+                await check_and_switch_context(next, next.context, compares=True, flushes_last=True, zero=True)
 
     @hookimpl
     async def pmdp_collapse_flush(self, mm: Mm, addr: int) -> int | None:

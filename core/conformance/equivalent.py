@@ -126,7 +126,7 @@ IRQS_OFF = "interrupts are off, and nobody else looks at the word before they ar
 LOCAL = "the local part is done during the wait instead of before it, or twice"
 
 REPEATED = "an invalidation that is repeated invalidates nothing more"
-ASID_LOCK = "new_context() is one step here, and what is behind it is done with the lock held"
+ASID_LOCK = "what new_context() looks at first is one step here, and what is behind it is done with the lock held"
 
 SYNC_IPI: dict[tuple[str, str], str] = {
     ("drop", "send sync IPI"): "the flush before it, of tlb_table_invalidate(), has interrupted every walker",

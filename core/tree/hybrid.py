@@ -3,7 +3,7 @@
 A walk is a coroutine with one integer, the row that it is in.  It does what the row's word means, and goes to the row
 that the answer leads to.  Every operation that is awaited on the way names the line of the C, so a trace does.  Where
 interrupts are turned off, and hands say what belongs to their CPU (`reach`), a stretch of rows is one operation
-(core.tree.stretch).
+(core.tree.stretch); and where they say what belongs to the holder of a lock (`held`), several are (core.tree.locked).
 
 A hook that has no C in the unit is the plugin's in Python, of which the hybrid is a subclass: so a difference can be
 bisected, hook by hook.
@@ -23,6 +23,7 @@ from core.mm.mm import Mm
 from core.tree.automata import Automata
 from core.tree.automaton import CAutomaton
 from core.tree.errors import TreeError
+from core.tree.locked import block
 from core.tree.manifest import MOST_CPUS
 from core.tree.stretch import IRQ_OFF, Ran, Reach, following, stretch
 from core.tree.vocabulary import Vocabulary
@@ -41,6 +42,11 @@ async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int
         if row.word.kind == IRQ_OFF and (reach := getattr(hands, "reach", None)) is not None:
             at = await _stretch(automaton, vocabulary, at, hands, reach)
             continue
+        if (held := getattr(hands, "held", None)) is not None:
+            step = block(automaton, vocabulary, at, hands, held)
+            if step is not None:
+                at = await _several_rows(step, hands)
+                continue
         if hasattr(hands, "following"):
             hands.following = following(automaton, row)
         answer = await at_line(rule.do(hands, row.word), row.line)
@@ -78,8 +84,13 @@ def at_once(program: Coroutine[Op, Any, int]) -> int:
 
 
 async def _stretch(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, reach: Reach) -> int:
-    """Walk a stretch in one step, and report what it has executed; returns the row to go on from."""
-    ran: Ran = await stretch(automaton, vocabulary, at, hands, reach)
+    """Walk a stretch in one step; returns the row to go on from."""
+    return await _several_rows(stretch(automaton, vocabulary, at, hands, reach), hands)
+
+
+async def _several_rows(step: Op, hands: Any) -> int:
+    """Make a step of several rows, and report what it has executed; returns the row to go on from."""
+    ran: Ran = await step
     hands.restore(ran.hands)
     for name, event in ran.events:
         await Op(name, (), (), lambda: [Outcome(None)], event=event, order=Order.PRIVATE)
@@ -94,7 +105,10 @@ async def at_line(program: Coroutine[Op, Any, int], line: str) -> int:
         copy.may_schedule, copy.order, copy.cpu = op.may_schedule, op.order, op.cpu
         return await copy
 
-    answer: int = await doing(program, named)
+    try:
+        answer: int = await doing(program, named)
+    except TreeError as error:
+        raise TreeError(f"{line}: {error}") from None
     return answer
 
 

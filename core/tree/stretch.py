@@ -142,13 +142,13 @@ class IrqsOffRun:
         rule = self.vocabulary.rule(word)
         if rule is None or rule.do is None:
             raise AssertionError(f"{row.line}: no operation for {word}")
-        before = self.hands, self.values, self.looked, self.dropped, self.stored
+        before = {**vars(self)}
         self.hands, self.values = self.hands.copy(), dict(self.values)
         self.hands.following = following(self.automaton, row)
         said: list[Event] = []
         done, answer = self._done(rule.do(self.hands, word), said)
         if not done:
-            self.hands, self.values, self.looked, self.dropped, self.stored = before
+            vars(self).update(before)
             return False
         if answer not in row.next and not self.violated:
             raise AssertionError(f"{row.line}: {word} was learned without the answer {answer}")

@@ -110,7 +110,7 @@ def verdict(plugin: type, scenario: str, **facts: Any) -> Result:
         (WithoutIshst, "use-after-free", 15),
         (WithDmbIsh, "use-after-free", 16),
         (WithoutFinalDsb, "switch-reclaim", 12),
-        (AsidReadEarly, "asid-rollover", 32),
+        (AsidReadEarly, "asid-rollover", 42),
         (RadixWithoutPtesync, "any-order", 14),
         (RadixWithoutSmpMb, "switch-asid", 17),
         (X86WithoutSmpMb, "lazy-batch", 20),

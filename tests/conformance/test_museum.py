@@ -54,7 +54,7 @@ PINNED = {
     "B-39": ("use-after-free", 10),
     "B-49": ("use-after-free", 15),
     "B-49s": ("use-after-free", 13),
-    "B-40": ("use-after-free", 32),
+    "B-40": ("use-after-free", 42),
     "B-43": ("use-after-free", 31),
     "B-43f": ("walk-of-freed-table", 26),
     "B-45": ("use-after-free", 18),

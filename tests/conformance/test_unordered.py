@@ -84,7 +84,6 @@ MISSED: dict[str, dict[str, str]] = {
         "mmap_write_unlock": "dontneed-remap",
         "unlock i_mmap_rwsem": "table-collapse-change",
         "unlock ptl[pmd,N]": "huge-emptied",
-        "new_context": "asid-anew",
         "unlock cpu_asid_lock": "asid-anew",
     },
     "riscv": {
@@ -98,7 +97,6 @@ MISSED: dict[str, dict[str, str]] = {
         "unlock i_mmap_rwsem": "table-collapse-change",
         "send IPI to CPUN: flush all": "kernel-table",
         "unlock ptl[pmd,N]": "huge-emptied",
-        "new_context": "asid-kept",
         "unlock cpu_asid_lock": "asid-anew",
         "away = N": "switch-round",
         "local flush all": "own-fork",

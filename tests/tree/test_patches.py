@@ -15,6 +15,7 @@ from core.tree.kernel_tree import KernelTree
 from tests.tree.patches import (
     Patch,
     advice,
+    asids,
     contexts,
     faults,
     gather,
@@ -44,8 +45,9 @@ TABLES = (
     contexts.BAD,
     issued.BAD,
     reviewed.BAD,
+    asids.BAD,
 )
-GOOD: Mapping[str, Patch] = {**good.GOOD, **good_flushes.GOOD, **reviewed.GOOD}
+GOOD: Mapping[str, Patch] = {**good.GOOD, **good_flushes.GOOD, **reviewed.GOOD, **asids.GOOD}
 BAD: Mapping[str, Patch] = {name: patch for table in TABLES for name, patch in table.items()}
 
 

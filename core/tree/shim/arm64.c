@@ -4,7 +4,25 @@
 #include "driver_kernel.h"
 #include "driver_gather.h"
 
-const struct place places[] = { MM_PLACES, FIELD("mm.context", mm_context_t, &MM->context, id), { } };
+const struct place places[] = {
+	MM_PLACES, FIELD("mm.context", mm_context_t, &MM->context, id), ASID_PLACES,
+	FIELD("next.context", mm_context_t, &OTHER_MM->context, pinned), { }
+};
+
+/* asids_init(), which is not run: without a function that writes them the compiler would take them for 0. */
+void set_asids(void)
+{
+	asid_bits = ASID_BITS;
+	asid_map = ASID_MAP;
+	pinned_asid_map = NULL;
+}
+
+/* To another mm, OTHER_MM, from one that is not looked at. */
+u64 enter_switch_mm(void)
+{
+	switch_mm(MM, OTHER_MM, NULL);
+	return 0;
+}
 
 /* flush_pmd_tlb_range(): one entry maps PMD_SIZE. */
 u64 enter_flush_pmd_tlb_range(u64 start, u64 end)
