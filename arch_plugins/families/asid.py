@@ -6,10 +6,10 @@ to; every CPU flushes its TLB before it runs the first mm of the new generation.
 generation nothing of another mm is cached, and a flush must use the ASID under which the entries are.
 
 What is one step under cpu_asid_lock.  The bitmap, reserved_asids and the CPUs that owe a flush are nobody's who does
-not hold it; nor is the CPU's own active_asids, and nobody changes the generation or an mm's ASID.  So an access to these
-commutes with whatever others do meanwhile (a mover), and any number of them goes with one access that does not: the new
-generation, and the exchange of another CPU's active_asids, which that CPU's fast path reads and changes without the
-lock.  The mm's new ASID is a store, which waits in a buffer where there is one, and so a step by itself.
+not hold it; nor is the CPU's own active_asids, and nobody changes the generation or an mm's ASID.  So an access to
+these commutes with whatever others do meanwhile (a mover), and any number of them goes with one access that does not:
+the new generation, and the exchange of another CPU's active_asids, which that CPU's fast path reads and changes without
+the lock.  The mm's new ASID is a store, which waits in a buffer where there is one, and so a step by itself.
 
 Data types
     cell Mm.context                   mm->context.id: (generation, ASID), or None before the first switch

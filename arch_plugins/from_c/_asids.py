@@ -37,7 +37,7 @@ from core.machine.variable import read_once, write_once
 from core.mm.mm import Mm
 from core.tree.errors import TreeError
 from core.tree.hybrid import cpus_in, cpus_of, mask_of
-from core.tree.locked import Held, without_lock
+from core.tree.locked import HeldLock, without_lock
 from core.tree.manifest import MOST_CPUS
 from core.tree.vocabulary import Answers, Do, Rule, Word, hidden, just, masks, truth
 
@@ -73,7 +73,7 @@ class AsidHands(Hook):
     whole: dict[int, Context] = field(default_factory=dict)
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> HeldLock | None:
         """What only the holder of the lock touches, if this is it."""
         return held_by(self.mm) if self.locked else None
 
@@ -133,13 +133,13 @@ class AsidHands(Hook):
         return self.asids[name] if name else 0
 
 
-def held_by(mm: Mm) -> Held:
+def held_by(mm: Mm) -> HeldLock:
     """The cells of an allocator whose lock `mm.task` holds."""
     assert mm.context is not None
     cpus = sorted(mm.cpu_online_mask | mm.online)
     private = (ASID_MAP, PENDING, active_cell(mm.task.cpu), *map(reserved_cell, cpus))
     others = (GENERATION, *(active_cell(cpu) for cpu in cpus if cpu != mm.task.cpu))
-    return Held(mm.task.cpu, private, (GENERATION, mm.context), others, ())
+    return HeldLock(mm.task.cpu, private, (GENERATION, mm.context), others, ())
 
 
 def _with_lock(do: Do) -> Do:

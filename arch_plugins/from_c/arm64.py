@@ -225,6 +225,9 @@ class _Flushes(FlushesFromC, KernelRangeFromC, SizedFromC, GatherFromC):
     def c_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
         return FlushedAsid(mm), address(start), address(end)
 
+    def c_kernel_range(self, mm: Mm, start: int, end: int) -> tuple[Hook, int, int]:
+        return self.c_range(mm, start, end)
+
     async def take_asid(self, mm: Mm, context: Cell) -> None:
         """switch_mm() to an mm whose ASID the model follows."""
         await self.run(asids.AsidHands(mm), "enter_switch_mm")

@@ -1,7 +1,7 @@
 """C that holds a lock, in as few steps as others can tell apart.
 
 A step under the lock (`block`) is a row, and all rows behind it up to the next that others could tell from it.  By who
-else touches a cell while this CPU holds the lock (`Held`):
+else touches a cell while this CPU holds the lock (`HeldLock`):
 
     private   nobody: what only a holder touches, and what is this CPU's own otherwise
     stable    others read it, and nobody but the holder changes it
@@ -34,7 +34,7 @@ from core.tree.vocabulary import Vocabulary, Word
 
 
 @dataclass(frozen=True)
-class Held(Reach):
+class HeldLock(Reach):
     """What may be in a step of the lock's holder: `shown` are the stable cells."""
 
     @property
@@ -74,7 +74,7 @@ class LockedRun(IrqsOffRun):
         return True
 
 
-def block(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, held: Held) -> Op | None:
+def block(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, held: HeldLock) -> Op | None:
     """The step from the row `at`, which returns Ran; None if that row is a step by itself."""
     start, order = hands.copy(), _order(automaton, vocabulary, at, hands.copy(), held)
     if order is None:
@@ -88,7 +88,7 @@ def block(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, he
     return Op(f"with the lock held at {automaton.rows[at].line}", held.reads, held.writes, step, order=order)
 
 
-def _order(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, held: Held) -> Order | None:
+def _order(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, held: HeldLock) -> Order | None:
     """Of the step that the row `at` begins, by its first operation; None if it begins none."""
     word = automaton.rows[at].word
     rule = None if word is None else vocabulary.rule(word)
