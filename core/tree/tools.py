@@ -9,7 +9,8 @@ from collections.abc import Sequence
 SECONDS = 60
 """Of processor time that one of their processes may take."""
 
-LIMITED = ("/bin/sh", "-c", f'ulimit -t {SECONDS}; exec "$@"', "sh")
+LIMITED = ("/bin/sh", "-c", f'ulimit -S -t {SECONDS}; exec "$@"', "sh")
+"""The soft limit alone: at it a process is sent SIGXCPU, at a hard one SIGKILL, which says nothing of the reason."""
 
 
 class OutOfTime(Exception):
