@@ -38,7 +38,9 @@ HERE = 1
 
 ASYNC, SYNC = 1, 2
 KINDS = (ASYNC, SYNC, 3, 4)
-"""CSD_TYPE of a request, plus 1; the last two are of irq_work and of the scheduler, and not looked at."""
+"""Which CSD_TYPE a request has (`types` of shim/kernel_smp.c); the last two are of irq_work and of the scheduler, and
+not looked at.
+"""
 
 NAMES = {ASYNC: "CSD_TYPE_ASYNC", SYNC: "CSD_TYPE_SYNC"}
 MOST_REQUESTS = 3

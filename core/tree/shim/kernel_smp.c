@@ -46,10 +46,10 @@ static void rt_look(u64 pc)
 void rt_released(const volatile void *p)
 {
 	struct rt_queue *queue = per_cpu_ptr(&rt_queue, 0);
-	u64 at = (u64)p - (u64)queue->requests;
 
-	if (at < sizeof queue->requests)
-		rt_unlock(&queue->requests[at / sizeof(struct rt_request)], at / sizeof(struct rt_request), CALLER);
+	for (u64 i = 0; i < queue->number; i++)
+		if (p == &queue->requests[i].csd.node.u_flags && !(queue->requests[i].csd.node.u_flags & CSD_FLAG_LOCK))
+			rt_unlock(&queue->requests[i], i, CALLER);
 }
 
 /* The function of each request; its argument is the request. */
@@ -65,12 +65,13 @@ static void rt_called_2(void *info) { rt_called(2, info, CALLER); }
 void sched_ttwu_pending(void *entries) { OP("sched_ttwu_pending"); }
 
 /*
- * The queue that is answered has a digit for each request, the oldest in the lowest four bits: its CSD_TYPE, plus 1.
+ * The queue that is answered has a digit for each request, the oldest in the lowest four bits: which of `types`, plus 1.
  * It is served in an interrupt, or by an idle CPU.
  */
 u64 enter_serve(u64 idle)
 {
 	static const smp_call_func_t functions[MOST_REQUESTS] = { rt_called_0, rt_called_1, rt_called_2 };
+	static const u64 types[] = { CSD_TYPE_ASYNC, CSD_TYPE_SYNC, CSD_TYPE_IRQ_WORK, CSD_TYPE_TTWU };
 	struct rt_queue *queue = per_cpu_ptr(&rt_queue, 0);
 	struct llist_head *head = this_cpu_ptr(&call_single_queue);
 
@@ -78,7 +79,7 @@ u64 enter_serve(u64 idle)
 		u64 i = queue->number++;
 		call_single_data_t *csd = &queue->requests[i].csd;
 
-		csd->node.u_flags = CSD_FLAG_LOCK | ((kinds & 15) - 1) << 4;
+		csd->node.u_flags = CSD_FLAG_LOCK | types[(kinds & 15) - 1];
 		csd->node.llist.next = head->first;
 		head->first = &csd->node.llist;
 		csd->func = functions[i];
