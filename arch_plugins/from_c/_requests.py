@@ -29,7 +29,7 @@ from arch_plugins.from_c import _smp as smp
 from core.tree.automata import Automata
 from core.tree.automaton import CAutomaton
 from core.tree.binding import Binding
-from core.tree.errors import TreeError
+from core.tree.errors import LostRequest
 from core.tree.manifest import MOST_CPUS, Manifest, Version
 from core.tree.vocabulary import Rule, Vocabulary, Word, hidden, masks, truth
 
@@ -86,7 +86,10 @@ class Break(NamedTuple):
 
 
 def check(automata: Automata) -> None:
-    """TreeError if kernel/smp.c loses a request, or says too early that one was served, where no search sees that."""
+    """LostRequest if kernel/smp.c loses one, or says too early that it was served, where no search sees that.
+
+    TreeError if it cannot be learned.
+    """
     early: set[int] = set()
     for idle in (0, 1):
         _refuse(broken_queues(automata.of("enter_serve", (idle,), MOST_CPUS), early))
@@ -108,7 +111,7 @@ def unseen(found: list[Break]) -> Iterable[Break]:
 
 def _refuse(found: Iterable[Break]) -> None:
     for one in found:
-        raise TreeError(f"{one.line}: {one.what}")
+        raise LostRequest(f"{one.line}: {one.what}")
 
 
 def _walk(

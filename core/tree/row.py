@@ -15,7 +15,7 @@ from core.mm.era import ERAS
 from core.tree.automata import Automata, digest_of
 from core.tree.binding import PACKAGE, Binding, binding
 from core.tree.build import Unit, build
-from core.tree.errors import TreeError
+from core.tree.errors import LostRequest, TreeError
 from core.tree.kernel_tree import KNOWN, KernelTree, cache_directory
 from core.tree.manifest import Version
 from core.tree.shipped import Shipped, Tree
@@ -83,12 +83,13 @@ def _ask_requests(tree: KernelTree) -> None:
     of = binding(REQUESTS)
     try:
         unit = build(of.name, tree, of.manifest(tree.version))
+        of.plugin(Automata(unit, REQUESTS, digest_of(REQUESTS)))
+    except LostRequest:
+        raise
     except TreeError as error:
         if tree.version in KNOWN:
             raise
         print(f"shootdown: what becomes of requests is not asked of kernel/smp.c: {error}", file=sys.stderr)
-        return
-    of.plugin(Automata(unit, REQUESTS, digest_of(REQUESTS)))
 
 
 def _of_tables(reference: str, of: Binding, release: Shipped) -> Built:
