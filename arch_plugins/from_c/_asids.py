@@ -9,7 +9,7 @@ stands behind a name stays with the hook. Of what a CPU ran C is told whether it
 
 Under cpu_asid_lock C is as few steps as others can tell apart (core.tree.locked).  No ASID below the one that was given
 last is free, for bits are set one after another, so where a search for the next begins (cur_idx) is no cell.
-What a flush reads of the mm's ASID is `ASID`, whatever it is (`FlushedAsid`).
+What a flush reads is `_flushed_asid`'s.
 """
 
 from __future__ import annotations
@@ -333,26 +333,6 @@ def load_asid(cpu: Cpu, asid: int, name: str = "load TTBR0, ASID") -> Op:
     """The CPU runs user code under `asid` from here on. 0 is the kernel's: no mm may have what is cached under it."""
     wrong = "" if asid else "anothers-translation"
     return Op(f"{name} {asid}", (), (ttbr_cell(cpu),), lambda: [Outcome(None, (asid,), wrong)], order=Order.PRIVATE)
-
-
-# ---- what a flush reads ------------------------------------------------------------------------------------------
-
-ASID = 1
-"""The ASID that a flush has read, whichever it is."""
-
-
-@dataclass
-class FlushedAsid(Hook):
-    """`asid` is what was read of the mm's ASID last, None where a model follows none."""
-
-    asid: int | None = None
-
-
-async def read_asid(of: FlushedAsid, word: Word) -> int:
-    """ASID(mm): which one it is stays with the hook."""
-    if of.mm.context is not None:
-        _, of.asid = await context_id(of.mm.context)
-    return ASID
 
 
 # ---- rules -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from typing import Any
 from arch_plugins.arm64 import Arm64, Arm64V61
 from arch_plugins.families.broadcast import effect_of
 from arch_plugins.from_c import _asids as asids
-from arch_plugins.from_c._asids import FlushedAsid
 from arch_plugins.from_c._common import (
     COMMON,
     FlushesFromC,
@@ -22,6 +21,7 @@ from arch_plugins.from_c._common import (
     address,
     flushes_nothing,
 )
+from arch_plugins.from_c._flushed_asid import ASID, FlushedAsid, read_asid
 from core.hookspecs import hookimpl
 from core.machine.asid import AsidRequest
 from core.machine.broadcast import complete, issue
@@ -200,7 +200,7 @@ VOCABULARY = Vocabulary(
         hidden("isb", why="no instruction is translated"),
         Rule("dsb ishst", "", _before),
         Rule("dsb ish|dsb sy", "", _complete),
-        Rule("atomic64_read", "mm.context.id", asids.read_asid, just(asids.ASID)),
+        Rule("atomic64_read", "mm.context.id", read_asid, just(ASID)),
         *asids.rules(NAMES, shift=16),
         Rule("msr ttbr1_el1", "", _write_ttbr1),
         Rule("msr ttbr0_el1", "", _write_ttbr0),
