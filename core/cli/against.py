@@ -290,12 +290,13 @@ def count_changes(before: Counted, now: Counted) -> list[str]:
 
 
 def with_c(*sides: Counted) -> str:
-    """In one sentence: for which workloads functions of the core were C on both sides, of an architecture with any."""
+    """In one sentence: which workloads take functions of the core from C on both sides, where they come to any."""
     by_text = {load for side in sides for load in (side.counts if side.by_text is None else side.by_text)}
     all_of_them = list(dict.fromkeys(load for side in sides for load in side.counts))
     texts = [load for load in all_of_them if load in by_text]
-    said = f"The core's functions were C in {len(all_of_them) - len(texts)} of {len(all_of_them)} workloads"
-    return f"{said}; the text in Python in {', '.join(texts)}." if texts else f"{said}."
+    by_c = len(all_of_them) - len(texts)
+    said = f"{by_c} of {len(all_of_them)} workloads were counted with the core's C, where they come to it"
+    return f"{said}; with the text in Python: {', '.join(texts)}." if texts else f"{said}."
 
 
 def unseen(row: Row, results: Iterable[Result], found: Sequence[Covered]) -> str:
