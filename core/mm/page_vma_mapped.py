@@ -40,8 +40,10 @@ async def page_vma_mapped_walk(
     """
     while (table := await read_upper(mm, 0, addr)) is not None:
         at = addr if tables_may_go(mm) else table * mm.span[0] + addr % mm.span[0]
-        if mm.moves and not sync and not pte_present(await mm.hook.ptep_get_lockless(mm=mm, addr=at)):
-            return None
+        if mm.moves and not sync:
+            seen: Any = await mm.hook.ptep_get_lockless(mm=mm, addr=at)
+            if seen is None if migration else not pte_present(seen):
+                return None
         ptl = await pte_offset_map_lock(mm, at)
         if ptl is None:
             continue  # goto restart

@@ -44,9 +44,9 @@ async def walk(automaton: CAutomaton, vocabulary: Vocabulary, hands: Any) -> int
             continue
         if (held := getattr(hands, "held", None)) is not None:
             step = block(automaton, vocabulary, at, hands, held)
-            if step is not None:
-                at = await _several_rows(step, hands)
-                continue
+            if step is not None and (after := await _several_rows(step, hands)) != at:
+                at = after
+                continue  # where it did not come off its row, the row is a step by itself
         if hasattr(hands, "following"):
             hands.following = following(automaton, row)
         answer = await at_line(rule.do(hands, row.word), row.line)

@@ -12,7 +12,8 @@ to any place before or behind their steps, as long as the order of this CPU's ow
 number of these, and with one access that does not commute, is the same as one step at the time of that access
 (Lipton's reduction: movers around one that is none).  A second such access begins the next step.
 
-Stores are no part of a step: where CPUs have store buffers they wait in them, each by itself.  An atomic operation
+Stores are no part of a step: where CPUs have store buffers they wait in them, each by itself.  Neither is a barrier,
+which waits for them, nor an operation that releases, or without an order that is said.  An atomic operation
 without order waits likewise, and is the one access of its step, which is such an operation as a whole.  One that is
 fully ordered begins a step, which waits with it for what was stored before; only movers follow.  What is private is no
 memory to a store buffer (`core.machine.memory.GHOSTS`), or is touched under the lock by atomic operations alone.
@@ -48,8 +49,8 @@ class HeldLock(Reach):
         return (*self.private, *self.others)
 
 
-BY_ITSELF = frozenset({Order.PLAIN, Order.RELEASE})
-"""Orders of stores, which a step has not."""
+WITHIN = frozenset({Order.PRIVATE, Order.PLAIN, Order.ACQUIRE, Order.ATOMIC, Order.FULL})
+"""Orders of what may be in a step."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class LockedRun(IrqsOffRun):
         reads, writes, others = set(op.reads), set(op.writes), set(self.reach.others)
         if not reads.issubset(self.reach.reads) or not writes.issubset(self.reach.writes):
             return False
-        if writes and op.order in BY_ITSELF:
+        if op.order not in WITHIN or (writes and op.order is Order.PLAIN):
             return False
         if self.order is not None and op.order is Order.FULL:
             return False
@@ -97,6 +98,8 @@ def _order(automaton: CAutomaton, vocabulary: Vocabulary, at: int, hands: Any, h
     program = rule.do(hands, word)
     try:
         op = program.send(None)
+        while op.event is not None and not (op.reads or op.writes):  # a report, of what is yet to come
+            op = program.send(None)
     except StopIteration:
         return Order.ATOMIC
     program.close()

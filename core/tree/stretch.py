@@ -130,9 +130,20 @@ class IrqsOffRun:
     violated: str = ""
 
     def run(self) -> Ran:
-        """Run to the first row that may not be in it, to the end of the section, or of the thread."""
+        """Run to the first row that may not be in it, to the end of the section, or of the thread.
+
+        A loop in which nothing changes ends it too: it goes on only if others do.
+        """
         events: list[Event] = []
+        rows: set[int] = set()
+        met: set[Hashable] = set()
         while (row := self.automaton.rows[self.at]).word is not None and not self.violated:
+            if self.at in rows:
+                state = self.at, self.hands.saved(), tuple(self.values.values())
+                if state in met:
+                    break
+                met.add(state)
+            rows.add(self.at)
             if not self._row(row, row.word, events) or row.word.kind == IRQ_ON:
                 break
         return Ran(self.at, self.hands.saved(), tuple(events))
