@@ -20,6 +20,7 @@ from arch_plugins.from_c._common import (
     SizedFromC,
     address,
     flushes_nothing,
+    smp_mb,
 )
 from arch_plugins.from_c._flushed_asid import ASID, FlushedAsid, read_asid
 from core.hookspecs import hookimpl
@@ -200,6 +201,7 @@ VOCABULARY = Vocabulary(
         hidden("isb", why="no instruction is translated"),
         Rule("dsb ishst", "", _before),
         Rule("dsb ish|dsb sy", "", _complete),
+        Rule("barrier smp_mb", "", smp_mb),
         Rule("atomic64_read", "mm.context.id", read_asid, just(ASID)),
         *asids.rules(NAMES, shift=16),
         Rule("msr ttbr1_el1", "", _write_ttbr1),
