@@ -6,6 +6,10 @@ from tests.tree.patches import Edit, Patch
 
 CONTEXT = "arch/arm64/mm/context.c"
 FLUSH = "\tif (cpumask_test_and_clear_cpu(cpu, &tlb_flush_pending))\n\t\tlocal_flush_tlb_all();\n"
+IN_TWO = (
+    "\tif (cpumask_test_cpu(cpu, &tlb_flush_pending)) {\n"
+    "\t\tcpumask_clear_cpu(cpu, &tlb_flush_pending);\n\t\tlocal_flush_tlb_all();\n\t}\n"
+)
 FAST = "\tif (old_active_asid && asid_gen_match(asid) &&\n"
 CMPXCHG = "\t    atomic64_cmpxchg_relaxed(this_cpu_ptr(&active_asids),\n\t\t\t\t     old_active_asid, asid))\n"
 XCHG = "\t\tasid = atomic64_xchg_relaxed(&per_cpu(active_asids, i), 0);\n"
@@ -47,6 +51,12 @@ BAD = {
     ),
 }
 GOOD = {
+    "arm64: a CPU that must flush flushes all": context(
+        "\t\tlocal_flush_tlb_all();\n", "\t\tflush_tlb_all();\n", "asid-anew"
+    ),
+    "arm64: whether to flush is asked and cleared in two, before a barrier": context(
+        FLUSH, IN_TWO + "\tsmp_mb();\n", "asid-rollover"
+    ),
     "arm64: the flush after a rollover in a function of its own": context(
         FLUSH,
         "\tflush_if_pending(cpu);\n",
