@@ -93,15 +93,16 @@ _LATER = Era(
     collapse_copies_first=True,
     batches_migration=True,
 )
-_SEVEN = replace(
+_LAST_SIX = replace(
     _LATER,
-    name="7.0",
-    flush_vmas_late=True,
+    name="6.18",
     resched_first=True,
+    reclaims_tables=True,
     unmaps_folios="lazyfree",
     batches_madvise=True,
     lacks=frozenset({COLD_FIX}),
 )
+_SEVEN = replace(_LAST_SIX, name="7.0", flush_vmas_late=True, reclaims_tables=False)
 
 ERAS = {
     era.name: era
@@ -117,15 +118,7 @@ ERAS = {
         Era("5df397dec7", delayed_rmap=True, delay_in_local=False),
         Era("6.2-fix", delayed_rmap=True, delay_in_local=True),
         replace(_LATER, release="6.12.117"),
-        replace(
-            _LATER,
-            name="6.18",
-            resched_first=True,
-            reclaims_tables=True,
-            unmaps_folios="lazyfree",
-            batches_madvise=True,
-            lacks=frozenset({COLD_FIX}),
-        ),
+        _LAST_SIX,
         _SEVEN,
         replace(_SEVEN, name="7.2", reclaims_tables=True),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from core.machine.insn import insn
@@ -15,6 +15,7 @@ from core.tree.hybrid import walk
 from core.tree.locked import HeldLock, block
 from core.tree.stretch import Ran
 from core.tree.vocabulary import Rule, Vocabulary, Word
+from tests.tree.last_look import LastLook
 
 HERE = Cpu(0)
 OWN, STABLE, FOREIGN = Cell("own"), Cell("stable"), Cell("foreign")
@@ -22,21 +23,10 @@ HELD = HeldLock(HERE, (OWN,), (STABLE,), (), ())
 
 
 @dataclass
-class Hands:
-    """The lock is held; what was read last."""
+class Hands(LastLook):
+    """The lock is held."""
 
-    found: int = 0
     held: HeldLock = HELD
-    following: Word | None = None
-
-    def copy(self) -> Hands:
-        return replace(self)
-
-    def saved(self) -> int:
-        return self.found
-
-    def restore(self, saved: int) -> None:
-        self.found = saved
 
 
 async def look(of: Hands, word: Word) -> int:

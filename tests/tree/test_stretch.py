@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from core.tree.errors import TreeError
 from core.tree.shipped import Shipped
 from core.tree.stretch import Halfway, Handler, IrqsOffRun, Reach, looks_again
 from core.tree.vocabulary import Rule, Vocabulary, Word
+from tests.tree.last_look import LastLook
 
 
 def model_of(scenario: str) -> Model:
@@ -71,42 +72,25 @@ REACH = Reach(HERE, private=(OWN,), shown=(LOADED,), others=(GEN,), cached=(TLB,
 HANDLER = replace(REACH, stored=(LOADED,))
 
 
-@dataclass
-class Hands:
-    """What the last look has found."""
-
-    found: int = 0
-    following: Word | None = None
-
-    def copy(self) -> Hands:
-        return replace(self)
-
-    def saved(self) -> int:
-        return self.found
-
-    def restore(self, saved: int) -> None:
-        self.found = saved
-
-
 CELLS = {"own": OWN, "loaded": LOADED, "gen": GEN, "foreign": FOREIGN, "irqs": irqs_off_cell(HERE)}
 
 
-async def look(of: Hands, word: Word) -> int:
+async def look(of: LastLook, word: Word) -> int:
     of.found = await read_once(CELLS[word.place])
     return 0
 
 
-async def store(of: Hands, word: Word) -> int:
+async def store(of: LastLook, word: Word) -> int:
     await write_once(CELLS[word.place], of.found)
     return 0
 
 
-async def drop(of: Hands, word: Word) -> int:
+async def drop(of: LastLook, word: Word) -> int:
     await write_once(TLB, None)
     return 0
 
 
-async def irqs(of: Hands, word: Word) -> int:
+async def irqs(of: LastLook, word: Word) -> int:
     await write_once(CELLS["irqs"], word.kind == "irq_off")
     return 0
 
@@ -125,7 +109,7 @@ def automaton(*words: str) -> CAutomaton:
 def run(reach: Reach, *words: str) -> tuple[int, dict[Cell, Any]]:
     """How many of the words are in the stretch, and what memory then holds."""
     values = {OWN: 0, LOADED: 2, GEN: 7, TLB: "entry", irqs_off_cell(HERE): False}
-    stretch = IrqsOffRun(automaton(*words), VOCABULARY, reach, 0, Hands(), values)
+    stretch = IrqsOffRun(automaton(*words), VOCABULARY, reach, 0, LastLook(), values)
     return stretch.run().at, stretch.values
 
 
@@ -164,7 +148,9 @@ def handler(*words: str) -> Handler:
         frozenset({"drop"}),
         lambda word: word.place if word == Word("write", "loaded") else "",
     )
-    return Handler("serve", csd_cell(SENDER, HERE), "of", HANDLER, VOCABULARY, lambda request: (made, Hands()), again)
+    return Handler(
+        "serve", csd_cell(SENDER, HERE), "of", HANDLER, VOCABULARY, lambda request: (made, LastLook()), again
+    )
 
 
 def serve(op: Op, memory: dict[Cell, Any]) -> dict[Cell, Any] | None:
