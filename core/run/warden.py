@@ -95,10 +95,12 @@ class Warden:
 
     def _batch(self, request: BatchHeader, jobs: bytes) -> None:
         child = self._start(request, jobs)
+        watch = Watch(self, child, request)
         try:
-            reason = Watch(self, child, request).until_end()
+            reason = watch.until_end()
         finally:
             self._end(child)
+        watch.pass_on_last_line()
         self.control.send_bytes(END + reason.encode())
 
     def _start(self, request: BatchHeader, jobs: bytes) -> Running:
@@ -158,6 +160,7 @@ class Watch:
         self.missing = request.jobs
         self.text = bytearray()
         self.printed = 0
+        self.unfinished = b""
         self.deadline = self._deadline(request.timeout)
         self.timed_out = f"timed out after {request.timeout:g} s" if request.timeout is not None else ""
         self.next_look = time.monotonic()
@@ -203,13 +206,19 @@ class Watch:
             self.timed_out = INTERRUPTED
 
     def _passes_on_output(self) -> bool:
-        """False at the end of the pipe."""
+        """In whole lines, since those of other children go to the same terminal. False at the end of the pipe."""
         told = os.read(self.child.output, 1 << 16)
         shown = told[: max(0, MOST_OUTPUT - self.printed)]
         self.printed += len(told)
-        if shown:
-            self.warden.control.send_bytes(OUTPUT + shown)
+        lines, newline, self.unfinished = (self.unfinished + shown).rpartition(b"\n")
+        if newline:
+            self.warden.control.send_bytes(OUTPUT + lines + newline)
         return bool(told)
+
+    def pass_on_last_line(self) -> None:
+        """What the child printed without a newline behind it, once no more comes."""
+        if self.unfinished:
+            self.warden.control.send_bytes(OUTPUT + self.unfinished + b"\n")
 
     def _passes_on_answers(self) -> bool:
         """False at the end of the pipe."""

@@ -156,6 +156,35 @@ def test_jobs_of_two_guests_never_share_a_process() -> None:
 
 
 @dataclass(frozen=True)
+class Prints:
+    """A job that prints its pieces, and waits before each but the first until a file is there."""
+
+    guest: str
+    pieces: tuple[str, ...]
+    others: str = ""
+
+    def run(self) -> str:
+        for number, piece in enumerate(self.pieces):
+            while number and not Path(self.others).exists():
+                time.sleep(0.01)
+            os.write(1, piece.encode())
+        return ""
+
+    def failed(self, reason: str) -> str:
+        return reason
+
+
+def test_a_line_that_a_guest_prints_in_pieces_stays_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begun = threading.Thread(target=isolated, args=(Prints("slow", ("a li", "ne\nan e", "nd"), str(tmp_path / "go")),))
+    begun.start()
+    time.sleep(0.5)  # so that it has begun to print; if not, this shows less
+    isolated(Prints("quick", ("one line\n",)))
+    (tmp_path / "go").touch()
+    begun.join(PATIENCE)
+    assert capsys.readouterr().err.splitlines() == ["one line", "a line", "an end"]
+
+
+@dataclass(frozen=True)
 class WhoAmI:
     """A job that answers which process has run it; in a namespace of its own that says little, so with its start."""
 
