@@ -44,7 +44,7 @@ unless the daemon is blocked, because a daemon has no local state that could exc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from core.explore.bisimulation import Classes, representative
@@ -204,6 +204,7 @@ class _Known:
     after     by thread and local state: the local states to which its operation may lead;  before: the reverse
     alike     by thread and `_touch` of an operation: the local states with such an operation, and a row of one
     touching  by `_touch` of an operation and thread: the local states of the thread that are in conflict with it
+    putting   by guarded cells and thread: what `_putting` has found;  reaching: what `_closed` has, by its arguments
     seen      the cells that an always- or sometimes-property reads
     drains    the daemons by which stores become visible, by id;  queues: the cells in which they wait
     """
@@ -213,6 +214,8 @@ class _Known:
         self.after = [[_after(row, one) for row in rows] for rows, one in zip(tables.rows, same, strict=True)]
         self.before = [_reversed(after) for after in self.after]
         self.touching: dict[tuple[Touch, int], set[int]] = {}
+        self.putting: dict[tuple[frozenset[tuple[Cell, Cell]], int], set[int]] = {}
+        self.reaching: dict[tuple[frozenset[int], frozenset[int], int], frozenset[int]] = {}
         props = (*tables.model.always, *tables.model.sometimes)
         self.seen = frozenset(cell for prop in props for cell in tables.reads(prop))
         drains = [row for row in tables.daemons if row.access is not None and row.access.takes is not None]
@@ -273,12 +276,12 @@ class _Known:
                     return None
                 guarded[access.queue, access.takes] = None
         danger = []
-        for other, rows in enumerate(self.tables.rows):
-            touching = set[int]()
+        for other in range(len(self.tables.rows)):
+            touching: Set[int] = frozenset()
             if other != thread:
                 touching = self._touching(row, other)
             if other != thread and guarded:
-                touching = touching | {n for n, theirs in enumerate(rows) if _puts(theirs, guarded)}
+                touching = touching | self._putting(frozenset(guarded), other)
             conflicts = conflicts or bool(touching)
             danger.append(self._reaching(row, other, touching))
         return Fusible(tuple(danger), not conflicts, self._guards(guarded))
@@ -291,6 +294,14 @@ class _Known:
             groups = self.alike[other].values()
             found = {n for theirs, numbers in groups if self._conflict(row, theirs) for n in numbers}
             self.touching[key] = found
+        return found
+
+    def _putting(self, guarded: frozenset[tuple[Cell, Cell]], other: int) -> Set[int]:
+        """The local states of thread `other` whose operations put a store of a guarded cell into its queue."""
+        found = self.putting.get((guarded, other))
+        if found is None:
+            found = {n for n, row in enumerate(self.tables.rows[other]) if _puts(row, guarded)}
+            self.putting[guarded, other] = found
         return found
 
     def _guards(self, guarded: Iterable[tuple[Cell, Cell]]) -> tuple[tuple[int, frozenset[int]], ...]:
@@ -310,11 +321,18 @@ class _Known:
             return conflict(touched(row), touched(other))
         return not _passes(row.access, other.access)
 
-    def _reaching(self, row: TransitionRow, other: int, touching: set[int]) -> frozenset[int]:
+    def _reaching(self, row: TransitionRow, other: int, touching: Set[int]) -> frozenset[int]:
         """The local states of thread `other` from which it can reach a conflict before `row` is done."""
-        waiting = {n for n in touching if self._waits(row, self.tables.rows[other][n])}
-        danger = touching - waiting
-        todo = list(danger)
+        waiting = frozenset([n for n in touching if self._waits(row, self.tables.rows[other][n])])
+        key = frozenset(touching - waiting), waiting, other
+        found = self.reaching.get(key)
+        if found is None:
+            found = self.reaching[key] = self._closed(*key)
+        return found
+
+    def _closed(self, conflicts: frozenset[int], waiting: frozenset[int], other: int) -> frozenset[int]:
+        """The local states of thread `other` from which it comes to one of `conflicts` without one of `waiting`."""
+        danger, todo = set(conflicts), list(conflicts)
         while todo:
             for number in self.before[other][todo.pop()]:
                 if number not in danger and number not in waiting:
