@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from core.explore import bisimulation, partial_order
 from core.explore.bisimulation import Classes
 from core.explore.model import Thread
-from core.explore.partial_order import Fusions, WaitCache
+from core.explore.partial_order import Fusions
 from core.explore.symmetry import NotSymmetric, Symmetry, find
 from core.explore.transition_tables import TransitionTables
+from core.explore.wait_cache import WaitCache
 from core.machine.op import Page
 
 MINIMISE, FUSE_LOCAL, FUSE_LEFT_MOVERS = "minimise", "fuse_local", "fuse_left_movers"

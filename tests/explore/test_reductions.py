@@ -18,6 +18,7 @@ from core.explore.partial_order import Fusible
 from core.explore.reductions import ALL
 from core.explore.reference import Search
 from core.explore.transition_tables import TransitionTables
+from core.explore.wait_cache import WaitCache
 from core.machine.op import Cell, Op, Outcome
 from tests.explore.planned import learned, planned, searched
 from tests.explore.programs import LOCK_A, X, Y, a_then_b, add, b_then_a, final, model, read, take, write
@@ -151,7 +152,7 @@ def passing_on() -> Model:
 @pytest.mark.parametrize("one", [peeking(), passing_on()], ids=["left mover", "local"])
 def test_nobody_hurries_past_one_who_looks(one: Model) -> None:
     tables = learned(one)
-    fusions = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.WaitCache())
+    fusions = partial_order.analyse(tables, ALL, reductions.none(tables).same, WaitCache())
     assert all(0 in fusible.danger[1] for fusible in fusions[0].values())
     assert check(one).violated == "assertion"
     forced = replace(reductions.none(tables), fusions=({1: Fusible((frozenset(), frozenset()), True)}, {}))
@@ -165,7 +166,7 @@ def test_operations_that_touch_the_same_are_asked_once(row: str) -> None:
     chosen = choose(row)
     tables = tables_of(SCENARIOS["lost-dirty-dontneed"].build(chosen.arch(), chosen.era), before=True)
     Search(tables, Limits(), False, budget=500).run()
-    known = partial_order._Known(tables, reductions.none(tables).same, partial_order.WaitCache())
+    known = partial_order._Known(tables, reductions.none(tables).same, WaitCache())
     conflicts = 0
     for one in [row for rows in tables.rows for row in rows if row is not None]:
         for other, rows in enumerate(tables.rows):
@@ -197,7 +198,7 @@ def test_what_a_property_looks_at_does_not_hurry() -> None:
 
     one = model(alone, always=(Property("never two", "", (X,), lambda x: x != 2),))
     tables = learned(one)
-    assert partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.WaitCache())[0] == {}
+    assert partial_order.analyse(tables, ALL, reductions.none(tables).same, WaitCache())[0] == {}
     free = {n: Fusible((frozenset(),), True) for n in (0, 1, 2)}
     assert searched(tables, replace(reductions.none(tables), fusions=(free,))).violated == ""  # wrong
     assert check(one).violated == "never two"
@@ -207,7 +208,7 @@ def test_taking_a_lock_does_not_hurry() -> None:
     """It would hide lock-order deadlocks."""
     one = model(a_then_b, b_then_a)
     tables = learned(one)
-    fusions = partial_order.analyse(tables, ALL, reductions.none(tables).same, partial_order.WaitCache())
+    fusions = partial_order.analyse(tables, ALL, reductions.none(tables).same, WaitCache())
     assert all(tables.rows[t][n].op.name.startswith("drop") for t in (0, 1) for n in fusions[t])  # type: ignore[union-attr]
     free = Fusible((frozenset(), frozenset()), True)
     forced = replace(reductions.none(tables), fusions=({0: free, 1: free}, {0: free, 1: free}))
