@@ -1,4 +1,4 @@
-"""The commands of docs/expected.md and docs/start.md are commands."""
+"""docs/expected.md and docs/start.md: their commands are commands, and what they say is printed is printed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.compare import COMMANDS, parser
+from core.table.rows import load
 from reports.formats import FORMATS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -38,3 +39,12 @@ def test_the_table_has_its_twenty_one_rows() -> None:
     rows = re.findall(r"^\| (\d+) \|", (DOCS / "expected.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert [*map(int, rows)] == [*range(1, 22)]
     assert {"html", "badge", "csv", "junit", "jsonl", "markdown"} <= set(FORMATS)
+
+
+def test_what_the_first_page_says_of_its_run_and_of_its_program_is_so(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (DOCS / "start.md").read_text(encoding="utf-8")
+    (rows,) = re.findall(r"^shootdown  +# (\d+) rows:", page, re.MULTILINE)
+    assert int(rows) == len(load(None))
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(program, {})
+    assert capsys.readouterr().out.strip() == program.rpartition("# ")[2].strip()
