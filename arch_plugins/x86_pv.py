@@ -34,9 +34,9 @@ from core.mm.mm import Mm
 def flush_on_enter(cpu: Cpu, mm: Mm) -> Op:
     """try_cmpxchg(preempted, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB). Returns whether `cpu` was preempted.
 
-    A preempted vCPU does nothing, walks included, before the host has flushed it (record_steal_time()): so it is
-    flushed here.  Whether it is preempted is the host's business; what it
-    has stored was visible when the host took its CPU.
+    A preempted vCPU does nothing, not even a walk, before the host has flushed it (record_steal_time()): so it is
+    flushed here.  Whether it is preempted, the host decides.  What it has stored was visible when the host took the CPU
+    from it.
     """
     cells = tuple(tlb_cell(cpu, addr) for addr in mm.addrs)
 

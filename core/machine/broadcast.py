@@ -16,8 +16,8 @@ It is complete only when what other CPUs have stored through the old entries is 
 Data types
     cell ('broadcast', cpu)    the requests that `cpu` has issued and not completed: a tuple
     cell ('unsynced', cpu)     has the CPU stored to an entry since its last DSB?
-    Done                       one of them that has had its effect
-    Lost                       one that had it before the entry was stored: none
+    Done                       a request that has dropped its entries already, and is not complete
+    Lost                       a request that took effect before the store to the entry was visible: it drops nothing
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ well. There must never be two hash entries for one address: the hardware may use
 
 A store through a hash entry without write permission faults too, and the handler reads the Linux PTE as it is by then.
 
-Data types cell ('hpte', (addr, frame))    'rw' or 'ro' if the table has an entry that maps virtual page `addr` to page
-`frame`, None if not; 'cleared' if the Linux PTE has been cleared since, and the hash entry still translates loads
+Data types
+    cell ('hpte', (addr, frame))    'rw' or 'ro' if the table has an entry that maps virtual page `addr` to page
+                                    `frame`, None if not; 'cleared' if the Linux PTE has been cleared since, and the
+                                    hash entry still translates loads
 """
 
 from __future__ import annotations

@@ -110,10 +110,13 @@ async def executed_on(cpu: Cpu, program: Coroutine[Op, Any, Any]) -> Any:
 class Op:
     """An atomic operation: `step(*values of reads)` returns the outcomes; a trace shows `name`.
 
-    `event`, a tuple whose first item is its kind, is for logs and counts and has no effect on the model.  Only
-    `core.machine.sched` uses the last two: `preempt` is the change of preempt_count, and `may_schedule` says why the
-    task may lose its CPU here: '' (it may not), 'cond_resched', 'might_sleep', 'block' (a sleeping lock), 'spinlock'
-    (spinlock_t, which sleeps on PREEMPT_RT alone), 'user' (user mode), 'walk' (hardware walks for user mode).
+    `event`, a tuple whose first item is its kind, is for logs and counts and has no effect on the model.
+
+    `preempt` and `may_schedule` are for the scheduler of a shared CPU (core.machine.sched).  `preempt` is the change of
+    preempt_count.  `may_schedule` says why the task may lose its CPU here: '' (it may not), 'cond_resched',
+    'might_sleep', 'block' (a sleeping lock), 'spinlock' (spinlock_t, which sleeps on PREEMPT_RT alone), 'user' (user
+    mode, which also waits for the CPU's interrupt handler: core.machine.early_ack), 'walk' (hardware walks for user
+    mode).
 
     `order` is what the operation promises about the order of memory accesses.  None, which no word of the kernel has,
     is derived: one that reads and writes a cell is FULL, any other PLAIN.  `cpu` is the CPU that executes it, None for

@@ -1,7 +1,7 @@
-"""Walks of the page tables: who makes them, and what is still gone by when a table has been moved or freed.
+"""Walks of the page tables: who makes them, and what they still rely on when a table has been moved or freed.
 
-What a CPU remembers of an address if it is only the table that maps it (core.machine.tlb:Upper) stands in the address's
-TLB cell, and goes with any flush of it but one of the last level.
+A CPU may remember of an address only which table maps it (core.machine.tlb:Upper).  That stands in the address's TLB
+cell, and any flush of the address drops it, but for one of the last level alone.
 
     WALKS       by kind of walker (`Facts.walker`): one walk for an address, through the entry of `level` that maps it
     table       a cell that says whether the table is one still, and not back in the allocator

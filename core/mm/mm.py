@@ -5,9 +5,11 @@ Data types
     Mm         an mm_struct from the point of view of one task: architecture, era, kinds of pages, who is running
     Choices    which free choices of the machine are open (allocation failure, need_resched)
 
-Cells of this module: ('ptl', table) the page-table lock of one table; ('vma', start) is the VMA in the tree?;
-('tlb_flush_pending', None) mm->tlb_flush_pending; ('tlb_flush_batched', None) mm->tlb_flush_batched; ('pmd', i),
-('pud', i), ('p4d', i) upper-level entries.
+    cell ('ptl', table)                the page-table lock of one table
+    cell ('vma', start)                is the VMA that starts there in the tree (mm->mm_mt)?
+    cell ('mm_cpumask', None)          mm_cpumask(mm), where it changes
+    cell ('tlb_flush_pending', None)   mm->tlb_flush_pending
+    cell ('held_batches', tid)         the batches that a task has allocated, where allocations may fail
 """
 
 from __future__ import annotations
@@ -263,7 +265,7 @@ def free_batch(mm: Mm, *event: Any) -> Op:
 
 
 PENDING = Cell(declare("tlb_flush_pending", 0, of_mm=True))
-"""mm->tlb_flush_pending: how many gathers are open; include/linux/mm_types.h:inc_tlb_flush_pending()."""
+"""mm->tlb_flush_pending: how many gathers are open; include/linux/mm_inline.h:inc_tlb_flush_pending()."""
 
 
 def inc_tlb_flush_pending(mm: Mm) -> Op:
@@ -289,7 +291,7 @@ def mm_tlb_flush_pending() -> Op:
 
 
 def mm_tlb_flush_nested() -> Op:
-    """Is another gather open on this mm? include/linux/mm_types.h:mm_tlb_flush_nested()."""
+    """Is another gather open on this mm? include/linux/mm_inline.h:mm_tlb_flush_nested()."""
     return Op("mm_tlb_flush_nested", (PENDING,), (), lambda n: [Outcome(n > 1)], order=Order.PLAIN)
 
 

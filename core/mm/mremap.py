@@ -124,8 +124,8 @@ async def _move_ptes(mm: Mm, old_addr: int, old_end: int, new_addr: int) -> bool
     The new table is locked without a second look at its pmd: nobody finds it before there is something in it, and
     mmap_lock is held for writing.
 
-    Since eb66ae030829 it never has to.  Before, it had to for present entries, and before 5d1904204c99 for dirty ones
-    too.
+    Returns whether the caller has to flush.  Since eb66ae030829 it never has to: present entries are flushed here,
+    under both locks.  Before, only dirty ones were, since 5d1904204c99; for other present entries the caller flushed.
     """
     start, at, new_start = old_addr, old_addr, new_addr
     table = await pte_offset_map_lock(mm, start)

@@ -1,7 +1,12 @@
-"""The state of a page: mapcount, PG_dirty, PG_locked, references, and the cgroup that is charged for it.
+"""The state of a page: mapcount, PG_dirty, PG_locked and references.
 
-Cells: ('mapcount', page), ('PG_dirty', page), ('PG_locked', page), ('ref', page), ('memcg', page) the cgroup that is
-charged, ('NR_FILE_MAPPED', memcg) its count of mapped file pages.
+Data types
+    cell ('mapcount', page)     how many page-table entries in the reverse map map the page
+    cell ('PG_dirty', page)     PG_dirty
+    cell ('PG_locked', page)    PG_locked: None, or the Tid of its owner
+    cell ('ref', page)          references (core.machine.tlb)
+
+The cgroup that is charged for a page is in core.mm.rmap.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ SCENARIOS = [
     )
     for how, what, origin, program in (
         ("mprotect", "mprotect", "mm/mprotect.c:change_pte_range", protect),
-        ("numa", "a NUMA hint", "mm/mprotect.c:change_prot_numa", hint),
+        ("numa", "a NUMA hint", "mm/mempolicy.c:change_prot_numa", hint),
         ("clear-refs", "soft-dirty tracking", "fs/proc/task_mmu.c:clear_soft_dirty", soft_dirty),
         ("uffd", "userfaultfd's write protection", "mm/userfaultfd.c:mwriteprotect_range", uffd),
     )
