@@ -14,7 +14,9 @@ import tempfile
 from contextlib import redirect_stdout
 from difflib import SequenceMatcher
 from pathlib import Path
+from platform import python_version
 from typing import NamedTuple
+from unittest.mock import patch
 
 from core.compare import main
 
@@ -22,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 CONSOLE = re.compile(r"```console\n\$ python -m core\.compare (.*)\n((?:.*\n)*?)```")
 DOTS = "...\n"
+PYTHON = "3.11.7"
+"""The version that outputs name, whichever runs."""
 
 
 class Shown(NamedTuple):
@@ -44,7 +48,8 @@ def shown() -> list[Shown]:
 def printed(command: str) -> str:
     """What a command prints on stdout, run from the root of the project; its reports go nowhere."""
     argv, out = shlex.split(command), io.StringIO()
-    with tempfile.TemporaryDirectory() as directory, redirect_stdout(out):
+    version = patch.object(sys, "version", sys.version.replace(python_version(), PYTHON))
+    with tempfile.TemporaryDirectory() as directory, redirect_stdout(out), version:
         main([*argv, "--output", directory] if argv[0].startswith("--") or argv[0] == "run" else argv)
     return out.getvalue()
 
