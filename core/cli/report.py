@@ -7,8 +7,8 @@ therefore import none of the modules that the results come from.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.base.printable import all_printable
 from core.base.version import WORDS_VERSION, version
@@ -18,6 +18,9 @@ from core.cost.price_model import DEFAULT, MODELS, PriceModel
 from core.explore.model import Step
 from core.facts import Facts
 from reports.document import SCHEMA
+
+if TYPE_CHECKING:
+    from core.table.row import Row
 
 SUITE_VERSION = "1.0"
 """A new required scenario raises the minor number. docs/versions.md has the promise."""
@@ -37,6 +40,16 @@ class Subject(NamedTuple):
     model: PriceModel = MODELS[DEFAULT]
     distribution: str = ""
     digest: str = ""
+
+
+def subjects_of(rows: Iterable[Row], model: PriceModel) -> list[Subject]:
+    """The rows as subjects of a report, each with its own prices in `model`."""
+    from core.plugins.origin import distribution_of
+
+    return [
+        Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model), distribution_of(r.plugin), r.digest)
+        for r in rows
+    ]
 
 
 def document(

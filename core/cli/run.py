@@ -44,13 +44,14 @@ from reports.document import AS_FAILURE
 from reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from core.base.cores import CoresOfRun
+    from core.base.cores import CoresOfRun, IdleCores
+    from core.cli.report import Subject
     from core.conformance.outside import Outside
     from core.conformance.rule import OutsideRule
-    from core.cost.price_model import PriceModel
     from core.run.isolate import Job
     from core.table.checkpoint import Kept
     from core.table.count_jobs import Counted, CountJob
+    from core.table.jobs import VerdictJob
 
 
 EXAMPLES = """examples:
@@ -140,9 +141,8 @@ def ready_for_reports(directory: Path) -> None:
 
 def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> int:
     """Judge `rows` in the chosen scenarios, count, report; `of_plugin` as in `_default_scenarios`. The exit status."""
-    from core.base.cores import cores_of_run, usable
-    from core.cli.report import document, memory_of
-    from core.table.jobs import VerdictJob, load_scenarios, out_of_time
+    from core.cli.report import document, subjects_of
+    from core.table.jobs import load_scenarios, out_of_time
 
     started = time.monotonic()
     ready_for_reports(arguments.output)
@@ -158,22 +158,11 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     pieces = sweep.asked_sweep(rows, arguments.sweep, model) if arguments.sweep else []
     scenarios = _scenarios(arguments, of_plugin)
     load_scenarios(scenarios)
-    limits, rules = limits_of(arguments), rules_of(arguments)
+    rules = rules_of(arguments)
     if arguments.resume:
         _say_unseen([*rows, *(one for one in scenarios if not isinstance(one, str)), *rules])
-    workers = workers_of(arguments, min(arguments.jobs, len(rows) * len(scenarios)))
-    if arguments.executor and not arguments.workers:
-        workers = 1  # the cores are those of another machine
-    settled = arguments.workers or arguments.executor or workers >= usable()  # there is none besides those of each
-    cores = None if settled else cores_of_run(usable(), arguments.jobs, workers)
-    idle = None if cores is None else cores.idle
-    cells = [
-        VerdictJob(
-            row, scenario, limits, arguments.searcher, walks_of(arguments), rules=rules, workers=workers, idle=idle
-        )
-        for row in rows
-        for scenario in scenarios
-    ]
+    workers, cores = _workers(arguments, len(rows) * len(scenarios))
+    cells = _cells(rows, scenarios, arguments, rules, workers, None if cores is None else cores.idle)
     counting = [] if arguments.no_costs else _counting(rows, arguments)
     judging: list[Job] = [*pictures.recorded(cells)] if drawn else [*cells]
     everything: list[Job] = [*judging, *counting, *(pictures.exhibits() if drawn else ())]
@@ -182,26 +171,74 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
     finally:
         if cores is not None:
             cores.close()
-    judged, counted = answers[: len(cells)], answers[len(cells) : len(cells) + len(counting)]
-    results = [answer.result for answer in judged] if drawn else judged
+    verdicts, counted = answers[: len(cells)], answers[len(cells) : len(cells) + len(counting)]
+    results = [answer.result for answer in verdicts] if drawn else verdicts
     if arguments.budget is not None and not interrupted:
         results = [out_of_time(result, arguments.budget) for result in results]
-    subjects, priced = _subjects(rows, model), _costs(counted)
-    settings = {
-        "seed": SEED if arguments.walks is None else arguments.seed,
-        "searcher": arguments.searcher,
-        "bounds": bounds_of(arguments),
-        "memory": memory_of(subjects, arguments.memory),
-        "containment": _containment(everything, arguments.executor),
-        "seconds": time.monotonic() - started,
-    }
+    subjects, priced = subjects_of(rows, model), _costs(counted)
+    settings = _settings(arguments, subjects, everything, started)
     hold()
     report = document(subjects, results, priced, settings)
     report |= {AS_FAILURE: True} if arguments.junit_unfinished == "failure" else {}
     if drawn:
-        report = pictures.with_pictures(report, judged, answers[len(cells) + len(counting) :], cells)
+        report = pictures.with_pictures(report, verdicts, answers[len(cells) + len(counting) :], cells)
         if pieces and not interrupted:
             report["sweep"] = sweep.swept(pieces, arguments.jobs, arguments.timeout or COUNTING_TIMEOUT)
+    saved = _told(report, arguments)
+    if interrupted:
+        print("shootdown: interrupted; --resume continues", file=sys.stderr)
+    annotate(report, arguments)
+    return status(report, baseline, arguments) if saved and not interrupted else 2
+
+
+def _workers(arguments: argparse.Namespace, cells: int) -> tuple[int, CoresOfRun | None]:
+    """The threads of each search of so many cells, and the cores that become idle; None where nobody may take them."""
+    from core.base.cores import cores_of_run, usable
+
+    workers = workers_of(arguments, min(arguments.jobs, cells))
+    if arguments.executor and not arguments.workers:
+        workers = 1  # the cores are those of another machine
+    settled = arguments.workers or arguments.executor or workers >= usable()  # there is none besides those of each
+    return workers, None if settled else cores_of_run(usable(), arguments.jobs, workers)
+
+
+def _cells(
+    rows: Sequence[Row],
+    scenarios: Sequence[str | Outside],
+    arguments: argparse.Namespace,
+    rules: tuple[OutsideRule, ...],
+    workers: int,
+    idle: IdleCores | None,
+) -> list[VerdictJob]:
+    """The jobs that judge each row in each scenario."""
+    from core.table.jobs import VerdictJob
+
+    limits, walks = limits_of(arguments), walks_of(arguments)
+    return [
+        VerdictJob(row, scenario, limits, arguments.searcher, walks, rules=rules, workers=workers, idle=idle)
+        for row in rows
+        for scenario in scenarios
+    ]
+
+
+def _settings(
+    arguments: argparse.Namespace, subjects: Sequence[Subject], jobs: Sequence[Job], started: float
+) -> dict[str, Any]:
+    """What the report says of the run itself; it has taken the time since `started`."""
+    from core.cli.report import memory_of
+
+    return {
+        "seed": SEED if arguments.walks is None else arguments.seed,
+        "searcher": arguments.searcher,
+        "bounds": bounds_of(arguments),
+        "memory": memory_of(subjects, arguments.memory),
+        "containment": _containment(jobs, arguments.executor),
+        "seconds": time.monotonic() - started,
+    }
+
+
+def _told(report: Mapping[str, Any], arguments: argparse.Namespace) -> bool:
+    """Write the report to its files and to stdout; False if a file could not be written."""
     shown = "cells" if arguments.verbose and arguments.format == "table" else arguments.format
     text = FORMATS[shown].write(report)
     saved = _save(report, arguments.output, shown, text)
@@ -209,10 +246,7 @@ def judged(rows: list[Row], arguments: argparse.Namespace, of_plugin: bool) -> i
         print(f"shootdown: reports in {arguments.output}", file=sys.stderr)
     sys.stdout.write(text)
     sys.stdout.flush()
-    if interrupted:
-        print("shootdown: interrupted; --resume continues", file=sys.stderr)
-    annotate(report, arguments)
-    return status(report, baseline, arguments) if saved and not interrupted else 2
+    return saved
 
 
 def _counting(rows: Sequence[Row], arguments: argparse.Namespace) -> list[CountJob]:
@@ -346,16 +380,6 @@ def _not_kept(kept: Kept, job: Job, answer: Any) -> bool:
         print(f"shootdown: {error.filename or kept.directory}: not kept: {error.strerror}", file=sys.stderr)
         return True
     return False
-
-
-def _subjects(rows: list[Row], model: PriceModel) -> list[Any]:
-    from core.cli.report import Subject
-    from core.plugins.origin import distribution_of
-
-    return [
-        Subject(r.name, r.plugin, r.era.name, r.stated, r.problem, r.model(model), distribution_of(r.plugin), r.digest)
-        for r in rows
-    ]
 
 
 def _costs(counted: list[Counted]) -> dict[str, dict[str, dict[str, int]]]:
