@@ -127,8 +127,8 @@ class Bug(NamedTuple):
 
 
 def museum(bugs: Sequence[Bug]) -> str:
-    """One row per historic bug: the verdict with the bug in, and without."""
-    headers = ["bug", "fixed by", "CVE", "what goes wrong", "with it", "without", "states"]
+    """One row per historic bug: the verdict without its fix, and with it."""
+    headers = ["bug", "fixed by", "CVE", "what goes wrong", "unfixed", "fixed", "states"]
     return grid(bugs, headers, numbers=False, wrapped={1: 14, 2: 16, 3: 60})
 
 

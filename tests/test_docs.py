@@ -52,3 +52,12 @@ def test_the_two_commands_of_the_quick_start_are_targets_of_the_makefile() -> No
     assert commands == ["make", "compare", "make", "test"]
     assert {"compare", "test"} <= targets
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_steps_that_the_page_about_traces_speaks_of_are_those_of_its_trace() -> None:
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    step = {operation: int(number) for number, operation in re.findall(r"^ (\d\d)>? +(\S+)", page, re.MULTILINE)}
+    assert f"step {step['page_remove_rmap(page0)']} removes the reverse mapping" in page
+    assert f"step {step['ptep_get_and_clear(0)']} has cleared the entry" in page
+    assert f"the store of step {step['store(0)']} goes through" in page
+    assert f"`step {step['page_remove_rmap(page0)']}: unmap does" in page

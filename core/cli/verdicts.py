@@ -167,7 +167,7 @@ def bugs_command(arguments: argparse.Namespace) -> int:
     showings = [_shown(exhibit, arguments) for exhibit in exhibits]
     print(tables.museum([_bug(showing) for showing in showings]))
     red = sum(showing.holds for showing in showings)
-    print(f"{red} of {len(showings)} bugs are found, and proved absent without them")
+    print(f"{red} of {len(showings)} bugs are found without their fix, and proved absent with it")
     return 0 if red == len(showings) else 1
 
 

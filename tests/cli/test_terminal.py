@@ -58,7 +58,7 @@ def test_the_default_view_fits(columns: int, tmp_path: Path) -> None:
     [
         (("list",), "smp-6.2-fix"),
         (("info", "s390"), "  family        flush at PTE clear"),
-        (("bugs", "B-39"), "1 of 1 bugs are found, and proved absent without them"),
+        (("bugs", "B-39"), "1 of 1 bugs are found without their fix, and proved absent with it"),
     ],
 )
 def test_what_is_read_on_a_terminal_fits(arguments: tuple[str, ...], expected: str) -> None:
