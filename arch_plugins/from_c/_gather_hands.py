@@ -65,13 +65,17 @@ def words_of(slot: Slot) -> list[int]:
 
 
 def slots_of(words: list[int]) -> list[Slot]:
-    """The array of a batch as slots."""
+    """The array of a batch as slots. ValueError if a page lacks the number that its flag announces, or one is alone."""
     found, left = [], list(words)
     while left:
         word = left.pop(0)
+        if word < PAGES:
+            raise ValueError(f"{word:#x} is no page")
         if word >= TABLES:
             found.append(Slot(0, 1, table=table_at(word)))
         elif encoded_page_flags(word) & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
+            if not left:
+                raise ValueError(f"{word:#x} has no number of pages")
             found.append(Slot(word - PAGES, 1, left.pop(0) >> NR_SHIFT))
         else:
             found.append(Slot(word - PAGES, 1))
@@ -136,5 +140,6 @@ class GatherHands:
             batches += array(words, self.in_runs)
         bounds = bound_of(tlb.start), bound_of(tlb.end)
         facts = self.mm.facts
-        sizes = facts.bundle, facts.batch_entries, facts.batch_count, facts.table_batch_entries
+        batches_of = facts.bundle, facts.batch_entries, facts.batch_count
+        sizes = *batches_of, facts.table_batch_entries, self.mm.folios_per_free
         return [settings, *sizes, *bounds, flags_of(tlb), call, call2, *tables, tlb.active, len(tlb.batches), *batches]

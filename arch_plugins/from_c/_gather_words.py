@@ -115,7 +115,11 @@ def _forget(tlb: MmuGather, nr: int) -> None:
 
 
 async def _free_pages(of: GatherHands, word: Word) -> int:
-    slots, of.freed = slots_of(of.freed), []
+    words, of.freed = of.freed, []
+    try:
+        slots = slots_of(words)
+    except ValueError:
+        return await _violation(word, "folio-apart")
     if of.in_runs:
         _forget(of.tlb, word.a)
     await free_pages_and_swap_cache(of.mm, slots, word.a)
@@ -143,6 +147,11 @@ async def _say_slot(of: GatherHands, word: Word) -> int:
     return 0
 
 
+async def _violation(word: Word, name: str) -> int:
+    await Op(str(word), (), (), lambda: [Outcome(None, (), name)], order=Order.PLAIN)
+    return 0
+
+
 def _overflows(of: GatherHands) -> bool:
     """Has C written behind the end of a batch, or of the array of tables?"""
     pages = any(len(words) > batch.max for batch, words in zip(of.batches, of.words, strict=True))
@@ -151,7 +160,7 @@ def _overflows(of: GatherHands) -> bool:
 
 async def _contents(of: GatherHands, word: Word) -> int:
     if _overflows(of):
-        await Op(str(word), (), (), lambda: [Outcome(None, (), "batch-limit")], order=Order.PLAIN)
+        await _violation(word, "batch-limit")
     tlb, of.working = of.tlb, False
     tlb.active = word.a
     tlb.tables, of.tables = (of.tables if word.b else None), []

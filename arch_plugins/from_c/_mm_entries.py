@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from arch_plugins.from_c._mm_hands import MmHands, call, index, known
+from arch_plugins.from_c._mm_hands import MmHands, call, index, known, nothing_more
 from core.machine.pte import Entry, Migration, ProtNone, Pte, Swap, pte_present
 from core.mm.memory import clear_not_present_full_ptes, swap_pte_batch, writable_pte_batch
-from core.mm.pgtable import pte_accessible, set_pte_at
+from core.mm.pgtable import NO_PAGE, pte_accessible, set_pte_at
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
 
 PRESENT, DIRTY, WRITE, UFFD, PROTNONE, SWAP, MIGRATION, MODIFIED = (1 << at for at in range(8))
@@ -87,13 +87,19 @@ async def _clear_one(of: MmHands, word: Word) -> int:
 
 async def _clear_several(of: MmHands, word: Word) -> int:
     clear = of.mm.hook.get_and_clear_full_ptes
-    of.entry = await clear(mm=of.mm, addr=of.base + word.a, nr=word.b, full=bool(word.c))
-    return code(of.entry)
+    return await _present(of, word, await clear(mm=of.mm, addr=of.base + word.a, nr=word.b, full=bool(word.c)))
 
 
 async def _modify_start(of: MmHands, word: Word) -> int:
-    of.entry = await of.mm.hook.ptep_modify_prot_start(mm=of.mm, addr=of.base + word.a)
-    return code(of.entry)
+    return await _present(of, word, await of.mm.hook.ptep_modify_prot_start(mm=of.mm, addr=of.base + word.a))
+
+
+async def _present(of: MmHands, word: Word, entry: Any) -> int:
+    """`entry` has been cleared by a word for present ones. Where it was none, C has not looked, and the search ends."""
+    of.entry = entry
+    if not pte_present(entry):
+        await nothing_more(word, NO_PAGE)
+    return code(entry)
 
 
 async def _modify_commit(of: MmHands, word: Word) -> None:

@@ -127,11 +127,22 @@ def call(kinds: str, what: Call, answers: Answers | None = None, place: str = "*
         try:
             said = await what(of, word)
         except NoPage:
-            await Op(str(word), (), (), lambda: [Outcome(None, (), NO_PAGE)], order=Order.PLAIN)
+            await violation(word, NO_PAGE)
             return 0
         return 0 if answers is None else int(said)  # type: ignore[call-overload]
 
     return Rule(kinds, place, do, *(() if answers is None else (answers,)))
+
+
+def violation(word: Word, name: str) -> Op:
+    """A step that does nothing but violate the property `name`."""
+    return Op(str(word), (), (), lambda: [Outcome(None, (), name)], order=Order.PLAIN)
+
+
+async def nothing_more(word: Word, name: str) -> None:
+    """Violate the property `name`. There the interleaving ends: nothing is known of what C does then."""
+    await violation(word, name)
+    await Op(str(word), (), (), list, order=Order.PRIVATE)
 
 
 def known(kinds: str, what: Callable[[MmHands, Word], object], answers: Answers | None = None) -> Rule:

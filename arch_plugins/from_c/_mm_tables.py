@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, NoPage, call, index, known, page_of
+from arch_plugins.from_c._mm_hands import OF_CHILD, MmHands, NoPage, call, index, known, nothing_more, page_of
 from core.machine.op import Op
 from core.machine.pte import Entry, ProtNone, Pte, pte_present
 from core.mm.huge_memory import (
@@ -19,7 +19,7 @@ from core.mm.huge_memory import (
     set_pmd_at,
 )
 from core.mm.mm import pte_lock, pte_unlock
-from core.mm.pgtable import clear_upper, get_and_clear_pmd, pmd_populate, pte_offset_map_lock, read_upper
+from core.mm.pgtable import ANOTHER_TABLE, clear_upper, get_and_clear_pmd, pmd_populate, pte_offset_map_lock, read_upper
 from core.mm.pte_missing import pte_alloc_one
 from core.mm.swap import Table, free_table_page
 from core.tree.vocabulary import Rule, Word, hidden, just, truth
@@ -177,6 +177,7 @@ RULES: tuple[Rule, ...] = (
     Rule("pte_alloc_one", "", _alloc, just(1)),
     call("pte_free", _free),
     call("pgtable_trans_huge_withdraw", _withdraw),
+    call("table_of_another_pmd", lambda of, word: nothing_more(word, ANOTHER_TABLE), just()),
     Rule("pte_offset_map_lock", "", _lock_table, truth),
     call("pte_unmap_unlock", _unlock_table),
     known("is_second_table", _is_second, truth),

@@ -23,6 +23,9 @@ from core.tree.manifest import GENERIC_GATHER, Manifest, Source, Version, names_
 
 ENCODED = "encode_page encode_nr_pages encoded_page_flags encoded_page_ptr encoded_nr_pages #ENCODED_PAGE_\\w+"
 
+FREED_AT_ONCE, NAMED_SINCE = (("#define MAX_NR_FOLIOS_PER_FREE", "#define OWN_FOLIOS_PER_FREE"),), (6, 9)
+"""The model has a smaller one (Mm.folios_per_free): batches there are small."""
+
 
 def manifest(version: Version) -> Manifest:
     """mmu_gather.c whole; pages have no flags in 6.1."""
@@ -35,7 +38,7 @@ def manifest(version: Version) -> Manifest:
                 keep=names_in("inc_tlb_flush_pending dec_tlb_flush_pending mm_tlb_flush_nested"),
             ),
             Source(GENERIC_GATHER, name="asm/tlb.h"),
-            Source("mm/mmu_gather.c"),
+            Source("mm/mmu_gather.c", replace=FREED_AT_ONCE if version >= NAMED_SINCE else ()),
         ),
         "mmu_gather.h",
         "mmu_gather.c",
@@ -136,7 +139,7 @@ class GatherFunctions(FromC):
     async def _on_range(self, of: GatherHands, entry: str, addr: int, call2: int) -> int:
         tlb = of.tlb
         bounds = bound_of(tlb.start), bound_of(tlb.end)
-        return await self.run(of, entry, 0, 0, 0, 0, 0, *bounds, flags_of(tlb), addr << PAGE_SHIFT, call2)
+        return await self.run(of, entry, 0, 0, 0, 0, 0, 0, *bounds, flags_of(tlb), addr << PAGE_SHIFT, call2)
 
     async def _free(self, tlb: MmuGather, table: Table, addr: int, level: int) -> None:
         await self._on_range(GatherHands(tlb.mm, tlb, freeing=table), "enter_free_table", addr, level)

@@ -13,7 +13,7 @@ from core.mm.direct_io import device_wrote_cell
 from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import FOLIO_WITHOUT_LOCK, mapcount_cell, pg_dirty_cell, pg_locked_cell
-from core.mm.pgtable import ENTRY_WITHOUT_LOCK, NO_PAGE
+from core.mm.pgtable import ANOTHER_TABLE, ENTRY_WITHOUT_LOCK, NO_PAGE
 from core.mm.rmap import RMAP_LOCK, file_mapped_cell
 from core.mm.swap import lru_add_cell, pg_swapbacked_cell
 from core.mm.swapfile import pg_swapcache_cell, swap_map_cell
@@ -60,6 +60,7 @@ SENTENCES = {
     FOLIO_WITHOUT_LOCK: "A program moves a folio into the swap cache, or out of it, without the lock of the folio.",
     "write-protected": "A mapping that was made read-only allows stores.",
     NO_PAGE: "An empty entry, or one that points to a table, is taken for one of a page.",
+    ANOTHER_TABLE: "An address is looked up in the page table of another pmd than its own.",
     "entry-as-told": "A hook has returned another entry than there was, or has left another than it should.",
     "young-as-told": "A look at the accessed bit misses a use, or leaves a bit or a translation behind by which the "
     "next look or the next use is misjudged.",
@@ -69,6 +70,7 @@ SENTENCES = {
     "flushed-covers-cleared": "An entry was cleared, and no flush of the gather covered it before pages were freed.",
     "batch-limit": "The gather holds more pages than its batches have slots, or than may be freed without a "
     "preemption point.",
+    "folio-apart": "A folio of the gather is given back without its number of pages, which is then taken for a page.",
     "delay-ends": "tlb->delayed_rmap is set, and no removal of an rmap is waiting: the gather is flushed early, and "
     "its batches are walked under the page-table lock for nothing.",
     "freed-once": "A page was given back twice.",

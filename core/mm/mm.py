@@ -66,6 +66,7 @@ class Mm:
     folio      the folio of a page, as (first page, pages)
     special    pages that vm_normal_page() does not return: mapped, but neither counted nor freed (the shared zero page)
     init_on_free  pages are cleared when they are freed, so the time that takes depends on pages and not on entries
+    folios_per_free  entries of a gather that are freed before the next point of preemption (MAX_NR_FOLIOS_PER_FREE)
     tables     tables come and go in this model; otherwise reading an upper-level entry is no operation
     collapses  khugepaged frees tables of the mm's files, for which it does not take mmap_lock
     walked     the hardware walker is part of the model: for it, a table is free as soon as RCU has it
@@ -131,6 +132,7 @@ class Mm:
     folio: Callable[[int], tuple[int, int]] = lambda page: (page, 1)
     special: Callable[[int], bool] = lambda page: False
     init_on_free: bool = False
+    folios_per_free: int = 512
     choices: Choices = Choices()
     peeks: bool = True
     spares_tables: bool = False

@@ -50,10 +50,6 @@ from core.mm.tlb import reset_range as reset_range
 from core.mm.tlb import tlb_flush_pte_range as tlb_flush_pte_range
 from core.mm.tlb import tlb_get_unmap_size as tlb_get_unmap_size
 
-MAX_NR_FOLIOS_PER_FREE = 512
-"""The literal 512 before v6.9."""
-
-
 # ---- pages ---------------------------------------------------------------------------------------------------
 
 
@@ -117,24 +113,24 @@ async def tlb_batch_pages_flush(tlb: MmuGather) -> None:
     """Free everything queued, in chunks; no lock is held, and the flush has been done."""
     for batch in tlb.batches:
         while batch.slots:
-            nr = chunk(batch, by_pages=tlb.mm.era.folio_entries and tlb.mm.init_on_free)
+            nr = chunk(batch, tlb.mm.folios_per_free, by_pages=tlb.mm.era.folio_entries and tlb.mm.init_on_free)
             await free_pages_and_swap_cache(tlb.mm, take(batch, nr), nr)
             await cond_resched()
     tlb.active = 0
 
 
-def chunk(batch: Batch, by_pages: bool) -> int:
-    """Slots that one call frees: those of 512 entries, or as many as hold 512 pages.  An entry is not split.
+def chunk(batch: Batch, most: int, by_pages: bool) -> int:
+    """Slots that one call frees: `most`, or as many as hold `most` pages.  An entry is not split.
 
-    __tlb_batch_free_encoded_pages().
+    __tlb_batch_free_encoded_pages(); before v6.9 `most` is the literal 512.
     """
     if not by_pages:
-        return _slots_of(batch, MAX_NR_FOLIOS_PER_FREE)
+        return _slots_of(batch, most)
     slots = pages = 0
     for slot in batch.slots:
-        entries = min(slot.entries, -(-(MAX_NR_FOLIOS_PER_FREE - pages) // slot.pages))
+        entries = min(slot.entries, -(-(most - pages) // slot.pages))
         slots, pages = slots + entries * slot.each, pages + entries * slot.pages
-        if pages >= MAX_NR_FOLIOS_PER_FREE:
+        if pages >= most:
             break
     return slots
 

@@ -20,6 +20,7 @@ LEVELS = tuple(declare(level, None, "entry", panel="tables") for level in ("pmd"
 
 ENTRY_WITHOUT_LOCK = "entry-without-lock"
 NO_PAGE = "no-page"
+ANOTHER_TABLE = "another-table"
 
 
 def upper_entry(level: int, index: int) -> Cell:

@@ -10,7 +10,7 @@ from core.conformance.scenario import Build, Scenario
 from core.conformance.world import World
 from core.explore.model import Model
 from core.facts import Facts
-from core.machine.pte import Pte
+from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.mm import Choices, Mm, Vma
@@ -58,6 +58,36 @@ def dontneed_watched(rule: Callable[[Facts], Rule], batches: int = 2, dirty: boo
     return build
 
 
+FOLIO = Vma(0, 3)
+
+
+def with_folio(arch: Arch, era: Era) -> Model:
+    """A page and then a folio of two, of which one entry has two slots, with a batch of two.
+
+    What is freed at once is one entry, so that a folio would be separated from its number of pages.
+    """
+    keeps = batch_limit(arch.facts)
+
+    async def unmap(mm: Mm) -> None:
+        pays_later = "flush_mm" in mm.facts.capabilities
+        await covering(watched(madvise_dontneed(mm, FOLIO, FOLIO.start, FOLIO.end), keeps), pays_later)
+
+    small = {"bundle": min(arch.facts.bundle, 2), "max_gather_batch_count": 0}
+    one = {"folios_per_free": 1} if era.folio_entries else {}
+    folio = {"folio": lambda page: (1, 2) if page else (0, 1)}
+    pages = range(FOLIO.end)
+    world = World(arch, era, {page: Pte(page) for page in pages}, frozenset(pages), geometry=small, more=folio | one)
+    world.task("unmap", unmap)
+    window = sometimes(
+        "freed-before",
+        "the page is free, and the folio is mapped",
+        (ref_cell(0), pte_cell(2)),
+        lambda ref, pte: not ref and pte is not None,
+    )
+    freed = [check for page in pages for check in (all_freed(page, 0), mapcount_is_ptes(page, [page]))]
+    return world.model("folio-batch", finally_=freed, sometimes=[window])
+
+
 SCENARIOS = [
     Scenario(
         "delayed-in-last-batch",
@@ -85,6 +115,14 @@ SCENARIOS = [
         "each page is freed exactly once and none is leaked, even if batches cannot be allocated",
         "mm/mmu_gather.c:__tlb_remove_page_size",
         dontneed_watched(lambda own: lambda tlb, op: ""),
+    ),
+    Scenario(
+        "folio-batch",
+        "a folio of the gather has room for its number of pages, and is freed with it",
+        "mm/mmu_gather.c:__tlb_remove_folio_pages_size",
+        with_folio,
+        tier="optional",
+        requires=("gather", "thp"),
     ),
 ]
 """All of them also say that the flushes cover what was cleared (flushed-covers-cleared), and that rmap follows the

@@ -23,6 +23,7 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
         "batch-limit",
         "delay-ends",
         "freed-once",
+        "folio-batch",
     ),
     "nested_gathers": (
         "nested-gathers",
@@ -54,6 +55,10 @@ SCENARIO_IDS: dict[str, tuple[str, ...]] = {
     "numa": (
         "numa-hint",
         "numa-hint-nested",
+    ),
+    "page_faults": (
+        "fault-twice",
+        "hint-zapped",
     ),
     "cow": (
         "copy-dontneed",

@@ -52,8 +52,12 @@ enum { U_TABLE = 1, U_HUGE = 2, U_DIRTY = 4, U_WRITE = 8, U_PROTNONE = 16, U_UFF
 
 /* ---- locks ---- */
 
+/* An address is mapped by the table of its own pmd: with another's, C goes on in entries that nobody has asked it for. */
+#define OF_PMD(pmd, address) \
+	(rt_local(pmd) || (pmd) == pmd_offset(NULL, address) ? (void)0 : (void)OP1("table_of_another_pmd", (address) >> PAGE_SHIFT))
 #define pte_offset_map_lock(mm, pmd, address, ptlp) \
-	(rt_local(pmd) ? (spin_lock(SECOND_LOCK), *(ptlp) = SECOND_LOCK, ENTRY(address)) /* that nobody else has */     \
+	(OF_PMD(pmd, address), \
+	 rt_local(pmd) ? (spin_lock(SECOND_LOCK), *(ptlp) = SECOND_LOCK, ENTRY(address)) /* that nobody else has */     \
 	 : OP1("pte_offset_map_lock", (address) >> PAGE_SHIFT) ? (*(ptlp) = NULL, ENTRY(address)) : NO_TABLE(address))
 #if KVER >= 605
 #define NO_TABLE(address) NULL
@@ -66,8 +70,8 @@ enum { U_TABLE = 1, U_HUGE = 2, U_DIRTY = 4, U_WRITE = 8, U_PROTNONE = 16, U_UFF
 /* The table of a second place: locked by itself, unless it is the one that is locked already. */
 #define SECOND_LOCK ((spinlock_t *)0x200000d00000UL)
 #define SECOND(address) (OP1("is_second_table", (address) >> PAGE_SHIFT) || NONE_LOCKED ? SECOND_LOCK : NULL)
-#define pte_offset_map_nolock(mm, pmd, address, ptlp) (*(ptlp) = SECOND(address), ENTRY(address))
-#define pte_offset_map(pmd, address) ENTRY(address)
+#define pte_offset_map_nolock(mm, pmd, address, ptlp) (OF_PMD(pmd, address), *(ptlp) = SECOND(address), ENTRY(address))
+#define pte_offset_map(pmd, address) (OF_PMD(pmd, address), ENTRY(address))
 #define pte_lockptr(mm, pmd) SECOND((u64)((pmd) - (pmd_t *)PMD_BASE) << PMD_SHIFT)
 #define spin_lock_nested(lock, subclass) spin_lock(lock)
 #define PMD_LOCK ((spinlock_t *)0x200000d00008UL)

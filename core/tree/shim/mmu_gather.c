@@ -2,7 +2,7 @@
 /*
  * The functions of mm/mmu_gather.c, each on a gather that the arguments describe; what has become of it is said behind.
  *
- * rt_arguments: settings, four sizes, start, end, bits, then the call's own two, the number of tables (~0: no batch of them) and
+ * rt_arguments: settings, five sizes, start, end, bits, then the call's own two, the number of tables (~0: no batch of them) and
  * the tables, the number of the active batch, the number of batches, and of each its number of slots and the slots.
  *
  * With RUNS slots and tables are runs of pages that follow one another, each as how many and the first; they are said so too.
@@ -14,7 +14,7 @@ void flush_tlb_mm(struct mm_struct *mm) { OP("BUG"); }
 void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end) { OP("BUG"); }
 void flush_tlb_page(struct vm_area_struct *vma, unsigned long address) { OP("BUG"); }
 
-enum { A_SETTINGS, A_BUNDLE, A_BATCH, A_BATCHES, A_TABLE_BATCH, A_START, A_END, A_BITS, A_CALL, A_CALL2, A_TABLES };
+enum { A_SETTINGS, A_BUNDLE, A_BATCH, A_BATCHES, A_TABLE_BATCH, A_PER_FREE, A_START, A_END, A_BITS, A_CALL, A_CALL2, A_TABLES };
 #define G_DELAYED 256
 #define G_PFN 512
 #if KVER >= 612

@@ -12,6 +12,10 @@ PGTABLE_GENERIC = "mm/pgtable-generic.c"
 TLB_H = "include/asm-generic/tlb.h"
 
 SPLIT = "\t\told_pmd = pmdp_invalidate(vma, haddr, pmd);\n\t\tpage = pmd_page(old_pmd);\n\t\tfolio ="
+SAME = (
+    "\tspin_lock(vmf->ptl);\n\tif (unlikely(!pte_same(*vmf->pte, vmf->orig_pte))) {\n"
+    "\t\tpte_unmap_unlock(vmf->pte, vmf->ptl);\n\t\treturn 0;\n\t}\n"
+)
 
 BAD = {
     "a shared table is left without a flush": Patch(
@@ -109,5 +113,19 @@ BAD = {
         "\tfolio_add_new_anon_rmap(folio, vma, addr, RMAP_EXCLUSIVE);\n\tfolio_add_lru_vma(folio, vma);\nsetpte:",
         "\tfolio_add_lru_vma(folio, vma);\nsetpte:",
         "dontneed-remap",
+    ),
+    "a new page is mapped though another fault was first": Patch(
+        "mm", MEMORY, "\tif (nr_pages == 1 && vmf_pte_changed(vmf)) {", "\tif (0) {", "fault-twice"
+    ),
+    "the page of a NUMA hint is taken though the entry has changed": Patch(
+        "mm", MEMORY, "\tif (unlikely(!pte_same(old_pte, vmf->orig_pte))) {", "\tif (0) {", "hint-zapped"
+    ),
+    "6.1: a page that could not move is mapped again though the entry has changed": Patch(
+        "mm",
+        MEMORY,
+        f"{SAME}out_map:",
+        "\tspin_lock(vmf->ptl);\nout_map:",
+        "hint-zapped",
+        version="6.1",
     ),
 }

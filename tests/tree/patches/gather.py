@@ -143,4 +143,15 @@ BAD = {
         "table-pmd",
         version="6.1",
     ),
+    "a batch is filled to its last slot, where a folio needs two": Patch(
+        "mmu_gather", GATHER, "if (batch->nr >= batch->max - 1) {", "if (batch->nr >= batch->max) {", "folio-batch"
+    ),
+    "a folio is freed without its number of pages": Patch(
+        "mmu_gather",
+        GATHER,
+        "\t\t\tif (unlikely(encoded_page_flags(pages[nr - 1]) &\n"
+        "\t\t\t\t     ENCODED_PAGE_BIT_NR_PAGES_NEXT))\n\t\t\t\tnr++;\n",
+        "",
+        "folio-batch",
+    ),
 }

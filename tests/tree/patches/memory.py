@@ -253,4 +253,12 @@ BAD = {
         "\tif (folio_test_ksm(folio)) {\n",
         "swap-cache-copied",
     ),
+    "6.1: the zap stops early and goes on with the next pmd": Patch(
+        "mm",
+        MEMORY,
+        "\tif (addr != end) {\n\t\tcond_resched();\n\t\tgoto again;\n\t}\n\n\treturn addr;",
+        "\treturn addr;",
+        "switch-full",
+        version="6.1",
+    ),
 }
