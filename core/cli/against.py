@@ -107,7 +107,8 @@ def compared(
     results, counted, found = _run(new, old, cells, arguments, loads, counting)
     first, second = _sides(new, old, results, counted)
     print(wrapped(f"{new.name} against {old.name}"))
-    print(wrapped(f"{len(scenarios)} scenarios; eras {new.era.name} and {old.era.name}"))
+    asked = f"{len(scenarios)} scenario{'' if len(scenarios) == 1 else 's'}"
+    print(wrapped(f"{asked}; eras {new.era.name} and {old.era.name}"))
     verdicts = verdict_changes(second.results, first.results)
     print(f"\nverdicts that differ: {len(verdicts)}")
     for line in verdicts:
