@@ -52,7 +52,8 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def litmus_command(arguments: argparse.Namespace) -> int:
     """Judge every test; print each that disagrees with its reason, then the counts.  A damaged test is one line, and
-    the others are judged all the same."""
+    the others are judged all the same.
+    """
     from core.truth.lines import FileError
 
     if arguments.origin is not None:

@@ -316,9 +316,10 @@ async def relying(program: Coroutine[Op, Any, Any], mm: Mm, addr: int) -> Any:
 
 
 async def clears_plainly(mm: Mm, op: Op) -> Any:
-    """`op`; where it empties an entry and does no more, by a plain store, unless the architecture's clearing orders it.
+    """Await `op`.  If it empties an entry and does nothing else, it promises no more order than a plain store does,
+    unless the architecture empties entries by a fully ordered exchange.
 
-    For `core.machine.op.doing`.  What flushes as it clears (s390's IPTE) waits for it.
+    For `core.machine.op.doing`.  An operation that flushes as it clears (s390's IPTE) keeps its order.
     """
     if len(op.writes) == 1 and op.writes[0].array == "pte" and "ordered_clear" not in mm.facts.capabilities:
         op = copy(op)

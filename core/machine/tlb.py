@@ -61,9 +61,9 @@ def tlb_cell(cpu: Cpu, addr: int) -> Cell:
 NEWER = declare("newer", False, "user", panel="page")
 
 
-def newer_cell(frame: int, nr: int = 1) -> Cell:
+def newer_cell(frame: int) -> Cell:
     """Is the page's memory newer than the disk?"""
-    return Cell(NEWER, frame, nr)
+    return Cell(NEWER, frame)
 
 
 REF = declare("ref", 1, "ghost", panel="page")

@@ -37,9 +37,9 @@ def pg_swapcache_cell(page: int) -> Cell:
 SWAP_MAP = declare("swap_map", 0, panel="page")
 
 
-def swap_map_cell(offset: int, nr: int = 1) -> Cell:
+def swap_map_cell(offset: int) -> Cell:
     """swap_map[offset] without SWAP_HAS_CACHE: the number of entries whose contents are at this place."""
-    return Cell(SWAP_MAP, offset, nr)
+    return Cell(SWAP_MAP, offset)
 
 
 def folio_test_swapcache(page: int) -> Op:

@@ -199,7 +199,6 @@ EXPLORED = {
 GATHER = "which takes slots and asks for memory: tests/mm/test_gather_algebra.py, tests/mutants/core.py"
 ASKS = "which touches no cell"
 ROWS = "of rows of arches-all.toml: tests/arch_plugins"
-LAZY_MMU = "of architectures with a queue: tests/mm/test_lazy_mmu.py"
 ERA = "of other eras: golden traces, the museum"
 BELOW = "below; in "
 WHOLE = "of which every operation that is left out is an error or equivalent: "
