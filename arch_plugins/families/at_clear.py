@@ -23,6 +23,7 @@ from core.mm.era import DETACH_FIX, FLUSH_MM_FIX
 from core.mm.huge_memory import pmdp_get, set_pmd_at, xchg_pmd
 from core.mm.mm import CPUMASK, Mm, log, mm_cpumask
 from core.mm.mmu_gather import MmuGather, tlb_remove_table
+from core.mm.pgtable import pmd_cell
 from core.mm.swap import Table
 from core.mm.swap_state import free_page_and_swap_cache
 
@@ -131,7 +132,7 @@ def idte_pmd(mm: Mm, addr: int, becomes: Callable[[Entry], object] = lambda pmd:
 
     What the entry `becomes` is written behind it; the hardware faults on it in between.
     """
-    pmd, event = Cell("pmd", addr // mm.span[0]), ("clear_pmd", addr, mm.span[0])
+    pmd, event = pmd_cell(mm, addr), ("clear_pmd", addr, mm.span[0])
     cpus = [mm.task.cpu, *(() if local else sorted(mm.online - {mm.task.cpu}))]
     covered = [a for a in mm.addrs if addr <= a < addr + mm.span[0]]
     entries = tuple(tlb_cell(cpu, a) for cpu in cpus for a in covered)

@@ -14,7 +14,7 @@ from core.mm.kthread import MM_USERS
 from core.mm.mm import PENDING
 from core.mm.page import FOLIO_WITHOUT_LOCK, mapcount_cell, pg_dirty_cell, pg_locked_cell
 from core.mm.pgtable import ANOTHER_TABLE, ENTRY_WITHOUT_LOCK, NO_PAGE
-from core.mm.rmap import RMAP_LOCK, file_mapped_cell
+from core.mm.rmap import RMAP_LOCK, file_mapped_cell, memcg_cell
 from core.mm.swap import lru_add_cell, pg_swapbacked_cell
 from core.mm.swapfile import pg_swapcache_cell, swap_map_cell
 
@@ -305,7 +305,7 @@ def mapcount_is_ptes(page: int, addrs: Sequence[int]) -> Property:
 def mapped_accounting(memcgs: Sequence[str], pages: Sequence[int]) -> Property:
     """At the end: each cgroup counts the mapped pages charged to it."""
     reads = [file_mapped_cell(m) for m in memcgs]
-    reads += [Cell("memcg", p) for p in pages] + [Cell("mapcount", p) for p in pages]
+    reads += [*map(memcg_cell, pages), *map(mapcount_cell, pages)]
 
     def holds(*values: object) -> bool:
         counts, rest = values[: len(memcgs)], values[len(memcgs) :]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.machine.lock import spin_lock, spin_unlock
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Entry, Present, ProtNone, Pte, pte_present
 from core.machine.tlb import ref_cell
@@ -34,7 +34,7 @@ from core.mm.page import (
     trylock_page,
     unlock_page,
 )
-from core.mm.pgtable import pmd_populate
+from core.mm.pgtable import pmd_cell, pmd_populate
 from core.mm.rmap import folio_remove_rmap_pmd
 from core.mm.stand_in import or_c
 from core.mm.swap import folio_isolate_lru, folio_mark_lazyfree
@@ -121,7 +121,7 @@ def shrink_huge_zero_folio_scan(page: int) -> Op:
 
 def xchg_pmd(mm: Mm, addr: int) -> Op:
     """Read and clear in one atomic step: the generic pmdp_huge_get_and_clear()."""
-    cell = Cell("pmd", addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     event = ("clear_pmd", addr, mm.span[0])
     return Op(
         f"pmdp_huge_get_and_clear({addr})",
@@ -136,7 +136,7 @@ def xchg_pmd(mm: Mm, addr: int) -> Op:
 async def local_pmdp_get_and_clear(mm: Mm, addr: int) -> Any:
     """Read, then clear with a plain store: arch/loongarch/include/asm/pgtable.h:pmdp_huge_get_and_clear()."""
     pmd = await pmdp_get(mm, addr)
-    cell = Cell("pmd", addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     event = ("clear_pmd", addr, mm.span[0])
     await Op(f"pmd_clear({addr})", (), (cell,), lambda: [Outcome(None, (None,))], event=event, order=Order.PLAIN)
     return pmd
@@ -148,7 +148,7 @@ async def generic_pmdp_establish(mm: Mm, addr: int) -> Any:
     include/linux/pgtable.h:generic_pmdp_establish().
     """
     pmd = await pmdp_get(mm, addr)
-    cell = Cell("pmd", addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     await Op(f"set_pmd_at({addr})", (), (cell,), lambda: [Outcome(None, (invalid(pmd),))], order=Order.PLAIN)
     return pmd
 
@@ -158,7 +158,7 @@ def establish_invalid_pmd(mm: Mm, addr: int) -> Op:
 
     Returns the old entry.
     """
-    cell = Cell("pmd", addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     return Op(
         f"pmdp_invalidate({addr})", (cell,), (cell,), lambda pmd: [Outcome(pmd, (invalid(pmd),))], order=xchg_order(mm)
     )
@@ -174,7 +174,7 @@ def set_pmd_at(mm: Mm, addr: int, pmd: Entry) -> Op:
     return Op(
         f"set_pmd_at({addr})",
         (),
-        (Cell("pmd", addr // mm.span[0]),),
+        (pmd_cell(mm, addr),),
         lambda: [Outcome(None, (pmd,))],
         order=Order.PLAIN,
     )
@@ -198,9 +198,7 @@ async def folio_mkclean_pmd(mm: Mm, page: int) -> bool:
 
 def pmdp_get(mm: Mm, addr: int) -> Op:
     """Read a pmd entry."""
-    return Op(
-        f"pmdp_get({addr})", (Cell("pmd", addr // mm.span[0]),), (), lambda pmd: [Outcome(pmd)], order=Order.PLAIN
-    )
+    return Op(f"pmdp_get({addr})", (pmd_cell(mm, addr),), (), lambda pmd: [Outcome(pmd)], order=Order.PLAIN)
 
 
 async def pmdp_huge_clear_flush(mm: Mm, addr: int) -> Any:
@@ -317,7 +315,7 @@ async def _mapped_by_others(page: int) -> bool:
 
 def pmdp_test_and_clear_young(mm: Mm, addr: int) -> Op:
     """Clear the accessed bit, which no model has, in one atomic step: every other bit stays what it is."""
-    cell = Cell("pmd", addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     return Op(
         f"pmdp_test_and_clear_young({addr})", (cell,), (cell,), lambda pmd: [Outcome(True, (pmd,))], order=Order.ATOMIC
     )

@@ -28,6 +28,11 @@ def upper_entry(level: int, index: int) -> Cell:
     return Cell(LEVELS[level], index)
 
 
+def pmd_cell(mm: Mm, addr: int) -> Cell:
+    """The pmd entry that covers `addr`."""
+    return upper_entry(0, addr // mm.span[0])
+
+
 def read_upper(mm: Mm, level: int, addr: int) -> Op:
     """Read *pmd, *pud or *p4d.  If tables do not come and go in this model, no operation is needed."""
     index = addr // mm.span[level]
@@ -46,13 +51,13 @@ def clear_upper(mm: Mm, level: int, addr: int) -> Op:
 
 def get_and_clear_pmd(mm: Mm, addr: int) -> Op:
     """The pmd of a page table, read and cleared: pmdp_huge_get_and_clear(), which is used of both kinds of pmd."""
-    cell = upper_entry(0, addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     return Op(f"pmd_clear({addr})", (cell,), (cell,), lambda table: [Outcome(table, (None,))], order=xchg_order(mm))
 
 
 def pmd_populate(mm: Mm, addr: int, table: int | None) -> Op:
     """The pmd of `addr` points to `table` from now on; made from an empty pmd, it points to physical page 0."""
-    cell = upper_entry(0, addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
     name = f"pmd_populate({addr}, {'physical page 0' if table is None else f'table {table}'})"
     return Op(
         name,

@@ -16,7 +16,7 @@ from core.machine.order import Order
 from core.mm.mm import Mm, pmd_ptl_cell, pte_lock, pte_unlock
 from core.mm.mmu_gather import MmuGather
 from core.mm.page import FREED_TWICE
-from core.mm.pgtable import clear_upper, read_upper, tables_may_go, upper_entry
+from core.mm.pgtable import clear_upper, pmd_cell, read_upper, tables_may_go
 
 
 def reclaim_pt_is_enabled(tlb: MmuGather, addr: int, end: int) -> bool:
@@ -40,7 +40,7 @@ async def try_get_and_clear_pmd(mm: Mm, addr: int) -> int | None:
 
 def take_table(mm: Mm, addr: int) -> Op:
     """pmdp_get_lockless() and pmd_clear(), under the lock of the pmd; with no table there, there is nothing to free."""
-    cell = upper_entry(0, addr // mm.span[0])
+    cell = pmd_cell(mm, addr)
 
     def step(table: int | None) -> list[Outcome]:
         return [Outcome(table, (None,), FREED_TWICE if table is None else "")]

@@ -11,7 +11,6 @@ from core.conformance.large.layout import KINDS, LargeLayout, LargeVma, PageRun
 from core.conformance.large.machine import LargeMachine
 from core.conformance.large.run import Call
 from core.conformance.scenario import lacking
-from core.machine.op import Cell
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import newer_cell, ref_cell
 from core.mm.batched_unmap import UnmapBatch
@@ -21,6 +20,7 @@ from core.mm.page import mapcount_cell, pg_dirty_cell
 from core.mm.pgtable import upper_entry
 from core.mm.reclaim import shrink_folio_list
 from core.mm.rmap import folio_remove_rmap_pte
+from core.mm.swap import table_cell
 from core.mm.syscalls import exit_mmap, madvise_dontneed, mprotect, munmap
 from core.plugins.arch import Arch
 
@@ -156,7 +156,7 @@ def tables_too(machine: LargeMachine) -> Iterator[tuple[str, str]]:
     yield from gone(machine)
     for table in sorted(machine.tables):
         level = ("pte", "pmd", "pud").index(table.level)
-        if machine.read(upper_entry(level, table.index)) is None and machine.read(Cell("table", table)):
+        if machine.read(upper_entry(level, table.index)) is None and machine.read(table_cell(table)):
             yield "all-freed", f"{table.level} table {table.index} has not been given back"
 
 

@@ -18,12 +18,13 @@ from core.conformance.properties import mapped_accounting, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model
-from core.machine.op import Cell
 from core.machine.pte import Pte
 from core.machine.tlb import ref_cell
 from core.mm.era import Era
 from core.mm.memcg import move_charge
 from core.mm.mm import Vma
+from core.mm.page import mapcount_cell
+from core.mm.rmap import file_mapped_cell, memcg_cell
 from core.mm.syscalls import munmap
 from core.plugins.arch import Arch
 
@@ -34,14 +35,14 @@ def rmap_under_ptl(arch: Arch, era: Era) -> Model:
     """A charge is moved between cgroups while the page's only mapping is removed."""
     world = World(arch, era, {0: Pte(0, dirty=True)}, memcgs=True)
     world.memory[ref_cell(0)] = 2
-    world.memory[Cell("memcg", 0)] = "A"
-    world.memory[Cell("NR_FILE_MAPPED", "A")] = 1
+    world.memory[memcg_cell(0)] = "A"
+    world.memory[file_mapped_cell("A")] = 1
     world.task("unmap", lambda mm: munmap(mm, [VMA]))
     world.kthread("move charge", lambda mm: move_charge(mm, 0, 0, "A", "B"))
     window = sometimes(
         "moved-first",
         "the charge moves while the page is mapped",
-        (Cell("memcg", 0), Cell("mapcount", 0)),
+        (memcg_cell(0), mapcount_cell(0)),
         lambda memcg, mapcount: memcg == "B" and mapcount == 1,
     )
     return world.model("rmap-under-ptl", finally_=[mapped_accounting(["A", "B"], [0])], sometimes=[window])

@@ -38,7 +38,7 @@ from core.conformance.properties import mapcount_is_ptes, sometimes
 from core.conformance.scenario import Scenario
 from core.conformance.world import World
 from core.explore.model import Model
-from core.machine.op import Cell, Op, Outcome
+from core.machine.op import Op, Outcome
 from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
@@ -49,7 +49,7 @@ from core.mm.khugepaged import retract_page_tables
 from core.mm.mm import Mm, Vma
 from core.mm.pgtable import upper_entry
 from core.mm.reclaim import shrink_lruvec
-from core.mm.swap import Table
+from core.mm.swap import Table, table_cell
 from core.mm.syscalls import mremap
 from core.plugins.arch import Arch
 
@@ -111,7 +111,7 @@ def retracted(arch: Arch, era: Era) -> Model:
     world.task("mremap", lambda mm: mremap(mm, VMA, NEW_VMA, ceiling=NEW))
     world.kthread("collapse", lambda mm: retract_page_tables(mm, VMA))
     moved = sometimes("moved", "the table is in its new place", (upper_entry(0, NEW),), lambda t: t is not None)
-    freed = sometimes("freed", "the table is free", (Cell("table", Table("pte", OLD)),), lambda there: not there)
+    freed = sometimes("freed", "the table is free", (table_cell(Table("pte", OLD)),), lambda there: not there)
     return world.model("mremap-collapse", sometimes=[moved, freed])
 
 

@@ -50,7 +50,7 @@ from core.machine.order import Order
 from core.machine.pte import Pte, pte_cell
 from core.machine.tlb import ref_cell, tlb_cell
 from core.mm.era import Era
-from core.mm.kthread import active_mm_cell, current_mm_cell, lazy_fill
+from core.mm.kthread import MM_USERS, active_mm_cell, current_mm_cell, lazy_fill
 from core.mm.mm import Mm, Vma, pte_lock, pte_unlock
 from core.mm.page import put_page
 from core.mm.sched import switch_in, switch_out
@@ -265,7 +265,7 @@ def moved(name: str, lazily: bool) -> Build:
     def build(arch: Arch, era: Era) -> Model:
         world = World(arch, era, {ADDR: Pte(PAGE, dirty=True)}, frozenset({PAGE}), more=on(2))
         task = world.task("task", moves(lazily))
-        world.memory[Cell("mm_users")] = 1
+        world.memory[MM_USERS] = 1
         window = sometimes("freed", "the page is free", (ref_cell(PAGE),), lambda ref: ref == 0)
         made = world.model(name, finally_=[all_freed(PAGE, 0)], sometimes=[window])
         world.attach()

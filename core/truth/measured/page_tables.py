@@ -21,7 +21,7 @@ from typing import Any
 
 from core.facts import Facts
 from core.machine.memory import Memory, WholeRuns
-from core.machine.op import Cell, Cpu, Tid
+from core.machine.op import Cpu, Tid
 from core.machine.pte import Pte, pte_cell
 from core.machine.task import Task
 from core.mm.era import Era
@@ -148,7 +148,7 @@ def _map_huge(space: MeasuredSpace, facts: Facts, addr: int, nr: int, entry: str
     if addr % facts.ptes_per_table or nr != facts.ptes_per_table:
         raise ValueError(f"a huge entry of {nr} pages at page {addr}; expected {facts.ptes_per_table}, aligned")
     dirty = entry in "HM"
-    space.cells[Cell("pmd", index)] = Pte(first, dirty, dirty)
+    space.cells[upper_entry(0, index)] = Pte(first, dirty, dirty)
     space.kind.extend(entry * nr)
     space.types[addr] = entry
     space.huge.add(index)
