@@ -11,8 +11,9 @@ Second, only flushes for entries that are cleared one by one are left out: a pag
 as a whole (huge_pmd_unshare()), with bits in entries that nobody reads.  `AccessTrackingEverywhere` drops that
 condition.
 
-Data types cell ('cached', addr)    an entry of the address has been cleared with its bit set.  It stays set: a flush
-that another task has begun for it may not be complete, and must not be relied on
+Data types
+    cell ('cached', addr)    an entry of the address has been cleared with its bit set.  It stays set: a flush that
+                             another task has begun for it may not be complete, and must not be relied on
 """
 
 from __future__ import annotations

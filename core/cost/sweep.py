@@ -8,10 +8,12 @@ A large grid is counted in pieces by several processes; the order of the points 
 has no effect on how a workload runs, so all ceilings are counted in one run.  Run summaries
 (core/cost/run_summaries.py) are kept from one point to the next with the same facts.
 
-Data types Axis(name, values)         one parameter and its values SweptArch                  an architecture, the era
-of the core under it, and its prices Point                      a dict: architecture, parameters, counts, the price from
-`price_low` to `price_high` in nanoseconds, that of the longest hold of a page-table lock from `hold_low` to
-`hold_high`, and `unpriced`, the instructions without a coefficient
+Data types
+    Axis(name, values)    one parameter and its values
+    SweptArch             an architecture, the era of the core under it, and its prices
+    Point                 a dict: architecture, parameters, counts, the price from `price_low` to `price_high` in
+                          nanoseconds, that of the longest hold of a page-table lock from `hold_low` to `hold_high`, and
+                          `unpriced`, the instructions without a coefficient
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ alone, and if `a` has a single outcome the state before it is not even stored.  
     fuse_left_movers   some do, but none of them can happen before `a` is done: they are blocked until then (`a` is an
                        unlock, or sends an interrupt), or their threads must first pass an operation that is blocked
 
-Data types Fusible     for one local state whose operation may be fused: for each other thread, the local states in
-which it might interfere (`danger`).  The search looks at where the other threads are before it fuses Fusions
-Fusible by thread and local state WaitCache   which operations are blocked by which, so that nothing is evaluated twice
+Data types
+    Fusible      for one local state whose operation may be fused: for each other thread, the local states in which it
+                 might interfere (`danger`).  The search looks at where the other threads are before it fuses
+    Fusions      Fusible by thread and local state
+    WaitCache    which operations are blocked by which, so that nothing is evaluated twice
 
 Why it is sound.  Let `a` of thread t be pending in state s, and take any sequence b1 ... bn of other agents' steps from
 s. `danger` has every local state of another thread from which that thread can reach a step that conflicts with `a` (one
