@@ -83,7 +83,7 @@ class Results:
     costs: tuple[Cost, ...]
 
     def of(self, architecture: str, scenario: str) -> CellResult:
-        """That verdict. KeyError if there is none."""
+        """The verdict of `architecture` in `scenario`. KeyError if there is none."""
         for verdict in self.verdicts:
             if (verdict.architecture, verdict.scenario) == (architecture, scenario):
                 return verdict

@@ -25,11 +25,11 @@ Given = Sequence[tuple[str, int, tuple[Operand, ...]]]
 """Names, how many, and with which operands."""
 
 Insns = Given | Sequence[tuple[str, int] | tuple[str, int, tuple[Operand, ...]]]
-"""The same; operands may be left to be derived."""
+"""As `Given`, but an instruction may come without operands: they are derived (`Broadcast.given`)."""
 
 
 def with_operands(insns: Insns) -> Given:
-    """The same, where none are said of everything, everywhere."""
+    """`insns`, of which each without operands invalidates everything on every CPU."""
     return [(one[0], one[1], one[2] if len(one) == 3 else (EVERYWHERE,)) for one in insns]
 
 
@@ -65,7 +65,7 @@ class Broadcast(FlushesRelaxed, Stated):
         return [(self.page_insn, -(-(end - start) // stride))]
 
     def given(self, insns: Insns, start: int, stride: int, leaf: bool) -> Given:
-        """The same with operands: where none are said they are consecutive strides from `start` on."""
+        """`insns` with operands: those that have none go through consecutive strides from `start` on."""
         at, step, each = start, max(stride, self.pages_per_insn), self.pages_per_insn
         made: list[tuple[str, int, tuple[Operand, ...]]] = []
         for name, nr, *operands in insns:
@@ -75,12 +75,12 @@ class Broadcast(FlushesRelaxed, Stated):
         return made
 
     async def broadcast(self, mm: Mm, insns: Insns, request: FlushRequest) -> None:
-        """Issue, then complete."""
+        """Issue the instructions `insns`, which flush `request`, and wait until they are complete."""
         await self.send(mm, insns, request)
         await self.wait(mm)
 
     async def send(self, mm: Mm, insns: Insns, request: Request) -> None:
-        """Issue only."""
+        """Issue the instructions; `wait` completes them."""
         if self.prologue:
             await insn(mm.task.cpu, self.prologue)
         if self.store_barrier is not None:

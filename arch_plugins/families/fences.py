@@ -39,7 +39,7 @@ class Fences(Architecture):
         raise NotImplementedError
 
     async def fence_on(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest, stride: int) -> None:
-        """The same on `cpus`."""
+        """Execute `request` on `cpus`, and wait."""
         raise NotImplementedError
 
     @hookimpl

@@ -12,7 +12,7 @@ from core.mm.mm import Mm
 
 
 class X86NeedsFlush:
-    """pte_needs_flush() and huge_pmd_needs_flush(); the same here, where a change leaves the accessed bit alone."""
+    """pte_needs_flush() and huge_pmd_needs_flush(), which agree here: no change touches the accessed bit."""
 
     @hookimpl
     def pte_needs_flush(self, mm: Mm, oldpte: Entry, newpte: Entry) -> bool:
@@ -24,7 +24,7 @@ class X86NeedsFlush:
 
 
 class X86Pte(X86NeedsFlush):
-    """The same, and pmdp_invalidate_ad()."""
+    """pte_needs_flush(), huge_pmd_needs_flush() and pmdp_invalidate_ad()."""
 
     @hookimpl
     async def pmdp_invalidate_ad(self, mm: Mm, addr: int) -> Entry:

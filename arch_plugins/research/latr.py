@@ -42,7 +42,7 @@ class Latr(Smp):
         )
 
     async def flush(self, mm: Mm, request: FlushRequest) -> None:
-        """Everywhere."""
+        """Have `request` done by every CPU of mm_cpumask."""
         await self.flush_cpus(mm, await mm_cpumask(mm), request)
 
     async def flush_cpus(self, mm: Mm, cpus: frozenset[Cpu], request: FlushRequest) -> None:

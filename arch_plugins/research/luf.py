@@ -54,7 +54,7 @@ def read_owed() -> Op:
 
 
 def paid(seen: Owed) -> Op:
-    """Those `seen` have flushed; nobody owes any more, unless something has been put off since."""
+    """The CPUs that were `seen` to owe a flush have done it: nobody owes one, unless another was put off since."""
     return Op(
         "paid",
         (OWED,),

@@ -57,13 +57,13 @@ class CoresOfRun:
         self._left, self._lock = 0, threading.Lock()
 
     def begin(self, tasks: int) -> None:
-        """So many tasks, which are done one by one by each that is at work, are to be done."""
+        """`tasks` are left to be done; each job that is at work does one after another."""
         with self._lock:
             self._left = tasks
             self._let_go()
 
     def done(self) -> None:
-        """One of them is done."""
+        """One task is done."""
         with self._lock:
             self._left -= 1
             self._let_go()
@@ -81,7 +81,7 @@ class CoresOfRun:
 
 
 def cores_of_run(number: int, at_once: int, each: int) -> CoresOfRun | None:
-    """The same; None where no temporary files can be made: then no core is known to be idle."""
+    """The cores of a run; None where no temporary files can be made: then no core is known to be idle."""
     try:
         return CoresOfRun(number, at_once, each)
     except OSError:

@@ -121,9 +121,9 @@ def asked_sweep(rows: Sequence[Row], texts: Sequence[str], model: PriceModel) ->
 
 
 def swept(cut: list[Piece], jobs: int, timeout: float) -> dict[str, Any] | None:
-    """That sweep as the page draws it: flushes over the first parameter; None if nothing can be counted.
+    """Count the pieces of `asked_sweep` for the page, which draws flushes over the first parameter.
 
-    What cannot be is said on stderr.
+    None if nothing can be counted.  What cannot be counted is said on stderr.
     """
     points, problems = _points(cut, jobs, timeout)
     tell(problems)

@@ -20,7 +20,7 @@ Properties = tuple[Property, ...]
 def told_apart(
     always: Sequence[Property], finally_: Sequence[Property], sometimes: Sequence[Property]
 ) -> tuple[Properties, Properties, Properties]:
-    """The same, none with the name of another; a name that was one's own stays.
+    """The properties of a model with names of their own: no two share one. A name that only one has stays.
 
     One that must hold at the end, beside one of its name that must always hold, says so; of several of a kind each is
     called after the first cell that it alone reads, or numbered if there is none.

@@ -61,7 +61,7 @@ class RunMemory(Memory):
         return self._others
 
     def near(self) -> frozenset[tuple[Cell, Hashable]]:
-        """The same but for how many batches are allocated: only who fills the last one can tell."""
+        """`others()` without the number of allocated batches, which matters only to a zap that fills the last one."""
         others = self.others()
         if self._near_of is not others:
             self._near_of = others

@@ -38,7 +38,7 @@ class Sparse(NamedTuple):
     terms: Terms
 
     def at(self, numbers: tuple[int, ...]) -> int:
-        """Its value."""
+        """The value where the variables are `numbers`."""
         value = self.constant
         for i, slope in self.terms:
             value += slope * numbers[i]

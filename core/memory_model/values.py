@@ -244,7 +244,7 @@ def updated(op: str, old: Value, operand: Value) -> Value:
 
 
 def updated_later(op: str, old: Value, operand: Value) -> Value:
-    """The same while one of them is pending."""
+    """As `updated`, where `old` or `operand` may be the value of a load that is still to come."""
     return operand if op == "swp" else evaluate({"set": "orr", "clr": "bic"}.get(op, op), (old, operand))
 
 

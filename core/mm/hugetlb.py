@@ -60,7 +60,7 @@ async def munmap_hugetlb(mm: Mm, vma: Vma) -> None:
 
 
 async def unmap_hugepage_range(mm: Mm, vma: Vma) -> None:
-    """The same for somebody who holds i_mmap_rwsem for writing, and is not of the process."""
+    """Unmap the VMA for whoever truncates the file, in any process; i_mmap_rwsem is held for writing."""
     tlb = await tlb_gather_mmu(mm)
     await zap_hugepage_range(tlb, vma)
     await tlb_finish_mmu(tlb)

@@ -45,7 +45,7 @@ def other_texts(plugin: object, mm: Mm) -> Mapping[str, Callable[..., Any]]:
 
 
 def counted_texts(plugin: object, mm: Mm) -> Mapping[str, Callable[..., Any]]:
-    """The same where workloads are counted: what can do them page by page."""
+    """As `other_texts`, for a workload that is counted: the functions that can be run page by page."""
     chosen = getattr(plugin, "counted_functions", None)
     found: Mapping[str, Callable[..., Any]] = {} if chosen is None else chosen(mm)
     return found

@@ -39,7 +39,7 @@ def protect(*directories: Path) -> None:
 
 
 def protect_code(*references: str) -> None:
-    """The same for what plugins and scenarios are read from, by the names that they are given."""
+    """`protect` the files that plugins and scenarios are read from, given by their references."""
     if references:
         from core.run.trusted import code_of
 

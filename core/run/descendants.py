@@ -35,7 +35,7 @@ class Census:
         return set(self._ours)
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget which processes were found to be descendants, and which not."""
         self._ours.clear()
         self._others.clear()
 

@@ -137,7 +137,7 @@ def gone(machine: LargeMachine) -> Iterator[tuple[str, str]]:
 
 
 def released(machine: LargeMachine, page: int) -> Iterator[tuple[str, str]]:
-    """One page."""
+    """`page` has been given back and has no mapping, and that it was dirty has not been lost."""
     if machine.read(ref_cell(page)):
         yield "all-freed", f"page {page} has not been given back"
     if machine.read(mapcount_cell(page)):
@@ -152,7 +152,7 @@ def known(machine: LargeMachine, page: int) -> Iterator[tuple[str, str]]:
 
 
 def tables_too(machine: LargeMachine) -> Iterator[tuple[str, str]]:
-    """And so has every table that nothing points to any more."""
+    """As `gone`; and every table that nothing points to any more has been given back."""
     yield from gone(machine)
     for table in sorted(machine.tables):
         level = ("pte", "pmd", "pud").index(table.level)

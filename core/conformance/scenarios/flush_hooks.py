@@ -79,7 +79,7 @@ async def by_batch(mm: Mm, addr: int) -> None:
 
 
 def flushes(facts: Facts) -> tuple[Flush, ...]:
-    """Those that the core asks of such an architecture."""
+    """The flushes that the core asks of an architecture with these facts."""
     always = (by_mm, by_range, by_page, by_clear_flush)
     return (*always, by_batch) if "batched_unmap" in facts.capabilities else always
 

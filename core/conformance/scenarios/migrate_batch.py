@@ -83,7 +83,7 @@ def migrated(arch: Arch, era: Era) -> Model:
 
 
 def both_unmapped() -> Property:
-    """The window of a batch."""
+    """The window of a kernel that migrates in batches."""
     return sometimes(
         "both-unmapped",
         "both pages are unmapped at once",
@@ -93,7 +93,7 @@ def both_unmapped() -> Property:
 
 
 def second_unmapped() -> Property:
-    """That of a kernel that moves one page after the other."""
+    """The window of a kernel that moves one page after the other."""
     return sometimes(
         "second-unmapped", "the second page is unmapped", (pte_cell(1),), lambda pte: isinstance(pte, Migration)
     )

@@ -128,5 +128,5 @@ class Replaying:
         return totals
 
     def failed(self, reason: str) -> Totals:
-        """Nothing counted."""
+        """The totals of a replay that raised, hung or died: nothing counted, and why."""
         return Totals(problems={name: " ".join(reason.split()) for name, _, _ in self.archs})
