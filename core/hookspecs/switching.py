@@ -89,7 +89,10 @@ class SwitchingSpec:
 
     @hookspec
     async def arch_exit_mmap(self, mm: Mm) -> None:
-        """Program. No task runs on the mm any more, and its mappings are about to be removed. arch_exit_mmap()."""
+        """Program. No task runs on the mm any more, and its mappings are about to be removed. arch_exit_mmap().
+
+        mmap_lock is held for reading.
+        """
 
     @hookspec
     async def destroy_context(self, mm: Mm) -> None:

@@ -67,8 +67,8 @@ async def unmap_region(mm: Mm, vmas: Sequence[Vma], floor: int, ceiling: int) ->
 
 async def exit_mmap(mm: Mm, vmas: Sequence[Vma]) -> None:
     """No task runs on the mm any more. Tables are freed under mmap_lock for writing, which keeps the oom reaper out."""
-    await mm.hook.arch_exit_mmap(mm=mm)
     await mmap_read_lock(mm)
+    await mm.hook.arch_exit_mmap(mm=mm)
     if not vmas:
         await mmap_read_unlock(mm)
         return
