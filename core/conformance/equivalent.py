@@ -63,6 +63,7 @@ ARGUED: dict[tuple[str, str], str] = {
         "send IPI to CPUN: flush all",
     ): "the local flush comes first; both are done before the wait is over",
     ("late", "atomic_inc(tlb_flush_batched)"): "still under the page-table lock, which is what orders it",
+    ("late", "charge pageN to B"): "still under the page-table lock, which is what orders it",
     ("twice", "atomic_inc(tlb_flush_batched)"): "more looks pending than is: it is flushed for, which is more",
     ("drop", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "the unmaps stay pending and are flushed again",
     ("late", "atomic_cmpxchg(tlb_flush_batched, (N, N))"): "they stay pending one step longer, as above",

@@ -17,6 +17,8 @@ async def try_to_merge_one_page(mm: Mm, addr: int, page: int, kpage: int) -> Non
     """Map `kpage` instead of `page` at `addr`, if nothing has changed meanwhile.
 
     The page is write-protected first, then compared, then replaced if its entry is still the same.
+
+    Where somebody else has the page locked the kernel gives up (trylock_page()); here it waits.
     """
     await mmap_read_lock(mm)
     await lock_page(mm, page)
