@@ -337,6 +337,9 @@ def test_a_broken_row_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
         (["sweep", "pages=1:9999999999999999999999"], "expected 1 to 1000000 values, got more"),
         (["sweep", "pages=1:2000", "bundle=1:1000"], "2000000 points: at most 1000000 are possible"),
         (["sweep", "every=0", "--workload", "checkpoint"], "every: expected a number of at least 1, got 0"),
+        (["bugs", "B-999"], "shootdown: B-999: expected the id of a historic bug: did you mean B-"),
+        (["explain", "B-999"], "B-999: expected ARCH and SCENARIO, or the id of a historic bug: did you mean B-"),
+        (["coverage", "smp-6.12", "--hook", "tlb_flsh"], "--hook tlb_flsh: no such hook; did you mean tlb_flush?"),
     ],
 )
 def test_usage_errors_are_one_line_and_status_2(

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from core.base.suggest import hint
 from core.cli.arguments import UsageError, add_selection, chosen_scenario, positive
 from core.conformance import SUITE
 from core.cost.turn_workloads import TURN_WORKLOADS
@@ -47,7 +48,7 @@ def coverage_command(arguments: argparse.Namespace) -> int:
 
     for name in arguments.hook:
         if name not in SPECS:
-            raise UsageError(f"--hook {name}: no such hook; the hooks are those of core.hookspecs")
+            raise UsageError(f"--hook {name}: no such hook; {hint(name, SPECS)}")
     row = choose(arguments.arch, arguments.era, arguments.config)
     found = run_coverage(row, arguments.scenario, arguments.jobs)
     own = own_hooks(row)

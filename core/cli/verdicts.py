@@ -130,7 +130,7 @@ def _fitted(text: str) -> str:
 def _explain_bug(arguments: argparse.Namespace) -> int:
     from core.conformance import museum
 
-    exhibit = _exhibit(arguments.arch)
+    exhibit = _exhibit(arguments.arch, "ARCH and SCENARIO, or the id of a historic bug")
     showing = _shown(exhibit, arguments)
     title = museum.scenario_of(exhibit).title
     print(f"{exhibit.id}: {exhibit.wrong}")
@@ -147,14 +147,14 @@ def _shown(exhibit: Exhibit, arguments: argparse.Namespace) -> Showing:
     return museum.show(exhibit, limits, arguments.searcher, memory=arguments.memory, workers=workers)
 
 
-def _exhibit(identity: str) -> Exhibit:
+def _exhibit(identity: str, expected: str = "the id of a historic bug") -> Exhibit:
     from core.conformance import museum
 
     exhibit = museum.find(identity)
     if exhibit is None:
         known = [e.id for e in museum.EXHIBITS]
         near = hint(identity, known, f"the bugs are {', '.join(known)}")
-        raise UsageError(f"{identity}: expected ARCH and SCENARIO, or the id of a historic bug: {near}")
+        raise UsageError(f"{identity}: expected {expected}: {near}")
     return exhibit
 
 
